@@ -1,0 +1,147 @@
+package lab
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/lab/webauth"
+)
+
+// serveAPI starts the Admin API. It answers while Admin's process runs; otherwise connections are reset.
+func (l *Lab) serveAPI() error {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	l.apiAddr = ln.Addr().String()
+	l.gate = &gate{Listener: ln, open: l.adminUp, conns: map[net.Conn]bool{}}
+	rules := webauth.Rules{NTLM: l.ntlm("IM-ADMIN"), Negotiate: true}
+	guarded := http.NewServeMux()
+	guarded.HandleFunc("GET /api/license", l.getLicense)
+	guarded.HandleFunc("POST /api/license/reload", l.reloadLicense)
+	guarded.HandleFunc("GET /api/relays", l.getRelays)
+	guarded.HandleFunc("GET /api/dashboard", l.getDashboard)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health/ready", l.getReady)
+	mux.Handle("/", rules.Wrap(guarded))
+	l.api = &http.Server{Handler: mux, ConnContext: webauth.ConnContext, ConnState: l.gate.track, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = l.api.Serve(l.gate) }() // ends with Close
+	return nil
+}
+
+// URL is the Admin API's.
+func (l *Lab) URL() string { return "http://" + l.apiAddr }
+
+func (l *Lab) adminUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Kestrel listens some time after the process has started, and before the product is ready.
+	return l.admin.process != nil && time.Now().After(l.admin.ready.Add(-l.timing.AdminReady/2))
+}
+
+// gate is a listener that resets connections while nobody listens behind it.
+type gate struct {
+	net.Listener
+	open func() bool
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil || g.open() {
+			return c, err
+		}
+		reset(c)
+	}
+}
+
+func reset(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
+func (g *gate) track(c net.Conn, s http.ConnState) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s == http.StateClosed || s == http.StateHijacked {
+		delete(g.conns, c)
+	} else {
+		g.conns[c] = true
+	}
+}
+
+// drop resets the connections of a process that ended.
+func (g *gate) drop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		reset(c)
+	}
+	clear(g.conns)
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(v) // the client notices a cut
+}
+
+func (l *Lab) getReady(w http.ResponseWriter, _ *http.Request) {
+	l.mu.Lock()
+	ok := l.admin.process != nil && time.Now().After(l.admin.ready) && l.admin.sql == l.sql
+	l.mu.Unlock()
+	if !ok {
+		http.Error(w, "Unhealthy", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("Healthy"))
+}
+
+func (l *Lab) getLicense(w http.ResponseWriter, _ *http.Request) {
+	l.mu.Lock()
+	lic := l.admin.license
+	l.mu.Unlock()
+	if lic == nil {
+		answer(w, map[string]any{"tier": "Unlicensed", "customerName": "", "expiresUtc": nil})
+		return
+	}
+	answer(w, map[string]any{"tier": lic.Tier, "customerName": lic.Customer, "expiresUtc": lic.Expires.UTC()})
+}
+
+// reloadLicense reads the file again; a file that is not the vendor's leaves the license as it was.
+func (l *Lab) reloadLicense(w http.ResponseWriter, _ *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.admin.reloads++
+	if lic := l.readLicense(l.Admin); lic != nil {
+		l.admin.license = lic
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (l *Lab) getRelays(w http.ResponseWriter, _ *http.Request) {
+	l.mu.Lock()
+	list := l.list(time.Now())
+	l.mu.Unlock()
+	answer(w, list)
+}
+
+// getDashboard shows live configuration: a settings file that was broken while the service runs blanks it, without a
+// crash and without a word in the log.
+func (l *Lab) getDashboard(w http.ResponseWriter, _ *http.Request) {
+	b, _, _ := l.Admin.Machine.FS.Read(AdminSettings)
+	s, err := appsettings.Get(b, "IdentityMesh:Name")
+	name := ""
+	if err == nil {
+		name = string(s.Value.Expose())
+	}
+	answer(w, map[string]any{"name": name, "relays": len(l.Relays), "connected": l.Connected()})
+}

@@ -1,0 +1,270 @@
+// Package lab is a whole IdentityMesh on loopback: Admin, Engine, relays, their hosts, and the Admin API.
+//
+// It is a test double, and also what `meshrotate demo` and `meshrotate lab` show. It is a model of the product, not a
+// script of expected calls: services read their settings when they start, a relay with an empty key dies, one with a
+// wrong key stays disconnected, a running service proves nothing, the relay list keeps stale heartbeats. It speaks the
+// real protocols (WinRM with sealed NTLM, HTTP with NTLM), so the real client code runs end to end. It is not
+// Windows: what PowerShell, NTFS and the service manager do is modelled, and compared with the real engines elsewhere.
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/ntlm"
+	"meshrotate/providers/lab/webauth"
+	"meshrotate/providers/lab/wsman"
+)
+
+// Config is what a lab looks like. The zero Config is a usable one with no relay.
+type Config struct {
+	Relays int
+	// Dir is where the document, the licenses and the state are written. Empty: nothing is written.
+	Dir  string
+	Time Timing
+	// Engine runs the commands of a host; nil models PowerShell and everything else in Go.
+	Engine Engine
+	// Record is told what Windows would log and what travelled: kind and text. Nil keeps nothing.
+	Record func(host, kind, text string)
+	// SameKey says that the relay key is 7 already: nothing is to be rotated.
+	Converged bool
+}
+
+// Timing is how long things take. Zeroes are what was measured with .NET services.
+type Timing struct {
+	PowerShell   time.Duration // until powershell.exe reads its input; 400 ms
+	AdminReady   time.Duration // from start to ready; 1.2 s
+	AdminStop    time.Duration // 200 ms
+	RelayConnect time.Duration // from start to connected; 900 ms
+	RelayStop    time.Duration // 150 ms
+	Heartbeat    time.Duration // 1 s
+	Stale        time.Duration // how long a lost relay is still listed as connected; 1.5 s
+}
+
+func (t Timing) orDefault() Timing {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&t.PowerShell, 400*time.Millisecond)
+	set(&t.AdminReady, 1200*time.Millisecond)
+	set(&t.AdminStop, 200*time.Millisecond)
+	set(&t.RelayConnect, 900*time.Millisecond)
+	set(&t.RelayStop, 150*time.Millisecond)
+	set(&t.Heartbeat, time.Second)
+	set(&t.Stale, 1500*time.Millisecond)
+	return t
+}
+
+// Engine runs a command on a host.
+type Engine interface {
+	// Disk is the host's disk.
+	Disk(host string) (machine.FS, error)
+	// Run is the process that WinRM asks for.
+	Run(ctx context.Context, m *machine.Machine, p wsman.Process) uint32
+	// Close ends what it runs.
+	Close()
+}
+
+// The lab's account, and its passwords' lengths in bytes.
+const (
+	User   = "im_rotator"
+	Domain = "LAB"
+)
+
+// Lab is a running deployment.
+type Lab struct {
+	config Config
+	timing Timing
+
+	Admin, EngineHost *Host
+	Relays            []*Host
+
+	// Password is the account's. Identity is the age identity that seals the state. Both are made for this lab.
+	Password, Identity string
+	license            *rsa.PrivateKey
+	sql                string // the connection string that the database accepts
+
+	mu    sync.Mutex
+	admin adminState
+	mesh  map[*Host]*relayState
+
+	api     *http.Server
+	apiAddr string
+	tokens  *webauth.Tokens
+	gate    *gate
+	control *http.Server
+}
+
+// Host is one machine and its WinRM service.
+type Host struct {
+	Name    string // as in the document
+	Machine *machine.Machine
+	Address string
+	server  *wsman.Server
+
+	mu     sync.Mutex
+	down   bool
+	faults func(wsman.Event) wsman.Fault
+	points func(machine.Point) machine.Action
+}
+
+// The product's names.
+const (
+	AdminService, EngineService, RelayService = "IdentityMeshAdmin", "IdentityMeshEngine", "IdentityMeshRelayAgent"
+	AdminSettings                             = `C:\Program Files\IdentityMesh\appsettings.json`
+	EngineSettings                            = `C:\Program Files\IdentityMesh.Service\appsettings.json`
+	RelaySettings                             = `C:\Program Files\IdentityMeshRelayAgent\appsettings.json`
+	LicenseFile                               = `C:\ProgramData\IdentityMesh\license.key`
+)
+
+// Start brings a lab up, with every service running and every relay connecting.
+func Start(c Config) (*Lab, error) {
+	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, Password: random(18)}
+	var err error
+	if l.license, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		return nil, err
+	}
+	l.sql = "Server=sql01.lab.example;Database=IdentityMesh;User ID=im_app;Password=" + random(18) + ";Encrypt=True"
+	if err := l.hosts(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	if err := l.serveAPI(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	if err := l.seed(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	for _, h := range l.Hosts() {
+		for _, s := range h.services() {
+			if err := h.Machine.Start(s); err != nil {
+				l.Close()
+				return nil, fmt.Errorf("%s: start %s: %w", h.Name, s, err)
+			}
+		}
+	}
+	return l, nil
+}
+
+// Hosts are all machines.
+func (l *Lab) Hosts() []*Host {
+	return append([]*Host{l.Admin, l.EngineHost}, l.Relays...)
+}
+
+// Host finds a machine by its name or the name's first label.
+func (l *Lab) Host(name string) *Host {
+	for _, h := range l.Hosts() {
+		if h.Name == name || label(h.Name) == name {
+			return h
+		}
+	}
+	return nil
+}
+
+func (h *Host) services() []string {
+	switch h.Machine.Name {
+	case "IM-ADMIN":
+		return []string{AdminService}
+	case "IM-ENGINE":
+		return []string{EngineService}
+	default:
+		return []string{RelayService}
+	}
+}
+
+func (l *Lab) hosts() error {
+	var err error
+	if l.Admin, err = l.newHost("im-admin.lab.example"); err != nil {
+		return err
+	}
+	if l.EngineHost, err = l.newHost("im-engine.lab.example"); err != nil {
+		return err
+	}
+	for i := range l.config.Relays {
+		h, err := l.newHost(RelayName(i+1, l.config.Relays))
+		if err != nil {
+			return err
+		}
+		l.Relays = append(l.Relays, h)
+		l.mesh[h] = &relayState{}
+	}
+	return nil
+}
+
+// RelayName is the name of the nth of all relays.
+func RelayName(n, all int) string {
+	return fmt.Sprintf("relay-%0*d.lab.example", max(2, len(fmt.Sprint(all))), n)
+}
+
+// newHost makes a machine and its listener.
+func (l *Lab) newHost(name string) (*Host, error) {
+	h := &Host{Name: name, Machine: machine.New(upper(label(name)))}
+	m := h.Machine
+	m.Domain, m.GUID, m.PowerShellStart = "lab.example", guid(name), l.timing.PowerShell
+	run := func(ctx context.Context, p wsman.Process) uint32 {
+		return m.Run(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)
+	}
+	if e := l.config.Engine; e != nil {
+		fs, err := e.Disk(name)
+		if err != nil {
+			return nil, err
+		}
+		m.FS = fs
+		run = func(ctx context.Context, p wsman.Process) uint32 { return e.Run(ctx, m, p) }
+	}
+	m.Hook = h.point
+	if r := l.config.Record; r != nil {
+		m.Record = func(kind, text string) { r(name, kind, text) }
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", name, err)
+	}
+	h.Address = ln.Addr().String()
+	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault}
+	go func() { _ = h.server.Serve(ln) }() // ends with Close
+	return h, nil
+}
+
+func (l *Lab) ntlm(host string) ntlm.Server {
+	return ntlm.Server{Domain: Domain, Host: host, Password: func(user string) (string, bool) { return l.Password, user == User }}
+}
+
+// Close ends everything.
+func (l *Lab) Close() {
+	if l.control != nil {
+		_ = l.control.Close()
+	}
+	if l.api != nil {
+		_ = l.api.Close()
+	}
+	var wg sync.WaitGroup
+	for _, h := range l.Hosts() {
+		if h != nil {
+			wg.Go(func() { _ = h.server.Close(); h.Machine.Shutdown() })
+		}
+	}
+	wg.Wait()
+	if l.config.Engine != nil {
+		l.config.Engine.Close()
+	}
+}
+
+// random is a value that nobody can guess, and that a search in any output finds.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
+}

@@ -1,0 +1,149 @@
+package lab
+
+import (
+	"strings"
+	"time"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/licensefile"
+)
+
+// settings are what a process reads of its configuration when it starts: the file, the file of its environment, the
+// variables. A file that .NET refuses ends the start.
+func settings(m *machine.Machine, p *machine.Process, path string, keys ...string) (map[string]string, machine.Startup) {
+	refused := machine.Startup{Refused: machine.ErrStartTimeout}
+	environment := "Production"
+	for _, name := range []string{"DOTNET_ENVIRONMENT", "ASPNETCORE_ENVIRONMENT"} {
+		if v, ok := p.Variable(name); ok && v != "" {
+			environment = v
+			break
+		}
+	}
+	var layers []appsettings.Layer
+	for _, file := range []string{path, strings.TrimSuffix(path, ".json") + "." + environment + ".json"} {
+		b, _, err := m.FS.Read(m.Expand(file))
+		if b == nil && err == nil {
+			b = []byte{}
+		}
+		layers = append(layers, appsettings.Layer{Name: file, Data: b, Missing: err != nil})
+	}
+	env := p.Environment
+	if env == nil {
+		env = map[string]string{}
+	}
+	layers = append(layers, appsettings.Layer{Name: "environment", Env: env})
+	read := map[string]string{}
+	for _, k := range keys {
+		s, _, err := appsettings.Effective(layers, k)
+		if err != nil {
+			return nil, refused
+		}
+		read[k] = string(s.Value.Expose())
+	}
+	return read, machine.Startup{}
+}
+
+const relayKey, sqlString = "Relay:ApiKey", "IdentityMesh:SqlConnectionString"
+
+// dies is what .NET does with an empty key: it reports RUNNING, validates, and ends.
+var dies = machine.Startup{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
+
+// adminProgram is IdentityMeshAdmin.
+type adminProgram struct{ lab *Lab }
+
+func (a adminProgram) Start(p *machine.Process) machine.Startup {
+	l := a.lab
+	read, refused := settings(l.Admin.Machine, p, AdminSettings, relayKey, sqlString)
+	switch {
+	case read == nil:
+		return refused
+	case read[relayKey] == "":
+		return dies
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.admin = adminState{process: p, ready: now.Add(l.timing.AdminReady), key: read[relayKey], sql: read[sqlString],
+		license: l.readLicense(l.Admin), reloads: l.admin.reloads}
+	for _, r := range l.mesh {
+		if !r.last.IsZero() {
+			r.until = l.admin.ready.Add(l.timing.Stale) // it trusts what it kept, at first
+		}
+	}
+	return machine.Startup{}
+}
+
+func (a adminProgram) Stop(p *machine.Process) {
+	l := a.lab
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.admin.process != p {
+		return
+	}
+	now := time.Now()
+	for h := range l.mesh {
+		l.freeze(h, now)
+	}
+	l.admin = adminState{reloads: l.admin.reloads}
+	l.gate.drop()
+}
+
+// readLicense is what the license provider makes of the file: nil for none, or for one that is not the vendor's.
+func (l *Lab) readLicense(h *Host) *licensefile.License {
+	b, _, err := h.Machine.FS.Read(LicenseFile)
+	if err != nil {
+		return nil
+	}
+	lic, err := licensefile.Parse(b)
+	if err != nil || lic.Verify(&l.license.PublicKey) != nil {
+		return nil
+	}
+	return lic
+}
+
+// engineProgram is IdentityMeshEngine: it reads the license once, at its start.
+type engineProgram struct{ lab *Lab }
+
+func (e engineProgram) Start(p *machine.Process) machine.Startup {
+	read, refused := settings(e.lab.EngineHost.Machine, p, EngineSettings, sqlString)
+	if read == nil {
+		return refused
+	}
+	return machine.Startup{}
+}
+
+func (e engineProgram) Stop(*machine.Process) {}
+
+// relayProgram is IdentityMeshRelayAgent.
+type relayProgram struct {
+	lab  *Lab
+	host *Host
+}
+
+func (r relayProgram) Start(p *machine.Process) machine.Startup {
+	read, refused := settings(r.host.Machine, p, RelaySettings, relayKey)
+	switch {
+	case read == nil:
+		return refused
+	case read[relayKey] == "":
+		return dies
+	}
+	l := r.lab
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.mesh[r.host]
+	s.process, s.key, s.tries = p, read[relayKey], time.Now().Add(l.timing.RelayConnect)
+	return machine.Startup{}
+}
+
+func (r relayProgram) Stop(p *machine.Process) {
+	l := r.lab
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.mesh[r.host]
+	if s.process == p {
+		l.freeze(r.host, time.Now())
+		s.process = nil
+	}
+}

@@ -1,0 +1,227 @@
+package lab
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/licensefile"
+	"meshrotate/providers/values"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+	"meshrotate/state"
+	"meshrotate/state/file"
+)
+
+// The lab's secrets: what is live when it starts, and what its document asks for.
+const (
+	OldKey, NewKey         = "6", "7"
+	OldLicense, NewLicense = "2025-11", "2026-11"
+	Customer, Tier         = "Contoso Ltd", "Enterprise"
+)
+
+// seed writes the product's files and the operator's folder.
+func (l *Lab) seed() error {
+	key := random(32)
+	old, err := l.License(licensefile.License{Customer: Customer, Tier: Tier, Expires: day(20)})
+	if err != nil {
+		return err
+	}
+	next, err := l.License(licensefile.License{Customer: Customer, Tier: Tier, Expires: day(372)})
+	if err != nil {
+		return err
+	}
+	l.install(key, old)
+	identity, _, err := values.NewIdentity()
+	if err != nil {
+		return err
+	}
+	l.Identity = string(identity.Expose())
+	if l.config.Dir == "" {
+		return nil
+	}
+	return l.operator(key, old, next)
+}
+
+// License makes a license file signed by the lab's vendor.
+func (l *Lab) License(lic licensefile.License) ([]byte, error) {
+	return licensefile.Sign(lic, l.license)
+}
+
+func day(n int) time.Time {
+	return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, n)
+}
+
+// install puts the services and their files on the machines.
+func (l *Lab) install(key string, license []byte) {
+	put := func(h *Host, path, text string) {
+		_ = h.Machine.FS.Remove(path)
+		_ = h.Machine.FS.Create(path, []byte(text), "")
+		if m, ok := h.Machine.FS.(*machine.Memory); ok {
+			_ = m.Set(path, func(i *machine.Info) { i.UsersCanRead = false })
+		}
+	}
+	stop := func(d time.Duration) machine.Timing { return machine.Timing{Stop: d} }
+	put(l.Admin, AdminSettings, adminSettings(key, l.sql))
+	put(l.Admin, LicenseFile, string(license))
+	l.Admin.Machine.Install(machine.Service{Name: AdminService, Account: `LAB\svc-im`, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
+	put(l.EngineHost, EngineSettings, engineSettings(l.sql))
+	put(l.EngineHost, LicenseFile, string(license))
+	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, Account: `LAB\svc-im`, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
+	text := relaySettings(key)
+	for _, h := range l.Relays {
+		put(h, RelaySettings, text)
+		h.Machine.Install(machine.Service{Name: RelayService, Program: relayProgram{l, h}, Timing: stop(l.timing.RelayStop)})
+	}
+}
+
+// The settings are as people leave them: comments, a byte order mark, CRLF, trailing commas, keys beside ours.
+func adminSettings(key, sql string) string {
+	return strings.ReplaceAll("\ufeff{\n  // Admin. Change control: CHG-2031\n  \"Logging\": { \"LogLevel\": { \"Default\": \"Information\" } },\n"+
+		"  \"IdentityMesh\": {\n    \"Name\": \"contoso-prod\",\n    \"SqlConnectionString\": "+quote(sql)+",\n  },\n"+
+		"  \"Relay\": { \"ApiKey\": "+quote(key)+" /* one value for all relays */ },\n  \"Kestrel\": { \"Endpoints\": { \"Https\": { \"Url\": \"https://+:443\" } } },\n}\n", "\n", "\r\n")
+}
+
+func engineSettings(sql string) string {
+	return "{\r\n  \"IdentityMesh\": {\r\n    \"SqlConnectionString\": " + quote(sql) + "\r\n  }\r\n}\r\n"
+}
+
+func relaySettings(key string) string {
+	return "{\n\t\"Relay\": {\n\t\t\"AdminUrl\": \"https://im-admin.lab.example\",\n\t\t\"ApiKey\": " + quote(key) + ",\n\t\t\"AcceptedThumbprints\": []\n\t}\n}\n"
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
+}
+
+// operator writes what the operator's repository and machine hold: the document, the licenses, the ledger, the kept
+// values of what is live.
+func (l *Lab) operator(key string, old, next []byte) error {
+	dir := l.config.Dir
+	public, err := x509.MarshalPKIXPublicKey(&l.license.PublicKey)
+	if err != nil {
+		return err
+	}
+	files := map[string]string{
+		"meshrotate.yaml":           l.Document(),
+		"licenses/2025-11.key":      string(old),
+		"licenses/2026-11.key":      string(next),
+		"keys/license-vendor.pem":   string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		"env":                       l.environment(),
+		".gitignore":                "/env\n/.meshrotate/\n/control.json\n",
+		"settings-before/README.md": "",
+	}
+	delete(files, "settings-before/README.md")
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return l.history(filepath.Join(dir, ".meshrotate"), key, old)
+}
+
+// history is the state of an operator who has used meshrotate before.
+func (l *Lab) history(dir, key string, old []byte) error {
+	ctx := context.Background()
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: func(string) (string, bool) { return l.Identity, true }})
+	if err != nil {
+		return err
+	}
+	keep := values.NewKeep(dir, seal)
+	if err := keep.Put(ctx, secret.Ref{Name: "relaykey", Version: OldKey}, secret.NewString(key)); err != nil {
+		return err
+	}
+	if err := keep.Put(ctx, secret.Ref{Name: "license", Version: OldLicense}, secret.New(old)); err != nil {
+		return err
+	}
+	store, err := file.Open(dir)
+	if err != nil {
+		return err
+	}
+	entry := func(days int, name, version string, o state.Outcome) state.Entry {
+		return state.Entry{Time: time.Now().UTC().AddDate(0, 0, -days), Run: "lab-seed", By: "lab", Secret: name, Version: version, Outcome: o, Detail: "seeded by the lab"}
+	}
+	return store.Append(ctx,
+		entry(345, "license", OldLicense, state.Started), entry(345, "license", OldLicense, state.Done),
+		entry(93, "relaykey", OldKey, state.Started), entry(93, "relaykey", OldKey, state.Done))
+}
+
+func (l *Lab) environment() string {
+	return fmt.Sprintf("export IM_LAB_PASSWORD='%s'\nexport %s='%s'\n", l.Password, values.DefaultIdentity, secretLine(l.Identity))
+}
+
+// secretLine is the identity without the comments of its file.
+func secretLine(identity string) string {
+	for line := range strings.Lines(identity) {
+		if s := strings.TrimSpace(line); strings.HasPrefix(s, "AGE-SECRET-KEY-") {
+			return s
+		}
+	}
+	return identity
+}
+
+// Env looks up what the document reads from the environment.
+func (l *Lab) Env(name string) (string, bool) {
+	switch name {
+	case "IM_LAB_PASSWORD":
+		return l.Password, true
+	case values.DefaultIdentity:
+		return secretLine(l.Identity), true
+	}
+	return "", false
+}
+
+// Document is the lab's desired state.
+func (l *Lab) Document() string {
+	key, license := NewKey, NewLicense
+	if l.config.Converged {
+		key, license = OldKey, OldLicense
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: lab\n\nhosts:\n  admin: %s\n  engine: %s\n",
+		specs.APIVersion, l.Admin.Name, l.EngineHost.Name)
+	if n := len(l.Relays); n > 0 {
+		width := len(fmt.Sprint(n))
+		width = max(2, width)
+		fmt.Fprintf(&b, "  relays: [\"relay-[%0*d..%d].lab.example\"]\n", width, 1, n)
+		if n < 10 {
+			b.Reset()
+			fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: lab\n\nhosts:\n  admin: %s\n  engine: %s\n  relays: [\"relay-[01..%02d].lab.example\"]\n",
+				specs.APIVersion, l.Admin.Name, l.EngineHost.Name, n)
+		}
+	}
+	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    publicKey: keys/license-vendor.pem\n    every: 1y\n  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n",
+		license, license, key)
+	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s', password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n  hosts:\n", Domain, User, l.URL())
+	for _, h := range l.Hosts() {
+		fmt.Fprintf(&b, "    %s: {address: \"%s\"}\n", h.Name, h.Address)
+	}
+	return b.String()
+}
+
+func label(name string) string {
+	first, _, _ := strings.Cut(name, ".")
+	return first
+}
+
+func upper(s string) string { return strings.ToUpper(s) }
+
+// guid is a stable machine identity.
+func guid(name string) string {
+	f := fnv.New64a()
+	_, _ = f.Write([]byte(name))
+	return fmt.Sprintf("%08x-1ab0-4000-8000-%012x", uint32(f.Sum64()), f.Sum64()>>16)
+}

@@ -1,0 +1,254 @@
+// Package live is a deployment as it runs: it answers the reads and does the ops of package site on real hosts and on
+// the real Admin API.
+//
+// For one run it remembers what it read, what it staged and which services it stopped, so that an edit starts from
+// the bytes that were seen, a swap demands them, and a start brings back the dependents that the stop took down. File
+// contents and values stay in secret.Values and end with the run.
+package live
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"meshrotate/providers/adminapi"
+	"meshrotate/providers/site"
+	"meshrotate/providers/values"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// Shell is an open connection to a host.
+type Shell interface {
+	winhost.Starter
+	// Close ends whatever still runs in it.
+	Close(ctx context.Context) error
+}
+
+// Config is what a Site works with.
+type Config struct {
+	// Dial opens a connection to a host. A failure that is like UnreachableError says that the host did not answer.
+	Dial func(ctx context.Context, host string) (Shell, error)
+	// PowerShell is the program that runs the host script, by host; nil or "" is winhost's default.
+	PowerShell func(host string) string
+	// API is nil when the deployment has no access to the Admin API.
+	API    *adminapi.Client
+	Values values.Supply
+	// ReadFile reads files that the document names: public keys.
+	ReadFile func(path string) ([]byte, error)
+	// Salt keys the fingerprints of files in plans.
+	Salt func(ctx context.Context) (secret.Value, error)
+	// Parallel is how many connections are opened at once; 0 is 200.
+	Parallel int
+	// HostTimeout bounds one look or one batch on one host; 0 is 5 minutes.
+	HostTimeout time.Duration
+	// Stay keeps connections open after a look, for the steps that follow.
+	Stay bool
+	// Poll is how often the Admin API is asked while waiting; 0 is 200 ms.
+	Poll time.Duration
+	Now  func() time.Time // nil is time.Now
+	// Closers end what the connections share.
+	Closers []func()
+}
+
+// Site is a reconciler.Site.
+type Site struct {
+	config  Config
+	values  *kept
+	api     *api
+	opening chan struct{}
+
+	mu    sync.Mutex
+	hosts map[string]*host
+}
+
+// New returns a site that has not contacted anything.
+func New(c Config) *Site {
+	if c.Parallel == 0 {
+		c.Parallel = 200
+	}
+	if c.HostTimeout == 0 {
+		c.HostTimeout = 5 * time.Minute
+	}
+	if c.Poll == 0 {
+		c.Poll = 200 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Site{config: c, hosts: map[string]*host{}, opening: make(chan struct{}, c.Parallel)}
+	s.values = &kept{supply: c.Values, readFile: c.ReadFile}
+	if c.API != nil {
+		s.api = &api{client: c.API, poll: c.Poll, now: c.Now, names: s.computerNames}
+	}
+	return s
+}
+
+// Look answers the reads, targets in parallel.
+func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reconciler.Event)) reconciler.Seen {
+	var order []reconciler.Target
+	byTarget := map[reconciler.Target][]reconciler.Read{}
+	for _, r := range reads {
+		t := r.Target()
+		if byTarget[t] == nil {
+			order = append(order, t)
+		}
+		byTarget[t] = append(byTarget[t], r)
+	}
+	tell(reconciler.Event{Kind: reconciler.LookBegan, Time: s.config.Now(), Total: len(order)})
+	salt, err := s.config.Salt(ctx)
+	if err != nil {
+		return failAll(order, err)
+	}
+	// The values first: a live value is compared with them.
+	slices.SortStableFunc(order, func(a, b reconciler.Target) int { return first(b) - first(a) })
+	looks := make([]reconciler.Look, len(order))
+	slots := make(chan struct{}, s.config.Parallel)
+	var wg sync.WaitGroup
+	for i, t := range order {
+		run := func() {
+			looks[i] = s.lookAt(ctx, t, byTarget[t], salt)
+			e := reconciler.Event{Kind: reconciler.Looked, Target: t.String(), Time: s.config.Now(), Err: looks[i].Err}
+			if e.Err != nil {
+				e.Error = e.Err.Error()
+			}
+			tell(e)
+		}
+		if t == site.Values {
+			run()
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			run()
+		})
+	}
+	wg.Wait()
+	seen := reconciler.Seen{}
+	for i, t := range order {
+		seen[t] = looks[i]
+	}
+	return seen
+}
+
+func first(t reconciler.Target) int {
+	if t == site.Values {
+		return 1
+	}
+	return 0
+}
+
+func failAll(targets []reconciler.Target, err error) reconciler.Seen {
+	seen := reconciler.Seen{}
+	for _, t := range targets {
+		seen[t] = reconciler.Look{Reach: reconciler.Broken, Err: err}
+	}
+	return seen
+}
+
+func (s *Site) lookAt(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
+	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+	defer cancel()
+	switch t.Kind {
+	case reconciler.ValuesTarget:
+		return s.values.look(ctx, reads)
+	case reconciler.APITarget:
+		if s.api == nil {
+			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("the document declares no Admin API")}
+		}
+		return s.api.look(ctx, reads)
+	default:
+		h := s.host(t.Name)
+		look := h.look(ctx, reads, salt)
+		if !s.config.Stay {
+			h.close(context.WithoutCancel(ctx))
+			h.forget()
+		}
+		return look
+	}
+}
+
+// Do runs the steps of one target in order.
+func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
+	switch t.Kind {
+	case reconciler.ValuesTarget:
+		return s.values.do(ctx, steps)
+	case reconciler.APITarget:
+		if s.api == nil {
+			return failed(fmt.Errorf("the document declares no Admin API"))
+		}
+		return s.api.do(ctx, steps, tell)
+	default:
+		// What waits for services is bounded by the ops' own time limits; this bounds the connection.
+		ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+		defer cancel()
+		return s.host(t.Name).do(ctx, steps)
+	}
+}
+
+// Close ends all connections.
+func (s *Site) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	s.mu.Lock()
+	hosts := s.hosts
+	s.hosts = map[string]*host{}
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, h := range hosts {
+		s.opening <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-s.opening }()
+			h.close(ctx)
+		})
+	}
+	wg.Wait()
+	if s.config.API != nil {
+		s.config.API.Close()
+	}
+	for _, end := range s.config.Closers {
+		end()
+	}
+}
+
+func (s *Site) host(name string) *host {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hosts[name]
+	if h == nil {
+		h = &host{name: name, site: s, files: map[string]*file{}, dependents: map[string][]string{}}
+		s.hosts[name] = h
+	}
+	return h
+}
+
+// computerNames are the names that the hosts gave themselves, by host.
+func (s *Site) computerNames(hosts []string) map[string]string {
+	names := map[string]string{}
+	for _, name := range hosts {
+		h := s.host(name)
+		h.mu.Lock()
+		names[name] = h.computer
+		h.mu.Unlock()
+	}
+	return names
+}
+
+// fingerprint is what a plan may show of a file: who does not have the salt cannot test guesses against it.
+func fingerprint(salt secret.Value, content []byte) string {
+	m := hmac.New(sha256.New, salt.Expose())
+	m.Write(content)
+	return hex.EncodeToString(m.Sum(nil)[:6])
+}
+
+func hash(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}

@@ -1,0 +1,139 @@
+package license
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/providers/licensefile"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// guard collects the reasons not to go on, and the warnings.
+func (r *Rotation) guard(in reconciler.Input, all []live) []reconciler.Finding {
+	findings := r.guardFile(in, all)
+	if r.hasAPI && in.Seen.Reach(site.API) != reconciler.Reached {
+		text := "the Admin API did not answer: the license that Admin serves is not known"
+		if err := in.Seen[site.API].Err; err != nil {
+			text += ": " + err.Error()
+		}
+		findings = append(findings, problem("admin-api", text,
+			"look at the Admin host and at connect.adminApi, or leave connect.adminApi out to restart the services instead"))
+	}
+	for _, l := range all {
+		switch {
+		case !l.whole():
+			f := problem("host-failed", l.host+" ("+l.label+") could not be looked at", "fix it and plan again")
+			if err := in.Seen[site.Host(l.host)].Err; err != nil {
+				f.Text += ": " + err.Error()
+			}
+			f.Hosts = []string{l.host}
+			findings = append(findings, f)
+		case !l.service.Installed:
+			f := problem("service-missing", fmt.Sprintf("%s: there is no service %s", l.host, l.component.Service), "name the service under product, or the host under hosts")
+			f.Hosts = []string{l.host}
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+// guardFile looks at the declared file: an expired one, another customer's, or one of a lower tier never gets near a host.
+func (r *Rotation) guardFile(in reconciler.Input, all []live) []reconciler.Finding {
+	v := site.Answer[site.ValueSeen](in.Seen, r.value())
+	switch {
+	case v == nil:
+		text := "the license file is not to be had"
+		if err := in.Seen[site.Values].Err; err != nil {
+			text += ": " + err.Error()
+		}
+		return []reconciler.Finding{problem("value-unavailable", text, "look at secrets.license.from and at state.seal")}
+	case v.Problem != "":
+		return []reconciler.Finding{problem("value-unavailable", "the license file is not to be had: "+v.Problem, "look at secrets.license.from")}
+	case v.LicenseProblem != "":
+		return []reconciler.Finding{problem("license-invalid", v.LicenseProblem, "ask for the file again; nothing was changed")}
+	case v.License == nil:
+		return []reconciler.Finding{problem("license-invalid", "the license file could not be read", "ask for the file again")}
+	}
+	next := v.License
+	findings := r.guardClaims(next, liveLicense(in, all))
+	if !next.Expires.After(in.Now) {
+		findings = append(findings, problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
+			"ask for a file that is still good"))
+	} else if days := daysLeft(next.Expires, in.Now); days <= 60 {
+		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-expires",
+			Text: fmt.Sprintf("license %s expires on %s, in %s%s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
+			Hint: "order the next one"})
+	}
+	return findings
+}
+
+func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Finding {
+	var findings []reconciler.Finding
+	customer, source := r.spec.Customer, "the document names"
+	if customer == "" && now != nil {
+		customer, source = now.Customer, "the live file is for"
+	}
+	if customer != "" && customer != next.Customer {
+		findings = append(findings, problem("license-customer", fmt.Sprintf("license %s is for %q; %s %q", r.ref.Version, next.Customer, source, customer),
+			"if the customer was renamed, declare the new name as secrets.license.customer"))
+	}
+	tier, source := r.spec.Tier, "the document asks for"
+	if tier == "" && now != nil {
+		tier, source = now.Tier, "the live file has"
+	}
+	have, want := r.spec.rank(next.Tier), r.spec.rank(tier)
+	switch {
+	case have < 0:
+		findings = append(findings, problem("license-tier", fmt.Sprintf("license %s has the tier %q, which is none of %s", r.ref.Version, next.Tier, strings.Join(r.spec.Tiers, ", ")),
+			"if the vendor has new tiers, list all of them, lowest first, as secrets.license.tiers"))
+	case tier != "" && have < want:
+		findings = append(findings, problem("license-tier", fmt.Sprintf("license %s has the tier %s; %s %s", r.ref.Version, next.Tier, source, tier),
+			"if the lower tier is meant, declare it as secrets.license.tier"))
+	}
+	if now != nil && next.Expires.Before(now.Expires) {
+		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-earlier",
+			Text: fmt.Sprintf("license %s expires on %s, before the live one (%s)", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), now.Expires.UTC().Format(time.DateOnly)),
+			Hint: "make sure that it is not an old file"})
+	}
+	return findings
+}
+
+// liveLicense is what the live files say, or else what Admin serves.
+func liveLicense(in reconciler.Input, all []live) *licensefile.License {
+	for _, l := range all {
+		if l.file != nil && l.file.License != nil {
+			return l.file.License
+		}
+	}
+	if s := site.Answer[site.LicenseSeen](in.Seen, site.License{}); s != nil && s.Customer != "" {
+		return &licensefile.License{Customer: s.Customer, Tier: s.Tier, Expires: s.Expires}
+	}
+	return nil
+}
+
+func daysLeft(expires, now time.Time) int { return int(expires.Sub(now).Hours() / 24) }
+
+func dayCount(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
+}
+
+// urgency marks the runbook's last two of its three reminders: 60, 30 and 7 days.
+func urgency(days int) string {
+	switch {
+	case days <= 7:
+		return ": urgent"
+	case days <= 30:
+		return ": soon"
+	default:
+		return ""
+	}
+}
+
+func problem(code, text, hint string) reconciler.Finding {
+	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint}
+}

@@ -1,0 +1,120 @@
+package relaykey
+
+import (
+	"fmt"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// live is a node as it was seen, and what it needs.
+type live struct {
+	node
+	reach   reconciler.Reach
+	setting *site.SettingSeen
+	service *site.ServiceSeen
+	relay   *site.RelaySeen // as Admin lists it; nil for Admin, or when it is not listed
+	// edit: the file holds another key. stale: the process is older than the file. stopped: it should run.
+	edit, stale, stopped bool
+}
+
+// whole says that everything about the node was seen.
+func (l live) whole() bool {
+	return l.reach == reconciler.Reached && l.setting != nil && l.service != nil
+}
+
+// connected says that Admin lists the relay as connected.
+func (l live) connected() bool {
+	return l.relay != nil && l.relay.Connected != nil && *l.relay.Connected
+}
+
+// look sorts what was seen by node.
+func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
+	listed := listing(site.Answer[site.RelaysSeen](seen, site.Relays{}))
+	all := make([]live, 0, len(r.relays)+1)
+	for _, n := range r.nodes() {
+		l := live{
+			node:    n,
+			reach:   seen.Reach(site.Host(n.host)),
+			setting: site.Answer[site.SettingSeen](seen, n.setting),
+			service: site.Answer[site.ServiceSeen](seen, n.service),
+		}
+		if l.whole() {
+			l.edit = l.setting.Version != r.ref.Version
+			l.stale = l.service.Running() && l.service.StartedAt.Before(l.setting.Modified)
+			l.stopped = !l.service.Running()
+		}
+		if n.label != "Admin" {
+			computer := ""
+			if m := site.Answer[site.MachineSeen](seen, n.machine); m != nil {
+				computer = m.ComputerName
+			}
+			l.relay = listed.find(n.host, computer)
+		}
+		all = append(all, l)
+	}
+	return all[0], all[1:]
+}
+
+// list finds relays by the names under which Admin may know them.
+type list map[string]*site.RelaySeen
+
+func listing(seen *site.RelaysSeen) list {
+	l := list{}
+	if seen == nil {
+		return l
+	}
+	for i := range seen.Relays {
+		l[strings.ToLower(seen.Relays[i].Name)] = &seen.Relays[i]
+	}
+	return l
+}
+
+// find tries the declared name, its first label and the computer's own name.
+func (l list) find(host, computer string) *site.RelaySeen {
+	for _, name := range []string{host, computer, firstLabel(host)} {
+		if r := l[strings.ToLower(name)]; r != nil && name != "" {
+			return r
+		}
+	}
+	return nil
+}
+
+func firstLabel(host string) string {
+	label, _, _ := strings.Cut(host, ".")
+	return label
+}
+
+// hosts names nodes.
+func hosts(nodes []live) []string {
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.host
+	}
+	return names
+}
+
+// count is how people read a number of things: "1 relay", "13 relays".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// who says whom a step is about: "Admin and 13 relays", "relay-07".
+func who(admin bool, relays []live) string {
+	var parts []string
+	if admin {
+		parts = append(parts, "Admin")
+	}
+	switch len(relays) {
+	case 0:
+	case 1:
+		parts = append(parts, relays[0].host)
+	default:
+		parts = append(parts, count(len(relays), "relay"))
+	}
+	return strings.Join(parts, " and ")
+}

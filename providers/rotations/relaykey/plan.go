@@ -1,0 +1,187 @@
+package relaykey
+
+import (
+	"fmt"
+	"slices"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// work is what is left to do.
+type work struct {
+	admin                live
+	edit, restart, prove []live // relays
+	editAdmin, bounce    bool   // bounce: Admin restarts
+	tidy                 []live // nodes with leftovers of an earlier run
+	mint, pending        bool
+	left                 []live
+}
+
+func (w work) none() bool {
+	return !w.editAdmin && !w.bounce && len(w.edit) == 0 && len(w.restart) == 0 && len(w.tidy) == 0 && !w.pending
+}
+
+// Plan compares the live keys with the declared version.
+func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
+	admin, relays := r.look(in.Seen)
+	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays)}
+	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
+	findings, left := r.guard(in, admin, relays)
+	c.Findings = findings
+	w := r.need(in, admin, relays, left)
+	blocked := slices.ContainsFunc(findings, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
+	switch {
+	case blocked && w.none():
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+		return c
+	case blocked:
+		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+		return c
+	case w.none():
+		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
+		c.Reason = r.asDeclared(relays)
+		c.Findings = append(c.Findings, disconnected(relays)...)
+		return c
+	}
+	c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+	c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
+	for _, n := range r.relays {
+		if n.toleratedByPolicy {
+			c.Tolerate.Names[n.host] = true
+		}
+	}
+	for _, l := range w.left {
+		c.Left = append(c.Left, site.Host(l.host))
+	}
+	r.steps(&c, w)
+	r.describe(&c, in, w)
+	return c
+}
+
+// need finds the work.
+func (r *Rotation) need(in reconciler.Input, admin live, relays, left []live) work {
+	w := work{admin: admin, left: left}
+	v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})
+	w.mint = v != nil && !v.Kept
+	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
+	last, _ := in.History.LastDone(r.ref.Name)
+	if admin.whole() {
+		w.editAdmin = admin.edit
+		w.bounce = admin.edit || admin.stale || admin.stopped
+		if admin.setting.Staged || admin.setting.Backup {
+			w.tidy = append(w.tidy, admin)
+		}
+	}
+	for _, l := range relays {
+		if !l.whole() {
+			continue
+		}
+		// A relay that the last run left behind, and that is still not connected, is tried again.
+		again := !l.connected() && (w.pending || slices.Contains(last.Left, l.host))
+		if l.edit {
+			w.edit = append(w.edit, l)
+		}
+		if l.edit || l.stale || l.stopped || w.editAdmin || again {
+			w.restart = append(w.restart, l)
+		}
+		if l.setting.Staged || l.setting.Backup {
+			w.tidy = append(w.tidy, l)
+		}
+		w.prove = append(w.prove, l)
+	}
+	return w
+}
+
+// before is the version that is live now: what Admin holds, or what the relays do when Admin is ahead of them.
+func (r *Rotation) before(in reconciler.Input, admin live, relays []live) string {
+	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+		return e.Before
+	}
+	for _, l := range append([]live{admin}, relays...) {
+		if l.whole() && l.setting.Version != r.ref.Version {
+			return l.setting.Version
+		}
+	}
+	if admin.whole() {
+		return admin.setting.Version
+	}
+	return ""
+}
+
+// reason says why there is something to do.
+func (r *Rotation) reason(w work) string {
+	want := r.ref.Version
+	switch {
+	case w.editAdmin:
+		versions := map[string]int{w.admin.setting.Version: 0}
+		same := 0
+		for _, l := range w.edit {
+			versions[l.setting.Version]++
+		}
+		same = versions[w.admin.setting.Version]
+		s := fmt.Sprintf("the spec asks for %s; Admin", want)
+		if same > 0 {
+			s += " and " + count(same, "relay")
+		}
+		return s + verb(same) + named(w.admin.setting.Version)
+	case len(w.edit) > 0:
+		return fmt.Sprintf("Admin has %s; %s holds %s", want, who(false, w.edit), named(w.edit[0].setting.Version))
+	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l live) bool { return l.stopped }):
+		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l live) bool { return l.stopped })))
+	case w.bounce || len(w.restart) > 0:
+		return fmt.Sprintf("the files hold %s; %s must start again to read it", want, who(w.bounce, w.restart))
+	case w.pending:
+		return fmt.Sprintf("an earlier run switched to %s and was cut off before the proof", want)
+	default:
+		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", want)
+	}
+}
+
+// named makes a version readable when it is none.
+func named(version string) string {
+	switch version {
+	case site.Absent:
+		return "no key"
+	case site.Empty:
+		return "an empty key"
+	case site.Short:
+		return "a key that is too short"
+	case site.Unknown:
+		return "a key that meshrotate does not know"
+	default:
+		return version
+	}
+}
+
+func (r *Rotation) asDeclared(relays []live) string {
+	n := len(filter(relays, live.connected))
+	return fmt.Sprintf("Admin and %s hold it, %d connected", count(len(relays), "relay"), n)
+}
+
+func disconnected(relays []live) []reconciler.Finding {
+	off := filter(relays, func(l live) bool { return l.whole() && !l.connected() })
+	if len(off) == 0 {
+		return nil
+	}
+	return []reconciler.Finding{{Severity: reconciler.Warning, Code: "relay-disconnected", Hosts: hosts(off),
+		Text: count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}}
+}
+
+func filter(all []live, keep func(live) bool) []live {
+	var some []live
+	for _, l := range all {
+		if keep(l) {
+			some = append(some, l)
+		}
+	}
+	return some
+}
+
+// verb agrees with Admin and that many relays.
+func verb(relays int) string {
+	if relays > 0 {
+		return " hold "
+	}
+	return " holds "
+}

@@ -1,0 +1,192 @@
+package site
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/providers/licensefile"
+	"meshrotate/reconciler"
+)
+
+// What a live value turned out to be, where it is not a kept version.
+const (
+	Absent  = "absent"  // no file, or no such key
+	Empty   = "empty"   // a key without a value
+	Short   = "short"   // fewer than 32 bytes: too weak to be a key
+	Unknown = "unknown" // a value that is no kept version
+)
+
+// Base is the state of a file that an edit starts from.
+type Base struct {
+	Path   string
+	Exists bool
+	// SHA256 is the lower-case hex of the content, "" when the file does not exist. It stays in memory: a plan
+	// shows Print.
+	SHA256 string
+	// Print is a keyed fingerprint of the content, which a plan may show: who reads it cannot test guesses.
+	Print string
+	// Modified is the host's time of the last write.
+	Modified time.Time
+	// Staged and Backup say that an earlier run left such a file beside it.
+	Staged, Backup bool
+	// UsersCanRead says that ordinary users of the host may read it.
+	UsersCanRead bool
+}
+
+func (b Base) facts(name string) []reconciler.Fact {
+	print := b.Print
+	if !b.Exists {
+		print = Absent
+	}
+	left := ""
+	if b.Staged {
+		left += " +staged"
+	}
+	if b.Backup {
+		left += " +backup"
+	}
+	return []reconciler.Fact{{Field: name, Value: print + left}}
+}
+
+// baseName is the last part of a Windows (or other) path.
+func baseName(path string) string {
+	if i := strings.LastIndexAny(path, `\/`); i >= 0 {
+		return path[i+1:]
+	}
+	return path
+}
+
+// SettingSeen answers Setting.
+type SettingSeen struct {
+	Base
+	Key string
+	// Version is a kept version, or one of Absent, Empty, Short, Unknown.
+	Version string
+	// Refused is why .NET would refuse the file, or why it cannot be edited, "" when it can.
+	Refused string
+	// Overrides are places that win over the file: "appsettings.Production.json", "environment variable Relay__ApiKey
+	// of the machine". While there is one, editing the file changes nothing.
+	Overrides []string
+}
+
+func (s *SettingSeen) Facts() []reconciler.Fact {
+	f := append(s.facts(baseName(s.Path)), reconciler.Fact{Field: s.Key, Value: s.Version})
+	if s.Refused != "" {
+		f = append(f, reconciler.Fact{Field: s.Key + " cannot be edited", Value: s.Refused})
+	}
+	for _, o := range s.Overrides {
+		f = append(f, reconciler.Fact{Field: s.Key + " is overridden by", Value: o})
+	}
+	return f
+}
+
+// FileSeen answers File.
+type FileSeen struct {
+	Base
+	// Version is the declared or a kept version, or one of Absent, Empty, Unknown.
+	Version string
+	// License is what the file says when it is a license that can be read.
+	License *licensefile.License
+}
+
+func (s *FileSeen) Facts() []reconciler.Fact {
+	return append(s.facts(baseName(s.Path)), reconciler.Fact{Field: baseName(s.Path) + " version", Value: s.Version})
+}
+
+// ServiceSeen answers Service.
+type ServiceSeen struct {
+	Name      string
+	Installed bool
+	State     string // running, stopped, startPending, stopPending, paused …
+	PID       int
+	StartedAt time.Time // host's clock; zero when it is not running
+	StartMode string
+	Account   string
+}
+
+func (s *ServiceSeen) Facts() []reconciler.Fact {
+	v := s.State
+	if !s.Installed {
+		v = "not installed"
+	}
+	return []reconciler.Fact{{Field: "service " + s.Name, Value: v}}
+}
+
+// Running says that it is installed and runs.
+func (s *ServiceSeen) Running() bool { return s != nil && s.Installed && s.State == "running" }
+
+// MachineSeen answers Machine.
+type MachineSeen struct {
+	ComputerName, Domain, MachineGUID string
+	PowerShell                        string
+	// Skew is the host's clock minus ours, as far as it is not explained by the time the answer took.
+	Skew time.Duration
+}
+
+func (s *MachineSeen) Facts() []reconciler.Fact {
+	return []reconciler.Fact{{Field: "machine", Value: s.ComputerName + " " + s.MachineGUID}}
+}
+
+// RelaySeen is one relay as the Admin API lists it.
+type RelaySeen struct {
+	Name string
+	// Connected is nil when the API does not say.
+	Connected *bool
+	Heartbeat time.Time // Admin's clock; zero when the API does not say
+}
+
+// RelaysSeen answers Relays.
+type RelaysSeen struct {
+	Relays []RelaySeen
+	Time   time.Time // Admin's clock
+}
+
+// Facts tell how many are connected, not who: who is found by each rotation.
+func (s *RelaysSeen) Facts() []reconciler.Fact {
+	n := 0
+	for _, r := range s.Relays {
+		if r.Connected != nil && *r.Connected {
+			n++
+		}
+	}
+	return []reconciler.Fact{{Field: "relays connected", Value: fmt.Sprint(n)}}
+}
+
+// LicenseSeen answers License.
+type LicenseSeen struct {
+	Customer, Tier string
+	Expires        time.Time
+}
+
+func (s *LicenseSeen) Facts() []reconciler.Fact {
+	return []reconciler.Fact{{Field: "license served", Value: s.Customer + ", " + s.Tier + ", " + s.Expires.UTC().Format(time.RFC3339)}}
+}
+
+// ValueSeen answers Value.
+type ValueSeen struct {
+	// Kept says that the version is in the store: durable.
+	Kept bool
+	// Available says that it is kept, or that its source has it.
+	Available bool
+	// Bytes is its length; of a key written as base64, the length of what that stands for.
+	Bytes int
+	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.
+	SameAs string
+	// Problem is why it is not available.
+	Problem string
+	// License is what it says, when it was asked for as a license and can be read; LicenseProblem why it cannot.
+	License        *licensefile.License
+	LicenseProblem string
+}
+
+func (s *ValueSeen) Facts() []reconciler.Fact {
+	v := "to be fetched"
+	switch {
+	case s.Kept:
+		v = "kept"
+	case s.Available:
+		v = "available"
+	}
+	return []reconciler.Fact{{Field: "value", Value: v}}
+}

@@ -1,0 +1,341 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"meshrotate/state"
+)
+
+// Run is one run of the engine over a plan. All fields are required, but for Tell.
+type Run struct {
+	ID, By string
+	Site   Site
+	Ledger state.Ledger
+	Lease  state.Lease
+	Plan   *Plan
+	// Parallel bounds how many targets are worked on at once outside the switch. Within the switch there is no
+	// bound: its connections are open already, and every second of waiting is downtime.
+	Parallel int
+	Now      func() time.Time
+	Tell     func(Event)
+}
+
+// Proven is a rotation that was applied and proven.
+type Proven struct {
+	Change   Change         `json:"-"`
+	Evidence []string       `json:"evidence"`
+	Outages  []state.Outage `json:"outages,omitempty"`
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	Proven []Proven
+	// Undone names the secrets that were put back as they were.
+	Undone []string
+	// Left are targets on which something is left to do, with the reason.
+	Left []LeftBehind
+	// Halted says that the run stopped where it was: what is live must be looked at again.
+	Halted bool
+	Err    error
+}
+
+// LeftBehind is a target that a run could not finish.
+type LeftBehind struct {
+	Target Target
+	Why    error
+	// Secrets names what is unfinished there.
+	Secrets []string
+}
+
+// progress is what the engine knows while it runs. The engine's goroutine alone changes it.
+type progress struct {
+	run      Run
+	ran      []Step // in order, everything that was begun
+	left     map[Target]LeftBehind
+	order    []Target
+	down, up map[string]time.Time
+	evidence map[string][]string // by secret
+	failed   map[string]error    // by secret: it was not proven
+	cause    error               // the first failure that is not its target's own
+	halted   bool
+}
+
+// Apply runs the plan's steps, phase by phase. It returns what happened; Outcome.Err is why anything is left.
+func (r Run) Apply(ctx context.Context) Outcome {
+	p := &progress{run: r, left: map[Target]LeftBehind{}, down: map[string]time.Time{}, up: map[string]time.Time{},
+		evidence: map[string][]string{}, failed: map[string]error{}}
+	if r.Tell == nil {
+		p.run.Tell = func(Event) {}
+	}
+	if err := p.announce(ctx); err != nil {
+		return Outcome{Err: err}
+	}
+	all := barriers(r.Plan.Steps)
+	retire := slices.IndexFunc(all, func(b barrier) bool { return b.phase == Retire })
+	if retire < 0 {
+		retire = len(all)
+	}
+	p.passAll(ctx, all[:retire])
+	p.recordProven(ctx)
+	if p.cause != nil && !p.halted {
+		p.undo(ctx)
+	} else {
+		p.passAll(ctx, all[retire:])
+	}
+	return p.outcome()
+}
+
+func (p *progress) passAll(ctx context.Context, all []barrier) {
+	for _, b := range all {
+		if p.cause != nil || p.halted {
+			return
+		}
+		p.pass(ctx, b)
+	}
+}
+
+// announce makes `started` durable before the first effect.
+func (p *progress) announce(ctx context.Context) error {
+	var entries []state.Entry
+	for _, c := range p.run.Plan.Changes {
+		if c.Status == Rotate {
+			entries = append(entries, p.entry(c, state.Started, c.Reason))
+		}
+	}
+	if err := p.run.Lease.Check(ctx); err != nil {
+		return fmt.Errorf("before the first step: %w", err)
+	}
+	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
+		return fmt.Errorf("nothing was changed: the ledger does not take the start: %w", err)
+	}
+	return nil
+}
+
+// pass runs one barrier's batches.
+func (p *progress) pass(ctx context.Context, b barrier) {
+	inSwitch := b.phase == Stop || b.phase == Edit || b.phase == Start
+	if inSwitch {
+		// Services are down or about to be: an interrupt waits until they are up again.
+		ctx = context.WithoutCancel(ctx)
+	} else if ctx.Err() != nil {
+		p.halt(fmt.Errorf("interrupted before %s: %w", b.phase, context.Cause(ctx)))
+		return
+	}
+	todo := p.remaining(b)
+	if len(todo) == 0 {
+		return
+	}
+	if err := p.begin(ctx, b, todo); err != nil {
+		p.halt(err)
+		return
+	}
+	limit := p.run.Parallel
+	if inSwitch || limit < 1 {
+		limit = len(todo)
+	}
+	reports := p.runBatches(ctx, todo, limit, b.phase)
+	if err := p.record(ctx, todo, reports); err != nil {
+		p.halt(err)
+		return
+	}
+	p.judge(b.phase, todo, reports)
+	p.run.Tell(Event{Kind: PhaseEnded, Phase: b.phase.String(), Time: p.run.Now()})
+}
+
+// remaining leaves out targets that were left behind.
+func (p *progress) remaining(b barrier) []batch {
+	var todo []batch
+	for _, t := range b.batches {
+		if _, lost := p.left[t.target]; lost {
+			continue
+		}
+		for i, s := range t.steps {
+			if n, ok := s.Op.(Narrower); ok && len(p.left) > 0 {
+				t.steps = slices.Clone(t.steps)
+				t.steps[i].Op = n.Without(func(host string) bool { _, lost := p.left[Target{HostTarget, host}]; return lost })
+			}
+		}
+		todo = append(todo, t)
+	}
+	return todo
+}
+
+// begin checks the lease and makes the steps' starts durable.
+func (p *progress) begin(ctx context.Context, b barrier, todo []batch) error {
+	if err := p.run.Lease.Check(ctx); err != nil {
+		return fmt.Errorf("before %s: %w", b.phase, err)
+	}
+	_ = p.run.Lease.Doing(ctx, fmt.Sprintf("%s, %d targets", b.phase, len(todo))) // for readers only
+	var entries []state.Entry
+	for _, t := range todo {
+		for _, s := range t.steps {
+			entries = append(entries, p.stepEntries(s, state.Started, "")...)
+			p.ran = append(p.ran, s)
+		}
+	}
+	p.run.Tell(Event{Kind: PhaseBegan, Phase: b.phase.String(), Total: len(todo), Time: p.run.Now()})
+	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
+		return fmt.Errorf("before %s: the ledger does not take the start: %w", b.phase, err)
+	}
+	return nil
+}
+
+// runBatches works on the targets in parallel.
+func (p *progress) runBatches(ctx context.Context, todo []batch, limit int, phase Phase) [][]Report {
+	reports := make([][]Report, len(todo))
+	slots := make(chan struct{}, limit)
+	var wg sync.WaitGroup
+	for i, t := range todo {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			reports[i] = p.run.Site.Do(ctx, t.target, t.steps, p.run.Tell)
+			e := Event{Kind: TargetDone, Phase: phase.String(), Target: t.target.String(), Time: p.run.Now()}
+			for _, r := range reports[i] {
+				if r.Err != nil {
+					e.Err, e.Error = r.Err, r.Err.Error()
+				}
+			}
+			p.run.Tell(e)
+		})
+	}
+	wg.Wait()
+	return reports
+}
+
+// judge decides what the reports mean for the rest of the run.
+func (p *progress) judge(phase Phase, todo []batch, reports [][]Report) {
+	for i, t := range todo {
+		for j, s := range t.steps {
+			if j >= len(reports[i]) {
+				p.fail(s, fmt.Errorf("%s: %s: no answer", t.target, s.Name))
+				break
+			}
+			r := reports[i][j]
+			p.clock(r)
+			if r.Outcome == state.Done {
+				if phase == Verify && r.Evidence != "" {
+					for _, ref := range s.Secrets {
+						p.evidence[ref.Name] = append(p.evidence[ref.Name], r.Evidence)
+					}
+				}
+				continue
+			}
+			p.judgeFailure(phase, t, s, r)
+			break // the rest of this batch was not tried
+		}
+	}
+}
+
+func (p *progress) judgeFailure(phase Phase, t batch, s Step, r Report) {
+	err := r.Err
+	if err == nil {
+		err = fmt.Errorf("%s: no outcome", s.Name)
+	}
+	switch {
+	case len(r.Missing) > 0:
+		// The new value is proven by some; the others are problems of their own hosts. Undoing would take all down again.
+		for _, h := range r.Missing {
+			p.leave(Target{HostTarget, h}, s, err)
+		}
+	case phase == Retire:
+		p.leave(t.target, s, err) // proven already: what is left is tidying up
+	case s.Alone || p.tolerated(s, t.target, r):
+		p.leave(t.target, s, err)
+	case r.Outcome == state.Unknown || r.Outcome == "":
+		p.fail(s, err)
+		p.halted = phase != Prepare && phase != Accept
+	default:
+		p.fail(s, err)
+	}
+}
+
+// tolerated says whether the policy lets an unreachable target fall behind.
+func (p *progress) tolerated(s Step, t Target, r Report) bool {
+	if !r.Unreachable || t.Kind != HostTarget {
+		return false
+	}
+	for _, c := range p.run.Plan.Changes {
+		for _, ref := range s.Secrets {
+			if ref != c.Secret {
+				continue
+			}
+			if !c.Tolerate.Names[t.Name] && len(c.Left)+len(p.left) >= c.Tolerate.Count {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (p *progress) leave(t Target, s Step, err error) {
+	l, known := p.left[t]
+	if !known {
+		p.order = append(p.order, t)
+		l = LeftBehind{Target: t, Why: err}
+		for _, ref := range s.Secrets {
+			l.Secrets = append(l.Secrets, ref.Name)
+		}
+	}
+	p.left[t] = l
+}
+
+func (p *progress) fail(s Step, err error) {
+	for _, ref := range s.Secrets {
+		if p.failed[ref.Name] == nil {
+			p.failed[ref.Name] = err
+		}
+	}
+	if p.cause == nil {
+		p.cause = err
+	}
+}
+
+func (p *progress) halt(err error) {
+	p.halted = true
+	if p.cause == nil {
+		p.cause = err
+	}
+}
+
+// clock keeps the earliest Down and the latest Up of everything.
+func (p *progress) clock(r Report) {
+	for name, at := range r.Down {
+		if was, ok := p.down[name]; !ok || at.Before(was) {
+			p.down[name] = at
+		}
+	}
+	for name, at := range r.Up {
+		if was, ok := p.up[name]; !ok || at.After(was) {
+			p.up[name] = at
+		}
+	}
+}
+
+func (p *progress) outcome() Outcome {
+	o := Outcome{Halted: p.halted, Err: p.cause}
+	for _, t := range p.order {
+		o.Left = append(o.Left, p.left[t])
+	}
+	for _, c := range p.run.Plan.Changes {
+		if c.Status != Rotate {
+			continue
+		}
+		if ev, ok := p.evidence[c.Secret.Name]; ok && p.failed[c.Secret.Name] == nil && !p.halted {
+			o.Proven = append(o.Proven, Proven{Change: c, Evidence: ev, Outages: p.outages(c)})
+		}
+		for _, t := range c.Left {
+			o.Left = append(o.Left, LeftBehind{Target: t, Why: fmt.Errorf("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
+		}
+	}
+	if p.halted {
+		return o
+	}
+	o.Undone = slices.Sorted(maps.Keys(p.failed))
+	return o
+}

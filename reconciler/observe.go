@@ -1,0 +1,117 @@
+package reconciler
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/state"
+)
+
+// Site is the live deployment. Implementations speak to hosts and to the Admin API; they remember, for one run, what
+// they read and staged.
+type Site interface {
+	// Look answers the reads, one batch per target, targets in parallel. It must not modify anything. A target that
+	// does not answer is in Seen with its outcome; Look itself never fails.
+	Look(ctx context.Context, reads []Read, tell func(Event)) Seen
+	// Do runs the steps of one target in order. It answers for every step that it was given; the first that is not
+	// Done ends the batch.
+	Do(ctx context.Context, target Target, steps []Step, tell func(Event)) []Report
+	// Close ends all connections.
+	Close(ctx context.Context)
+}
+
+// Reach is how a look at a target ended.
+type Reach string
+
+// The outcomes of a look. The zero Reach means that nobody looked.
+const (
+	Reached     Reach = "reached"
+	Unreachable Reach = "unreachable"
+	// Broken: it was reached and could not answer: access denied, unsupported, a protocol error.
+	Broken Reach = "failed"
+)
+
+// Look is what was seen of one target.
+type Look struct {
+	Reach   Reach
+	Err     error // why it was not Reached
+	Results map[string]Result
+}
+
+// Seen is everything that was seen, by target.
+type Seen map[Target]Look
+
+// Of returns the answer to a read. Without one, ok is false: unknown is never fine.
+func (s Seen) Of(r Read) (Result, bool) {
+	res, ok := s[r.Target()].Results[r.Key()]
+	return res, ok && res != nil
+}
+
+// Reach says how the look at a target ended.
+func (s Seen) Reach(t Target) Reach { return s[t].Reach }
+
+// Report is how one step ended.
+type Report struct {
+	Outcome state.Outcome // Done, Failed, Unknown; the zero value means that it was not tried
+	// Unreachable says that the target could not be reached, so nothing was done.
+	Unreachable bool
+	Err         error
+	// Evidence is what was seen, in words: "running since 02:11:07, process 4711".
+	Evidence string
+	// Down and Up are when things stopped and came back, by name, for the outage. Controller's clock.
+	Down, Up map[string]time.Time
+	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
+	Missing []string
+}
+
+// facts are what was seen, in an order that does not depend on the run.
+func (s Seen) facts() []HostFacts {
+	var all []HostFacts
+	for t, look := range s {
+		h := HostFacts{Target: t, Reach: look.Reach}
+		keys := make([]string, 0, len(look.Results))
+		for k := range look.Results {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			if r := look.Results[k]; r != nil {
+				h.Facts = append(h.Facts, r.Facts()...)
+			}
+		}
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b HostFacts) int {
+		return strings.Compare(string(a.Target.Kind)+"\x00"+a.Target.Name, string(b.Target.Kind)+"\x00"+b.Target.Name)
+	})
+	return all
+}
+
+// HostFacts is what a plan saw of one target.
+type HostFacts struct {
+	Target Target `json:"target"`
+	Reach  Reach  `json:"reach"`
+	Facts  []Fact `json:"facts,omitempty"`
+}
+
+// readsOf collects the reads of all rotations, each once.
+func readsOf(rotations []Rotation) []Read {
+	type id struct {
+		t Target
+		k string
+	}
+	seen := map[id]bool{}
+	var reads []Read
+	for _, r := range rotations {
+		for _, read := range r.Reads() {
+			i := id{read.Target(), read.Key()}
+			if !seen[i] {
+				seen[i] = true
+				reads = append(reads, read)
+			}
+		}
+	}
+	return reads
+}

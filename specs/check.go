@@ -1,0 +1,107 @@
+package specs
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// check reports what the schema cannot express, on the document as written: before defaults are filled in. What builds
+// on a part whose form is wrong is left out.
+func (r *reader) check(d *Deployment) {
+	hosts := r.checkHosts(d)
+	r.checkSources(d)
+	r.checkAdminAPI(&d.Connect)
+	r.checkProduct(&d.Product)
+	r.checkSeal(d.State.Seal)
+	if !r.isBroken("hosts") {
+		r.checkTolerated(d)
+		r.checkHostConnect(d, hosts)
+	}
+	r.checkWinRM(d)
+}
+
+// role is where a host is named first.
+type role struct {
+	name string // as written
+	path []string
+}
+
+// checkHosts returns every host by its name in small letters.
+func (r *reader) checkHosts(d *Deployment) map[string]role {
+	seen := map[string]role{}
+	add := func(name string, path ...string) {
+		key := strings.ToLower(name)
+		if first, again := seen[key]; again {
+			r.at(path, fmt.Sprintf("%s is named twice, first as %s", name, pathText(first.path)), "each host has one part; only the engine may share the Admin host")
+			return
+		}
+		seen[key] = role{name: name, path: path}
+	}
+	single := func(name, key string) {
+		if name == "" {
+			return
+		}
+		path := []string{"hosts", key}
+		if err := checkHostName(name); err != nil {
+			r.refuse(r.find(path).at, path, err.Error(), "")
+		} else if key != "engine" || !strings.EqualFold(name, d.Hosts.Admin) {
+			add(name, path...)
+		}
+	}
+	single(d.Hosts.Admin, "admin")
+	single(d.Hosts.Engine, "engine")
+	single(d.Hosts.Build, "build")
+	if !r.isBroken("hosts", "relays") { // else positions in the list are not the document's
+		r.checkRelays(d.Hosts.Relays, add)
+	}
+	return seen
+}
+
+func (r *reader) checkRelays(names []string, add func(name string, path ...string)) {
+	total := 0
+	for i, name := range names {
+		path := []string{"hosts", "relays", strconv.Itoa(i)}
+		expanded, err := Expand(name)
+		if err != nil {
+			r.refuse(r.find(path).at, path, err.Error(), "")
+			continue
+		}
+		if total += len(expanded); total > MaxRelays {
+			r.refuse(r.find(path).at, path, fmt.Sprintf("with this there are more than %d relays", MaxRelays), "split the deployment")
+			return
+		}
+		for _, host := range expanded {
+			add(host, path...)
+		}
+	}
+}
+
+func (r *reader) checkTolerated(d *Deployment) {
+	if r.isBroken("policy", "unreachable", "tolerate") {
+		return
+	}
+	relays := map[string]bool{}
+	for _, name := range d.Relays() {
+		relays[strings.ToLower(name)] = true
+	}
+	seen := map[string]bool{}
+	for i, name := range d.Policy.Unreachable.Tolerate {
+		path := []string{"policy", "unreachable", "tolerate", strconv.Itoa(i)}
+		expanded, err := Expand(name)
+		if err != nil {
+			r.at(path, err.Error(), "")
+		}
+		for _, host := range expanded {
+			key := strings.ToLower(host)
+			switch {
+			case err != nil:
+			case !relays[key]:
+				r.at(path, host+" is not one of the relays", "only relays can be tolerated; they stand under hosts.relays")
+			case seen[key]:
+				r.at(path, host+" is tolerated twice", "")
+			}
+			seen[key] = true
+		}
+	}
+}

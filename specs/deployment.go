@@ -1,0 +1,101 @@
+// Package specs is the desired state: one YAML document per IdentityMesh deployment.
+//
+// It knows the document's frame: hosts, how to reach them, policy, the product's paths and names. What stands under
+// `secrets:` belongs to the rotations: each gives a Section with its own type, so that an eighth secret needs no
+// change here. Loading is strict and contacts nothing: every mistake in a document is reported at once, each with
+// its file, line and a hint. No message repeats a text that may be a secret written in the wrong place.
+//
+// A document passes four gates: its bytes and YAML nodes (tree.go), the JSON Schema (schema.go), strict decoding
+// into the types (load.go), and the checks that no schema can express (check.go, then each Section's own).
+package specs
+
+// APIVersion is the only version of the document so far.
+const APIVersion = "meshrotate/v1"
+
+// Deployment is one document, with every default filled in.
+type Deployment struct {
+	// APIVersion is the version of this document's form.
+	APIVersion string `json:"apiVersion" jsonschema:"required,enum=meshrotate/v1"`
+	// Kind is always Deployment.
+	Kind string `json:"kind" jsonschema:"required,enum=Deployment"`
+	// Name names the deployment in plans and in the ledger: small letters, digits and hyphens.
+	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=63,pattern=^[a-z0-9]([a-z0-9-]*[a-z0-9])?$,example=contoso-prod"`
+	// Hosts are the machines of the deployment.
+	Hosts Hosts `json:"hosts" jsonschema:"required"`
+	// Connect says how to reach them, and the Admin API.
+	Connect Connect `json:"connect,omitzero"`
+	// Secrets is what is rotated, one key for each kind of secret.
+	//
+	// It holds what the Sections gave, decoded into their own types (pointers), by their keys.
+	Secrets map[string]any `json:"secrets" jsonschema:"required"`
+	// Policy is what the deployment's owners allow.
+	Policy Policy `json:"policy,omitzero"`
+	// Product names the product's files, keys, services and endpoints where they differ from the runbook's.
+	Product Product `json:"product,omitzero"`
+	// State says where the ledger, the lease and the sealed values are kept.
+	State State `json:"state,omitzero"`
+
+	// Origin says where the document came from. It is not part of the document.
+	Origin Origin `json:"-"`
+}
+
+// Origin is where a document came from.
+type Origin struct {
+	// File is as the user named it, or the path inside the repository.
+	File string
+	// Dir is the folder against which relative file references resolve; empty for a Git revision.
+	Dir string
+	// Commit is the full hash when the document came from a Git revision, or from a file of a work tree that is as
+	// HEAD has it. Empty means unknown. It says nothing about the files that the document refers to.
+	Commit string
+	// ReadFile reads a file that the document refers to (a license, a public key), from the same place.
+	ReadFile func(path string) ([]byte, error) `json:"-"`
+}
+
+// Hosts are the machines.
+type Hosts struct {
+	// Admin is the host of IdentityMesh Admin.
+	Admin string `json:"admin" jsonschema:"required,minLength=1,example=im-admin.contoso.example"`
+	// Engine is the host of the sync engine. Left out: the Admin host.
+	Engine string `json:"engine,omitempty" jsonschema:"minLength=1"`
+	// Build is the host that builds and signs connector packages. Left out: there is none.
+	Build string `json:"build,omitempty" jsonschema:"minLength=1"`
+	// Relays are the relay hosts; a range such as relay-[01..12].contoso.example stands for twelve of them.
+	Relays []string `json:"relays,omitempty" jsonschema:"minLength=1"`
+}
+
+// Policy is what the deployment's owners allow.
+type Policy struct {
+	// Unreachable says which relays a rotation may leave behind.
+	Unreachable Unreachable `json:"unreachable,omitzero"`
+	// Parallel is how many hosts are spoken to at once.
+	Parallel int `json:"parallel,omitempty" jsonschema:"minimum=1,maximum=10000,default=200"`
+	// PlanTTL is how long a saved plan may be applied.
+	PlanTTL Duration `json:"planTtl,omitzero" jsonschema:"default=24h"`
+	// HostTimeout bounds one look or one batch on one host, service waits included.
+	HostTimeout Duration `json:"hostTimeout,omitzero" jsonschema:"default=5m"`
+}
+
+// Unreachable says which relays a rotation may leave behind. Without it, one unreachable relay refuses the rotation.
+type Unreachable struct {
+	// Tolerate names relays that may be unreachable; ranges are allowed.
+	Tolerate []string `json:"tolerate,omitempty" jsonschema:"minLength=1"`
+	// Count is how many relays, whichever they are, may be unreachable.
+	Count int `json:"count,omitempty" jsonschema:"minimum=0,maximum=10000"`
+}
+
+// State says where the ledger, the lease and the sealed values are kept.
+type State struct {
+	// Dir holds ledger.jsonl, lease.json and values/. It is relative to the document.
+	Dir string `json:"dir,omitempty" jsonschema:"minLength=1,default=.meshrotate"`
+	// Seal says which age identity seals kept values. Left out: the one in MESHROTATE_AGE_IDENTITY.
+	Seal *Seal `json:"seal,omitempty"`
+}
+
+// Seal is the age identity (https://age-encryption.org) that seals kept values.
+type Seal struct {
+	// Identity is the age identity. Left out: the environment variable MESHROTATE_AGE_IDENTITY.
+	Identity *Source `json:"identity,omitempty"`
+	// Recipients are further age public keys that can open kept values: an escrow, a colleague.
+	Recipients []string `json:"recipients,omitempty" jsonschema:"minLength=1"`
+}

@@ -1,0 +1,318 @@
+package specs_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/server"
+	"github.com/go-git/go-git/v5/storage"
+
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+)
+
+// TestLoadGitHTTPS serves one repository in two ways: the first needs nothing but Go, the second is git itself.
+func TestLoadGitHTTPS(t *testing.T) {
+	h := newHistory(t)
+	h.set(t, "refs/heads/both", h.first)
+	h.set(t, "refs/tags/both", h.second)
+	t.Run("go", func(t *testing.T) { testHTTPS(t, h, goServer(h)) })
+	t.Run("git", func(t *testing.T) {
+		program := lookPath(t, "git")
+		testHTTPS(t, h, &cgi.Handler{Path: program, Args: []string{"http-backend"},
+			Env: []string{"GIT_PROJECT_ROOT=" + h.dir, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"}})
+	})
+}
+
+func testHTTPS(t *testing.T, h *history, git http.Handler) {
+	const token = "hunter2-token"
+	var refused atomic.Int64
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != token {
+			refused.Add(1)
+			w.Header().Set("WWW-Authenticate", "Basic")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		git.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	good := specs.Git{Repo: s.URL + "/.git", Path: "deployments/contoso.yaml", Password: secret.NewString(token), CAs: ca}
+	for _, c := range []struct {
+		reason, ref, commit, license string
+	}{
+		{"HEAD", "", h.second, "second"},
+		{"a branch", "main", h.second, "second"},
+		{"an annotated tag", "v1", h.first, "first"},
+		{"a branch in full beside a tag of its name", "refs/heads/both", h.first, "first"},
+		{"the newest commit by its hash", h.second, h.second, "second"},
+		{"an older commit by its hash", h.first, h.first, "first"},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			g := good
+			g.Ref = c.ref
+			d, err := testLoader(t).LoadGit(t.Context(), g)
+			wantRevision(t, d, err, c.commit, c.license)
+		})
+	}
+	for _, c := range []struct {
+		reason string
+		change func(*specs.Git)
+		want   string
+	}{
+		{"a name of two things", func(g *specs.Git) { g.Ref = "both" }, "write one of them in full"},
+		{"a branch that is not there", func(g *specs.Git) { g.Ref = "nowhere" }, "no such branch or tag"},
+		{"a hash that is not there", func(g *specs.Git) { g.Ref = strings.Repeat("12", 20) }, "revision 1212"},
+		{"a wrong token", func(g *specs.Git) { g.Password = secret.NewString("hunter2-wrong") }, "auth"},
+		{"no token", func(g *specs.Git) { g.Password = secret.Value{} }, "auth"},
+		{"an unknown certificate authority", func(g *specs.Git) { g.CAs = nil }, "certificate"},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			g := good
+			c.change(&g)
+			_, err := testLoader(t).LoadGit(t.Context(), g)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a secret was repeated: %v", err)
+			}
+		})
+	}
+	if refused.Load() == 0 {
+		t.Error("the server never refused: the cases prove nothing")
+	}
+}
+
+// TestLoadGitStops: a server that never answers does not hold the program.
+func TestLoadGitStops(t *testing.T) {
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer s.Close()
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := testLoader(t).LoadGit(ctx, specs.Git{Repo: s.URL, Path: "x.yaml"})
+	if err == nil || ctx.Err() == nil {
+		t.Errorf("returned %v", err)
+	}
+}
+
+func TestLoadGitSSH(t *testing.T) {
+	h := newHistory(t)
+	program := lookPath(t, "git")
+	clientPublic, clientPEM := newSSHKey(t)
+	address, known := serveSSH(t, program, clientPublic)
+	good := specs.Git{Repo: "ssh://git@" + address + h.dir, Path: "deployments/contoso.yaml", SSHKey: secret.New(clientPEM), KnownHosts: known}
+	for _, c := range []struct{ reason, ref, commit, license string }{
+		{"a branch", "main", h.second, "second"},
+		{"a tag", "v1", h.first, "first"},
+		{"a hash", h.first, h.first, "first"},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			g := good
+			g.Ref = c.ref
+			d, err := testLoader(t).LoadGit(t.Context(), g)
+			wantRevision(t, d, err, c.commit, c.license)
+		})
+	}
+	_, otherPEM := newSSHKey(t)
+	empty := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		reason string
+		change func(*specs.Git)
+		want   string
+	}{
+		{"a key that the server does not know", func(g *specs.Git) { g.SSHKey = secret.New(otherPEM) }, "unable to authenticate"},
+		{"a server that we do not know", func(g *specs.Git) { g.KnownHosts = empty }, "knownhosts: key is unknown"},
+		{"no file of known hosts", func(g *specs.Git) { g.KnownHosts = empty + "x" }, "known SSH hosts"},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			g := good
+			c.change(&g)
+			if _, err := testLoader(t).LoadGit(t.Context(), g); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// lookPath finds a program, or skips; where CI promises the program, it fails.
+func lookPath(t *testing.T, name string) string {
+	t.Helper()
+	program, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not here, and CI must have it", name)
+		}
+		t.Skipf("%s is not here", name)
+	}
+	return program
+}
+
+// goServer serves one repository over git's smart HTTP protocol with go-git's own server, which cannot be shallow.
+func goServer(h *history) http.Handler {
+	sessions := server.NewServer(oneLoader{h.repo.Storer.(storage.Storer)})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session, err := sessions.NewUploadPackSession(&transport.Endpoint{}, nil)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		if strings.HasSuffix(r.URL.Path, "/info/refs") {
+			refs, err := session.AdvertisedReferencesContext(r.Context())
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			refs.Prefix = [][]byte{[]byte("# service=git-upload-pack"), {}}
+			w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
+			_ = refs.Encode(w)
+			return
+		}
+		request := packp.NewUploadPackRequest()
+		var response *packp.UploadPackResponse
+		if err = request.Decode(r.Body); err == nil {
+			response, err = session.UploadPack(r.Context(), request)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+		_ = response.Encode(w)
+	})
+}
+
+type oneLoader struct{ s storage.Storer }
+
+func (l oneLoader) Load(*transport.Endpoint) (storer.Storer, error) { return l.s, nil }
+
+func newSSHKey(t *testing.T) (ssh.PublicKey, []byte) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, pem.EncodeToMemory(block)
+}
+
+// serveSSH runs git upload-pack for whoever has the client's key. It returns its address and a known_hosts file.
+func serveSSH(t *testing.T, git string, client ssh.PublicKey) (address, known string) {
+	t.Helper()
+	_, hostPEM := newSSHKey(t)
+	host, err := ssh.ParsePrivateKey(hostPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if !bytes.Equal(key.Marshal(), client.Marshal()) {
+			return nil, os.ErrPermission
+		}
+		return nil, nil
+	}}
+	config.AddHostKey(host)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serveSSHConn(conn, config, git)
+		}
+	}()
+	known = filepath.Join(t.TempDir(), "known_hosts")
+	line := knownhosts.Line([]string{listener.Addr().String()}, host.PublicKey())
+	if err := os.WriteFile(known, []byte(line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return listener.Addr().String(), known
+}
+
+func serveSSHConn(conn net.Conn, config *ssh.ServerConfig, git string) {
+	_, channels, requests, err := ssh.NewServerConn(conn, config)
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	for offered := range channels {
+		channel, requests, err := offered.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer channel.Close()
+			for request := range requests {
+				var exec struct{ Command string }
+				if request.Type != "exec" || ssh.Unmarshal(request.Payload, &exec) != nil {
+					_ = request.Reply(request.Type == "env", nil)
+					continue
+				}
+				_ = request.Reply(true, nil)
+				status := runUploadPack(git, exec.Command, channel)
+				_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+				return
+			}
+		}()
+	}
+}
+
+// runUploadPack runs the one command that is allowed: git-upload-pack 'FOLDER'.
+func runUploadPack(git, command string, channel io.ReadWriter) uint32 {
+	folder, ok := strings.CutPrefix(command, "git-upload-pack ")
+	if !ok {
+		return 1
+	}
+	c := exec.Command(git, "-c", "safe.directory=*", "upload-pack", strings.Trim(folder, "'"))
+	c.Stdout = channel
+	stdin, err := c.StdinPipe()
+	if err != nil || c.Start() != nil {
+		return 1
+	}
+	go func() {
+		_, _ = io.Copy(stdin, channel)
+		stdin.Close()
+	}()
+	if c.Wait() != nil {
+		return 1
+	}
+	return 0
+}

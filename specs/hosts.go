@@ -1,0 +1,108 @@
+package specs
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// MaxRelays is how many relays one document may name.
+const MaxRelays = 10_000
+
+// EngineHost is the engine's host: the Admin host when none is named.
+func (d *Deployment) EngineHost() string {
+	if d.Hosts.Engine == "" || strings.EqualFold(d.Hosts.Engine, d.Hosts.Admin) {
+		return d.Hosts.Admin
+	}
+	return d.Hosts.Engine
+}
+
+// Relays are the relay hosts in the order of the document, ranges expanded.
+func (d *Deployment) Relays() []string { return expandAll(d.Hosts.Relays) }
+
+// Tolerated are the relays that may be unreachable, ranges expanded, each as Relays names it.
+func (d *Deployment) Tolerated() []string {
+	spelling := map[string]string{}
+	for _, name := range d.Relays() {
+		spelling[strings.ToLower(name)] = name
+	}
+	var names []string
+	for _, name := range expandAll(d.Policy.Unreachable.Tolerate) {
+		if known := spelling[strings.ToLower(name)]; known != "" {
+			names = append(names, known)
+		}
+	}
+	return names
+}
+
+// AllHosts are the Admin host, the engine's, the build host and the relays, each once.
+func (d *Deployment) AllHosts() []string {
+	hosts := []string{d.Hosts.Admin}
+	if engine := d.EngineHost(); engine != d.Hosts.Admin {
+		hosts = append(hosts, engine)
+	}
+	if d.Hosts.Build != "" {
+		hosts = append(hosts, d.Hosts.Build)
+	}
+	return append(hosts, d.Relays()...)
+}
+
+func expandAll(names []string) []string {
+	var hosts []string
+	for _, name := range names {
+		if expanded, err := Expand(name); err == nil {
+			hosts = append(hosts, expanded...)
+		}
+	}
+	return hosts
+}
+
+var hostRange = regexp.MustCompile(`\[([0-9]{1,9})\.\.([0-9]{1,9})\]`)
+
+// Expand turns a name with at most one range, relay-[01..12].contoso.example, into the names it stands for. Both ends
+// belong to it. A first end with leading zeros gives its width to all. A range holds at most MaxRelays names.
+func Expand(name string) ([]string, error) {
+	m := hostRange.FindStringSubmatchIndex(name)
+	if m == nil {
+		return []string{name}, checkHostName(name)
+	}
+	first, last := name[m[2]:m[3]], name[m[4]:m[5]]
+	from, _ := strconv.Atoi(first)
+	to, _ := strconv.Atoi(last)
+	padded := len(first) > 1 && first[0] == '0' || len(last) > 1 && last[0] == '0'
+	switch {
+	case to < from:
+		return nil, fmt.Errorf("the range ends before it starts")
+	case to-from >= MaxRelays:
+		return nil, fmt.Errorf("the range holds more than %d hosts", MaxRelays)
+	case padded && len(first) != len(last):
+		return nil, fmt.Errorf("both ends of a range with leading zeros need the same number of digits")
+	}
+	width := 0
+	if padded {
+		width = len(first)
+	}
+	hosts := make([]string, 0, to-from+1)
+	for i := from; i <= to; i++ {
+		hosts = append(hosts, fmt.Sprintf("%s%0*d%s", name[:m[0]], width, i, name[m[1]:]))
+	}
+	return hosts, checkHostName(hosts[len(hosts)-1])
+}
+
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$`)
+
+// checkHostName allows DNS names (RFC 1123), IPv4 addresses, and the underscores that NetBIOS names may have.
+func checkHostName(name string) error {
+	switch {
+	case strings.ContainsAny(name, "[]"):
+		return fmt.Errorf("a range is two numbers: relay-[01..12].contoso.example, one range in a name")
+	case strings.Contains(name, "/"):
+		return fmt.Errorf("this is not a host name; a URL stands under connect.adminApi.url")
+	case strings.Contains(name, ":"):
+		return fmt.Errorf("this is not a host name; a port or an address stands under connect.hosts")
+	case len(name) > 253 || !hostForm.MatchString(name):
+		return fmt.Errorf("this is not a host name")
+	}
+	return nil
+}

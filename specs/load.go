@@ -1,0 +1,190 @@
+package specs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"sigs.k8s.io/yaml"
+)
+
+// Loader reads documents. Its zero value knows no section.
+type Loader struct {
+	// Sections are what may stand under `secrets:`.
+	Sections []Section
+	// Schema is the JSON Schema to use instead of the embedded one. It is for tests and for programs with sections
+	// of their own.
+	Schema []byte
+}
+
+// Load reads a document with the embedded schema. See Loader.Load.
+func Load(name string, data []byte, sections []Section) (*Deployment, error) {
+	return Loader{Sections: sections}.Load(name, data)
+}
+
+// LoadFile reads a document from a file with the embedded schema. See Loader.LoadFile.
+func LoadFile(path string, sections []Section) (*Deployment, error) {
+	return Loader{Sections: sections}.LoadFile(path)
+}
+
+// Load reads a document that is already in memory. Name stands in messages and in Origin.File. Everything that is wrong is
+// in the one error: see Problems.
+func (l Loader) Load(name string, data []byte) (*Deployment, error) {
+	r := &reader{file: name}
+	if r.root = r.parse(data); r.root == nil {
+		return nil, join(r.problems)
+	}
+	tree := r.value(r.root, nil)
+	text := l.Schema
+	if text == nil {
+		text = embedded
+	}
+	s, err := newSchema(text, l.Sections)
+	if err != nil {
+		return nil, err
+	}
+	var invalid *jsonschema.ValidationError
+	if err := s.compiled.Validate(tree); errors.As(err, &invalid) {
+		r.explain(s, invalid)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	d := r.fill(tree, l.Sections)
+	if len(r.problems) > 0 {
+		return nil, join(r.problems)
+	}
+	d.Origin = Origin{File: name, ReadFile: func(path string) ([]byte, error) {
+		return nil, fmt.Errorf("%s: the document came without files", path)
+	}}
+	return d, nil
+}
+
+// document is a Deployment whose sections are still to be decoded.
+type document struct {
+	Deployment `json:",inline"`
+	Secrets    map[string]json.RawMessage `json:"secrets"`
+}
+
+// fill decodes what has the right form, fills in defaults and makes the checks that no schema can express.
+func (r *reader) fill(tree any, sections []Section) *Deployment {
+	if slices.ContainsFunc(r.broken, func(path []string) bool { return len(path) == 0 }) {
+		return nil // the document itself has the wrong form
+	}
+	data, err := toJSON(tree, r.broken)
+	if err != nil {
+		r.whole("cannot be decoded: "+err.Error(), "")
+		return nil
+	}
+	var doc document
+	if err := yaml.UnmarshalStrict(data, &doc); err != nil {
+		r.whole("cannot be decoded: "+decodeText(err), "")
+		return nil
+	}
+	d := &doc.Deployment
+	d.Secrets = map[string]any{}
+	whole := !r.isBroken("hosts") && !r.isBroken("connect") && !r.unknownAtRoot()
+	r.check(d)
+	d.fillDefaults()
+	specs := r.decodeSections(d, doc.Secrets, sections)
+	if whole { // else a section's check would see half a frame
+		r.checkSections(d, specs, sections)
+	}
+	return d
+}
+
+// decodeSections puts the sections that have the right form into the Deployment.
+func (r *reader) decodeSections(d *Deployment, raw map[string]json.RawMessage, sections []Section) map[string]any {
+	specs := map[string]any{}
+	for _, section := range sections {
+		data, given := raw[section.Key]
+		path := []string{"secrets", section.Key}
+		if !given || r.isBroken(path...) {
+			continue
+		}
+		spec := section.New()
+		if err := yaml.UnmarshalStrict(data, spec); err != nil {
+			r.refuse(r.find(path).at, path, decodeText(err), "")
+			continue
+		}
+		specs[section.Key], d.Secrets[section.Key] = spec, spec
+	}
+	return specs
+}
+
+func (r *reader) checkSections(d *Deployment, specs map[string]any, sections []Section) {
+	for _, section := range sections {
+		if spec := specs[section.Key]; spec != nil && section.Check != nil {
+			section.Check(d, spec, func(path, problem, hint string) {
+				at := []string{"secrets", section.Key}
+				if path = strings.Trim(path, "/"); path != "" {
+					at = append(at, strings.Split(path, "/")...)
+				}
+				r.at(at, problem, hint)
+			})
+		}
+	}
+}
+
+// unknownAtRoot says whether a key of the document itself is wrong: it may be a misspelt `connect`.
+func (r *reader) unknownAtRoot() bool {
+	for _, path := range r.broken {
+		if len(path) <= 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeText is a decoding error without the decoders' own names in front.
+func decodeText(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"error unmarshaling JSON: ", "while decoding JSON: ", "json: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
+}
+
+// LoadFile reads a document from a file. Origin.Commit is set when the file is in a Git work tree and is as HEAD has it.
+// Files that the document refers to are read relative to it.
+func (l Loader) LoadFile(path string) (*Deployment, error) {
+	data, err := readFile(path, maxBytes+1)
+	if err != nil {
+		return nil, err
+	}
+	d, err := l.Load(path, data)
+	if err != nil {
+		return nil, err
+	}
+	d.Origin.Dir = filepath.Dir(path)
+	d.Origin.ReadFile = func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(d.Origin.Dir, name)
+		}
+		data, err := readFile(name, maxReferred+1)
+		if len(data) > maxReferred {
+			return nil, fmt.Errorf("%s: larger than 16 MiB", name)
+		}
+		return data, err
+	}
+	d.Origin.Commit = commitOf(path, data)
+	return d, nil
+}
+
+// maxReferred bounds the files that a document refers to.
+const maxReferred = 16 << 20
+
+// readFile reads at most limit bytes: a large file, or a device without an end, is refused by its size.
+func readFile(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}

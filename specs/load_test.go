@@ -1,0 +1,133 @@
+package specs_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"meshrotate/specs"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestGood loads the documents that must load, also as Windows editors save them.
+func TestGood(t *testing.T) {
+	for _, file := range glob(t, "testdata/good/*.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			if _, err := testLoader(t).LoadFile(file); err != nil {
+				t.Fatal(err)
+			}
+			data := read(t, file)
+			windows := append([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))...)
+			d, err := testLoader(t).Load("windows.yaml", windows)
+			if err != nil {
+				t.Errorf("with a byte order mark and CRLF: %v", err)
+			} else if !strings.HasPrefix(d.Name, "contoso") {
+				t.Errorf("name is %q", d.Name)
+			}
+		})
+	}
+}
+
+// TestBad compares everything that is wrong in each document with what was reported once and read by a person.
+func TestBad(t *testing.T) {
+	for _, file := range glob(t, "testdata/bad/*.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			_, err := testLoader(t).Load(filepath.Base(file), read(t, file))
+			if err == nil {
+				t.Fatal("the document was accepted")
+			}
+			got := err.Error() + "\n"
+			if strings.Contains(strings.ToLower(got), "hunter2") {
+				t.Errorf("a secret was repeated:\n%s", got)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(read(t, golden)), got); diff != "" {
+				t.Errorf("reported (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFull(t *testing.T) {
+	d, err := testLoader(t).LoadFile("testdata/good/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	license, relayKey := d.Secrets["license"].(*licenseSpec), d.Secrets["relayKey"].(*relayKeySpec)
+	for _, c := range []struct {
+		reason    string
+		got, want any
+	}{
+		{"a text version", license.Version, specs.Version("2026-11")},
+		{"a number version", relayKey.Version, specs.Version("7")},
+		{"an embedded source", license.From, specs.Source{File: "licenses/contoso-2026-11.key.age"}},
+		{"the word generated", relayKey.From, specs.Source{Generated: true}},
+		{"a year", relayKey.Every.Of().Hours(), 365 * 24.0},
+		{"a section's own default", relayKey.Bytes, 32},
+		{"a source inside a list", *relayKey.Also[0].Key, specs.Source{Env: "OTHER"}},
+		{"hosts by part, ranges expanded", len(d.AllHosts()), 16},
+		{"tolerated relays have the relays' spelling", d.Tolerated(), []string{"relay-dmz.contoso.example", "relay-03.hq.contoso.example", "relay-04.hq.contoso.example"}},
+		{"overrides have the hosts' spelling", d.Connect.Hosts["relay-dmz.contoso.example"].Address, "10.1.2.3:15986"},
+		{"an override", d.Product.Admin.Settings, `D:\IdentityMesh\appsettings.json`},
+		{"a default beside overrides", d.Product.Engine.StopTimeout.Of().Seconds(), 60.0},
+		{"the folder", d.Origin.Dir, filepath.FromSlash("testdata/good")},
+	} {
+		if diff := cmp.Diff(c.want, c.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.reason, diff)
+		}
+	}
+	if data, err := d.Origin.ReadFile("minimal.yaml"); err != nil || !bytes.Contains(data, []byte("im-admin")) {
+		t.Errorf("a file beside the document: %q, %v", data, err)
+	}
+}
+
+// TestRange has the whole number of relays in one line.
+func TestTenThousandRelays(t *testing.T) {
+	document := strings.Replace(string(read(t, "testdata/good/minimal.yaml")), "{admin: im-admin}", `{admin: im-admin, relays: ["r[00001..10000]"]}`, 1)
+	d, err := testLoader(t).Load("big.yaml", []byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if relays := d.Relays(); len(relays) != specs.MaxRelays || relays[9999] != "r10000" || relays[0] != "r00001" {
+		t.Errorf("%d relays, from %s to %s", len(relays), relays[0], relays[len(relays)-1])
+	}
+	document = strings.Replace(document, "]\"", "]\", one-more", 1)
+	if _, err = testLoader(t).Load("big.yaml", []byte(document)); err == nil || !strings.Contains(err.Error(), "more than 10000 relays") {
+		t.Errorf("one relay too many: %v", err)
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	data := read(b, "testdata/good/full.yaml")
+	loader := testLoader(b)
+	for b.Loop() {
+		if _, err := loader.Load("full.yaml", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLoadTenThousandLines(b *testing.B) {
+	var relays strings.Builder
+	for i := range specs.MaxRelays {
+		relays.WriteString("\n    - relay-" + strings.Repeat("x", i%7) + strings.ReplaceAll(strings.Repeat("0", 5), "0", string(rune('a'+i%26))) + "-[" + itoa(i) + ".." + itoa(i) + "]")
+	}
+	data := strings.Replace(string(read(b, "testdata/good/minimal.yaml")), "{admin: im-admin}", "\n  admin: im-admin\n  relays:"+relays.String(), 1)
+	loader := testLoader(b)
+	for b.Loop() {
+		if _, err := loader.Load("big.yaml", []byte(data)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package specs
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// Problem is one mistake in a document.
+type Problem struct {
+	File string
+	// Line and Column count from 1; 0 means that there is no position to show.
+	Line, Column int
+	// Path is where in the document: secrets.relayKey.version. Empty means the document.
+	Path string
+	Text string
+	// Hint says what to do. It may be empty.
+	Hint string
+}
+
+// Error is "file:line:column: path: text", and the hint on a line of its own.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
+	}
+	b.WriteString(": ")
+	if p.Path != "" {
+		b.WriteString(p.Path + ": ")
+	}
+	b.WriteString(p.Text)
+	if p.Hint != "" {
+		b.WriteString("\n  hint: " + p.Hint)
+	}
+	return b.String()
+}
+
+// Problems lists what is wrong with a document, when that is why err was returned.
+func Problems(err error) []*Problem {
+	var found []*Problem
+	var many *multierror.Error
+	if !errors.As(err, &many) {
+		return nil
+	}
+	for _, e := range many.Errors {
+		var p *Problem
+		if errors.As(e, &p) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// maxShown is how many problems one error lists: a file of the wrong kind has thousands.
+const maxShown = 100
+
+// join makes one error of the problems, in the order of the document, nil when there are none.
+func join(problems []*Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(problems, func(a, b *Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	many := &multierror.Error{ErrorFormat: func(all []error) string {
+		lines := make([]string, len(all))
+		for i, e := range all {
+			lines[i] = e.Error()
+		}
+		return strings.Join(lines, "\n")
+	}}
+	for _, p := range problems[:min(len(problems), maxShown)] {
+		many = multierror.Append(many, p)
+	}
+	if rest := len(problems) - maxShown; rest > 0 {
+		many = multierror.Append(many, fmt.Errorf("%s: and %d more problems", problems[0].File, rest))
+	}
+	return many
+}

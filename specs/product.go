@@ -1,0 +1,52 @@
+package specs
+
+// Product names the product's files, keys, services and endpoints. Every default is the runbook's.
+type Product struct {
+	// Admin is IdentityMesh Admin. Left out: the service IdentityMeshAdmin and
+	// %ProgramFiles%\IdentityMesh\appsettings.json.
+	Admin Component `json:"admin,omitzero"`
+	// Engine is the sync engine. Left out: the service IdentityMeshEngine and
+	// %ProgramFiles%\IdentityMesh.Service\appsettings.json.
+	Engine Component `json:"engine,omitzero"`
+	// Relay is the relay agent. Left out: the service IdentityMeshRelayAgent and
+	// %ProgramFiles%\IdentityMeshRelayAgent\appsettings.json.
+	Relay Component `json:"relay,omitzero"`
+	// License is the license file on every host that reads it.
+	License string `json:"license,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key"`
+	// RelayKey is the configuration key that holds the relay key, as .NET names it.
+	RelayKey string `json:"relayKey,omitempty" jsonschema:"minLength=1,default=Relay:ApiKey"`
+	// API is the paths of the Admin API's endpoints.
+	API API `json:"api,omitzero"`
+}
+
+// Component is one Windows service and its settings file.
+type Component struct {
+	// Service is the Windows service's name, not its display name.
+	Service string `json:"service,omitempty" jsonschema:"minLength=1,maxLength=256"`
+	// Settings is the full path of its appsettings.json on the host.
+	Settings string `json:"settings,omitempty" jsonschema:"minLength=1"`
+	// StopTimeout bounds the stop of the service.
+	StopTimeout Duration `json:"stopTimeout,omitzero" jsonschema:"default=60s"`
+	// StartTimeout bounds the start of the service.
+	StartTimeout Duration `json:"startTimeout,omitzero" jsonschema:"default=60s"`
+	// Stable is how long the started process must stay the same one.
+	Stable Duration `json:"stable,omitzero" jsonschema:"default=3s"`
+}
+
+// API is the paths of the Admin API's endpoints.
+type API struct {
+	// Ready answers 200 when Admin is ready.
+	Ready string `json:"ready,omitempty" jsonschema:"minLength=1,default=/health/ready"`
+	// License shows the license in use.
+	License string `json:"license,omitempty" jsonschema:"minLength=1,default=/api/license"`
+	// LicenseReload makes Admin read its license file again.
+	LicenseReload string `json:"licenseReload,omitempty" jsonschema:"minLength=1,default=/api/license/reload"`
+	// Relays lists the relays and their heartbeats.
+	Relays string `json:"relays,omitempty" jsonschema:"minLength=1,default=/api/relays"`
+	// Dashboard needs the database.
+	Dashboard string `json:"dashboard,omitempty" jsonschema:"minLength=1,default=/api/dashboard"`
+	// ReadyTimeout is how long to wait for Admin to be ready.
+	ReadyTimeout Duration `json:"readyTimeout,omitzero" jsonschema:"default=2m"`
+	// ConnectedTimeout is how long to wait for every relay to be connected.
+	ConnectedTimeout Duration `json:"connectedTimeout,omitzero" jsonschema:"default=3m"`
+}

@@ -1,0 +1,126 @@
+package specs
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+//go:generate go run ./schemagen/write
+
+//go:embed schema.json
+var embedded []byte
+
+// Schema is the JSON Schema (2020-12) of a document with every Section of this program, for editors.
+func Schema() []byte { return bytes.Clone(embedded) }
+
+// schemaURL names the schema inside the validator; nothing is ever fetched.
+const schemaURL = "mem:///schema.json"
+
+// schema is a compiled JSON Schema, with its text at hand to explain what it refuses.
+type schema struct {
+	text     map[string]any
+	compiled *jsonschema.Schema
+}
+
+// newSchema compiles text for exactly these sections. A section that the text does not know is left to its own type:
+// decoding is strict too.
+func newSchema(text []byte, sections []Section) (*schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
+	}
+	s := &schema{}
+	s.text, _ = doc.(map[string]any)
+	secrets, ok := s.at("#/properties/secrets").(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("the document's JSON Schema has no secrets")
+	}
+	known, _ := secrets["properties"].(map[string]any)
+	wanted := map[string]any{}
+	for _, section := range sections {
+		wanted[section.Key] = map[string]any{}
+		if known[section.Key] != nil {
+			wanted[section.Key] = known[section.Key]
+		}
+	}
+	secrets["properties"] = wanted
+
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(schemaURL, doc); err != nil {
+		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
+	}
+	if s.compiled, err = c.Compile(schemaURL); err != nil {
+		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
+	}
+	return s, nil
+}
+
+// at is the part of the schema that a URL's fragment (a JSON pointer, RFC 6901) names, nil when there is none.
+func (s *schema) at(url string) any {
+	_, pointer, _ := strings.Cut(url, "#")
+	var part any = s.text
+	for _, token := range strings.Split(pointer, "/")[1:] {
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		object, _ := part.(map[string]any)
+		part = object[token]
+	}
+	return part
+}
+
+// describe is the description of that part, empty when there is none. With a property's name it describes the property.
+func (s *schema) describe(url string, property ...string) string {
+	object, _ := s.at(url).(map[string]any)
+	for _, name := range property {
+		properties, _ := object["properties"].(map[string]any)
+		object, _ = properties[name].(map[string]any)
+	}
+	text, _ := object["description"].(string)
+	return strings.ReplaceAll(text, "\n", " ")
+}
+
+// properties are the names that an object may hold.
+func (s *schema) properties(url string) []string {
+	object, _ := s.at(url).(map[string]any)
+	properties, _ := object["properties"].(map[string]any)
+	names := make([]string, 0, len(properties))
+	for name := range properties {
+		names = append(names, name)
+	}
+	return names
+}
+
+// toJSON is the tree as JSON, without the broken parts.
+func toJSON(tree any, broken [][]string) ([]byte, error) {
+	marked := map[string]bool{}
+	for _, path := range broken {
+		marked[strings.Join(path, "\x00")] = true
+	}
+	return json.Marshal(prune(tree, nil, marked))
+}
+
+func prune(tree any, path []string, marked map[string]bool) any {
+	switch t := tree.(type) {
+	case map[string]any:
+		kept := make(map[string]any, len(t))
+		for key, value := range t {
+			if at := under(path, key); !marked[strings.Join(at, "\x00")] {
+				kept[key] = prune(value, at, marked)
+			}
+		}
+		return kept
+	case []any:
+		kept := make([]any, 0, len(t))
+		for i, value := range t {
+			if at := under(path, fmt.Sprint(i)); !marked[strings.Join(at, "\x00")] {
+				kept = append(kept, prune(value, at, marked))
+			}
+		}
+		return kept
+	}
+	return tree
+}

@@ -1,0 +1,136 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"meshrotate/state"
+)
+
+// renewals is how many heartbeats fit into a time to live: several may be late before anybody takes the lease over.
+const renewals = 6
+
+// releaseTimeout bounds the wait for lease.lock when a lease is given back by an interrupted run.
+const releaseTimeout = 10 * time.Second
+
+// lease is a lease that we hold, or held.
+type lease struct {
+	store *Store
+	fence uint64
+	stop  context.CancelFunc
+	done  chan struct{} // closed when the heartbeat has stopped
+
+	mu   sync.Mutex
+	mine leaseFile
+}
+
+// hold starts the heartbeat.
+func hold(s *Store, mine leaseFile) *lease {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &lease{store: s, fence: mine.Fence, stop: stop, done: make(chan struct{}), mine: mine}
+	go l.beat(ctx)
+	return l
+}
+
+func (l *lease) beat(ctx context.Context) {
+	defer close(l.done)
+	every := time.NewTicker(l.store.ttl() / renewals)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		var lost *state.LostError
+		if err := l.renew(ctx, nil); errors.As(err, &lost) {
+			return // Check finds the same
+		}
+	}
+}
+
+// Fence never changes.
+func (l *lease) Fence() uint64 { return l.fence }
+
+// Check reads the lease again. When the heartbeat is overdue, because the machine slept or the disk was full, it is
+// renewed first: as long as the file is still ours, nobody else was let in.
+func (l *lease) Check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	present, ok, err := l.store.readLease()
+	if err != nil {
+		return &state.LostError{Fence: l.fence, Err: err}
+	}
+	if !ok || present.Fence != l.fence {
+		return &state.LostError{Fence: l.fence, Holder: present.Holder}
+	}
+	if !l.overdue() {
+		return nil
+	}
+	err = l.renew(ctx, nil)
+	var lost *state.LostError
+	if err == nil || errors.As(err, &lost) {
+		return err
+	}
+	return &state.LostError{Fence: l.fence, Err: err}
+}
+
+func (l *lease) overdue() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store.now().Sub(l.mine.Heartbeat) > l.store.ttl()
+}
+
+// Doing records what the holder is at. It renews the heartbeat too.
+func (l *lease) Doing(ctx context.Context, what string) error {
+	return l.renew(ctx, &what)
+}
+
+// renew writes a new heartbeat, and what is being done unless it is nil.
+func (l *lease) renew(ctx context.Context, doing *string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.mine
+	if doing != nil {
+		next.Holder.Doing = *doing
+	}
+	err := l.ifOurs(ctx, func() error {
+		next.Heartbeat = l.store.now()
+		return l.store.writeLease(next)
+	})
+	if err != nil {
+		return fmt.Errorf("renew the lock: %w", err)
+	}
+	l.mine = next
+	return nil
+}
+
+// Release stops the heartbeat and removes the lease.
+func (l *lease) Release(ctx context.Context) error {
+	l.stop()
+	<-l.done
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := l.ifOurs(ctx, l.store.removeLease); err != nil {
+		return fmt.Errorf("release the lock: %w", err)
+	}
+	return nil
+}
+
+// ifOurs runs do under lease.lock when the lease is still ours.
+func (l *lease) ifOurs(ctx context.Context, do func() error) error {
+	return l.store.locked(ctx, "lease.lock", func() error {
+		present, ok, err := l.store.readLease()
+		switch {
+		case err != nil:
+			return err
+		case !ok || present.Fence != l.fence:
+			return &state.LostError{Fence: l.fence, Holder: present.Holder}
+		}
+		return do()
+	})
+}

@@ -1,0 +1,137 @@
+// Package file keeps the ledger and the lease in a folder of the local disk.
+//
+//	ledger.jsonl   one entry per line, only ever appended to
+//	ledger.lock    held while appending
+//	lease.json     who is changing the deployment; absent when nobody is
+//	lease.lock     held while lease.json changes
+//	fence          the highest fence ever given out
+//	salt           the key of fingerprints in plans
+//
+// Reading creates nothing, so plan, status and history work on a folder that is read-only or not there yet. Two
+// processes may use one folder at the same time, on one machine or over a file system that supports locks.
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+	"meshrotate/state/durable"
+)
+
+// DefaultTTL is how long a lease is respected after its last heartbeat.
+const DefaultTTL = 30 * time.Second
+
+// saltSize is in bytes: as long as the output of SHA-256.
+const saltSize = 32
+
+// Store is a folder. It is safe for concurrent use. Change its fields before the first use only.
+type Store struct {
+	// Now is the clock; nil is time.Now. Leases are judged by it, so machines that share a folder must agree on the
+	// time to within a few seconds.
+	Now func() time.Time
+	// TTL is how long our leases are respected after their last heartbeat; 0 is DefaultTTL.
+	TTL time.Duration
+
+	dir string
+}
+
+var (
+	_ state.Ledger = (*Store)(nil)
+	_ state.Lock   = (*Store)(nil)
+)
+
+// Open returns the store in a folder, which need not exist yet. It creates nothing.
+func Open(dir string) (*Store, error) {
+	if dir == "" {
+		return nil, errors.New("the state has no folder")
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("state: %w", err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("state: %s is not a folder", dir)
+	}
+	return &Store{dir: dir}, nil
+}
+
+// Salt returns 32 random bytes, made once for the life of the folder. They key the fingerprints of what a plan saw, so
+// that a reader of the plan cannot test guesses of a low-entropy file against them.
+func (s *Store) Salt(context.Context) (secret.Value, error) {
+	salt, err := s.readSalt()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return salt, err
+	}
+	fresh := make([]byte, saltSize)
+	_, _ = rand.Read(fresh) // never fails: see its documentation
+	err = durable.MkdirAll(s.dir)
+	if err == nil {
+		err = durable.Create(s.path("salt"), fresh)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return secret.Value{}, &hinted{fmt.Errorf("make %s: %w", s.path("salt"), err),
+			"a plan needs it once: run the first plan where " + s.dir + " can be written, and keep the folder"}
+	}
+	return s.readSalt() // another process may have been first
+}
+
+func (s *Store) readSalt() (secret.Value, error) {
+	salt, err := os.ReadFile(s.path("salt"))
+	if err != nil {
+		return secret.Value{}, err
+	}
+	if len(salt) != saltSize {
+		return secret.Value{}, &hinted{fmt.Errorf("%s: has %d bytes, not %d", s.path("salt"), len(salt), saltSize),
+			"restore it from a backup, or remove it: plans that were saved before must then be made again"}
+	}
+	return secret.New(salt), nil
+}
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
+
+// now is wall time only: the monotonic clock stops while a machine sleeps, and others do not wait for it.
+func (s *Store) now() time.Time {
+	if s.Now != nil {
+		return s.Now().UTC().Round(0)
+	}
+	return time.Now().UTC().Round(0)
+}
+
+func (s *Store) ttl() time.Duration {
+	if s.TTL > 0 {
+		return s.TTL
+	}
+	return DefaultTTL
+}
+
+// locked runs do while it holds the named lock file. The folder is made if need be.
+func (s *Store) locked(ctx context.Context, name string, do func() error) error {
+	if err := durable.MkdirAll(s.dir); err != nil {
+		return err
+	}
+	lock := flock.New(s.path(name))
+	if _, err := lock.TryLockContext(ctx, time.Millisecond); err != nil {
+		return fmt.Errorf("lock %s: %w", s.path(name), err)
+	}
+	return errors.Join(do(), lock.Close())
+}
+
+// hinted is an error that says what to do.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Hint() string  { return h.hint }
+func (h *hinted) Unwrap() error { return h.error }

@@ -1,0 +1,152 @@
+// Package state is what meshrotate remembers between runs: the ledger, the lease, and nothing secret.
+//
+// The ledger is append-only. It is the change-log that operators keep, the source of "last rotated" and "due", and
+// what makes a crash harmless: `started` is durable before the first effect, `done` only after proof. It holds
+// versions, times and outcomes; never a value.
+package state
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Outcome is what an Entry says happened.
+type Outcome string
+
+// The outcomes. A step without a later Done or Failed has an unknown outcome: look again.
+const (
+	Started Outcome = "started"
+	Done    Outcome = "done"
+	Failed  Outcome = "failed"
+	Undone  Outcome = "undone"
+	// Unknown: the effect may or may not have happened.
+	Unknown Outcome = "unknown"
+)
+
+// Entry is one line of the ledger.
+type Entry struct {
+	Time    time.Time `json:"time"` // UTC
+	Run     string    `json:"run"`
+	Commit  string    `json:"commit,omitempty"`
+	Plan    string    `json:"plan,omitempty"` // digest of the plan that was applied
+	By      string    `json:"by,omitempty"`   // user@host that ran it
+	Fence   uint64    `json:"fence,omitempty"`
+	Secret  string    `json:"secret,omitempty"`
+	Version string    `json:"version,omitempty"`
+	// Before is the version that was live when the rotation began, "" when it is not known.
+	Before string `json:"before,omitempty"`
+	// Step is the step's unique name; empty for the rotation as a whole.
+	Step    string  `json:"step,omitempty"`
+	Host    string  `json:"host,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	// Detail is a sentence for people: why it failed, how it was proven.
+	Detail string `json:"detail,omitempty"`
+	// Outages are the measured downtimes of a rotation, with what the plan predicted.
+	Outages []Outage `json:"outages,omitempty"`
+	// Left are the hosts that a rotation left behind, for a later run to finish.
+	Left []string `json:"left,omitempty"`
+}
+
+// Outage is how long something was down, in seconds.
+type Outage struct {
+	What      string  `json:"what"` // "relay-07", "relays", "Admin"
+	Predicted float64 `json:"predicted,omitempty"`
+	Measured  float64 `json:"measured"`
+	// Members are what it is the outage of, while it is a prediction: a fleet's hosts. Not recorded.
+	Members []string `json:"-"`
+}
+
+// Ledger is an append-only record. Implementations pass statetest.Ledger.
+type Ledger interface {
+	// Append makes the entries durable, in order, all before it returns nil. An error means that they may or may not
+	// be there; the caller must not go on to the effect that they announce.
+	Append(ctx context.Context, entries ...Entry) error
+	// Entries returns everything, oldest first. A torn last line, left by a crash, is no entry and no error.
+	Entries(ctx context.Context) ([]Entry, error)
+}
+
+// Lock lets one run at a time change a deployment. Implementations pass statetest.Lock.
+type Lock interface {
+	// Acquire takes the lease, or fails with *HeldError. A lease whose holder is known to be dead, or whose heartbeat
+	// is older than its time to live, is taken over with a higher fence. Heartbeat and Fence of holder are ignored.
+	Acquire(ctx context.Context, holder Holder) (Lease, error)
+	// Current returns the present holder, be it alive or dead; ok is false when nobody holds it.
+	Current(ctx context.Context) (holder Holder, ok bool, err error)
+	// Break removes the lease of the given fence, whoever holds it, and fails when that is not the present one. The
+	// holder stops before its next effect.
+	Break(ctx context.Context, fence uint64) error
+}
+
+// Lease is a held lock. It renews itself until released.
+type Lease interface {
+	// Fence grows with every acquisition.
+	Fence() uint64
+	// Check fails with *LostError when the lease is no longer ours. Call it before each effect.
+	Check(ctx context.Context) error
+	// Doing records what the holder is at, for whoever finds the lease.
+	Doing(ctx context.Context, what string) error
+	// Release gives it back, also when ctx is done already: an interrupted run has to. Releasing a lost lease is an
+	// error and harms nobody.
+	Release(ctx context.Context) error
+}
+
+// Holder says who holds a lease.
+type Holder struct {
+	Run       string    `json:"run"`
+	By        string    `json:"by"`   // user
+	Host      string    `json:"host"` // machine
+	PID       int       `json:"pid"`
+	Commit    string    `json:"commit,omitempty"`
+	Started   time.Time `json:"started"`
+	Heartbeat time.Time `json:"heartbeat"`
+	Fence     uint64    `json:"fence"`
+	Doing     string    `json:"doing,omitempty"`
+}
+
+// HeldError says that somebody else holds the lease.
+type HeldError struct{ Holder Holder }
+
+func (e *HeldError) Error() string {
+	h := e.Holder
+	s := "the deployment is locked by " + h.By + "@" + h.Host + ", run " + h.Run + ", since " + h.Started.UTC().Format(time.RFC3339)
+	if h.Doing != "" {
+		s += ", last at: " + h.Doing
+	}
+	return s
+}
+
+// Hint says what to do about it.
+func (e *HeldError) Hint() string {
+	return "wait for it to end; if that run is dead, `meshrotate unlock` shows what it was doing and removes its lock"
+}
+
+// LostError says that a lease is no longer held by the one who acquired it: it was broken, or taken over.
+type LostError struct {
+	Fence uint64 // of the lease that was lost
+	// Holder has the lease now; its Fence is 0 when nobody does, or when it is not known.
+	Holder Holder
+	// Err is why the lease could not be renewed, nil when somebody took it away.
+	Err error
+}
+
+func (e *LostError) Error() string {
+	s := fmt.Sprintf("the lock (fence %d) was lost", e.Fence)
+	switch h := e.Holder; {
+	case h.Fence != 0:
+		s += fmt.Sprintf(": now held by %s@%s, run %s (fence %d)", h.By, h.Host, h.Run, h.Fence)
+	case e.Err != nil:
+		s += ": it could not be renewed: " + e.Err.Error()
+	default:
+		s += ": it was removed"
+	}
+	return s
+}
+
+// Unwrap returns why the lease could not be renewed.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it.
+func (e *LostError) Hint() string {
+	return "this run stops before its next effect; when nobody else is at work, run `meshrotate plan` to see what is left"
+}

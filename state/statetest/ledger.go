@@ -1,0 +1,202 @@
+// Package statetest is the conformance suite of the ledger and of the lock: what every backend promises, as tests.
+package statetest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"meshrotate/state"
+)
+
+// Ledger tests a backend. fresh is called once per case and prepares empty storage; open then gives handles on it, each
+// as if from a process of its own.
+func Ledger(t *testing.T, fresh func(t *testing.T) (open func() state.Ledger)) {
+	t.Helper()
+	for _, c := range []struct {
+		name, reason string
+		run          func(t *testing.T, open func() state.Ledger)
+	}{
+		{"empty", "a deployment that was never rotated has a history: an empty one", emptyLedger},
+		{"round trip", "every field counts: it is the change-log", roundTrip},
+		{"order", "history is decided by order, not by clocks", ledgerOrder},
+		{"many at once", "a rotation of ten thousand hosts announces all of them before it touches one", manyAtOnce},
+		{"concurrent", "a nightly job and a merge may write at the same time", concurrentAppends},
+		{"cancelled", "an interrupted run must not believe that its announcement is there", cancelledAppend},
+		{"hostile text", "details hold whatever a host answered", hostileText},
+		{"copies", "a caller may change what it was given", ledgerCopies},
+	} {
+		t.Run(c.name, func(t *testing.T) { t.Log(c.reason); c.run(t, fresh(t)) })
+	}
+}
+
+func emptyLedger(t *testing.T, open func() state.Ledger) {
+	wantEntries(t, open(), nil)
+	if err := open().Append(t.Context()); err != nil {
+		t.Fatalf("appending nothing: %v", err)
+	}
+	wantEntries(t, open(), nil)
+}
+
+func full() state.Entry {
+	return state.Entry{
+		Time: time.Date(2026, 11, 23, 2, 11, 7, 123456789, time.UTC), Run: "r1", Commit: "4f2a91c", By: "ops@build",
+		Fence: 1<<53 + 1, Secret: "connector:ad:hq:bind", Version: "2026-11", Before: "2025-11", Step: "stop relay-07", Plan: "9c1f04d2",
+		Host: "relay-07.hq.example", Outcome: state.Failed, Detail: "it did not stop", Left: []string{"relay-dmz"},
+		Outages: []state.Outage{{What: "relays", Predicted: 21, Measured: 20.25}},
+	}
+}
+
+func roundTrip(t *testing.T, open func() state.Ledger) {
+	want := full()
+	rv := reflect.ValueOf(want)
+	for i := range rv.NumField() {
+		if rv.Field(i).IsZero() {
+			t.Fatalf("this case must set every field; %s is zero", rv.Type().Field(i).Name)
+		}
+	}
+	sparse := state.Entry{Time: want.Time, Outcome: state.Started}
+	mustAppend(t, open(), want, sparse)
+	wantEntries(t, open(), []state.Entry{want, sparse})
+
+	elsewhere := want
+	elsewhere.Time = want.Time.In(time.FixedZone("", 3600))
+	mustAppend(t, open(), elsewhere)
+	got := entries(t, open())[2]
+	if !got.Time.Equal(want.Time) || got.Time.Location() != time.UTC {
+		t.Fatalf("time is %v, want %v", got.Time, want.Time)
+	}
+}
+
+func ledgerOrder(t *testing.T, open func() state.Ledger) {
+	var want []state.Entry
+	l := open()
+	for i := range 20 {
+		e := entry(i)
+		e.Time = e.Time.Add(-time.Duration(i) * time.Hour) // a clock that runs backwards
+		want = append(want, e)
+		mustAppend(t, l, e)
+		l = open()
+	}
+	wantEntries(t, l, want)
+}
+
+func manyAtOnce(t *testing.T, open func() state.Ledger) {
+	var want []state.Entry
+	for i := range 5000 {
+		want = append(want, entry(i))
+	}
+	mustAppend(t, open(), want...)
+	wantEntries(t, open(), want)
+}
+
+func concurrentAppends(t *testing.T, open func() state.Ledger) {
+	const writers, batches = 4, 10
+	var all sync.WaitGroup
+	for w := range writers {
+		l := open()
+		all.Go(func() {
+			for b := range batches {
+				pair := []state.Entry{entry(b), entry(b)}
+				for i := range pair {
+					pair[i].Run, pair[i].Step = fmt.Sprint("writer-", w), fmt.Sprint("half-", i)
+				}
+				if err := l.Append(context.Background(), pair...); err != nil {
+					t.Errorf("append: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got := entries(t, open())
+	if len(got) != writers*batches*2 {
+		t.Fatalf("%d entries, want %d", len(got), writers*batches*2)
+	}
+	next := map[string]int{}
+	for i := 0; i < len(got); i += 2 {
+		a, b := got[i], got[i+1]
+		if a.Run != b.Run || a.Step != "half-0" || b.Step != "half-1" || a.Version != b.Version {
+			t.Fatalf("entries %d and %d are not of one Append: %+v, %+v", i, i+1, a, b)
+		}
+		if want := fmt.Sprint(next[a.Run]); a.Version != want {
+			t.Fatalf("%s: version %s, want %s: its own order is lost", a.Run, a.Version, want)
+		}
+		next[a.Run]++
+	}
+}
+
+func cancelledAppend(t *testing.T, open func() state.Ledger) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := open().Append(ctx, entry(1)); err == nil {
+		t.Fatal("a cancelled Append reported success")
+	}
+	mustAppend(t, open(), entry(2))
+	got := entries(t, open())
+	if last := got[len(got)-1]; last.Version != "2" {
+		t.Fatalf("the next entry is not there: %+v", last)
+	}
+}
+
+func hostileText(t *testing.T, open func() state.Ledger) {
+	var want []state.Entry
+	for _, text := range []string{
+		"two\nlines", "tab\tand\rreturn", "#torn", "\u2028\u2029", "<b>&amp;", `"quoted" \n`, "\x00\x01\x1b[31m", "relé 🔑",
+		strings.Repeat("long ", 50000), "{\"outcome\":\"done\"}\n{\"outcome\":\"done\"}",
+	} {
+		e := entry(0)
+		e.Detail, e.Host = text, text
+		want = append(want, e)
+	}
+	for _, e := range want {
+		mustAppend(t, open(), e)
+	}
+	wantEntries(t, open(), want)
+}
+
+func ledgerCopies(t *testing.T, open func() state.Ledger) {
+	l, given := open(), []state.Entry{full()}
+	mustAppend(t, l, given...)
+	given[0].Outages[0].What = "changed"
+	entries(t, l)[0].Outages[0].What = "changed"
+	wantEntries(t, l, []state.Entry{full()})
+}
+
+// entry is one of many: i is its version.
+func entry(i int) state.Entry {
+	return state.Entry{Time: time.Date(2026, 11, 23, 0, 0, i, 0, time.UTC), Run: "r", Secret: "relaykey",
+		Version: fmt.Sprint(i), Outcome: state.Started}
+}
+
+func mustAppend(t *testing.T, l state.Ledger, e ...state.Entry) {
+	t.Helper()
+	if err := l.Append(t.Context(), e...); err != nil {
+		t.Fatalf("append: %v", err)
+	}
+}
+
+func entries(t *testing.T, l state.Ledger) []state.Entry {
+	t.Helper()
+	got, err := l.Entries(t.Context())
+	if err != nil {
+		t.Fatalf("entries: %v", err)
+	}
+	return got
+}
+
+func wantEntries(t *testing.T, l state.Ledger, want []state.Entry) {
+	t.Helper()
+	got := entries(t, l)
+	if len(got) != len(want) {
+		t.Fatalf("%d entries, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("entry %d:\n got %+v\nwant %+v", i, got[i], want[i])
+		}
+	}
+}
