@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,21 +30,10 @@ func Replace(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := rename(tmp, path); err != nil {
+	if err := patiently(func() error { return os.Rename(tmp, path) }); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
 	return SyncDir(filepath.Dir(path))
-}
-
-// rename replaces path. On Windows that is refused while somebody has path open, which readers do for a moment.
-func rename(tmp, path string) error {
-	for try := 0; ; try++ {
-		err := os.Rename(tmp, path)
-		if err == nil || runtime.GOOS != "windows" || try == 100 {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // Create makes path with the content data, and fails with fs.ErrExist when it is there already: of many writers, in
@@ -62,6 +52,29 @@ func Create(path string, data []byte) error {
 	// The file has its name: a leftover is harmless, a reported failure would not be.
 	_ = os.Remove(tmp)
 	return errors.Join(err, SyncDir(filepath.Dir(path)))
+}
+
+// ReadFile is os.ReadFile for a file that others may be writing with this package.
+func ReadFile(path string) (data []byte, err error) {
+	err = patiently(func() error {
+		data, err = os.ReadFile(path)
+		return err
+	})
+	return data, err
+}
+
+// patiently tries again, for up to a second, what Windows refuses while another process has the file open for a moment:
+// ERROR_ACCESS_DENIED (5) and ERROR_SHARING_VIOLATION (32), see
+// https://learn.microsoft.com/windows/win32/debug/system-error-codes--0-499-. Elsewhere it tries once.
+func patiently(do func() error) error {
+	for try := 0; ; try++ {
+		err := do()
+		busy := errors.Is(err, syscall.Errno(5)) || errors.Is(err, syscall.Errno(32))
+		if !busy || runtime.GOOS != "windows" || try == 100 {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // MkdirAll makes a folder and its missing parents, each of them durable.

@@ -109,7 +109,7 @@ func (s *Store) Break(ctx context.Context, fence uint64) error {
 }
 
 func (s *Store) readLease() (l leaseFile, ok bool, err error) {
-	data, err := os.ReadFile(s.path("lease.json"))
+	data, err := durable.ReadFile(s.path("lease.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, false, nil
 	}
@@ -137,7 +137,7 @@ func (s *Store) removeLease() error {
 
 // nextFence is higher than every fence before, and durable before it is used: it outlives Release and Break.
 func (s *Store) nextFence(held uint64) (uint64, error) {
-	data, err := os.ReadFile(s.path("fence"))
+	data, err := durable.ReadFile(s.path("fence"))
 	var last uint64
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -87,7 +87,7 @@ func (s *Store) Salt(context.Context) (secret.Value, error) {
 }
 
 func (s *Store) readSalt() (secret.Value, error) {
-	salt, err := os.ReadFile(s.path("salt"))
+	salt, err := durable.ReadFile(s.path("salt"))
 	if err != nil {
 		return secret.Value{}, err
 	}

@@ -1,0 +1,184 @@
+package adminapi
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReadRelays(t *testing.T) {
+	yes, no := true, false
+	beat := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	one := func(r Relay) Relays { return Relays{List: []Relay{r}} }
+	for _, test := range []struct {
+		reason, body string
+		want         Relays
+	}{
+		{"an empty array", `[]`, Relays{List: []Relay{}}},
+		{"under relays", `{"total":1,"relays":[{"name":"a","connected":true}]}`, one(Relay{Name: "a", Connected: &yes})},
+		{"under items, Pascal case", `{"Items":[{"Name":"a","Connected":false}]}`, one(Relay{Name: "a", Connected: &no})},
+		{"relays before items", `{"items":[],"relays":[{"name":"a"}]}`, one(Relay{Name: "a"})},
+		{"hostName", `[{"hostName":"a"}]`, one(Relay{Name: "a"})},
+		{"host", `[{"Host":"a"}]`, one(Relay{Name: "a"})},
+		{"machineName", `[{"MachineName":"A"}]`, one(Relay{Name: "A"})},
+		{"the first name that is not empty", `[{"name":" ","hostName":null,"host":"h","machineName":"m"}]`, one(Relay{Name: "h"})},
+		{"lastHeartbeatUtc", `[{"name":"a","LastHeartbeatUtc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"lastSeenUtc without a zone", `[{"name":"a","lastSeenUtc":"2026-11-23T06:00:00"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"absent fields are unknown", `[{"name":"a"}]`, one(Relay{Name: "a"})},
+		{"null fields are unknown", `[{"name":"a","connected":null,"lastHeartbeat":null,"version":null}]`, one(Relay{Name: "a"})},
+		{"a text is not a yes", `[{"name":"a","connected":"true","lastHeartbeat":1732341600}]`, one(Relay{Name: "a"})},
+		{"a key given twice: the last one, even null", `[{"name":"a","connected":true,"Connected":null}]`, one(Relay{Name: "a"})},
+		{"never seen is .NET's year 1", `[{"name":"a","lastHeartbeat":"0001-01-01T00:00:00"}]`, one(Relay{Name: "a"})},
+		{"an unreadable time is unknown", `[{"name":"a","lastHeartbeat":"yesterday"}]`, one(Relay{Name: "a"})},
+		{"entries without a name are counted", `[{"connected":true},null,{"name":"a"}]`, Relays{List: []Relay{{Name: "a"}}, Unnamed: 2}},
+		{"a terminal escape is no part of a name", `[{"name":"a\u001b[2J"}]`, one(Relay{Name: "a\uFFFD[2J"})},
+		{"the version", `[{"name":"a","version":"2.1.0"}]`, one(Relay{Name: "a", Version: "2.1.0"})},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			got, err := readRelays([]byte(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// fleet is an answer with n relays.
+func fleet(n int) []byte {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,{"name":"relay-%05d","connected":true,"lastHeartbeat":"2026-11-23T06:00:00.5Z"}`, i)
+	}
+	return []byte("[" + b.String()[1:] + "]")
+}
+
+func BenchmarkReadRelays(b *testing.B) {
+	body := fleet(10_000)
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if _, err := readRelays(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestReadManyRelays(t *testing.T) {
+	r, err := readRelays(fleet(10_000))
+	if err != nil || len(r.List) != 10_000 || r.List[9_999].Name != "relay-09999" || !r.List[9_999].IsConnected() {
+		t.Fatalf("%d relays, %v", len(r.List), err)
+	}
+}
+
+func TestFind(t *testing.T) {
+	var list []Relay
+	for _, name := range []string{"RELAY-01", "relay-02.hq.example", "relay-02.dmz.example", "relay-03.hq.example", "relay-03.hq.example", "10.0.0.4"} {
+		list = append(list, Relay{Name: name})
+	}
+	x := Relays{List: list}.Index()
+	for _, test := range []struct {
+		reason, host string
+		want         int
+	}{
+		{"a machine's name stands for a host of any domain", "relay-01.hq.example", 1},
+		{"whatever the case", "relay-01", 1},
+		{"the whole name", "relay-02.hq.example", 1},
+		{"with the dot of the root", "relay-02.hq.example.", 1},
+		{"another domain is another host", "relay-02.lab.example", 0},
+		{"a bare name that fits two", "relay-02", 2},
+		{"a host that is listed twice", "relay-03.hq.example", 2},
+		{"an address", "10.0.0.4", 1},
+		{"an address has no first label", "10.0.0.5", 0},
+		{"a bare name is no part of an address", "10", 0},
+		{"nobody", "relay-99", 0},
+	} {
+		if got := x.Find(test.host); len(got) != test.want {
+			t.Errorf("%s: %s gives %v", test.reason, test.host, got)
+		}
+	}
+}
+
+func TestAnAnswerThatIsTooLong(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(append(bytes.Repeat([]byte(" "), 1<<20), "[]"...)) // whole, it would be a good answer
+	}))
+	t.Cleanup(s.Close)
+	c, err := New(Config{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if _, err := c.Relays(t.Context()); err != nil {
+		t.Errorf("below the limit: %v", err)
+	}
+	c.maxBody = 1 << 20
+	if _, err := c.Relays(t.Context()); KindOf(err) != WrongContent || !strings.Contains(err.Error(), "longer than 1 MiB") {
+		t.Errorf("above the limit: %v", err)
+	}
+}
+
+func TestReadLicense(t *testing.T) {
+	expires := time.Date(2027, 11, 30, 23, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		reason, body string
+		want         License
+	}{
+		{"camel case", `{"tier":"Pro","customerName":"C","expiresUtc":"2027-11-30T23:00:00Z"}`, License{Tier: "Pro", CustomerName: "C", Expires: expires}},
+		{"an offset", `{"ExpiresUtc":"2027-12-01T00:00:00+01:00"}`, License{Expires: expires}},
+		{"a date alone", `{"expiresUtc":"2027-11-30"}`, License{Expires: time.Date(2027, 11, 30, 0, 0, 0, 0, time.UTC)}},
+		{"an enumeration as a number", `{"tier":3}`, License{Tier: "3"}},
+		{"nothing known", `{}`, License{}},
+		{"other types are unknown", `{"tier":{"name":"Pro"},"customerName":["C"],"expiresUtc":true}`, License{}},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			got, err := readLicense([]byte(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestSkew(t *testing.T) {
+	sent := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	a := Answer{Sent: sent, Received: sent.Add(time.Second), ServerTime: sent.Add(time.Minute)}
+	if skew, known := a.Skew(); !known || skew != time.Minute {
+		t.Errorf("%v %v", skew, known)
+	}
+	if _, known := (Answer{Sent: sent}).Skew(); known {
+		t.Error("without a Date header the skew is unknown")
+	}
+}
+
+// FuzzAnswers looks for a panic, an unnamed relay, and text that a terminal would act on.
+func FuzzAnswers(f *testing.F) {
+	for _, s := range []string{`[]`, `null`, `{"relays":[{"name":"a","connected":true,"lastHeartbeat":"2026-11-23T06:00:00Z"}]}`,
+		`{"items":[null,{"machineName":"\u001b"}]}`, `{"tier":1e999,"expiresUtc":"9999-12-31T23:59:59.9999999+14:00"}`, `[[[[`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if r, err := readRelays(body); err == nil {
+			for _, relay := range r.List {
+				if relay.Name == "" || strings.ContainsAny(relay.Name+relay.Version, "\x1b\n\r") {
+					t.Errorf("%+v", relay)
+				}
+			}
+		}
+		if l, err := readLicense(body); err == nil && strings.ContainsAny(l.Tier+l.CustomerName, "\x1b\n\r") {
+			t.Errorf("%+v", l)
+		}
+		_ = readDashboard(body)
+	})
+}

@@ -1,0 +1,197 @@
+package adminapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Answer is what every answer tells beside its content.
+type Answer struct {
+	Status int
+	// ServerTime is the server's clock when it answered, from the Date header: whole seconds, UTC. Zero: unknown.
+	ServerTime time.Time
+	// Sent and Received are the local clock around the request that was answered, its sign-in left out.
+	Sent, Received time.Time
+}
+
+// Skew is how far the server's clock is ahead of ours, and whether that is known. The Date header has whole seconds,
+// so it is right to half a second and half the round trip.
+func (a Answer) Skew() (time.Duration, bool) {
+	if a.ServerTime.IsZero() {
+		return 0, false
+	}
+	middle := a.Sent.Add(a.Received.Sub(a.Sent) / 2)
+	return a.ServerTime.Add(500 * time.Millisecond).Sub(middle), true
+}
+
+// read is a GET, repeated while that is useful. check decides about the status and body of each answer.
+func (c *Client) read(ctx context.Context, path, permission string, check func(http.Header, int, []byte) error) (Answer, error) {
+	var last error
+	attempt := func() (Answer, error) {
+		a, err := c.once(ctx, http.MethodGet, path, permission, check)
+		if err != nil && ctx.Err() == nil {
+			last = c.named(err, http.MethodGet, path)
+		}
+		if err != nil && (!passing(err) || c.retry.For < 0) {
+			return a, backoff.Permanent(err)
+		}
+		return a, err
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = c.retry.First, c.retry.Most
+	a, err := backoff.Retry(ctx, attempt, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(max(c.retry.For, 0)))
+	if err != nil && ctx.Err() != nil {
+		err = ended(ctx, last)
+	}
+	return a, c.named(err, http.MethodGet, path)
+}
+
+// ended says why a call or a wait was given up, and what was last seen.
+func ended(ctx context.Context, last error) error {
+	cause := context.Cause(ctx)
+	if last == nil {
+		return cause
+	}
+	return fmt.Errorf("%w; last seen: %w", cause, last)
+}
+
+// once is one attempt.
+func (c *Client) once(ctx context.Context, method, path, permission string, check func(http.Header, int, []byte) error) (Answer, error) {
+	attempt, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	sent := c.now()
+	// A sign-in may take several requests; what counts is the last one. net/http calls GotConn on this goroutine.
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent = c.now() }}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(attempt, trace), method, c.base+path, nil)
+	if err != nil {
+		return Answer{}, &Error{Kind: BadConfig, Detail: "the path is not a URL path"}
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "meshrotate")
+
+	resp, body, err := c.exchange(req)
+	if err != nil {
+		return Answer{}, c.failure(ctx, method, err)
+	}
+	a := Answer{Status: resp.StatusCode, Sent: sent, Received: c.now()}
+	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		a.ServerTime = t.UTC()
+	}
+	if err := check(resp.Header, resp.StatusCode, body); err != nil {
+		var e *Error
+		if errors.As(err, &e) && e.Kind == Denied {
+			e.Permission = permission
+		}
+		return a, err
+	}
+	return a, nil
+}
+
+// exchange sends the request and reads the whole answer, so that its connection can be used again.
+func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
+	resp, err := c.auth.do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxBody+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if int64(len(body)) > c.maxBody {
+		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: fmt.Sprintf("the answer is longer than %d MiB", c.maxBody>>20)}
+	}
+	return resp, body, nil
+}
+
+// failure explains why there was no answer. The caller's own cancellation stays what it is.
+func (c *Client) failure(ctx context.Context, method string, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	e = broken(err)
+	if method == http.MethodPost && e.Kind == Unreachable && !neverSent(err) {
+		e.Kind = Lost
+	}
+	return e
+}
+
+// named adds the host and the endpoint to an error.
+func (c *Client) named(err error, method, path string) error {
+	if err == nil {
+		return nil
+	}
+	op := method + " " + path
+	if e, ok := err.(*Error); ok { // not errors.As: a wrapping context error must stay outermost
+		e.Host, e.Op = c.host, op
+		return e
+	}
+	return fmt.Errorf("%s: %s: %w", plain(c.host), op, err)
+}
+
+// wantJSON accepts a 2xx answer that says it is JSON.
+func wantJSON(h http.Header, status int, body []byte) error {
+	if err := wantOK(h, status, body); err != nil {
+		return err
+	}
+	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
+		return &Error{Kind: WrongContent, Status: status, Detail: "expected JSON, got " + contentName(kind)}
+	}
+	return nil
+}
+
+// wantOK accepts a 2xx answer that is not a web page.
+func wantOK(h http.Header, status int, _ []byte) error {
+	e := &Error{Status: status}
+	switch {
+	case status == http.StatusUnauthorized:
+		e.Kind = Credential
+	case status == http.StatusForbidden:
+		e.Kind = Denied
+	case status == http.StatusNotFound:
+		e.Kind = NotFound
+	case status >= 300 && status < 400:
+		e.Kind, e.Detail = Redirected, "to "+target(h.Get("Location"))
+	case status < 200 || status > 299:
+		e.Kind = Server
+	default:
+		kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+		if kind != "text/html" && kind != "application/xhtml+xml" {
+			return nil
+		}
+		e.Kind, e.Detail = WrongContent, "got a web page"
+	}
+	return e
+}
+
+// target names where a redirect leads, without its query, which may hold a token.
+func target(location string) string {
+	u, err := url.Parse(location)
+	if err != nil || location == "" {
+		return "an unreadable place"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return plain(u.String())
+}
+
+func contentName(kind string) string {
+	if kind == "" {
+		return "content without a type"
+	}
+	return plain(kind)
+}

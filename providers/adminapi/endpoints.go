@@ -1,0 +1,107 @@
+package adminapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// dashboardRead is the permission that the product's runbook names for the relay list.
+const dashboardRead = "dashboard.read"
+
+// Ready asks whether the Admin service and its database are ready: 200 is ready, 503 is not, and both are answers.
+// Anything else is an error.
+func (c *Client) Ready(ctx context.Context) (bool, Answer, error) {
+	a, err := c.read(ctx, c.paths.Ready, "", readyOrNot)
+	return err == nil && a.Status == http.StatusOK, a, err
+}
+
+func readyOrNot(h http.Header, status int, body []byte) error {
+	if status == http.StatusServiceUnavailable {
+		return nil
+	}
+	if err := wantOK(h, status, body); err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return &Error{Kind: Server, Status: status, Detail: "expected 200 or 503"}
+	}
+	return nil
+}
+
+// License reads the license that the Admin service has loaded.
+func (c *Client) License(ctx context.Context) (License, error) {
+	var l License
+	a, err := c.read(ctx, c.paths.License, "", func(h http.Header, status int, body []byte) (err error) {
+		if err = wantJSON(h, status, body); err == nil {
+			l, err = readLicense(body)
+		}
+		return err
+	})
+	if err != nil {
+		return License{}, err
+	}
+	l.Answer = a
+	return l, nil
+}
+
+// ReloadLicense makes the Admin service read its license file again. It is sent once: on an error of Kind Lost it
+// may have been carried out.
+func (c *Client) ReloadLicense(ctx context.Context) error {
+	_, err := c.once(ctx, http.MethodPost, c.paths.LicenseReload, "", wantOK)
+	return c.named(err, http.MethodPost, c.paths.LicenseReload)
+}
+
+// Relays lists the relays that the Admin service knows. It needs the permission dashboard.read.
+func (c *Client) Relays(ctx context.Context) (Relays, error) {
+	var r Relays
+	a, err := c.read(ctx, c.paths.Relays, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
+		if err = wantJSON(h, status, body); err == nil {
+			r, err = readRelays(body)
+		}
+		return err
+	})
+	if err != nil {
+		return Relays{}, err
+	}
+	r.Answer = a
+	return r, nil
+}
+
+// Dashboard asks for the dashboard, which reads the database. Its content is not looked at beyond being a JSON
+// object or array. It needs the permission dashboard.read.
+func (c *Client) Dashboard(ctx context.Context) (Answer, error) {
+	return c.read(ctx, c.paths.Dashboard, dashboardRead, func(h http.Header, status int, body []byte) error {
+		if err := wantJSON(h, status, body); err != nil {
+			return err
+		}
+		return readDashboard(body)
+	})
+}
+
+// WaitReady asks every poll until the Admin service is ready. An unreachable service is not ready yet; every other
+// error ends the wait. The context bounds it: its error then wraps the last answer's.
+func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, error) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	var last error
+	for {
+		select {
+		case <-ctx.Done():
+			return Answer{}, c.named(ended(ctx, last), http.MethodGet, c.paths.Ready)
+		case <-pause.C:
+		}
+		a, err := c.once(ctx, http.MethodGet, c.paths.Ready, "", readyOrNot)
+		switch {
+		case err == nil && a.Status == http.StatusOK:
+			return a, nil
+		case err == nil:
+			last = c.named(&Error{Kind: Server, Status: a.Status, Detail: "not ready"}, http.MethodGet, c.paths.Ready)
+		case KindOf(err) == Unreachable:
+			last = c.named(err, http.MethodGet, c.paths.Ready)
+		case ctx.Err() == nil && !passing(err):
+			return a, c.named(err, http.MethodGet, c.paths.Ready)
+		}
+		pause.Reset(poll)
+	}
+}

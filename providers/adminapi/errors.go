@@ -1,0 +1,173 @@
+package adminapi
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"unicode"
+)
+
+// Kind is what went wrong, as far as a caller needs to know.
+type Kind string
+
+// The kinds. The zero Kind is an error that nobody classified.
+const (
+	BadConfig    Kind = "bad configuration"
+	Insecure     Kind = "insecure"              // a credential would travel in clear
+	Unreachable  Kind = "unreachable"           // nothing was carried out
+	Lost         Kind = "answer lost"           // a POST was sent; whether it was carried out is unknown
+	Untrusted    Kind = "certificate untrusted" // unknown authority, wrong name, expired
+	Credential   Kind = "credential rejected"   // 401
+	Denied       Kind = "permission missing"    // 403
+	NotFound     Kind = "not found"             // 404
+	Redirected   Kind = "redirected"            // 3xx
+	WrongContent Kind = "wrong content"         // not the JSON that was asked for
+	Server       Kind = "server error"          // any other status
+)
+
+// Error is every error of this package but the context's own. It never holds a byte of an answer's body, nor of a
+// request's headers.
+type Error struct {
+	Kind   Kind
+	Host   string // host and port of the Admin API
+	Op     string // "GET /api/relays"; empty before any call
+	Status int    // HTTP status; 0: there was no answer
+	Detail string // what was seen
+	// Permission is what a 403 asks for, where the product documents it.
+	Permission string
+	Err        error // the cause; nil when Detail says it all
+}
+
+func (e *Error) Error() string {
+	parts := []string{"Admin API"}
+	if e.Host != "" {
+		parts[0] += " " + plain(e.Host)
+	}
+	if e.Op != "" {
+		parts = append(parts, e.Op)
+	}
+	what := string(e.Kind)
+	if e.Status != 0 {
+		what += fmt.Sprintf(" (HTTP %d)", e.Status)
+	}
+	parts = append(parts, what)
+	if e.Detail != "" {
+		parts = append(parts, e.Detail)
+	}
+	return strings.Join(parts, ": ")
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint is what a person can do about it, one sentence. Empty when there is nothing to say.
+func (e *Error) Hint() string {
+	var cause interface{ Hint() string }
+	if errors.As(e.Err, &cause) {
+		return cause.Hint()
+	}
+	switch e.Kind {
+	case Insecure:
+		return "use an https URL: over http a credential can be read on the way"
+	case Unreachable:
+		return "check connect.adminApi.url, that the IdentityMeshAdmin service runs, and the firewall between this machine and the Admin host"
+	case Lost:
+		return "the request may have been carried out: look at the current state before asking again"
+	case Untrusted:
+		return "name the issuing authority in connect.adminApi.caFile, and use the host name that the certificate was issued for"
+	case Credential:
+		return "check connect.adminApi.auth and its user, password or token; it was tried once only, so that the account is not locked out"
+	case Denied:
+		if e.Permission != "" {
+			return "give the account the permission " + e.Permission
+		}
+		return "give the account the permission that this endpoint asks for"
+	case NotFound:
+		return "the endpoint may live elsewhere in this version: override its path under product.api, and check the base path of connect.adminApi.url"
+	case Redirected:
+		return "redirects are refused, since they would carry the credential elsewhere: use the final URL, and an auth that this server accepts"
+	case WrongContent:
+		return "something other than the Admin API answered, such as a login page or a proxy: check connect.adminApi.url and auth"
+	case Server:
+		return "look at the Admin service's log on the Admin host"
+	}
+	return ""
+}
+
+// KindOf is the Kind of an error of this package, "" for any other.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
+
+// broken turns a transport's error into ours. The text of an unknown error is dropped: it may quote the answer.
+func broken(err error) *Error {
+	var op *net.OpError
+	var dns *net.DNSError
+	var verify *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &verify):
+		return &Error{Kind: Untrusted, Detail: plain(verify.Err.Error()), Err: verify}
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)):
+		return &Error{Kind: Untrusted, Detail: plain(err.Error()), Err: err}
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return &Error{Kind: Unreachable, Detail: "the server does not speak TLS on this port"}
+	case errors.As(err, &dns):
+		return &Error{Kind: Unreachable, Detail: plain(dns.Error()), Err: dns}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: Unreachable, Detail: "no answer in time", Err: context.DeadlineExceeded}
+	case errors.As(err, &op):
+		return &Error{Kind: Unreachable, Detail: plain(op.Error()), Err: op}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{Kind: Unreachable, Detail: "the connection was closed before the answer was complete", Err: io.ErrUnexpectedEOF}
+	}
+	return &Error{Kind: Unreachable, Detail: "the answer is not HTTP, or the connection broke"}
+}
+
+// Windows numbers these itself; its syscall.ECONNREFUSED is an invented value that no socket returns
+// (https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2).
+const (
+	wsaConnReset   = syscall.Errno(10054)
+	wsaConnRefused = syscall.Errno(10061)
+)
+
+// passing says that the same read may succeed a moment later.
+func passing(err error) bool {
+	for _, e := range []error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, wsaConnReset, wsaConnRefused, io.ErrUnexpectedEOF} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var e *Error
+	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)
+}
+
+// neverSent says that the request did not leave this machine: there was no connection.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// plain makes text from elsewhere safe to print: one short line of printable characters.
+func plain(s string) string {
+	const most = 200
+	out := make([]rune, 0, min(len(s), most))
+	for _, r := range s {
+		if len(out) == most {
+			return string(out) + "…"
+		}
+		if !unicode.IsPrint(r) {
+			r = '?'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

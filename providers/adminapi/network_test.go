@@ -1,0 +1,130 @@
+package adminapi_test
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/adminapi"
+)
+
+func TestTLSIsVerified(t *testing.T) {
+	s := httptest.NewUnstartedServer(answers(200, "application/json", `[]`))
+	s.Config.ErrorLog = nolog()
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+
+	if _, err := open(t, adminapi.Config{URL: s.URL, CAPEM: ca}).Relays(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := open(t, adminapi.Config{URL: s.URL}).Relays(t.Context()); adminapi.KindOf(err) != adminapi.Untrusted {
+		t.Errorf("unknown authority: %v", err)
+	}
+	byName := strings.Replace(s.URL, "127.0.0.1", "localhost", 1) // the test certificate is for example.com and 127.0.0.1
+	if _, err := open(t, adminapi.Config{URL: byName, CAPEM: ca}).Relays(t.Context()); adminapi.KindOf(err) != adminapi.Untrusted {
+		t.Errorf("wrong name: %v", err)
+	}
+	plain := strings.Replace(s.URL, "https", "http", 1)
+	if _, err := open(t, adminapi.Config{URL: plain}).Relays(t.Context()); err == nil {
+		t.Error("a TLS server answered in clear")
+	}
+}
+
+func TestTheOtherProtocolOnThePort(t *testing.T) {
+	s := serve(t, answers(200, "application/json", `[]`))
+	_, err := open(t, adminapi.Config{URL: strings.Replace(s.URL, "http", "https", 1)}).Relays(t.Context())
+	if adminapi.KindOf(err) != adminapi.Unreachable || !strings.Contains(err.Error(), "does not speak TLS") {
+		t.Errorf("%v", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if conn, err := l.Accept(); err == nil {
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte("220 " + canary + " ESMTP\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	_, err = open(t, adminapi.Config{URL: "http://" + l.Addr().String()}).Relays(t.Context())
+	if adminapi.KindOf(err) != adminapi.Unreachable || strings.Contains(err.Error(), canary) {
+		t.Errorf("%v", err)
+	}
+	_ = l.Close()
+	<-done
+}
+
+func TestNoProxyFromTheEnvironment(t *testing.T) {
+	proxy := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the proxy was asked") })
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("HTTPS_PROXY", proxy.URL)
+	t.Setenv("NO_PROXY", "")
+	s := serve(t, answers(200, "application/json", `[]`))
+	if _, err := open(t, adminapi.Config{URL: s.URL}).Relays(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// slowTickets takes an hour of the test's clock to get a ticket.
+type slowTickets struct{ now *time.Time }
+
+func (k slowTickets) Token(context.Context, string) ([]byte, error) {
+	*k.now = k.now.Add(time.Hour)
+	return []byte("ticket"), nil
+}
+
+func TestSkewLeavesTheSignInOut(t *testing.T) {
+	s := serve(t, answers(200, "application/json", `[]`))
+	now := time.Now().Add(-time.Hour)
+	c := open(t, adminapi.Config{URL: s.URL, Auth: adminapi.Auth{Kerberos: slowTickets{&now}}, Now: func() time.Time { return now }})
+	r, err := c.Relays(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if skew, known := r.Answer.Skew(); !known || skew.Abs() > time.Minute {
+		t.Errorf("skew %v", skew)
+	}
+}
+
+// deaf listens and never answers.
+func deaf(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return "http://" + l.Addr().String()
+}
+
+func TestCancellation(t *testing.T) {
+	c := open(t, adminapi.Config{URL: deaf(t)})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("operator pressed Ctrl-C")
+	time.AfterFunc(20*time.Millisecond, func() { cancel(stop) })
+	_, err := c.Relays(ctx)
+	if !errors.Is(err, stop) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestAServerThatNeverAnswers(t *testing.T) {
+	c := open(t, adminapi.Config{URL: deaf(t), Timeout: time.Second})
+	_, err := c.Relays(t.Context())
+	if adminapi.KindOf(err) != adminapi.Unreachable || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a read: %v", err)
+	}
+	if err := c.ReloadLicense(t.Context()); adminapi.KindOf(err) != adminapi.Lost {
+		t.Errorf("a POST that was sent may have been carried out: %v", err)
+	}
+}

@@ -1,0 +1,160 @@
+package adminapi_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"meshrotate/providers/adminapi"
+)
+
+func nolog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// flaky fails in one way for the first requests, then answers with an empty list.
+func flaky(t *testing.T, failures int32, fail http.HandlerFunc) (url string, requests *atomic.Int32) {
+	requests = new(atomic.Int32)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) <= failures {
+			fail(w, r)
+			return
+		}
+		answers(200, "application/json", `[]`)(w, r)
+	})
+	return s.URL, requests
+}
+
+// cut closes the connection without an answer; reset does it with a TCP reset.
+func cut(w http.ResponseWriter, _ *http.Request) {
+	conn, _, _ := w.(http.Hijacker).Hijack()
+	_ = conn.Close()
+}
+
+func reset(w http.ResponseWriter, _ *http.Request) {
+	conn, _, _ := w.(http.Hijacker).Hijack()
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+}
+
+// half promises more than it sends.
+func half(w http.ResponseWriter, _ *http.Request) {
+	conn, buf, _ := w.(http.Hijacker).Hijack()
+	_, _ = buf.WriteString("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n[{\"name\":\"a\"}")
+	_ = buf.Flush()
+	_ = conn.Close()
+}
+
+func TestReadsAreRepeated(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		fail   http.HandlerFunc
+	}{
+		{"502: a proxy lost the service for a moment", answers(502, "text/html", "x")},
+		{"503: the service is starting", answers(503, "", "x")},
+		{"504: a proxy waited too long", answers(504, "", "x")},
+		{"the connection was closed", cut},
+		{"the connection was reset", reset},
+		{"half an answer is no answer", half},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			url, requests := flaky(t, 2, test.fail)
+			r, err := open(t, adminapi.Config{URL: url}).Relays(t.Context())
+			if err != nil || len(r.List) != 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			if requests.Load() < 3 {
+				t.Errorf("%d requests", requests.Load())
+			}
+		})
+		t.Run("not for POST: "+test.reason, func(t *testing.T) {
+			url, requests := flaky(t, 1000, test.fail)
+			err := open(t, adminapi.Config{URL: url}).ReloadLicense(t.Context())
+			if kind := adminapi.KindOf(err); err == nil && requests.Load() != 1 || err != nil && kind != adminapi.Lost && kind != adminapi.Server {
+				t.Errorf("%v", err)
+			}
+			if requests.Load() != 1 {
+				t.Errorf("%d requests, want 1", requests.Load())
+			}
+		})
+		t.Run("not when retries are off: "+test.reason, func(t *testing.T) {
+			url, _ := flaky(t, 1000, test.fail)
+			_, err := open(t, adminapi.Config{URL: url, Retry: adminapi.Retry{For: -1}}).License(t.Context())
+			if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && kind != adminapi.Server {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// closedPort is an address where nothing listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	return l.Addr().String()
+}
+
+func TestNobodyListens(t *testing.T) {
+	c := open(t, adminapi.Config{URL: "http://" + closedPort(t), Retry: adminapi.Retry{First: time.Millisecond, Most: time.Millisecond, For: 20 * time.Millisecond}})
+	_, err := c.License(t.Context())
+	if adminapi.KindOf(err) != adminapi.Unreachable || !strings.Contains(err.Error(), "GET /api/license") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	patient := open(t, adminapi.Config{URL: "http://" + closedPort(t), Retry: adminapi.Retry{First: time.Millisecond, Most: time.Millisecond, For: time.Minute}})
+	if _, err := patient.License(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "last seen") {
+		t.Errorf("the deadline, and why it was reached: %v", err)
+	}
+	if err := c.ReloadLicense(t.Context()); adminapi.KindOf(err) != adminapi.Unreachable {
+		t.Errorf("a POST that found nobody was not carried out: %v", err)
+	}
+}
+
+func TestWaitReady(t *testing.T) {
+	var requests atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch requests.Add(1) {
+		case 1:
+			cut(w, r)
+		case 2, 3:
+			answers(503, "text/plain", "Unhealthy")(w, r)
+		case 4:
+			answers(502, "text/html", "a proxy, while the service starts")(w, r)
+		default:
+			answers(200, "text/plain", "Healthy")(w, r)
+		}
+	})
+	a, err := open(t, adminapi.Config{URL: s.URL}).WaitReady(t.Context(), time.Millisecond)
+	if err != nil || a.Status != 200 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+}
+
+func TestWaitReadyGivesUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var requests atomic.Int32
+	never := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 3 {
+			cancel()
+		}
+		answers(503, "text/plain", "Unhealthy")(w, r)
+	})
+	_, err := open(t, adminapi.Config{URL: never.URL}).WaitReady(ctx, time.Millisecond)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "not ready") {
+		t.Errorf("why it ended, and what was last seen: %v", err)
+	}
+	denied := serve(t, answers(403, "", ""))
+	if _, err := open(t, adminapi.Config{URL: denied.URL}).WaitReady(t.Context(), time.Millisecond); adminapi.KindOf(err) != adminapi.Denied {
+		t.Errorf("waiting does not give a permission: %v", err)
+	}
+}

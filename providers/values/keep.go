@@ -1,0 +1,250 @@
+package values
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"meshrotate/reconciler/secret"
+	"meshrotate/state/durable"
+)
+
+// ErrNotKept says that there is no kept value for a version. It is fs.ErrNotExist too; but so is an identity file that
+// is missing, and then it is not known what is kept. So branch on ErrNotKept.
+var ErrNotKept error = notKept{}
+
+type notKept struct{}
+
+func (notKept) Error() string        { return "no value is kept" }
+func (notKept) Is(target error) bool { return target == fs.ErrNotExist }
+
+// suffix of kept values: they are plain age files, so `age -d` opens them when meshrotate is not at hand.
+const suffix = ".age"
+
+// Keep is where values stay once they are known: DIR/values/NAME/VERSION.age, sealed. A version has one value, for
+// ever. It is safe for concurrent use, by many processes too.
+type Keep struct {
+	dir  string // of the state
+	seal *Seal
+
+	mu     sync.Mutex
+	opened map[secret.Ref]kept
+}
+
+// kept is a value that was read or written by this process.
+type kept struct {
+	value secret.Value
+	// durable: its name was flushed to disk, by us; a process that was killed may not have come to that.
+	durable bool
+}
+
+// NewKeep returns the keep in the folder of the state. It creates nothing, and needs no identity before something is
+// kept or opened.
+func NewKeep(stateDir string, seal *Seal) *Keep {
+	return &Keep{dir: stateDir, seal: seal, opened: map[secret.Ref]kept{}}
+}
+
+// Put makes a value durable before it returns. It never overwrites: putting the same value again is fine, another value
+// for the same version is an error.
+func (k *Keep) Put(ctx context.Context, ref secret.Ref, v secret.Value) error {
+	first, err := k.settle(ctx, ref, v)
+	if err != nil {
+		return err
+	}
+	if !first.Equal(v) {
+		return hint(fmt.Errorf("%s: another value is kept for this version already", ref),
+			"a version names one value for ever: give the new value a version of its own")
+	}
+	return nil
+}
+
+// settle returns the value of a version, durable: the kept one, or else v, which it then keeps. Of several processes
+// the first wins.
+func (k *Keep) settle(ctx context.Context, ref secret.Ref, v secret.Value) (secret.Value, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	path, err := k.path(ref)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	have, err := k.load(ctx, ref)
+	if errors.Is(err, ErrNotKept) {
+		if v.Len() == 0 {
+			return secret.Value{}, fmt.Errorf("%s: an empty value is never kept", ref)
+		}
+		if err := k.create(ctx, path, v); err != nil {
+			return secret.Value{}, fmt.Errorf("keep %s: %w", ref, err)
+		}
+		have, err = k.load(ctx, ref) // what is there, not what we think is there
+	}
+	if err != nil || have.durable {
+		return have.value, err
+	}
+	// The process that made the file and its folders may have been killed before it flushed them.
+	for _, dir := range []string{filepath.Dir(path), filepath.Join(k.dir, "values"), k.dir} {
+		if err := durable.SyncDir(dir); err != nil {
+			return secret.Value{}, fmt.Errorf("keep %s: %w", ref, err)
+		}
+	}
+	k.opened[ref] = kept{have.value, true}
+	return have.value, nil
+}
+
+// create writes the sealed value unless another process was first.
+func (k *Keep) create(ctx context.Context, path string, v secret.Value) error {
+	sealed, err := k.seal.seal(ctx, v)
+	if err != nil {
+		return err
+	}
+	err = durable.MkdirAll(filepath.Dir(path))
+	if err == nil {
+		err = durable.Create(path, sealed)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return hint(err, "nothing may be changed before the new value is kept: see that the folder can be written and the disk has room")
+	}
+	return nil
+}
+
+// Get returns a kept value, or an error that is ErrNotKept when there is none. Each is decrypted once per process.
+func (k *Keep) Get(ctx context.Context, ref secret.Ref) (secret.Value, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	have, err := k.load(ctx, ref)
+	return have.value, err
+}
+
+func (k *Keep) load(ctx context.Context, ref secret.Ref) (kept, error) {
+	if have, ok := k.opened[ref]; ok {
+		return have, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return kept{}, err
+	}
+	path, err := k.path(ref)
+	if err != nil {
+		return kept{}, err
+	}
+	sealed, err := durable.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kept{}, fmt.Errorf("%s: %w", ref, ErrNotKept)
+	}
+	if err != nil {
+		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
+	}
+	data, err := k.seal.open(ctx, path, sealed)
+	if err != nil {
+		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
+	}
+	have := kept{value: secret.New(data)}
+	k.opened[ref] = have
+	return have, nil
+}
+
+// Versions returns the versions of a secret that are kept, in order: 9 before 10.
+func (k *Keep) Versions(ctx context.Context, name string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	folder, err := escape(name)
+	if err != nil {
+		return nil, err
+	}
+	files, err := os.ReadDir(filepath.Join(k.dir, "values", folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("kept values of %s: %w", name, err)
+	}
+	var versions []string
+	for _, f := range files {
+		if base, ours := strings.CutSuffix(f.Name(), suffix); ours {
+			if version, ok := unescape(base); ok {
+				versions = append(versions, version)
+			}
+		}
+	}
+	slices.SortFunc(versions, func(a, b string) int { return cmp.Or(natural(a, b), cmp.Compare(a, b)) })
+	return versions, nil
+}
+
+// Match says which kept version of a secret equals a value that was found live. Where several do, that of ref wins,
+// then the last. An error means that some version could not be compared and no other was equal: then it is not known
+// what is live.
+func (k *Keep) Match(ctx context.Context, ref secret.Ref, live secret.Value) (version string, ok bool, err error) {
+	versions, err := k.Versions(ctx, ref.Name)
+	if err != nil {
+		return "", false, err
+	}
+	var failed []error
+	for _, v := range versions {
+		have, err := k.Get(ctx, secret.Ref{Name: ref.Name, Version: v})
+		switch {
+		case err != nil:
+			failed = append(failed, err)
+		case have.Equal(live) && !(ok && version == ref.Version):
+			version, ok = v, true
+		}
+	}
+	if ok {
+		return version, true, nil
+	}
+	return "", false, errors.Join(failed...)
+}
+
+// Remove forgets a value, durably. Nobody can bring it back. It is no error when there is none.
+func (k *Keep) Remove(_ context.Context, ref secret.Ref) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	path, err := k.path(ref)
+	if err != nil {
+		return err
+	}
+	delete(k.opened, ref)
+	switch err := os.Remove(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("kept value of %s: %w", ref, err)
+	}
+	return durable.SyncDir(filepath.Dir(path))
+}
+
+func (k *Keep) path(ref secret.Ref) (string, error) {
+	name, err := escape(ref.Name)
+	if err != nil {
+		return "", err
+	}
+	version, err := escape(ref.Version)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(k.dir, "values", name, version+suffix), nil
+}
+
+// natural orders versions as people do: digits by their number.
+func natural(a, b string) int {
+	for a != "" && b != "" {
+		da, db := digits(a), digits(b)
+		if da != "" && db != "" {
+			na, nb := strings.TrimLeft(da, "0"), strings.TrimLeft(db, "0")
+			if c := cmp.Or(cmp.Compare(len(na), len(nb)), cmp.Compare(na, nb)); c != 0 {
+				return c
+			}
+			a, b = a[len(da):], b[len(db):]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(a, b)
+}
+
+func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }

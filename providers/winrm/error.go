@@ -1,0 +1,182 @@
+package winrm
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Class says what kind of failure an Error is, and so what a caller may do next.
+type Class int
+
+const (
+	// Unknown: a command may have taken effect, wholly or in part. Look at the host again, then decide.
+	Unknown Class = iota
+	// Unreachable: no useful answer, and no command was run. Other hosts go on.
+	Unreachable
+	// Canceled: the caller gave up before a command was run.
+	Canceled
+	// Credential: the host refused the login. Stop using the credential everywhere, or the account gets locked out.
+	Credential
+	// Denied: logged in, but not allowed. Trying again changes nothing.
+	Denied
+	// TLS: the certificate or the TLS handshake was refused. Trying again changes nothing.
+	TLS
+	// Protocol: the answer is not one that the host should give: clear text, a bad signature, another message's answer,
+	// an end without exit code. Somebody may be tampering.
+	Protocol
+	// Quota: the user has too many shells on the host. Waiting helps.
+	Quota
+	// OperationsQuota: a shell has no operations left, and a new one did not help.
+	OperationsQuota
+	// Unsupported: the host does not offer what is asked of it.
+	Unsupported
+	// Rejected: the host understood and refused, and no command was run.
+	Rejected
+	// Refused: this side refused before anything was sent.
+	Refused
+)
+
+// String is the class in words.
+func (c Class) String() string {
+	names := [...]string{"outcome unknown", "unreachable", "canceled", "credential refused", "access denied",
+		"TLS", "protocol violation", "too many shells", "operations used up", "unsupported", "rejected", "refused"}
+	if c < 0 || int(c) >= len(names) {
+		return fmt.Sprintf("class %d", int(c))
+	}
+	return names[c]
+}
+
+// Error is what every failure in this package is.
+type Error struct {
+	Class Class
+	Host  string // Config.Name
+	Doing string // what was being done, as in "start a command"
+	// Ran says that a command had been asked for: whatever the class, it may have taken effect.
+	Ran bool
+	Err error
+}
+
+// Error reads as "relay01: receive its output: outcome unknown: unexpected EOF".
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s: %s: %v", e.Host, e.Doing, e.Class, e.Err)
+}
+
+// Unwrap is the cause, a *Fault when the host sent one.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says what a person can do about it.
+func (e *Error) Hint() string {
+	switch e.Class {
+	case Unknown:
+		return "look at the host again and go on from what is seen; nothing was sent twice"
+	case Unreachable:
+		return "check the name, the port and the firewall, and `winrm enumerate winrm/config/listener` on the host"
+	case Canceled:
+		return "no command was run on this host; start again when ready"
+	case Credential:
+		return "the credential was refused and is not used any further, so that the account is not locked out; check user and password"
+	case Denied:
+		return "the account must be an administrator of the host; for a local account check LocalAccountTokenFilterPolicy (UAC token filtering)"
+	case TLS:
+		return "trust the authority that issued the host's certificate, and use a name that the certificate holds"
+	case Protocol:
+		return "the answer did not come from WinRM as it should; look for a proxy or for tampering before trying again"
+	case Quota:
+		return "wait: abandoned shells end after their idle timeout; or raise MaxShellsPerUser on the host"
+	case OperationsQuota:
+		return "raise MaxConcurrentOperationsPerUser on the host, or wait until its operations end"
+	case Unsupported:
+		return "enable this way to authenticate with `winrm set winrm/config/service/auth` on the host, or choose another one"
+	case Rejected:
+		var h *httpError
+		if errors.As(e.Err, &h) {
+			return "set EnvelopeSize to what the host allows, see MaxEnvelopeSizekb in `winrm get winrm/config`"
+		}
+		return "the host refused the request before running anything; its message says why"
+	}
+	var insecure *insecureError
+	if errors.As(e.Err, &insecure) {
+		return "use https, or ntlm, which seals every message over http"
+	}
+	return "correct the settings of this host; nothing was sent"
+}
+
+// fail is an Error of class c while doing op.
+func (s *Session) fail(op operation, c Class, err error) *Error {
+	return &Error{Class: c, Host: s.cfg.Name, Doing: op.name, Ran: op.ran && c != Refused, Err: err}
+}
+
+// lost is the Error for a connection that ended, or for a caller that gave up, before the answer was there.
+func (s *Session) lost(ctx context.Context, op operation, err error) *Error {
+	class := lostClass(op)
+	if gaveUp := ctx.Err(); gaveUp != nil {
+		err = gaveUp // the socket was closed for this reason; its own error says less
+		if class == Unreachable && errors.Is(gaveUp, context.Canceled) {
+			class = Canceled
+		}
+	}
+	return s.fail(op, class, err)
+}
+
+func lostClass(op operation) Class {
+	if op.ran {
+		return Unknown
+	}
+	return Unreachable
+}
+
+// An httpError is an answer without a SOAP message.
+type httpError struct{ status int }
+
+func (e *httpError) Error() string {
+	return fmt.Sprintf("HTTP %d %s without a message", e.status, http.StatusText(e.status))
+}
+
+func classOfStatus(status int) Class {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden: // the login itself was accepted just before
+		return Denied
+	case http.StatusNotFound:
+		return Unsupported
+	case http.StatusRequestEntityTooLarge:
+		return Rejected
+	}
+	return Protocol
+}
+
+// A protocolError is an answer that the host must not give.
+type protocolError struct{ what string }
+
+func (e *protocolError) Error() string { return e.what }
+
+func violation(format string, args ...any) error {
+	return &protocolError{fmt.Sprintf(format, args...)}
+}
+
+// An insecureError says why a clear connection was refused.
+type insecureError struct{ auth Auth }
+
+func (e *insecureError) Error() string {
+	return fmt.Sprintf("%s over plain http would be readable on the network", e.auth)
+}
+
+// A chainError shows the certificates of a chain that was refused.
+type chainError struct {
+	err *tls.CertificateVerificationError
+}
+
+func (e *chainError) Unwrap() error { return e.err }
+
+func (e *chainError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.err.Error())
+	for i, c := range e.err.UnverifiedCertificates {
+		fmt.Fprintf(&b, "; certificate %d: %q issued by %q, for %s, valid until %s", i, c.Subject, c.Issuer,
+			strings.Join(append(append([]string{}, c.DNSNames...), addresses(c)...), " "), c.NotAfter.UTC().Format("2006-01-02"))
+	}
+	return b.String()
+}

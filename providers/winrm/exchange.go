@@ -1,0 +1,157 @@
+package winrm
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// An operation is one kind of request: its name for people, its envelope, and the Action that answers it.
+type operation struct {
+	name   string
+	shape  shape
+	answer string
+	ran    bool // when it fails, a command may have taken effect
+}
+
+const (
+	actionTransfer = "http://schemas.xmlsoap.org/ws/2004/09/transfer/"
+	actionShell    = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/"
+)
+
+var (
+	opConnect   = operation{name: "connect"}
+	opHandshake = operation{name: "authenticate"}
+	opCreate    = operation{"create a shell", shapeCreate, actionTransfer + "CreateResponse", false}
+	opCommand   = operation{"start a command", shapeCommand, actionShell + "CommandResponse", true}
+	opSend      = operation{"send its input", shapeSend, actionShell + "SendResponse", true}
+	opSendEnd   = operation{"send the end of its input", shapeSendEnd, actionShell + "SendResponse", true}
+	opReceive   = operation{"receive its output", shapeReceive, actionShell + "ReceiveResponse", true}
+	opDelete    = operation{"delete the shell", shapeDelete, actionTransfer + "DeleteResponse", false}
+)
+
+// exchange sends one request and returns its answer. It resends only what the host certainly did not process: after
+// 401 or 400 (the keys are old, or the login is gone) on a new connection, once.
+func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, error) {
+	if s.broken != nil && op.ran {
+		return reply{}, s.broken
+	}
+	for again := false; ; again = true {
+		if err := s.connect(ctx); err != nil {
+			if op.shape == shapeCommand {
+				return reply{}, err // it was not sent
+			}
+			return reply{}, s.settle(op, err)
+		}
+		id, err := newMessageID()
+		if err != nil {
+			return reply{}, s.fail(op, Refused, err)
+		}
+		v.messageID = id
+		status, body, err := s.post(ctx, op, v)
+		if err == nil && (status == http.StatusUnauthorized || status == http.StatusBadRequest) {
+			s.drop()
+			if !again {
+				continue
+			}
+		}
+		if err == nil {
+			r, err := s.read(op, id, status, body)
+			return r, s.settle(op, err)
+		}
+		return reply{}, s.settle(op, err)
+	}
+}
+
+// post renders the request and sends it. A Guard watches the first request of a connection that logs in with it.
+func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte, error) {
+	envelope, err := op.shape.render(v)
+	if err != nil {
+		return 0, nil, s.fail(op, Refused, err)
+	}
+	c := s.conn
+	if c.proven {
+		return s.roundTrip(ctx, op, c, envelope)
+	}
+	leave, err := s.cfg.Guard.enter(ctx)
+	if err != nil {
+		return 0, nil, s.refusedByGuard(ctx, err)
+	}
+	status, body, err := s.roundTrip(ctx, op, c, envelope)
+	if err == nil && status == http.StatusUnauthorized {
+		err = s.unauthorized(c.offers)
+	}
+	c.proven = status == http.StatusOK || status == http.StatusInternalServerError
+	if err == nil && !c.proven {
+		leave(&httpError{status}) // says nothing about the credential
+		return status, body, nil
+	}
+	leave(err)
+	return status, body, err
+}
+
+func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, envelope []byte) (int, []byte, error) {
+	s.requests++
+	status, body, err := c.talk(ctx, envelope)
+	var bad *protocolError
+	switch {
+	case err == nil:
+		return status, body, nil
+	case errors.As(err, &bad):
+		return 0, nil, s.fail(op, Protocol, err)
+	case isAlert(err) && ctx.Err() == nil:
+		return 0, nil, s.fail(op, TLS, err)
+	}
+	return 0, nil, s.lost(ctx, op, err)
+}
+
+// read turns an HTTP answer into a reply, or into the error that it stands for.
+func (s *Session) read(op operation, id string, status int, body []byte) (reply, error) {
+	switch status {
+	case http.StatusOK, http.StatusInternalServerError:
+	case http.StatusServiceUnavailable:
+		return reply{}, s.fail(op, lostClass(op), &httpError{status})
+	default:
+		return reply{}, s.fail(op, classOfStatus(status), &httpError{status})
+	}
+	if len(body) == 0 {
+		return reply{}, s.fail(op, Protocol, &httpError{status})
+	}
+	r, err := parseReply(body)
+	if err != nil {
+		return reply{}, s.fail(op, Protocol, err)
+	}
+	if err := r.answers(op, id, s.values.shell); err != nil {
+		return reply{}, s.fail(op, Protocol, err)
+	}
+	if r.fault != nil {
+		r.fault.Status = status
+		return reply{}, s.fault(op, r.fault)
+	}
+	if status != http.StatusOK {
+		return reply{}, s.fail(op, Protocol, &httpError{status})
+	}
+	return r, nil
+}
+
+// settle closes the connection after an error that leaves it in doubt. When a command may have run it closes the
+// session too, and says so, whatever went wrong: a host that cannot be reached any more leaves the outcome unknown.
+func (s *Session) settle(op operation, err error) error {
+	var f *Fault
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	s.drop()
+	if !op.ran {
+		return err
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		e.Ran = true
+		if e.Class == Unreachable || e.Class == Canceled {
+			e.Class = Unknown
+		}
+	}
+	s.broken = err
+	return err
+}

@@ -1,0 +1,141 @@
+package winrm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+
+	"github.com/bodgit/ntlmssp"
+)
+
+// The form of a sealed message (MS-WSMV 2.2.9.1). Part headers start with a tab and are case-sensitive.
+const (
+	sealProtocol  = "application/HTTP-SPNEGO-session-encrypted"
+	sealBoundary  = "Encrypted Boundary"
+	sealMedia     = "multipart/encrypted"
+	sealType      = sealMedia + `;protocol="` + sealProtocol + `";boundary="` + sealBoundary + `"`
+	sealHead      = "--" + sealBoundary + "\r\n\tContent-Type: " + sealProtocol + "\r\n\tOriginalContent: type=application/soap+xml;charset="
+	sealLength    = ";Length="
+	sealMiddle    = "\r\n--" + sealBoundary + "\r\n\tContent-Type: application/octet-stream\r\n"
+	sealEnd       = "--" + sealBoundary + "--\r\n"
+	signatureSize = 16
+)
+
+// A sealer seals and opens the messages of one connection. The keys move on with every message: what was sealed on one
+// connection can be opened on no other.
+type sealer struct {
+	session *ntlmssp.SecuritySession
+}
+
+func (s *sealer) wrap(envelope []byte) (contentType string, body []byte, err error) {
+	if s == nil || s.session == nil {
+		return "", nil, fmt.Errorf("there is no key")
+	}
+	sealed, signature, err := s.session.Wrap(envelope)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(signature) != signatureSize {
+		return "", nil, fmt.Errorf("the signature has %d bytes", len(signature))
+	}
+	b := make([]byte, 0, len(sealed)+512)
+	b = append(b, sealHead+"UTF-8"+sealLength...)
+	b = strconv.AppendInt(b, int64(len(envelope)), 10)
+	b = append(b, sealMiddle...)
+	b = binary.LittleEndian.AppendUint32(b, signatureSize)
+	b = append(b, signature...)
+	b = append(b, sealed...)
+	return sealType, append(b, sealEnd...), nil
+}
+
+// unwrap opens an answer. Whatever is not sealed with the keys of this connection, in its turn, is an error.
+func (s *sealer) unwrap(contentType string, body []byte) ([]byte, error) {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil || media != sealMedia || params["protocol"] != sealProtocol || params["boundary"] != sealBoundary {
+		return nil, violation("a clear answer to a sealed message")
+	}
+	signature, sealed, err := decodeSealed(body)
+	if err != nil {
+		return nil, err
+	}
+	clear, err := s.session.Unwrap(sealed, signature)
+	if err != nil {
+		return nil, violation("the answer's signature is wrong: %v", err)
+	}
+	return clear, nil
+}
+
+// decodeSealed cuts a sealed answer into its signature and its sealed bytes.
+func decodeSealed(body []byte) (signature, sealed []byte, err error) {
+	bad := violation("the sealed answer is malformed")
+	rest, ok := bytes.CutPrefix(body, []byte(sealHead))
+	line, rest, found := bytes.Cut(rest, []byte(sealMiddle))
+	if !ok || !found {
+		return nil, nil, bad
+	}
+	charset, length, found := strings.Cut(string(line), sealLength)
+	n, err := strconv.ParseUint(length, 10, 31)
+	if !found || !isUTF8(charset) || err != nil {
+		return nil, nil, bad
+	}
+	rest, ok = bytes.CutSuffix(rest, []byte(sealEnd))
+	if !ok || uint64(len(rest)) != 4+signatureSize+n || binary.LittleEndian.Uint32(rest) != signatureSize {
+		return nil, nil, bad
+	}
+	signature = rest[4 : 4+signatureSize]
+	if binary.LittleEndian.Uint32(signature) != 1 { // the version, which Unwrap does not look at
+		return nil, nil, bad
+	}
+	return signature, rest[4+signatureSize:], nil
+}
+
+func isUTF8(charset string) bool { return strings.EqualFold(charset, "UTF-8") }
+
+// What a challenge must grant (MS-NLMP 2.2.2.5): Unicode, signing, sealing, extended session security, target
+// information, 128 bits and key exchange. Windows has granted them all since Vista; less is a downgrade.
+const challengeFlags = 0x1 | 0x10 | 0x20 | 0x80000 | 0x800000 | 0x20000000 | 0x40000000
+
+// checkChallenge refuses a CHALLENGE_MESSAGE (MS-NLMP 2.2.1.2) that would weaken the session. The NTLM client takes
+// the flags as they come, so it would send clear text if told to, and it trusts lengths.
+func checkChallenge(b []byte) error {
+	const fixed = 56
+	if len(b) < fixed || string(b[:12]) != "NTLMSSP\x00\x02\x00\x00\x00" {
+		return violation("the host's token is no NTLM challenge")
+	}
+	if flags := binary.LittleEndian.Uint32(b[20:]); flags&challengeFlags != challengeFlags {
+		return violation("the challenge grants %#08x, without sealing of 128 bits", flags)
+	}
+	if _, ok := field(b, 12); !ok {
+		return violation("the challenge is malformed")
+	}
+	info, ok := field(b, 40)
+	for pairs := 0; ok; pairs++ {
+		if len(info) < 4 {
+			break
+		}
+		id, n := binary.LittleEndian.Uint16(info), int(binary.LittleEndian.Uint16(info[2:]))
+		if id == 0 && n == 0 && pairs > 0 {
+			return nil
+		}
+		const flags, timestamp = 6, 7
+		if len(info) < 4+n || id == 0 || id == flags && n != 4 || id == timestamp && n != 8 {
+			break
+		}
+		info = info[4+n:]
+	}
+	return violation("the challenge's target information is malformed")
+}
+
+// field is the payload that the length and the offset at b[at:] describe.
+func field(b []byte, at int) ([]byte, bool) {
+	n, offset := uint64(binary.LittleEndian.Uint16(b[at:])), uint64(binary.LittleEndian.Uint32(b[at+4:]))
+	if offset+n > uint64(len(b)) {
+		return nil, false
+	}
+	return b[offset : offset+n], true
+}
+
+func isFirstNTLM(token []byte) bool { return bytes.HasPrefix(token, []byte("NTLMSSP\x00\x01")) }

@@ -1,0 +1,141 @@
+package winrm
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/binary"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+)
+
+// certify makes a certificate for name that signs itself.
+func certify(t testing.TB, name string) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+}
+
+func TestHTTPS(t *testing.T) {
+	own, roots := certify(t, "relay01")
+	person, people := certify(t, "operator")
+	k := &ticket{token: "token"}
+	for _, c := range []struct {
+		name     string
+		change   func(*Config)
+		token    string
+		client   bool
+		requests int
+	}{
+		{name: "basic", change: func(c *Config) { c.Auth, c.User = Basic, "admin" }, requests: 5},
+		{name: "ntlm", change: func(*Config) {}, requests: 7},
+		{name: "kerberos", change: func(c *Config) { c.Auth, c.Kerberos = Kerberos, k }, token: "token", requests: 6},
+		{name: "certificate", change: func(c *Config) { c.Auth, c.Certificate = Certificate, &person }, client: true, requests: 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv := &server{t: t, wantToken: c.token}
+			side := &tls.Config{Certificates: []tls.Certificate{own}}
+			if c.client {
+				side.ClientAuth, side.ClientCAs = tls.RequireAndVerifyClientCert, people
+			}
+			cfg := sealing(srv.start(side))
+			cfg.HTTPS, cfg.TLS = true, &tls.Config{RootCAs: roots}
+			c.change(&cfg)
+			s, err := Open(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, err := run(t.Context(), s, []byte("x")); err != nil || string(out.Stdout) != "x" {
+				t.Errorf("got %q, %v", out.Stdout, err)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if s.Requests() != c.requests {
+				t.Errorf("%d requests instead of %d", s.Requests(), c.requests)
+			}
+			if c.name == "ntlm" && srv.logins[0].ChannelBindings != channelBindings(own.Leaf) {
+				t.Error("the login is not bound to the channel")
+			}
+		})
+	}
+	if len(k.spns) != 1 || k.spns[0] != "HTTP/relay01" {
+		t.Errorf("tokens for %q: one for each connection", k.spns)
+	}
+}
+
+// channelBindings is what MS-NLMP 2.2.2.1 says: MD5 over gss_channel_bindings_struct with RFC 5929's data.
+func channelBindings(leaf *x509.Certificate) [16]byte {
+	hash := sha256.Sum256(leaf.Raw)
+	data := append([]byte("tls-server-end-point:"), hash[:]...)
+	b := binary.LittleEndian.AppendUint32(make([]byte, 16), uint32(len(data)))
+	return md5.Sum(append(b, data...))
+}
+
+func TestTLSIsVerified(t *testing.T) {
+	own, roots := certify(t, "relay01")
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		class  Class
+		says   string
+	}{
+		{"unknown authority", func(c *Config) { c.TLS = nil }, TLS, `issued by "CN=relay01"`},
+		{"wrong name", func(c *Config) { c.Name = "relay02" }, TLS, "for relay01"},
+		{"expired", func(c *Config) { c.TLS.Time = func() time.Time { return time.Now().Add(48 * time.Hour) } }, TLS, "valid until"},
+		{"verification switched off", func(c *Config) { c.TLS.InsecureSkipVerify = true }, Refused, "always verified"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv := &server{t: t}
+			cfg := sealing(srv.start(&tls.Config{Certificates: []tls.Certificate{own}}))
+			cfg.HTTPS, cfg.TLS = true, &tls.Config{RootCAs: roots}
+			c.change(&cfg)
+			_, err := Open(t.Context(), cfg)
+			wantClass(t, err, c.class, false)
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%q does not say %q", err, c.says)
+			}
+			if srv.count("Handshake") != 0 {
+				t.Error("it logged in")
+			}
+		})
+	}
+	t.Run("http on that port", func(t *testing.T) {
+		srv := &server{t: t}
+		cfg := sealing(srv.start(nil))
+		cfg.HTTPS = true
+		_, err := Open(t.Context(), cfg)
+		var e *Error
+		if !errors.As(err, &e) || e.Class != TLS && e.Class != Unreachable {
+			t.Errorf("got %v", err)
+		}
+	})
+}
