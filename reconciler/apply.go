@@ -60,6 +60,7 @@ type progress struct {
 	order    []Target
 	down, up map[string]time.Time
 	evidence map[string][]string // by secret
+	passed   map[proof]bool      // what Verify has shown
 	failed   map[string]error    // by secret: it was not proven
 	cause    error               // the first failure that is not its target's own
 	halted   bool
@@ -68,7 +69,7 @@ type progress struct {
 // Apply runs the plan's steps, phase by phase. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, down: map[string]time.Time{}, up: map[string]time.Time{},
-		evidence: map[string][]string{}, failed: map[string]error{}}
+		evidence: map[string][]string{}, passed: map[proof]bool{}, failed: map[string]error{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
@@ -81,6 +82,9 @@ func (r Run) Apply(ctx context.Context) Outcome {
 		retire = len(all)
 	}
 	p.passAll(ctx, all[:retire])
+	if p.cause != nil && !p.halted {
+		p.spoil()
+	}
 	p.recordProven(ctx)
 	if p.cause != nil && !p.halted {
 		p.undo(ctx)
@@ -90,9 +94,11 @@ func (r Run) Apply(ctx context.Context) Outcome {
 	return p.outcome()
 }
 
+// passAll passes barriers until one fails. Verify goes on: that one secret failed says nothing about the others.
 func (p *progress) passAll(ctx context.Context, all []barrier) {
-	for _, b := range all {
-		if p.cause != nil || p.halted {
+	for i, b := range all {
+		verifying := b.phase == Verify && i > 0 && all[i-1].phase == Verify
+		if p.halted || p.cause != nil && !verifying {
 			return
 		}
 		p.pass(ctx, b)
@@ -138,20 +144,28 @@ func (p *progress) pass(ctx context.Context, b barrier) {
 	if inSwitch || limit < 1 {
 		limit = len(todo)
 	}
-	reports := p.runBatches(ctx, todo, limit, b.phase)
-	if err := p.record(ctx, todo, reports); err != nil {
-		p.halt(err)
-		return
+	for len(todo) > 0 && !p.halted {
+		reports := p.runBatches(ctx, todo, limit, b.phase)
+		if err := p.record(ctx, todo, reports); err != nil {
+			p.halt(err)
+			return
+		}
+		todo = p.judge(b.phase, todo, reports)
 	}
-	p.judge(b.phase, todo, reports)
 	p.run.Tell(Event{Kind: PhaseEnded, Phase: b.phase.String(), Time: p.run.Now()})
 }
 
-// remaining leaves out targets that were left behind.
+// remaining leaves out targets that were left behind, and proofs of what has failed already.
 func (p *progress) remaining(b barrier) []batch {
 	var todo []batch
 	for _, t := range b.batches {
 		if _, lost := p.left[t.target]; lost {
+			continue
+		}
+		if b.phase == Verify {
+			t.steps = slices.DeleteFunc(slices.Clone(t.steps), p.lost)
+		}
+		if len(t.steps) == 0 {
 			continue
 		}
 		for i, s := range t.steps {
@@ -208,115 +222,6 @@ func (p *progress) runBatches(ctx context.Context, todo []batch, limit int, phas
 	return reports
 }
 
-// judge decides what the reports mean for the rest of the run.
-func (p *progress) judge(phase Phase, todo []batch, reports [][]Report) {
-	for i, t := range todo {
-		for j, s := range t.steps {
-			if j >= len(reports[i]) {
-				p.fail(s, fmt.Errorf("%s: %s: no answer", t.target, s.Name))
-				break
-			}
-			r := reports[i][j]
-			p.clock(r)
-			if r.Outcome == state.Done {
-				if phase == Verify && r.Evidence != "" {
-					for _, ref := range s.Secrets {
-						p.evidence[ref.Name] = append(p.evidence[ref.Name], r.Evidence)
-					}
-				}
-				continue
-			}
-			p.judgeFailure(phase, t, s, r)
-			break // the rest of this batch was not tried
-		}
-	}
-}
-
-func (p *progress) judgeFailure(phase Phase, t batch, s Step, r Report) {
-	err := r.Err
-	if err == nil {
-		err = fmt.Errorf("%s: no outcome", s.Name)
-	}
-	switch {
-	case len(r.Missing) > 0:
-		// The new value is proven by some; the others are problems of their own hosts. Undoing would take all down again.
-		for _, h := range r.Missing {
-			p.leave(Target{HostTarget, h}, s, err)
-		}
-	case phase == Retire:
-		p.leave(t.target, s, err) // proven already: what is left is tidying up
-	case s.Alone || p.tolerated(s, t.target, r):
-		p.leave(t.target, s, err)
-	case r.Outcome == state.Unknown || r.Outcome == "":
-		p.fail(s, err)
-		p.halted = phase != Prepare && phase != Accept
-	default:
-		p.fail(s, err)
-	}
-}
-
-// tolerated says whether the policy lets an unreachable target fall behind.
-func (p *progress) tolerated(s Step, t Target, r Report) bool {
-	if !r.Unreachable || t.Kind != HostTarget {
-		return false
-	}
-	for _, c := range p.run.Plan.Changes {
-		for _, ref := range s.Secrets {
-			if ref != c.Secret {
-				continue
-			}
-			if !c.Tolerate.Names[t.Name] && len(c.Left)+len(p.left) >= c.Tolerate.Count {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func (p *progress) leave(t Target, s Step, err error) {
-	l, known := p.left[t]
-	if !known {
-		p.order = append(p.order, t)
-		l = LeftBehind{Target: t, Why: err}
-		for _, ref := range s.Secrets {
-			l.Secrets = append(l.Secrets, ref.Name)
-		}
-	}
-	p.left[t] = l
-}
-
-func (p *progress) fail(s Step, err error) {
-	for _, ref := range s.Secrets {
-		if p.failed[ref.Name] == nil {
-			p.failed[ref.Name] = err
-		}
-	}
-	if p.cause == nil {
-		p.cause = err
-	}
-}
-
-func (p *progress) halt(err error) {
-	p.halted = true
-	if p.cause == nil {
-		p.cause = err
-	}
-}
-
-// clock keeps the earliest Down and the latest Up of everything.
-func (p *progress) clock(r Report) {
-	for name, at := range r.Down {
-		if was, ok := p.down[name]; !ok || at.Before(was) {
-			p.down[name] = at
-		}
-	}
-	for name, at := range r.Up {
-		if was, ok := p.up[name]; !ok || at.After(was) {
-			p.up[name] = at
-		}
-	}
-}
-
 func (p *progress) outcome() Outcome {
 	o := Outcome{Halted: p.halted, Err: p.cause}
 	for _, t := range p.order {
@@ -326,8 +231,8 @@ func (p *progress) outcome() Outcome {
 		if c.Status != Rotate {
 			continue
 		}
-		if ev, ok := p.evidence[c.Secret.Name]; ok && p.failed[c.Secret.Name] == nil && !p.halted {
-			o.Proven = append(o.Proven, Proven{Change: c, Evidence: ev, Outages: p.outages(c)})
+		if p.proven(c) && !p.halted {
+			o.Proven = append(o.Proven, Proven{Change: c, Evidence: p.evidence[c.Secret.Name], Outages: p.outages(c)})
 		}
 		for _, t := range c.Left {
 			o.Left = append(o.Left, LeftBehind{Target: t, Why: fmt.Errorf("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})

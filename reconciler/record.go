@@ -63,11 +63,10 @@ func (p *progress) recordProven(ctx context.Context) {
 	}
 	var entries []state.Entry
 	for _, c := range p.run.Plan.Changes {
-		ev := p.evidence[c.Secret.Name]
-		if c.Status != Rotate || p.failed[c.Secret.Name] != nil || len(ev) == 0 {
+		if c.Status != Rotate || !p.proven(c) {
 			continue
 		}
-		e := p.entry(c, state.Done, strings.Join(ev, "; "))
+		e := p.entry(c, state.Done, strings.Join(p.evidence[c.Secret.Name], "; "))
 		e.Outages = p.outages(c)
 		for _, l := range p.left {
 			if slices.Contains(l.Secrets, c.Secret.Name) {

@@ -31,7 +31,7 @@ func (p *progress) span(names []string) (first, last time.Time) {
 // that did. A step that was begun and not done is taken back too: undo ops look before they act.
 func (p *progress) undo(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
-	bad := p.spoiled()
+	bad := func(r secret.Ref) bool { return p.failed[r.Name] != nil }
 	var back []Step
 	for _, s := range slices.Backward(p.ran) {
 		if s.Undo == nil || !slices.ContainsFunc(s.Secrets, bad) {
@@ -116,37 +116,29 @@ func backBarriers(back []Step) []barrier {
 	return all
 }
 
-// spoiled says which secrets must be undone: those that failed, and those that share an edited file with one.
+// spoil adds to the secrets that failed those that must go back with them: those that share an edited file with one.
 // A failure before Verify leaves nothing proven, so everything goes back.
-func (p *progress) spoiled() func(ref secret.Ref) bool {
-	verified := slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase == Verify })
-	bad := map[string]bool{}
-	for name := range p.failed {
-		bad[name] = true
-	}
-	for grown := true; grown; {
-		grown = false
-		for _, s := range p.ran {
-			if s.Phase != Edit {
-				continue
-			}
-			if slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return bad[r.Name] }) {
-				for _, r := range s.Secrets {
-					grown = grown || !bad[r.Name]
-					bad[r.Name] = true
-				}
+func (p *progress) spoil() {
+	spoilt := func(refs []secret.Ref) {
+		for _, r := range refs {
+			if p.failed[r.Name] == nil {
+				p.failed[r.Name] = p.cause
 			}
 		}
 	}
-	if !verified {
+	if !slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase == Verify }) {
 		for _, c := range p.run.Plan.Changes {
-			bad[c.Secret.Name] = c.Status == Rotate
+			if c.Status == Rotate {
+				spoilt([]secret.Ref{c.Secret})
+			}
 		}
 	}
-	for name, is := range bad {
-		if is && p.failed[name] == nil {
-			p.failed[name] = p.cause
+	for n := -1; n != len(p.failed); {
+		n = len(p.failed)
+		for _, s := range p.ran {
+			if s.Phase == Edit && slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return p.failed[r.Name] != nil }) {
+				spoilt(s.Secrets)
+			}
 		}
 	}
-	return func(r secret.Ref) bool { return bad[r.Name] }
 }

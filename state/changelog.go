@@ -15,7 +15,9 @@ type Rotation struct {
 	Ended   time.Time `json:"ended,omitzero"`   // zero while there is no outcome
 	// Outcome is Started while nothing more is known (it may be under way), and Unknown when another rotation of the
 	// secret was started since.
-	Outcome Outcome  `json:"outcome"`
+	Outcome Outcome `json:"outcome"`
+	// Reason is why it was started; Detail is what came of it: the proof, or the failure.
+	Reason  string   `json:"reason,omitempty"`
 	Detail  string   `json:"detail,omitempty"`
 	Outages []Outage `json:"outages,omitempty"`
 	Left    []string `json:"left,omitempty"` // hosts left behind, for a later run to finish
@@ -67,7 +69,11 @@ func addRotation(log []Rotation, e Entry) []Rotation {
 }
 
 func begin(e Entry) Rotation {
-	return Rotation{Secret: e.Secret, Version: e.Version, Before: e.Before, Run: e.Run, Commit: e.Commit, Plan: e.Plan,
+	reason := ""
+	if e.Outcome == Started {
+		reason, e.Detail = e.Detail, ""
+	}
+	return Rotation{Reason: reason, Secret: e.Secret, Version: e.Version, Before: e.Before, Run: e.Run, Commit: e.Commit, Plan: e.Plan,
 		By: e.By, Started: e.Time, Outcome: e.Outcome, Detail: e.Detail, Outages: e.Outages, Left: e.Left}
 }
 

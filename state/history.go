@@ -160,10 +160,31 @@ func (h History) Outages(secret string) []Outage {
 	return nil
 }
 
+// Since is the rotation that brought the version of LastDone. A later run that finished it on hosts that were left
+// behind does not make the value any younger.
+func (h History) Since(secret string) (Entry, bool) {
+	last, ok := h.LastDone(secret)
+	if !ok {
+		return Entry{}, false
+	}
+	since := last
+	whole := h.whole(secret)
+	for i := len(whole) - 1; i >= 0; i-- {
+		e := whole[i]
+		if e.Outcome == Done && e.Version != last.Version {
+			break
+		}
+		if e.Outcome == Done {
+			since = e
+		}
+	}
+	return since, true
+}
+
 // Due is when the next rotation of a secret is due: the last one plus every. ok is false when there is no cadence or
 // when no rotation is on record.
 func (h History) Due(secret string, every time.Duration) (due time.Time, ok bool) {
-	last, ok := h.LastDone(secret)
+	last, ok := h.Since(secret)
 	if !ok || every <= 0 || last.Time.IsZero() {
 		return time.Time{}, false
 	}

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"meshrotate/providers/lab/machine"
@@ -34,8 +35,10 @@ type Config struct {
 	Engine Engine
 	// Record is told what Windows would log and what travelled: kind and text. Nil keeps nothing.
 	Record func(host, kind, text string)
-	// SameKey says that the relay key is 7 already: nothing is to be rotated.
+	// Converged makes the document ask for what is live: nothing is to be rotated.
 	Converged bool
+	// Vendor signs the licenses; nil makes a key, which takes a moment.
+	Vendor *rsa.PrivateKey
 }
 
 // Timing is how long things take. Zeroes are what was measured with .NET services.
@@ -111,6 +114,7 @@ type Host struct {
 	Machine *machine.Machine
 	Address string
 	server  *wsman.Server
+	started atomic.Int64 // processes that WinRM was asked for
 
 	mu     sync.Mutex
 	down   bool
@@ -131,8 +135,10 @@ const (
 func Start(c Config) (*Lab, error) {
 	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, Password: random(18)}
 	var err error
-	if l.license, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		return nil, err
+	if l.license = c.Vendor; l.license == nil {
+		if l.license, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, err
+		}
 	}
 	l.sql = "Server=sql01.lab.example;Database=IdentityMesh;User ID=im_app;Password=" + random(18) + ";Encrypt=True"
 	if err := l.hosts(); err != nil {
@@ -214,6 +220,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 	m := h.Machine
 	m.Domain, m.GUID, m.PowerShellStart = "lab.example", guid(name), l.timing.PowerShell
 	run := func(ctx context.Context, p wsman.Process) uint32 {
+		h.started.Add(1)
 		return m.Run(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)
 	}
 	if e := l.config.Engine; e != nil {
@@ -222,7 +229,10 @@ func (l *Lab) newHost(name string) (*Host, error) {
 			return nil, err
 		}
 		m.FS = fs
-		run = func(ctx context.Context, p wsman.Process) uint32 { return e.Run(ctx, m, p) }
+		run = func(ctx context.Context, p wsman.Process) uint32 {
+			h.started.Add(1)
+			return e.Run(ctx, m, p)
+		}
 	}
 	m.Hook = h.point
 	if r := l.config.Record; r != nil {

@@ -126,3 +126,13 @@ func (l *Lab) Reloads() int {
 	defer l.mu.Unlock()
 	return l.admin.reloads
 }
+
+// Served is the license that Admin serves, nil for none.
+func (l *Lab) Served() *licensefile.License {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.admin.license
+}
+
+// SQL is the connection string that the database accepts.
+func (l *Lab) SQL() string { return l.sql }

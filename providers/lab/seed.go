@@ -28,6 +28,9 @@ const (
 	Customer, Tier         = "Contoso Ltd", "Enterprise"
 )
 
+// SeedRun is the run that the lab's ledger begins with.
+const SeedRun = "lab-seed"
+
 // seed writes the product's files and the operator's folder.
 func (l *Lab) seed() error {
 	key := random(32)
@@ -112,15 +115,13 @@ func (l *Lab) operator(key string, old, next []byte) error {
 		return err
 	}
 	files := map[string]string{
-		"meshrotate.yaml":           l.Document(),
-		"licenses/2025-11.key":      string(old),
-		"licenses/2026-11.key":      string(next),
-		"keys/license-vendor.pem":   string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
-		"env":                       l.environment(),
-		".gitignore":                "/env\n/.meshrotate/\n/control.json\n",
-		"settings-before/README.md": "",
+		"meshrotate.yaml":         l.Document(),
+		"licenses/2025-11.key":    string(old),
+		"licenses/2026-11.key":    string(next),
+		"keys/license-vendor.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		"env":                     l.environment(),
+		".gitignore":              "/env\n/.meshrotate/\n/control.json\n",
 	}
-	delete(files, "settings-before/README.md")
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -152,7 +153,7 @@ func (l *Lab) history(dir, key string, old []byte) error {
 		return err
 	}
 	entry := func(days int, name, version string, o state.Outcome) state.Entry {
-		return state.Entry{Time: time.Now().UTC().AddDate(0, 0, -days), Run: "lab-seed", By: "lab", Secret: name, Version: version, Outcome: o, Detail: "seeded by the lab"}
+		return state.Entry{Time: time.Now().UTC().AddDate(0, 0, -days), Run: SeedRun, By: "lab", Secret: name, Version: version, Outcome: o, Detail: "seeded by the lab"}
 	}
 	return store.Append(ctx,
 		entry(345, "license", OldLicense, state.Started), entry(345, "license", OldLicense, state.Done),
@@ -194,14 +195,8 @@ func (l *Lab) Document() string {
 	fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: lab\n\nhosts:\n  admin: %s\n  engine: %s\n",
 		specs.APIVersion, l.Admin.Name, l.EngineHost.Name)
 	if n := len(l.Relays); n > 0 {
-		width := len(fmt.Sprint(n))
-		width = max(2, width)
-		fmt.Fprintf(&b, "  relays: [\"relay-[%0*d..%d].lab.example\"]\n", width, 1, n)
-		if n < 10 {
-			b.Reset()
-			fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: lab\n\nhosts:\n  admin: %s\n  engine: %s\n  relays: [\"relay-[01..%02d].lab.example\"]\n",
-				specs.APIVersion, l.Admin.Name, l.EngineHost.Name, n)
-		}
+		first, last := label(RelayName(1, n)), label(RelayName(n, n))
+		fmt.Fprintf(&b, "  relays: [\"relay-[%s..%s].lab.example\"]\n", strings.TrimPrefix(first, "relay-"), strings.TrimPrefix(last, "relay-"))
 	}
 	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    publicKey: keys/license-vendor.pem\n    every: 1y\n  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n",
 		license, license, key)

@@ -242,6 +242,7 @@ func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {
 	r.Up = w.up
 	if len(w.up) > 0 {
 		r.Missing = w.missing
+		r.Evidence = fmt.Sprintf("%d of %s connected, each with a heartbeat after its restart", len(w.up), plural(len(op.Relays), "relay"))
 	}
 	return r
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"sync"
 
@@ -43,12 +42,12 @@ func (k *kept) look(ctx context.Context, reads []reconciler.Read) reconciler.Loo
 
 // see looks at the declared version without keeping it.
 func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
-	seen := &site.ValueSeen{}
+	seen := &site.ValueSeen{Secret: r.Secret}
 	_, err := k.supply.Keep.Get(ctx, r.Secret)
 	switch {
 	case err == nil:
 		seen.Kept = true
-	case !errors.Is(err, fs.ErrNotExist):
+	case !errors.Is(err, values.ErrNotKept):
 		seen.Problem = err.Error()
 		return seen
 	}
@@ -67,6 +66,7 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	k.want[r.Secret] = v
 	k.mu.Unlock()
 	seen.Available, seen.Bytes = true, keyBytes(v)
+	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
 	if r.License {
 		seen.License, err = k.license(v, r.PublicKey)
 		if err != nil {
@@ -82,6 +82,17 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 		seen.SameAs = same
 	}
 	return seen
+}
+
+// changed says that the source now gives another value for a version that is kept. A source that is gone, or that mints,
+// has not changed: it is not asked again.
+func (k *kept) changed(ctx context.Context, ref secret.Ref, kept secret.Value) bool {
+	source := k.supply.Sources[ref.Name]
+	if _, mints := source.(values.Generated); mints || source == nil {
+		return false
+	}
+	v, err := source.Get(ctx, ref)
+	return err == nil && !v.Equal(kept)
 }
 
 func (k *kept) license(v secret.Value, publicKey string) (*licensefile.License, error) {

@@ -7,6 +7,7 @@ import (
 
 	"meshrotate/providers/licensefile"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 )
 
 // What a live value turned out to be, where it is not a kept version.
@@ -116,6 +117,12 @@ func (s *ServiceSeen) Facts() []reconciler.Fact {
 // Running says that it is installed and runs.
 func (s *ServiceSeen) Running() bool { return s != nil && s.Installed && s.State == "running" }
 
+// SourceChanged is the warning that goes with ValueSeen.SourceChanged.
+func SourceChanged(ref secret.Ref, from string) reconciler.Finding {
+	return reconciler.Finding{Severity: reconciler.Warning, Code: "source-changed",
+		Text: from + " has another value now than when version " + ref.Version + " was kept; the kept one counts", Hint: "a new value wants a new version: bump it in the document"}
+}
+
 // MachineSeen answers Machine.
 type MachineSeen struct {
 	ComputerName, Domain, MachineGUID string
@@ -165,6 +172,7 @@ func (s *LicenseSeen) Facts() []reconciler.Fact {
 
 // ValueSeen answers Value.
 type ValueSeen struct {
+	Secret secret.Ref
 	// Kept says that the version is in the store: durable.
 	Kept bool
 	// Available says that it is kept, or that its source has it.
@@ -173,6 +181,8 @@ type ValueSeen struct {
 	Bytes int
 	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.
 	SameAs string
+	// SourceChanged says that the source has another value now than the kept one: the version was not bumped with it.
+	SourceChanged bool
 	// Problem is why it is not available.
 	Problem string
 	// License is what it says, when it was asked for as a license and can be read; LicenseProblem why it cannot.
@@ -188,5 +198,5 @@ func (s *ValueSeen) Facts() []reconciler.Fact {
 	case s.Available:
 		v = "available"
 	}
-	return []reconciler.Fact{{Field: "value", Value: v}}
+	return []reconciler.Fact{{Field: "value of " + s.Secret.String(), Value: v}}
 }

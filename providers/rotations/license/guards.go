@@ -58,6 +58,9 @@ func (r *Rotation) guardFile(in reconciler.Input, all []live) []reconciler.Findi
 	}
 	next := v.License
 	findings := r.guardClaims(next, liveLicense(in, all))
+	if v.SourceChanged {
+		findings = append(findings, site.SourceChanged(r.ref, r.spec.From.String()))
+	}
 	if !next.Expires.After(in.Now) {
 		findings = append(findings, problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
 			"ask for a file that is still good"))

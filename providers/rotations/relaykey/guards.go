@@ -77,6 +77,8 @@ func (r *Rotation) guardValue(in reconciler.Input) []reconciler.Finding {
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
 		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("version %s has the same value as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
 			"put a new value at its source, or write `from: generated`")}
+	case v.SourceChanged:
+		return []reconciler.Finding{site.SourceChanged(r.ref, r.spec.From.String())}
 	}
 	return nil
 }

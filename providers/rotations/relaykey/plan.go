@@ -2,6 +2,7 @@ package relaykey
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"meshrotate/providers/site"
@@ -124,7 +125,7 @@ func (r *Rotation) reason(w work) string {
 		if same > 0 {
 			s += " and " + count(same, "relay")
 		}
-		return s + verb(same) + named(w.admin.setting.Version)
+		return s + verb(same) + named(w.admin.setting.Version) + w.others()
 	case len(w.edit) > 0:
 		return fmt.Sprintf("Admin has %s; %s holds %s", want, who(false, w.edit), named(w.edit[0].setting.Version))
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l live) bool { return l.stopped }):
@@ -176,6 +177,36 @@ func filter(all []live, keep func(live) bool) []live {
 		}
 	}
 	return some
+}
+
+// others are the relays that differ from Admin: somebody changed or stopped them.
+func (w work) others() string {
+	byVersion := map[string][]live{}
+	var stopped []live
+	for _, l := range w.restart {
+		if l.setting.Version != w.admin.setting.Version {
+			byVersion[l.setting.Version] = append(byVersion[l.setting.Version], l)
+		}
+		if l.stopped {
+			stopped = append(stopped, l)
+		}
+	}
+	text := ""
+	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
+		some := byVersion[version]
+		text += "; " + who(false, some) + verb(len(some)-1) + named(version)
+	}
+	if len(stopped) > 0 {
+		text += "; " + who(false, stopped) + is(len(stopped)) + "not running"
+	}
+	return text
+}
+
+func is(n int) string {
+	if n == 1 {
+		return " is "
+	}
+	return " are "
 }
 
 // verb agrees with Admin and that many relays.

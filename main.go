@@ -1,0 +1,46 @@
+// Command meshrotate rotates IdentityMesh's secrets from a desired state in Git.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"meshrotate/providers"
+	"meshrotate/providers/lab/labcli"
+	"meshrotate/reconciler/cli"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	code := cli.Main(ctx, os.Args[1:], cli.OS(), app(os.LookupEnv))
+	stop()
+	os.Exit(code)
+}
+
+// app puts the program together. Lookup is the environment that credentials come from.
+func app(lookup func(string) (string, bool)) cli.App {
+	return cli.App{
+		Kinds: providers.Kinds(),
+		Open: func(ctx context.Context, d *specs.Deployment) (*cli.Live, error) {
+			store, err := providers.OpenState(d)
+			if err != nil {
+				return nil, err
+			}
+			site, err := providers.Open(ctx, d, providers.Options{Stay: true, LookupEnv: lookup})
+			if err != nil {
+				return nil, err
+			}
+			return &cli.Live{Site: site, Ledger: store, Lock: store}, nil
+		},
+		OpenState: func(_ context.Context, d *specs.Deployment) (state.Ledger, state.Lock, error) {
+			store, err := providers.OpenState(d)
+			return store, store, err
+		},
+		Commands: labcli.Commands(app),
+	}
+}

@@ -1,0 +1,169 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/licensefile"
+	"meshrotate/reconciler/secret"
+)
+
+// Mishap is something that can go wrong behind meshrotate's back.
+type Mishap struct {
+	Name, Does string
+	act        func(l *Lab, h *Host) error
+}
+
+// Mishaps are all that the lab offers, for `meshrotate lab break`.
+func Mishaps() []Mishap {
+	return []Mishap{
+		{"key", "put another relay key into the settings and restart the service", (*Lab).breakKey},
+		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.Machine.Stop(h.services()[0]) }},
+		{"start", "start the service", func(_ *Lab, h *Host) error { return h.Machine.Start(h.services()[0]) }},
+		{"file", "cut the settings file in half", func(_ *Lab, h *Host) error {
+			return h.edit(h.Settings(), func(b []byte) []byte { return b[:len(b)/2] })
+		}},
+		{"edit", "change a harmless byte of the settings file", func(_ *Lab, h *Host) error {
+			return h.edit(h.Settings(), func(b []byte) []byte { return append(b, '\n') })
+		}},
+		{"license", "put an older license there", (*Lab).breakLicense},
+		{"env", "set Relay__ApiKey in the machine's environment", func(_ *Lab, h *Host) error {
+			h.Machine.SetEnvironment("Relay__ApiKey", random(32))
+			return nil
+		}},
+		{"unenv", "remove that variable again", func(_ *Lab, h *Host) error {
+			h.Machine.SetEnvironment("Relay__ApiKey", "")
+			return nil
+		}},
+		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
+		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
+	}
+}
+
+// Break makes a mishap happen to a host, and says what it did.
+func (l *Lab) Break(what, host string) (string, error) {
+	h := l.Host(host)
+	if h == nil {
+		return "", fmt.Errorf("the lab has no host %q", host)
+	}
+	for _, m := range Mishaps() {
+		if m.Name == what {
+			if err := m.act(l, h); err != nil {
+				return "", fmt.Errorf("%s: %w", h.Name, err)
+			}
+			return h.Name + ": done: " + m.Does, nil
+		}
+	}
+	return "", fmt.Errorf("the lab knows no mishap %q", what)
+}
+
+// Settings is the path of the host's settings file.
+func (h *Host) Settings() string {
+	switch h.services()[0] {
+	case AdminService:
+		return AdminSettings
+	case EngineService:
+		return EngineSettings
+	default:
+		return RelaySettings
+	}
+}
+
+// edit writes a file as an editor does: behind the back of every op.
+func (h *Host) edit(path string, change func([]byte) []byte) error {
+	b, _, err := h.Machine.FS.Read(path)
+	if err != nil {
+		return err
+	}
+	return h.write(path, change(bytes.Clone(b)))
+}
+
+func (h *Host) write(path string, content []byte) error {
+	m, ok := h.Machine.FS.(*machine.Memory)
+	if !ok {
+		_ = h.Machine.FS.Remove(path)
+		return h.Machine.FS.Create(path, content, "")
+	}
+	m.Write(path, content)
+	return m.Set(path, func(i *machine.Info) { i.UsersCanRead = false })
+}
+
+func (l *Lab) breakKey(h *Host) error {
+	var failed error
+	err := h.edit(h.Settings(), func(b []byte) []byte {
+		edited, err := appsettings.Set(b, relayKey, secret.NewString(random(32)))
+		if err != nil {
+			failed = err
+			return b
+		}
+		return edited
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return err
+	}
+	return l.restart(h)
+}
+
+// restart does what the service manager's window does.
+func (l *Lab) restart(h *Host) error {
+	name := h.services()[0]
+	if err := h.Machine.Stop(name); err != nil && err != machine.ErrNotActive {
+		return err
+	}
+	for range 200 {
+		if h.Machine.Service(name).State == "stopped" {
+			return h.Machine.Start(name)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("%s does not stop", name)
+}
+
+func (l *Lab) breakLicense(h *Host) error {
+	old, err := l.License(licensefile.License{Customer: Customer, Tier: "Standard", Expires: day(3)})
+	if err != nil {
+		return err
+	}
+	if h.services()[0] == RelayService {
+		return fmt.Errorf("a relay has no license")
+	}
+	if err := h.write(LicenseFile, old); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h == l.Admin && l.admin.process != nil {
+		l.admin.license = l.readLicense(h)
+	}
+	return nil
+}
+
+// Show says what really runs, in words and without a value.
+func (l *Lab) Show() string {
+	var b strings.Builder
+	keys := l.Keys()
+	fmt.Fprintf(&b, "Admin API %s, %d of %d relays connected\n", l.URL(), l.Connected(), len(l.Relays))
+	for i, h := range l.Hosts() {
+		if i == 12 && len(l.Relays) > 12 {
+			fmt.Fprintf(&b, "and %d more relays\n", len(l.Relays)-10)
+			break
+		}
+		s := h.Machine.Service(h.services()[0])
+		note := ""
+		if k, ok := keys[h.Name]; ok && h != l.Admin {
+			note = ", runs with another key than Admin"
+			if k == keys[l.Admin.Name] {
+				note = ", runs with Admin's key"
+			}
+		}
+		fmt.Fprintf(&b, "%-28s %s %s%s\n", h.Name, h.services()[0], s.State, note)
+	}
+	return b.String()
+}

@@ -1,0 +1,241 @@
+package labcli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"meshrotate/providers/lab"
+	"meshrotate/reconciler/cli"
+	"meshrotate/state"
+	"meshrotate/state/file"
+)
+
+// Demo is what `meshrotate demo -o json` prints.
+type Demo struct {
+	// OK says that every secret is proven and that the second plan is empty.
+	OK              bool         `json:"ok"`
+	Secrets         []DemoSecret `json:"secrets"`
+	SecondPlanEmpty bool         `json:"second_plan_empty"`
+	Seconds         float64      `json:"seconds"`
+}
+
+// DemoSecret is one rotated secret. Kind is the rotation package's name.
+type DemoSecret struct {
+	Kind   string `json:"kind"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+	Proven bool   `json:"proven"`
+	// Proof is what the run saw, as its ledger tells it; Lab is what the lab itself says, which nobody asked before.
+	Proof   []string       `json:"proof"`
+	Lab     string         `json:"lab"`
+	Outages []state.Outage `json:"outages,omitempty"` // seconds
+}
+
+func demoCommand(stdio cli.Stdio, app func(lookup func(string) (string, bool)) cli.App) *cobra.Command {
+	var relays int
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Plan and apply against a drifted IdentityMesh on loopback",
+		Long: `demo starts a whole IdentityMesh on loopback, lets it drift, and runs plan, apply and plan again against it as an
+operator would. It ends with a table of what was rotated and how that was proven, and exits 0 only when every row is
+proven and the second plan is empty. It contacts nothing outside this machine.`,
+		Example: "  meshrotate demo\n  meshrotate demo -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := demo{io: stdio, app: app, json: cmd.Flag("output").Value.String() == "json"}
+			result, err := d.run(cmd.Context(), relays)
+			if err != nil {
+				return err
+			}
+			if d.json {
+				err = json.NewEncoder(stdio.Out).Encode(result)
+			} else {
+				err = d.table(result)
+			}
+			if err == nil && !result.OK {
+				err = errors.New("the demo did not prove everything: see above")
+			}
+			return err
+		},
+	}
+	c.Flags().IntVar(&relays, "relays", 5, "how many relays")
+	return c
+}
+
+type demo struct {
+	io   cli.Stdio
+	app  func(lookup func(string) (string, bool)) cli.App
+	json bool
+	lab  *lab.Lab
+	dir  string
+}
+
+func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
+	began := time.Now()
+	dir, err := os.MkdirTemp("", "meshrotate-demo-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	d.dir = dir
+	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir}); err != nil {
+		return nil, err
+	}
+	defer d.lab.Close()
+	d.say("an IdentityMesh on loopback: Admin, Engine, %d relays, each behind real WinRM", relays)
+	if err := d.drift(ctx); err != nil {
+		return nil, err
+	}
+	before := d.lab.Keys()[d.lab.Admin.Name]
+	out, code := d.verb(ctx, "plan")
+	if code != cli.ExitPending {
+		return nil, fmt.Errorf("plan ended with %d instead of %d", code, cli.ExitPending)
+	}
+	d.show(out)
+	out, applied := d.verb(ctx, "apply", "--yes")
+	d.show(out)
+	out, code = d.verb(ctx, "plan")
+	d.show(out)
+	result := &Demo{SecondPlanEmpty: code == cli.ExitOK}
+	result.Secrets, err = d.rows(ctx, before)
+	if err != nil {
+		return nil, err
+	}
+	result.OK = result.SecondPlanEmpty && applied == cli.ExitOK && len(result.Secrets) > 0
+	for _, row := range result.Secrets {
+		result.OK = result.OK && row.Proven
+	}
+	result.Seconds = time.Since(began).Seconds()
+	return result, nil
+}
+
+// drift waits until the lab is up, then changes things behind meshrotate's back.
+func (d *demo) drift(ctx context.Context) error {
+	for d.lab.Connected() < len(d.lab.Relays) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if len(d.lab.Relays) < 2 {
+		return nil
+	}
+	for what, host := range map[string]string{"key": d.lab.Relays[0].Name, "stop": d.lab.Relays[len(d.lab.Relays)-1].Name} {
+		text, err := d.lab.Break(what, host)
+		if err != nil {
+			return err
+		}
+		d.say("drift: %s", text)
+	}
+	return nil
+}
+
+// verb runs a verb as an operator would, and returns what it wrote.
+func (d *demo) verb(ctx context.Context, args ...string) ([]byte, int) {
+	d.say("$ meshrotate %s", strings.Join(args, " "))
+	var out bytes.Buffer
+	stdio := d.io
+	stdio.Out, stdio.OutTerminal = &out, false
+	if d.json {
+		stdio.Err, stdio.ErrTerminal = io.Discard, false
+	}
+	code := cli.Main(ctx, append(args, "-f", filepath.Join(d.dir, "meshrotate.yaml")), stdio, d.app(d.lab.Env))
+	return out.Bytes(), code
+}
+
+// rows are what the ledger says of this run, and whether the lab agrees.
+func (d *demo) rows(ctx context.Context, oldKey string) ([]DemoSecret, error) {
+	store, err := file.Open(filepath.Join(d.dir, ".meshrotate"))
+	if err != nil {
+		return nil, err
+	}
+	entries, err := store.Entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []DemoSecret
+	for _, r := range state.NewHistory(entries).Rotations("") {
+		if r.Run == lab.SeedRun {
+			continue
+		}
+		row := DemoSecret{Kind: r.Secret, Before: r.Before, After: r.Version, Proof: strings.Split(r.Detail, "; ")}
+		for _, o := range r.Outages {
+			if !strings.Contains(o.What, ".") { // the fleet's, not each relay's
+				row.Outages = append(row.Outages, o)
+			}
+		}
+		var agrees bool
+		row.Lab, agrees = d.witness(r.Secret, oldKey)
+		row.Proven = r.Outcome == state.Done && agrees
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// witness asks the lab, which knows what really runs.
+func (d *demo) witness(kind, oldKey string) (string, bool) {
+	switch kind {
+	case "relaykey":
+		key := d.lab.Keys()[d.lab.Admin.Name]
+		n := d.lab.Connected()
+		ok := key != oldKey && d.lab.Accepts(key) && !d.lab.Accepts(oldKey) && n == len(d.lab.Relays)
+		return fmt.Sprintf("%d of %d relays are connected; the new key is accepted: %v, the old one: %v", n, len(d.lab.Relays), d.lab.Accepts(key), d.lab.Accepts(oldKey)), ok
+	case "license":
+		lic := d.lab.Served()
+		if lic == nil {
+			return "Admin runs without a license", false
+		}
+		return "Admin runs with the license until " + lic.Expires.Format(time.DateOnly), lic.Expires.After(time.Now().AddDate(0, 6, 0))
+	}
+	return "the lab does not know this kind", false
+}
+
+func (d *demo) say(format string, args ...any) {
+	if !d.json {
+		fmt.Fprintf(d.io.Out, "\n· "+format+"\n", args...)
+	}
+}
+
+func (d *demo) show(out []byte) {
+	if !d.json {
+		fmt.Fprintf(d.io.Out, "\n%s", out)
+	}
+}
+
+func (d *demo) table(r *Demo) error {
+	fmt.Fprintln(d.io.Out)
+	w := tabwriter.NewWriter(d.io.Out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "SECRET\tBEFORE\tAFTER\tPROVEN\tHOW")
+	for _, s := range r.Secrets {
+		proven := "yes"
+		if !s.Proven {
+			proven = "NO"
+		}
+		lines := append(s.Proof, "the lab itself: "+s.Lab)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Kind, s.Before, s.After, proven, lines[0])
+		for _, l := range lines[1:] {
+			fmt.Fprintf(w, "\t\t\t\t%s\n", l)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	second := "empty: nothing to do"
+	if !r.SecondPlanEmpty {
+		second = "NOT empty"
+	}
+	_, err := fmt.Fprintf(d.io.Out, "\nsecond plan %s · %.1f s in all\n", second, r.Seconds)
+	return err
+}

@@ -1,0 +1,132 @@
+// Package machine is a test double: one Windows machine, as far as a session of meshrotate sees it.
+//
+// It models a disk with case-insensitive paths, read-only files, open handles and a size; services with the states,
+// times and exit codes that Windows gives them; environments; an identity and a clock; and a PowerShell that takes its
+// time to start and then answers the frames of package winhost as host.ps1 does. The same table of cases runs against
+// it and against the real script. It does not model access rules beyond "users may read", logons, the registry, or
+// anything that PowerShell does by itself.
+//
+// What a service does when it runs is a Program, which the lab supplies. Faults are data: see Hook.
+package machine
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+// Machine is one Windows machine. Set the exported fields before its first use.
+type Machine struct {
+	// Name is the computer's name. Domain is its DNS domain, "" outside one.
+	Name, Domain string
+	// GUID is the registry's MachineGuid.
+	GUID string
+	// FS is the disk.
+	FS FS
+	// Now is the machine's clock, nil means time.Now. Waiting is always real.
+	Now func() time.Time
+	// PowerShellStart is how long powershell.exe takes before it reads its input.
+	PowerShellStart time.Duration
+	// Constrained puts PowerShell in Constrained Language Mode.
+	Constrained bool
+	// Hook injects faults, nil injects none. It is called from several goroutines at a time.
+	Hook func(Point) Action
+	// Record is told what Windows would keep of what happens here, nil keeps nothing. Kind is "4688" for a command
+	// line, "4104" for the text of a script, "4103" for what module logging shows of a request, "stderr" for what a
+	// process wrote there. The constant texts are the same string on every machine, so keeping them costs little.
+	Record func(kind, text string)
+
+	files sync.Mutex // the script's Global\ mutex
+
+	mu       sync.Mutex
+	services map[string]*service // by lower-case name
+	machine  map[string]string   // the machine's environment, by the name as it was set
+	boot     map[string]string   // what it was at the last boot: services see this one
+	lastPID  uint32
+}
+
+// New is a machine of this name with an empty disk in memory.
+func New(name string) *Machine { return &Machine{Name: name, FS: &Memory{}} }
+
+func (m *Machine) now() time.Time {
+	if m.Now != nil {
+		return m.Now()
+	}
+	return time.Now()
+}
+
+func (m *Machine) record(kind, text string) {
+	if m.Record != nil {
+		m.Record(kind, text)
+	}
+}
+
+// SetEnvironment changes the machine's environment. A new process sees it at once; services see it after Reboot, for
+// they inherit what the service manager read when the machine started. An empty value removes the variable.
+func (m *Machine) SetEnvironment(name, value string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.machine = with(m.machine, name, value)
+}
+
+// with is a changed copy: a map that somebody else holds stays as it is.
+func with(env map[string]string, name, value string) map[string]string {
+	changed := map[string]string{}
+	for k, v := range env {
+		if !strings.EqualFold(k, name) {
+			changed[k] = v
+		}
+	}
+	if value != "" {
+		changed[name] = value
+	}
+	return changed
+}
+
+// Expand replaces %NAME% by the machine's variables, and by the folders that Windows sets itself. A name that is not
+// set stays as it is, as Windows leaves it.
+func (m *Machine) Expand(path string) string {
+	var b strings.Builder
+	for {
+		begin := strings.IndexByte(path, '%')
+		if begin < 0 {
+			return b.String() + path
+		}
+		end := strings.IndexByte(path[begin+1:], '%')
+		if end < 0 {
+			return b.String() + path
+		}
+		name := path[begin+1 : begin+1+end]
+		value, ok := m.variable(name)
+		if !ok {
+			b.WriteString(path[:begin+1])
+			path = path[begin+1:]
+			continue
+		}
+		b.WriteString(path[:begin] + value)
+		path = path[begin+end+2:]
+	}
+}
+
+func (m *Machine) variable(name string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, v := range m.machine {
+		if strings.EqualFold(k, name) {
+			return v, true
+		}
+	}
+	switch strings.ToLower(name) {
+	case "programfiles":
+		return `C:\Program Files`, true
+	case "programdata", "commonapplicationdata", "allusersprofile":
+		return `C:\ProgramData`, true
+	case "systemroot", "windir":
+		return `C:\Windows`, true
+	case "systemdrive":
+		return `C:`, true
+	case "computername":
+		return m.Name, true
+	}
+	return "", false
+}

@@ -1,0 +1,118 @@
+package machine_test
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/winhost/winhosttest"
+)
+
+// program is a service's program whose start goes as told.
+type program machine.Startup
+
+func (p program) Start(*machine.Process) machine.Startup { return machine.Startup(p) }
+func (p program) Stop(*machine.Process)                  {}
+
+// services installs what the table of cases needs.
+func services(m *machine.Machine) {
+	install := func(name string, change func(*machine.Service)) {
+		s := machine.Service{Name: name, StartMode: "manual", ImagePath: `C:\svc\service.exe ` + name}
+		change(&s)
+		m.Install(s)
+	}
+	install(winhosttest.QuickService, func(s *machine.Service) { s.Environment = winhosttest.ServiceEnvironment })
+	install(winhosttest.ChildService, func(s *machine.Service) { s.DependsOn = []string{winhosttest.QuickService} })
+	install(winhosttest.SlowService, func(s *machine.Service) {
+		s.Timing = machine.Timing{Start: 1200 * time.Millisecond, Stop: 1200 * time.Millisecond}
+	})
+	install(winhosttest.RefusesService, func(s *machine.Service) { s.Program = program{Refused: machine.ErrStartTimeout} })
+	install(winhosttest.DisabledService, func(s *machine.Service) { s.StartMode = "disabled" })
+	install(winhosttest.DiesService, func(s *machine.Service) {
+		s.Program = program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
+	})
+	for name, value := range winhosttest.MachineEnvironment {
+		m.SetEnvironment(name, value)
+	}
+}
+
+// journal keeps what a machine records.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) add(kind, text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text.WriteString(kind + " " + text + "\n")
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+func TestTable(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		disk := &machine.Memory{}
+		host, m := table(disk)
+		host.Hold = func(name string) func() {
+			release, err := disk.Hold(host.Dir+name, machine.ShareRead)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return release
+		}
+		host.Write = func(name string, content []byte) { disk.Write(host.Dir+name, content) }
+		host.Lock = func(name string, on bool) {
+			if err := disk.Set(host.Dir+name, func(i *machine.Info) { i.ReadOnly = on }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		winhosttest.Run(t, host)
+		m.Shutdown()
+	})
+	t.Run("folder", func(t *testing.T) {
+		disk := machine.Dir(t.TempDir())
+		host, m := table(disk)
+		must := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(os.MkdirAll(disk.Local(host.Dir), 0o755))
+		host.Write = func(name string, content []byte) { must(os.WriteFile(disk.Local(host.Dir+name), content, 0o644)) }
+		host.Lock = func(name string, on bool) {
+			mode := os.FileMode(0o644)
+			if on {
+				mode = 0o444
+			}
+			must(os.Chmod(disk.Local(host.Dir+name), mode))
+		}
+		winhosttest.Run(t, host)
+		m.Shutdown()
+	})
+}
+
+func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {
+	m := machine.New("RELAY01")
+	m.FS, m.GUID = disk, "6f1c2c5e-0000-4000-8000-000000000001"
+	log := &journal{}
+	m.Record = log.add
+	services(m)
+	return winhosttest.Host{
+		Kind: winhosttest.Model, Process: m.Run, Dir: `C:\test\`, Logged: log.String,
+		Read: func(name string) []byte {
+			content, _, err := disk.Read(`C:\test\` + name)
+			if err != nil {
+				return nil
+			}
+			return append([]byte{}, content...)
+		},
+	}, m
+}

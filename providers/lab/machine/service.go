@@ -1,0 +1,268 @@
+package machine
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"meshrotate/providers/winhost"
+)
+
+// Program is what a service runs. Its methods are called without any lock of the machine, at any time, and must return
+// at once; what takes time is in Startup and Timing.
+type Program interface {
+	// Start is a new process of the service: the moment at which a program reads its settings.
+	Start(p *Process) Startup
+	// Stop tells that the process is gone, whatever ended it. It is called once for each Start that was not refused.
+	Stop(p *Process)
+}
+
+// Startup is how a start goes on. The zero Startup is a program that runs until it is stopped.
+type Startup struct {
+	// Refused makes the start call itself fail with this number, after Timing.Refuse: ErrStartTimeout for settings that
+	// .NET does not read, ErrLogonFailure for a wrong password. The exit code keeps its previous value.
+	Refused Errno
+	// Work is how long the program's own start code runs after RUNNING. A stop asked meanwhile waits for it.
+	Work time.Duration
+	// Dies ends the process after Work, with ExitCode: ErrProcessAborted for an unhandled error, 0 for a clean end.
+	Dies     bool
+	ExitCode uint32
+}
+
+// Timing is how long the service manager's part takes. Zeroes mean what was measured with a .NET service: 35 ms to
+// RUNNING, 100 ms to stop, 400 ms to refuse.
+type Timing struct{ Start, Stop, Refuse time.Duration }
+
+// Service is a service to install.
+type Service struct {
+	Name string
+	// Account is the start name, "" means LocalSystem. ImagePath is shown, never run.
+	Account, ImagePath string
+	// StartMode is auto, manual or disabled; "" means auto.
+	StartMode string
+	// DependsOn are the services that must run before this one.
+	DependsOn []string
+	// Environment is the service's own.
+	Environment map[string]string
+	// Program is nil for a service that does nothing, and does it well.
+	Program Program
+	Timing  Timing
+}
+
+// Process is one run of a service.
+type Process struct {
+	PID     uint32
+	Service string
+	Started time.Time
+	// Environment is what the process sees: the machine's as it was at boot, and over it the service's own.
+	Environment map[string]string
+
+	machine   *Machine
+	workUntil time.Time
+	end       *time.Timer // the end that is already on its way, nil for none
+}
+
+// Exit ends the process from within, now.
+func (p *Process) Exit(code uint32) { p.machine.ended(p, code) }
+
+// Variable is what the process reads from its environment; names have no case.
+func (p *Process) Variable(name string) (string, bool) {
+	for k, v := range p.Environment {
+		if strings.EqualFold(k, name) {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// service is an installed service and its state.
+type service struct {
+	Service
+	state    winhost.ServiceState
+	process  *Process // nil when stopped
+	exitCode uint32
+	changed  chan struct{} // closed at the next change, nil while nobody waits
+}
+
+func (s *service) set(state winhost.ServiceState) {
+	s.state = state
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+func orElse(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Install adds a service, stopped. One of the same name is replaced; it must be stopped.
+func (m *Machine) Install(s Service) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.services == nil {
+		m.services = map[string]*service{}
+	}
+	if s.Account == "" {
+		s.Account = "LocalSystem"
+	}
+	if s.StartMode == "" {
+		s.StartMode = "auto"
+	}
+	// A service that never ran has the exit code ERROR_SERVICE_NEVER_STARTED.
+	m.services[strings.ToLower(s.Name)] = &service{Service: s, state: winhost.Stopped, exitCode: 1077}
+}
+
+// Change edits an installed service, such as its Account, StartMode or Environment. It takes effect at the next start.
+// Put a new map in Environment; do not write to the old one.
+func (m *Machine) Change(name string, change func(*Service)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.services[strings.ToLower(name)]
+	if s == nil {
+		return ErrNoService
+	}
+	change(&s.Service)
+	return nil
+}
+
+// Start asks the service manager for a start, as StartService does: it returns before the service runs.
+func (m *Machine) Start(name string) error {
+	m.mu.Lock()
+	s := m.services[strings.ToLower(name)]
+	switch {
+	case s == nil:
+		m.mu.Unlock()
+		return ErrNoService
+	case s.StartMode == "disabled":
+		m.mu.Unlock()
+		return ErrDisabled
+	case s.state != winhost.Stopped:
+		m.mu.Unlock()
+		return ErrAlreadyRunning
+	}
+	for _, other := range s.DependsOn {
+		if d := m.services[strings.ToLower(other)]; d == nil || d.state != winhost.Running {
+			m.mu.Unlock()
+			return ErrDependencyFail
+		}
+	}
+	m.lastPID += 4
+	p := &Process{PID: 1000 + m.lastPID, Service: s.Name, Started: m.now(), machine: m, Environment: maps.Clone(m.boot)}
+	for k, v := range s.Environment {
+		p.Environment = with(p.Environment, k, v)
+	}
+	s.process = p
+	s.set(winhost.StartPending)
+	program, timing := s.Program, s.Timing
+	m.mu.Unlock()
+
+	var startup Startup
+	if program != nil {
+		startup = program.Start(p)
+	}
+	if startup.Refused != 0 {
+		time.Sleep(orElse(timing.Refuse, 400*time.Millisecond))
+		m.mu.Lock()
+		s.process = nil
+		s.set(winhost.Stopped)
+		m.mu.Unlock()
+		return startup.Refused
+	}
+	time.AfterFunc(orElse(timing.Start, 35*time.Millisecond), func() { m.runs(s, p, startup) })
+	return nil
+}
+
+// runs makes a starting process RUNNING, and lets it die if that is how it starts.
+func (m *Machine) runs(s *service, p *Process, startup Startup) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.process != p || s.state != winhost.StartPending {
+		return
+	}
+	p.workUntil = time.Now().Add(startup.Work)
+	s.set(winhost.Running)
+	if startup.Dies {
+		p.end = time.AfterFunc(startup.Work, func() { m.ended(p, startup.ExitCode) })
+	}
+}
+
+// Stop asks the service manager for a stop, as ControlService does: it returns at STOP_PENDING. Dependents that run
+// are an error.
+func (m *Machine) Stop(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.services[strings.ToLower(name)]
+	switch {
+	case s == nil:
+		return ErrNoService
+	case s.state == winhost.Stopped:
+		return ErrNotActive
+	case s.state != winhost.Running:
+		return ErrCannotControl
+	case len(m.dependents(s)) > 0:
+		return ErrDependents
+	}
+	p := s.process
+	s.set(winhost.StopPending)
+	if p.end == nil {
+		after := max(time.Until(p.workUntil), 0) + orElse(s.Timing.Stop, 100*time.Millisecond)
+		p.end = time.AfterFunc(after, func() { m.ended(p, 0) })
+	}
+	return nil
+}
+
+// ended is the end of a process, for whatever reason. Only the first end counts.
+func (m *Machine) ended(p *Process, code uint32) {
+	m.mu.Lock()
+	s := m.services[strings.ToLower(p.Service)]
+	if s == nil || s.process != p {
+		m.mu.Unlock()
+		return
+	}
+	s.process, s.exitCode = nil, code
+	if p.end != nil {
+		p.end.Stop()
+	}
+	s.set(winhost.Stopped)
+	program := s.Program
+	m.mu.Unlock()
+	if program != nil {
+		program.Stop(p)
+	}
+}
+
+// Kill ends the process of a service as a crash does: 1067.
+func (m *Machine) Kill(name string) {
+	m.mu.Lock()
+	var p *Process
+	if s := m.services[strings.ToLower(name)]; s != nil {
+		p = s.process
+	}
+	m.mu.Unlock()
+	if p != nil {
+		m.ended(p, uint32(ErrProcessAborted))
+	}
+}
+
+// Shutdown ends every process at once. Reboot also starts the services of start mode auto, in the order of their
+// dependencies, and gives services the machine's present environment.
+func (m *Machine) Shutdown() {
+	for _, name := range m.names() {
+		m.Kill(name)
+	}
+}
+
+// Reboot is Shutdown and what follows; it returns when the services have been asked to start.
+func (m *Machine) Reboot() {
+	m.Shutdown()
+	m.mu.Lock()
+	m.boot = m.machine
+	m.mu.Unlock()
+	for _, name := range m.names() {
+		_ = m.startWithDependencies(name)
+	}
+}

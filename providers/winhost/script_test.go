@@ -1,0 +1,138 @@
+package winhost_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"meshrotate/providers/winhost"
+	"meshrotate/providers/winhost/process"
+	"meshrotate/providers/winhost/winhosttest"
+	"meshrotate/reconciler/secret"
+)
+
+// What Windows does only under conditions that a test cannot make: a function of the script is replaced by one that
+// behaves so. The file a.json holds "old", and the ops stage "new" and swap.
+func TestScriptUnderRareConditions(t *testing.T) {
+	pwsh := find(t, "pwsh")
+	stand, err := os.ReadFile("winhosttest/linux.ps1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, content := winhosttest.Content("old"), winhosttest.Content("new")
+	for _, c := range []struct {
+		name, reason, prelude string
+		codes                 [2]winhost.Code
+		win32                 uint32
+		live                  []byte
+	}{
+		{
+			"1177 once", "ReplaceFile moved the old file to the backup and failed to move the new one: the old one is put back, then again",
+			`$global:tries = 0
+function Rare([string]$from, [string]$to, [string]$backup) {
+    $global:tries++
+    if ($global:tries -eq 1) { [IO.File]::Move($to, $backup); throw [ComponentModel.Win32Exception]::new(1177) }
+    [IO.File]::Replace($from, $to, $backup, $false)
+}
+${alias:Invoke-HostReplace} = 'Rare'`,
+			[2]winhost.Code{winhost.OK, winhost.OK}, 0, content,
+		}, {
+			"1177 always", "the live file must be there whatever happens",
+			`function Rare([string]$from, [string]$to, [string]$backup) { [IO.File]::Move($to, $backup); throw [ComponentModel.Win32Exception]::new(1177) }
+${alias:Invoke-HostReplace} = 'Rare'`,
+			[2]winhost.Code{winhost.OK, winhost.Failed}, 1177, old,
+		}, {
+			"an error after the effect", "the hash tells what happened, not the error",
+			`function Rare([string]$from, [string]$to, [string]$backup) { [IO.File]::Replace($from, $to, $backup, $false); throw [IO.IOException]::new('late', -2147023720) }
+${alias:Invoke-HostReplace} = 'Rare'`,
+			[2]winhost.Code{winhost.OK, winhost.OK}, 0, content,
+		}, {
+			"access denied", "a host that does not let us must say so at once",
+			`function Rare([string]$from, [string]$to, [string]$backup) { throw [UnauthorizedAccessException]::new('no') }
+${alias:Invoke-HostReplace} = 'Rare'`,
+			[2]winhost.Code{winhost.OK, winhost.Denied}, 5, old,
+		}, {
+			"full disk", "found before anything is written",
+			`function Rare([string]$path) { 1000 }
+${alias:Get-HostFreeSpace} = 'Rare'`,
+			[2]winhost.Code{winhost.DiskFull, winhost.Skipped}, 112, old,
+		}, {
+			"a content that breaks a call", "an error without a number must not show what it was about",
+			`function Rare([string]$path, [string]$like) { throw [IO.File]::ReadAllText($like) }
+${alias:New-HostFile} = 'Rare'`,
+			[2]winhost.Code{winhost.Failed, winhost.Skipped}, 0, old,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "a.json")
+			if err := os.WriteFile(file, old, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			env, logged := eventLog(t)
+			engine := process.Exec(pwsh, withPrelude(string(stand)+"\n"+c.prelude), env)
+			results, err := winhost.Run(t.Context(), engine, winhost.Config{}, []winhost.Op{
+				&winhost.FileStage{Path: file, Expect: winhosttest.Sum(old), Content: secret.New(content)},
+				&winhost.FileSwap{Path: file, Expect: winhosttest.Sum(old), Staged: winhosttest.Sum(content)},
+			})
+			if err != nil {
+				t.Fatalf("%v (%s)", err, c.reason)
+			}
+			for i, r := range results {
+				if r.Code != c.codes[i] || !r.Done() && r.Code != winhost.Skipped && r.Win32 != c.win32 {
+					t.Errorf("op %d: %+v, want %s with %d (%s)", i, r, c.codes[i], c.win32, c.reason)
+				}
+				if form, _ := winhosttest.Leak(r.Message); form != "" {
+					t.Errorf("the message holds a secret: %q", r.Message)
+				}
+			}
+			if live, _ := os.ReadFile(file); string(live) != string(c.live) {
+				t.Errorf("live file: %q (%s)", live, c.reason)
+			}
+			if info, err := os.Stat(file); err == nil && info.Mode().Perm() != 0o640 {
+				t.Errorf("its access rules became %v", info.Mode())
+			}
+			if form, before := winhosttest.Leak(logged()); form != "" {
+				t.Errorf("the log holds a secret, as %q, after %q", form, before)
+			}
+		})
+	}
+}
+
+func TestConstrainedLanguage(t *testing.T) {
+	pwsh := find(t, "pwsh")
+	engine := process.Exec(pwsh, withPrelude("$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"))
+	_, err := winhost.Run(t.Context(), engine, winhost.Config{}, []winhost.Op{&winhost.MachineIdentity{}})
+	if !errors.Is(err, winhost.ErrUnsupported) {
+		t.Errorf("error %v: a locked-down host must be told from a broken one", err)
+	}
+}
+
+// A search for canaries that finds nothing proves something only if it would find one.
+func TestLogShowsLeaks(t *testing.T) {
+	pwsh := find(t, "pwsh")
+	file := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(file, []byte(winhosttest.Canary), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := "$v = [IO.File]::ReadAllText(" + quoted(file) + "); "
+	for leak, shown := range map[string]bool{
+		"$v | ForEach-Object { }":                  true,
+		"[void](New-Object Text.StringBuilder $v)": true,
+		"[void](ConvertTo-Json -InputObject ([Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($v))))": true,
+		"function own($x) { $x.Length }; $n = own $v; [void][Text.StringBuilder]::new($v)":                    false,
+	} {
+		log := filepath.Join(t.TempDir(), "events")
+		cmd := exec.Command(pwsh, "-NoProfile", "-NonInteractive", "-OutputFormat", "Text", "-EncodedCommand", winhost.EncodedCommand(read+leak))
+		cmd.Env = append(cmd.Environ(), "PWSH_EVENTLOG="+log)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", leak, err, out)
+		}
+		text, _ := os.ReadFile(log)
+		if form, _ := winhosttest.Leak(string(text)); (form != "") != shown || !strings.Contains(string(text), "ReadAllText") {
+			t.Errorf("%s: found %q in %d bytes of events, want one: %v", leak, form, len(text), shown)
+		}
+	}
+}

@@ -1,0 +1,267 @@
+// Package winhost talks to one Windows host: files, services, environment, logs, by a script that runs there.
+//
+// There is one PowerShell process per host and run. Its command line is one constant, short bootstrap, which reads the
+// script (host.ps1, embedded here) from standard input and checks its SHA-256. So process auditing shows a constant,
+// and script-block logging shows one fixed text that can be reviewed. Then requests and replies go back and forth as
+// frames (see Frame) until the end of input. Secrets and file contents travel only as the frames' blobs. On the host
+// .NET methods read and write them as bytes; no cmdlet parameter and no pipeline carries one, for module logging would
+// record it.
+//
+// A reply is believed only when it is whole. Anything less is an error, and says nothing about what happened: look
+// again. The package knows nothing of WinRM: see Starter.
+package winhost
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Starter starts a process on a host.
+type Starter interface {
+	// Start runs a command line. The context bounds the start, not the process.
+	Start(ctx context.Context, commandLine string) (Pipe, error)
+}
+
+// Pipe is a started process. A Session calls it from one goroutine at a time.
+type Pipe interface {
+	// Send writes to the process's standard input, and closes it with end. It may be given an empty b, and must not
+	// keep b: the Session wipes it.
+	Send(ctx context.Context, b []byte, end bool) error
+	// Receive waits for output. It may return none. After Done it is not called again.
+	Receive(ctx context.Context) (Output, error)
+}
+
+// Output is what a process wrote since the last Receive.
+type Output struct {
+	Stdout, Stderr []byte
+	// Done says that the process has ended, with ExitCode.
+	Done     bool
+	ExitCode uint32
+}
+
+// Errors that a caller branches on. Any other error of a Session leaves the outcome of the request unknown.
+var (
+	// ErrUnsupported is a host that cannot run the script: PowerShell is too old, or in Constrained Language Mode.
+	// Nothing was changed there.
+	ErrUnsupported = errors.New("unsupported host")
+	// ErrScript is a script that arrived as another text than the command line names. Nothing was changed.
+	ErrScript = errors.New("the script on the host is not ours")
+)
+
+// Config is how to reach PowerShell on a host.
+type Config struct {
+	// Program is the path of powershell.exe on the host; "" means Program, found by its PATH.
+	Program string
+}
+
+// Session is one process on one host. It is safe for use by several goroutines, which take turns.
+type Session struct {
+	pipe    Pipe
+	mu      sync.Mutex
+	started bool   // the script is on its way
+	ended   bool   // standard input is closed
+	done    bool   // the process has ended
+	exit    uint32 // valid when done
+	broken  error  // why no further request makes sense
+	stderr  tail
+}
+
+// Open starts the process. The script travels with the first request, so Open itself sends nothing.
+func Open(ctx context.Context, s Starter, c Config) (*Session, error) {
+	pipe, err := s.Start(ctx, CommandLine(c.Program))
+	if err != nil {
+		return nil, fmt.Errorf("start PowerShell: %w", err)
+	}
+	return &Session{pipe: pipe}, nil
+}
+
+// Run opens a session for one request: the script, the request and the end of input travel together. When all ops only
+// look, it asks for all of them, as Look does.
+func Run(ctx context.Context, s Starter, c Config, ops []Op) ([]Result, error) {
+	session, err := Open(ctx, s, c)
+	if err != nil {
+		return nil, err
+	}
+	results, err := session.exchange(ctx, ops, onlyLooks(ops), true)
+	if err != nil {
+		return nil, err
+	}
+	return results, session.Close(ctx)
+}
+
+// Do asks for ops in order, in one request. The host stops at the first that fails and answers Skipped for the rest.
+// The error is for the request as a whole; an op's own failure is in its Result. After an error the session is of no
+// more use, and what the ops did is unknown unless the error is ErrUnsupported or ErrScript.
+func (s *Session) Do(ctx context.Context, ops []Op) ([]Result, error) {
+	return s.exchange(ctx, ops, false, false)
+}
+
+// Look is Do for ops that change nothing: every one is tried, whatever became of those before it.
+func (s *Session) Look(ctx context.Context, ops []Op) ([]Result, error) {
+	if !onlyLooks(ops) {
+		return nil, errors.New("look: an op among them changes the host")
+	}
+	return s.exchange(ctx, ops, true, false)
+}
+
+// Close ends standard input and waits until the process has ended. It fails when the process ended in any way but
+// cleanly.
+func (s *Session) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && !s.done {
+		var b []byte
+		if !s.started {
+			b = PackedScript() // it was never asked for anything, and still is to end cleanly
+		}
+		if err := s.pipe.Send(ctx, b, true); err != nil {
+			return fmt.Errorf("end PowerShell: %w", err)
+		}
+		s.started, s.ended = true, true
+	}
+	for !s.done {
+		if _, err := s.receive(ctx); err != nil {
+			return fmt.Errorf("end PowerShell: %w", err)
+		}
+	}
+	if s.exit != 0 {
+		return s.exitError(nil)
+	}
+	return nil
+}
+
+func onlyLooks(ops []Op) bool {
+	for _, op := range ops {
+		if !op.Looks() {
+			return false
+		}
+	}
+	return true
+}
+
+// exchange sends one request and waits for its reply. An error breaks the session: a late reply must not be taken for
+// the next one's, and its nonce would not fit.
+func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool) ([]Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return nil, fmt.Errorf("session is broken: %w", s.broken)
+	}
+	if s.ended || s.done {
+		return nil, errors.New("session is closed")
+	}
+	var nonce [NonceSize]byte
+	_, _ = rand.Read(nonce[:]) // never fails: see crypto/rand
+	frame, err := EncodeRequest(nonce, ops, all)
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	var request []byte
+	if !s.started {
+		request = append(request, PackedScript()...)
+	}
+	if request, err = frame.Append(request); err != nil {
+		return nil, fmt.Errorf("request: %w", err) // nothing was sent: the session is as good as before
+	}
+	results, err := s.converse(ctx, request, frame, len(ops), last)
+	clear(request)
+	for _, blob := range frame.Blobs {
+		clear(blob)
+	}
+	s.broken = err
+	return results, err
+}
+
+func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n int, last bool) ([]Result, error) {
+	s.started, s.ended = true, last
+	if err := s.pipe.Send(ctx, request, last); err != nil {
+		return nil, s.sendError(ctx, err, sent.Blobs)
+	}
+	var output []byte
+	defer func() { clear(output) }()
+	for wanted := 0; ; {
+		if s.done {
+			return nil, s.exitError(sent.Blobs)
+		}
+		more, err := s.receive(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("wait for reply: %w", err)
+		}
+		output = append(output, more...)
+		if len(output) > 2*MaxFrame {
+			return nil, fmt.Errorf("%w: no reply in %d bytes of output", ErrFrame, len(output))
+		}
+		if len(output) < wanted {
+			continue
+		}
+		frame, err := find(output, sent.Nonce)
+		if err == nil {
+			return decodeReply(frame, n)
+		}
+		if !errors.Is(err, errShort) {
+			return nil, fmt.Errorf("reply: %w", err)
+		}
+		wanted = enough(output, sent.Nonce)
+	}
+}
+
+// sendError asks once whether the process has ended, which tells more than a failed write to it does.
+func (s *Session) sendError(ctx context.Context, err error, blobs [][]byte) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, e := s.receive(ctx); e == nil && s.done {
+		return fmt.Errorf("send request: %w", s.exitError(blobs))
+	}
+	return fmt.Errorf("send request: %w", err)
+}
+
+// enough is how long the output must be before it is worth another look. A reply of many megabytes comes in small
+// parts.
+func enough(output []byte, nonce [NonceSize]byte) int {
+	at := bytes.Index(output, nonce[:])
+	if at < 0 {
+		return 0
+	}
+	_, total, err := head(output[at:])
+	if err != nil {
+		return 0
+	}
+	return at + total
+}
+
+func (s *Session) receive(ctx context.Context) ([]byte, error) {
+	out, err := s.pipe.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.stderr.add(out.Stderr)
+	if out.Done {
+		s.done, s.exit = true, out.ExitCode
+	}
+	return out.Stdout, nil
+}
+
+// exitError says why the process ended, as far as that is known.
+func (s *Session) exitError(blobs [][]byte) error {
+	switch s.exit {
+	case exitLanguage:
+		return fmt.Errorf("%w: PowerShell runs in Constrained Language Mode", ErrUnsupported)
+	case exitVersion:
+		return fmt.Errorf("%w: PowerShell is older than 5.1", ErrUnsupported)
+	case exitScript:
+		return ErrScript
+	case exitFrame:
+		return fmt.Errorf("%w: the host received a cut or damaged request and did not try it", ErrFrame)
+	}
+	text := fmt.Sprintf("PowerShell ended with exit code %d and without a whole reply", s.exit)
+	if said := s.stderr.text(blobs); said != "" {
+		text += ": " + strings.ToValidUTF8(said, "?")
+	}
+	return errors.New(text)
+}

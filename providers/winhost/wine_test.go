@@ -1,0 +1,123 @@
+package winhost_test
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/winhost/process"
+	"meshrotate/providers/winhost/winhosttest"
+)
+
+// windowsPath is a file of this machine as Wine names it.
+func windowsPath(file string) string { return "Z:" + strings.ReplaceAll(file, "/", `\`) }
+
+// wine runs a Windows program in the world of pwsh-windows.
+func wine(t *testing.T, engine string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", append([]string{"-c", `eval "$("$0" --env)" && exec wine "$@"`, engine}, args...)...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// keep starts what keeps Wine's service manager alive.
+func keep(t *testing.T, engine string) {
+	cmd := exec.Command("bash", "-c", `eval "$("$0" --env)" && exec wine 'C:\svc\keeper.exe'`, engine)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	time.Sleep(500 * time.Millisecond)
+}
+
+// install makes the services and the environments that the table needs, and removes them after it.
+func install(t *testing.T, engine string) {
+	must := func(args ...string) {
+		t.Helper()
+		if out, err := wine(t, engine, args...); err != nil {
+			t.Fatalf("wine %s: %v\n%s", args[0], err, out)
+		}
+	}
+	const registered = `HKLM\SYSTEM\CurrentControlSet\Services\`
+	const environment = `HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment`
+	keep(t, engine)
+	service := func(name, line, start string, more ...string) {
+		_, _ = wine(t, engine, "sc.exe", "delete", name)
+		must(append([]string{"sc.exe", "create", name, "binPath=", line, "start=", start}, more...)...)
+		t.Cleanup(func() {
+			_, _ = wineAfter(engine, "sc.exe", "stop", name)
+			_, _ = wineAfter(engine, "sc.exe", "delete", name)
+		})
+	}
+	service(winhosttest.QuickService, `C:\svc\service.exe mr-quick 40 40`, "demand")
+	service(winhosttest.ChildService, `C:\svc\service.exe mr-child 40 40`, "demand", "depend=", winhosttest.QuickService)
+	service(winhosttest.SlowService, `C:\svc\service.exe mr-slow 1200 1200`, "demand")
+	service(winhosttest.RefusesService, `C:\svc\args.exe`, "demand")
+	service(winhosttest.DisabledService, `C:\svc\service.exe mr-disabled 40 40`, "disabled")
+	var block []string
+	for name, value := range winhosttest.ServiceEnvironment {
+		block = append(block, name+"="+value)
+	}
+	must("reg", "add", registered+winhosttest.QuickService, "/v", "Environment", "/t", "REG_MULTI_SZ", "/d", strings.Join(block, `\0`), "/f")
+	for name, value := range winhosttest.MachineEnvironment {
+		must("reg", "add", environment, "/v", name, "/d", value, "/f")
+		t.Cleanup(func() { _, _ = wineAfter(engine, "reg", "delete", environment, "/v", name, "/f") })
+	}
+}
+
+// wineAfter is wine for a cleanup, when the test's context has ended.
+func wineAfter(engine string, args ...string) ([]byte, error) {
+	return exec.Command("bash", append([]string{"-c", `eval "$("$0" --env)" && exec wine "$@"`, engine}, args...)...).CombinedOutput()
+}
+
+// hold opens a file in a process of Wine, which lets others read it only.
+func hold(t *testing.T, engine, file string) (release func()) {
+	cmd := exec.Command(engine, "-NoProfile", "-Command",
+		"$f = [IO.File]::Open("+quoted(windowsPath(file))+", 'Open', 'Read', 'Read'); [Console]::Out.WriteLine('held'); [void][Console]::In.ReadLine(); $f.Dispose()")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "held") {
+		t.Fatalf("hold: %q, %v", line, err)
+	}
+	return func() {
+		_, _ = io.WriteString(in, "\n")
+		_ = cmd.Wait()
+	}
+}
+
+func TestTableOnWine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the real script is not tried under Wine")
+	}
+	engine := find(t, "pwsh-windows")
+	if _, err := exec.Command(engine, "-Command", "exit 0").CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("pwsh-windows does not run: %v", err)
+		}
+		t.Skipf("pwsh-windows does not run: %v", err)
+	}
+	install(t, engine)
+	dir := t.TempDir()
+	host := folder(t, dir)
+	host.Kind, host.Dir = winhosttest.Wine, windowsPath(dir)+`\`
+	host.Hold = func(name string) func() { return hold(t, engine, filepath.Join(dir, name)) }
+	host.Process = process.Exec(engine, func(line string) []string { return strings.Fields(line)[1:] })
+	winhosttest.Run(t, host)
+}

@@ -1,0 +1,215 @@
+package winhosttest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/winhost"
+)
+
+// What a Host under test must have, beside an empty folder.
+const (
+	QuickService    = "mr-quick"    // starts and stops at once; its own environment holds Environment
+	ChildService    = "mr-child"    // as QuickService, which it needs
+	SlowService     = "mr-slow"     // takes 1.2 s to start, and to stop
+	RefusesService  = "mr-refuses"  // its start call fails with 1053
+	DisabledService = "mr-disabled" // its start mode is disabled
+	DiesService     = "mr-dies"     // runs for 30 ms, then ends with 1067
+)
+
+// MachineEnvironment and ServiceEnvironment are variables that the machine and QuickService have. Those with a Canary
+// for their value must not show it. No product reads them: where the machine is a real one, others may be using it.
+var (
+	MachineEnvironment = map[string]string{
+		"MRTEST__apikey": Canary, "ASPNETCORE_MrTest__ApiKey": Canary, "SQLCONNSTR_MrTest": Canary, "MrTestApiKey": Canary,
+	}
+	ServiceEnvironment = map[string]string{
+		"MrTest__ApiKey": Canary, "ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging", "Other": "x",
+	}
+)
+
+var hostCases = []testCase{
+	{
+		name:   "identity",
+		reason: "the ledger and the DPAPI guard must know which machine this is, and how far its clock is off",
+		run: func(w *world) {
+			m := w.one(winhost.OK, &winhost.MachineIdentity{}).Machine
+			if m.ComputerName == "" || m.MachineGUID == "" || m.OSVersion == "" || m.PSVersion == "" || m.LanguageMode != "FullLanguage" || m.Elevated == "" {
+				w.Errorf("identity %+v", m)
+			}
+			if skew := time.Since(m.Now); skew < -time.Minute || skew > time.Minute {
+				w.Errorf("the clock is %v off", skew)
+			}
+		},
+	}, {
+		name:   "access rules",
+		reason: "a secret that Users may read is reported; what cannot be known is not called fine",
+		run: func(w *world) {
+			w.Write(w.file("a.json"), Content("a"))
+			f := w.one(winhost.OK, &winhost.FileRead{Path: w.path("a.json"), HashOnly: true}).File
+			if f.UsersCanRead != winhost.Yes && f.UsersCanRead != winhost.No || f.Owner == "" {
+				w.Errorf("owner %q, users can read: %q", f.Owner, f.UsersCanRead)
+			}
+		},
+	}, {
+		name:   "environment",
+		reason: "a variable wins over the file that we edit: name it, and keep its value on the host",
+		run: func(w *world) {
+			r := w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService, Keys: []string{"MrTest:ApiKey", "ConnectionStrings:mrtest"}})
+			m, s := r.Environment.Machine, r.Environment.Service
+			if !slices.Equal(m.Overrides, []string{"MRTEST__apikey", "SQLCONNSTR_MrTest"}) || !slices.Equal(m.Prefixed, []string{"ASPNETCORE_MrTest__ApiKey"}) {
+				w.Errorf("machine: %+v", m)
+			}
+			if !slices.Equal(s.Overrides, []string{"MrTest__ApiKey"}) || len(s.Prefixed) > 0 || s.AspnetcoreEnvironment != "Production" || s.DotnetEnvironment != "Staging" {
+				w.Errorf("service: %+v", s)
+			}
+			r = w.one(winhost.OK, &winhost.EnvironmentRead{Keys: []string{"MrTest:Other"}})
+			if m := r.Environment.Machine; len(m.Overrides)+len(m.Prefixed) > 0 {
+				w.Errorf("machine, another key: %+v", m)
+			}
+			w.one(winhost.NotFound, &winhost.EnvironmentRead{Service: "mr-none", Keys: []string{"MrTest:ApiKey"}})
+		},
+	}, {
+		name:   "log",
+		reason: "a service's own word that it loaded a key must be newer than its restart",
+		run: func(w *world) {
+			const loaded = "2026-11-23 02:00:01.250 +00:00 [INF] key loaded\r\n"
+			log := "2026-11-22 02:00:00 [INF] key loaded\r\n" + strings.Repeat("filler "+Canary+"\r\n", 100)
+			w.Write(w.file("a.log"), []byte(log))
+			mark := w.one(winhost.OK, &winhost.LogMark{Path: w.path("a.log")}).Log
+			if !mark.Exists || mark.Offset != int64(len(log)) || mark.Identity == "" {
+				w.Fatalf("mark %+v", mark)
+			}
+			find := func() winhost.Log {
+				return *w.one(winhost.OK, &winhost.LogMatch{Path: w.path("a.log"), Identity: mark.Identity, Offset: mark.Offset, Pattern: `\bkey loaded$`}).Log
+			}
+			if l := find(); l.Matched || l.Rotated {
+				w.Errorf("before: %+v", l)
+			}
+			w.Write(w.file("a.log"), []byte(log+loaded))
+			if l := find(); !l.Matched || l.Rotated || l.Time != "2026-11-23 02:00:01.250 +00:00" {
+				w.Errorf("after: %+v", l)
+			}
+			for _, other := range []string{loaded, "another head " + log} {
+				w.Write(w.file("a.log"), []byte(other))
+				if l := find(); !l.Matched || !l.Rotated {
+					w.Errorf("rotated: %+v", l)
+				}
+			}
+		},
+	}, {
+		name:   "log that begins later",
+		reason: "a first start makes its own log",
+		run: func(w *world) {
+			mark := w.one(winhost.OK, &winhost.LogMark{Path: w.path("a.log")}).Log
+			if mark.Exists || mark.Offset != 0 || mark.Identity != "" {
+				w.Fatalf("mark %+v", mark)
+			}
+			match := &winhost.LogMatch{Path: w.path("a.log"), Pattern: "ready"}
+			if l := w.one(winhost.OK, match).Log; l.Matched || l.Rotated || l.Exists {
+				w.Errorf("before: %+v", l)
+			}
+			w.Write(w.file("a.log"), []byte("ready\n"))
+			if l := w.one(winhost.OK, match).Log; !l.Matched || l.Rotated || l.Time != "" {
+				w.Errorf("after: %+v", l)
+			}
+			w.one(winhost.Failed, &winhost.LogMatch{Path: w.path("a.log"), Pattern: "("})
+		},
+	},
+}
+
+var serviceCases = []testCase{
+	{
+		name:   "service that is not there",
+		reason: "a host without the product is an answer to a look, and an error to an order",
+		run: func(w *world) {
+			if s := w.one(winhost.OK, &winhost.ServiceQuery{Service: "mr-none"}).Service; s.Installed || s.State != "" {
+				w.Errorf("%+v", s)
+			}
+			for _, op := range []winhost.Op{&winhost.ServiceStop{Service: "mr-none"}, &winhost.ServiceStart{Service: "mr-none"}} {
+				if r := w.one(winhost.NotFound, op); r.Win32 != 1060 {
+					w.Errorf("%s: %+v", op.Name(), r)
+				}
+			}
+		},
+	}, {
+		name:   "start, look, stop",
+		reason: "the everyday restart, each order twice: the second finds it done",
+		run: func(w *world) {
+			start := &winhost.ServiceStart{Service: QuickService, TimeoutSeconds: 10, StableSeconds: 1}
+			r := w.one(winhost.OK, start)
+			if s := r.Service; s.State != winhost.Running || s.PID == 0 || s.StartedAt.IsZero() || s.Took() < 900*time.Millisecond {
+				w.Errorf("started: %+v, took %v", s, s.Took())
+			}
+			if again := w.one(winhost.Unchanged, start).Service; again.PID != r.Service.PID {
+				w.Errorf("another process: %d, %d", again.PID, r.Service.PID)
+			}
+			s := w.one(winhost.OK, &winhost.ServiceQuery{Service: QuickService}).Service
+			if !s.Installed || s.State != winhost.Running || s.PID != r.Service.PID || s.Account != "LocalSystem" || s.StartMode != "manual" || s.ImagePath == "" {
+				w.Errorf("query: %+v", s)
+			}
+			slices.Sort(s.Environment)
+			if !slices.Equal(s.Environment, []string{"ASPNETCORE_ENVIRONMENT", "MrTest__ApiKey", "Other", "dotnet_environment"}) {
+				w.Errorf("environment %q", s.Environment)
+			}
+			stop := &winhost.ServiceStop{Service: QuickService, TimeoutSeconds: 10}
+			if s := w.one(winhost.OK, stop).Service; s.State != winhost.Stopped || s.PID != 0 || s.Took() <= 0 {
+				w.Errorf("stopped: %+v", s)
+			}
+			w.one(winhost.Unchanged, stop)
+		},
+	}, {
+		name:   "slow service",
+		reason: "a stop is asynchronous: the answer comes when the service has stopped, or says that it has not",
+		run: func(w *world) {
+			if s := w.one(winhost.OK, &winhost.ServiceStart{Service: SlowService, TimeoutSeconds: 20}).Service; s.State != winhost.Running || s.Took() < time.Second {
+				w.Errorf("started: %+v, took %v", s, s.Took())
+			}
+			if s := w.one(winhost.Timeout, &winhost.ServiceStop{Service: SlowService, TimeoutSeconds: 1}).Service; s.State != winhost.StopPending {
+				w.Errorf("after the timeout: %+v", s)
+			}
+			w.one(winhost.OK, &winhost.ServiceStop{Service: SlowService, TimeoutSeconds: 20})
+		},
+	}, {
+		name:   "dependents",
+		reason: "what needs the service stops before it, is remembered, and starts again after it",
+		not:    map[Kind]string{Wine: "its service manager names no dependents"},
+		run: func(w *world) {
+			w.one(winhost.OK, &winhost.ServiceStart{Service: QuickService, Dependents: []string{ChildService}})
+			r := w.one(winhost.OK, &winhost.ServiceStop{Service: QuickService})
+			if !slices.Equal(r.Service.Dependents, []string{ChildService}) {
+				w.Errorf("remembered %q", r.Service.Dependents)
+			}
+			if s := w.one(winhost.OK, &winhost.ServiceQuery{Service: ChildService}).Service; s.State != winhost.Stopped {
+				w.Errorf("child %+v", s)
+			}
+			w.one(winhost.OK, &winhost.ServiceStart{Service: QuickService, Dependents: r.Service.Dependents})
+			if s := w.one(winhost.OK, &winhost.ServiceQuery{Service: ChildService}).Service; s.State != winhost.Running {
+				w.Errorf("child %+v", s)
+			}
+			w.one(winhost.OK, &winhost.ServiceStop{Service: QuickService})
+		},
+	}, {
+		name:   "start that is refused",
+		reason: "settings that .NET does not read fail the start call itself; a disabled service has its own number",
+		run: func(w *world) {
+			if r := w.one(winhost.Failed, &winhost.ServiceStart{Service: RefusesService, TimeoutSeconds: 40}); r.Win32 != 1053 {
+				w.Errorf("%+v", r)
+			}
+			if r := w.one(winhost.Failed, &winhost.ServiceStart{Service: DisabledService}); r.Win32 != 1058 {
+				w.Errorf("%+v", r)
+			}
+		},
+	}, {
+		name:   "service that dies",
+		reason: "RUNNING proves nothing: an empty key lets the start succeed, and kills the process at once",
+		not:    map[Kind]string{Wine: "it has no service that ends by itself"},
+		run: func(w *world) {
+			r := w.one(winhost.Failed, &winhost.ServiceStart{Service: DiesService, StableSeconds: 2})
+			if r.Win32 != 1067 || r.Service.State != winhost.Stopped || r.Service.ExitCode != 1067 {
+				w.Errorf("%+v, %+v", r, r.Service)
+			}
+		},
+	},
+}

@@ -1,0 +1,59 @@
+# What stands in for Windows when the script runs on Linux: each alias takes the place of one of its functions.
+function Use-Path([string]$path) { $path }
+function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
+function New-LinuxFile([string]$path, [string]$like) {
+    $f = [IO.FileStream]::new($path, [IO.FileMode]::CreateNew, [IO.FileAccess]::Write, [IO.FileShare]::None)
+    [IO.File]::SetUnixFileMode($path, (Use-Acl $like))
+    $f
+}
+function Use-Access([string]$path) {
+    $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
+    @{ owner = 'S-1-5-18'; usersCanRead = $open }
+}
+function Use-Identity { @{ machineGuid = 'not Windows'; domain = ''; elevated = 'yes' } }
+function Use-Environment([string]$service) {
+    if ($service -eq '') { return $global:machineEnvironment }
+    if (-not $global:services.ContainsKey($service)) { throw [ComponentModel.Win32Exception]::new(1060) }
+    if ($service -eq 'mr-quick') { return $global:serviceEnvironment }
+    @{}
+}
+$global:services = @{}
+foreach ($name in 'mr-quick', 'mr-child', 'mr-slow', 'mr-refuses', 'mr-disabled', 'mr-dies') {
+    $global:services[$name] = @{ state = 'stopped'; then = ''; at = [DateTime]::MaxValue; pid = 0; exit = 1077 }
+}
+$global:nextId = 100; $global:startedAt = @{}
+function Use-Service([string]$name) {
+    $s = $global:services[$name]
+    if ($null -eq $s) { return $null }
+    if ([DateTime]::UtcNow -ge $s.at) {
+        $s.state = $s.then; $s.at = [DateTime]::MaxValue
+        if ($s.state -eq 'stopped') { $s.pid = 0; $s.exit = 0; if ($name -eq 'mr-dies') { $s.exit = 1067 } }
+        if ($s.state -eq 'running' -and $name -eq 'mr-dies') { $s.then = 'stopped'; $s.at = [DateTime]::UtcNow.AddMilliseconds(30) }
+    }
+    @{ state = $s.state; processId = $s.pid; exitCode = $s.exit }
+}
+function Use-Delay([string]$name) { if ($name -eq 'mr-slow') { 1200 } else { 40 } }
+function Use-Start([string]$name) {
+    if ($name -eq 'mr-refuses') { throw [ComponentModel.Win32Exception]::new(1053) }
+    if ($name -eq 'mr-disabled') { throw [ComponentModel.Win32Exception]::new(1058) }
+    $s = $global:services[$name]; $s.state = 'startPending'; $s.then = 'running'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name))
+    $s.pid = $global:nextId++; $global:startedAt[$s.pid] = [DateTime]::UtcNow
+}
+function Use-Stop([string]$name) {
+    $s = $global:services[$name]; $s.state = 'stopPending'; $s.then = 'stopped'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name))
+}
+function Use-Dependents([string]$name) { if ($name -eq 'mr-quick' -and (Use-Service 'mr-child').state -ne 'stopped') { 'mr-child' } }
+function Use-Config([string]$name) { @{ account = 'LocalSystem'; startMode = 'manual'; imagePath = 'none' } }
+function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
+${alias:Resolve-HostPath} = 'Use-Path'
+${alias:Get-HostAcl} = 'Use-Acl'
+${alias:New-HostFile} = 'New-LinuxFile'
+${alias:Get-HostAccess} = 'Use-Access'
+${alias:Get-HostIdentity} = 'Use-Identity'
+${alias:Get-HostEnvironment} = 'Use-Environment'
+${alias:Get-HostServiceStatus} = 'Use-Service'
+${alias:Get-HostServiceConfig} = 'Use-Config'
+${alias:Get-HostServiceDependents} = 'Use-Dependents'
+${alias:Start-HostService} = 'Use-Start'
+${alias:Stop-HostService} = 'Use-Stop'
+${alias:Get-HostProcessStart} = 'Use-ProcessStart'
