@@ -44,7 +44,7 @@ func (r *reader) checkHosts(d *Deployment) map[string]role {
 		}
 		path := []string{"hosts", key}
 		if err := checkHostName(name); err != nil {
-			r.refuse(r.find(path).at, path, err.Error(), "")
+			r.refuseAt(path, err.Error(), "")
 		} else if key != "engine" || !strings.EqualFold(name, d.Hosts.Admin) {
 			add(name, path...)
 		}
@@ -64,11 +64,11 @@ func (r *reader) checkRelays(names []string, add func(name string, path ...strin
 		path := []string{"hosts", "relays", strconv.Itoa(i)}
 		expanded, err := Expand(name)
 		if err != nil {
-			r.refuse(r.find(path).at, path, err.Error(), "")
+			r.refuseAt(path, err.Error(), "")
 			continue
 		}
 		if total += len(expanded); total > MaxRelays {
-			r.refuse(r.find(path).at, path, fmt.Sprintf("with this there are more than %d relays", MaxRelays), "split the deployment")
+			r.refuseAt(path, fmt.Sprintf("with this there are more than %d relays", MaxRelays), "split the deployment")
 			return
 		}
 		for _, host := range expanded {
@@ -85,12 +85,16 @@ func (r *reader) checkTolerated(d *Deployment) {
 	for _, name := range d.Relays() {
 		relays[strings.ToLower(name)] = true
 	}
-	seen := map[string]bool{}
+	seen, total := map[string]bool{}, 0
 	for i, name := range d.Policy.Unreachable.Tolerate {
 		path := []string{"policy", "unreachable", "tolerate", strconv.Itoa(i)}
 		expanded, err := Expand(name)
 		if err != nil {
 			r.at(path, err.Error(), "")
+		}
+		if total += len(expanded); total > MaxRelays {
+			r.at(path, fmt.Sprintf("with this more than %d relays are tolerated", MaxRelays), "")
+			return
 		}
 		for _, host := range expanded {
 			key := strings.ToLower(host)

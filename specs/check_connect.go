@@ -118,6 +118,8 @@ func (r *reader) checkAdminAPI(c *Connect) {
 		user, password = c.WinRM.User, c.WinRM.Password
 	}
 	switch {
+	case a.Password != nil && a.User == "":
+		r.at(append(path, "password"), "password needs user", "write user: NAME")
 	case a.Auth == "bearer" && a.Token == nil:
 		r.at(path, "auth: bearer needs token", "write token: {env: NAME}")
 	case a.Auth == "oauth2" && a.OAuth2 == nil:

@@ -39,7 +39,8 @@ type WinRM struct {
 	PowerShell string `json:"powershell,omitempty" jsonschema:"minLength=1,default=powershell.exe"`
 }
 
-// HostConnect is what one host does differently. Empty fields take WinRM's values.
+// HostConnect is what one host does differently. Empty fields take WinRM's values; a user of its own needs a password
+// of its own.
 type HostConnect struct {
 	// Address is a host or host:port to dial instead of the name.
 	Address string `json:"address,omitempty" jsonschema:"minLength=1,example=10.1.2.3:5986"`

@@ -63,18 +63,33 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestManyProblems keeps the answer short whatever was fed.
+// TestManyProblems keeps the answer short whatever was fed, and the way to it: each of these once took minutes, or all
+// memory.
 func TestManyProblems(t *testing.T) {
-	var data strings.Builder
+	var unique strings.Builder
 	for i := range 50_000 {
-		fmt.Fprintf(&data, "k%d: x\n", i)
+		fmt.Fprintf(&unique, "k%d: {a: [b]}\n", i)
 	}
-	_, err := testLoader(t).Load("x.yaml", []byte(data.String()))
-	if n := len(specs.Problems(err)); n != 100 {
-		t.Errorf("%d problems listed, want 100", n)
-	}
-	if err == nil || !strings.Contains(err.Error(), "more problems") {
-		t.Error("it is not said that there are more")
+	frame := "apiVersion: meshrotate/v1\nkind: Deployment\nname: x\nsecrets: {}\n"
+	for _, c := range []struct {
+		reason, data string
+		least, most  int
+	}{
+		{"unknown keys", unique.String(), 100, 100},
+		{"one key again and again", "{" + strings.Repeat("a,", 400_000) + "}", 100, 100},
+		{"one relay again and again", frame + "hosts: {admin: a, relays: [" + strings.Repeat("r,", 400_000) + "]}", 100, 100},
+		{"ranges that stand for more hosts than memory holds", frame + "hosts: {admin: a, relays: [" + strings.Repeat("'r[1..10000]',", 70_000) + "]}", 1, 100},
+		{"the same in what is tolerated", frame + "hosts: {admin: a, relays: ['r[1..10000]']}\npolicy: {unreachable: {tolerate: [" + strings.Repeat("'r[1..10000]',", 60_000) + "]}}", 1, 100},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			_, err := testLoader(t).Load("x.yaml", []byte(c.data))
+			if n := len(specs.Problems(err)); n < c.least || n > c.most {
+				t.Errorf("%d problems listed", n)
+			}
+			if err != nil && c.least == 100 && !strings.Contains(err.Error(), "only the first 100") {
+				t.Error("it is not said that there may be more")
+			}
+		})
 	}
 }
 

@@ -18,7 +18,7 @@ func (d *Deployment) EngineHost() string {
 	return d.Hosts.Engine
 }
 
-// Relays are the relay hosts in the order of the document, ranges expanded.
+// Relays are the relay hosts in the order of the document, ranges expanded: at most MaxRelays.
 func (d *Deployment) Relays() []string { return expandAll(d.Hosts.Relays) }
 
 // Tolerated are the relays that may be unreachable, ranges expanded, each as Relays names it.
@@ -53,6 +53,9 @@ func expandAll(names []string) []string {
 	for _, name := range names {
 		if expanded, err := Expand(name); err == nil {
 			hosts = append(hosts, expanded...)
+		}
+		if len(hosts) > MaxRelays { // no loaded document holds more
+			return hosts[:MaxRelays]
 		}
 	}
 	return hosts

@@ -36,33 +36,49 @@ func LoadFile(path string, sections []Section) (*Deployment, error) {
 // Load reads a document that is already in memory. Name stands in messages and in Origin.File. Everything that is wrong is
 // in the one error: see Problems.
 func (l Loader) Load(name string, data []byte) (*Deployment, error) {
-	r := &reader{file: name}
+	r := &reader{file: name, names: map[string]bool{}}
 	if r.root = r.parse(data); r.root == nil {
-		return nil, join(r.problems)
+		return nil, r.join()
 	}
-	tree := r.value(r.root, nil)
-	text := l.Schema
-	if text == nil {
-		text = embedded
-	}
-	s, err := newSchema(text, l.Sections)
+	s, err := newSchema(l.schema(), l.Sections)
 	if err != nil {
 		return nil, err
 	}
-	var invalid *jsonschema.ValidationError
-	if err := s.compiled.Validate(tree); errors.As(err, &invalid) {
-		r.explain(s, invalid)
-	} else if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	addNames(r.names, s.text)
+	tree := r.value(r.root, nil)
+	if !r.full() {
+		if err := r.validate(s, tree); err != nil {
+			return nil, err
+		}
 	}
-	d := r.fill(tree, l.Sections)
+	var d *Deployment
+	if !r.full() {
+		d = r.fill(tree, l.Sections)
+	}
 	if len(r.problems) > 0 {
-		return nil, join(r.problems)
+		return nil, r.join()
 	}
 	d.Origin = Origin{File: name, ReadFile: func(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: the document came without files", path)
 	}}
 	return d, nil
+}
+
+func (l Loader) schema() []byte {
+	if l.Schema == nil {
+		return embedded
+	}
+	return l.Schema
+}
+
+// validate reports what the schema refuses. Its own error is not the document's.
+func (r *reader) validate(s *schema, tree any) error {
+	err := s.compiled.Validate(tree)
+	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
+		r.explain(s, invalid)
+		return nil
+	}
+	return err
 }
 
 // document is a Deployment whose sections are still to be decoded.
@@ -88,7 +104,7 @@ func (r *reader) fill(tree any, sections []Section) *Deployment {
 	}
 	d := &doc.Deployment
 	d.Secrets = map[string]any{}
-	whole := !r.isBroken("hosts") && !r.isBroken("connect") && !r.unknownAtRoot()
+	whole := r.frameIsWhole()
 	r.check(d)
 	d.fillDefaults()
 	specs := r.decodeSections(d, doc.Secrets, sections)
@@ -109,7 +125,7 @@ func (r *reader) decodeSections(d *Deployment, raw map[string]json.RawMessage, s
 		}
 		spec := section.New()
 		if err := yaml.UnmarshalStrict(data, spec); err != nil {
-			r.refuse(r.find(path).at, path, decodeText(err), "")
+			r.refuseAt(path, decodeText(err), "")
 			continue
 		}
 		specs[section.Key], d.Secrets[section.Key] = spec, spec
@@ -131,14 +147,10 @@ func (r *reader) checkSections(d *Deployment, specs map[string]any, sections []S
 	}
 }
 
-// unknownAtRoot says whether a key of the document itself is wrong: it may be a misspelt `connect`.
-func (r *reader) unknownAtRoot() bool {
-	for _, path := range r.broken {
-		if len(path) <= 1 {
-			return true
-		}
-	}
-	return false
+// frameIsWhole says whether hosts and connect have their right form, and no unknown key may be one of them misspelt.
+func (r *reader) frameIsWhole() bool {
+	harmless := []string{"apiVersion", "kind", "name", "secrets", "policy", "product", "state"}
+	return !slices.ContainsFunc(r.broken, func(path []string) bool { return !slices.Contains(harmless, path[0]) })
 }
 
 // decodeText is a decoding error without the decoders' own names in front.

@@ -92,7 +92,48 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestRange has the whole number of relays in one line.
+// TestChecksWaitForTheirInput: what a section's check would say about half a document is not said.
+func TestChecksWaitForTheirInput(t *testing.T) {
+	const noRelays = "there are no relays"
+	document := "apiVersion: meshrotate/v1\nkind: Deployment\nname: x\nhosts: {admin: a}\nsecrets: {relayKey: {version: 7, from: generated}}\n"
+	for _, c := range []struct {
+		reason, from, to string
+		said             bool
+	}{
+		{"a whole document", "", "", true},
+		{"an unknown key may be hosts or connect misspelt", "name: x", "nmae: x", false},
+		{"a wrong name hides nothing", "name: x", "name: X", true},
+		{"a missing name hides nothing", "name: x\n", "", true},
+		{"a wrong policy hides nothing", "name: x", "name: x\npolicy: {parallel: many}", true},
+		{"hosts may be what is misspelt", "hosts:", "host:", false},
+		{"hosts with a mistake are not all hosts", "{admin: a}", "{admin: a, relay: [b]}", false},
+		{"a section with a mistake is not checked", "version: 7", "version: 1.0", false},
+		{"a section that lacks something is not checked", "version: 7, ", "", false},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			_, err := testLoader(t).Load("x.yaml", []byte(strings.Replace(document, c.from, c.to, 1)))
+			if err == nil || strings.Contains(err.Error(), noRelays) != c.said {
+				t.Errorf("said must be %v:\n%v", c.said, err)
+			}
+		})
+	}
+}
+
+// TestTooLarge: what is read from a file is cut off after the largest size; nothing of that may be taken for the document.
+func TestTooLarge(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	for _, start := range []string{"", "\xef\xbb\xbf"} {
+		document := start + string(read(t, "testdata/good/minimal.yaml")) + strings.Repeat("# comment\n", 200_000)
+		if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := testLoader(t).LoadFile(file); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestTenThousandRelays has the largest number of relays in one line.
 func TestTenThousandRelays(t *testing.T) {
 	document := strings.Replace(string(read(t, "testdata/good/minimal.yaml")), "{admin: im-admin}", `{admin: im-admin, relays: ["r[00001..10000]"]}`, 1)
 	d, err := testLoader(t).Load("big.yaml", []byte(document))

@@ -60,7 +60,8 @@ func Problems(err error) []*Problem {
 const maxShown = 100
 
 // join makes one error of the problems, in the order of the document, nil when there are none.
-func join(problems []*Problem) error {
+func (r *reader) join() error {
+	problems := r.problems
 	if len(problems) == 0 {
 		return nil
 	}
@@ -74,11 +75,11 @@ func join(problems []*Problem) error {
 		}
 		return strings.Join(lines, "\n")
 	}}
-	for _, p := range problems[:min(len(problems), maxShown)] {
+	for _, p := range problems {
 		many = multierror.Append(many, p)
 	}
-	if rest := len(problems) - maxShown; rest > 0 {
-		many = multierror.Append(many, fmt.Errorf("%s: and %d more problems", problems[0].File, rest))
+	if r.full() {
+		many = multierror.Append(many, fmt.Errorf("%s: only the first %d problems are shown", r.file, maxShown))
 	}
 	return many
 }

@@ -12,8 +12,10 @@ import (
 
 // reader collects what is wrong with one document, and knows where everything stands in it.
 type reader struct {
-	file     string
-	root     *yaml.Node
+	file string
+	root *yaml.Node
+	// names are the keys that the schema knows.
+	names    map[string]bool
 	problems []*Problem
 	// broken are the paths whose form is wrong. They are left out of what is decoded, so that the rest can still be
 	// checked, and nothing is reported twice.
@@ -32,20 +34,40 @@ func (r *reader) line(data []byte, offset int, text, hint string) {
 		Column: offset - bytes.LastIndexByte(before, '\n'), Text: text, Hint: hint})
 }
 
+// full says that enough has been found. What comes then is not kept: a document of the wrong kind is wrong
+// everywhere, and is answered as fast as any other.
+func (r *reader) full() bool { return len(r.problems) >= maxShown }
+
 // atNode reports a problem at a node.
 func (r *reader) atNode(n *yaml.Node, path []string, text, hint string) {
+	if r.full() {
+		return
+	}
 	r.problems = append(r.problems, &Problem{File: r.file, Line: n.Line, Column: n.Column, Path: pathText(path), Text: text, Hint: hint})
 }
 
 // at reports a problem at a path: at the key when there is one, else at the nearest thing around it.
 func (r *reader) at(path []string, text, hint string) {
+	if r.full() {
+		return
+	}
 	r.atNode(r.find(path).at, path, text, hint)
+}
+
+// refuseAt is refuse for what stands at a path.
+func (r *reader) refuseAt(path []string, text, hint string) {
+	r.at(path, text, hint)
+	if !r.full() {
+		r.broken = append(r.broken, path)
+	}
 }
 
 // refuse reports a node whose form is wrong, and marks its path.
 func (r *reader) refuse(n *yaml.Node, path []string, text, hint string) any {
 	r.atNode(n, path, text, hint)
-	r.broken = append(r.broken, path)
+	if !r.full() {
+		r.broken = append(r.broken, path)
+	}
 	return nil
 }
 

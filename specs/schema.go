@@ -94,6 +94,24 @@ func (s *schema) properties(url string) []string {
 	return names
 }
 
+// addNames collects the names of all properties below a part of the schema.
+func addNames(names map[string]bool, part any) {
+	switch p := part.(type) {
+	case map[string]any:
+		properties, _ := p["properties"].(map[string]any)
+		for name := range properties {
+			names[name] = true
+		}
+		for _, below := range p {
+			addNames(names, below)
+		}
+	case []any:
+		for _, below := range p {
+			addNames(names, below)
+		}
+	}
+}
+
 // toJSON is the tree as JSON, without the broken parts.
 func toJSON(tree any, broken [][]string) ([]byte, error) {
 	marked := map[string]bool{}

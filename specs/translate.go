@@ -12,18 +12,21 @@ import (
 
 // explain turns what the validator found into problems. It repeats keys, never values.
 func (r *reader) explain(s *schema, e *jsonschema.ValidationError) {
+	if r.full() {
+		return
+	}
 	path := e.InstanceLocation
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
 		for _, name := range k.Missing {
 			if at := under(path, name); !r.isBroken(at...) {
-				r.at(at, "is missing", s.describe(e.SchemaURL, name))
+				r.refuseAt(at, "is missing", s.describe(e.SchemaURL, name))
 			}
 		}
 		return
 	case *kind.AdditionalProperties:
 		slices.Sort(k.Properties)
-		for _, name := range k.Properties {
+		for _, name := range k.Properties[:min(len(k.Properties), maxShown)] {
 			r.unknownKey(s, e, under(path, name))
 		}
 		return
@@ -39,7 +42,7 @@ func (r *reader) explain(s *schema, e *jsonschema.ValidationError) {
 		return
 	}
 	if text, hint := sentence(e.ErrorKind, s.describe(e.SchemaURL)); !r.isBroken(path...) {
-		r.refuse(r.find(path).at, path, text, hint)
+		r.refuseAt(path, text, hint)
 	}
 }
 
@@ -63,7 +66,7 @@ func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []str
 		slices.Sort(names)
 		hint = "here may stand: " + strings.Join(names, ", ")
 	}
-	r.refuse(r.find(path).at, path, "unknown key", hint)
+	r.refuseAt(path, "unknown key", hint)
 }
 
 // explainValue has its own words for the types of this package that read themselves: what is wrong inside them says
@@ -86,7 +89,7 @@ func (r *reader) explainValue(url string, path []string) bool {
 		return false
 	}
 	if !r.isBroken(path...) {
-		r.refuse(place.at, path, text, hint)
+		r.refuseAt(path, text, hint)
 	}
 	return true
 }

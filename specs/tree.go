@@ -21,9 +21,10 @@ const (
 
 // parse turns the bytes into one YAML node, or reports why it cannot.
 func (r *reader) parse(data []byte) *yaml.Node {
+	tooLarge := len(data) > maxBytes // callers read one byte more than that, and no further
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	switch {
-	case len(data) > maxBytes:
+	case tooLarge:
 		r.whole("the document is larger than 1 MiB", "one document describes one deployment; write relays as ranges: relay-[001..500].contoso.example")
 	case bytes.IndexByte(data, 0) >= 0:
 		r.line(data, bytes.IndexByte(data, 0), "a NUL byte is not text", "save the document as UTF-8")
@@ -127,7 +128,11 @@ func (r *reader) mapping(n *yaml.Node, path []string) any {
 		case control(key.Value):
 			r.refuse(key, path, "a key holds a control character", "")
 		case first[key.Value] > 0:
-			r.refuse(key, path, fmt.Sprintf("this key stands here twice, first on line %d", first[key.Value]), "keep one of them")
+			at := path
+			if r.names[key.Value] { // any other key may be a secret in the wrong place
+				at = under(path, key.Value)
+			}
+			r.refuse(key, at, fmt.Sprintf("this key stands here twice, first on line %d", first[key.Value]), "keep one of them")
 		default:
 			first[key.Value] = key.Line
 			object[key.Value] = r.value(value, under(path, key.Value))

@@ -69,6 +69,7 @@ func (g *generator) section(root *jsonschema.Schema, section specs.Section) (*js
 		root.Definitions[name] = definition
 	}
 	schema.Definitions, schema.Version = nil, ""
+	schema.Description = strings.TrimPrefix(schema.Description, "Spec is ")
 	return schema, nil
 }
 

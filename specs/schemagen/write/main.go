@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"os"
 
-	"meshrotate/providers/rotations/license"
-	"meshrotate/providers/rotations/relaykey"
-	"meshrotate/specs"
+	"meshrotate/providers"
 	"meshrotate/specs/schemagen"
 )
 
 func main() {
-	schema, err := schemagen.Generate([]specs.Section{license.Kind().Section, relaykey.Kind().Section})
+	schema, err := schemagen.Generate(providers.Sections())
 	if err == nil {
 		err = os.WriteFile("schema.json", schema, 0o644)
 	}
