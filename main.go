@@ -26,12 +26,12 @@ func main() {
 func app(lookup func(string) (string, bool)) cli.App {
 	return cli.App{
 		Kinds: providers.Kinds(),
-		Open: func(ctx context.Context, d *specs.Deployment) (*cli.Live, error) {
+		Open: func(ctx context.Context, d *specs.Deployment, stay bool) (*cli.Live, error) {
 			store, err := providers.OpenState(d)
 			if err != nil {
 				return nil, err
 			}
-			site, err := providers.Open(ctx, d, providers.Options{Stay: true, LookupEnv: lookup})
+			site, err := providers.Open(ctx, d, providers.Options{Stay: stay, LookupEnv: lookup})
 			if err != nil {
 				return nil, err
 			}

@@ -70,6 +70,7 @@ func Open(ctx context.Context, d *specs.Deployment, o Options) (*live.Site, erro
 	if o.Parallel > 0 {
 		parallel = o.Parallel
 	}
+	parallel += len(d.AllHosts()) - len(d.Relays()) // the limit is for the fleet; Admin and Engine never wait for it
 	return live.New(live.Config{
 		Dial: c.dial, API: api, Values: supply, ReadFile: d.Origin.ReadFile, Salt: store.Salt, Parallel: parallel,
 		HostTimeout: d.Policy.HostTimeout.Of(), Stay: o.Stay,

@@ -64,6 +64,8 @@ type progress struct {
 	failed   map[string]error    // by secret: it was not proven
 	cause    error               // the first failure that is not its target's own
 	halted   bool
+	// switching: the first step of the switch was begun.
+	switching bool
 }
 
 // Apply runs the plan's steps, phase by phase. It returns what happened; Outcome.Err is why anything is left.
@@ -125,12 +127,14 @@ func (p *progress) announce(ctx context.Context) error {
 // pass runs one barrier's batches.
 func (p *progress) pass(ctx context.Context, b barrier) {
 	inSwitch := b.phase == Stop || b.phase == Edit || b.phase == Start
-	if inSwitch {
-		// Services are down or about to be: an interrupt waits until they are up again.
-		ctx = context.WithoutCancel(ctx)
-	} else if ctx.Err() != nil {
+	if ctx.Err() != nil && !(inSwitch && p.switching) {
 		p.halt(fmt.Errorf("interrupted before %s: %w", b.phase, context.Cause(ctx)))
 		return
+	}
+	if inSwitch {
+		// From the first stop on, services are down: an interrupt waits until they are up again.
+		p.switching = true
+		ctx = context.WithoutCancel(ctx)
 	}
 	todo := p.remaining(b)
 	if len(todo) == 0 {

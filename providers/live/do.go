@@ -27,7 +27,10 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		return failed(fmt.Errorf("%s: %w", h.name, err))
 	}
 	began := h.site.config.Now()
-	results, err := h.ask(ctx, ops, false)
+	var results []winhost.Result
+	if len(ops) > 0 {
+		results, err = h.ask(ctx, ops, false)
+	}
 	if err != nil && lost(err).Outcome == state.Unknown && ctx.Err() == nil {
 		results, err = h.ask(ctx, ops, false)
 	}
@@ -142,14 +145,11 @@ func (h *host) stage(path, base string, content secret.Value) ([]winhost.Op, err
 	return one(winhost.FileStage{Path: path, Expect: base, Content: content})
 }
 
-// restore undoes a swap; where the swap did not happen, the host answers that nothing is to be done.
+// restore undoes a swap, also one that brought a file where there was none; where the swap did not happen, the host answers that nothing is to be done.
 func (h *host) restore(op site.Restore) ([]winhost.Op, error) {
 	f := h.files[op.Path]
 	if f == nil || f.staged == "" {
 		return nil, fmt.Errorf("nothing was staged for %s", op.Path)
-	}
-	if f.base == "" {
-		return nil, nil // there was no file: the new one stays, and the next plan says so
 	}
 	return one(winhost.FileRestore{Path: op.Path, Expect: f.staged, Backup: f.base})
 }

@@ -50,10 +50,13 @@ func (b Base) facts(name string) []reconciler.Fact {
 	return []reconciler.Fact{{Field: name, Value: print + left}}
 }
 
-// baseName is the last part of a Windows (or other) path.
-func baseName(path string) string {
-	if i := strings.LastIndexAny(path, `\/`); i >= 0 {
-		return path[i+1:]
+// shortName is the last two parts of a Windows (or other) path: the product has several files of one name.
+func shortName(path string) string {
+	cut := func(s string) int { return strings.LastIndexAny(s, `\/`) }
+	if i := cut(path); i > 0 {
+		if j := cut(path[:i]); j >= 0 {
+			return path[j+1:]
+		}
 	}
 	return path
 }
@@ -72,12 +75,12 @@ type SettingSeen struct {
 }
 
 func (s *SettingSeen) Facts() []reconciler.Fact {
-	f := append(s.facts(baseName(s.Path)), reconciler.Fact{Field: s.Key, Value: s.Version})
+	f := append(s.facts(shortName(s.Path)), reconciler.Fact{Field: s.Key + " in " + shortName(s.Path), Value: s.Version})
 	if s.Refused != "" {
 		f = append(f, reconciler.Fact{Field: s.Key + " cannot be edited", Value: s.Refused})
 	}
-	for _, o := range s.Overrides {
-		f = append(f, reconciler.Fact{Field: s.Key + " is overridden by", Value: o})
+	if len(s.Overrides) > 0 {
+		f = append(f, reconciler.Fact{Field: s.Key + " is overridden by", Value: strings.Join(s.Overrides, ", ")})
 	}
 	return f
 }
@@ -92,7 +95,7 @@ type FileSeen struct {
 }
 
 func (s *FileSeen) Facts() []reconciler.Fact {
-	return append(s.facts(baseName(s.Path)), reconciler.Fact{Field: baseName(s.Path) + " version", Value: s.Version})
+	return append(s.facts(shortName(s.Path)), reconciler.Fact{Field: "version of " + shortName(s.Path), Value: s.Version})
 }
 
 // ServiceSeen answers Service.

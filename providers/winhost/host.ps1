@@ -22,30 +22,28 @@ function Resolve-HostPath([string]$path) {
     [Environment]::ExpandEnvironmentVariables($path)
 }
 
-# Get-HostAcl PATH: the file's access rules, as an object that New-HostFile takes. PowerShell 7 keeps the call elsewhere.
-function Get-HostAcl([string]$path) {
-    $extension = [type]::GetType('System.IO.FileSystemAclExtensions, System.IO.FileSystem.AccessControl')
-    if ($null -ne $extension) { return $extension::GetAccessControl([IO.FileInfo]::new($path), [Security.AccessControl.AccessControlSections]::Access) }
-    [IO.File]::GetAccessControl($path, [Security.AccessControl.AccessControlSections]::Access)
+# Get-HostAcl PATH SECTIONS: the file's security (FileSecurity). PowerShell 7 keeps the calls in another class.
+function Get-HostAclClass { [type]::GetType('System.IO.FileSystemAclExtensions, System.IO.FileSystem.AccessControl') }
+function Get-HostAcl([string]$path, [Security.AccessControl.AccessControlSections]$sections) {
+    $newer = Get-HostAclClass
+    if ($null -ne $newer) { return $newer::GetAccessControl([IO.FileInfo]::new($path), $sections) }
+    [IO.File]::GetAccessControl($path, $sections)
 }
 
 # New-HostFile PATH LIKE: a stream that writes a new file, which has LIKE's access rules from its first moment.
 function New-HostFile([string]$path, [string]$like) {
-    $mode = [IO.FileMode]::CreateNew; $rights = [Security.AccessControl.FileSystemRights]::Write; $options = [IO.FileOptions]::None
-    $rules = Get-HostAcl $like
-    $extension = [type]::GetType('System.IO.FileSystemAclExtensions, System.IO.FileSystem.AccessControl')
-    if ($null -ne $extension) { return $extension::Create([IO.FileInfo]::new($path), $mode, $rights, [IO.FileShare]::None, 65536, $options, $rules) }
-    [IO.FileStream]::new($path, $mode, $rights, [IO.FileShare]::None, 65536, $options, $rules)
+    $mode = [IO.FileMode]::CreateNew; $rights = [Security.AccessControl.FileSystemRights]::Write; $share = [IO.FileShare]::None
+    $rules = Get-HostAcl $like 'Access'; $newer = Get-HostAclClass
+    if ($null -ne $newer) { return $newer::Create([IO.FileInfo]::new($path), $mode, $rights, $share, 65536, [IO.FileOptions]::None, $rules) }
+    [IO.FileStream]::new($path, $mode, $rights, $share, 65536, [IO.FileOptions]::None, $rules)
 }
 
 # Get-HostAccess PATH: who owns the file (a SID), and whether Users, Everyone or Authenticated Users may read it.
 function Get-HostAccess([string]$path) {
-    $extension = [type]::GetType('System.IO.FileSystemAclExtensions, System.IO.FileSystem.AccessControl')
-    if ($null -ne $extension) { $all = $extension::GetAccessControl([IO.FileInfo]::new($path)) } else { $all = [IO.File]::GetAccessControl($path) }
-    $sid = [Security.Principal.SecurityIdentifier]; $open = 'no'
+    $all = Get-HostAcl $path 'Access, Owner'; $sid = [Security.Principal.SecurityIdentifier]; $open = 'no'
     foreach ($rule in $all.GetAccessRules($true, $true, $sid)) {
         $everybody = @('S-1-1-0', 'S-1-5-11', 'S-1-5-32-545') -contains $rule.IdentityReference.Value
-        if ($everybody -and $rule.AccessControlType -eq [Security.AccessControl.AccessControlType]::Allow -and ([int]$rule.FileSystemRights -band 1)) { $open = 'yes' }
+        if ($everybody -and [string]$rule.AccessControlType -eq 'Allow' -and ([int]$rule.FileSystemRights -band 1)) { $open = 'yes' }
     }
     @{ owner = $all.GetOwner($sid).Value; usersCanRead = $open }
 }
@@ -192,7 +190,7 @@ function Get-FileState([string]$path, [bool]$keep) {
             $s.exists = $true; $s.size = $f.Length
             if ($keep) {
                 if ($f.Length -gt 33554432) { throw [ComponentModel.Win32Exception]::new(223) }   # file too large
-                $s.content = [byte[]]::new($f.Length); $at = 0
+                $s.content = [byte[]]::new([int]$f.Length); $at = 0
                 while ($at -lt $s.content.Length) {
                     $got = $f.Read($s.content, $at, $s.content.Length - $at)
                     if ($got -le 0) { throw [ComponentModel.Win32Exception]::new(38) }   # it became shorter meanwhile
@@ -475,7 +473,7 @@ function Invoke-Log($item) {
     if ($null -eq $f) { return $r }
     try {
         $l.exists = $true; $l.offset = $f.Length
-        $l.identity = Get-LogIdentity $f ([Math]::Min(1024, $f.Length))
+        $l.identity = Get-LogIdentity $f ([int][Math]::Min(1024, $f.Length))
         if (-not $match) { return $r }
         $from = 0
         if ($a.identity -ne '' -and $a.offset -le $f.Length -and (Get-LogIdentity $f ([int]$a.identity.Split('-')[0])) -eq $a.identity) {
@@ -506,10 +504,10 @@ function Read-Frame {
         $n = [BitConverter]::ToInt32($table, 4 * $i); $total += $n
         if ($n -lt 0 -or $total -gt 67108864) { exit 76 }
     }
-    $all = [byte[]]::new($total)
+    $all = [byte[]]::new([int]$total)
     [Buffer]::BlockCopy($head, 0, $all, 0, 24); [Buffer]::BlockCopy($table, 0, $all, 24, 4 * $count)
     if (-not (Read-Into $all $begin)) { exit 76 }
-    if ([BitConverter]::ToString($sha.ComputeHash($all, 0, $total - 32)) -ne [BitConverter]::ToString($all, $total - 32)) { exit 76 }
+    if ([BitConverter]::ToString($sha.ComputeHash($all, 0, [int]$total - 32)) -ne [BitConverter]::ToString($all, [int]$total - 32)) { exit 76 }
     $blobs = [Collections.Generic.List[byte[]]]::new(); $at = $begin + $text
     for ($i = 0; $i -lt $count; $i++) {
         $n = [BitConverter]::ToInt32($table, 4 * $i); $b = [byte[]]::new($n)
@@ -517,7 +515,7 @@ function Read-Frame {
     }
     $request = ConvertFrom-Json -InputObject ([Text.Encoding]::UTF8.GetString($all, $begin, $text))
     [Array]::Clear($all, 0, $all.Length)
-    @{ nonce = [BitConverter]::ToString($head, 0, 16); head = $head; request = $request; blobs = $blobs }
+    @{ head = $head; request = $request; blobs = $blobs }
 }
 
 # ConvertTo-Json writes some arrays of 5.1 as objects, and its argument is logged. This writes ASCII.
@@ -563,9 +561,9 @@ function Write-Frame($head, $results) {
     foreach ($b in $blobs) { $out.Write([BitConverter]::GetBytes($b.Length), 0, 4) }
     $out.Write($text, 0, $text.Length)
     foreach ($b in $blobs) { $out.Write($b, 0, $b.Length); [Array]::Clear($b, 0, $b.Length) }
-    $digest = $sha.ComputeHash($out.GetBuffer(), 0, $out.Length)
+    $digest = $sha.ComputeHash($out.GetBuffer(), 0, [int]$out.Length)
     $out.Write($digest, 0, 32)
-    $hostOut.Write($out.GetBuffer(), 0, $out.Length)
+    $hostOut.Write($out.GetBuffer(), 0, [int]$out.Length)
     $hostOut.Flush()
 }
 

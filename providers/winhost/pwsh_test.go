@@ -26,16 +26,6 @@ func find(t *testing.T, program string) string {
 	return ""
 }
 
-// withPrelude runs text before the bootstrap, in the same scope, as an engine of this machine would run the bootstrap.
-func withPrelude(prelude string) func(string) []string {
-	encoded := winhost.EncodedCommand(prelude + "\n" + winhost.Bootstrap())
-	return func(line string) []string {
-		args := strings.Fields(line)[1:]
-		args[len(args)-1] = encoded
-		return args
-	}
-}
-
 // quoted is a PowerShell literal.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
@@ -108,7 +98,7 @@ func TestTableOnLinux(t *testing.T) {
 	env, read := eventLog(t)
 	host := folder(t, dir)
 	host.Kind, host.Dir, host.Logged = winhosttest.Linux, dir+"/", read
-	host.Process = process.Exec(pwsh, withPrelude(tables(t)+string(stand)), env)
+	host.Process = process.PowerShell(pwsh, tables(t)+string(stand), env)
 	winhosttest.Run(t, host)
 }
 

@@ -51,7 +51,7 @@ ${alias:Invoke-HostReplace} = 'Rare'`,
 			[2]winhost.Code{winhost.OK, winhost.OK}, 0, content,
 		}, {
 			"access denied", "a host that does not let us must say so at once",
-			`function Rare([string]$from, [string]$to, [string]$backup) { throw [UnauthorizedAccessException]::new('no') }
+			`function Rare([string]$from, [string]$to, [string]$backup) { throw [UnauthorizedAccessException]::new("kein ` + "`" + `"Zugriff` + "`" + `" \ f$([char]252)r $([char]0x9375)` + "`" + `r` + "`" + `n") }
 ${alias:Invoke-HostReplace} = 'Rare'`,
 			[2]winhost.Code{winhost.OK, winhost.Denied}, 5, old,
 		}, {
@@ -72,7 +72,7 @@ ${alias:New-HostFile} = 'Rare'`,
 				t.Fatal(err)
 			}
 			env, logged := eventLog(t)
-			engine := process.Exec(pwsh, withPrelude(string(stand)+"\n"+c.prelude), env)
+			engine := process.PowerShell(pwsh, string(stand)+"\n"+c.prelude, env)
 			results, err := winhost.Run(t.Context(), engine, winhost.Config{}, []winhost.Op{
 				&winhost.FileStage{Path: file, Expect: winhosttest.Sum(old), Content: secret.New(content)},
 				&winhost.FileSwap{Path: file, Expect: winhosttest.Sum(old), Staged: winhosttest.Sum(content)},
@@ -83,6 +83,9 @@ ${alias:New-HostFile} = 'Rare'`,
 			for i, r := range results {
 				if r.Code != c.codes[i] || !r.Done() && r.Code != winhost.Skipped && r.Win32 != c.win32 {
 					t.Errorf("op %d: %+v, want %s with %d (%s)", i, r, c.codes[i], c.win32, c.reason)
+				}
+				if want := "kein \"Zugriff\" \\ für 鍵\r\n"; c.win32 == 5 && i == 1 && r.Message != want {
+					t.Errorf("message %q, want %q", r.Message, want)
 				}
 				if form, _ := winhosttest.Leak(r.Message); form != "" {
 					t.Errorf("the message holds a secret: %q", r.Message)
@@ -103,7 +106,7 @@ ${alias:New-HostFile} = 'Rare'`,
 
 func TestConstrainedLanguage(t *testing.T) {
 	pwsh := find(t, "pwsh")
-	engine := process.Exec(pwsh, withPrelude("$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"))
+	engine := process.PowerShell(pwsh, "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'")
 	_, err := winhost.Run(t.Context(), engine, winhost.Config{}, []winhost.Op{&winhost.MachineIdentity{}})
 	if !errors.Is(err, winhost.ErrUnsupported) {
 		t.Errorf("error %v: a locked-down host must be told from a broken one", err)

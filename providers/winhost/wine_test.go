@@ -118,6 +118,6 @@ func TestTableOnWine(t *testing.T) {
 	host := folder(t, dir)
 	host.Kind, host.Dir = winhosttest.Wine, windowsPath(dir)+`\`
 	host.Hold = func(name string) func() { return hold(t, engine, filepath.Join(dir, name)) }
-	host.Process = process.Exec(engine, func(line string) []string { return strings.Fields(line)[1:] })
+	host.Process = process.PowerShell(engine, "")
 	winhosttest.Run(t, host)
 }

@@ -7,9 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/winhost/winhosttest"
 )
+
+// TestMain demands that every process ends, and every goroutine with it.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // program is a service's program whose start goes as told.
 type program machine.Startup

@@ -13,7 +13,13 @@ import (
 // guard collects the reasons not to go on, and the warnings.
 func (r *Rotation) guard(in reconciler.Input, all []live) []reconciler.Finding {
 	findings := r.guardFile(in, all)
-	if r.hasAPI && in.Seen.Reach(site.API) != reconciler.Reached {
+	switch {
+	case !r.hasAPI || in.Seen.Reach(site.API) == reconciler.Reached:
+	case all[0].whole() && !all[0].service.Running():
+		// A run that was cut off in the switch leaves it so. Refusing here would leave it so for ever.
+		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
+			Text: "Admin is stopped, so its API does not answer: it is started, and then asked which license it serves"})
+	default:
 		text := "the Admin API did not answer: the license that Admin serves is not known"
 		if err := in.Seen[site.API].Err; err != nil {
 			text += ": " + err.Error()
@@ -22,6 +28,9 @@ func (r *Rotation) guard(in reconciler.Input, all []live) []reconciler.Finding {
 			"look at the Admin host and at connect.adminApi, or leave connect.adminApi out to restart the services instead"))
 	}
 	for _, l := range all {
+		if f, off := site.ClockFinding(l.host, site.Answer[site.MachineSeen](in.Seen, l.machine)); off {
+			findings = append(findings, f)
+		}
 		switch {
 		case !l.whole():
 			f := problem("host-failed", l.host+" ("+l.label+") could not be looked at", "fix it and plan again")

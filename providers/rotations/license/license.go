@@ -86,6 +86,7 @@ type consumer struct {
 	component   specs.Component
 	file        site.File
 	service     site.Service
+	machine     site.Machine
 }
 
 // New makes the rotation that the document asks for.
@@ -99,7 +100,8 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 	}
 	add := func(label, host string, c specs.Component) {
 		r.consumers = append(r.consumers, consumer{label, host, c,
-			site.File{Host: host, Path: r.path, Secret: r.ref, License: true}, site.Service{Host: host, Name: c.Service}})
+			site.File{Host: host, Path: r.path, Secret: r.ref, License: true}, site.Service{Host: host, Name: c.Service},
+			site.Machine{Host: host}})
 	}
 	add("Admin", d.Hosts.Admin, d.Product.Admin)
 	add("Engine", d.EngineHost(), d.Product.Engine)
@@ -116,7 +118,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, site.License{})
 	}
 	for _, c := range r.consumers {
-		reads = append(reads, c.file, c.service)
+		reads = append(reads, c.file, c.service, c.machine)
 	}
 	return reads
 }

@@ -10,7 +10,13 @@ import (
 // guard collects the reasons not to go on, and the warnings.
 func (r *Rotation) guard(in reconciler.Input, admin live, relays []live) (findings []reconciler.Finding, left []live) {
 	findings = append(findings, r.guardValue(in)...)
-	if in.Seen.Reach(site.API) != reconciler.Reached {
+	switch {
+	case in.Seen.Reach(site.API) == reconciler.Reached:
+	case admin.whole() && admin.stopped:
+		// A run that was cut off in the switch leaves it so. Refusing here would leave it so for ever.
+		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
+			Text: "Admin is stopped, so its API does not answer: which relays are connected is not known before it is started"})
+	default:
 		findings = append(findings, problem("admin-api", "the Admin API did not answer: nothing else proves that the relays are connected",
 			"look at the Admin host and at connect.adminApi; `meshrotate status` shows the error"))
 	}
@@ -89,6 +95,9 @@ func (r *Rotation) guardNode(l live) []reconciler.Finding {
 	add := func(f reconciler.Finding) {
 		f.Hosts = []string{l.host}
 		all = append(all, f)
+	}
+	if f, off := site.ClockFinding(l.host, l.machine); off {
+		add(f)
 	}
 	if !l.service.Installed {
 		add(problem("service-missing", fmt.Sprintf("%s: there is no service %s", l.host, l.component.Service), "install it, take the host out of the document, or name the service under product"))

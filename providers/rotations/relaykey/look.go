@@ -14,6 +14,7 @@ type live struct {
 	reach   reconciler.Reach
 	setting *site.SettingSeen
 	service *site.ServiceSeen
+	machine *site.MachineSeen
 	relay   *site.RelaySeen // as Admin lists it; nil for Admin, or when it is not listed
 	// edit: the file holds another key. stale: the process is older than the file. stopped: it should run.
 	edit, stale, stopped bool
@@ -39,6 +40,7 @@ func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
 			reach:   seen.Reach(site.Host(n.host)),
 			setting: site.Answer[site.SettingSeen](seen, n.setting),
 			service: site.Answer[site.ServiceSeen](seen, n.service),
+			machine: site.Answer[site.MachineSeen](seen, n.machine),
 		}
 		if l.whole() {
 			l.edit = l.setting.Version != r.ref.Version
@@ -47,8 +49,8 @@ func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
 		}
 		if n.label != "Admin" {
 			computer := ""
-			if m := site.Answer[site.MachineSeen](seen, n.machine); m != nil {
-				computer = m.ComputerName
+			if l.machine != nil {
+				computer = l.machine.ComputerName
 			}
 			l.relay = listed.find(n.host, computer)
 		}

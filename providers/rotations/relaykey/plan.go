@@ -156,8 +156,12 @@ func named(version string) string {
 }
 
 func (r *Rotation) asDeclared(relays []live) string {
-	n := len(filter(relays, live.connected))
-	return fmt.Sprintf("Admin and %s hold it, %d connected", count(len(relays), "relay"), n)
+	seen := filter(relays, live.whole)
+	text := fmt.Sprintf("Admin and %s hold it, %d connected", count(len(seen), "relay"), len(filter(seen, live.connected)))
+	if n := len(relays) - len(seen); n > 0 {
+		text += fmt.Sprintf("; %s not seen", count(n, "relay"))
+	}
+	return text
 }
 
 func disconnected(relays []live) []reconciler.Finding {

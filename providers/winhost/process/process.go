@@ -7,7 +7,9 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"strings"
 	"sync"
+	"time"
 
 	"meshrotate/providers/winhost"
 )
@@ -36,6 +38,7 @@ func Exec(program string, args func(commandLine string) []string, env ...string)
 		cmd := exec.CommandContext(ctx, program, args(commandLine)...)
 		cmd.Env = append(cmd.Environ(), env...)
 		cmd.Stdout, cmd.Stderr = stdout, stderr
+		cmd.WaitDelay = 5 * time.Second // for a child of the child that keeps the output open
 		feed, err := cmd.StdinPipe()
 		if err == nil {
 			err = cmd.Start()
@@ -51,6 +54,19 @@ func Exec(program string, args func(commandLine string) []string, env ...string)
 		_ = cmd.Wait()
 		return uint32(cmd.ProcessState.ExitCode())
 	}
+}
+
+// PowerShell starts a PowerShell of this machine in place of the command line's own. Prelude runs before the bootstrap,
+// in its scope: there a test or a lab sets aliases that take the place of the script's functions. The script itself
+// stays as it is. Env is added to the environment.
+func PowerShell(program, prelude string, env ...string) Func {
+	return Exec(program, func(commandLine string) []string {
+		args := strings.Fields(commandLine)[1:]
+		if prelude != "" && len(args) > 0 {
+			args[len(args)-1] = winhost.EncodedCommand(prelude + "\n" + winhost.Bootstrap())
+		}
+		return args
+	}, env...)
 }
 
 // pipe is the winhost.Pipe to such a process.

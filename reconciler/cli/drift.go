@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"meshrotate/reconciler/render"
+)
+
+func (p *program) drift() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "The nightly job: say what is no longer as declared; change nothing",
+		Long: `Look at the deployment and say what is no longer as declared, what is overdue,
+and what will expire. Nothing is written: no host, no ledger, no lock. Overdue
+and expiring secrets are warnings; they do not change the exit code.
+
+Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
+2 drift`,
+		Example: `  meshrotate drift -f prod.yaml           nightly: exit code 2 is drift
+  meshrotate drift -o json > drift.json   for a dashboard
+  meshrotate drift --host relay-07        what concerns one host`,
+		Args: noArgs,
+	}
+	s := p.liveFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		v, _, err := p.survey(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		r := render.StatusOf(v.plan, v.history, v.took, s.host).Drift()
+		if err := p.write(r); err != nil {
+			return err
+		}
+		switch {
+		case r.Drifted:
+			return &Exit{Code: ExitPending, Err: blocked(v.plan)}
+		case r.Unknown:
+			return blocked(v.plan)
+		}
+		return nil
+	}
+	return cmd
+}

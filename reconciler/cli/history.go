@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+func (p *program) history() *cobra.Command {
+	var since, secret string
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Show the ledger as a change-log",
+		Long: `Show every rotation on record, newest first: when, what, by whom, how it ended,
+how it was proven, how long what was down. No host is contacted. As JSON the
+oldest is first.`,
+		Example: `  meshrotate history
+  meshrotate history --since 90d --secret relaykey
+  meshrotate history --since 2026-01-01 -o markdown`,
+		Args: noArgs,
+	}
+	s := p.documentFlags(cmd)
+	cmd.Flags().StringVar(&since, "since", "", "only what began since then: 90d, 12h, or 2026-01-31")
+	cmd.Flags().StringVar(&secret, "secret", "", "only this secret, as the ledger names it: relaykey")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		from, err := parseSince(since, p.app.Now())
+		if err != nil {
+			return err
+		}
+		d, err := p.load(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		ledger, _, err := p.app.OpenState(cmd.Context(), d)
+		if err != nil {
+			return fmt.Errorf("open the state of %s: %w", d.Name, err)
+		}
+		entries, err := ledger.Entries(cmd.Context())
+		if err != nil {
+			return fmt.Errorf("read the ledger of %s: %w", d.Name, err)
+		}
+		log := state.NewHistory(entries).Rotations(secret)
+		log = slices.DeleteFunc(log, func(r state.Rotation) bool { return r.Started.Before(from) && r.Ended.Before(from) })
+		return p.write(render.HistoryOf(d.Name, log))
+	}
+	return cmd
+}
+
+// parseSince reads a span before now, or a day.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := specs.ParseDuration(text); err == nil {
+		return now.Add(-d.Of()), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, reconciler.Hinted(fmt.Errorf("--since %s: neither a span nor a day", text), "write 90d, 12h, 2026-01-31 or 2026-01-31T22:00:00Z")
+}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"meshrotate/reconciler/render"
+)
+
+func (p *program) status() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show every secret: version, last rotated, due, blockers",
+		Long: `Look at the deployment and show every secret: the version in use and the
+declared one, when it was last rotated, when it is due and when it expires,
+what is in the way on which host, and who is changing the deployment now.
+` + exitCodes,
+		Example: `  meshrotate status
+  meshrotate status --host relay-07     and what was seen on one host
+  meshrotate status -o json`,
+		Args: noArgs,
+	}
+	s := p.liveFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		v, n, err := p.survey(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		r := render.StatusOf(v.plan, v.history, v.took, s.host)
+		holder, held, err := n.live.Lock.Current(cmd.Context())
+		if err != nil {
+			return fmt.Errorf("look at the lock: %w", err)
+		}
+		if held {
+			r.Lock = &holder
+		}
+		if err := p.write(r); err != nil {
+			return err
+		}
+		return pending(v.plan)
+	}
+	return cmd
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"meshrotate/reconciler"
+)
+
+// flagError explains a flag that does not exist or does not fit.
+func flagError(cmd *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
+		return reconciler.Hinted(err, "`"+cmd.CommandPath()+" --help` lists the flags")
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := nearest(name, names); near != "" {
+		return reconciler.Hinted(err, "did you mean --"+near+"?")
+	}
+	return reconciler.Hinted(err, "`"+cmd.CommandPath()+" --help` lists the flags")
+}
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return reconciler.Hinted(fmt.Errorf("%s takes no argument, and was given %q", cmd.CommandPath(), args[0]),
+		"the document is named with -f FILE; `"+cmd.CommandPath()+" --help` shows examples")
+}
+
+// suggested gives cobra's own errors a hint where they have none.
+func suggested(err error) error {
+	if reconciler.HintOf(err) != "" {
+		return err
+	}
+	text, guess, ok := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !ok {
+		return err
+	}
+	return reconciler.Hinted(fmt.Errorf("%s", text), "did you mean `"+strings.TrimSpace(guess)+"`?")
+}
+
+// nearest is the name that differs least from what was written, "" when none is near.
+func nearest(written string, names []string) string {
+	best, least := "", 1+len(written)/3
+	for _, n := range names {
+		if d := distance(strings.ToLower(written), strings.ToLower(n)); d <= least {
+			best, least = n, d-1
+		}
+	}
+	return best
+}
+
+// distance is how many letters have to be changed, added or removed (Levenshtein's).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/state"
+)
+
+// patience is how old a heartbeat may be for its holder to count as alive.
+const patience = 30 * time.Second
+
+// unlocked is the JSON of `unlock`.
+type unlocked struct {
+	// Locked says that somebody held the lock.
+	Locked bool `json:"locked"`
+	// Holder is who it was.
+	Holder *state.Holder `json:"holder,omitempty"`
+	// Removed says that the lock is gone.
+	Removed bool `json:"removed"`
+}
+
+func (p *program) unlock() *cobra.Command {
+	var yes bool
+	var fence uint64
+	cmd := &cobra.Command{
+		Use:   "unlock",
+		Short: "Show who holds the deployment's lock, and remove it",
+		Long: `Show who holds the deployment's lock and what that run was doing, ask, and
+remove the lock. A run that lost its lock stops before its next effect. The
+lock of a process that has ended on this machine needs no unlock: the next run
+takes it over.`,
+		Example: `  meshrotate unlock
+  meshrotate unlock --yes --fence 12     only if it is still that holder's`,
+		Args: noArgs,
+	}
+	s := p.documentFlags(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().Uint64Var(&fence, "fence", 0, "remove this lock and no later one")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := cmd.Context()
+		d, err := p.load(ctx, s)
+		if err != nil {
+			return err
+		}
+		_, lock, err := p.app.OpenState(ctx, d)
+		if err != nil {
+			return fmt.Errorf("open the state of %s: %w", d.Name, err)
+		}
+		h, held, err := lock.Current(ctx)
+		if err != nil {
+			return fmt.Errorf("look at the lock: %w", err)
+		}
+		if !held {
+			return p.write(render.Note{Text: d.Name + " is not locked", Value: unlocked{}})
+		}
+		if err := p.mayBreak(cmd, h, fence, yes); err != nil {
+			return err
+		}
+		if err := lock.Break(ctx, h.Fence); err != nil {
+			return fmt.Errorf("remove the lock: %w", err)
+		}
+		return p.write(render.Note{Text: "the lock is removed. `meshrotate plan` shows what that run left to do",
+			Value: unlocked{Locked: true, Holder: &h, Removed: true}})
+	}
+	return cmd
+}
+
+// mayBreak shows the holder and makes sure that its lock is meant.
+func (p *program) mayBreak(cmd *cobra.Command, h state.Holder, fence uint64, yes bool) error {
+	age := p.app.Now().Sub(h.Heartbeat).Round(time.Second)
+	alive := age < patience
+	if p.format != render.JSON {
+		style := p.errStyle()
+		style.Format = render.Text
+		_ = render.Write(p.io.Err, style, render.Note{Text: describe(h, age, alive)})
+	}
+	switch {
+	case fence != 0 && fence != h.Fence:
+		return fmt.Errorf("the lock's fence is %d, not %d: somebody else holds it now; nothing was changed", h.Fence, fence)
+	case yes && fence == 0 && alive:
+		return reconciler.Hinted(fmt.Errorf("the holder was alive %s ago; nothing was changed", age),
+			fmt.Sprintf("wait for it to end; to stop it, say --fence %d with --yes", h.Fence))
+	case yes:
+		return nil
+	case !p.io.InTerminal:
+		return reconciler.Hinted(errors.New("there is nobody to ask: standard input is not a terminal; nothing was changed"),
+			fmt.Sprintf("say --yes --fence %d", h.Fence))
+	}
+	return p.ask(cmd.Context(), "Remove this lock?")
+}
+
+// describe tells about a holder.
+func describe(h state.Holder, age time.Duration, alive bool) string {
+	text := fmt.Sprintf("locked by   %s@%s, process %d\nrun         %s\nsince       %s\n", h.By, h.Host, h.PID, h.Run, h.Started.UTC().Format(time.RFC3339))
+	if h.Doing != "" {
+		text += "doing       " + h.Doing + "\n"
+	}
+	if h.Commit != "" {
+		text += "commit      " + h.Commit + "\n"
+	}
+	text += fmt.Sprintf("heartbeat   %s ago", age)
+	if alive {
+		text += ": it looks ALIVE. If it is, it stops before its next effect"
+	}
+	return text + fmt.Sprintf("\nfence       %d\n", h.Fence)
+}

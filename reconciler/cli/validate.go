@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"meshrotate/reconciler/render"
+)
+
+func (p *program) validate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the document; contact nothing",
+		Long: `Read the document and report everything that is wrong with it at once: unknown
+and duplicate keys, wrong types, hosts named twice, references to nothing, each
+with its line and a hint. No host is contacted.
+
+Exit codes: 0 valid · 1 not valid`,
+		Example: `  meshrotate validate
+  meshrotate validate -f deployments/contoso.yaml
+  meshrotate validate --repo . --ref feature --path deployments/contoso.yaml`,
+		Args: noArgs,
+	}
+	s := p.documentFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		d, err := p.load(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		secrets := []render.Declared{}
+		for _, k := range p.app.Kinds {
+			rotations, err := p.rotations(d, []string{k.Name})
+			if err != nil {
+				return err
+			}
+			for _, r := range rotations {
+				ref := r.Ref()
+				secrets = append(secrets, render.Declared{Secret: ref.Name, Kind: k.Name, Version: ref.Version})
+			}
+		}
+		return p.write(render.DocumentOf(d, secrets))
+	}
+	return cmd
+}

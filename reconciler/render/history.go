@@ -1,0 +1,108 @@
+package render
+
+import (
+	"slices"
+	"strings"
+
+	"meshrotate/state"
+)
+
+// History is the ledger as a change-log, format "meshrotate.history/v1".
+type History struct {
+	Format     string `json:"format"`
+	Deployment string `json:"deployment"`
+	// Rotations are oldest first.
+	Rotations []state.Rotation `json:"rotations"`
+}
+
+// HistoryOf makes the report.
+func HistoryOf(deployment string, rotations []state.Rotation) History {
+	if rotations == nil {
+		rotations = []state.Rotation{}
+	}
+	return History{Format: "meshrotate.history/v1", Deployment: deployment, Rotations: rotations}
+}
+
+func (h History) value() any { return h }
+
+// outcomes are the words and colours of how a rotation ended.
+var outcomes = map[state.Outcome][2]string{
+	state.Started: {"no outcome yet: under way, or cut off", yellow},
+	state.Done:    {"done", green},
+	state.Failed:  {"FAILED", red},
+	state.Undone:  {"undone", yellow},
+	state.Unknown: {"no outcome: cut off, a later run took over", yellow},
+}
+
+// text has the newest first: that is what people look for.
+func (h History) text(p *page) {
+	if len(h.Rotations) == 0 {
+		p.line("%s: no rotation is on record", h.Deployment)
+		return
+	}
+	for i, r := range slices.Backward(h.Rotations) {
+		if i < len(h.Rotations)-1 {
+			p.blank()
+		}
+		h.rotation(p, r)
+	}
+}
+
+func (h History) rotation(p *page, r state.Rotation) {
+	at := r.Started
+	if at.IsZero() {
+		at = r.Ended
+	}
+	o := outcomes[r.Outcome]
+	p.hang(o[1], moment(at), 22, r.Secret+" "+versions(r.Before, r.Version)+"  "+o[0]+lasted(r))
+	who := []string{}
+	for _, w := range [][2]string{{"by ", r.By}, {"commit ", commit(r.Commit)}, {"plan ", digest(r.Plan)}, {"run ", r.Run}} {
+		if w[1] != "" {
+			who = append(who, w[0]+w[1])
+		}
+	}
+	p.under(22, strings.Join(who, ", "))
+	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", measured(r.Outages)}, {"left", hostList(r.Left)}} {
+		if r.Outcome == state.Done && l[0] == "said" {
+			l[0] = "proof"
+		}
+		if l[1] != "" {
+			p.hang(dim, "    "+l[0], 22, clip(l[1], 400))
+		}
+	}
+}
+
+func lasted(r state.Rotation) string {
+	if r.Started.IsZero() || r.Ended.IsZero() || !r.Ended.After(r.Started) {
+		return ""
+	}
+	return " in " + seconds(r.Ended.Sub(r.Started).Seconds())
+}
+
+// measured is "relays 19 s (21 s predicted), Admin 7.7 s (9 s predicted)".
+func measured(all []state.Outage) string {
+	var parts []string
+	for _, o := range fleetOutages(all) {
+		parts = append(parts, o.What+" "+seconds(o.Measured)+" ("+seconds(o.Predicted)+" predicted)")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (h History) markdown(m *mark) {
+	m.add("**%s**: %s on record\n\n", md(h.Deployment), count(len(h.Rotations), "rotation"))
+	if len(h.Rotations) == 0 {
+		return
+	}
+	m.head("when", "secret", "version", "outcome", "outage", "by", "commit")
+	for _, r := range slices.Backward(h.Rotations) {
+		at := r.Started
+		if at.IsZero() {
+			at = r.Ended
+		}
+		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(outcomes[r.Outcome][0]+lasted(r)),
+			md(clip(measured(r.Outages), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
+			m.end("\n_Older ones have no room here: `-o json` has all._\n")
+			return
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// page is text under way to a terminal. Everything that is written to it is made Safe.
+type page struct {
+	w      *bytes.Buffer
+	width  int
+	colour bool
+}
+
+// The colours, as the parameters of a terminal's SGR sequence (ECMA-48, section 8.3.117).
+const (
+	plain  = ""
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (p *page) columns() int {
+	if p.width <= 0 {
+		return 80
+	}
+	return max(p.width, 40)
+}
+
+func (p *page) paint(style, s string) string {
+	if !p.colour || style == plain || s == "" {
+		return s
+	}
+	return "\x1b[" + style + "m" + s + "\x1b[0m"
+}
+
+// blank ends a paragraph.
+func (p *page) blank() { p.w.WriteByte('\n') }
+
+// line writes a sentence, wrapped. Further lines are indented by four.
+func (p *page) line(format string, args ...any) { p.hang(plain, "", 4, fmt.Sprintf(format, args...)) }
+
+// hang writes a label and, in the column indent, a wrapped text. A label that is too long has a line of its own. The
+// style is the label's, or the text's when there is no label.
+func (p *page) hang(style, label string, indent int, text string) {
+	label = Safe(label)
+	lines := wrap(Safe(text), p.columns()-indent)
+	first := label
+	if label != "" {
+		if length(label) >= indent {
+			p.w.WriteString(p.paint(style, strings.TrimRight(label, " ")) + "\n")
+			first = strings.Repeat(" ", indent)
+		} else {
+			first = p.paint(style, label) + strings.Repeat(" ", indent-length(label))
+		}
+	} else if len(lines) > 1 {
+		lines = wrapFrom(Safe(text), p.columns(), indent)
+	}
+	for i, l := range lines {
+		if i > 0 {
+			first = strings.Repeat(" ", indent)
+		}
+		if label == "" {
+			l = p.paint(style, l)
+		}
+		p.w.WriteString(strings.TrimRight(first+l, " ") + "\n")
+	}
+}
+
+// under writes a wrapped text in the column indent.
+func (p *page) under(indent int, text string) {
+	p.hang(plain, strings.Repeat(" ", indent-1), indent, text)
+}
+
+// table writes rows in columns as wide as their widest cell, two spaces apart; the last column is wrapped. The first
+// row is the head.
+func (p *page) table(indent int, rows [][]string) {
+	var widths []int
+	for _, r := range rows {
+		for i, c := range r[:len(r)-1] {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], min(length(Safe(c)), 36))
+		}
+	}
+	for n, r := range rows {
+		label := strings.Repeat(" ", indent)
+		for i, c := range r[:len(r)-1] {
+			label += pad(Safe(c), widths[i]) + "  "
+		}
+		if n == 0 {
+			p.w.WriteString(p.paint(dim, strings.TrimRight(label+r[len(r)-1], " ")) + "\n")
+			continue
+		}
+		at := min(length(label), p.columns()-12)
+		p.hang(plain, strings.TrimRight(label, " "), at, r[len(r)-1])
+	}
+}
+
+// length is in characters.
+func length(s string) int { return utf8.RuneCountInString(s) }
+
+func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-length(s))) }
+
+func wrap(s string, width int) []string { return wrapFrom(s, width, 0) }
+
+// wrapFrom breaks a text at spaces. All lines but the first are shorter by less. A word that is too long stays whole:
+// paths and hashes are copied.
+func wrapFrom(s string, width, less int) []string {
+	if length(s) <= width {
+		return []string{s}
+	}
+	var lines []string
+	var l strings.Builder
+	room := width
+	for _, word := range strings.Fields(s) {
+		if l.Len() > 0 && length(l.String())+1+length(word) > room {
+			lines = append(lines, l.String())
+			l.Reset()
+			room = width - less
+		}
+		if l.Len() > 0 {
+			l.WriteByte(' ')
+		}
+		l.WriteString(word)
+	}
+	return append(lines, l.String())
+}

@@ -1,0 +1,220 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/reconciler"
+)
+
+// Plan is a plan to be read. Its JSON is the reconciler.Plan, whose fields are documented there; its format is
+// "meshrotate.plan/v1", and the digest in it is what apply compares.
+type Plan struct {
+	*reconciler.Plan
+	// Took is how long the look at the deployment lasted; 0 leaves it out.
+	Took time.Duration
+	// SavedTo is where the plan was saved, "" when it was not.
+	SavedTo string
+	// Next is the command that applies this plan, "" when there is none to give.
+	Next string
+	// Host limits what is shown to what concerns one host, and adds what was seen there. "" shows everything.
+	Host string
+}
+
+func (r Plan) value() any {
+	if r.Host == "" {
+		return r.Plan
+	}
+	p := *r.Plan
+	p.Steps, p.Seen = nil, nil
+	for _, s := range r.Steps {
+		if s.Op.Target().Name == r.Host {
+			p.Steps = append(p.Steps, s)
+		}
+	}
+	for _, h := range r.Seen {
+		if h.Target.Name == r.Host {
+			p.Seen = append(p.Seen, h)
+		}
+	}
+	return p
+}
+
+func (r Plan) text(p *page) {
+	r.head(p)
+	r.changes(p)
+	if r.Host != "" {
+		r.host(p)
+	}
+	r.foot(p)
+}
+
+func (r Plan) head(p *page) {
+	p.line("%s", p.title(r.Deployment, r.Commit, r.Source))
+	p.line("looked at %s%s", looked(r.Seen), took(r.Took))
+	if len(r.Only) > 0 {
+		p.line("only %s", strings.Join(r.Only, ", "))
+	}
+	p.blank()
+	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {
+		p.findings(fleet)
+		p.blank()
+	}
+}
+
+// title says which deployment, at which commit, out of which file.
+func (p *page) title(deployment, hash, source string) string {
+	s := deployment
+	if hash != "" {
+		s += " at " + commit(hash)
+	}
+	switch {
+	case source != "" && hash != "":
+		s += " (" + source + ")"
+	case source != "":
+		s += " (" + source + ", no commit)"
+	}
+	return s
+}
+
+// looked counts targets: "15 hosts (1 did not answer) and the Admin API".
+func looked(seen []reconciler.HostFacts) string {
+	hosts, lost, api := 0, 0, ""
+	for _, h := range seen {
+		switch {
+		case h.Target.Kind == reconciler.HostTarget:
+			hosts++
+			if h.Reach != reconciler.Reached {
+				lost++
+			}
+		case h.Target.Kind == reconciler.APITarget && h.Reach == reconciler.Reached:
+			api = " and the Admin API"
+		case h.Target.Kind == reconciler.APITarget:
+			api = " and the Admin API (it did not answer)"
+		}
+	}
+	s := count(hosts, "host")
+	if lost > 0 {
+		s += fmt.Sprintf(" (%d did not answer)", lost)
+	}
+	return s + api
+}
+
+func took(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return " in " + seconds(d.Seconds())
+}
+
+// marks are the signs in front of a secret, with their colours.
+var marks = map[reconciler.Status][2]string{
+	reconciler.Rotate:     {"~", yellow},
+	reconciler.AsDeclared: {"=", green},
+	reconciler.Refused:    {"x", red},
+	reconciler.Unknown:    {"?", red},
+}
+
+// maxAsDeclared is how many secrets without anything to say a text lists.
+const maxAsDeclared = 30
+
+// columns are the widths of the first two columns of a list of secrets.
+type columns struct{ title, version int }
+
+func columnsOf(changes []reconciler.Change) columns {
+	var c columns
+	for _, ch := range changes {
+		c.title = max(c.title, min(length(ch.Title), 28))
+		c.version = max(c.version, min(length(versions(ch.Before, ch.Secret.Version)), 20))
+	}
+	return c
+}
+
+func (r Plan) changes(p *page) {
+	cols, known, quiet, afterBlock := columnsOf(r.Changes), hostNames(r.Plan), 0, false
+	for i, c := range r.Changes {
+		c.Findings = fold(about(c.Findings, r.Host), known)
+		block := c.Status != reconciler.AsDeclared || len(c.Findings) > 0
+		if !block {
+			if quiet++; quiet > maxAsDeclared {
+				continue
+			}
+		}
+		if i > 0 && (block || afterBlock) {
+			p.blank()
+		}
+		afterBlock = block
+		r.change(p, c, cols)
+	}
+	if more := quiet - maxAsDeclared; more > 0 {
+		p.line("= %d more as declared (-o json lists them)", more)
+	}
+	p.blank()
+}
+
+// change writes one secret.
+func (r Plan) change(p *page, c reconciler.Change, cols columns) {
+	m := marks[c.Status]
+	if c.Status == reconciler.AsDeclared && len(c.Findings) > 0 {
+		m[1] = yellow
+	}
+	label := m[0] + " " + pad(clip(c.Title, 28), cols.title) + "  " + pad(clip(versions(c.Before, c.Secret.Version), 20), cols.version)
+	p.hang(m[1], label, 2+cols.title+2+cols.version+2, verdict(c, r.Made))
+	for _, l := range c.Lines {
+		p.hang(plain, "    "+l.Phase, 14, l.Text)
+	}
+	if len(c.Outages) > 0 {
+		p.hang(bold, "    outage", 14, predicted(c.Outages))
+	}
+	if c.Undo != "" {
+		p.hang(plain, "    undo", 14, c.Undo)
+	}
+	if len(c.Left) > 0 {
+		var names []string
+		for _, t := range c.Left {
+			names = append(names, t.String())
+		}
+		p.hang(yellow, "    left", 14, hostList(names)+": not reachable now; a later run finishes them")
+	}
+	p.findings(c.Findings)
+}
+
+// verdict is why a secret stands as it does, and when it is due.
+func verdict(c reconciler.Change, now time.Time) string {
+	s := c.Reason
+	switch c.Status {
+	case reconciler.Refused:
+		s = "refused; " + s
+	case reconciler.Unknown:
+		s = "unknown; " + s
+	}
+	if c.Status == reconciler.AsDeclared && !c.Due.IsZero() {
+		word := ", due "
+		if c.Due.Before(now) {
+			word = ", overdue, was due "
+		}
+		s += word + days(c.Due, now)
+	}
+	return strings.TrimPrefix(s, ", ")
+}
+
+// host writes what was seen and what would be done on one host.
+func (r Plan) host(p *page) {
+	p.hang(bold, r.Host, length(r.Host)+2, "as it was seen")
+	for _, h := range r.Seen {
+		if h.Target.Name != r.Host {
+			continue
+		}
+		p.hang(plain, "    reach", 14, string(h.Reach))
+		for _, f := range h.Facts {
+			p.under(14, f.Field+": "+f.Value)
+		}
+	}
+	for _, s := range r.Steps {
+		if s.Op.Target().Name == r.Host {
+			p.hang(plain, "    "+s.Phase.String(), 14, s.Op.Key())
+		}
+	}
+	p.blank()
+}

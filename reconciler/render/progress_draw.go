@@ -1,0 +1,89 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// write is a line of its own, with its time when it is for a log.
+func (p *Progress) write(at time.Time, text string) {
+	p.erase()
+	if !p.terminal {
+		text = at.UTC().Format("15:04:05") + " " + text
+	}
+	p.put(Safe(text) + "\n")
+	p.said = at
+}
+
+func (p *Progress) put(s string) { _, _ = io.WriteString(p.w, s) }
+
+func (p *Progress) erase() {
+	if p.drawn {
+		p.put("\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// redraw is the least time between two drawings: a fleet has thousands of events in a second.
+const redraw = 50 * time.Millisecond
+
+// draw shows the stage on the terminal's last line.
+func (p *Progress) draw() {
+	if !p.terminal || p.at.name == "" {
+		return
+	}
+	now := p.now()
+	if p.drawn && now.Sub(p.drew) < redraw {
+		return
+	}
+	p.drew = now
+	tail := seconds(float64(int(now.Sub(p.at.began).Seconds())))
+	if p.at.note != "" {
+		tail = p.at.note + " (" + seconds(float64(int(now.Sub(p.at.noted).Seconds()))) + ")"
+	}
+	p.put("\r\x1b[K" + p.bar(tail))
+	p.drawn = true
+}
+
+// barWidth is in characters.
+const barWidth = 20
+
+// bar is "switch   ███████████░░░░░░░░░   8/14   relay-09: starting (4 s)", no wider than the terminal.
+func (p *Progress) bar(tail string) string {
+	var b bytes.Buffer
+	s := p.at
+	fmt.Fprintf(&b, "%-9s", s.name)
+	if s.total > 0 {
+		full := min(barWidth, barWidth*s.done/s.total)
+		b.WriteString(strings.Repeat("█", full) + strings.Repeat("░", barWidth-full))
+	}
+	fmt.Fprintf(&b, "  %-8s", strings.TrimSpace(p.tally()))
+	width := (&page{width: p.style.Width}).columns()
+	return clip(b.String()+"  "+Safe(tail), width-1)
+}
+
+// tick redraws, so that a phase that waits is seen to wait.
+func (p *Progress) tick(stop <-chan struct{}) {
+	t := time.NewTicker(200 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+			p.mu.Lock()
+			p.draw()
+			p.mu.Unlock()
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package render
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden compares reports with what somebody has read and found good.
+func TestGolden(t *testing.T) {
+	ext := map[Format]string{Text: "txt", Markdown: "md", JSON: "json", HTML: "html"}
+	for name, r := range reports() {
+		for _, f := range Formats() {
+			if f == JSON && name == "fleet" || f == HTML && name != "plan" && name != "hostile" {
+				continue // long, and the same as another
+			}
+			t.Run(name+"/"+string(f), func(t *testing.T) {
+				compare(t, name+"."+ext[f], written(t, r, Style{Format: f}))
+			})
+		}
+	}
+}
+
+func written(t *testing.T, r Report, s Style) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, s, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func compare(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; go test -update writes it anew):\n%s", path, diff)
+	}
+}
+
+// TestHarmless looks for what could act on a terminal, in every report and every format.
+func TestHarmless(t *testing.T) {
+	for name, r := range reports() {
+		for _, f := range Formats() {
+			out := written(t, r, Style{Format: f})
+			if !utf8.ValidString(out) {
+				t.Errorf("%s as %s is not UTF-8", name, f)
+			}
+			for _, c := range out {
+				if c != '\n' && acts(c) {
+					t.Errorf("%s as %s has the character %U", name, f, c)
+					break
+				}
+			}
+		}
+	}
+}
+
+// TestHostileMarkup looks for foreign markup outside of code.
+func TestHostileMarkup(t *testing.T) {
+	out := written(t, Plan{Plan: hostile()}, Style{Format: Markdown})
+	outside := ""
+	for i, part := range strings.Split(out, "````") { // the fences: nasty has a run of three
+		if i%2 == 0 {
+			outside += part
+		}
+	}
+	for _, bad := range []string{"<script", "<h1", "@everyone", "#1", "GH-2", "](", "https://", "www.evil"} {
+		for line := range strings.Lines(outside) {
+			if strings.Contains(strings.ReplaceAll(stripCode(line), `\]`, ""), bad) {
+				t.Errorf("%q is markup in %q", bad, line)
+			}
+		}
+	}
+	page := written(t, Plan{Plan: hostile()}, Style{Format: HTML})
+	for _, bad := range []string{"<script", "<h1>\n", "</details>"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("%q is in the HTML", bad)
+		}
+	}
+}
+
+// stripCode removes code spans whose fence is four backticks or one.
+func stripCode(line string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(line, "````") {
+		if i%2 == 0 {
+			b.WriteString(part)
+		}
+	}
+	return b.String()
+}
+
+// TestMarkdownFits demands that a forge takes the comment, whatever the fleet.
+func TestMarkdownFits(t *testing.T) {
+	many := relays(10_000)
+	for i := range 300 {
+		c := many.Changes[0]
+		c.Title = fmt.Sprintf("connector %d %s", i, strings.Repeat("long ", 40))
+		for j := range 30 {
+			c.Findings = append(c.Findings, reconciler.Finding{Severity: reconciler.Error, Code: "x", Text: strings.Repeat(fmt.Sprint(j), 2000)})
+		}
+		many.Changes = append(many.Changes, c)
+	}
+	out := written(t, Plan{Plan: many, Next: "meshrotate apply"}, Style{Format: Markdown})
+	if n := utf8.RuneCountInString(out); n > maxMarkdown {
+		t.Errorf("%d characters", n)
+	}
+	if !strings.Contains(out, "no room here for") || !strings.HasPrefix(out, "**contoso-prod**: ") {
+		t.Errorf("it does not say what is left out, or does not begin with its summary: %.200s", out)
+	}
+}
+
+// TestWidth demands 80 columns, but for words that cannot be broken.
+func TestWidth(t *testing.T) {
+	for _, name := range []string{"plan", "fleet", "refused", "status", "drift", "history", "partly", "undone", "halted"} {
+		for line := range strings.Lines(written(t, reports()[name], Style{})) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+				t.Errorf("%s: %d columns: %s", name, n, line)
+			}
+		}
+	}
+}
+
+// TestLeftBehind shows a host that the last rotation left behind for as long as nobody can say that it caught up.
+func TestLeftBehind(t *testing.T) {
+	p := relays(3)
+	p.Changes[0].Status, p.Steps = reconciler.AsDeclared, nil
+	last := p.Seen[1].Target.Name
+	h := state.NewHistory([]state.Entry{{Time: now, Secret: "relaykey", Version: "7", Outcome: state.Done, Left: []string{last}}})
+	if s := StatusOf(p, h, 0, ""); s.Drifted || len(s.Secrets[0].Left) > 0 {
+		t.Errorf("%s answered and is as declared, and yet is left behind: %+v", last, s.Secrets[0])
+	}
+	p.Seen[1].Reach = reconciler.Unreachable
+	s := StatusOf(p, h, 0, "").Drift()
+	if !s.Drifted || len(s.Secrets[0].Left) != 1 {
+		t.Errorf("%s is not known to have caught up: %+v", last, s.Secrets[0])
+	}
+	if out := written(t, s, Style{}); !strings.Contains(out, "left behind by the last rotation") || !strings.Contains(out, "1 secret not on every host") {
+		t.Error(out)
+	}
+}
+
+// TestDeterministic demands the same bytes for the same plan.
+func TestDeterministic(t *testing.T) {
+	for _, f := range Formats() {
+		if a, b := written(t, Plan{Plan: relays(50)}, Style{Format: f}), written(t, Plan{Plan: relays(50)}, Style{Format: f}); a != b {
+			t.Errorf("%s differs", f)
+		}
+	}
+}
+
+func BenchmarkPlan(b *testing.B) {
+	p := Plan{Plan: relays(10_000)}
+	for _, f := range Formats() {
+		b.Run(string(f), func(b *testing.B) {
+			for b.Loop() {
+				var w bytes.Buffer
+				if err := Write(&w, Style{Format: f}, p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

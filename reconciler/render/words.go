@@ -1,0 +1,106 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/state"
+)
+
+// shown is how many hosts a list names before it counts.
+const shown = 3
+
+// hostList names a few hosts and counts the rest: "relay-001, relay-002 and 998 more".
+func hostList(hosts []string) string {
+	switch n := len(hosts); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return hosts[0]
+	case n <= shown:
+		return strings.Join(hosts[:n-1], ", ") + " and " + hosts[n-1]
+	default:
+		return fmt.Sprintf("%s, %s and %d more", hosts[0], hosts[1], n-2)
+	}
+}
+
+// count is "1 file", "2 files".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// seconds is a length of time as people say it: "4 ms", "0.4 s", "21 s", "3 min 10 s", "2 h 5 min".
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	switch {
+	case d > 0 && d < 100*time.Millisecond:
+		return fmt.Sprintf("%d ms", max(1, d.Milliseconds()))
+	case d < 10*time.Second:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", s), ".0") + " s"
+	case d < time.Minute:
+		return fmt.Sprintf("%.0f s", s)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+}
+
+// moment is a time as people and machines read it, always UTC.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "unknown"
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// days says how far away a day is: "in 41 days", "3 days ago", "today".
+func days(t, now time.Time) string {
+	n := int(t.Sub(now).Hours() / 24)
+	switch {
+	case n > 0:
+		return "in " + count(n, "day")
+	case n < 0:
+		return count(-n, "day") + " ago"
+	default:
+		return "today"
+	}
+}
+
+// versions is "6 → 7".
+func versions(before, after string) string {
+	switch before {
+	case after:
+		return after
+	case "":
+		return "? → " + after
+	default:
+		return before + " → " + after
+	}
+}
+
+// commit is a hash as people write it.
+func commit(hash string) string { return hash[:min(len(hash), 7)] }
+
+// digest is a plan's digest as people write it.
+func digest(d string) string { return d[:min(len(d), 8)] }
+
+// predicted is "relays about 21 s, Admin about 9 s".
+func predicted(all []state.Outage) string {
+	var parts []string
+	for _, o := range all {
+		parts = append(parts, o.What+" about "+seconds(o.Predicted))
+	}
+	return strings.Join(parts, ", ")
+}
