@@ -127,20 +127,21 @@ func (p *progress) announce(ctx context.Context) error {
 // pass runs one barrier's batches.
 func (p *progress) pass(ctx context.Context, b barrier) {
 	inSwitch := b.phase == Stop || b.phase == Edit || b.phase == Start
-	if ctx.Err() != nil && !(inSwitch && p.switching) {
-		p.halt(fmt.Errorf("interrupted before %s: %w", b.phase, context.Cause(ctx)))
+	if ctx.Err() != nil && !(inSwitch && p.switching) && b.phase != Retire {
+		p.interrupt(ctx, "before", b.phase)
 		return
 	}
-	if inSwitch {
-		// From the first stop on, services are down: an interrupt waits until they are up again.
-		p.switching = true
+	if inSwitch || b.phase == Retire {
+		// From the first stop on, services are down: an interrupt waits until they are up again. And what is proven
+		// is tidied up.
+		p.switching = p.switching || inSwitch
 		ctx = context.WithoutCancel(ctx)
 	}
 	todo := p.remaining(b)
 	if len(todo) == 0 {
 		return
 	}
-	if err := p.begin(ctx, b, todo); err != nil {
+	if err := p.begin(context.WithoutCancel(ctx), b, todo); err != nil {
 		p.halt(err)
 		return
 	}
@@ -154,9 +155,24 @@ func (p *progress) pass(ctx context.Context, b barrier) {
 			p.halt(err)
 			return
 		}
+		if ctx.Err() != nil { // what was cut off says nothing about its target
+			p.interrupt(ctx, "during", b.phase)
+			break
+		}
 		todo = p.judge(b.phase, todo, reports)
 	}
 	p.run.Tell(Event{Kind: PhaseEnded, Phase: b.phase.String(), Time: p.run.Now()})
+}
+
+// interrupt ends the run. Until something was stopped everything is taken back; from then on the new values are live,
+// and the next run proves them.
+func (p *progress) interrupt(ctx context.Context, when string, phase Phase) {
+	err := fmt.Errorf("interrupted %s %s: %w", when, phase, context.Cause(ctx))
+	if p.switching {
+		p.halt(err)
+	} else if p.cause == nil {
+		p.cause = err
+	}
 }
 
 // remaining leaves out targets that were left behind, and proofs of what has failed already.
@@ -218,6 +234,9 @@ func (p *progress) runBatches(ctx context.Context, todo []batch, limit int, phas
 				if r.Err != nil {
 					e.Err, e.Error = r.Err, r.Err.Error()
 				}
+			}
+			if e.Err != nil && ctx.Err() != nil {
+				return // cut off by an interrupt, which is told once
 			}
 			p.run.Tell(e)
 		})

@@ -35,7 +35,9 @@ func merge(changes []Change) ([]Step, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s and %s: %s on %s: %w", steps[i].Secrets[0], c.Secret, k.key, k.t, err)
 			}
-			joined.Secrets = append(slices.Clone(joined.Secrets), c.Secret)
+			if !slices.Contains(joined.Secrets, c.Secret) { // a rotation may ask for the same thing twice
+				joined.Secrets = append(slices.Clone(joined.Secrets), c.Secret)
+			}
 			steps[i] = joined
 		}
 	}

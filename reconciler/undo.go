@@ -87,6 +87,9 @@ func (p *progress) runBack(ctx context.Context, back []Step) error {
 		for i, t := range b.batches {
 			for _, r := range reports[i] {
 				p.clock(r)
+				if _, left := p.left[t.target]; left && r.Unreachable {
+					break // it was left behind, and the next run looks at it again
+				}
 				if r.Outcome != state.Done && first == nil {
 					first = fmt.Errorf("%s: %w", t.target, r.Err)
 				}

@@ -22,8 +22,8 @@ type Mishap struct {
 func Mishaps() []Mishap {
 	return []Mishap{
 		{"key", "put another relay key into the settings and restart the service", (*Lab).breakKey},
-		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.Machine.Stop(h.services()[0]) }},
-		{"start", "start the service", func(_ *Lab, h *Host) error { return h.Machine.Start(h.services()[0]) }},
+		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.stop(h.services()[0]) }},
+		{"start", "start the service", func(_ *Lab, h *Host) error { return h.start(h.services()[0]) }},
 		{"file", "cut the settings file in half", func(_ *Lab, h *Host) error {
 			return h.edit(h.Settings(), func(b []byte) []byte { return b[:len(b)/2] })
 		}},
@@ -114,12 +114,12 @@ func (l *Lab) breakKey(h *Host) error {
 // restart does what the service manager's window does.
 func (l *Lab) restart(h *Host) error {
 	name := h.services()[0]
-	if err := h.Machine.Stop(name); err != nil && err != machine.ErrNotActive {
+	if err := h.stop(name); err != nil && err != machine.ErrNotActive {
 		return err
 	}
 	for range 200 {
 		if h.Machine.Service(name).State == "stopped" {
-			return h.Machine.Start(name)
+			return h.start(name)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -68,16 +68,6 @@ func (t Timing) orDefault() Timing {
 	return t
 }
 
-// Engine runs a command on a host.
-type Engine interface {
-	// Disk is the host's disk.
-	Disk(host string) (machine.FS, error)
-	// Run is the process that WinRM asks for.
-	Run(ctx context.Context, m *machine.Machine, p wsman.Process) uint32
-	// Close ends what it runs.
-	Close()
-}
-
 // The lab's account, and its passwords' lengths in bytes.
 const (
 	User   = "im_rotator"
@@ -103,7 +93,6 @@ type Lab struct {
 
 	api     *http.Server
 	apiAddr string
-	tokens  *webauth.Tokens
 	gate    *gate
 	control *http.Server
 }
@@ -114,7 +103,8 @@ type Host struct {
 	Machine *machine.Machine
 	Address string
 	server  *wsman.Server
-	started atomic.Int64 // processes that WinRM was asked for
+	manager ServiceManager // nil when the machine itself is
+	started atomic.Int64   // processes that WinRM was asked for
 
 	mu     sync.Mutex
 	down   bool
@@ -155,7 +145,7 @@ func Start(c Config) (*Lab, error) {
 	}
 	for _, h := range l.Hosts() {
 		for _, s := range h.services() {
-			if err := h.Machine.Start(s); err != nil {
+			if err := h.start(s); err != nil {
 				l.Close()
 				return nil, fmt.Errorf("%s: start %s: %w", h.Name, s, err)
 			}
@@ -229,6 +219,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 			return nil, err
 		}
 		m.FS = fs
+		h.manager, _ = e.(ServiceManager)
 		run = func(ctx context.Context, p wsman.Process) uint32 {
 			h.started.Add(1)
 			return e.Run(ctx, m, p)

@@ -152,12 +152,17 @@ func (l *Lab) history(dir, key string, old []byte) error {
 	if err != nil {
 		return err
 	}
-	entry := func(days int, name, version string, o state.Outcome) state.Entry {
-		return state.Entry{Time: time.Now().UTC().AddDate(0, 0, -days), Run: SeedRun, By: "lab", Secret: name, Version: version, Outcome: o, Detail: "seeded by the lab"}
+	var entries []state.Entry
+	done := func(days int, name, before, version string) {
+		e := state.Entry{Time: time.Now().UTC().AddDate(0, 0, -days), Run: SeedRun, By: "lab", Secret: name, Version: version,
+			Before: before, Outcome: state.Started, Detail: "seeded by the lab"}
+		entries = append(entries, e)
+		e.Time, e.Outcome = e.Time.Add(time.Minute), state.Done
+		entries = append(entries, e)
 	}
-	return store.Append(ctx,
-		entry(345, "license", OldLicense, state.Started), entry(345, "license", OldLicense, state.Done),
-		entry(93, "relaykey", OldKey, state.Started), entry(93, "relaykey", OldKey, state.Done))
+	done(345, "license", "2024-11", OldLicense)
+	done(93, "relaykey", "5", OldKey)
+	return store.Append(ctx, entries...)
 }
 
 func (l *Lab) environment() string {
@@ -200,6 +205,9 @@ func (l *Lab) Document() string {
 	}
 	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    publicKey: keys/license-vendor.pem\n    every: 1y\n  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n",
 		license, license, key)
+	if l.Admin.manager != nil {
+		b.WriteString("\n" + l.Admin.manager.Product())
+	}
 	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s', password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n  hosts:\n", Domain, User, l.URL())
 	for _, h := range l.Hosts() {
 		fmt.Fprintf(&b, "    %s: {address: \"%s\"}\n", h.Name, h.Address)

@@ -169,7 +169,8 @@ func (a *api) proveLicense(ctx context.Context, op site.ProveLicense) reconciler
 // sent: later than the last one that Admin knew while the relay was stopped, by Admin's own clock.
 func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(string)) reconciler.Report {
 	if len(op.Relays) == 0 {
-		return done("no relay is left to prove")
+		return failed(reconciler.Hinted(errors.New("every relay was left behind: nothing shows that the new key works"),
+			"look at what failed on the relays, mend it, and apply again"))[0]
 	}
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
 	defer cancel()
@@ -190,7 +191,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		}
 		if len(w.missing) == 0 {
 			return reconciler.Report{Outcome: state.Done, Up: w.up,
-				Evidence: fmt.Sprintf("%s connected, each with a heartbeat after its restart", plural(len(op.Relays), "relay"))}
+				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
 		}
 		if pause(ctx, a.poll) != nil {
 			return w.failed(op, last)
@@ -242,9 +243,16 @@ func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {
 	r.Up = w.up
 	if len(w.up) > 0 {
 		r.Missing = w.missing
-		r.Evidence = fmt.Sprintf("%d of %s connected, each with a heartbeat after its restart", len(w.up), plural(len(op.Relays), "relay"))
+		r.Evidence = fmt.Sprintf("%d of %s connected", len(w.up), plural(len(op.Relays), "relay")) + heartbeats(len(w.up))
 	}
 	return r
+}
+
+func heartbeats(n int) string {
+	if n == 1 {
+		return ", with a heartbeat after its restart"
+	}
+	return ", each with a heartbeat after its restart"
 }
 
 func plural(n int, thing string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
@@ -31,32 +32,61 @@ type file struct {
 	staged  string       // SHA-256 of what was staged, "" when nothing was
 }
 
-// open connects and starts PowerShell, once.
-func (h *host) open(ctx context.Context) (*winhost.Session, error) {
-	if h.session != nil {
-		return h.session, nil
-	}
-	select {
-	case h.site.opening <- struct{}{}:
-		defer func() { <-h.site.opening }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// connect opens a shell, once.
+func (h *host) connect(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shell != nil {
+		return nil
 	}
 	shell, err := h.site.config.Dial(ctx, h.name)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		h.shell = shell
+	}
+	return err
+}
+
+// start runs PowerShell in the shell, once.
+func (h *host) start(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.startLocked(ctx)
+}
+
+func (h *host) startLocked(ctx context.Context) error {
+	if h.session != nil {
+		return nil
 	}
 	program := ""
 	if h.site.config.PowerShell != nil {
 		program = h.site.config.PowerShell(h.name)
 	}
-	session, err := winhost.Open(ctx, shell, winhost.Config{Program: program})
+	session, err := winhost.Open(ctx, h.shell, winhost.Config{Program: program})
 	if err != nil {
-		_ = shell.Close(ctx)
-		return nil, err
+		h.drop(context.WithoutCancel(ctx))
+		return err
 	}
-	h.shell, h.session = shell, session
-	return session, nil
+	h.session = session
+	return nil
+}
+
+// open does both, for a host whose connection was lost, or that was not looked at.
+func (h *host) open(ctx context.Context) error {
+	if h.session != nil {
+		return nil
+	}
+	if err := h.site.connecting.enter(ctx); err != nil {
+		return err
+	}
+	defer h.site.connecting.leave()
+	if h.shell == nil {
+		shell, err := h.site.config.Dial(ctx, h.name)
+		if err != nil {
+			return err
+		}
+		h.shell = shell
+	}
+	return h.startLocked(ctx)
 }
 
 // close ends the shell, and with it the idle PowerShell process: between requests it has nothing under way.
@@ -82,13 +112,12 @@ func (h *host) forget() {
 
 // ask sends ops in one request and closes the session after an error: it is of no more use.
 func (h *host) ask(ctx context.Context, ops []winhost.Op, look bool) ([]winhost.Result, error) {
-	session, err := h.open(ctx)
-	if err != nil {
+	if err := h.open(ctx); err != nil {
 		return nil, err
 	}
-	send := session.Do
+	send := h.session.Do
 	if look {
-		send = session.Look
+		send = h.session.Look
 	}
 	results, err := send(ctx, ops)
 	if err == nil && len(results) != len(ops) {
@@ -101,15 +130,14 @@ func (h *host) ask(ctx context.Context, ops []winhost.Op, look bool) ([]winhost.
 	return results, nil
 }
 
-// look answers the reads in one request.
-func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Value) reconciler.Look {
+// look answers the reads in one request. Sent is when the process was asked for: its clock is compared with ours.
+func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Value, sent time.Time) reconciler.Look {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := &questions{host: h, salt: salt}
 	for _, r := range reads {
 		q.add(r)
 	}
-	sent := h.site.config.Now()
 	results, err := h.ask(ctx, q.ops, true)
 	if err != nil {
 		return reconciler.Look{Reach: reach(err), Err: err}

@@ -11,7 +11,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -44,7 +44,8 @@ type Config struct {
 	ReadFile func(path string) ([]byte, error)
 	// Salt keys the fingerprints of files in plans.
 	Salt func(ctx context.Context) (secret.Value, error)
-	// Parallel is how many connections are opened at once; 0 is 200.
+	// Parallel is how many hosts run a process for us at once, outside the switch; 0 is 200. As many more may be connected
+	// and wait for their turn.
 	Parallel int
 	// HostTimeout bounds one look or one batch on one host; 0 is 5 minutes.
 	HostTimeout time.Duration
@@ -59,10 +60,11 @@ type Config struct {
 
 // Site is a reconciler.Site.
 type Site struct {
-	config  Config
-	values  *kept
-	api     *api
-	opening chan struct{}
+	config Config
+	values *kept
+	api    *api
+	// connecting is held while a host is connected and its process started, running while it is looked at.
+	connecting, running gate
 
 	mu    sync.Mutex
 	hosts map[string]*host
@@ -82,7 +84,7 @@ func New(c Config) *Site {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Site{config: c, hosts: map[string]*host{}, opening: make(chan struct{}, c.Parallel)}
+	s := &Site{config: c, hosts: map[string]*host{}, connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
 	s.values = &kept{supply: c.Values, readFile: c.ReadFile}
 	if c.API != nil {
 		s.api = &api{client: c.API, poll: c.Poll, now: c.Now, names: s.computerNames}
@@ -109,7 +111,6 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 	// The values first: a live value is compared with them.
 	slices.SortStableFunc(order, func(a, b reconciler.Target) int { return first(b) - first(a) })
 	looks := make([]reconciler.Look, len(order))
-	slots := make(chan struct{}, s.config.Parallel)
 	var wg sync.WaitGroup
 	for i, t := range order {
 		run := func() {
@@ -124,11 +125,7 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 			run()
 			continue
 		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			run()
-		})
+		wg.Go(run) // hosts take turns at the gates
 	}
 	wg.Wait()
 	seen := reconciler.Seen{}
@@ -154,26 +151,69 @@ func failAll(targets []reconciler.Target, err error) reconciler.Seen {
 }
 
 func (s *Site) lookAt(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
-	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
-	defer cancel()
 	switch t.Kind {
+	case reconciler.HostTarget:
+		return s.lookAtHost(ctx, s.host(t.Name), reads, salt)
 	case reconciler.ValuesTarget:
 		return s.values.look(ctx, reads)
-	case reconciler.APITarget:
-		if s.api == nil {
-			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("the document declares no Admin API")}
-		}
-		return s.api.look(ctx, reads)
-	default:
-		h := s.host(t.Name)
-		look := h.look(ctx, reads, salt)
-		if !s.config.Stay {
-			h.close(context.WithoutCancel(ctx))
-			h.forget()
-		}
-		return look
+	}
+	if s.api == nil {
+		return reconciler.Look{Reach: reconciler.Broken, Err: errNoAPI}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+	defer cancel()
+	return s.api.look(ctx, reads)
+}
+
+// lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next
+// connections are made while these start. So a connection is there when its turn comes.
+func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read, salt secret.Value) reconciler.Look {
+	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: err} }
+	if err := s.connecting.enter(ctx); err != nil {
+		return fail(err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+	err := h.connect(waiting)
+	cancel()
+	if err == nil {
+		err = s.running.enter(ctx)
+	}
+	if err != nil {
+		s.connecting.leave()
+		return fail(err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, s.config.HostTimeout)
+	defer cancel()
+	sent := s.config.Now()
+	err = h.start(ctx)
+	s.connecting.leave()
+	look := fail(err)
+	if err == nil {
+		look = h.look(ctx, reads, salt, sent)
+	}
+	s.running.leave()
+	if !s.config.Stay {
+		h.close(context.WithoutCancel(ctx))
+		h.forget()
+	}
+	return look
+}
+
+var errNoAPI = errors.New("the document declares no Admin API")
+
+// gate lets so many in at once.
+type gate chan struct{}
+
+func (g gate) enter(ctx context.Context) error {
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
+
+func (g gate) leave() { <-g }
 
 // Do runs the steps of one target in order.
 func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
@@ -182,7 +222,7 @@ func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.S
 		return s.values.do(ctx, steps)
 	case reconciler.APITarget:
 		if s.api == nil {
-			return failed(fmt.Errorf("the document declares no Admin API"))
+			return failed(errNoAPI)
 		}
 		return s.api.do(ctx, steps, tell)
 	default:
@@ -203,9 +243,9 @@ func (s *Site) Close(ctx context.Context) {
 	s.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, h := range hosts {
-		s.opening <- struct{}{}
+		s.connecting <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-s.opening }()
+			defer s.connecting.leave()
 			h.close(ctx)
 		})
 	}

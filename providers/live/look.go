@@ -154,7 +154,7 @@ func (q *questions) setting(ctx context.Context, r site.Setting, results []winho
 	}
 	s, err := appsettings.Get(content.Expose(), r.Setting)
 	if err != nil {
-		seen.Version, seen.Refused = site.Unknown, err.Error()
+		seen.Version, seen.Refused = site.Unreadable, err.Error()
 		return seen, nil
 	}
 	if err := appsettings.Settable(content.Expose(), r.Setting); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"meshrotate/providers/appsettings"
@@ -48,13 +49,15 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	case err == nil:
 		seen.Kept = true
 	case !errors.Is(err, values.ErrNotKept):
-		seen.Problem = err.Error()
-		return seen
+		return trouble(seen, err)
+	default:
+		if err := k.supply.Keep.Check(ctx); err != nil {
+			return trouble(seen, err)
+		}
 	}
 	v, ok, err := k.supply.Peek(ctx, r.Secret)
 	if err != nil {
-		seen.Problem = err.Error()
-		return seen
+		return trouble(seen, err)
 	}
 	if !ok {
 		return seen // it will be generated
@@ -76,11 +79,17 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	}
 	same, found, err := k.supply.Keep.Match(ctx, r.Secret, v)
 	if err != nil {
-		seen.Problem = err.Error()
+		return trouble(seen, err)
 	}
 	if found && same != r.Secret.Version {
 		seen.SameAs = same
 	}
+	return seen
+}
+
+// trouble records why a value is not to be had.
+func trouble(seen *site.ValueSeen, err error) *site.ValueSeen {
+	seen.Problem, seen.Hint = strings.ReplaceAll(err.Error(), "\n", "; "), reconciler.HintOf(err)
 	return seen
 }
 

@@ -16,6 +16,8 @@ const (
 	Empty   = "empty"   // a key without a value
 	Short   = "short"   // fewer than 32 bytes: too weak to be a key
 	Unknown = "unknown" // a value that is no kept version
+	// Unreadable: .NET would refuse the file, so nobody knows.
+	Unreadable = "unreadable"
 )
 
 // Base is the state of a file that an edit starts from.
@@ -65,7 +67,7 @@ func shortName(path string) string {
 type SettingSeen struct {
 	Base
 	Key string
-	// Version is a kept version, or one of Absent, Empty, Short, Unknown.
+	// Version is a kept version, or one of Absent, Empty, Short, Unknown, Unreadable.
 	Version string
 	// Refused is why .NET would refuse the file, or why it cannot be edited, "" when it can.
 	Refused string
@@ -186,8 +188,8 @@ type ValueSeen struct {
 	SameAs string
 	// SourceChanged says that the source has another value now than the kept one: the version was not bumped with it.
 	SourceChanged bool
-	// Problem is why it is not available.
-	Problem string
+	// Problem is why it is not available, or why it cannot be kept; Hint says what to do.
+	Problem, Hint string
 	// License is what it says, when it was asked for as a license and can be read; LicenseProblem why it cannot.
 	License        *licensefile.License
 	LicenseProblem string

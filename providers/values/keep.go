@@ -45,6 +45,9 @@ type kept struct {
 	durable bool
 }
 
+// Check says whether values can be kept.
+func (k *Keep) Check(ctx context.Context) error { return k.seal.Check(ctx) }
+
 // NewKeep returns the keep in the folder of the state. It creates nothing, and needs no identity before something is
 // kept or opened.
 func NewKeep(stateDir string, seal *Seal) *Keep {

@@ -76,6 +76,12 @@ func NewIdentity() (identity secret.Value, recipient string, err error) {
 	return secret.NewString(id.String() + "\n"), id.Recipient().String(), nil
 }
 
+// Check says whether the identity is there and is one: without it nothing can be kept.
+func (s *Seal) Check(ctx context.Context) error {
+	_, err := s.unlock(ctx)
+	return err
+}
+
 // unlock returns the identities. It asks again after a failure.
 func (s *Seal) unlock(ctx context.Context) ([]age.Identity, error) {
 	s.mu.Lock()

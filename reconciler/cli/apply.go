@@ -182,7 +182,7 @@ func (n *session) run(ctx context.Context, run reconciler.Run) error {
 	show.Expect(run.Plan)
 	run.Tell = show.Tell
 	quiet := context.AfterFunc(ctx, func() {
-		show.Note("interrupted: ending at the next safe point; services that are down are started first. Once more kills the run")
+		show.Note("interrupted: ending at the next safe point, with services that are down started first; Ctrl-C again kills the run")
 	})
 	defer quiet()
 	began := n.program.app.Now()

@@ -104,6 +104,9 @@ func (p *process) apply(ctx context.Context, l *life) (*reconciler.Plan, reconci
 		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
 			p.t.Errorf("release: %v", err)
 		}
+	} else {
+		// The dead hold their lease until it is broken. Its heartbeat must end with the test, before its folder goes.
+		p.t.Cleanup(func() { _ = lease.Release(context.Background()) })
 	}
 	return plan, out
 }

@@ -120,7 +120,7 @@ func (f benchFlags) measure(ctx context.Context, l *child, b *Bench, say func(st
 			return err
 		}
 		say(fmt.Sprintf("plan %d of %d", i+1, f.runs))
-		run, err := l.verb(ctx, cli.ExitPending, "plan", "-o", "json", "--parallel", strconv.Itoa(f.parallel))
+		run, err := l.verb(ctx, cli.ExitPending, "plan", "--parallel", strconv.Itoa(f.parallel))
 		if err != nil {
 			return err
 		}

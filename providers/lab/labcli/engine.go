@@ -4,13 +4,27 @@ import (
 	"fmt"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/engine"
 	"meshrotate/reconciler"
 )
 
 // openEngine finds what runs the host script; "" is the model in Go.
 func openEngine(name string) (lab.Engine, error) {
-	if name == "" {
+	switch name {
+	case "":
 		return nil, nil
+	case "pwsh":
+		e, err := engine.OpenPwsh()
+		if err != nil {
+			return nil, reconciler.Hinted(err, "put a PowerShell called pwsh on PATH, or leave --engine out")
+		}
+		return e, nil
+	case "pwsh-windows":
+		e, err := engine.OpenWine()
+		if err != nil {
+			return nil, reconciler.Hinted(err, "put pwsh-windows and wine on PATH, or leave --engine out")
+		}
+		return e, nil
 	}
 	return nil, reconciler.Hinted(fmt.Errorf("no engine %q", name), "the engines are pwsh and pwsh-windows")
 }

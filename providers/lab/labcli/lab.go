@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -60,6 +61,7 @@ It is a model of the product, not Windows: see "What the lab cannot prove" in th
 }
 
 func runLab(ctx context.Context, io cli.Stdio, f labFlags) error {
+	debug.SetGCPercent(400) // the lab shares the machine with what is tried on it
 	l, dir, err := startLab(f)
 	if err != nil {
 		return err

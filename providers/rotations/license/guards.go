@@ -59,7 +59,11 @@ func (r *Rotation) guardFile(in reconciler.Input, all []live) []reconciler.Findi
 		}
 		return []reconciler.Finding{problem("value-unavailable", text, "look at secrets.license.from and at state.seal")}
 	case v.Problem != "":
-		return []reconciler.Finding{problem("value-unavailable", "the license file is not to be had: "+v.Problem, "look at secrets.license.from")}
+		hint := "look at secrets.license.from"
+		if v.Hint != "" {
+			hint = v.Hint
+		}
+		return []reconciler.Finding{problem("value-unavailable", "the license file is not to be had: "+v.Problem, hint)}
 	case v.LicenseProblem != "":
 		return []reconciler.Finding{problem("license-invalid", v.LicenseProblem, "ask for the file again; nothing was changed")}
 	case v.License == nil:

@@ -258,7 +258,7 @@ func (r *Rotation) describe(c *reconciler.Change, in reconciler.Input, w work) {
 	c.Proof = strings.Join(append(proofs, "Engine started after the file"), "; ")
 	say("verify", "%s", c.Proof)
 	if len(w.files) > 0 {
-		c.Undo = "the old file back, and reloaded, until verify has passed"
+		c.Undo = "the old file back, and read again, until verify has passed"
 	}
 	c.Outages = r.predict(in, w)
 }

@@ -76,7 +76,11 @@ func (r *Rotation) guardValue(in reconciler.Input) []reconciler.Finding {
 		} else if err := in.Seen[site.Values].Err; err != nil {
 			text += ": " + err.Error()
 		}
-		return []reconciler.Finding{problem("value-unavailable", text, "look at secrets.relayKey.from and at state.seal")}
+		hint := "look at secrets.relayKey.from and at state.seal"
+		if v != nil && v.Hint != "" {
+			hint = v.Hint
+		}
+		return []reconciler.Finding{problem("value-unavailable", text, hint)}
 	case v.Available && v.Bytes < MinBytes:
 		return []reconciler.Finding{problem("key-too-short", fmt.Sprintf("the key of version %s has %d bytes; at least %d are wanted", r.ref.Version, v.Bytes, MinBytes),
 			"write `from: generated`, or put a longer key at its source")}

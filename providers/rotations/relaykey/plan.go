@@ -35,6 +35,12 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+		if admin.whole() && len(filter(relays, live.whole)) == len(relays) {
+			c.Reason = r.ref.Version + " is live everywhere, and a guard objects"
+		}
+		if admin.whole() && !slices.ContainsFunc(relays, func(l live) bool { return !l.whole() }) {
+			c.Reason = "it is live, and a guard objects"
+		}
 		return c
 	case blocked:
 		c.Status, c.Reason = reconciler.Refused, r.reason(w)
@@ -148,6 +154,8 @@ func named(version string) string {
 		return "an empty key"
 	case site.Short:
 		return "a key that is too short"
+	case site.Unreadable:
+		return "a settings file that .NET refuses"
 	case site.Unknown:
 		return "a key that meshrotate does not know"
 	default:

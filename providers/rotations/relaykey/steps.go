@@ -107,7 +107,7 @@ func (r *Rotation) describe(c *reconciler.Change, in reconciler.Input, w work) {
 	}
 	proof := "Admin runs with it"
 	if n := len(w.prove); n > 0 {
-		proof = fmt.Sprintf("%s connected, each with a heartbeat after its restart; Admin accepts %s alone", count(n, "relay"), r.ref.Version)
+		proof = fmt.Sprintf("%s connected, %swith a heartbeat after its restart; Admin accepts %s alone", count(n, "relay"), each(n), r.ref.Version)
 	}
 	say("verify", "%s", proof)
 	if len(w.tidy) > 0 || files > 0 {
@@ -121,6 +121,14 @@ func (r *Rotation) describe(c *reconciler.Change, in reconciler.Input, w work) {
 		}
 	}
 	c.Outages = r.predict(in, w)
+}
+
+// each is for more than one.
+func each(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "each "
 }
 
 func orNobody(relays []live) string {
@@ -141,6 +149,9 @@ func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
 	last := map[string]float64{}
 	for _, o := range in.History.Outages(r.ref.Name) {
 		last[o.What] = o.Measured
+	}
+	if _, bounced := last["Admin"]; bounced != w.bounce {
+		clear(last) // a relay's restart alone is another outage than one with Admin's
 	}
 	guess := func(what string, seconds float64) float64 {
 		if m, ok := last[what]; ok {

@@ -1,0 +1,125 @@
+package examples_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"meshrotate/providers"
+	"meshrotate/providers/lab/labcli"
+	"meshrotate/reconciler/cli"
+	"meshrotate/specs"
+)
+
+const readme = "../README.md"
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(b), "\r\n", "\n")
+}
+
+func pipelines(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("pipelines/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no pipeline was found: %v", err)
+	}
+	return files
+}
+
+// TestDocumentInReadme loads the document that the README shows.
+func TestDocumentInReadme(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, readme), -1)
+	if len(blocks) == 0 {
+		t.Fatal("the README shows no document")
+	}
+	for _, b := range blocks {
+		if _, err := specs.Load("README.md", []byte(b[1]), providers.Sections()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestPipelinesAreYAML reads the pipelines as YAML: nothing here can run them.
+func TestPipelinesAreYAML(t *testing.T) {
+	for _, file := range pipelines(t) {
+		var root map[string]any
+		if err := yaml.Unmarshal([]byte(read(t, file)), &root); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if root["jobs"] == nil {
+			t.Errorf("%s has no jobs", file)
+		}
+	}
+}
+
+// TestCommandsExist looks up every command line that is shown, and its flags, in the program's help.
+func TestCommandsExist(t *testing.T) {
+	command := regexp.MustCompile("meshrotate ([a-z]+)((?: +[^\\s`|&;>)]+)*)")
+	flag := regexp.MustCompile(`(?:^| )(--[a-z-]+|-[a-z])\b`)
+	help := map[string]string{}
+	for _, file := range append(pipelines(t), readme) {
+		shown := 0
+		for line := range strings.Lines(read(t, file)) {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") {
+				continue // prose
+			}
+			line, _, _ = strings.Cut(line, "  #")
+			for _, m := range command.FindAllStringSubmatch(line, -1) {
+				verb := m[1]
+				if !strings.Contains(verbs(t, help), "\n  "+verb+" ") {
+					continue // prose
+				}
+				shown++
+				for _, f := range flag.FindAllStringSubmatch(m[2], -1) {
+					if !regexp.MustCompile(`[ ,]` + regexp.QuoteMeta(f[1]) + `[ ,]`).MatchString(helpOf(t, help, verb)) {
+						t.Errorf("%s: %s: %s has no flag %s", file, strings.TrimSpace(m[0]), verb, f[1])
+					}
+				}
+			}
+		}
+		if shown == 0 {
+			t.Errorf("%s shows no command", file)
+		}
+	}
+}
+
+func verbs(t *testing.T, help map[string]string) string { return helpOf(t, help, "") }
+
+// helpOf is the help of a verb, of the program for "".
+func helpOf(t *testing.T, known map[string]string, verb string) string {
+	t.Helper()
+	if _, ok := known[verb]; !ok {
+		args := []string{"--help"}
+		if verb != "" {
+			args = []string{verb, "--help"}
+		}
+		var out bytes.Buffer
+		app := func(func(string) (string, bool)) cli.App { return cli.App{Kinds: providers.Kinds()} }
+		program := app(nil)
+		program.Commands = labcli.Commands(app)
+		if code := cli.Main(t.Context(), args, cli.Stdio{Out: &out}, program); code != cli.ExitOK {
+			t.Fatalf("%v ended with %d", args, code)
+		}
+		known[verb] = out.String()
+	}
+	return known[verb]
+}
+
+// TestReadmePaths looks for every folder and file that the README names.
+func TestReadmePaths(t *testing.T) {
+	for _, m := range regexp.MustCompile("`((?:\\.ci|specs|reconciler|state|providers|examples)/[A-Za-z0-9_./-]*)`").FindAllStringSubmatch(read(t, readme), -1) {
+		if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"meshrotate/providers/lab/machine"
+)
+
+// channel answers what a process of the host script asks about the machine: one question a connection, on a Unix
+// socket in a folder that only this user can enter. A question is a word and its arguments, with a zero byte between
+// them, until the end of input. The answer is a Windows error number, 0 for none, and then its fields, likewise.
+type channel struct {
+	machine *machine.Machine
+	kill    func() // kills the process
+	started func() // the process runs
+
+	listener net.Listener
+	done     chan struct{}
+}
+
+func (c *channel) open(ctx context.Context, path string) error {
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("the lab's channel: %w", err)
+	}
+	c.listener, c.done = ln, make(chan struct{})
+	go func() {
+		defer close(c.done)
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			c.serve(ctx, conn)
+		}
+	}()
+	return nil
+}
+
+// close ends the channel. The process must have ended: it would wait for an answer.
+func (c *channel) close() {
+	_ = c.listener.Close()
+	<-c.done
+}
+
+func (c *channel) serve(ctx context.Context, conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	b, err := io.ReadAll(io.LimitReader(conn, 1<<16))
+	if err != nil {
+		return
+	}
+	question := strings.Split(string(b), "\x00")
+	fields, err := c.answer(ctx, question[0], append(question[1:], "", "")[:2])
+	if ctx.Err() != nil {
+		return // killed: it gets no answer
+	}
+	number := machine.Errno(0)
+	if err != nil && !errors.As(err, &number) {
+		number = 31 // ERROR_GEN_FAILURE
+	}
+	_, _ = io.WriteString(conn, strings.Join(append([]string{strconv.Itoa(int(number))}, fields...), "\x00"))
+}
+
+func (c *channel) answer(ctx context.Context, word string, args []string) ([]string, error) {
+	m, name := c.machine, args[0]
+	switch word {
+	case "started":
+		c.started()
+		return nil, nil
+	case "path":
+		return c.path(name), nil
+	case "identity":
+		return []string{m.GUID, m.Domain}, nil
+	case "environment":
+		env, ok := m.Environment(name)
+		if !ok {
+			return nil, machine.ErrNoService
+		}
+		var fields []string
+		for k, v := range env {
+			fields = append(fields, k, v)
+		}
+		return fields, nil
+	case "status":
+		s := m.Service(name)
+		if !s.Installed {
+			return nil, nil
+		}
+		// .NET counts time in ticks of 100 ns; this one counts from 1970.
+		return []string{string(s.State), fmt.Sprint(s.PID), fmt.Sprint(s.ExitCode), fmt.Sprint(s.StartedAt.UnixNano() / 100)}, nil
+	case "config":
+		s := m.Service(name)
+		return []string{s.Account, s.StartMode, s.ImagePath}, nil
+	case "dependents":
+		order := slices.Clone(m.Service(name).Dependents) // as they are to be started
+		slices.Reverse(order)
+		return order, nil
+	case "start":
+		return nil, c.around(ctx, "service.start", name, m.Start)
+	case "stop":
+		return nil, c.around(ctx, "service.stop", name, m.Stop)
+	case "point":
+		return nil, c.point(ctx, "file.swap", name, machine.When(args[1]))
+	}
+	return nil, errors.New("the script asks for " + word)
+}
+
+// path is where a file of the machine is on this one. A path that is not absolute stays as it is: the script has its
+// own answer to that.
+func (c *channel) path(path string) []string {
+	path = c.machine.Expand(path)
+	if d, ok := c.machine.FS.(disk); ok && len(path) > 2 && path[1] == ':' {
+		path = d.Local(path)
+	}
+	return []string{path}
+}
+
+// around does something to a service between two points where a fault may strike.
+func (c *channel) around(ctx context.Context, op, service string, do func(string) error) error {
+	if err := c.point(ctx, op, service, machine.Before); err != nil {
+		return err
+	}
+	if err := do(service); err != nil {
+		return err
+	}
+	return c.point(ctx, op, service, machine.After)
+}
+
+// point lets a fault strike. A process that it killed has no more effect.
+func (c *channel) point(ctx context.Context, op, object string, when machine.When) error {
+	if fail := strike(ctx, c.machine, machine.Point{Op: op, Object: object, When: when}, c.kill); fail != 0 {
+		return fail
+	}
+	return ctx.Err()
+}

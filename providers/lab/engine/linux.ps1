@@ -1,0 +1,73 @@
+# What stands in for Windows when the host script runs on Linux in a lab. Each alias takes the place of one of the
+# script's "Windows only" functions; everything else in the script is what runs on Windows. Files are real. The rest is
+# asked of the lab: see channel.go. No answer goes through a cmdlet or a pipeline, as in the script itself.
+Set-StrictMode -Version 2
+$ErrorActionPreference = 'Stop'
+
+# Ask WORD ARGUMENT ARGUMENT: the fields of the lab's answer. An error of the lab's Windows is thrown as one.
+function Ask([string]$word, [string]$first, [string]$second) {
+    $socket = [Net.Sockets.Socket]::new([Net.Sockets.AddressFamily]::Unix, [Net.Sockets.SocketType]::Stream, [Net.Sockets.ProtocolType]::Unspecified)
+    try {
+        $socket.Connect([Net.Sockets.UnixDomainSocketEndPoint]::new([Environment]::GetEnvironmentVariable('MESHROTATE_LAB_SOCKET')))
+        $stream = [Net.Sockets.NetworkStream]::new($socket)   # now: a socket whose other end has gone takes none
+        [void]$socket.Send([Text.Encoding]::UTF8.GetBytes($word + [char]0 + $first + [char]0 + $second))
+        $socket.Shutdown([Net.Sockets.SocketShutdown]::Send)
+        $text = [IO.StreamReader]::new($stream).ReadToEnd()
+    } finally { $socket.Dispose() }
+    if ($text -eq '') { throw [IO.IOException]::new('the lab does not answer') }
+    $fields = $text.Split([char]0)
+    if ($fields[0] -ne '0') { throw [ComponentModel.Win32Exception]::new([int]$fields[0]) }
+    for ($i = 1; $i -lt $fields.Length; $i++) { $fields[$i] }
+}
+
+function Use-Path([string]$path) { Ask 'path' $path }
+function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
+function New-LinuxFile([string]$path, [string]$like) {
+    $options = [IO.FileStreamOptions]::new()
+    $options.Mode = [IO.FileMode]::CreateNew; $options.Access = [IO.FileAccess]::Write; $options.Share = [IO.FileShare]::None
+    $options.UnixCreateMode = Use-Acl $like
+    $f = [IO.FileStream]::new($path, $options)
+    [IO.File]::SetUnixFileMode($path, (Use-Acl $like))   # whatever this process's umask took away
+    $f
+}
+function Use-Access([string]$path) {
+    $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
+    @{ owner = 'S-1-5-18'; usersCanRead = $open }
+}
+function Use-Replace([string]$from, [string]$to, [string]$backup) {
+    [void](Ask 'point' $to 'before')
+    [IO.File]::Replace($from, $to, $backup, $false)
+    [void](Ask 'point' $to 'after')
+}
+function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; elevated = 'yes' } }
+function Use-Environment([string]$service) {
+    $a = @(Ask 'environment' $service); $found = @{}
+    for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
+    $found
+}
+$global:startedAt = @{}   # processes of services that were seen, by id
+function Use-Status([string]$name) {
+    $a = @(Ask 'status' $name)
+    if ($a.Length -eq 0) { return $null }
+    if ($a[1] -ne '0') { $global:startedAt[[int]$a[1]] = [DateTime]::UnixEpoch.AddTicks([long]$a[3]) }
+    @{ state = $a[0]; processId = [int]$a[1]; exitCode = [long]$a[2] }
+}
+function Use-Config([string]$name) { $a = @(Ask 'config' $name); @{ account = $a[0]; startMode = $a[1]; imagePath = $a[2] } }
+function Use-Dependents([string]$name) { Ask 'dependents' $name }
+function Use-Start([string]$name) { [void](Ask 'start' $name) }
+function Use-Stop([string]$name) { [void](Ask 'stop' $name) }
+function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
+
+${alias:Resolve-HostPath} = 'Use-Path'
+${alias:New-HostFile} = 'New-LinuxFile'
+${alias:Get-HostAccess} = 'Use-Access'
+${alias:Invoke-HostReplace} = 'Use-Replace'
+${alias:Get-HostIdentity} = 'Use-Identity'
+${alias:Get-HostEnvironment} = 'Use-Environment'
+${alias:Get-HostServiceStatus} = 'Use-Status'
+${alias:Get-HostServiceConfig} = 'Use-Config'
+${alias:Get-HostServiceDependents} = 'Use-Dependents'
+${alias:Start-HostService} = 'Use-Start'
+${alias:Stop-HostService} = 'Use-Stop'
+${alias:Get-HostProcessStart} = 'Use-ProcessStart'
+[void](Ask 'started')

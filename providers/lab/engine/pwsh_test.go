@@ -1,0 +1,168 @@
+package engine_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/engine"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler/rotationtest"
+)
+
+func openPwsh(t *testing.T, relays int) (*world, *engine.Pwsh) {
+	t.Helper()
+	need(t, "pwsh")
+	e, err := engine.OpenPwsh()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newWorld(t, e, relays), e
+}
+
+// Everything that is real here: the program, WinRM with sealed NTLM, the script and its bootstrap, the PowerShell
+// engine with its logging, the files.
+func TestPwshRotates(t *testing.T) {
+	w, e := openPwsh(t, 2)
+	old := w.key(lab.OldKey)
+	hosts := append([]*lab.Host{w.lab.Admin}, w.lab.Relays...)
+	var before [][]byte
+	for _, h := range hosts {
+		before = append(before, w.read(h, h.Settings()))
+	}
+	argv := watchProcesses(t, e.Root())
+	w.rotate(2)
+	w.wantNewKey(old)
+	for i, h := range hosts {
+		w.wantEdited(h, before[i], old)
+	}
+	license, err := os.ReadFile(filepath.Join(w.dir, "licenses", lab.NewLicense+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []*lab.Host{w.lab.Admin, w.lab.EngineHost} {
+		if !bytes.Equal(w.read(h, lab.LicenseFile), license) {
+			t.Errorf("%s has another license", h.Name)
+		}
+	}
+	wantNoLeftovers(t, e.Root())
+
+	w.lab.Close() // a process's log is complete when it has ended
+	said := w.everything()
+	said["the processes"] = argv()
+	rotationtest.Search(t, w.values(old), said)
+	if n, started := len(w.recorded("events")), len(w.recorded("4688")); n != started || n < 8 {
+		t.Errorf("%d event logs of %d processes", n, started)
+	}
+	for i, text := range w.recorded("events") {
+		// The script's text, and a cmdlet that it calls: both kinds of events are there.
+		if !strings.Contains(text, "function Invoke-FileSwap") || !strings.Contains(text, "ConvertFrom-Json") {
+			t.Errorf("event log %d (%d bytes) does not hold what the engine logs: it proves nothing", i, len(text))
+		}
+	}
+	if !bytes.Contains(said["the processes"], []byte("-EncodedCommand")) {
+		t.Error("no process was seen: their command lines prove nothing")
+	}
+	if _, err := os.Stat(e.Root()); !os.IsNotExist(err) {
+		t.Errorf("the disks are still there: %v", err)
+	}
+}
+
+// A kill is a real one: the process is gone, at once, with what it had done by then.
+func TestPwshKilled(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		host         func(*lab.Lab) *lab.Host
+		fault        machine.Fault
+	}{
+		{"before Admin's start", "nothing runs then: the next run must find out and start it",
+			func(l *lab.Lab) *lab.Host { return l.Admin }, machine.Fault{Op: "service.start", When: machine.Before}},
+		{"after a relay's swap", "the file is new and nobody was told: the next run must see that by itself",
+			func(l *lab.Lab) *lab.Host { return l.Relays[0] }, machine.Fault{Op: "file.swap", When: machine.After}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, _ := openPwsh(t, 1)
+			delete(w.doc.Secrets, "license")
+			old := w.key(lab.OldKey)
+			c.fault.Times, c.fault.Action = 1, machine.Action{End: machine.EndCrash}
+			var struck atomic.Bool
+			strike := machine.Faults(c.fault)
+			c.host(w.lab).Points(func(p machine.Point) machine.Action {
+				a := strike(p)
+				if a.End != machine.EndNone {
+					struck.Store(true)
+				}
+				return a
+			})
+			_, out := w.run()
+			if !struck.Load() {
+				t.Fatalf("nothing was killed (%s): %+v", c.reason, out)
+			}
+			if plan, _ := w.run(); plan.Empty() && out.Err != nil {
+				t.Errorf("the first run failed (%v), and the second had nothing to do", out.Err)
+			}
+			if plan, _ := w.run(); !plan.Empty() {
+				t.Errorf("the third plan is not empty (%s): %+v", c.reason, plan.Changes)
+			}
+			w.wantNewKey(old)
+			w.lab.Close()
+			rotationtest.Search(t, w.values(old), w.everything())
+		})
+	}
+}
+
+// wantNoLeftovers demands that no backup and no staged file is left on the disks.
+func wantNoLeftovers(t *testing.T, root string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.Contains(filepath.Base(path), ".meshrotate-") {
+			t.Errorf("left behind: %s", path)
+		}
+		return nil // what is gone again is not left behind
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// watchProcesses collects the command lines and environments of the processes that this lab started, as any
+// administrator of the machine could. It needs Linux's /proc.
+func watchProcesses(t *testing.T, root string) (seen func() []byte) {
+	all := map[string]bool{}
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(30 * time.Millisecond):
+			}
+			found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, path := range found {
+				line, _ := os.ReadFile(path)
+				if !bytes.Contains(line, []byte("-EncodedCommand")) {
+					continue
+				}
+				env, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "environ"))
+				if bytes.Contains(env, []byte(root)) {
+					all[string(line)+"\n"+string(env)] = true
+				}
+			}
+		}
+	}()
+	return func() []byte {
+		close(quit)
+		<-done
+		var b bytes.Buffer
+		for text := range all {
+			b.WriteString(text + "\n")
+		}
+		return b.Bytes()
+	}
+}
