@@ -27,13 +27,13 @@ func main() {
 func app(lookup func(string) (string, bool)) cli.App {
 	return cli.App{
 		Kinds: providers.Kinds(),
-		Open: func(ctx context.Context, d *specs.Deployment, stay bool) (*cli.Live, error) {
+		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
 			store, err := providers.OpenState(d)
 			if err != nil {
 				return nil, err
 			}
 			tune(len(d.AllHosts()))
-			site, err := providers.Open(ctx, d, providers.Options{Stay: stay, LookupEnv: lookup})
+			site, err := providers.Open(ctx, d, providers.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: lookup})
 			if err != nil {
 				return nil, err
 			}

@@ -162,13 +162,13 @@ func app(t *testing.T, l *lab.Lab, dir string) cli.App {
 	}
 	return cli.App{
 		Kinds: providers.Kinds(),
-		Open: func(ctx context.Context, d *specs.Deployment, stay bool) (*cli.Live, error) {
+		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
 			d = on(d)
 			store, err := providers.OpenState(d)
 			if err != nil {
 				return nil, err
 			}
-			site, err := providers.Open(ctx, d, providers.Options{Stay: stay, LookupEnv: l.Env})
+			site, err := providers.Open(ctx, d, providers.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: l.Env})
 			return &cli.Live{Site: site, Ledger: store, Lock: store}, err
 		},
 		OpenState: func(_ context.Context, d *specs.Deployment) (state.Ledger, state.Lock, error) {

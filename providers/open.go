@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Stay keeps connections open after the look: steps will follow.
 	Stay bool
+	// Bound keeps the key of fingerprints, so that another run's are the same; without it nothing is written.
+	Bound bool
 	// Parallel is how many hosts are spoken to at once; 0 is the document's.
 	Parallel int
 	// LookupEnv is the environment; nil is os.LookupEnv.
@@ -62,6 +64,10 @@ func Open(ctx context.Context, d *specs.Deployment, o Options) (*live.Site, erro
 			}
 		}
 	}
+	salt := store.Salt
+	if !o.Bound {
+		salt = store.PresentSalt
+	}
 	api, err := c.adminAPI(ctx)
 	if err != nil {
 		return nil, err
@@ -72,7 +78,7 @@ func Open(ctx context.Context, d *specs.Deployment, o Options) (*live.Site, erro
 	}
 	parallel += len(d.AllHosts()) - len(d.Relays()) // the limit is for the fleet; Admin and Engine never wait for it
 	return live.New(live.Config{
-		Dial: c.dial, API: api, Values: supply, ReadFile: d.Origin.ReadFile, Salt: store.Salt, Parallel: parallel,
+		Dial: c.dial, API: api, Values: supply, ReadFile: d.Origin.ReadFile, Salt: salt, Parallel: parallel,
 		HostTimeout: d.Policy.HostTimeout.Of(), Stay: o.Stay,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
 		Closers:    []func(){c.close},

@@ -96,7 +96,7 @@ func answer(w http.ResponseWriter, v any) {
 
 func (l *Lab) getReady(w http.ResponseWriter, _ *http.Request) {
 	l.mu.Lock()
-	ok := l.admin.process != nil && time.Now().After(l.admin.ready) && l.admin.sql == l.sql
+	ok := !l.ailing && l.admin.process != nil && time.Now().After(l.admin.ready) && l.admin.sql == l.sql
 	l.mu.Unlock()
 	if !ok {
 		http.Error(w, "Unhealthy", http.StatusServiceUnavailable)

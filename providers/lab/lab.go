@@ -90,6 +90,8 @@ type Lab struct {
 	mu    sync.Mutex
 	admin adminState
 	mesh  map[*Host]*relayState
+	// ailing: Admin is never ready.
+	ailing bool
 
 	api     *http.Server
 	apiAddr string

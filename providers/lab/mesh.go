@@ -18,6 +18,13 @@ type adminState struct {
 	reloads int
 }
 
+// Ail keeps Admin from ever being ready, or lets it.
+func (l *Lab) Ail(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ailing = yes
+}
+
 // relayState is a relay's process and what Admin remembers of it.
 type relayState struct {
 	process *machine.Process

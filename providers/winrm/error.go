@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 )
@@ -62,7 +64,20 @@ type Error struct {
 
 // Error reads as "relay01: receive its output: outcome unknown: unexpected EOF".
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: %s: %s: %v", e.Host, e.Doing, e.Class, e.Err)
+	return fmt.Sprintf("%s: %s: %s: %s", e.Host, e.Doing, e.Class, cause(e.Err))
+}
+
+// cause leaves out the addresses of an established connection: our port is another one on every connection, and the
+// same trouble should read the same on every host.
+func cause(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op != "dial" && op.Err != nil {
+		return op.Op + ": " + op.Err.Error()
+	}
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return "the host closed the connection"
+	}
+	return fmt.Sprint(err)
 }
 
 // Unwrap is the cause, a *Fault when the host sent one.

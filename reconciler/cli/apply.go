@@ -63,7 +63,7 @@ looks at what is there and finishes.
 			return reconciler.Hinted(errors.New("there is nobody to ask: standard input is not a terminal; nothing was changed"),
 				"apply a saved plan (`meshrotate plan --out plan.json`, then `meshrotate apply plan.json`), or say --yes")
 		}
-		n, err := p.open(cmd.Context(), s, true)
+		n, err := p.open(cmd.Context(), s, Need{Steps: true, Bound: true})
 		if err != nil {
 			return err
 		}

@@ -40,14 +40,23 @@ type App struct {
 	// Schema is the document's JSON Schema; nil is the embedded one.
 	Schema []byte
 	// Open makes the deployment ready to be looked at and changed. It may connect when it is first needed. The
-	// document's policy says how many hosts at once. Stay keeps connections open after a look: steps will follow.
-	Open func(ctx context.Context, d *specs.Deployment, stay bool) (*Live, error)
+	// document's policy says how many hosts at once. Need says what for.
+	Open func(ctx context.Context, d *specs.Deployment, need Need) (*Live, error)
 	// OpenState opens the ledger and the lock alone, for verbs that need no hosts.
 	OpenState func(ctx context.Context, d *specs.Deployment) (state.Ledger, state.Lock, error)
 	// Commands are further verbs: lab, demo, bench. It may be nil.
 	Commands func(io Stdio) []*cobra.Command
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+}
+
+// Need is what a verb wants of an open deployment.
+type Need struct {
+	// Steps will follow the look: connections stay open.
+	Steps bool
+	// Bound: what is seen will be compared with what another run sees, so fingerprints must last. Without it nothing
+	// is written, not even on the first run.
+	Bound bool
 }
 
 // Live is an open deployment.

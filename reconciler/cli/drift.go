@@ -23,7 +23,7 @@ Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 	}
 	s := p.liveFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		v, _, err := p.survey(cmd.Context(), s)
+		v, _, err := p.survey(cmd.Context(), s, Need{})
 		if err != nil {
 			return err
 		}

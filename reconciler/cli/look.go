@@ -32,9 +32,8 @@ type view struct {
 	took    time.Duration
 }
 
-// open loads the document and opens the deployment. Stay keeps
-// connections open after the look. The caller closes it.
-func (p *program) open(ctx context.Context, s *source, stay bool) (*session, error) {
+// open loads the document and opens the deployment. The caller closes it.
+func (p *program) open(ctx context.Context, s *source, need Need) (*session, error) {
 	d, err := p.load(ctx, s)
 	if err != nil {
 		return nil, err
@@ -58,7 +57,7 @@ func (p *program) open(ctx context.Context, s *source, stay bool) (*session, err
 	default:
 		n.parallel = d.Policy.Parallel
 	}
-	if n.live, err = p.app.Open(ctx, &tuned, stay); err != nil {
+	if n.live, err = p.app.Open(ctx, &tuned, need); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.Name, err)
 	}
 	return n, nil
@@ -140,7 +139,12 @@ func (n *session) look(ctx context.Context, show *render.Progress) (*view, error
 		return nil, fmt.Errorf("read the ledger of %s: %w", n.document.Name, err)
 	}
 	v := &view{history: state.NewHistory(entries)}
-	seen := reconciler.Observe(ctx, n.live.Site, n.rotations, show.Tell)
+	tell := func(e reconciler.Event) {
+		if ctx.Err() == nil { // an interrupt is nobody's failure
+			show.Tell(e)
+		}
+	}
+	seen := reconciler.Observe(ctx, n.live.Site, n.rotations, tell)
 	if ctx.Err() != nil {
 		return nil, errors.New("interrupted while looking; nothing was changed")
 	}
@@ -155,8 +159,8 @@ func (n *session) look(ctx context.Context, show *render.Progress) (*view, error
 }
 
 // survey opens, looks and closes: all that plan, drift and status do with the hosts.
-func (p *program) survey(ctx context.Context, s *source) (*view, *session, error) {
-	n, err := p.open(ctx, s, false)
+func (p *program) survey(ctx context.Context, s *source, need Need) (*view, *session, error) {
+	n, err := p.open(ctx, s, need)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -50,7 +50,7 @@ func deploy(t *testing.T) *deployment {
 	}
 	must(t, d.w.save())
 	must(t, os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(document), 0o600))
-	d.app.Open = func(context.Context, *specs.Deployment, bool) (*cli.Live, error) {
+	d.app.Open = func(context.Context, *specs.Deployment, cli.Need) (*cli.Live, error) {
 		s, err := file.Open(filepath.Join(d.dir, ".meshrotate"))
 		return &cli.Live{Site: d.w, Ledger: s, Lock: s}, err
 	}

@@ -33,7 +33,7 @@ again and refuses when anything that the plan was made from has changed.
 	cmd.Flags().StringVar(&out, "out", "", "save the whole plan as JSON in this file, for apply")
 	_ = cmd.MarkFlagFilename("out", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		v, _, err := p.survey(cmd.Context(), s)
+		v, _, err := p.survey(cmd.Context(), s, Need{Bound: out != ""})
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,10 @@ again and refuses when anything that the plan was made from has changed.
 				return err
 			}
 		}
-		r := render.Plan{Plan: v.plan, Took: v.took, SavedTo: out, Next: s.apply(out), Host: s.host}
+		r := render.Plan{Plan: v.plan, Took: v.took, SavedTo: out, Host: s.host}
+		if len(v.plan.Blocked()) == 0 {
+			r.Next = s.apply(out)
+		}
 		if err := p.write(r); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ what is in the way on which host, and who is changing the deployment now.
 	}
 	s := p.liveFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		v, n, err := p.survey(cmd.Context(), s)
+		v, n, err := p.survey(cmd.Context(), s, Need{})
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func app() cli.App {
 	return cli.App{
 		Version: "v0.0.0-test",
 		Kinds:   []reconciler.Kind{kind("alpha"), kind("beta")},
-		Open: func(_ context.Context, d *specs.Deployment, _ bool) (*cli.Live, error) {
+		Open: func(_ context.Context, d *specs.Deployment, _ cli.Need) (*cli.Live, error) {
 			w, err := readWorld(filepath.Join(d.Origin.Dir, "world.json"))
 			if err != nil {
 				return nil, err

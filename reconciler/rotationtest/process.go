@@ -125,7 +125,7 @@ func guarded(t *testing.T, w *World, do func()) {
 			case <-stop:
 				done <- nil
 				return
-			case <-time.After(2 * time.Millisecond):
+			case <-time.After(5 * time.Millisecond):
 			}
 		}
 	}()

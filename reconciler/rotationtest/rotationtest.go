@@ -49,8 +49,8 @@ type World struct {
 type Fixture struct {
 	// New makes a world. It ends with the test.
 	New func(t *testing.T) *World
-	// Brief leaves out the interrupts, the faults of the connection and the kills at the ledger: a kind that runs
-	// together with the others in another fixture meets them there.
+	// Brief leaves out the interrupts, the faults of the connection, and the kills before a step and at the ledger: a
+	// kind that runs together with the others in another fixture meets them there.
 	Brief bool
 }
 

@@ -86,6 +86,18 @@ func (s *Store) Salt(context.Context) (secret.Value, error) {
 	return s.readSalt() // another process may have been first
 }
 
+// PresentSalt is Salt for a look that is compared with no other: where none was made yet it writes nothing, and returns
+// another one each time.
+func (s *Store) PresentSalt(context.Context) (secret.Value, error) {
+	salt, err := s.readSalt()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return salt, err
+	}
+	fresh := make([]byte, saltSize)
+	_, _ = rand.Read(fresh) // never fails: see its documentation
+	return secret.New(fresh), nil
+}
+
 func (s *Store) readSalt() (secret.Value, error) {
 	salt, err := durable.ReadFile(s.path("salt"))
 	if err != nil {

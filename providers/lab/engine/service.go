@@ -14,7 +14,7 @@ type service struct {
 	engine  *Wine
 	machine *machine.Machine
 	name    string // on the machine
-	real    string // in Wine
+	inWine  string // its name there
 	log     string // where its program writes every change of its state
 }
 
@@ -33,9 +33,9 @@ func (e *Wine) install(m *machine.Machine, name string) (*service, error) {
 	if s := e.services[name]; s != nil {
 		return s, nil
 	}
-	real := e.serviceName(name)
-	s := &service{engine: e, machine: m, name: name, real: real, log: filepath.Join(e.drive, "svc", real+".log")}
-	if err := e.windows("sc.exe", "create", real, "binPath=", `C:\svc\service.exe `+real+" "+serviceTimes, "start=", "demand"); err != nil {
+	inWine := e.serviceName(name)
+	s := &service{engine: e, machine: m, name: name, inWine: inWine, log: filepath.Join(e.drive, "svc", inWine+".log")}
+	if err := e.windows("sc.exe", "create", inWine, "binPath=", `C:\svc\service.exe `+inWine+" "+serviceTimes, "start=", "demand"); err != nil {
 		return nil, err
 	}
 	e.services[name] = s
@@ -49,7 +49,7 @@ func (e *Wine) Start(m *machine.Machine, name string) error {
 	if err != nil {
 		return err
 	}
-	return e.windows("sc.exe", "start", s.real)
+	return e.windows("sc.exe", "start", s.inWine)
 }
 
 // Stop asks the real service to stop.
@@ -61,19 +61,19 @@ func (e *Wine) Stop(m *machine.Machine, name string) error {
 	if m.Service(name).State == "stopped" {
 		return machine.ErrNotActive
 	}
-	return e.windows("sc.exe", "stop", s.real)
+	return e.windows("sc.exe", "stop", s.inWine)
 }
 
 // remove takes the real service away.
 func (s *service) remove() {
-	_ = s.engine.windows("sc.exe", "stop", s.real) // it may be stopped already
+	_ = s.engine.windows("sc.exe", "stop", s.inWine) // it may be stopped already
 	for range 50 {
 		if b, err := os.ReadFile(s.log); err != nil || lastState(string(b)) == "STOPPED" {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	_ = s.engine.windows("sc.exe", "delete", s.real)
+	_ = s.engine.windows("sc.exe", "delete", s.inWine)
 	_ = os.Remove(s.log)
 }
 
@@ -104,7 +104,7 @@ func (s *service) follow() {
 		}
 		if up && s.machine.Service(s.name).State == "stopped" {
 			up = false
-			_ = s.engine.windows("sc.exe", "stop", s.real)
+			_ = s.engine.windows("sc.exe", "stop", s.inWine)
 		}
 	}
 }

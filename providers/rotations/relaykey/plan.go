@@ -38,9 +38,6 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		if admin.whole() && len(filter(relays, live.whole)) == len(relays) {
 			c.Reason = r.ref.Version + " is live everywhere, and a guard objects"
 		}
-		if admin.whole() && !slices.ContainsFunc(relays, func(l live) bool { return !l.whole() }) {
-			c.Reason = "it is live, and a guard objects"
-		}
 		return c
 	case blocked:
 		c.Status, c.Reason = reconciler.Refused, r.reason(w)

@@ -1,0 +1,472 @@
+package providers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
+	"meshrotate/state"
+)
+
+// session is one run of the program against a world.
+type session struct {
+	w    *world
+	site reconciler.Site
+	end  func()
+
+	mu   sync.Mutex
+	said []string
+}
+
+func (w *world) session() *session {
+	w.t.Helper()
+	site, end, err := w.open(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &session{w: w, site: site, end: end}
+}
+
+func (s *session) say(v ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, fmt.Sprintf("%+v", v))
+}
+
+func (s *session) history() state.History {
+	s.w.t.Helper()
+	entries, err := s.w.store.Entries(s.w.t.Context())
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	return state.NewHistory(entries)
+}
+
+func (s *session) plan() *reconciler.Plan {
+	s.w.t.Helper()
+	seen := reconciler.Observe(s.w.t.Context(), s.site, s.w.rotations(), func(e reconciler.Event) { s.say(e) })
+	p, err := reconciler.MakePlan(s.w.doc, s.w.rotations(), reconciler.Input{Seen: seen, History: s.history(), Now: time.Now()})
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	s.say(string(b))
+	return p
+}
+
+func (s *session) apply(p *reconciler.Plan) reconciler.Outcome {
+	s.w.t.Helper()
+	lease, err := s.w.store.Acquire(s.w.t.Context(), state.Holder{Run: "r"})
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	defer func() { _ = lease.Release(context.Background()) }()
+	o := reconciler.Run{ID: fmt.Sprint(time.Now().UnixNano()), Site: s.site, Ledger: s.w.store, Lease: lease, Plan: p,
+		Parallel: 50, Now: time.Now, Tell: func(e reconciler.Event) { s.say(e) }}.Apply(s.w.t.Context())
+	s.say(o, o.Err)
+	return o
+}
+
+// close searches what was said, too.
+func (s *session) close() {
+	s.end()
+	rotationtest.Search(s.w.t, s.w.secrets(), map[string][]byte{"what the run said": []byte(strings.Join(s.said, "\n"))})
+}
+
+// run plans and applies.
+func (w *world) run() (*reconciler.Plan, reconciler.Outcome) {
+	w.t.Helper()
+	s := w.session()
+	defer s.close()
+	p := s.plan()
+	if p.Empty() || len(p.Blocked()) > 0 {
+		return p, reconciler.Outcome{}
+	}
+	return p, s.apply(p)
+}
+
+// converged demands that the next run ends well, and the one after it has nothing to do.
+func (w *world) converged() {
+	w.t.Helper()
+	p, o := w.run()
+	if o.Err != nil || len(o.Left) > 0 || len(p.Blocked()) > 0 {
+		w.t.Errorf("the next run did not converge: %v, left %v, blocked %+v", o.Err, o.Left, p.Blocked())
+	}
+	s := w.session()
+	defer s.close()
+	if again := s.plan(); !again.Empty() || len(again.Blocked()) > 0 {
+		w.t.Errorf("a further run plans %d steps: %+v", len(again.Steps), again.Changes)
+	}
+	w.await("every service runs", func() bool { return w.up() == nil })
+	w.await("the new key works, the old does not", func() bool { return w.keyWorks(w.kept("relaykey", lab.NewKey), w.old) == nil })
+	w.await("the license is served", func() bool { return w.licensed(lab.NewLicense) == nil })
+	rotationtest.Search(w.t, w.secrets(), w.said())
+}
+
+func (w *world) do(what, host string) {
+	w.t.Helper()
+	if _, err := w.lab.Break(what, host); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// says demands that an error names these, and has a hint.
+func says(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Error("there is no error")
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error does not name %q: %v", word, err)
+		}
+	}
+}
+
+func hinted(t *testing.T, err error) {
+	t.Helper()
+	if reconciler.HintOf(err) == "" {
+		t.Errorf("no hint: %v", err)
+	}
+}
+
+// finding is the first of a code.
+func finding(p *reconciler.Plan, code string) (reconciler.Finding, bool) {
+	for _, c := range p.Changes {
+		for _, f := range c.Findings {
+			if f.Code == code {
+				return f, true
+			}
+		}
+	}
+	return reconciler.Finding{}, false
+}
+
+// refused demands a plan that is blocked by this finding, and that nothing was done.
+func (w *world) refused(code string, words ...string) {
+	w.t.Helper()
+	p, _ := w.run()
+	f, ok := finding(p, code)
+	if !ok || len(p.Blocked()) == 0 {
+		w.t.Errorf("not refused with %s: %+v", code, p.Changes)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(f.Text+strings.Join(f.Hosts, " "), word) {
+			w.t.Errorf("the finding does not name %q: %+v", word, f)
+		}
+	}
+	if f.Hint == "" {
+		w.t.Errorf("no hint: %+v", f)
+	}
+	if err := w.keyWorks(w.old, ""); err != nil {
+		w.t.Errorf("refused, and yet: %v", err)
+	}
+}
+
+func (w *world) relay(n int) *lab.Host { return w.lab.Relays[n-1] }
+
+// when acts once, at a point of a host.
+func when(h *lab.Host, op string, moment machine.When, act func()) {
+	var once sync.Once
+	h.Points(func(p machine.Point) machine.Action {
+		if p.Op == op && p.When == moment {
+			once.Do(act)
+		}
+		return machine.Action{}
+	})
+}
+
+func write(t *testing.T, h *lab.Host, path string, change func([]byte) []byte) {
+	t.Helper()
+	b, _, err := h.Machine.FS.Read(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	h.Machine.FS.(*machine.Memory).Write(path, change(slices.Clone(b)))
+}
+
+func TestSituations(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		run          func(t *testing.T, w *world)
+	}{
+		{"a relay's key was changed behind our back", "only that relay is touched", func(t *testing.T, w *world) {
+			w.converged()
+			pid := w.relay(2).Machine.Service(lab.RelayService).PID
+			w.do("key", "relay-01")
+			w.converged()
+			if w.relay(2).Machine.Service(lab.RelayService).PID != pid {
+				t.Error("another relay was restarted")
+			}
+		}},
+		{"Admin's key was changed behind our back", "Admin gets the declared key again", func(t *testing.T, w *world) {
+			w.converged()
+			w.do("key", "im-admin")
+			w.converged()
+		}},
+		{"a service was stopped", "it is started and proven", func(t *testing.T, w *world) {
+			w.converged()
+			w.do("stop", "relay-01")
+			w.await("it is down", func() bool { return w.up() != nil })
+			w.converged()
+		}},
+		{"Admin was stopped", "its API is silent, and that is explained", func(t *testing.T, w *world) {
+			w.do("stop", "im-admin")
+			w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+			w.converged()
+		}},
+		{"a file changed between plan and apply", "the saved plan is refused, naming host and field", func(t *testing.T, w *world) {
+			s := w.session()
+			b, err := json.Marshal(s.plan())
+			s.close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved, err := reconciler.ReadSaved(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.do("edit", "relay-01")
+			s = w.session()
+			defer s.close()
+			err = saved.Check(s.plan(), s.history())
+			says(t, err, "relay-01.lab.example", "appsettings.json", "nothing was changed")
+			hinted(t, err)
+			w.converged()
+		}},
+		{"a file changed after the look", "it is never overwritten, and what was staged is removed", func(t *testing.T, w *world) {
+			s := w.session()
+			p := s.plan()
+			w.do("edit", "relay-01")
+			o := s.apply(p)
+			s.close()
+			says(t, o.Err, "relay-01.lab.example", lab.RelaySettings[strings.LastIndex(lab.RelaySettings, `\`)+1:], "conflict")
+			hinted(t, o.Err)
+			if err := w.keyWorks(w.old, ""); err != nil || o.Halted {
+				t.Errorf("%v %+v", err, o)
+			}
+			w.converged()
+		}},
+		{"a relay's file changed in the switch", "that relay is left behind, stopped; the others are done", func(t *testing.T, w *world) {
+			when(w.relay(1), "service.stop", machine.After, func() { w.do("edit", "relay-01") })
+			_, o := w.run()
+			if o.Err != nil || len(o.Left) != 1 || o.Left[0].Target.Name != w.relay(1).Name {
+				t.Errorf("%+v", o)
+			} else {
+				says(t, o.Left[0].Why, "relay-01", "conflict")
+				hinted(t, o.Left[0].Why)
+			}
+			w.converged()
+		}},
+		{"a relay is unplugged before the plan", "it would be cut off", func(t *testing.T, w *world) {
+			w.relay(1).Unplug(true)
+			w.refused("relay-unreachable", "relay-01")
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"a tolerated relay is unplugged before the plan", "the next run finishes it", func(t *testing.T, w *world) {
+			w.doc.Policy.Unreachable.Tolerate = []string{w.relay(1).Name}
+			w.relay(1).Unplug(true)
+			_, o := w.run()
+			if o.Err != nil || len(o.Left) != 1 || len(o.Proven) != 2 {
+				t.Errorf("%+v", o)
+			}
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"a relay is unplugged after its file was staged", "before the switch everything goes back", func(t *testing.T, w *world) {
+			when(w.relay(1), "file.stage", machine.After, func() { w.relay(1).Unplug(true) })
+			_, o := w.run()
+			says(t, o.Err, "relay-01")
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"a tolerated relay is unplugged after its file was staged", "the others go on", func(t *testing.T, w *world) {
+			w.doc.Policy.Unreachable.Count = 1
+			when(w.relay(1), "file.stage", machine.After, func() { w.relay(1).Unplug(true) })
+			_, o := w.run()
+			if o.Halted {
+				t.Logf("halted: %v", o.Err)
+			}
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"a relay is unplugged in its stop", "", func(t *testing.T, w *world) {
+			when(w.relay(1), "service.stop", machine.Before, func() { w.relay(1).Unplug(true) })
+			_, o := w.run()
+			if o.Err != nil {
+				says(t, o.Err, "relay-01")
+			}
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"a relay is unplugged while its file is replaced", "", func(t *testing.T, w *world) {
+			when(w.relay(1), "file.swap", machine.Before, func() { w.relay(1).Unplug(true) })
+			_, o := w.run()
+			if o.Err == nil && len(o.Left) == 0 {
+				t.Errorf("%+v", o)
+			}
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"a relay is unplugged after its start", "its proof is missing, the others' is not", func(t *testing.T, w *world) {
+			when(w.relay(1), "service.start", machine.After, func() { w.relay(1).Unplug(true) })
+			_, o := w.run()
+			if o.Halted {
+				t.Errorf("%+v", o)
+			}
+			w.relay(1).Unplug(false)
+			w.converged()
+		}},
+		{"Admin is unplugged in the switch", "nothing runs half rotated", func(t *testing.T, w *world) {
+			when(w.lab.Admin, "service.stop", machine.After, func() { w.lab.Admin.Unplug(true) })
+			_, o := w.run()
+			says(t, o.Err, "im-admin")
+			if !o.Halted || len(o.Proven) > 0 {
+				t.Errorf("%+v", o)
+			}
+			if err := w.sound(); err != nil {
+				t.Error(err)
+			}
+			w.lab.Admin.Unplug(false)
+			w.converged()
+		}},
+		{"Admin is never ready", "everything goes back", func(t *testing.T, w *world) {
+			w.doc.Product.API.ReadyTimeout.Seconds = 1
+			w.lab.Ail(true)
+			_, o := w.run()
+			says(t, o.Err, "admin is not ready")
+			hinted(t, o.Err)
+			if o.Halted || len(o.Proven) > 0 || len(o.Undone) != 2 {
+				t.Errorf("%+v", o)
+			}
+			w.lab.Ail(false)
+			w.await("the old key works again", func() bool { return w.keyWorks(w.old, "") == nil })
+			if err := w.licensed(lab.OldLicense); err != nil {
+				t.Error(err)
+			}
+			w.converged()
+		}},
+		{"a relay dies with an empty key: 1067", "it stays behind; the others are done", func(t *testing.T, w *world) {
+			when(w.relay(1), "file.swap", machine.After, func() {
+				write(t, w.relay(1), lab.RelaySettings, func([]byte) []byte { return []byte(`{"Relay":{"ApiKey":""}}`) })
+			})
+			_, o := w.run()
+			if o.Err != nil || len(o.Left) != 1 {
+				t.Fatalf("%+v", o)
+			}
+			says(t, o.Left[0].Why, "relay-01", "1067")
+			hinted(t, o.Left[0].Why)
+			w.converged()
+		}},
+		{"every relay dies at its start", "without one relay nothing is proven: it is taken back", func(t *testing.T, w *world) {
+			for _, h := range w.lab.Relays {
+				h.Points(machine.Faults(machine.Fault{Op: "service.start", When: machine.Before, Times: 1, Action: machine.Action{Fail: 1067}}))
+			}
+			_, o := w.run()
+			says(t, o.Err, "relay")
+			hinted(t, o.Err)
+			if o.Halted || !slices.Contains(o.Undone, "relaykey") {
+				t.Errorf("%+v", o)
+			}
+			w.await("the old key works again", func() bool { return w.keyWorks(w.old, "") == nil })
+			w.converged()
+		}},
+		{"a relay's file is broken: 1053", "it stays behind until somebody mends the file", func(t *testing.T, w *world) {
+			var whole []byte
+			when(w.relay(1), "file.swap", machine.After, func() {
+				write(t, w.relay(1), lab.RelaySettings, func(b []byte) []byte { whole = slices.Clone(b); return b[:len(b)/2] })
+			})
+			_, o := w.run()
+			if o.Err != nil || len(o.Left) != 1 {
+				t.Fatalf("%+v", o)
+			}
+			says(t, o.Left[0].Why, "relay-01", "1053")
+			hinted(t, o.Left[0].Why)
+			p, _ := w.run()
+			if f, ok := finding(p, "settings-refused"); !ok || !slices.Contains(f.Hosts, w.relay(1).Name) {
+				t.Errorf("a broken file is not refused: %+v", p.Changes)
+			}
+			write(t, w.relay(1), lab.RelaySettings, func([]byte) []byte { return whole })
+			w.converged()
+		}},
+		{"a relay's disk is full", "found before anything is stopped", func(t *testing.T, w *world) {
+			pid := w.lab.Admin.Machine.Service(lab.AdminService).PID
+			w.relay(1).Points(machine.Faults(machine.Fault{Op: "file.stage", When: machine.Before, Times: 1, Action: machine.Action{Fail: machine.ErrDiskFull}}))
+			_, o := w.run()
+			says(t, o.Err, "relay-01", "diskFull")
+			hinted(t, o.Err)
+			if w.lab.Admin.Machine.Service(lab.AdminService).PID != pid || o.Halted {
+				t.Errorf("something was stopped: %+v", o)
+			}
+			w.converged()
+		}},
+		{"a read-only file", "found before anything is stopped", func(t *testing.T, w *world) {
+			set := func(to bool) {
+				if err := w.relay(1).Machine.FS.(*machine.Memory).Set(lab.RelaySettings, func(i *machine.Info) { i.ReadOnly = to }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			set(true)
+			p, o := w.run()
+			if len(p.Blocked()) == 0 {
+				says(t, o.Err, "relay-01", "read-only")
+				hinted(t, o.Err)
+			}
+			if err := w.keyWorks(w.old, ""); err != nil {
+				t.Error(err)
+			}
+			set(false)
+			w.converged()
+		}},
+		{"the license file is cut short", "refused before anything is touched", func(t *testing.T, w *world) {
+			path := filepath.Join(w.dir, "licenses", lab.NewLicense+".key")
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []int{0, 10, len(whole) / 2, len(whole) - 20} {
+				if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p, _ := w.run()
+				if len(p.Blocked()) == 0 {
+					t.Errorf("cut to %d bytes, and not refused", n)
+				}
+			}
+			if err := os.WriteFile(path, whole, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w.converged()
+		}},
+		{"a variable overrides the key", "an edit would change nothing", func(t *testing.T, w *world) {
+			w.do("env", "relay-01")
+			w.refused("setting-overridden", "relay-01", "Relay__ApiKey")
+			w.do("unenv", "relay-01")
+			w.converged()
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			t.Log(c.reason)
+			c.run(t, newWorld(t, 2))
+		})
+	}
+}

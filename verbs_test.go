@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	git "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"meshrotate/state"
+)
+
+// files are a folder's files with their content and time of change.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[path] = info.ModTime().String() + string(text)
+		return err
+	}))
+	return all
+}
+
+// TestExitCodes asks every verb in every state, as text and as JSON, and shows that only apply writes.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	ask := func(state string, codes map[string]int) {
+		t.Helper()
+		before := files(t, w.dir)
+		for verb, code := range codes {
+			text := w.run(code, verb)
+			if text.out == "" {
+				t.Errorf("%s: %s says nothing", state, verb)
+			}
+			r := w.run(code, verb, "-o", "json")
+			var report map[string]any
+			r.json(t, &report)
+			for line := range strings.Lines(r.err) { // progress and errors are JSON too
+				if !json.Valid([]byte(line)) {
+					t.Errorf("%s: %s -o json: on standard error: %s", state, verb, line)
+				}
+			}
+		}
+		after := files(t, w.dir)
+		for path := range before {
+			if after[path] != before[path] {
+				t.Errorf("%s: %s was changed by a verb that only looks", state, path)
+			}
+		}
+		if len(after) != len(before) {
+			t.Errorf("%s: %d files, now %d", state, len(before), len(after))
+		}
+	}
+	verbs := func(look int) map[string]int {
+		return map[string]int{"plan": look, "drift": look, "status": look, "history": 0, "validate": 0, "schema": 0, "version": 0}
+	}
+	ask("a rotation is asked for", verbs(2))
+
+	w.run(1, "apply").says(t, "there is nobody to ask", "nothing was changed", "say --yes")
+	var outcome struct {
+		OK      bool
+		Secrets []struct{ Proven bool }
+	}
+	w.run(0, "apply", "--yes", "-o", "json").json(t, &outcome)
+	if !outcome.OK || len(outcome.Secrets) != 2 || !outcome.Secrets[0].Proven || !outcome.Secrets[1].Proven {
+		t.Errorf("%+v", outcome)
+	}
+	ask("everything is as declared", verbs(0))
+	w.run(0, "apply", "--yes").says(t, "nothing to do")
+	w.run(0, "unlock")
+
+	w.breaks("key", "relay-03")
+	ask("a relay has another key", verbs(2))
+	w.breaks("unplug", "relay-02")
+	ask("a relay does not answer", verbs(1))
+	w.run(1, "apply", "--yes").says(t, "nothing was changed", "relay-02")
+	w.breaks("plug", "relay-02")
+	w.breaks("file", "relay-01")
+	ask("a file that .NET refuses", verbs(1))
+}
+
+// TestUnplugged rotates while a relay is away: refused, tolerated by name, tolerated by number; and finished later.
+func TestUnplugged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ reason, policy string }{
+		{"by name", "policy: {unreachable: {tolerate: [relay-02.lab.example]}}"},
+		{"by number", "policy: {unreachable: {count: 1}}"},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			t.Parallel()
+			w := startWorld(t)
+			w.breaks("unplug", "relay-02")
+			w.run(1, "apply", "--yes").says(t, "nothing was changed", "relay-02", "hint: ")
+			w.rewrite("secrets:", c.policy+"\n\nsecrets:")
+			w.run(2, "plan").says(t, "relay-02")
+			r := w.run(3, "apply", "--yes")
+			r.says(t, "applied in part", "relay-02.lab.example", "then `meshrotate apply` again")
+			w.run(2, "drift").says(t, "relay-02.lab.example", "left behind by the last rotation")
+			w.run(0, "history").says(t, "left relay-02.lab.example")
+			w.breaks("plug", "relay-02")
+			w.run(2, "plan").says(t, "relay-02.lab.example")
+			w.run(0, "apply", "--yes")
+			w.converged()
+		})
+	}
+}
+
+// TestSavedPlan applies what was reviewed, once, or refuses and says what has changed.
+func TestSavedPlan(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	planned := func() { t.Helper(); w.run(2, "plan", "--out", "plan.json").says(t, "meshrotate apply plan.json") }
+	refused := func(says ...string) {
+		t.Helper()
+		before := files(t, filepath.Join(w.dir, ".meshrotate", "values"))
+		w.run(1, "apply", "plan.json").says(t, append(says, "hint: ")...)
+		if after := files(t, filepath.Join(w.dir, ".meshrotate", "values")); len(after) != len(before) {
+			t.Error("a refused plan minted a value")
+		}
+	}
+	planned()
+	w.breaks("edit", "relay-01")
+	refused("relay-01.lab.example: IdentityMeshRelayAgent\\appsettings.json was", "nothing was changed")
+
+	planned()
+	w.breaks("key", "relay-02")
+	refused("relay-02.lab.example: Relay:ApiKey in IdentityMeshRelayAgent\\appsettings.json was 6, now unknown")
+
+	planned()
+	w.breaks("stop", "relay-03")
+	refused("relay-03.lab.example: service IdentityMeshRelayAgent was running, now stop")
+	w.breaks("start", "relay-03")
+
+	w.rewrite("name: lab", "name: another")
+	refused("the saved plan is for lab, not for another")
+	w.rewrite("name: another", "name: lab")
+	w.rewrite("version: 7", "version: 8")
+	refused("the document has changed since the plan was saved")
+
+	w.rewrite("secrets:", "policy: {planTtl: 1s}\n\nsecrets:")
+	planned()
+	time.Sleep(2 * time.Second) // the plan ends in whole seconds
+	refused("the saved plan was good until")
+	w.rewrite("1s", "24h")
+
+	w.eventually("two relays are connected", func() bool { return true })
+	planned()
+	w.run(1, "apply", "plan.json", "--only", "license").says(t, "--only does not go with a saved plan")
+	w.run(0, "apply", "plan.json").says(t, "done: 2 secrets rotated and proven")
+	refused("already applied: a plan is used once")
+	w.converged()
+
+	must(t, os.WriteFile(filepath.Join(w.dir, "plan.json"), []byte(`{"format":"meshrotate.plan/v0"}`), 0o600))
+	refused("not a plan of format meshrotate.plan/v1")
+	w.run(1, "apply", "nowhere.json").says(t, "nowhere.json", "hint: ")
+}
+
+// TestFromGit takes the document from a revision. The commit is in the plan and in the ledger; the work tree is not read.
+func TestFromGit(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	repo, err := git.PlainInit(w.dir, false)
+	must(t, err)
+	tree, err := repo.Worktree()
+	must(t, err)
+	for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
+		_, err := tree.Add(name)
+		must(t, err)
+	}
+	who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
+	hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(w.dir, "meshrotate.yaml"), []byte("not what was committed"), 0o600))
+
+	from := []string{"--repo", ".", "--ref", hash.String(), "--path", "meshrotate.yaml"}
+	var plan struct{ Commit, Source string }
+	w.run(2, append([]string{"plan", "-o", "json"}, from...)...).json(t, &plan)
+	if plan.Commit != hash.String() || plan.Source != "meshrotate.yaml" {
+		t.Errorf("%+v, want commit %s", plan, hash)
+	}
+	w.run(0, append([]string{"validate"}, from...)...)
+	w.run(2, append([]string{"plan", "--out", "plan.json"}, from...)...).says(t, "lab at "+hash.String()[:7],
+		"meshrotate apply --repo . --ref "+hash.String()+" --path meshrotate.yaml plan.json")
+	w.run(0, append([]string{"apply", "plan.json"}, from...)...)
+	var history struct{ Rotations []state.Rotation }
+	w.run(0, append([]string{"history", "-o", "json"}, from...)...).json(t, &history)
+	if last := history.Rotations[len(history.Rotations)-1]; last.Commit != hash.String() || last.Outcome != state.Done {
+		t.Errorf("the ledger says %+v", last)
+	}
+	w.run(0, append([]string{"plan"}, from...)...)
+	w.run(1, "plan", "--repo", ".", "--ref", "nowhere").says(t, "nowhere", "hint: ")
+}
+
+// TestDemoJSON is the contract of `demo -o json`.
+func TestDemoJSON(t *testing.T) {
+	t.Parallel()
+	r := once(t, 0, "demo", "-o", "json")
+	var demo struct {
+		OK      bool
+		Secrets []struct {
+			Kind, Before, After string
+			Proven              *bool
+		}
+	}
+	r.json(t, &demo)
+	kinds := map[string]string{}
+	for _, s := range demo.Secrets {
+		if s.Proven == nil || !*s.Proven {
+			t.Errorf("%s is not proven", s.Kind)
+		}
+		kinds[s.Kind] = s.Before + " → " + s.After
+	}
+	if !demo.OK || len(demo.Secrets) != 2 || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
+		t.Errorf("%s", r.out)
+	}
+}
+
+// TestBenchJSON is the contract of `bench -o json`. Of its numbers only the counts are the same on every machine.
+func TestBenchJSON(t *testing.T) {
+	t.Parallel()
+	r := once(t, 0, "bench", "-o", "json", "--relays", "20", "--runs", "1")
+	var bench map[string]float64
+	r.json(t, &bench)
+	for _, name := range []string{"plan_over_floor", "requests_per_host", "powershell_per_host", "outage_over_one", "memory_mb", "start_ms"} {
+		if v, ok := bench[name]; !ok || v <= 0 {
+			t.Errorf("%s is %v, %v", name, v, ok)
+		}
+	}
+	if bench["requests_per_host"] > 8 || bench["powershell_per_host"] != 1 {
+		t.Errorf("%v requests and %v PowerShell processes for each host", bench["requests_per_host"], bench["powershell_per_host"])
+	}
+}
+
+// TestOffline runs the verbs that need nothing.
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if r := once(t, 0, "completion", shell); !strings.Contains(r.out, "meshrotate") || len(r.out) < 1000 {
+			t.Errorf("completion for %s: %.100s", shell, r.out)
+		}
+	}
+	var any map[string]any
+	once(t, 0, "schema").json(t, &any)
+	once(t, 0, "version", "-o", "json").json(t, &any)
+	if any["version"] == "" || any["go"] == "" {
+		t.Errorf("%v", any)
+	}
+	once(t, 0, "--help").says(t, "Every day:", "Exit codes:")
+	once(t, 1, "plan").says(t, "there is no meshrotate.yaml here", "`meshrotate lab` makes one to try")
+	once(t, 1, "aply").says(t, "did you mean `meshrotate apply`?")
+	once(t, 1, "plan", "--onyl", "license").says(t, "did you mean --only?")
+}
+
+// once runs the program in an empty folder, with no lab.
+func once(t *testing.T, code int, args ...string) result {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), env: append(os.Environ(), "NO_COLOR=1")}
+	r := w.run(code, args...)
+	if bytes.Contains(w.said.Bytes(), []byte("\x1b[")) {
+		t.Errorf("%v: escapes on a pipe", args)
+	}
+	return r
+}
