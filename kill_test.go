@@ -3,8 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,6 +112,45 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestHangup loses the terminal while services are down: they come up, however often the hangup is sent.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	r := w.start("apply", "--yes")
+	r.reaches("switch: began")
+	for range 3 {
+		r.signal(syscall.SIGHUP)
+		time.Sleep(50 * time.Millisecond)
+	}
+	got := r.wait()
+	if got.code != 3 {
+		t.Errorf("exit code %d, want 3\n%s", got.code, got.err)
+	}
+	got.says(t, "interrupted before verify: the terminal hung up")
+	w.eventually("all relays are connected again", w.connected)
+	w.run(0, "apply", "--yes")
+	w.converged()
+}
+
+// TestNobodyReads ends the reader of the run's output while services are down, as `| head` does. The run goes on.
+func TestNobodyReads(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	read, write, err := os.Pipe()
+	must(t, err)
+	cmd := exec.Command(program, "apply", "--yes")
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.dir, w.env, write, write
+	must(t, cmd.Start())
+	must(t, write.Close())
+	for s := bufio.NewScanner(read); s.Scan() && !strings.Contains(s.Text(), "switch: began"); {
+	}
+	must(t, read.Close())
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("%v: its report was not written, want exit code 3", err)
+	}
+	w.converged()
+}
+
 // TestInterruptedTwice ends the program at once.
 func TestInterruptedTwice(t *testing.T) {
 	t.Parallel()
@@ -137,5 +179,33 @@ func TestTwoApplies(t *testing.T) {
 	first.wait()
 	w.run(0, "apply", "--yes")
 	w.run(0, "unlock").says(t, "lab is not locked")
+	w.converged()
+}
+
+// TestUnlock takes the lock away from a run that is alive: it stops before its next effect, and the next apply finishes.
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	first := w.start("apply", "--yes")
+	first.reaches("switch: began")
+	w.run(1, "unlock", "--yes").says(t, "process ", "it looks ALIVE", "the holder was alive", "nothing was changed", "--fence")
+	h, held, err := w.store().Current(t.Context())
+	if !held || err != nil {
+		t.Fatalf("nobody holds the lock: %v", err)
+	}
+	w.run(1, "unlock", "--yes", "--fence", fmt.Sprint(h.Fence+1)).says(t, "somebody else holds it now")
+	w.run(0, "unlock", "--yes", "--fence", fmt.Sprint(h.Fence)).says(t, "the lock is removed")
+	got := first.wait()
+	if got.code != 3 {
+		t.Errorf("exit code %d, want 3", got.code)
+	}
+	got.says(t, "stopped where it was", "lock", "then apply again")
+	if strings.Contains(got.err, "verify: began") {
+		t.Error("it went on without the lock")
+	}
+	if t.Failed() {
+		t.Logf("%s\n%s", got.out, got.err)
+	}
+	w.run(0, "apply", "--yes")
 	w.converged()
 }

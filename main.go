@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -16,11 +17,29 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	survive(interrupt)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	code := cli.Main(ctx, os.Args[1:], cli.OS(), app(os.LookupEnv))
 	stop()
 	os.Exit(code)
+}
+
+// survive keeps a run alive whose terminal hangs up, or whose output nobody reads any more: services may be down. A hangup
+// is an interrupt, however often it is sent; a write to a closed pipe fails, and that is all. Under nohup a hangup is
+// nothing.
+func survive(interrupt context.CancelCauseFunc) {
+	signal.Ignore(syscall.SIGPIPE)
+	if signal.Ignored(syscall.SIGHUP) {
+		return
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		<-hangups
+		interrupt(errors.New("the terminal hung up"))
+	}()
 }
 
 // app puts the program together. Lookup is the environment that credentials come from.

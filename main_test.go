@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -21,8 +20,6 @@ import (
 	"time"
 
 	"meshrotate/providers/lab"
-	"meshrotate/providers/values"
-	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 	"meshrotate/state/file"
 )
@@ -264,54 +261,6 @@ func (w *world) converged() {
 	}
 	if h, held, err := w.store().Current(w.t.Context()); held || err != nil {
 		w.t.Errorf("the lock is held by %+v, %v", h, err)
-	}
-}
-
-// searchSecrets searches everything that was said, and every file of the folder that is not meant to hold a value.
-func (w *world) searchSecrets() {
-	ctx := context.Background()
-	lookup := func(name string) (string, bool) {
-		for _, e := range w.env {
-			if n, v, _ := strings.Cut(e, "="); n == name {
-				return v, true
-			}
-		}
-		return "", false
-	}
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: lookup})
-	must(w.t, err)
-	keep := values.NewKeep(filepath.Join(w.dir, ".meshrotate"), seal)
-	canaries := map[string]string{}
-	for _, name := range []string{"IM_LAB_PASSWORD", values.DefaultIdentity} {
-		canaries[name], _ = lookup(name)
-	}
-	versions, err := keep.Versions(ctx, "relaykey")
-	must(w.t, err)
-	for _, v := range versions {
-		key, err := keep.Get(ctx, secret.Ref{Name: "relaykey", Version: v})
-		must(w.t, err)
-		canaries["relay key "+v] = string(key.Expose())
-	}
-	if len(canaries) < 4 {
-		w.t.Errorf("%d secrets to search for: too few to mean anything", len(canaries))
-	}
-	texts := map[string]string{"the output": w.said.String()}
-	must(w.t, filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == "env" {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		texts[d.Name()] = string(text)
-		return err
-	}))
-	for what, value := range canaries {
-		for where, text := range texts {
-			for _, form := range []string{value, base64.StdEncoding.EncodeToString([]byte(value))} {
-				if value == "" || strings.Contains(text, form) {
-					w.t.Errorf("%s is in %s", what, where)
-				}
-			}
-		}
 	}
 }
 

@@ -182,17 +182,18 @@ func (c *connector) value(ctx context.Context, s *specs.Source, what string) (se
 		return v, nil
 	}
 	source, err := values.From(*s, values.Text, c.sources)
-	if err == nil {
-		var v secret.Value
-		if v, err = source.Get(ctx, secret.Ref{Name: what}); err == nil {
-			if c.got == nil {
-				c.got = map[specs.Source]secret.Value{}
-			}
-			c.got[*s] = v
-			return v, nil
-		}
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("%s: %w", what, err)
 	}
-	return secret.Value{}, fmt.Errorf("%s: %w", what, err)
+	v, err := source.Get(ctx, secret.Ref{Name: what})
+	if err != nil {
+		return secret.Value{}, err // it names what
+	}
+	if c.got == nil {
+		c.got = map[specs.Source]secret.Value{}
+	}
+	c.got[*s] = v
+	return v, nil
 }
 
 func (c *connector) certificate(ctx context.Context, s *specs.Certificate) (*tls.Certificate, error) {

@@ -64,6 +64,8 @@ type progress struct {
 	failed   map[string]error    // by secret: it was not proven
 	cause    error               // the first failure that is not its target's own
 	halted   bool
+	// recorded: by secret, the ledger has taken that it is proven.
+	recorded map[string]bool
 	// switching: the first step of the switch was begun.
 	switching bool
 }
@@ -254,7 +256,7 @@ func (p *progress) outcome() Outcome {
 		if c.Status != Rotate {
 			continue
 		}
-		if p.proven(c) && !p.halted {
+		if p.recorded[c.Secret.Name] {
 			o.Proven = append(o.Proven, Proven{Change: c, Evidence: p.evidence[c.Secret.Name], Outages: p.outages(c)})
 		}
 		for _, t := range c.Left {

@@ -58,9 +58,10 @@
 //
 // What a report means depends on where it is. A target that fails alone, or that the policy tolerates when it cannot be
 // reached, is left behind: the others go on without it ([Narrower]), and the next run finishes it. So is a host that
-// one proof about many did not hold for. In Verify a failed proof fails its secrets; the proofs of the others go on. A failure in Retire leaves its target behind, for by then
-// everything is proven. Any other failure ends the way forward. Unknown, from the switch on, halts the run where it
-// is: undoing what may not have happened would be a guess.
+// one proof about many did not hold for. In Verify a failed proof fails its secrets; the proofs of the others go on. A
+// failure in Retire leaves its target behind, for by then everything is proven. Any other failure ends the way forward.
+// Unknown, from the first changed file on, halts the run where it is: undoing what may not have happened would be a
+// guess.
 //
 // An interrupt is heard between barriers, and not within the switch: services that are down come up first.
 //

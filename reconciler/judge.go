@@ -92,7 +92,7 @@ func (p *progress) judgeFailure(phase Phase, t batch, s Step, r Report) {
 		p.leave(t.target, s, err)
 	case r.Outcome == state.Unknown || r.Outcome == "":
 		p.fail(s, err)
-		p.halted = phase != Prepare && phase != Accept
+		p.halted = phase > Stop // until a file is changed everything can be put back, whatever happened to this step
 	default:
 		p.fail(s, err)
 	}

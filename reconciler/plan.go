@@ -148,7 +148,7 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	}
 	diffs := Differences(s.Seen, now.Seen)
 	if len(diffs) == 0 {
-		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: the ledger or this program has changed",
+		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: a relay's connection, the ledger or this program has changed",
 			len(s.Steps), len(now.Steps)), again)
 	}
 	err := fmt.Errorf("the plan is no longer true: %s", diffs[0])

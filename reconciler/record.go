@@ -62,6 +62,7 @@ func (p *progress) recordProven(ctx context.Context) {
 		return
 	}
 	var entries []state.Entry
+	proven := map[string]bool{}
 	for _, c := range p.run.Plan.Changes {
 		if c.Status != Rotate || !p.proven(c) {
 			continue
@@ -78,10 +79,13 @@ func (p *progress) recordProven(ctx context.Context) {
 		}
 		slices.Sort(e.Left)
 		entries = append(entries, e)
+		proven[c.Secret.Name] = true
 	}
 	if err := p.run.Ledger.Append(context.WithoutCancel(ctx), entries...); err != nil {
 		p.halt(fmt.Errorf("the rotation is proven, but the ledger does not take it: %w", err))
+		return
 	}
+	p.recorded = proven
 }
 
 // outages compares what was measured with what the change predicted. A fleet's outage runs from the first stop to the

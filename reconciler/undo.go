@@ -91,7 +91,9 @@ func (p *progress) runBack(ctx context.Context, back []Step) error {
 					break // it was left behind, and the next run looks at it again
 				}
 				if r.Outcome != state.Done && first == nil {
-					first = fmt.Errorf("%s: %w", t.target, r.Err)
+					if first = r.Err; first == nil {
+						first = fmt.Errorf("%s: no answer", t.target)
+					}
 				}
 			}
 		}

@@ -78,34 +78,6 @@ func TestReadManyRelays(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	var list []Relay
-	for _, name := range []string{"RELAY-01", "relay-02.hq.example", "relay-02.dmz.example", "relay-03.hq.example", "relay-03.hq.example", "10.0.0.4"} {
-		list = append(list, Relay{Name: name})
-	}
-	x := Relays{List: list}.Index()
-	for _, test := range []struct {
-		reason, host string
-		want         int
-	}{
-		{"a machine's name stands for a host of any domain", "relay-01.hq.example", 1},
-		{"whatever the case", "relay-01", 1},
-		{"the whole name", "relay-02.hq.example", 1},
-		{"with the dot of the root", "relay-02.hq.example.", 1},
-		{"another domain is another host", "relay-02.lab.example", 0},
-		{"a bare name that fits two", "relay-02", 2},
-		{"a host that is listed twice", "relay-03.hq.example", 2},
-		{"an address", "10.0.0.4", 1},
-		{"an address has no first label", "10.0.0.5", 0},
-		{"a bare name is no part of an address", "10", 0},
-		{"nobody", "relay-99", 0},
-	} {
-		if got := x.Find(test.host); len(got) != test.want {
-			t.Errorf("%s: %s gives %v", test.reason, test.host, got)
-		}
-	}
-}
-
 func TestAnAnswerThatIsTooLong(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -21,12 +21,13 @@ type Mishap struct {
 // Mishaps are all that the lab offers, for `meshrotate lab break`.
 func Mishaps() []Mishap {
 	return []Mishap{
-		{"key", "put another relay key into the settings and restart the service", (*Lab).breakKey},
+		{"key", "put another relay key there and restart the service", (*Lab).breakKey},
 		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.stop(h.services()[0]) }},
 		{"start", "start the service", func(_ *Lab, h *Host) error { return h.start(h.services()[0]) }},
 		{"file", "cut the settings file in half", func(_ *Lab, h *Host) error {
 			return h.edit(h.Settings(), func(b []byte) []byte { return b[:len(b)/2] })
 		}},
+		{"mend", "write the settings file anew, with the key that Admin runs with", (*Lab).mend},
 		{"edit", "change a harmless byte of the settings file", func(_ *Lab, h *Host) error {
 			return h.edit(h.Settings(), func(b []byte) []byte { return append(b, '\n') })
 		}},
@@ -48,17 +49,30 @@ func Mishaps() []Mishap {
 func (l *Lab) Break(what, host string) (string, error) {
 	h := l.Host(host)
 	if h == nil {
-		return "", fmt.Errorf("the lab has no host %q", host)
+		return "", fmt.Errorf("the lab has no host %q: it has %s", host, l.named())
 	}
 	for _, m := range Mishaps() {
 		if m.Name == what {
 			if err := m.act(l, h); err != nil {
 				return "", fmt.Errorf("%s: %w", h.Name, err)
 			}
-			return h.Name + ": done: " + m.Does, nil
+			return "done on " + label(h.Name) + ": " + m.Does, nil
 		}
 	}
-	return "", fmt.Errorf("the lab knows no mishap %q", what)
+	var names []string
+	for _, m := range Mishaps() {
+		names = append(names, m.Name)
+	}
+	return "", fmt.Errorf("the lab knows no mishap %q: there are %s", what, strings.Join(names, ", "))
+}
+
+// named lists the hosts by their short names.
+func (l *Lab) named() string {
+	text := label(l.Admin.Name) + ", " + label(l.EngineHost.Name)
+	if n := len(l.Relays); n > 0 {
+		text += ", " + label(l.Relays[0].Name) + " to " + label(l.Relays[n-1].Name)
+	}
+	return text
 }
 
 // Settings is the path of the host's settings file.
@@ -90,6 +104,22 @@ func (h *Host) write(path string, content []byte) error {
 	}
 	m.Write(path, content)
 	return m.Set(path, func(i *machine.Info) { i.UsersCanRead = false })
+}
+
+// mend writes settings as they were when the lab began, but for the key.
+func (l *Lab) mend(h *Host) error {
+	key := l.Keys()[l.Admin.Name]
+	if key == "" {
+		return fmt.Errorf("%s runs without a key now: start it first", AdminService)
+	}
+	text := relaySettings(key)
+	switch h {
+	case l.Admin:
+		text = adminSettings(key, l.sql)
+	case l.EngineHost:
+		text = engineSettings(l.sql)
+	}
+	return h.write(h.Settings(), []byte(text))
 }
 
 func (l *Lab) breakKey(h *Host) error {
@@ -145,25 +175,48 @@ func (l *Lab) breakLicense(h *Host) error {
 	return nil
 }
 
-// Show says what really runs, in words and without a value.
+// maxShown is how many relays Show lists.
+const maxShown = 20
+
+// Show says what really runs, in words and without a value. Of a large fleet it lists the relays that differ.
 func (l *Lab) Show() string {
 	var b strings.Builder
 	keys := l.Keys()
 	fmt.Fprintf(&b, "Admin API %s, %d of %d relays connected\n", l.URL(), l.Connected(), len(l.Relays))
+	whole := 0
 	for i, h := range l.Hosts() {
-		if i == 12 && len(l.Relays) > 12 {
-			fmt.Fprintf(&b, "and %d more relays\n", len(l.Relays)-10)
+		note, usual := l.note(h, keys)
+		if usual && len(l.Relays) > maxShown && h.services()[0] == RelayService {
+			whole++
+			continue
+		}
+		if i-whole > 2*maxShown {
+			b.WriteString("and more\n")
 			break
 		}
-		s := h.Machine.Service(h.services()[0])
-		note := ""
-		if k, ok := keys[h.Name]; ok && h != l.Admin {
-			note = ", runs with another key than Admin"
-			if k == keys[l.Admin.Name] {
-				note = ", runs with Admin's key"
-			}
-		}
-		fmt.Fprintf(&b, "%-28s %s %s%s\n", h.Name, h.services()[0], s.State, note)
+		fmt.Fprintf(&b, "%-24s %s\n", h.Name, note)
+	}
+	if whole > 0 {
+		fmt.Fprintf(&b, "%-24s running with Admin's key\n", fmt.Sprint(whole, " more relays"))
 	}
 	return b.String()
+}
+
+// note is what a host does; usual says that it does what it should.
+func (l *Lab) note(h *Host, keys map[string]string) (note string, usual bool) {
+	note = string(h.Machine.Service(h.services()[0]).State)
+	usual = note == "running"
+	if k, ok := keys[h.Name]; ok && h != l.Admin {
+		if k == keys[l.Admin.Name] {
+			note += " with Admin's key"
+		} else {
+			note, usual = note+" with another key than Admin", false
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.down {
+		note, usual = note+", unplugged", false
+	}
+	return note, usual
 }

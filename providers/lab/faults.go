@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"time"
+
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
 )
@@ -24,6 +26,19 @@ func (h *Host) Unplug(down bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.down = down
+}
+
+// Skew puts a host's clock ahead of the true time, or behind it.
+func (h *Host) Skew(by time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.skew = by
+}
+
+func (h *Host) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Add(h.skew)
 }
 
 func (h *Host) fault(e wsman.Event) wsman.Fault {

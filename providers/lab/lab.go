@@ -110,6 +110,7 @@ type Host struct {
 
 	mu     sync.Mutex
 	down   bool
+	skew   time.Duration
 	faults func(wsman.Event) wsman.Fault
 	points func(machine.Point) machine.Action
 }
@@ -227,7 +228,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 			return e.Run(ctx, m, p)
 		}
 	}
-	m.Hook = h.point
+	m.Hook, m.Now = h.point, h.clock
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }
 	}

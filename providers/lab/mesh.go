@@ -142,4 +142,15 @@ func (l *Lab) Served() *licensefile.License {
 }
 
 // SQL is the connection string that the database accepts.
-func (l *Lab) SQL() string { return l.sql }
+func (l *Lab) SQL() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sql
+}
+
+// SetSQL changes it, as whoever rotates the login does.
+func (l *Lab) SetSQL(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sql = s
+}

@@ -208,7 +208,7 @@ func (l *Lab) Document() string {
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
 	}
-	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s', password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n  hosts:\n", Domain, User, l.URL())
+	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n  hosts:\n", Domain, User, l.URL())
 	for _, h := range l.Hosts() {
 		fmt.Fprintf(&b, "    %s: {address: \"%s\"}\n", h.Name, h.Address)
 	}

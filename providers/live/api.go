@@ -97,10 +97,7 @@ func (a *api) one(ctx context.Context, op reconciler.Op, say func(string)) recon
 	case site.AwaitReady:
 		return a.awaitReady(ctx, op, say)
 	case site.ReloadLicense:
-		if err := a.client.ReloadLicense(ctx); err != nil && adminapi.KindOf(err) != adminapi.Lost {
-			return failed(err)[0]
-		}
-		return done("asked to reload") // whether it did is for the proof to say
+		return a.reload(ctx)
 	case site.NoteLicense:
 		l, err := a.license(ctx)
 		if err != nil {
@@ -147,6 +144,21 @@ func (a *api) baseline(ctx context.Context) (*baseline, error) {
 
 // licensePatience is how long Admin may take to serve a license that it was asked to reload.
 const licensePatience = 15 * time.Second
+
+// reload asks Admin to read its license again. An undo starts Admin just before, and it may not listen yet.
+func (a *api) reload(ctx context.Context) reconciler.Report {
+	ctx, cancel := context.WithTimeout(ctx, licensePatience)
+	defer cancel()
+	for {
+		err := a.client.ReloadLicense(ctx)
+		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
+			return done("asked to reload") // whether it did is for the proof to say
+		}
+		if adminapi.KindOf(err) != adminapi.Unreachable || pause(ctx, a.poll) != nil {
+			return failed(err)[0]
+		}
+	}
+}
 
 func (a *api) proveLicense(ctx context.Context, op site.ProveLicense) reconciler.Report {
 	ctx, cancel := context.WithTimeout(ctx, licensePatience)
@@ -207,31 +219,17 @@ type waiting struct {
 }
 
 func (w *waiting) check(list *site.RelaysSeen, since *baseline, now time.Time) {
-	byName := make(map[string]site.RelaySeen, len(list.Relays))
-	for _, r := range list.Relays {
-		byName[strings.ToLower(r.Name)] = r
-	}
+	listed := list.Directory(w.missing, w.names)
 	var missing []string
 	for _, host := range w.missing {
-		r, ok := find(byName, host, w.names[host])
-		if !ok || r.Connected == nil || !*r.Connected || !r.Heartbeat.After(since.at) || !r.Heartbeat.After(since.beats[strings.ToLower(r.Name)]) {
+		r := listed.Of[host]
+		if r == nil || r.Connected == nil || !*r.Connected || !r.Heartbeat.After(since.at) || !r.Heartbeat.After(since.beats[strings.ToLower(r.Name)]) {
 			missing = append(missing, host)
 			continue
 		}
 		w.up[host] = now
 	}
 	w.missing = missing
-}
-
-// find tries the names under which Admin may know a host.
-func find(byName map[string]site.RelaySeen, host, computer string) (site.RelaySeen, bool) {
-	label, _, _ := strings.Cut(host, ".")
-	for _, name := range []string{host, computer, label} {
-		if r, ok := byName[strings.ToLower(name)]; ok && name != "" {
-			return r, true
-		}
-	}
-	return site.RelaySeen{}, false
 }
 
 func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {

@@ -105,7 +105,7 @@ type Discard struct {
 }
 
 func (o Discard) Target() reconciler.Target { return Host(o.Host) }
-func (o Discard) Key() string               { return "discard " + o.Path }
+func (o Discard) Key() string               { return "discard copies of " + o.Path }
 func (o Discard) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(Discard)
 	if !ok {

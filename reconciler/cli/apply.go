@@ -31,9 +31,9 @@ With a saved plan, apply looks again and refuses when anything differs from
 what the plan saw, naming the host and the field. Without one it shows the plan
 and asks.
 
-An interrupt (Ctrl-C) ends the run at the next safe point: services that are
-down are started first. A second one kills it. Either way, run apply again: it
-looks at what is there and finishes.
+An interrupt (Ctrl-C) or a lost terminal ends the run at the next safe point:
+services that are down are started first. A second Ctrl-C kills it. Either way,
+run apply again: it looks at what is there and finishes.
 ` + exitCodes,
 		Example: `  meshrotate apply                       show the plan, ask, do it
   meshrotate apply plan.json             exactly this plan, or nothing
@@ -98,6 +98,9 @@ func (n *session) apply(ctx context.Context, saved *reconciler.Saved, yes bool) 
 	run := n.program.runID()
 	by := n.program.user()
 	lease, err := n.live.Lock.Acquire(ctx, state.Holder{Run: run, By: by, Commit: n.document.Origin.Commit})
+	if ctx.Err() != nil && err != nil {
+		return errInterrupted
+	}
 	if err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
@@ -144,7 +147,7 @@ func (n *session) agreed(ctx context.Context, lease state.Lease, v *view, saved 
 		return nil
 	}
 	_ = lease.Doing(ctx, "waiting for an answer at the prompt")
-	return n.program.ask(ctx, "Apply these changes?")
+	return n.program.ask(ctx, "Apply this to "+v.plan.Deployment+"?")
 }
 
 // stuckHint adds the way around a secret that is stuck.
@@ -195,16 +198,25 @@ func (n *session) run(ctx context.Context, run reconciler.Run) error {
 	switch {
 	case r.OK:
 		return nil
+	case r.Changed() && n.program.seen():
+		return &Exit{Code: ExitPartly}
 	case r.Changed():
 		if o.Err == nil {
 			o.Err = errors.New("applied in part: the report says what is left")
 		}
 		return &Exit{Code: ExitPartly, Err: withHint(o.Err, r.Next)}
+	case o.Err != nil && n.program.seen():
+		return &Exit{Code: ExitError}
 	case o.Err != nil:
 		return withHint(o.Err, r.Next)
 	default:
 		return errors.New("not everything could be proven")
 	}
+}
+
+// seen says that a person has the report before the eyes, with the cause and what to do: once is enough.
+func (p *program) seen() bool {
+	return p.format == render.Text && p.io.OutTerminal && p.io.ErrTerminal
 }
 
 // withHint gives an error a hint where it has none.

@@ -33,9 +33,9 @@ Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 		}
 		switch {
 		case r.Drifted:
-			return &Exit{Code: ExitPending, Err: blocked(v.plan)}
+			return &Exit{Code: ExitPending, Err: p.stuck(v.plan)}
 		case r.Unknown:
-			return blocked(v.plan)
+			return p.stuck(v.plan)
 		}
 		return nil
 	}

@@ -91,12 +91,13 @@ func hostOf(d *specs.Deployment, name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	var short []string
+	var short, labels []string
 	for _, h := range d.AllHosts() {
 		if strings.EqualFold(h, name) {
 			return h, nil
 		}
-		if label, _, _ := strings.Cut(h, "."); strings.EqualFold(label, name) {
+		label, _, _ := strings.Cut(h, ".")
+		if labels = append(labels, label); strings.EqualFold(label, name) {
 			short = append(short, h)
 		}
 	}
@@ -105,7 +106,7 @@ func hostOf(d *specs.Deployment, name string) (string, error) {
 		return short[0], nil
 	case 0:
 		err := fmt.Errorf("--host %s: %s has no such host", name, d.Name)
-		if near := nearest(name, d.AllHosts()); near != "" {
+		if near := nearest(name, append(labels, d.AllHosts()...)); near != "" {
 			return "", reconciler.Hinted(err, "did you mean "+near+"?")
 		}
 		return "", reconciler.Hinted(err, "hosts are named as under hosts: in the document")
@@ -131,10 +132,15 @@ func (p *program) rotations(d *specs.Deployment, only []string) ([]reconciler.Ro
 	return all, nil
 }
 
+var errInterrupted = errors.New("interrupted while looking; nothing was changed")
+
 // look looks at the deployment and plans. It writes nothing.
 func (n *session) look(ctx context.Context, show *render.Progress) (*view, error) {
 	began := n.program.app.Now()
 	entries, err := n.live.Ledger.Entries(ctx)
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger of %s: %w", n.document.Name, err)
 	}
@@ -146,7 +152,7 @@ func (n *session) look(ctx context.Context, show *render.Progress) (*view, error
 	}
 	seen := reconciler.Observe(ctx, n.live.Site, n.rotations, tell)
 	if ctx.Err() != nil {
-		return nil, errors.New("interrupted while looking; nothing was changed")
+		return nil, errInterrupted
 	}
 	now := n.program.app.Now()
 	v.took = now.Sub(began)
@@ -169,6 +175,17 @@ func (p *program) survey(ctx context.Context, s *source, need Need) (*view, *ses
 	defer show.Close()
 	v, err := n.look(ctx, show)
 	return v, n, err
+}
+
+// stuck is blocked at the end of a verb that has written its report: a person who has it before the eyes is not told
+// everything twice.
+func (p *program) stuck(plan *reconciler.Plan) error {
+	err := blocked(plan)
+	if err == nil || !p.seen() {
+		return err
+	}
+	first := plan.Blocked()[0]
+	return fmt.Errorf("%s is %s: the report above says why, and what to do", first.Title, first.Status)
 }
 
 // blocked is the error about secrets that a guard refuses or that nobody could look at, nil without any. The plan says

@@ -49,7 +49,7 @@ again and refuses when anything that the plan was made from has changed.
 		if err := p.write(r); err != nil {
 			return err
 		}
-		return pending(v.plan)
+		return p.pending(v.plan)
 	}
 	return cmd
 }
@@ -79,8 +79,8 @@ func save(path string, plan *reconciler.Plan) error {
 }
 
 // pending is the end of a verb that only looks.
-func pending(plan *reconciler.Plan) error {
-	if err := blocked(plan); err != nil {
+func (p *program) pending(plan *reconciler.Plan) error {
+	if err := p.stuck(plan); err != nil {
 		return err
 	}
 	if !plan.Empty() {

@@ -38,7 +38,7 @@ what is in the way on which host, and who is changing the deployment now.
 		if err := p.write(r); err != nil {
 			return err
 		}
-		return pending(v.plan)
+		return p.pending(v.plan)
 	}
 	return cmd
 }

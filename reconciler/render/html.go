@@ -17,16 +17,28 @@ var pageHTML string
 // htmlPage is what page.html shows.
 type htmlPage struct {
 	Title, Text string
-	Phases      []htmlPhase
-	Hosts       []htmlHost
-	Legend      []htmlHost
+	// Summary is what happens, About what it was made of.
+	Summary, About string
+	Secrets        []htmlSecret
+	Phases         []htmlPhase
+	Hosts          []htmlHost
+	Legend         []htmlHost
 }
+
+// htmlSecret is a row of the table of secrets.
+type htmlSecret struct{ Mark, Class, Title, Version, Why, Outage string }
 
 // htmlPhase is a bar of the timeline: how many targets work in a phase, and what they do.
 type htmlPhase struct {
 	Name    string
 	Targets int
-	Does    []string
+	Does    []htmlWork
+}
+
+// htmlWork is what a phase does, and on how many targets.
+type htmlWork struct {
+	What  string
+	Times int
 }
 
 // htmlHost is a cell of the fleet.
@@ -40,6 +52,7 @@ func writeHTML(w io.Writer, r Report) error {
 	h := htmlPage{Title: "meshrotate", Text: b.String()}
 	if p, ok := r.(Plan); ok {
 		h.Title = Safe(p.Deployment)
+		h.Summary, h.About, h.Secrets = Safe(p.summary()), Safe(p.origin()), p.secrets()
 		h.Phases, h.Hosts, h.Legend = phases(p.Steps), cells(p.Plan), legend()
 	}
 	t, err := template.New("page").Parse(pageHTML)
@@ -70,9 +83,52 @@ func phases(steps []reconciler.Step) []htmlPhase {
 		p := &all[len(all)-1]
 		targets[s.Op.Target()] = true
 		p.Targets = len(targets)
-		if key := Safe(s.Op.Key()); len(p.Does) < maxDoes && !slices.Contains(p.Does, key) {
-			p.Does = append(p.Does, key)
+		what := Safe(short(s.Op.Key()))
+		i := slices.IndexFunc(p.Does, func(w htmlWork) bool { return w.What == what })
+		if i < 0 && len(p.Does) < maxDoes {
+			i = len(p.Does)
+			p.Does = append(p.Does, htmlWork{What: what})
 		}
+		if i >= 0 {
+			p.Does[i].Times++
+		}
+	}
+	return all
+}
+
+// short is what an op does, with the last two parts of its path: the product has several files of one name.
+func short(key string) string {
+	words := strings.Split(key, `\`)
+	if len(words) < 3 {
+		return key
+	}
+	first, _, _ := strings.Cut(words[0], "%") // a path begins with the name of a folder, or with a drive
+	if i := strings.LastIndexByte(first, ' '); i >= 0 {
+		first = first[:i]
+	}
+	return first + " " + strings.Join(words[len(words)-2:], `\`)
+}
+
+// origin is which plan this is.
+func (r Plan) origin() string {
+	s := "plan " + digest(r.Digest)
+	if r.Commit != "" {
+		s += " at " + commit(r.Commit)
+	}
+	return s + " · looked at " + looked(r.Seen) + took(r.Took) + " · good until " + moment(r.GoodUntil)
+}
+
+// secrets are the rows of the table.
+func (r Plan) secrets() []htmlSecret {
+	var all []htmlSecret
+	class := map[reconciler.Status]string{reconciler.Rotate: "change", reconciler.AsDeclared: "same"}
+	for _, c := range r.Changes {
+		row := htmlSecret{Mark: marks[c.Status][0], Class: class[c.Status], Title: Safe(c.Title),
+			Version: Safe(versions(c.Before, c.Secret.Version)), Why: Safe(verdict(c, r.Made)), Outage: Safe(predicted(c.Outages))}
+		if row.Class == "" {
+			row.Class = "lost"
+		}
+		all = append(all, row)
 	}
 	return all
 }
@@ -106,5 +162,5 @@ func cells(p *reconciler.Plan) []htmlHost {
 
 func legend() []htmlHost {
 	return []htmlHost{{Mark: "=", Class: "same", Name: "nothing to do"}, {Mark: "~", Class: "change", Name: "work"},
-		{Mark: "?", Class: "lost", Name: "not looked at"}}
+		{Mark: "?", Class: "lost", Name: "did not answer"}}
 }

@@ -29,6 +29,8 @@ type Outcome struct {
 	Left []Left `json:"left,omitempty"`
 	// Error is why not everything was done.
 	Error string `json:"error,omitempty"`
+	// Hint is what to do about the error, where it is known.
+	Hint string `json:"hint,omitempty"`
 	// Next says what to do now.
 	Next string `json:"next"`
 }
@@ -48,6 +50,9 @@ type Rotated struct {
 	Proof    string         `json:"proof,omitempty"`
 	Evidence []string       `json:"evidence,omitempty"`
 	Outages  []state.Outage `json:"outages,omitempty"` // seconds
+
+	// short says that the run left a target behind that the plan counted on: Proof promises more than was seen.
+	short bool
 }
 
 // Left is one target on which something is left to do.
@@ -62,7 +67,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	r := Outcome{Format: "meshrotate.outcome/v1", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run,
 		Halted: o.Halted, Seconds: took.Seconds(), OK: o.Err == nil && len(o.Left) == 0 && len(o.Undone) == 0}
 	if o.Err != nil {
-		r.Error = o.Err.Error()
+		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)
 	}
 	for _, c := range p.Changes {
 		if c.Status != reconciler.Rotate {
@@ -75,6 +80,9 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 				s.Proven, s.Evidence, s.Outages = true, pr.Evidence, pr.Outages
 			}
 		}
+		s.short = slices.ContainsFunc(o.Left, func(l reconciler.LeftBehind) bool {
+			return slices.Contains(l.Secrets, s.Secret) && !slices.Contains(c.Left, l.Target)
+		})
 		r.OK = r.OK && s.Proven
 		r.Secrets = append(r.Secrets, s)
 	}
@@ -131,6 +139,9 @@ func (r Outcome) text(p *page) {
 	if r.Error != "" && !r.OK {
 		p.hang(red, "cause", 7, strings.ReplaceAll(r.Error, "\n", " "))
 	}
+	if r.Hint != "" && !r.OK {
+		p.hang(bold, "hint", 7, r.Hint)
+	}
 	p.hang(bold, "next", 7, r.Next)
 }
 
@@ -181,7 +192,7 @@ func orDash(s string) string {
 // how says how a secret was proven, or that it was not.
 func (s Rotated) how() string {
 	switch {
-	case s.Proven && s.Proof != "":
+	case s.Proven && s.Proof != "" && !s.short:
 		return s.Proof
 	case s.Proven:
 		return strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
@@ -190,48 +201,6 @@ func (s Rotated) how() string {
 	default:
 		return "NOT proven"
 	}
-}
-
-// outages compares what was predicted with what was measured. Single hosts of a fleet show by the longest.
-func (r Outcome) outages(p *page) {
-	rows := [][]string{{"outage", "predicted", "measured", ""}}
-	for _, s := range r.Secrets {
-		for _, o := range fleetOutages(s.Outages) {
-			rows = append(rows, []string{o.What, seconds(o.Predicted), seconds(o.Measured), longest(s.Outages, o)})
-		}
-	}
-	if len(rows) > 1 {
-		p.blank()
-		p.table(0, rows)
-	}
-}
-
-// fleetOutages are those that were predicted; the others are their members.
-func fleetOutages(all []state.Outage) []state.Outage {
-	var some []state.Outage
-	for _, o := range all {
-		if o.Predicted > 0 {
-			some = append(some, o)
-		}
-	}
-	return some
-}
-
-// longest names the member of a fleet that was down for the longest time. Members follow their fleet.
-func longest(all []state.Outage, fleet state.Outage) string {
-	var most state.Outage
-	inside := false
-	for _, o := range all {
-		if o.Predicted > 0 {
-			inside = o.What == fleet.What
-		} else if inside && o.Measured > most.Measured {
-			most = o
-		}
-	}
-	if most.What == "" {
-		return ""
-	}
-	return "longest: " + most.What + ", " + seconds(most.Measured)
 }
 
 // left lists what was left behind; hosts with the same reason are one row.
@@ -283,6 +252,9 @@ func (r Outcome) markdown(m *mark) {
 		r.left(p)
 		if r.Error != "" {
 			p.hang(plain, "cause", 7, clip(r.Error, 2000))
+		}
+		if r.Hint != "" && !r.OK {
+			p.hang(plain, "hint", 7, clip(r.Hint, 500))
 		}
 	}))
 	m.end("\nNext: %s\n", md(r.Next))

@@ -58,6 +58,7 @@ func (r Plan) head(p *page) {
 	}
 	p.blank()
 	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {
+		p.line("hosts")
 		p.findings(fleet)
 		p.blank()
 	}
@@ -206,7 +207,7 @@ func (r Plan) host(p *page) {
 		if h.Target.Name != r.Host {
 			continue
 		}
-		p.hang(plain, "    reach", 14, string(h.Reach))
+		p.hang(plain, "    answer", 14, string(h.Reach))
 		for _, f := range h.Facts {
 			p.under(14, f.Field+": "+f.Value)
 		}

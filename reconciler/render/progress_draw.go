@@ -55,21 +55,24 @@ func (p *Progress) draw() {
 	p.drawn = true
 }
 
-// barWidth is in characters.
-const barWidth = 20
+// barWidth and narrowBar are in characters. A narrow terminal has more use for the words.
+const barWidth, narrowBar = 20, 12
 
 // bar is "switch   ███████████░░░░░░░░░   8/14   relay-09: starting (4 s)", no wider than the terminal.
 func (p *Progress) bar(tail string) string {
 	var b bytes.Buffer
 	s := p.at
 	fmt.Fprintf(&b, "%-9s", s.name)
+	columns, wide := (&page{width: p.style.Width}).columns(), barWidth
+	if columns < 100 {
+		wide = narrowBar
+	}
 	if s.total > 0 {
-		full := min(barWidth, barWidth*s.done/s.total)
-		b.WriteString(strings.Repeat("█", full) + strings.Repeat("░", barWidth-full))
+		full := min(wide, wide*s.done/s.total)
+		b.WriteString(strings.Repeat("█", full) + strings.Repeat("░", wide-full))
 	}
 	fmt.Fprintf(&b, "  %-8s", strings.TrimSpace(p.tally()))
-	width := (&page{width: p.style.Width}).columns()
-	return clip(b.String()+"  "+Safe(tail), width-1)
+	return clip(b.String()+"  "+Safe(tail), columns-1)
 }
 
 // tick redraws, so that a phase that waits is seen to wait.

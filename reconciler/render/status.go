@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -207,8 +208,10 @@ func (s Status) verdict() string {
 			parts = append(parts, count(n, "secret")+" "+word)
 		}
 	}
-	add(n[reconciler.Rotate], "not as declared")
-	add(n[reconciler.Refused], "not as declared, and refused by a guard")
+	add(n[reconciler.Rotate]+n[reconciler.Refused], "not as declared")
+	if guarded := n[reconciler.Refused]; guarded > 0 {
+		parts[0] += fmt.Sprintf(" (a guard refuses %d)", guarded)
+	}
 	add(n[reconciler.Unknown], "unknown")
 	add(n[reconciler.AsDeclared], "as declared")
 	add(left, "not on every host")

@@ -49,8 +49,8 @@ type World struct {
 type Fixture struct {
 	// New makes a world. It ends with the test.
 	New func(t *testing.T) *World
-	// Brief leaves out the interrupts, the faults of the connection, and the kills before a step and at the ledger: a
-	// kind that runs together with the others in another fixture meets them there.
+	// Brief leaves out the interrupts, the faults of the connection, and the kills before a step, in an undo and at the
+	// ledger: a kind that runs together with the others in another fixture meets them there.
 	Brief bool
 }
 
@@ -66,7 +66,7 @@ func Run(t *testing.T, f Fixture) {
 		{"rotate", "one run proves every version, and the next has nothing to do", false, rotate},
 		{"refuted", "what cannot be proven is taken back", false, refuted},
 		{"kill", "a run that dies before or after any step is finished by the next", false, kills},
-		{"kill-undo", "so is one that dies while it takes something back", false, killsOfUndo},
+		{"kill-undo", "so is one that dies while it takes something back", true, killsOfUndo},
 		{"kill-ledger", "so is one that dies before or after it wrote an entry", true, killsOfLedger},
 		{"cancel", "an interrupt leaves the services running", true, cancels},
 		{"fault", "a message may be lost, or a process die, at any time", true, faults},

@@ -1,6 +1,7 @@
 package labcli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,8 +51,9 @@ func benchCommand(io cli.Stdio) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure speed and memory on a lab",
-		Long: `bench starts a lab as a process of its own and runs this program against it as an operator would, one process for
-each verb. It prints ratios: of a plan to the PowerShell starts that it must wait for, of a fleet's outage to a single
+		Long: `Start a lab as a process of its own and run this program against it as an
+operator would, one process for each verb. It prints ratios: of a plan to the
+PowerShell starts that it must wait for, of a fleet's outage to a single
 relay's. Ratios hold across machines; milliseconds do not.`,
 		Example: "  meshrotate bench\n  meshrotate bench --relays 100 -o json",
 		Args:    cobra.NoArgs,
@@ -228,7 +230,7 @@ func (l *child) verb(ctx context.Context, want int, args ...string) (ran, error)
 	}
 	r.memoryMB = residentMB(cmd.ProcessState)
 	if got := cmd.ProcessState.ExitCode(); got != want {
-		return r, fmt.Errorf("%v ended with %d instead of %d: %s", args, got, want, head(string(out), 20))
+		return r, fmt.Errorf("%v ended with %d instead of %d: %s", args, got, want, bytes.TrimSpace(out[max(0, len(out)-2000):]))
 	}
 	return r, nil
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,9 +46,11 @@ func demoCommand(stdio cli.Stdio, app func(lookup func(string) (string, bool)) c
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Plan and apply against a drifted IdentityMesh on loopback",
-		Long: `demo starts a whole IdentityMesh on loopback, lets it drift, and runs plan, apply and plan again against it as an
-operator would. It ends with a table of what was rotated and how that was proven, and exits 0 only when every row is
-proven and the second plan is empty. It contacts nothing outside this machine.`,
+		Long: `Start a whole IdentityMesh on loopback, let it drift, and run plan, apply and
+plan again against it as an operator would. The demo ends with a table of what
+was rotated and how that was proven. Nothing outside this machine is contacted.
+
+Exit codes: 0 every row is proven and the second plan is empty · 1 otherwise`,
 		Example: "  meshrotate demo\n  meshrotate demo -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -98,12 +99,13 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 		return nil, err
 	}
 	before := d.lab.Keys()[d.lab.Admin.Name]
-	out, code := d.verb(ctx, "plan")
+	saved := filepath.Join(dir, "plan.json")
+	out, code := d.verb(ctx, "plan", "--out", saved)
 	if code != cli.ExitPending {
 		return nil, fmt.Errorf("plan ended with %d instead of %d", code, cli.ExitPending)
 	}
 	d.show(out)
-	out, applied := d.verb(ctx, "apply", "--yes")
+	out, applied := d.verb(ctx, "apply", saved)
 	d.show(out)
 	out, code = d.verb(ctx, "plan")
 	d.show(out)
@@ -132,6 +134,7 @@ func (d *demo) drift(ctx context.Context) error {
 	if len(d.lab.Relays) < 2 {
 		return nil
 	}
+	defer d.settle(ctx)
 	for what, host := range map[string]string{"key": d.lab.Relays[0].Name, "stop": d.lab.Relays[len(d.lab.Relays)-1].Name} {
 		text, err := d.lab.Break(what, host)
 		if err != nil {
@@ -140,6 +143,15 @@ func (d *demo) drift(ctx context.Context) error {
 		d.say("drift: %s", text)
 	}
 	return nil
+}
+
+// settle waits until no relay is about to start or to stop: a saved plan is refused when a service's state has changed.
+func (d *demo) settle(ctx context.Context) {
+	for _, h := range d.lab.Relays {
+		for ctx.Err() == nil && strings.HasSuffix(string(h.Machine.Service(lab.RelayService).State), "Pending") {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 }
 
 // verb runs a verb as an operator would, and returns what it wrote.
@@ -191,7 +203,9 @@ func (d *demo) witness(kind, oldKey string) (string, bool) {
 		key := d.lab.Keys()[d.lab.Admin.Name]
 		n := d.lab.Connected()
 		ok := key != oldKey && d.lab.Accepts(key) && !d.lab.Accepts(oldKey) && n == len(d.lab.Relays)
-		return fmt.Sprintf("%d of %d relays are connected; the new key is accepted: %v, the old one: %v", n, len(d.lab.Relays), d.lab.Accepts(key), d.lab.Accepts(oldKey)), ok
+		word := map[bool]string{true: "accepted", false: "refused"}
+		return fmt.Sprintf("%d of %d relays are connected, the new key is %s, the old one %s", n, len(d.lab.Relays),
+			word[d.lab.Accepts(key)], word[d.lab.Accepts(oldKey)]), ok
 	case "license":
 		lic := d.lab.Served()
 		if lic == nil {
@@ -214,23 +228,21 @@ func (d *demo) show(out []byte) {
 	}
 }
 
+// table is narrow enough for 80 columns: how a secret was proven stands below it.
 func (d *demo) table(r *Demo) error {
-	fmt.Fprintln(d.io.Out)
-	w := tabwriter.NewWriter(d.io.Out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "SECRET\tBEFORE\tAFTER\tPROVEN\tHOW")
+	fmt.Fprintf(d.io.Out, "\n%-10s %-9s %-9s %s\n", "SECRET", "BEFORE", "AFTER", "HOW IT WAS PROVEN")
 	for _, s := range r.Secrets {
-		proven := "yes"
+		how := append(s.Proof, "the lab says: "+s.Lab)
 		if !s.Proven {
-			proven = "NO"
+			how = append([]string{"NOT PROVEN"}, how...)
 		}
-		lines := append(s.Proof, "the lab itself: "+s.Lab)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Kind, s.Before, s.After, proven, lines[0])
-		for _, l := range lines[1:] {
-			fmt.Fprintf(w, "\t\t\t\t%s\n", l)
+		for i, line := range fold(how, 48) {
+			if i == 0 {
+				fmt.Fprintf(d.io.Out, "%-10s %-9s %-9s %s\n", s.Kind, s.Before, s.After, line)
+			} else {
+				fmt.Fprintf(d.io.Out, "%31s%s\n", "", line)
+			}
 		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
 	}
 	second := "empty: nothing to do"
 	if !r.SecondPlanEmpty {
@@ -238,4 +250,21 @@ func (d *demo) table(r *Demo) error {
 	}
 	_, err := fmt.Fprintf(d.io.Out, "\nsecond plan %s · %.1f s in all\n", second, r.Seconds)
 	return err
+}
+
+// fold breaks lines at spaces; what goes on is indented by two.
+func fold(lines []string, width int) []string {
+	var all []string
+	for _, l := range lines {
+		for len(l) > width {
+			at := strings.LastIndexByte(l[:width], ' ')
+			if at < 3 {
+				break
+			}
+			all = append(all, l[:at])
+			l = "  " + l[at+1:]
+		}
+		all = append(all, l)
+	}
+	return all
 }

@@ -3,7 +3,11 @@ package labcli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -19,8 +23,8 @@ import (
 
 // Commands are the verbs.
 func Commands(app func(lookup func(string) (string, bool)) cli.App) func(cli.Stdio) []*cobra.Command {
-	return func(io cli.Stdio) []*cobra.Command {
-		return []*cobra.Command{labCommand(io), demoCommand(io, app), benchCommand(io)}
+	return func(stdio cli.Stdio) []*cobra.Command {
+		return []*cobra.Command{labCommand(stdio), demoCommand(stdio, app), benchCommand(stdio)}
 	}
 }
 
@@ -33,16 +37,18 @@ type labFlags struct {
 	converged  bool
 }
 
-func labCommand(io cli.Stdio) *cobra.Command {
+func labCommand(stdio cli.Stdio) *cobra.Command {
 	var f labFlags
 	c := &cobra.Command{
 		Use:   "lab",
 		Short: "Run a whole IdentityMesh on loopback, to try everything on",
-		Long: `lab runs a whole IdentityMesh on loopback: Admin, Engine and relays, each on an emulated Windows host that speaks
-real WinRM. It writes a document, licenses and an environment into a folder and stays until it is interrupted.
-In a second terminal, plan and apply work against it as they would against real hosts.
+		Long: `Run a whole IdentityMesh on loopback: Admin, Engine and relays, each on an
+emulated Windows host that speaks real WinRM. The lab writes a document,
+licenses and an environment into a folder and stays until it is interrupted. In
+a second terminal, plan and apply work against it as against real hosts.
 
-It is a model of the product, not Windows: see "What the lab cannot prove" in the README.`,
+It is a model of the product, not Windows: see "What the lab cannot prove" in
+the README.`,
 		Example: `  meshrotate lab --relays 12 --dir /tmp/lab
   (second terminal)
   cd /tmp/lab && . ./env
@@ -50,17 +56,17 @@ It is a model of the product, not Windows: see "What the lab cannot prove" in th
   meshrotate apply
   meshrotate lab break key relay-03 && meshrotate drift`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runLab(cmd.Context(), io, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runLab(cmd.Context(), stdio, f) },
 	}
 	c.Flags().IntVar(&f.relays, "relays", 3, "how many relays")
 	c.Flags().StringVar(&f.dir, "dir", "", "the folder for the document and the state (default: a new one)")
 	c.Flags().DurationVar(&f.powershell, "powershell", 400*time.Millisecond, "how long the emulated PowerShell takes to start")
-	c.Flags().StringVar(&f.engine, "engine", "", "what runs the host script: empty for the model, pwsh or pwsh-windows for the real engine where it is installed")
-	c.AddCommand(breakCommand(io), showCommand(io))
+	c.Flags().StringVar(&f.engine, "engine", "", "what runs the host script: `NAME` is pwsh or pwsh-windows, where that is installed (default: a model of it)")
+	c.AddCommand(breakCommand(stdio), showCommand(stdio))
 	return c
 }
 
-func runLab(ctx context.Context, io cli.Stdio, f labFlags) error {
+func runLab(ctx context.Context, stdio cli.Stdio, f labFlags) error {
 	debug.SetGCPercent(400) // the lab shares the machine with what is tried on it
 	l, dir, err := startLab(f)
 	if err != nil {
@@ -70,8 +76,7 @@ func runLab(ctx context.Context, io cli.Stdio, f labFlags) error {
 	if err := l.ServeControl(); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.Out, "IdentityMesh on loopback: Admin, Engine, %d relays. Nothing outside this machine is contacted.\n\n%s\n", f.relays, head(l.Document(), 30))
-	fmt.Fprintf(io.Out, "In a second terminal:\n\n  cd %s && . ./env\n  meshrotate plan\n  meshrotate apply\n  meshrotate lab break key relay-01     (and others: meshrotate lab break --help)\n\nCtrl-C ends the lab.\n", dir)
+	welcome(stdio.Out, l, dir)
 	<-ctx.Done()
 	_ = os.Remove(filepath.Join(dir, "control.json"))
 	return nil
@@ -104,19 +109,36 @@ func startLab(f labFlags) (*lab.Lab, string, error) {
 	return l, dir, err
 }
 
-// head is the first lines of a long text.
-func head(text string, n int) string {
-	lines := strings.SplitAfter(text, "\n")
-	if len(lines) <= n {
-		return text
+// welcome says what runs, and what to type where.
+func welcome(w io.Writer, l *lab.Lab, dir string) {
+	document, _, _ := strings.Cut(l.Document(), "  hosts:\n    ")
+	victim := l.EngineHost
+	if len(l.Relays) > 0 {
+		victim = l.Relays[0]
 	}
-	return strings.Join(lines[:n], "") + fmt.Sprintf("    # and %d more lines, in meshrotate.yaml\n", len(lines)-n-1)
+	host, _, _ := strings.Cut(victim.Name, ".")
+	fmt.Fprintf(w, `IdentityMesh on loopback: Admin, Engine, %d relays. Nothing outside this
+machine is contacted. Its document is %s:
+
+%s  hosts:   # %d addresses, in the file
+
+In a second terminal:
+
+  cd %s && . ./env
+  meshrotate plan
+  meshrotate apply
+  meshrotate lab show                    what really runs
+  meshrotate lab break stop %-12s drift; lab break --help has more
+
+env holds the account's password and the age identity that seals the state.
+Ctrl-C ends the lab.
+`, len(l.Relays), filepath.Join(dir, "meshrotate.yaml"), document, len(l.Hosts()), dir, host)
 }
 
-func breakCommand(io cli.Stdio) *cobra.Command {
+func breakCommand(stdio cli.Stdio) *cobra.Command {
 	var dir string
 	var names []string
-	long := "break changes something behind meshrotate's back in the lab that runs with this folder:\n\n"
+	long := "Change something behind meshrotate's back in a running lab:\n\n"
 	for _, m := range lab.Mishaps() {
 		names = append(names, m.Name)
 		long += fmt.Sprintf("  %-8s %s\n", m.Name, m.Does)
@@ -124,31 +146,43 @@ func breakCommand(io cli.Stdio) *cobra.Command {
 	c := &cobra.Command{
 		Use: "break WHAT HOST", Short: "Make drift in a running lab", Long: strings.TrimSuffix(long, "\n"),
 		Example:   "  meshrotate lab break key relay-03\n  meshrotate lab break stop im-engine\n  meshrotate lab break unplug relay-01",
-		Args:      cobra.ExactArgs(2),
 		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return reconciler.Hinted(fmt.Errorf("lab break takes a mishap and a host, and was given %d arguments", len(args)),
+					"`meshrotate lab break key relay-03`; the mishaps are "+strings.Join(names, ", "))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return command(cmd.Context(), io, dir, "break", args[0], args[1])
+			return command(cmd.Context(), stdio, dir, "break", args[0], args[1])
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", ".", "the lab's folder")
 	return c
 }
 
-func showCommand(io cli.Stdio) *cobra.Command {
+func showCommand(stdio cli.Stdio) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use: "show", Short: "Say what really runs in a running lab", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return command(cmd.Context(), io, dir, "show") },
+		Long:    "Say what really runs in a running lab, as the lab knows it and not as meshrotate\nsees it. Of a large fleet only the relays that differ are listed.",
+		Example: "  meshrotate lab show\n  meshrotate lab show --dir /tmp/lab",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return command(cmd.Context(), stdio, dir, "show") },
 	}
 	c.Flags().StringVar(&dir, "dir", ".", "the lab's folder")
 	return c
 }
 
-func command(ctx context.Context, io cli.Stdio, dir string, args ...string) error {
+func command(ctx context.Context, stdio cli.Stdio, dir string, args ...string) error {
 	text, err := lab.Command(ctx, dir, args...)
-	if err != nil {
-		return reconciler.Hinted(err, "name the folder of a running lab with --dir; `meshrotate lab break --help` lists what can be broken")
+	var gone *url.Error
+	if errors.As(err, &gone) || errors.Is(err, fs.ErrNotExist) {
+		return reconciler.Hinted(err, "name the folder of a running lab with --dir, or start one with `meshrotate lab`")
 	}
-	fmt.Fprintln(io.Out, strings.TrimRight(text, "\n"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdio.Out, strings.TrimRight(text, "\n"))
 	return nil
 }

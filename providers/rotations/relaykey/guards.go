@@ -62,7 +62,7 @@ func (r *Rotation) guard(in reconciler.Input, admin live, relays []live) (findin
 			findings = append(findings, r.guardNode(l)...)
 		}
 	}
-	return append(findings, r.undeclared(in, relays)...), left
+	return append(findings, r.listed(in)...), left
 }
 
 // guardValue looks at the declared value.
@@ -122,27 +122,27 @@ func (r *Rotation) guardNode(l live) []reconciler.Finding {
 	return all
 }
 
-// undeclared are relays that are connected and that the document does not name: they would be cut off.
-func (r *Rotation) undeclared(in reconciler.Input, relays []live) []reconciler.Finding {
-	seen := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
-	if seen == nil {
-		return nil
-	}
-	known := map[*site.RelaySeen]bool{}
-	for _, l := range relays {
-		known[l.relay] = true
+// listed objects to what Admin's list and the document do not agree on.
+func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
+	d := r.directory(in.Seen)
+	var findings []reconciler.Finding
+	if len(d.Ambiguous) > 0 {
+		f := problem("relay-ambiguous", count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
+			"give the machines names of their own")
+		f.Hosts = d.Ambiguous
+		findings = append(findings, f)
 	}
 	var names []string
-	for i := range seen.Relays {
-		if s := &seen.Relays[i]; !known[s] && s.Connected != nil && *s.Connected {
-			names = append(names, s.Name)
+	for _, o := range d.Others {
+		if o.Connected != nil && *o.Connected {
+			names = append(names, o.Name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	if len(names) > 0 {
+		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "relay-undeclared", Hosts: names,
+			Text: count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"})
 	}
-	return []reconciler.Finding{{Severity: reconciler.Warning, Code: "relay-undeclared", Hosts: names,
-		Text: count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"}}
+	return findings
 }
 
 func problem(code, text, hint string) reconciler.Finding {

@@ -32,7 +32,7 @@ func (l live) connected() bool {
 
 // look sorts what was seen by node.
 func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
-	listed := listing(site.Answer[site.RelaysSeen](seen, site.Relays{}))
+	listed := r.directory(seen)
 	all := make([]live, 0, len(r.relays)+1)
 	for _, n := range r.nodes() {
 		l := live{
@@ -48,44 +48,24 @@ func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
 			l.stopped = !l.service.Running()
 		}
 		if n.label != "Admin" {
-			computer := ""
-			if l.machine != nil {
-				computer = l.machine.ComputerName
-			}
-			l.relay = listed.find(n.host, computer)
+			l.relay = listed.Of[n.host]
 		}
 		all = append(all, l)
 	}
 	return all[0], all[1:]
 }
 
-// list finds relays by the names under which Admin may know them.
-type list map[string]*site.RelaySeen
-
-func listing(seen *site.RelaysSeen) list {
-	l := list{}
-	if seen == nil {
-		return l
-	}
-	for i := range seen.Relays {
-		l[strings.ToLower(seen.Relays[i].Name)] = &seen.Relays[i]
-	}
-	return l
-}
-
-// find tries the declared name, its first label and the computer's own name.
-func (l list) find(host, computer string) *site.RelaySeen {
-	for _, name := range []string{host, computer, firstLabel(host)} {
-		if r := l[strings.ToLower(name)]; r != nil && name != "" {
-			return r
+// directory finds the relays in Admin's list.
+func (r *Rotation) directory(seen reconciler.Seen) site.Directory {
+	var hosts []string
+	computers := map[string]string{}
+	for _, n := range r.relays {
+		hosts = append(hosts, n.host)
+		if m := site.Answer[site.MachineSeen](seen, n.machine); m != nil {
+			computers[n.host] = m.ComputerName
 		}
 	}
-	return nil
-}
-
-func firstLabel(host string) string {
-	label, _, _ := strings.Cut(host, ".")
-	return label
+	return site.Answer[site.RelaysSeen](seen, site.Relays{}).Directory(hosts, computers)
 }
 
 // hosts names nodes.

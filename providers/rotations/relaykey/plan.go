@@ -129,8 +129,10 @@ func (r *Rotation) reason(w work) string {
 			s += " and " + count(same, "relay")
 		}
 		return s + verb(same) + named(w.admin.setting.Version) + w.others()
+	case len(w.edit) > 0 && w.admin.whole():
+		return "Admin has " + want + w.others()
 	case len(w.edit) > 0:
-		return fmt.Sprintf("Admin has %s; %s holds %s", want, who(false, w.edit), named(w.edit[0].setting.Version))
+		return fmt.Sprintf("%s holds %s, not %s", who(false, w.edit), named(w.edit[0].setting.Version), want)
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l live) bool { return l.stopped }):
 		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l live) bool { return l.stopped })))
 	case w.bounce || len(w.restart) > 0:

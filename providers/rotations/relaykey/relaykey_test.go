@@ -44,6 +44,7 @@ type hostSeen struct {
 	reach   reconciler.Reach
 	setting site.SettingSeen
 	service site.ServiceSeen
+	skew    time.Duration
 }
 
 func newScene() *scene {
@@ -57,7 +58,7 @@ func newScene() *scene {
 	for _, h := range []string{admin, r1, r2} {
 		s.hosts[h] = &hostSeen{reconciler.Reached,
 			site.SettingSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written}, Key: "Relay:ApiKey", Version: "6"},
-			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}}
+			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}, 0}
 	}
 	for _, h := range []string{r1, r2} {
 		s.relays = append(s.relays, site.RelaySeen{Name: strings.ToUpper(h[:8]), Connected: &yes, Heartbeat: now})
@@ -103,7 +104,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		}
 		put(site.Setting{Host: name, Path: c.Settings, Setting: "Relay:ApiKey", Secret: ref, Service: c.Service}, &h.setting)
 		put(site.Service{Host: name, Name: c.Service}, &h.service)
-		put(site.Machine{Host: name}, &site.MachineSeen{ComputerName: strings.ToUpper(name[:8])})
+		put(site.Machine{Host: name}, &site.MachineSeen{ComputerName: strings.ToUpper(name[:8]), Skew: h.skew})
 	}
 	seen[site.API] = s.api
 	if s.api.Reach == reconciler.Reached {
@@ -181,6 +182,8 @@ func TestGuards(t *testing.T) {
 		}, reconciler.Rotate, "stopped"},
 		{"service-missing", "there is nothing to start", func(s *scene) { s.hosts[r1].service = site.ServiceSeen{} }, reconciler.Refused, r1},
 		{"service-disabled", "it would stay down after the switch", func(s *scene) { s.hosts[r1].service.StartMode = "disabled" }, reconciler.Refused, "disabled"},
+		{"clock-skew", "times on that host prove nothing", func(s *scene) { s.hosts[r1].skew = 6 * time.Minute }, reconciler.Refused, "ahead"},
+		{"clock-skew", "on Admin neither", func(s *scene) { s.hosts[admin].skew = -6 * time.Minute }, reconciler.Refused, "behind"},
 		{"relay-undeclared", "a connected relay that is not declared is cut off", func(s *scene) {
 			s.relays = append(s.relays, site.RelaySeen{Name: "RELAY-99", Connected: &yes})
 		}, reconciler.Rotate, "not in the document"},

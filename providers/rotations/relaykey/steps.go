@@ -98,6 +98,8 @@ func (r *Rotation) describe(c *reconciler.Change, in reconciler.Input, w work) {
 	switch {
 	case w.bounce && files > 0:
 		say("switch", "stop %s, replace %s, start Admin, wait until ready, start %s", who(true, w.restart), count(files, "file"), orNobody(w.restart))
+	case w.bounce && len(w.restart) == 0:
+		say("switch", "restart Admin, wait until ready")
 	case w.bounce:
 		say("switch", "restart %s, Admin first, wait until ready", who(true, w.restart))
 	case files > 0:
@@ -118,6 +120,9 @@ func (r *Rotation) describe(c *reconciler.Change, in reconciler.Input, w work) {
 		c.Undo = fmt.Sprintf("the %s as they were, until a relay has proven the new key", count(files, "file"))
 		if files == 1 {
 			c.Undo = "the file as it was, until a relay has proven the new key"
+		}
+		if w.pending {
+			c.Undo += "; not what an earlier run has replaced"
 		}
 	}
 	c.Outages = r.predict(in, w)

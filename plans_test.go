@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"meshrotate/state"
+)
+
+// TestSavedPlan applies what was reviewed, once, or refuses and says what has changed.
+func TestSavedPlan(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	planned := func() { t.Helper(); w.run(2, "plan", "--out", "plan.json").says(t, "meshrotate apply plan.json") }
+	refused := func(says ...string) {
+		t.Helper()
+		before := files(t, filepath.Join(w.dir, ".meshrotate", "values"))
+		w.run(1, "apply", "plan.json").says(t, append(says, "hint: ")...)
+		if after := files(t, filepath.Join(w.dir, ".meshrotate", "values")); len(after) != len(before) {
+			t.Error("a refused plan minted a value")
+		}
+	}
+	planned()
+	w.breaks("edit", "relay-01")
+	refused("relay-01.lab.example: IdentityMeshRelayAgent\\appsettings.json was", "nothing was changed")
+
+	planned()
+	w.breaks("key", "relay-02")
+	refused("relay-02.lab.example: Relay:ApiKey in IdentityMeshRelayAgent\\appsettings.json was 6, now unknown")
+
+	planned()
+	w.breaks("stop", "relay-03")
+	refused("relay-03.lab.example: service IdentityMeshRelayAgent was running, now stop")
+	w.breaks("start", "relay-03")
+
+	w.rewrite("name: lab", "name: another")
+	refused("the saved plan is for lab, not for another")
+	w.rewrite("name: another", "name: lab")
+	w.rewrite("version: 7", "version: 8")
+	refused("the document has changed since the plan was saved")
+
+	w.rewrite("secrets:", "policy: {planTtl: 1s}\n\nsecrets:")
+	planned()
+	time.Sleep(2 * time.Second) // the plan ends in whole seconds
+	refused("the saved plan was good until")
+	w.rewrite("1s", "24h")
+
+	planned()
+	w.run(1, "apply", "plan.json", "--only", "license").says(t, "--only does not go with a saved plan")
+	w.run(0, "apply", "plan.json").says(t, "done: 2 secrets rotated and proven")
+	refused("already applied: a plan is used once")
+	w.converged()
+
+	must(t, os.WriteFile(filepath.Join(w.dir, "plan.json"), []byte(`{"format":"meshrotate.plan/v0"}`), 0o600))
+	refused("not a plan of format meshrotate.plan/v1")
+	w.run(1, "apply", "nowhere.json").says(t, "nowhere.json", "hint: ")
+}
+
+// TestFromGit takes the document from a revision. The commit is in the plan and in the ledger; the work tree is not read.
+func TestFromGit(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	repo, err := git.PlainInit(w.dir, false)
+	must(t, err)
+	tree, err := repo.Worktree()
+	must(t, err)
+	for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
+		_, err := tree.Add(name)
+		must(t, err)
+	}
+	who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
+	hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(w.dir, "meshrotate.yaml"), []byte("not what was committed"), 0o600))
+
+	from := []string{"--repo", ".", "--ref", hash.String(), "--path", "meshrotate.yaml"}
+	var plan struct{ Commit, Source string }
+	w.run(2, append([]string{"plan", "-o", "json"}, from...)...).json(t, &plan)
+	if plan.Commit != hash.String() || plan.Source != "meshrotate.yaml" {
+		t.Errorf("%+v, want commit %s", plan, hash)
+	}
+	w.run(0, append([]string{"validate"}, from...)...)
+	w.run(2, append([]string{"plan", "--out", "plan.json"}, from...)...).says(t, "lab at "+hash.String()[:7],
+		"meshrotate apply --repo . --ref "+hash.String()+" --path meshrotate.yaml plan.json")
+	w.run(0, append([]string{"apply", "plan.json"}, from...)...)
+	var history struct{ Rotations []state.Rotation }
+	w.run(0, append([]string{"history", "-o", "json"}, from...)...).json(t, &history)
+	if last := history.Rotations[len(history.Rotations)-1]; last.Commit != hash.String() || last.Outcome != state.Done {
+		t.Errorf("the ledger says %+v", last)
+	}
+	w.run(0, append([]string{"plan"}, from...)...)
+	w.run(1, "plan", "--repo", ".", "--ref", "nowhere").says(t, "nowhere", "hint: ")
+}

@@ -1,0 +1,116 @@
+package providers_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"meshrotate/providers"
+	"meshrotate/providers/lab"
+	"meshrotate/providers/licensefile"
+	"meshrotate/reconciler/rotationtest"
+)
+
+// keyWorks: exactly this key works, on all relays.
+func (w *world) keyWorks(key, dead string) error {
+	switch {
+	case key == "":
+		return fmt.Errorf("there is no key")
+	case !w.lab.Accepts(key):
+		return fmt.Errorf("the key is not accepted")
+	case dead != "" && w.lab.Accepts(dead):
+		return fmt.Errorf("the other key is accepted")
+	case w.lab.Connected() != len(w.lab.Relays):
+		return fmt.Errorf("%d of %d relays are connected", w.lab.Connected(), len(w.lab.Relays))
+	}
+	for host, k := range w.lab.Keys() {
+		if k != key {
+			return fmt.Errorf("%s runs with another key", host)
+		}
+	}
+	return nil
+}
+
+// licensed: this file is on both hosts, both run with it, and no other file is beside it.
+func (w *world) licensed(version string) error {
+	want, err := os.ReadFile(filepath.Join(w.dir, "licenses", version+".key"))
+	if err != nil {
+		return err
+	}
+	for _, h := range []*lab.Host{w.lab.Admin, w.lab.EngineHost} {
+		b, info, err := h.Machine.FS.Read(lab.LicenseFile)
+		if err != nil || !bytes.Equal(b, want) {
+			return fmt.Errorf("%s has another license (%v)", h.Name, err)
+		}
+		if s := h.Machine.Service(lab.EngineService); s.Installed && s.StartedAt.Before(info.Modified) && version == lab.NewLicense {
+			return fmt.Errorf("%s runs since before its license", h.Name)
+		}
+	}
+	parsed, err := licensefile.Parse(want)
+	if err != nil {
+		return err
+	}
+	if served := w.lab.Served(); served == nil || !served.Expires.Equal(parsed.Expires) {
+		return fmt.Errorf("Admin serves another license")
+	}
+	return nil
+}
+
+// proofs say what works, by kind: before and after its rotation. A kind without one is not tested, which is an error.
+var proofs = map[string]struct{ old, new func(*world) error }{
+	"relaykey": {
+		func(w *world) error { return w.keyWorks(w.old, "") },
+		func(w *world) error { return w.keyWorks(w.kept("relaykey", lab.NewKey), w.old) },
+	},
+	"license": {
+		func(w *world) error { return w.licensed(lab.OldLicense) },
+		func(w *world) error { return w.licensed(lab.NewLicense) },
+	},
+}
+
+func fixture(kinds ...string) rotationtest.Fixture {
+	return rotationtest.Fixture{New: func(t *testing.T) *rotationtest.World {
+		w := newWorld(t, 2, kinds...)
+		all := func(of func(string) func(*world) error) func() error {
+			return func() error {
+				for _, k := range kinds {
+					if err := of(k)(w); err != nil {
+						return fmt.Errorf("%s: %w", k, err)
+					}
+				}
+				return nil
+			}
+		}
+		r := &rotationtest.World{
+			Deployment: w.doc, Rotations: w.rotations(), Open: w.open, Ledger: w.store, Lock: w.store,
+			Old:   all(func(k string) func(*world) error { return proofs[k].old }),
+			New:   all(func(k string) func(*world) error { return proofs[k].new }),
+			Up:    w.up,
+			Sound: w.sound, Secrets: w.secrets, Said: w.said,
+			Points: w.points, Arm: w.arm,
+		}
+		w.watch()
+		return r
+	}}
+}
+
+// TestRotations runs the conformance suite on every kind alone, and on all together.
+func TestRotations(t *testing.T) {
+	var every []string
+	for _, k := range providers.Kinds() {
+		every = append(every, k.Name)
+		if _, known := proofs[k.Name]; !known {
+			t.Errorf("%s: no proof says when it works: it would not be tested", k.Name)
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
+			f := fixture(k.Name)
+			f.Brief = true
+			rotationtest.Run(t, f)
+		})
+	}
+	t.Run("together", func(t *testing.T) { t.Parallel(); rotationtest.Run(t, fixture(every...)) })
+}

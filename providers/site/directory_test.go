@@ -1,0 +1,53 @@
+package site
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestDirectory(t *testing.T) {
+	yes, no := true, false
+	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	list := &RelaysSeen{}
+	for _, name := range []string{"RELAY-01", "relay-02.hq.example", "relay-02.dmz.example", "10.0.0.4", "WIN-8QK2"} {
+		list.Relays = append(list.Relays, RelaySeen{Name: name, Connected: &yes, Heartbeat: at})
+	}
+	list.Relays = append(list.Relays, RelaySeen{Name: "relay-03", Connected: &yes, Heartbeat: at},
+		RelaySeen{Name: "RELAY-03", Connected: &no, Heartbeat: at.Add(-time.Hour)})
+	for _, test := range []struct {
+		reason    string
+		hosts     []string
+		found     string // the entry of the first host, "" for none
+		ambiguous int
+	}{
+		{"a machine's name stands for a host of any domain", []string{"relay-01.hq.example"}, "RELAY-01", 0},
+		{"whatever the case, with the dot of the root", []string{"Relay-02.HQ.example."}, "relay-02.hq.example", 0},
+		{"another domain is another host", []string{"relay-02.lab.example"}, "", 0},
+		{"an address", []string{"10.0.0.4"}, "10.0.0.4", 0},
+		{"a bare name is no part of an address", []string{"10"}, "", 0},
+		{"the computer's own name, where the host's is unknown to Admin", []string{"relay-09.hq.example"}, "WIN-8QK2", 0},
+		{"one machine's name cannot prove two hosts", []string{"relay-01.hq.example", "relay-01.dmz.example"}, "", 2},
+		{"nobody", []string{"relay-99"}, "", 0},
+	} {
+		d := list.Directory(test.hosts, map[string]string{"relay-09.hq.example": "WIN-8QK2"})
+		got := ""
+		if r := d.Of[test.hosts[0]]; r != nil {
+			got = r.Name
+		}
+		if got != test.found || len(d.Ambiguous) != test.ambiguous {
+			t.Errorf("%s: %q, ambiguous %v", test.reason, got, d.Ambiguous)
+		}
+	}
+	d := list.Directory([]string{"relay-03.hq.example"}, nil)
+	if r := d.Of["relay-03.hq.example"]; r == nil || *r.Connected || !r.Heartbeat.Equal(at.Add(-time.Hour)) {
+		t.Errorf("a host that is listed twice is as bad as its worse entry: %+v", r)
+	}
+	if !slices.ContainsFunc(d.Others, func(r RelaySeen) bool { return r.Name == "WIN-8QK2" }) {
+		t.Errorf("an entry that is nobody's is among the others: %v", d.Others)
+	}
+	var none *RelaysSeen
+	if d := none.Directory([]string{"a"}, nil); len(d.Of) != 0 {
+		t.Error("a list that was not seen has an entry")
+	}
+}

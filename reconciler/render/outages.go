@@ -1,0 +1,45 @@
+package render
+
+import "meshrotate/state"
+
+// outages compares what was predicted with what was measured. Single hosts of a fleet show by the longest.
+func (r Outcome) outages(p *page) {
+	rows := [][]string{{"outage", "predicted", "measured", ""}}
+	for _, s := range r.Secrets {
+		for _, o := range fleetOutages(s.Outages) {
+			rows = append(rows, []string{o.What, seconds(o.Predicted), seconds(o.Measured), longest(s.Outages, o)})
+		}
+	}
+	if len(rows) > 1 {
+		p.blank()
+		p.table(0, rows)
+	}
+}
+
+// fleetOutages are those that were predicted; the others are their members.
+func fleetOutages(all []state.Outage) []state.Outage {
+	var some []state.Outage
+	for _, o := range all {
+		if o.Predicted > 0 {
+			some = append(some, o)
+		}
+	}
+	return some
+}
+
+// longest names the member of a fleet that was down for the longest time. Members follow their fleet.
+func longest(all []state.Outage, fleet state.Outage) string {
+	var most state.Outage
+	inside := false
+	for _, o := range all {
+		if o.Predicted > 0 {
+			inside = o.What == fleet.What
+		} else if inside && o.Measured > most.Measured {
+			most = o
+		}
+	}
+	if most.What == "" {
+		return ""
+	}
+	return "longest: " + most.What + ", " + seconds(most.Measured)
+}
