@@ -177,6 +177,8 @@ func TestTwoApplies(t *testing.T) {
 	w.run(2, "status").says(t, "locked by ada@")
 	first.signal(syscall.SIGKILL)
 	first.wait()
+	w.run(2, "status").says(t, "It has ended: the next apply takes the lock over")
+	w.run(1, "unlock").says(t, "it has ended; the next apply takes over")
 	w.run(0, "apply", "--yes")
 	w.run(0, "unlock").says(t, "lab is not locked")
 	w.converged()

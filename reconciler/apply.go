@@ -206,7 +206,7 @@ func (p *progress) begin(ctx context.Context, b barrier, todo []batch) error {
 	if err := p.run.Lease.Check(ctx); err != nil {
 		return fmt.Errorf("before %s: %w", b.phase, err)
 	}
-	_ = p.run.Lease.Doing(ctx, fmt.Sprintf("%s, %d targets", b.phase, len(todo))) // for readers only
+	_ = p.run.Lease.Doing(ctx, fmt.Sprintf("%s, %d to do", b.phase, len(todo))) // for readers only
 	var entries []state.Entry
 	for _, t := range todo {
 		for _, s := range t.steps {

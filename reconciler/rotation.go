@@ -149,7 +149,7 @@ type Status string
 const (
 	AsDeclared Status = "as declared"
 	Rotate     Status = "rotate"
-	// Refused: there is something to do, and a guard forbids it. Findings say why.
+	// Refused: a guard objects, to what is to be done or to what is live. Findings say why.
 	Refused Status = "refused"
 	// Unknown: it could not be looked at. Findings say why.
 	Unknown Status = "unknown"

@@ -86,6 +86,8 @@ func (r *reader) syntax(err error) {
 		p.Hint = "indent with spaces, not tabs; a text that starts with @, ` or % needs quotes"
 	case strings.Contains(p.Text, "mapping values are not allowed"):
 		p.Hint = `a text that holds ": " needs quotes`
+	case strings.Contains(p.Text, "expected ',' or ']'"):
+		p.Hint = `in a list on one line, here or on the next, a range needs quotes: ["relay-[01..12].contoso.example"]`
 	case strings.Contains(p.Text, "unknown escape"):
 		p.Hint = `write Windows paths without quotes or in single quotes: '%ProgramFiles%\IdentityMesh'`
 	}

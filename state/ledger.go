@@ -102,6 +102,8 @@ type Holder struct {
 	Heartbeat time.Time `json:"heartbeat"`
 	Fence     uint64    `json:"fence"`
 	Doing     string    `json:"doing,omitempty"`
+	// Ended says that the holder has certainly ended, so that the next run takes the lease over. False is not known.
+	Ended bool `json:"ended,omitempty"`
 }
 
 // HeldError says that somebody else holds the lease.

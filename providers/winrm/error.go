@@ -72,7 +72,7 @@ func (e *Error) Error() string {
 func cause(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op != "dial" && op.Err != nil {
-		return op.Op + ": " + op.Err.Error()
+		return op.Err.Error() // it names the operation itself
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return "the host closed the connection"

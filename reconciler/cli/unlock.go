@@ -74,7 +74,7 @@ takes it over.`,
 // mayBreak shows the holder and makes sure that its lock is meant.
 func (p *program) mayBreak(cmd *cobra.Command, h state.Holder, fence uint64, yes bool) error {
 	age := p.app.Now().Sub(h.Heartbeat).Round(time.Second)
-	alive := age < patience
+	alive := age < patience && !h.Ended
 	if p.format != render.JSON {
 		style := p.errStyle()
 		style.Format = render.Text
@@ -105,8 +105,11 @@ func describe(h state.Holder, age time.Duration, alive bool) string {
 		text += "commit      " + h.Commit + "\n"
 	}
 	text += fmt.Sprintf("heartbeat   %s ago", age)
-	if alive {
-		text += ": it looks ALIVE. If it is, it stops before its next effect"
+	switch {
+	case h.Ended:
+		text += ": it has ended; the next apply takes over"
+	case alive:
+		text += ": it looks ALIVE; it would stop before its next effect"
 	}
 	return text + fmt.Sprintf("\nfence       %d\n", h.Fence)
 }

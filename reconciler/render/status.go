@@ -260,5 +260,8 @@ func holderLine(h state.Holder) string {
 	if h.Doing != "" {
 		s += ", at: " + h.Doing
 	}
+	if h.Ended {
+		s += ". It has ended: the next apply takes the lock over and finishes"
+	}
 	return s
 }

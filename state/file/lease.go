@@ -79,12 +79,13 @@ func (s *Store) dead(l leaseFile) bool {
 	return err == nil && host == l.Host && ended(l.PID, l.Process)
 }
 
-// Current returns the present holder.
+// Current returns the present holder, and whether it has ended.
 func (s *Store) Current(ctx context.Context) (state.Holder, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return state.Holder{}, false, err
 	}
 	l, ok, err := s.readLease()
+	l.Holder.Ended = ok && s.dead(l)
 	return l.Holder, ok, err
 }
 

@@ -59,8 +59,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "the declared license, or a host, could not be looked at"
-		if w.next != nil {
-			c.Reason = "it is live, and a guard objects"
+		if w.next != nil && r.seen(in, w) {
+			c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is live everywhere, and a guard objects"
 		}
 	case blocked:
 		c.Status, c.Reason = reconciler.Refused, r.reason(w)
@@ -73,6 +73,16 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		r.describe(&c, in, w)
 	}
 	return c
+}
+
+// seen says that everything was: every consumer, and what Admin serves.
+func (r *Rotation) seen(in reconciler.Input, w work) bool {
+	for _, l := range w.all {
+		if !l.whole() {
+			return false
+		}
+	}
+	return !r.hasAPI || in.Seen.Reach(site.API) == reconciler.Reached
 }
 
 // need finds the work.

@@ -35,8 +35,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
-		if admin.whole() && len(filter(relays, live.whole)) == len(relays) {
-			c.Reason = r.ref.Version + " is live everywhere, and a guard objects"
+		if admin.whole() && len(filter(relays, live.whole)) == len(relays) && in.Seen.Reach(site.API) == reconciler.Reached {
+			c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is live everywhere, and a guard objects"
 		}
 		return c
 	case blocked:

@@ -152,7 +152,7 @@ func TestGuards(t *testing.T) {
 		{"setting-overridden", "also when everything is as declared: it breaks at the next reboot", func(s *scene) {
 			*s = *done()
 			s.hosts[r1].setting.Overrides = []string{"the machine's environment variable Relay__ApiKey"}
-		}, reconciler.Unknown, "Relay__ApiKey"},
+		}, reconciler.Refused, "Relay__ApiKey"},
 		{"settings-refused", "a file that .NET refuses stops the service at its next start", func(s *scene) { s.hosts[r1].setting.Refused = "a key is given twice" }, reconciler.Refused, "given twice"},
 		{"relay-unreachable", "a relay that keeps the old key is cut off", func(s *scene) { s.hosts[r1].reach = reconciler.Unreachable }, reconciler.Refused, "1 relay"},
 		{"relay-left-behind", "the policy names it", func(s *scene) {
