@@ -138,6 +138,9 @@ func TestFailures(t *testing.T) {
 		{"the undo fails", "the others are taken back all the same, and the run says that it is not as before",
 			[]reconciler.Rotation{usual("a")}, "prove a", failure("refused"),
 			[]string{"unstart relay", "unswap a", "unstop admin", "unstop relay"}, nil, nil, nil, true},
+		{"a file cannot be put back", "its service stays down; the others come up",
+			[]reconciler.Rotation{usual("a")}, "prove a", failure("refused"),
+			[]string{"unstart relay", "unstart admin", "unstop relay"}, []string{"unstop admin", "unstage a"}, nil, nil, true},
 		{"retire", "it is proven: what is left is tidying up",
 			[]reconciler.Rotation{usual("a")}, "discard a", failure("held open"),
 			[]string{"discard a"}, []string{"unswap a"}, []string{"a"}, nil, false},
@@ -148,6 +151,9 @@ func TestFailures(t *testing.T) {
 			b.answer[c.key] = c.answer
 			if c.name == "the undo fails" {
 				b.answer["unstart admin"] = failure("hangs")
+			}
+			if c.name == "a file cannot be put back" {
+				b.answer["unswap a"] = failure("held open")
 			}
 			o := b.run(t.Context())
 			b.order(c.did...)

@@ -64,10 +64,13 @@ func (p *progress) undo(ctx context.Context) {
 	}
 }
 
-// runBack runs undo steps, barrier by barrier. A target that fails does not keep the others down.
+// runBack runs undo steps, barrier by barrier. A target that fails does not keep the others down. One whose file could
+// not be put back stays stopped: it must not run with another value than the rest.
 func (p *progress) runBack(ctx context.Context, back []Step) error {
 	var first error
+	stuck := map[Target]bool{}
 	for _, b := range backBarriers(back) {
+		b.batches = slices.DeleteFunc(b.batches, func(t batch) bool { return stuck[t.target] })
 		if err := p.run.Lease.Check(ctx); err != nil {
 			return err
 		}
@@ -87,6 +90,7 @@ func (p *progress) runBack(ctx context.Context, back []Step) error {
 		for i, t := range b.batches {
 			for _, r := range reports[i] {
 				p.clock(r)
+				stuck[t.target] = stuck[t.target] || b.phase == Edit && r.Outcome != state.Done
 				if _, left := p.left[t.target]; left && r.Unreachable {
 					break // it was left behind, and the next run looks at it again
 				}
