@@ -60,7 +60,7 @@ func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []str
 	}
 	names := s.properties(e.SchemaURL)
 	hint := ""
-	if name := nearest(path[len(path)-1], names); name != "" {
+	if name := Nearest(path[len(path)-1], names); name != "" {
 		hint = "did you mean " + name + "?"
 	} else if len(names) > 0 && len(names) <= 12 {
 		slices.Sort(names)
@@ -138,7 +138,7 @@ func enumSentence(got any, want []any) (text, hint string) {
 		names[i] = fmt.Sprint(w)
 	}
 	if written, ok := got.(string); ok {
-		if name := nearest(written, names); name != "" {
+		if name := Nearest(written, names); name != "" {
 			hint = "did you mean " + name + "?"
 		}
 	}
@@ -173,41 +173,4 @@ func word(jsonType string) string {
 		return "true or false"
 	}
 	return "nothing"
-}
-
-// nearest is the name that was probably meant, empty when none is near.
-func nearest(written string, names []string) string {
-	best, least := "", 2
-	if len(written) > 3 {
-		least = 3 // two letters exchanged are two changes
-	}
-	if len(written) > 64 {
-		return ""
-	}
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		if d := distance(strings.ToLower(written), strings.ToLower(name)); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be added, removed or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

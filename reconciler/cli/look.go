@@ -75,7 +75,7 @@ func (p *program) chosen(names []string) ([]string, error) {
 		})
 		if i < 0 {
 			err := fmt.Errorf("--only %s: there is no such kind of secret", name)
-			if near := nearest(name, p.kindNames()); near != "" {
+			if near := specs.Nearest(name, p.kindNames()); near != "" {
 				return nil, reconciler.Hinted(err, "did you mean "+near+"?")
 			}
 			return nil, reconciler.Hinted(err, "the kinds are "+strings.Join(p.kindNames(), ", "))
@@ -106,7 +106,7 @@ func hostOf(d *specs.Deployment, name string) (string, error) {
 		return short[0], nil
 	case 0:
 		err := fmt.Errorf("--host %s: %s has no such host", name, d.Name)
-		if near := nearest(name, append(labels, d.AllHosts()...)); near != "" {
+		if near := specs.Nearest(name, append(labels, d.AllHosts()...)); near != "" {
 			return "", reconciler.Hinted(err, "did you mean "+near+"?")
 		}
 		return "", reconciler.Hinted(err, "hosts are named as under hosts: in the document")

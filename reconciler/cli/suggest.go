@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"meshrotate/reconciler"
+	"meshrotate/specs"
 )
 
 // flagError explains a flag that does not exist or does not fit.
@@ -18,7 +19,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := nearest(name, names); near != "" {
+	if near := specs.Nearest(name, names); near != "" {
 		return reconciler.Hinted(err, "did you mean --"+near+"?")
 	}
 	return reconciler.Hinted(err, "`"+cmd.CommandPath()+" --help` lists the flags")
@@ -43,36 +44,4 @@ func suggested(err error) error {
 		return err
 	}
 	return reconciler.Hinted(fmt.Errorf("%s", text), "did you mean `"+strings.TrimSpace(guess)+"`?")
-}
-
-// nearest is the name that differs least from what was written, "" when none is near.
-func nearest(written string, names []string) string {
-	best, least := "", 1+len(written)/3
-	for _, n := range names {
-		if d := distance(strings.ToLower(written), strings.ToLower(n)); d <= least {
-			best, least = n, d-1
-		}
-	}
-	return best
-}
-
-// distance is how many letters have to be changed, added or removed (Levenshtein's).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
