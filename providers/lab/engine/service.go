@@ -35,7 +35,8 @@ func (e *Wine) install(m *machine.Machine, name string) (*service, error) {
 	}
 	inWine := e.serviceName(name)
 	s := &service{engine: e, machine: m, name: name, inWine: inWine, log: filepath.Join(e.drive, "svc", inWine+".log")}
-	if err := e.windows("sc.exe", "create", inWine, "binPath=", `C:\svc\service.exe `+inWine+" "+serviceTimes, "start=", "demand"); err != nil {
+	known := func() bool { return e.windows("sc.exe", "query", inWine) == nil }
+	if err := e.steadily(known, "sc.exe", "create", inWine, "binPath=", `C:\svc\service.exe `+inWine+" "+serviceTimes, "start=", "demand"); err != nil {
 		return nil, err
 	}
 	e.services[name] = s
@@ -49,7 +50,17 @@ func (e *Wine) Start(m *machine.Machine, name string) error {
 	if err != nil {
 		return err
 	}
-	return e.windows("sc.exe", "start", s.inWine)
+	before := s.logged()
+	return e.steadily(func() bool { return s.logged() > before }, "sc.exe", "start", s.inWine)
+}
+
+// logged is how much the service has written: it grows with every change of its state.
+func (s *service) logged() int {
+	b, err := os.ReadFile(s.log)
+	if err != nil {
+		return 0 // it has not started yet
+	}
+	return len(b)
 }
 
 // Stop asks the real service to stop.

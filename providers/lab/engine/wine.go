@@ -76,7 +76,23 @@ func (e *Wine) open() (err error) {
 	}
 	e.keeper = exec.Command("wine", `C:\svc\keeper.exe`)
 	e.keeper.Env = e.env
-	return e.keeper.Start()
+	if err := e.keeper.Start(); err != nil {
+		return err
+	}
+	return e.windows("cmd", "/c", "exit 0") // a program ends only after the world of the keeper is up
+}
+
+// steadily is windows with some patience: when another user of the same Wine has just ended, its service manager may be
+// on its way down, and a new one comes up. Done says that an earlier try had its effect after all.
+func (e *Wine) steadily(done func() bool, args ...string) error {
+	var err error
+	for range 10 {
+		if err = e.windows(args...); err == nil || done() {
+			return nil
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	return err
 }
 
 // windows runs a Windows program.
@@ -85,8 +101,15 @@ func (e *Wine) windows(args ...string) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "wine", args...)
 	cmd.Env = e.env
-	cmd.WaitDelay = 5 * time.Second
-	if out, err := cmd.CombinedOutput(); err != nil {
+	// A file, not a pipe: the first Windows program brings up Wine's server, which would hold a pipe open.
+	said, err := os.CreateTemp(e.root, "said-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = said.Close(); _ = os.Remove(said.Name()) }()
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Run(); err != nil {
+		out, _ := os.ReadFile(said.Name()) // what it said is a help, no more
 		return fmt.Errorf("wine %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}
 	return nil
