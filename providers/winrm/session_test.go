@@ -229,8 +229,11 @@ func TestSilentHostIsGivenUp(t *testing.T) {
 	cfg := basic(srv.start(nil))
 	cfg.OperationTimeout, cfg.Grace = 20*time.Millisecond, 20*time.Millisecond
 	s, err := Open(t.Context(), cfg)
+	for try := 1; err != nil && try < 50; try++ { // a busy machine may not answer in so short a time
+		s, err = Open(t.Context(), cfg)
+	}
 	if err != nil {
-		t.Skipf("too busy a machine: %v", err)
+		t.Fatal(err)
 	}
 	defer func() { _ = s.Close(t.Context()) }()
 	_, err = run(t.Context(), s, []byte("x"))
