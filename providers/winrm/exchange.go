@@ -15,8 +15,8 @@ type operation struct {
 }
 
 const (
-	actionTransfer = "http://schemas.xmlsoap.org/ws/2004/09/transfer/"
-	actionShell    = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/"
+	actionTransfer = nsTransfer + "/"
+	actionShell    = nsShell + "/"
 )
 
 var (
@@ -65,10 +65,7 @@ func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, 
 
 // post renders the request and sends it. A Guard watches the first request of a connection that logs in with it.
 func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte, error) {
-	envelope, err := op.shape.render(v)
-	if err != nil {
-		return 0, nil, s.fail(op, Refused, err)
-	}
+	envelope := op.shape.render(v)
 	c := s.conn
 	if c.proven {
 		return s.roundTrip(ctx, op, c, envelope)

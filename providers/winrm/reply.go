@@ -6,16 +6,18 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/masterzen/winrm/soap"
 )
 
 // Namespaces of what is read in a reply.
 const (
-	nsSOAP       = "http://www.w3.org/2003/05/soap-envelope"
-	nsAddressing = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
-	nsTransfer   = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
-	nsManagement = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
-	nsShell      = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
-	nsFault      = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
+	nsSOAP       = soap.NS_SOAP_ENV
+	nsAddressing = soap.NS_ADDRESSING
+	nsTransfer   = soap.NS_TRANSFER
+	nsManagement = soap.NS_WSMAN_DMTF
+	nsShell      = soap.NS_WIN_SHELL
+	nsFault      = soap.NS_WSMAN_FAULT
 
 	stateDone = nsShell + "/CommandState/Done"
 	maxReason = 400

@@ -23,6 +23,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/masterzen/winrm"
 )
 
 const (
@@ -51,10 +53,10 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{cfg: cfg, values: values{
-		to:       cfg.url(),
-		timeout:  duration(cfg.OperationTimeout),
-		idle:     duration(cfg.IdleTimeout),
-		envelope: cfg.EnvelopeSize,
+		Parameters: winrm.NewParameters(duration(cfg.OperationTimeout), "en-US", cfg.EnvelopeSize),
+
+		to:   cfg.url(),
+		idle: duration(cfg.IdleTimeout),
 	}}
 	if err := s.create(ctx); err != nil {
 		s.drop()
