@@ -17,29 +17,43 @@ import (
 )
 
 func main() {
-	ctx, interrupt := context.WithCancelCause(context.Background())
-	survive(interrupt)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	code := cli.Main(ctx, os.Args[1:], cli.OS(), app(os.LookupEnv))
-	stop()
-	os.Exit(code)
+	noCore()
+	os.Exit(cli.Main(interruptible(), os.Args[1:], cli.OS(), app(os.LookupEnv)))
 }
 
-// survive keeps a run alive whose terminal hangs up, or whose output nobody reads any more: services may be down. A hangup
-// is an interrupt, however often it is sent; a write to a closed pipe fails, and that is all. Under nohup a hangup is
-// nothing.
-func survive(interrupt context.CancelCauseFunc) {
+// interruptible is a context that ends with the first Ctrl-C, request to terminate or hangup, which is its cause. The
+// second Ctrl-C or request to terminate kills the program. That is so before the context ends: whoever is told of the
+// end, and at once tries the second, must not find it swallowed.
+//
+// A run outlives its terminal and the readers of its output, for services may be down: a hangup is an interrupt, however
+// often it is sent, and nothing under nohup; a write to a closed pipe fails, and that is all.
+func interruptible() context.Context {
+	ctx, end := context.WithCancelCause(context.Background())
 	signal.Ignore(syscall.SIGPIPE)
-	if signal.Ignored(syscall.SIGHUP) {
-		return
+	signals, hangups := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(hangups, syscall.SIGHUP)
 	}
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
 	go func() {
-		<-hangups
-		interrupt(errors.New("the terminal hung up"))
+		cause := errors.New("the terminal hung up")
+		select {
+		case s := <-signals:
+			cause = errors.New(nameOf(s))
+		case <-hangups:
+		}
+		signal.Stop(signals)
+		end(cause)
 	}()
+	return ctx
+}
+
+// nameOf is what people call a signal.
+func nameOf(s os.Signal) string {
+	if s == os.Interrupt {
+		return "Ctrl-C"
+	}
+	return s.String()
 }
 
 // app puts the program together. Lookup is the environment that credentials come from.
