@@ -108,11 +108,13 @@ func deaf(t *testing.T) string {
 }
 
 func TestCancellation(t *testing.T) {
-	c := open(t, adminapi.Config{URL: deaf(t)})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("operator pressed Ctrl-C")
-	time.AfterFunc(20*time.Millisecond, func() { cancel(stop) })
-	_, err := c.Relays(ctx)
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		cancel(stop)
+		<-r.Context().Done() // no answer
+	})
+	_, err := open(t, adminapi.Config{URL: s.URL}).Relays(ctx)
 	if !errors.Is(err, stop) {
 		t.Fatalf("got %v", err)
 	}

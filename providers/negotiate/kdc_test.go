@@ -118,12 +118,11 @@ func (k *kdc) start(addr string) {
 		_ = server.Process.Kill()
 		_ = server.Wait()
 	})
-	for range 200 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			_ = conn.Close()
 			return
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 	_ = server.Process.Kill()
 	_ = server.Wait()

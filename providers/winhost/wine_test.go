@@ -35,11 +35,14 @@ func keep(t *testing.T, engine string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	time.Sleep(500 * time.Millisecond)
 	// The first program brings up Wine's server, which would hold the pipe of its output open: let it be one without.
-	if err := exec.CommandContext(t.Context(), "bash", "-c", `eval "$("$0" --env)" && exec wine cmd /c 'exit 0'`, engine).Run(); err != nil {
-		t.Fatalf("wine does not run: %v", err)
+	var err error
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err = exec.CommandContext(t.Context(), "bash", "-c", `eval "$("$0" --env)" && exec wine net start`, engine).Run(); err == nil {
+			return
+		}
 	}
+	t.Fatalf("wine's service manager does not answer: %v", err)
 }
 
 // install makes the services and the environments that the table needs, and removes them after it.
@@ -63,7 +66,7 @@ func install(t *testing.T, engine string) {
 	}
 	service(winhosttest.QuickService, `C:\svc\service.exe mr-quick 40 40`, "demand")
 	service(winhosttest.ChildService, `C:\svc\service.exe mr-child 40 40`, "demand", "depend=", winhosttest.QuickService)
-	service(winhosttest.SlowService, `C:\svc\service.exe mr-slow 1200 1200`, "demand")
+	service(winhosttest.SlowService, `C:\svc\service.exe mr-slow 1200 4000`, "demand")
 	service(winhosttest.RefusesService, `C:\svc\args.exe`, "demand")
 	service(winhosttest.DisabledService, `C:\svc\service.exe mr-disabled 40 40`, "disabled")
 	var block []string

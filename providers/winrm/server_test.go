@@ -46,6 +46,7 @@ type server struct {
 	output    func(in []byte) []byte
 	challenge func([]byte) []byte // changes the NTLM challenge
 	wantToken string              // the Kerberos token
+	hangs     func()              // called when a request came that is not answered
 
 	mu        sync.Mutex
 	counts    map[string]int
@@ -125,6 +126,14 @@ func (s *server) next(action string) trouble {
 	return s.troubles[action]
 }
 
+// hang never answers.
+func (s *server) hang(r *bufio.Reader) {
+	if s.hangs != nil {
+		s.hangs()
+	}
+	_, _ = r.ReadByte()
+}
+
 // serve is one connection, with its login.
 func (s *server) serve(c net.Conn) {
 	r := bufio.NewReader(c)
@@ -145,7 +154,7 @@ func (s *server) serve(c net.Conn) {
 			in, reply = s.authenticate(scheme, text, login, &keys, len(body))
 			t := s.next("Handshake")
 			if t.hang {
-				_, _ = r.ReadByte()
+				s.hang(r)
 				return
 			}
 			if t.cut != "" {
@@ -236,7 +245,7 @@ func (s *server) request(c net.Conn, r *bufio.Reader, req *http.Request, body []
 	case t.cut == "before":
 		return false
 	case t.hang:
-		_, _ = r.ReadByte()
+		s.hang(r)
 		return false
 	case t.status != 0:
 		return httpAnswer(c, t.status, "text/plain", []byte("no"), nil) && t.status != 401

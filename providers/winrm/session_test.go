@@ -175,10 +175,9 @@ func TestCommandLines(t *testing.T) {
 func TestCancellationClosesTheSocket(t *testing.T) {
 	for _, action := range []string{"Handshake", "Create", "Receive"} {
 		t.Run(action, func(t *testing.T) {
-			srv := &server{t: t, sealed: true, troubles: map[string]trouble{action: {hang: true}}}
-			cfg := sealing(srv.start(nil))
 			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(30*time.Millisecond, cancel)
+			srv := &server{t: t, sealed: true, troubles: map[string]trouble{action: {hang: true}}, hangs: cancel}
+			cfg := sealing(srv.start(nil))
 			began := time.Now()
 			s, err := Open(ctx, cfg)
 			if err == nil {
@@ -203,21 +202,40 @@ func TestCancellationClosesTheSocket(t *testing.T) {
 	}
 }
 
+// expiring is a context whose end is a deadline's.
+type expiring struct{ context.Context }
+
+func (e expiring) Err() error {
+	if e.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 func TestDeadline(t *testing.T) {
-	srv := &server{t: t, troubles: map[string]trouble{"Receive": {code: codeTimedOut, delay: 5 * time.Millisecond}}}
-	s, err := Open(t.Context(), basic(srv.start(nil)))
+	srv := &server{t: t, troubles: map[string]trouble{"Receive": {code: codeTimedOut}}}
+	cfg := basic(srv.start(nil))
+	now := time.Now()
+	cfg.Now = func() time.Time { return now } // every answer comes at once
+	ctx, expire := context.WithCancel(t.Context())
+	pauses := 0
+	cfg.Sleep = func(ctx context.Context, _ time.Duration) error {
+		if pauses++; pauses == 3 {
+			expire()
+		}
+		return ctx.Err()
+	}
+	s, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	_, err = run(ctx, s, []byte("x"))
+	_, err = run(expiring{ctx}, s, []byte("x"))
 	wantClass(t, err, Unknown, true)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if n := srv.count("Receive"); n < 2 || n > 10 {
-		t.Errorf("%d Receives: it polls again, and is no hot loop", n)
+	if n := srv.count("Receive"); n != 3 || pauses != 3 {
+		t.Errorf("%d Receives and %d pauses: it polls again, and is no hot loop", n, pauses)
 	}
 	if err := s.Close(t.Context()); err != nil || srv.count("Delete") != 1 {
 		t.Errorf("the shell was not deleted: %v", err)

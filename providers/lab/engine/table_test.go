@@ -28,7 +28,7 @@ func tableMachine() *machine.Machine {
 	for _, s := range []machine.Service{
 		{Name: winhosttest.QuickService, Environment: winhosttest.ServiceEnvironment},
 		{Name: winhosttest.ChildService, DependsOn: []string{winhosttest.QuickService}},
-		{Name: winhosttest.SlowService, Timing: machine.Timing{Start: 1200 * time.Millisecond, Stop: 1200 * time.Millisecond}},
+		{Name: winhosttest.SlowService, Timing: machine.Timing{Start: 1200 * time.Millisecond, Stop: 4 * time.Second}},
 		{Name: winhosttest.RefusesService, Program: program{Refused: machine.ErrStartTimeout}},
 		{Name: winhosttest.DisabledService, StartMode: "disabled"},
 		{Name: winhosttest.DiesService, Program: program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}},

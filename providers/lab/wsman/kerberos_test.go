@@ -70,12 +70,15 @@ func kdc(t *testing.T) (env []string, keys *keytab.Keytab) {
 		_ = daemon.Process.Kill()
 		_ = daemon.Wait()
 	})
-	for range 100 {
-		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+	listens := false
+	for end := time.Now().Add(time.Minute); !listens && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if listens = err == nil; listens {
 			_ = c.Close()
-			break
 		}
-		time.Sleep(20 * time.Millisecond)
+	}
+	if !listens {
+		t.Fatal("the KDC does not listen")
 	}
 	run("secret\n", kinit, testUser)
 	if keys, err = keytab.Load(dir + "/keytab"); err != nil {

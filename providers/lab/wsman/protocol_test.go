@@ -3,6 +3,7 @@ package wsman_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -265,26 +266,32 @@ func TestDeadlock(t *testing.T) {
 }
 
 func TestClientGone(t *testing.T) {
-	waiting := make(chan struct{}, 10)
+	came := make(chan struct{})
+	var once sync.Once
 	addr := start(t, &wsman.Server{Record: func(e wsman.Event) {
 		if e.Action == wsman.Receive {
-			waiting <- struct{}{}
+			once.Do(func() { close(came) })
 		}
 	}})
 	c := loggedIn(t, addr)
 	shell := c.create()
 	id := c.command(shell, "slurp")
 	left := loggedIn(t, addr)
-	body := left.seal(winrm.NewGetOutputRequest("u", shell, id, "stdout stderr", params("PT60S")).String())
+	receive := winrm.NewGetOutputRequest("u", shell, id, "stdout stderr", params("PT60S")).String()
+	body := left.seal(receive)
 	req, _ := http.NewRequest(http.MethodPost, "http://h/wsman", strings.NewReader(string(body)))
 	req.Header.Set("Content-Type", sealedType)
 	if err := req.Write(left.conn); err != nil {
 		t.Fatal(err)
 	}
-	<-waiting
-	time.Sleep(20 * time.Millisecond)
+	<-came
+	time.Sleep(20 * time.Millisecond) // it most likely waits by now; if not, it finds its client gone all the same
 	_ = left.conn.Close()
-	time.Sleep(100 * time.Millisecond)
+	// The same message is refused as long as the first is under way: so this tells when it was given up.
+	same := strings.ReplaceAll(receive, "PT60S", "PT0.02S")
+	for end := time.Now().Add(time.Minute); c.must(same).code() == 1359 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	c.send(shell, id, []byte("for the one who is still here"), true, "PT5S")
 	if r := c.drain(shell, id); string(r.stdout) != "for the one who is still here" {
 		t.Errorf("an abandoned Receive took the output: %q", r.stdout)

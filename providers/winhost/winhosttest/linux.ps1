@@ -32,15 +32,15 @@ function Use-Service([string]$name) {
     }
     @{ state = $s.state; processId = $s.pid; exitCode = $s.exit }
 }
-function Use-Delay([string]$name) { if ($name -eq 'mr-slow') { 1200 } else { 40 } }
+function Use-Delay([string]$name, [int]$slow) { if ($name -eq 'mr-slow') { $slow } else { 40 } }
 function Use-Start([string]$name) {
     if ($name -eq 'mr-refuses') { throw [ComponentModel.Win32Exception]::new(1053) }
     if ($name -eq 'mr-disabled') { throw [ComponentModel.Win32Exception]::new(1058) }
-    $s = $global:services[$name]; $s.state = 'startPending'; $s.then = 'running'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name))
+    $s = $global:services[$name]; $s.state = 'startPending'; $s.then = 'running'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name 1200))
     $s.pid = $global:nextId++; $global:startedAt[$s.pid] = [DateTime]::UtcNow
 }
 function Use-Stop([string]$name) {
-    $s = $global:services[$name]; $s.state = 'stopPending'; $s.then = 'stopped'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name))
+    $s = $global:services[$name]; $s.state = 'stopPending'; $s.then = 'stopped'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name 4000))
 }
 function Use-Dependents([string]$name) { if ($name -eq 'mr-quick' -and (Use-Service 'mr-child').state -ne 'stopped') { 'mr-child' } }
 function Use-Config([string]$name) { @{ account = 'LocalSystem'; startMode = 'manual'; imagePath = 'none' } }
