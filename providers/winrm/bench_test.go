@@ -22,7 +22,7 @@ const serverOfItsOwn = "MESHROTATE_WINRM_TEST_SERVER"
 // TestServerOfItsOwn is no test: it serves the lab for BenchmarkHost until standard input ends.
 func TestServerOfItsOwn(t *testing.T) {
 	if os.Getenv(serverOfItsOwn) == "" {
-		t.Skip("only for BenchmarkHost")
+		return
 	}
 	fmt.Printf("serving %s\n", serveLab(t, &wsman.Server{Auth: webauth.Rules{Negotiate: true}}))
 	_, _ = io.Copy(io.Discard, os.Stdin)
