@@ -17,12 +17,17 @@ import (
 // windowsPath is a file of this machine as Wine names it.
 func windowsPath(file string) string { return "Z:" + strings.ReplaceAll(file, "/", `\`) }
 
-// wine runs a Windows program in the world of pwsh-windows.
+// wine runs a Windows program in the world of pwsh-windows. While that world comes up or goes down, for another test's
+// sake, Wine may not be able to start it: then it is started again.
 func wine(t *testing.T, engine string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", append([]string{"-c", `eval "$("$0" --env)" && exec wine "$@"`, engine}, args...)...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"-c", `eval "$("$0" --env)" && exec wine "$@"`, engine}, args...)...)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "ShellExecuteEx failed") || time.Now().After(end) {
+			return string(out), err
+		}
+	}
 }
 
 // keep starts what keeps Wine's service manager alive.

@@ -28,6 +28,7 @@ func openPwsh(t *testing.T, relays int) (*world, *engine.Pwsh) {
 // Everything that is real here: the program, WinRM with sealed NTLM, the script and its bootstrap, the PowerShell
 // engine with its logging, the files.
 func TestPwshRotates(t *testing.T) {
+	t.Parallel()
 	w, e := openPwsh(t, 2)
 	old := w.key(lab.OldKey)
 	hosts := append([]*lab.Host{w.lab.Admin}, w.lab.Relays...)
@@ -86,6 +87,7 @@ func holdsScript(log string) bool {
 
 // A kill is a real one: the process is gone, at once, with what it had done by then.
 func TestPwshKilled(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, reason string
 		host         func(*lab.Lab) *lab.Host

@@ -47,6 +47,7 @@ func tableMachine() *machine.Machine {
 
 // What the lab answers for Windows must be what the table of cases wants of every host.
 func TestPwshTable(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	need(t, "pwsh")
 	e, err := engine.OpenPwsh()
 	if err != nil {

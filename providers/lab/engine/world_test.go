@@ -92,11 +92,10 @@ func (w *world) recorded(kind string) []string {
 
 func (w *world) await(what string, is func() bool) {
 	w.Helper()
-	for range 1000 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if is() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	w.Fatalf("never: %s\n%s", what, w.lab.Show())
 }
