@@ -37,6 +37,9 @@ func TestWhoMayImportWhom(t *testing.T) {
 		}},
 		{"specs", "the document knows no provider and no engine", func(_, p string) bool { return under(p, "specs", "reconciler/secret") }},
 		{"state", "the ledger knows nothing secret", func(_, p string) bool { return under(p, "state", "reconciler/secret") }},
+		{"providers/lab/direct", "a client's end without a wire: it fails as the client for the wire does", func(_, p string) bool {
+			return under(p, "providers/lab/wsman", "providers/winhost", "providers/winrm")
+		}},
 		{"providers/lab", "the lab is a world, not a part of the engine", func(_, p string) bool {
 			return !under(p, "providers/live", "providers/rotations", "providers/winrm") && p != "providers"
 		}},

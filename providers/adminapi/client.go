@@ -8,6 +8,7 @@
 package adminapi
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -39,6 +40,8 @@ type Config struct {
 	Retry Retry
 	// Now is the local clock. Zero: time.Now.
 	Now func() time.Time
+	// DialContext opens connections, as http.Transport's. Zero: over the network.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Paths are the endpoints below the URL. Each starts with a slash.
@@ -84,10 +87,14 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	dial := c.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	}
 	transport := &http.Transport{
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    10 * time.Second,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		DialContext:            dial,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        90 * time.Second,

@@ -13,13 +13,16 @@ import (
 
 // serveAPI starts the Admin API. It answers while Admin's process runs; otherwise connections are reset.
 func (l *Lab) serveAPI() error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := l.listen()
 	if err != nil {
 		return err
 	}
 	l.apiAddr = ln.Addr().String()
 	l.gate = &gate{Listener: ln, open: l.adminUp, conns: map[net.Conn]bool{}}
 	rules := webauth.Rules{NTLM: l.ntlm("IM-ADMIN"), Negotiate: true}
+	if l.config.Memory {
+		rules.Bearer = func(token string) (string, bool) { return User, token == l.Password }
+	}
 	guarded := http.NewServeMux()
 	guarded.HandleFunc("GET /api/license", l.getLicense)
 	guarded.HandleFunc("POST /api/license/reload", l.reloadLicense)
@@ -28,9 +31,16 @@ func (l *Lab) serveAPI() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/ready", l.getReady)
 	mux.Handle("/", rules.Wrap(guarded))
-	l.api = &http.Server{Handler: mux, ConnContext: webauth.ConnContext, ConnState: l.gate.track, ReadHeaderTimeout: 10 * time.Second}
+	l.api = &http.Server{Handler: l.striking(mux), ConnContext: connContext, ConnState: l.gate.track, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = l.api.Serve(l.gate) }() // ends with Close
 	return nil
+}
+
+func (l *Lab) listen() (net.Listener, error) {
+	if l.config.Memory {
+		return newMemoryListener(), nil
+	}
+	return net.Listen("tcp", "127.0.0.1:0")
 }
 
 // URL is the Admin API's.
@@ -63,8 +73,11 @@ func (g *gate) Accept() (net.Conn, error) {
 }
 
 func reset(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
-		_ = t.SetLinger(0)
+	switch c := c.(type) {
+	case *net.TCPConn:
+		_ = c.SetLinger(0)
+	case *memoryConn:
+		c.reset.Store(true)
 	}
 	_ = c.Close()
 }

@@ -39,6 +39,9 @@ type Config struct {
 	Converged bool
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
+	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and
+	// channels only, so it also lives in a bubble of testing/synctest, on a virtual clock.
+	Memory bool
 }
 
 // Timing is how long things take. Zeroes are what was measured with .NET services.
@@ -93,17 +96,19 @@ type Lab struct {
 	// ailing: Admin is never ready.
 	ailing bool
 
-	api     *http.Server
-	apiAddr string
-	gate    *gate
-	control *http.Server
+	api       *http.Server
+	apiAddr   string
+	gate      *gate
+	apiFaults func(wsman.Event) wsman.Fault
+	apiCounts map[wsman.Action]int
+	control   *http.Server
 }
 
 // Host is one machine and its WinRM service.
 type Host struct {
 	Name    string // as in the document
 	Machine *machine.Machine
-	Address string
+	Address string // "" in memory
 	server  *wsman.Server
 	manager ServiceManager // nil when the machine itself is
 	started atomic.Int64   // processes that WinRM was asked for
@@ -232,12 +237,15 @@ func (l *Lab) newHost(name string) (*Host, error) {
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }
 	}
+	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault}
+	if l.config.Memory {
+		return h, nil
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", name, err)
 	}
 	h.Address = ln.Addr().String()
-	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault}
 	go func() { _ = h.server.Serve(ln) }() // ends with Close
 	return h, nil
 }

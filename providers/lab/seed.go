@@ -208,7 +208,11 @@ func (l *Lab) Document() string {
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
 	}
-	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n  hosts:\n", Domain, User, l.URL())
+	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n", Domain, User, l.URL())
+	if l.config.Memory {
+		return b.String() // its hosts have no address
+	}
+	b.WriteString("  hosts:\n")
 	for _, h := range l.Hosts() {
 		fmt.Fprintf(&b, "    %s: {address: \"%s\"}\n", h.Name, h.Address)
 	}

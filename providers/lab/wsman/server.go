@@ -165,8 +165,8 @@ func (s *Server) listen(ln net.Listener) error {
 	if s.listener != nil {
 		return errors.New("wsman: a server serves once")
 	}
-	s.listener, s.quit = ln, make(chan struct{})
-	s.Limits = s.Limits.withDefaults()
+	s.listener = ln
+	s.prepare()
 	s.rules = s.Auth
 	if s.TLS == nil && !s.AllowUnencrypted {
 		s.rules.Basic, s.rules.Bearer, s.rules.CertificateUser = false, nil, nil
@@ -181,6 +181,13 @@ func (s *Server) listen(ln net.Listener) error {
 	return nil
 }
 
+// prepare is what a server needs before its first request, however that arrives. The lock is held.
+func (s *Server) prepare() {
+	if s.quit == nil {
+		s.quit, s.Limits = make(chan struct{}), s.Limits.withDefaults()
+	}
+}
+
 // Close ends the listener, every connection and every command, and waits until all of them are gone.
 func (s *Server) Close() error {
 	s.mu.Lock()
@@ -191,8 +198,10 @@ func (s *Server) Close() error {
 	}
 	s.closed = true
 	var err error
-	if s.listener != nil {
+	if s.quit != nil {
 		close(s.quit)
+	}
+	if s.listener != nil {
 		err = s.listener.Close()
 	}
 	for c := range s.conns {
@@ -207,7 +216,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Requests counts the HTTP requests so far, refused ones and login legs included.
+// Requests counts the requests so far: those over HTTP, refused ones and login legs included, and those of a Direct.
 func (s *Server) Requests() int64 { return s.requests.Load() }
 
 func (s *Server) isClosed() bool {
