@@ -36,7 +36,7 @@ type Machine struct {
 	// process wrote there. The constant texts are the same string on every machine, so keeping them costs little.
 	Record func(kind, text string)
 
-	files sync.Mutex // the script's Global\ mutex
+	files turns // the script's Global\ mutex
 
 	mu       sync.Mutex
 	services map[string]*service // by lower-case name
