@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"time"
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/licensefile"
+	"meshrotate/providers/winhost"
 	"meshrotate/reconciler/secret"
 )
 
@@ -22,7 +22,7 @@ type Mishap struct {
 func Mishaps() []Mishap {
 	return []Mishap{
 		{"key", "put another relay key there and restart the service", (*Lab).breakKey},
-		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.stop(h.services()[0]) }},
+		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.halt() }},
 		{"start", "start the service", func(_ *Lab, h *Host) error { return h.start(h.services()[0]) }},
 		{"file", "cut the settings file in half", func(_ *Lab, h *Host) error {
 			return h.edit(h.Settings(), func(b []byte) []byte { return b[:len(b)/2] })
@@ -40,6 +40,7 @@ func Mishaps() []Mishap {
 			h.Machine.SetEnvironment("Relay__ApiKey", "")
 			return nil
 		}},
+		{"dependent", "install " + WatchService + ", which depends on the service and is stopped with it", (*Lab).breakDependent},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
 	}
@@ -141,21 +142,6 @@ func (l *Lab) breakKey(h *Host) error {
 	return l.restart(h)
 }
 
-// restart does what the service manager's window does.
-func (l *Lab) restart(h *Host) error {
-	name := h.services()[0]
-	if err := h.stop(name); err != nil && err != machine.ErrNotActive {
-		return err
-	}
-	for range 200 {
-		if h.Machine.Service(name).State == "stopped" {
-			return h.start(name)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return fmt.Errorf("%s does not stop", name)
-}
-
 func (l *Lab) breakLicense(h *Host) error {
 	old, err := l.License(licensefile.License{Customer: Customer, Tier: "Standard", Expires: day(3)})
 	if err != nil {
@@ -212,6 +198,9 @@ func (l *Lab) note(h *Host, keys map[string]string) (note string, usual bool) {
 		} else {
 			note, usual = note+" with another key than Admin", false
 		}
+	}
+	if w := h.Machine.Service(WatchService); w.Installed {
+		note, usual = note+", "+WatchService+" "+string(w.State), usual && w.State == winhost.Running
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
