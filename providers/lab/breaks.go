@@ -40,7 +40,7 @@ func Mishaps() []Mishap {
 			h.Machine.SetEnvironment("Relay__ApiKey", "")
 			return nil
 		}},
-		{"dependent", "install " + WatchService + ", which depends on the service and is stopped with it", (*Lab).breakDependent},
+		{"dependent", "install " + WatchService + ", which is stopped with the service", (*Lab).breakDependent},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
 	}

@@ -1,27 +1,22 @@
-// Package lab is a whole IdentityMesh on loopback: Admin, Engine, relays, their hosts, and the Admin API.
+// Package lab is a whole IdentityMesh, on loopback or in memory: Admin, Engine, relays, their hosts, and the Admin API.
 //
 // It is a test double, and also what `meshrotate demo` and `meshrotate lab` show. It is a model of the product, not a
 // script of expected calls: services read their settings when they start, a relay with an empty key dies, one with a
 // wrong key stays disconnected, a running service proves nothing, the relay list keeps stale heartbeats. It speaks the
-// real protocols (WinRM with sealed NTLM, HTTP with NTLM), so the real client code runs end to end. It is not
-// Windows: what PowerShell, NTFS and the service manager do is modelled, and compared with the real engines elsewhere.
+// real protocols (WinRM with sealed NTLM, HTTP with NTLM), so the real client code runs end to end. In memory (see
+// Config.Memory and Client) the same machines are asked without a wire, on any clock. It is not Windows: what
+// PowerShell, NTFS and the service manager do is modelled, and compared with the real engines elsewhere.
 package lab
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"meshrotate/providers/lab/machine"
-	"meshrotate/providers/lab/ntlm"
-	"meshrotate/providers/lab/webauth"
 	"meshrotate/providers/lab/wsman"
 )
 
@@ -104,22 +99,6 @@ type Lab struct {
 	control   *http.Server
 }
 
-// Host is one machine and its WinRM service.
-type Host struct {
-	Name    string // as in the document
-	Machine *machine.Machine
-	Address string // "" in memory
-	server  *wsman.Server
-	manager ServiceManager // nil when the machine itself is
-	started atomic.Int64   // processes that WinRM was asked for
-
-	mu     sync.Mutex
-	down   bool
-	skew   time.Duration
-	faults func(wsman.Event) wsman.Fault
-	points func(machine.Point) machine.Action
-}
-
 // The product's names.
 const (
 	AdminService, EngineService, RelayService = "IdentityMeshAdmin", "IdentityMeshEngine", "IdentityMeshRelayAgent"
@@ -177,17 +156,6 @@ func (l *Lab) Host(name string) *Host {
 	return nil
 }
 
-func (h *Host) services() []string {
-	switch h.Machine.Name {
-	case "IM-ADMIN":
-		return []string{AdminService}
-	case "IM-ENGINE":
-		return []string{EngineService}
-	default:
-		return []string{RelayService}
-	}
-}
-
 func (l *Lab) hosts() error {
 	var err error
 	if l.Admin, err = l.newHost("im-admin.lab.example"); err != nil {
@@ -210,48 +178,6 @@ func (l *Lab) hosts() error {
 // RelayName is the name of the nth of all relays.
 func RelayName(n, all int) string {
 	return fmt.Sprintf("relay-%0*d.lab.example", max(2, len(fmt.Sprint(all))), n)
-}
-
-// newHost makes a machine and its listener.
-func (l *Lab) newHost(name string) (*Host, error) {
-	h := &Host{Name: name, Machine: machine.New(upper(label(name)))}
-	m := h.Machine
-	m.Domain, m.GUID, m.PowerShellStart = "lab.example", guid(name), l.timing.PowerShell
-	run := func(ctx context.Context, p wsman.Process) uint32 {
-		h.started.Add(1)
-		return m.Run(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)
-	}
-	if e := l.config.Engine; e != nil {
-		fs, err := e.Disk(name)
-		if err != nil {
-			return nil, err
-		}
-		m.FS = fs
-		h.manager, _ = e.(ServiceManager)
-		run = func(ctx context.Context, p wsman.Process) uint32 {
-			h.started.Add(1)
-			return e.Run(ctx, m, p)
-		}
-	}
-	m.Hook, m.Now = h.point, h.clock
-	if r := l.config.Record; r != nil {
-		m.Record = func(kind, text string) { r(name, kind, text) }
-	}
-	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault}
-	if l.config.Memory {
-		return h, nil
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for %s: %w", name, err)
-	}
-	h.Address = ln.Addr().String()
-	go func() { _ = h.server.Serve(ln) }() // ends with Close
-	return h, nil
-}
-
-func (l *Lab) ntlm(host string) ntlm.Server {
-	return ntlm.Server{Domain: Domain, Host: host, Password: func(user string) (string, bool) { return l.Password, user == User }}
 }
 
 // Close ends everything.

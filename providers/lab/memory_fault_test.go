@@ -74,7 +74,7 @@ func TestFaultsInMemory(t *testing.T) {
 		{"an answer in the clear", wsman.Receive, wsman.Fault{Kind: wsman.ClearText}, winrm.Protocol, true, true, false},
 		{"a bad signature", wsman.Receive, wsman.Fault{Kind: wsman.BadSignature}, winrm.Protocol, true, true, false},
 		{"another message's answer", wsman.Receive, wsman.Fault{Kind: wsman.WrongRelatesTo}, winrm.Protocol, true, true, false},
-		{"an end without an exit code", wsman.Receive, wsman.Fault{Kind: wsman.DoneWithoutExitCode}, winrm.Protocol, true, true, false},
+		{"only an end can lack its exit code", wsman.Receive, wsman.Fault{Kind: wsman.DoneWithoutExitCode}, 0, false, true, true},
 		{"slow is no error", wsman.Send, wsman.Fault{Delay: 30 * time.Second}, 0, false, true, true},
 		{"deleting is tried again", wsman.Delete, wsman.Fault{Kind: wsman.CutBefore}, 0, false, true, true},
 	} {
@@ -98,6 +98,21 @@ func TestFaultsInMemory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process whose end tells no exit code has not ended well.
+func TestNoExitCodeIsNoEnd(t *testing.T) {
+	inMemory(t, 1, func(t *testing.T, l *lab.Lab) {
+		l.Relays[0].Wire(func(wsman.Event) wsman.Fault { return wsman.Fault{Kind: wsman.DoneWithoutExitCode} })
+		s, end := session(t, l.Client(), l.Relays[0])
+		defer end()
+		results, err := s.Look(t.Context(), []winhost.Op{&winhost.MachineIdentity{}})
+		done(t, results, err)
+		var e *winrm.Error
+		if err := s.Close(t.Context()); !errors.As(err, &e) || e.Class != winrm.Protocol {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 // Every request of a run has a name, the same in the next run, so that a suite can cut each of them.

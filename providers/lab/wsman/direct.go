@@ -17,6 +17,7 @@ type Direct struct {
 	user  string
 	life  context.Context
 	shell string
+	done  bool // the last Receive brought the end of a command
 }
 
 // Errors of a Direct, beside those of the contexts and those that have a Code.
@@ -102,6 +103,7 @@ func (d *Direct) Receive(ctx context.Context, id string) (stdout, stderr []byte,
 		if err == nil {
 			r, err = p.receive([2]bool{true, true}, d.s.Limits.EnvelopeSize, w)
 		}
+		d.done = r.done
 		if Code(err) == codeTimedOut {
 			return nil
 		}
@@ -154,6 +156,7 @@ func (d *Direct) ask(ctx context.Context, e Event, do func(patience) error) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.life, cancel)()
+	d.done = false
 	d.s.requests.Add(1)
 	f := d.s.happen(e)
 	if f.Delay > 0 {
@@ -205,8 +208,12 @@ func (d *Direct) after(ctx context.Context, f Fault) error {
 		return d.over(ctx)
 	case WSManFaultAfter:
 		return &fault{code: f.Code, text: "injected by the lab"}
-	case ClearText, BadSignature, WrongRelatesTo, DoneWithoutExitCode:
+	case ClearText, BadSignature, WrongRelatesTo:
 		return ErrAnswer
+	case DoneWithoutExitCode:
+		if d.done {
+			return ErrAnswer
+		}
 	}
 	return nil
 }

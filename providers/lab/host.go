@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/ntlm"
+	"meshrotate/providers/lab/webauth"
+	"meshrotate/providers/lab/wsman"
+)
+
+// Host is one machine and its WinRM service.
+type Host struct {
+	Name    string // as in the document
+	Machine *machine.Machine
+	Address string // "" in memory
+	server  *wsman.Server
+	manager ServiceManager // nil when the machine itself is
+	started atomic.Int64   // processes that WinRM was asked for
+
+	mu     sync.Mutex
+	down   bool
+	skew   time.Duration
+	faults func(wsman.Event) wsman.Fault
+	points func(machine.Point) machine.Action
+}
+
+func (h *Host) services() []string {
+	switch h.Machine.Name {
+	case "IM-ADMIN":
+		return []string{AdminService}
+	case "IM-ENGINE":
+		return []string{EngineService}
+	default:
+		return []string{RelayService}
+	}
+}
+
+// newHost makes a machine and, unless the lab is in memory, its listener.
+func (l *Lab) newHost(name string) (*Host, error) {
+	h := &Host{Name: name, Machine: machine.New(upper(label(name)))}
+	m := h.Machine
+	m.Domain, m.GUID, m.PowerShellStart = "lab.example", guid(name), l.timing.PowerShell
+	run := func(ctx context.Context, p wsman.Process) uint32 {
+		h.started.Add(1)
+		return m.Run(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)
+	}
+	if e := l.config.Engine; e != nil {
+		fs, err := e.Disk(name)
+		if err != nil {
+			return nil, err
+		}
+		m.FS = fs
+		h.manager, _ = e.(ServiceManager)
+		run = func(ctx context.Context, p wsman.Process) uint32 {
+			h.started.Add(1)
+			return e.Run(ctx, m, p)
+		}
+	}
+	m.Hook, m.Now = h.point, h.clock
+	if r := l.config.Record; r != nil {
+		m.Record = func(kind, text string) { r(name, kind, text) }
+	}
+	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault}
+	if l.config.Memory {
+		return h, nil
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", name, err)
+	}
+	h.Address = ln.Addr().String()
+	go func() { _ = h.server.Serve(ln) }() // ends with Close
+	return h, nil
+}
+
+func (l *Lab) ntlm(host string) ntlm.Server {
+	return ntlm.Server{Domain: Domain, Host: host, Password: func(user string) (string, bool) { return l.Password, user == User }}
+}
