@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"meshrotate/providers"
+	"meshrotate/providers/connect"
 	"meshrotate/providers/lab/labcli"
 	"meshrotate/reconciler/cli"
 	"meshrotate/specs"
@@ -61,22 +62,19 @@ func app(lookup func(string) (string, bool)) cli.App {
 	return cli.App{
 		Kinds: providers.Kinds(),
 		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
-			store, err := providers.OpenState(d)
+			remembered, err := connect.State(d)
 			if err != nil {
 				return nil, err
 			}
 			tune(len(d.AllHosts()))
-			site, err := providers.Open(ctx, d, providers.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: lookup})
+			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: lookup, State: &remembered})
 			if err != nil {
 				return nil, err
 			}
-			return &cli.Live{Site: site, Ledger: store, Lock: store}, nil
+			return &cli.Live{Site: site, State: remembered}, nil
 		},
-		OpenState: func(_ context.Context, d *specs.Deployment) (state.Ledger, state.Lock, error) {
-			store, err := providers.OpenState(d)
-			return store, store, err
-		},
-		Commands: labcli.Commands(app),
+		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) { return connect.State(d) },
+		Commands:  labcli.Commands(app),
 	}
 }
 

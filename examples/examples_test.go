@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 
 	"meshrotate/providers"
+	"meshrotate/providers/connect"
 	"meshrotate/providers/lab"
 	"meshrotate/reconciler/cli"
 	"meshrotate/specs"
@@ -164,17 +165,14 @@ func app(t *testing.T, l *lab.Lab, dir string) cli.App {
 		Kinds: providers.Kinds(),
 		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
 			d = on(d)
-			store, err := providers.OpenState(d)
+			remembered, err := connect.State(d)
 			if err != nil {
 				return nil, err
 			}
-			site, err := providers.Open(ctx, d, providers.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: l.Env})
-			return &cli.Live{Site: site, Ledger: store, Lock: store}, err
+			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: l.Env, State: &remembered})
+			return &cli.Live{Site: site, State: remembered}, err
 		},
-		OpenState: func(_ context.Context, d *specs.Deployment) (state.Ledger, state.Lock, error) {
-			store, err := providers.OpenState(on(d))
-			return store, store, err
-		},
+		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) { return connect.State(on(d)) },
 	}
 }
 

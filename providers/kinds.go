@@ -1,5 +1,4 @@
-// Package providers connects the reconciler to the world: it knows every kind of secret, and opens the site that a
-// document describes.
+// Package providers knows every kind of secret.
 package providers
 
 import (
@@ -24,21 +23,4 @@ func Sections() []specs.Section {
 		sections = append(sections, k.Section)
 	}
 	return sections
-}
-
-// Rotations are those that a document asks for.
-func Rotations(d *specs.Deployment) ([]reconciler.Rotation, error) {
-	var all []reconciler.Rotation
-	for _, k := range Kinds() {
-		spec, declared := d.Secrets[k.Section.Key]
-		if !declared {
-			continue
-		}
-		some, err := k.New(d, spec)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
 }

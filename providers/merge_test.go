@@ -1,7 +1,6 @@
 package providers_test
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
+	"meshrotate/state"
 )
 
 const sqlKey = "IdentityMesh:SqlConnectionString"
@@ -40,32 +40,35 @@ func (n neighbour) Plan(in reconciler.Input) reconciler.Change {
 		return c
 	}
 	c.Status, c.Reason = reconciler.Rotate, "it is not there yet"
-	a, host := n.doc.Product.Admin, n.doc.Hosts.Admin
-	stop := site.StopService{Host: host, Service: a.Service, Timeout: a.StopTimeout.Of(), Name: "Admin"}
-	start := site.StartService{Host: host, Service: a.Service, Timeout: a.StartTimeout.Of(), Name: "Admin"}
-	c.Steps = []reconciler.Step{
-		{Phase: reconciler.Prepare, Wave: 1, Undo: site.Discard{Host: host, Path: a.Settings, Staged: true},
-			Op: site.StageSettings{Host: host, Path: a.Settings, Base: seen.SHA256, Edits: []site.KeyEdit{{Setting: sqlKey, Secret: n.Ref()}}}},
-		{Phase: reconciler.Stop, Wave: 1, Op: stop, Undo: start},
-		{Phase: reconciler.Edit, Op: site.Swap{Host: host, Path: a.Settings}, Undo: site.Restore{Host: host, Path: a.Settings}},
-		{Phase: reconciler.Start, Op: start, Undo: stop},
-		{Phase: reconciler.Start, Wave: 1, Op: site.AwaitReady{Timeout: n.doc.Product.API.ReadyTimeout.Of()}},
-		{Phase: reconciler.Verify, Op: site.ProveSetting{Host: host, Path: a.Settings, Setting: sqlKey, Secret: n.Ref(), Service: a.Service}},
-		{Phase: reconciler.Retire, Op: site.Discard{Host: host, Path: a.Settings, Staged: true, Backup: true}},
-	}
+	a, host, who := n.doc.Product.Admin, n.doc.Hosts.Admin, site.Who{Name: site.AdminLabel}
+	ready := site.AwaitReady{Timeout: reconciler.Span(n.doc.Product.API.ReadyTimeout.Of())}
+	start := site.StartService{Host: host, Service: a.Service, Timeout: reconciler.Span(a.StartTimeout.Of()), Who: who}
+	bounce := site.Bounce{Start: start, Swaps: []string{a.Settings},
+		Stop: site.StopService{Host: host, Service: a.Service, Timeout: reconciler.Span(a.StopTimeout.Of()), Who: who}}
+	c.Rounds = []reconciler.Round{{Steps: append(bounce.Steps(),
+		reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Way(site.Discard{Host: host, Path: a.Settings, Staged: true}),
+			Op: site.StageSettings{Host: host, Path: a.Settings, Who: who, Edits: []site.KeyEdit{{Setting: sqlKey, Secret: n.Ref()}}}},
+		site.Replace(site.Swap{Host: host, Path: a.Settings, Who: who}, false, a.Service),
+		reconciler.Step{Phase: reconciler.Switch, Op: ready, Back: reconciler.Way(ready), After: []string{site.StepOf(start)}},
+		reconciler.Step{Phase: reconciler.Verify, Back: reconciler.Nothing(),
+			Op: site.ProveSetting{Host: host, Path: a.Settings, Setting: sqlKey, Secret: n.Ref(), Service: a.Service, Who: who}},
+		reconciler.Step{Phase: reconciler.Retire, Back: reconciler.Nothing(), Op: site.Discard{Host: host, Path: a.Settings, Staged: true, Backup: true}},
+	)}}
 	return c
 }
 
 // Two secrets live in Admin's settings file: they are one write and one restart, and both are there afterwards.
 func TestTwoSecretsInOneFile(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 2, "relaykey")
+	virtual(t, func(t *testing.T) { twoSecretsInOneFile(t, newWorld(t, 2, "relaykey")) })
+}
+
+func twoSecretsInOneFile(t *testing.T, w *world) {
 	next := secret.NewString(w.lab.SQL() + ";Application Name=neighbour")
 	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := values.NewKeep(filepath.Join(w.dir, ".meshrotate"), seal).Put(t.Context(), neighbour{w.doc}.Ref(), next); err != nil {
+	if err := values.NewKeep(w.state.Values, seal).Put(t.Context(), neighbour{w.doc}.Ref(), next); err != nil {
 		t.Fatal(err)
 	}
 	w.more = []reconciler.Rotation{neighbour{w.doc}}
@@ -90,8 +93,8 @@ func TestTwoSecretsInOneFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, o := w.run()
-	if o.Err != nil || len(o.Proven) != 2 {
-		t.Fatalf("%+v", o)
+	if o.Err != nil || len(o.With(state.Proven)) != 2 {
+		t.Fatalf("%v", o)
 	}
 	for _, h := range w.lab.Hosts() {
 		for _, op := range []string{"file.stage", "file.swap", "service.stop", "service.start"} {
@@ -116,6 +119,6 @@ func TestTwoSecretsInOneFile(t *testing.T) {
 		t.Errorf("other bytes of the file changed (%v)", err)
 	}
 	if p, _ := w.run(); !p.Empty() {
-		t.Errorf("a second run plans %d steps", len(p.Steps))
+		t.Errorf("a second run plans %d steps", len(p.Steps()))
 	}
 }

@@ -70,9 +70,10 @@ var proofs = map[string]struct{ old, new func(*world) error }{
 	},
 }
 
-func fixture(kinds ...string) rotationtest.Fixture {
-	return rotationtest.Fixture{New: func(t *testing.T) *rotationtest.World {
-		w := newWorld(t, 2, kinds...)
+// fixture makes worlds of these kinds, in memory or on a wire.
+func fixture(make func(*testing.T, int, ...string) *world, kinds ...string) func(t *testing.T) *rotationtest.World {
+	return func(t *testing.T) *rotationtest.World {
+		w := make(t, 2, kinds...)
 		all := func(of func(string) func(*world) error) func() error {
 			return func() error {
 				for _, k := range kinds {
@@ -84,20 +85,22 @@ func fixture(kinds ...string) rotationtest.Fixture {
 			}
 		}
 		r := &rotationtest.World{
-			Deployment: w.doc, Rotations: w.rotations(), Open: w.open, Ledger: w.store, Lock: w.store,
-			Old:   all(func(k string) func(*world) error { return proofs[k].old }),
-			New:   all(func(k string) func(*world) error { return proofs[k].new }),
-			Up:    w.up,
-			Sound: w.sound, Secrets: w.secrets, Said: w.said,
-			Points: w.points, Arm: w.arm,
+			Deployment: w.doc, Rotations: w.rotations(), Open: w.open, State: w.state,
+			Old: all(func(k string) func(*world) error { return proofs[k].old }),
+			New: all(func(k string) func(*world) error { return proofs[k].new }),
+			Up:  w.up, Sound: w.sound, Together: w.together, Secrets: w.secrets, Said: w.said,
 		}
-		w.watch()
+		if w.memory {
+			r.Points, r.Arm = w.points, w.arm
+			w.watch()
+		}
 		return r
-	}}
+	}
 }
 
-// TestRotations runs the conformance suite on every kind alone, and on all together.
+// TestRotations runs the conformance suite in full on every kind alone, and on all together, in memory.
 func TestRotations(t *testing.T) {
+	vendor()
 	var every []string
 	for _, k := range providers.Kinds() {
 		every = append(every, k.Name)
@@ -107,10 +110,20 @@ func TestRotations(t *testing.T) {
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			f := fixture(k.Name)
-			f.Brief = true
-			rotationtest.Run(t, f)
+			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, k.Name), Virtual: true})
 		})
 	}
-	t.Run("together", func(t *testing.T) { t.Parallel(); rotationtest.Run(t, fixture(every...)) })
+	t.Run("together", func(t *testing.T) {
+		t.Parallel()
+		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, every...), Virtual: true})
+	})
+}
+
+// TestRotationsOnAWire runs the small suite over TCP, with the real clients: what only a wire shows.
+func TestRotationsOnAWire(t *testing.T) {
+	var every []string
+	for _, k := range providers.Kinds() {
+		every = append(every, k.Name)
+	}
+	rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWire, every...), Brief: true})
 }

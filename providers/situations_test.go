@@ -12,6 +12,7 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 func TestSituations(t *testing.T) {
@@ -45,8 +46,8 @@ func TestSituations(t *testing.T) {
 			w.converged()
 		}},
 		{"a file changed between plan and apply", "the saved plan is refused, naming host and field", func(t *testing.T, w *world) {
-			s := w.session()
-			b, err := json.Marshal(s.plan())
+			s := w.process()
+			b, err := json.Marshal(s.look().Plan)
 			s.close()
 			if err != nil {
 				t.Fatal(err)
@@ -56,23 +57,22 @@ func TestSituations(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.do("edit", "relay-01")
-			s = w.session()
+			s = w.process()
 			defer s.close()
-			err = saved.Check(s.plan(), s.history())
+			v := s.look()
+			err = saved.Check(v.Plan, v.History)
 			says(t, err, "relay-01.lab.example", "appsettings.json", "nothing was changed")
 			hinted(t, err)
 			w.converged()
 		}},
 		{"a file changed after the look", "it is never overwritten, and what was staged is removed", func(t *testing.T, w *world) {
-			s := w.session()
-			p := s.plan()
-			w.do("edit", "relay-01")
-			o := s.apply(p)
+			s := w.process()
+			_, o := s.apply(func() { w.do("edit", "relay-01") })
 			s.close()
 			says(t, o.Err, "relay-01.lab.example", lab.RelaySettings[strings.LastIndex(lab.RelaySettings, `\`)+1:], "conflict")
 			hinted(t, o.Err)
 			if err := w.keyWorks(w.old, ""); err != nil || o.Halted {
-				t.Errorf("%v %+v", err, o)
+				t.Errorf("%v %v", err, o)
 			}
 			w.converged()
 		}},
@@ -80,7 +80,7 @@ func TestSituations(t *testing.T) {
 			when(w.relay(1), "service.stop", machine.After, func() { w.do("edit", "relay-01") })
 			_, o := w.run()
 			if o.Err != nil || len(o.Left) != 1 || o.Left[0].Target.Name != w.relay(1).Name {
-				t.Errorf("%+v", o)
+				t.Errorf("%v", o)
 			} else {
 				says(t, o.Left[0].Why, "relay-01", "conflict")
 				hinted(t, o.Left[0].Why)
@@ -97,16 +97,18 @@ func TestSituations(t *testing.T) {
 			w.doc.Policy.Unreachable.Tolerate = []string{w.relay(1).Name}
 			w.relay(1).Unplug(true)
 			_, o := w.run()
-			if o.Err != nil || len(o.Left) != 1 || len(o.Proven) != 2 {
-				t.Errorf("%+v", o)
+			if o.Err != nil || len(o.Left) != 1 || len(o.With(state.Proven)) != 2 {
+				t.Errorf("%v", o)
 			}
 			w.relay(1).Unplug(false)
 			w.converged()
 		}},
-		{"a relay is unplugged after its file was staged", "before the switch everything goes back", func(t *testing.T, w *world) {
+		{"a relay is unplugged after its file was staged", "Admin has switched when that shows: the relay is left behind, and named", func(t *testing.T, w *world) {
 			when(w.relay(1), "file.stage", machine.After, func() { w.relay(1).Unplug(true) })
 			_, o := w.run()
-			says(t, o.Err, "relay-01")
+			if o.Err != nil || len(o.Left) != 1 || o.Left[0].Target.Name != w.relay(1).Name || len(o.With(state.Proven)) != 2 {
+				t.Errorf("%v", o)
+			}
 			w.relay(1).Unplug(false)
 			w.converged()
 		}},
@@ -133,7 +135,7 @@ func TestSituations(t *testing.T) {
 			when(w.relay(1), "file.swap", machine.Before, func() { w.relay(1).Unplug(true) })
 			_, o := w.run()
 			if o.Err == nil && len(o.Left) == 0 {
-				t.Errorf("%+v", o)
+				t.Errorf("%v", o)
 			}
 			w.relay(1).Unplug(false)
 			w.converged()
@@ -142,32 +144,36 @@ func TestSituations(t *testing.T) {
 			when(w.relay(1), "service.start", machine.After, func() { w.relay(1).Unplug(true) })
 			_, o := w.run()
 			if o.Halted {
-				t.Errorf("%+v", o)
+				t.Errorf("%v", o)
 			}
 			w.relay(1).Unplug(false)
 			w.converged()
 		}},
-		{"Admin is unplugged in the switch", "nothing runs half rotated", func(t *testing.T, w *world) {
+		{"Admin is unplugged in the switch", "what was sent is done; nobody runs half rotated, and nothing is called proven", func(t *testing.T, w *world) {
 			when(w.lab.Admin, "service.stop", machine.After, func() { w.lab.Admin.Unplug(true) })
 			_, o := w.run()
 			says(t, o.Err, "im-admin")
-			if !o.Halted || len(o.Proven) > 0 {
-				t.Errorf("%+v", o)
+			if !o.Halted || len(o.With(state.Proven)) > 0 {
+				t.Errorf("%v", o)
 			}
-			if err := w.sound(); err != nil {
+			if err := w.together(); err != nil {
 				t.Error(err)
 			}
 			w.lab.Admin.Unplug(false)
 			w.converged()
 		}},
-		{"Admin is never ready", "everything goes back", func(t *testing.T, w *world) {
+		{"Admin is never ready", "everything goes back, and nobody says that it was seen to work again", func(t *testing.T, w *world) {
 			w.doc.Product.API.ReadyTimeout.Seconds = 1
+			pid := w.relay(1).Machine.Service(lab.RelayService).PID
 			w.lab.Ail(true)
 			_, o := w.run()
 			says(t, o.Err, "admin is not ready")
 			hinted(t, o.Err)
-			if o.Halted || len(o.Proven) > 0 || len(o.Undone) != 2 {
-				t.Errorf("%+v", o)
+			if len(o.With(state.Proven)) > 0 || len(o.With(state.Unknown)) == 0 || len(o.Down) > 0 {
+				t.Errorf("%v", o)
+			}
+			if w.relay(1).Machine.Service(lab.RelayService).PID != pid {
+				t.Error("Admin refused the key, and a relay was restarted")
 			}
 			w.lab.Ail(false)
 			w.await("the old key works again", func() bool { return w.keyWorks(w.old, "") == nil })
@@ -182,7 +188,7 @@ func TestSituations(t *testing.T) {
 			})
 			_, o := w.run()
 			if o.Err != nil || len(o.Left) != 1 {
-				t.Fatalf("%+v", o)
+				t.Fatalf("%v", o)
 			}
 			says(t, o.Left[0].Why, "relay-01", "1067")
 			hinted(t, o.Left[0].Why)
@@ -195,8 +201,8 @@ func TestSituations(t *testing.T) {
 			_, o := w.run()
 			says(t, o.Err, "relay")
 			hinted(t, o.Err)
-			if o.Halted || !slices.Contains(o.Undone, "relaykey") {
-				t.Errorf("%+v", o)
+			if o.Halted || !slices.ContainsFunc(o.With(state.Back), func(e reconciler.Ended) bool { return e.Change.Secret.Name == "relaykey" }) {
+				t.Errorf("%v", o)
 			}
 			w.await("the old key works again", func() bool { return w.keyWorks(w.old, "") == nil })
 			w.converged()
@@ -208,7 +214,7 @@ func TestSituations(t *testing.T) {
 			})
 			_, o := w.run()
 			if o.Err != nil || len(o.Left) != 1 {
-				t.Fatalf("%+v", o)
+				t.Fatalf("%v", o)
 			}
 			says(t, o.Left[0].Why, "relay-01", "1053")
 			hinted(t, o.Left[0].Why)
@@ -226,7 +232,7 @@ func TestSituations(t *testing.T) {
 			says(t, o.Err, "relay-01", "diskFull")
 			hinted(t, o.Err)
 			if w.lab.Admin.Machine.Service(lab.AdminService).PID != pid || o.Halted {
-				t.Errorf("something was stopped: %+v", o)
+				t.Errorf("something was stopped: %v", o)
 			}
 			w.converged()
 		}},
@@ -288,7 +294,7 @@ func TestSituations(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			t.Log(c.reason)
-			c.run(t, newWorld(t, 2))
+			virtual(t, func(t *testing.T) { c.run(t, newWorld(t, 2)) })
 		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,26 +12,29 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"meshrotate/providers"
+	"meshrotate/providers/connect"
 	"meshrotate/providers/lab"
+	"meshrotate/providers/live"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/reconciler/session"
 	"meshrotate/specs"
-	"meshrotate/state/file"
+	"meshrotate/state"
 )
 
-// TestMain lets many tests wait at once: they wait for services, hardly for the processor.
+// TestMain puts the worlds' files into memory where the machine has such a folder: hundreds of worlds write a ledger each,
+// and a disk would be waited for.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
-	if !asked {
-		_ = flag.Set("test.parallel", "40")
+	if dir, err := os.MkdirTemp("/dev/shm", "meshrotate-"); err == nil {
+		_ = os.Setenv("TMPDIR", dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	os.Exit(m.Run())
+	m.Run() // its code is the process's, and what is deferred here is run
 }
 
 // vendor signs the licenses of all labs: a key takes longer to make than most tests take.
@@ -44,7 +46,7 @@ var vendor = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// quick is a lab that hardly waits.
+// quick is a lab on a wire that hardly waits. In memory, on a virtual clock, everything takes its usual time.
 var quick = lab.Timing{PowerShell: time.Millisecond, AdminReady: 50 * time.Millisecond, AdminStop: 20 * time.Millisecond,
 	RelayConnect: 30 * time.Millisecond, RelayStop: 20 * time.Millisecond, Heartbeat: 20 * time.Millisecond, Stale: 50 * time.Millisecond}
 
@@ -54,50 +56,67 @@ type world struct {
 	lab   *lab.Lab
 	dir   string
 	doc   *specs.Deployment
-	store *file.Store
+	state state.State
 	old   string // the relay key
 	more  []reconciler.Rotation
+	// client is the present process's, in memory; nil on a wire.
+	memory bool
 
 	mu     sync.Mutex
+	client *lab.Client
 	logged map[string]bool // each text once: the script is the same on every host
 	passed []string
+	values map[secret.Ref]string
 }
 
-// newWorld starts a lab with a document of these kinds; none means all.
+// newWorld starts a lab in memory, within a bubble of testing/synctest, with a document of these kinds; none means all.
 func newWorld(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	return newWorldAt(t, quick, relays, kinds...)
+	return newWorldAt(t, lab.Config{Relays: relays, Memory: true}, kinds...)
 }
 
-func newWorldAt(t *testing.T, pace lab.Timing, relays int, kinds ...string) *world {
+// newWire starts one that listens on loopback.
+func newWire(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), logged: map[string]bool{}}
+	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick}, kinds...)
+	short := func(d string, seconds float64) specs.Duration { return specs.Duration{Text: d, Seconds: seconds} }
+	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
+		c.Stable = short("50ms", 0.05)
+	}
+	w.doc.Policy.HostTimeout = short("30s", 30)
+	return w
+}
+
+func newWorldAt(t *testing.T, c lab.Config, kinds ...string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), logged: map[string]bool{}, values: map[secret.Ref]string{}, memory: c.Memory}
+	c.Dir, c.Vendor, c.Record = w.dir, vendor(), w.record
 	var err error
-	w.lab, err = lab.Start(lab.Config{Relays: relays, Dir: w.dir, Time: pace, Vendor: vendor(), Record: w.record})
-	if err != nil {
+	if w.lab, err = lab.Start(c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.lab.Close)
 	if w.doc, err = specs.LoadFile(filepath.Join(w.dir, "meshrotate.yaml"), providers.Sections()); err != nil {
 		t.Fatal(err)
 	}
-	short := func(d string, seconds float64) specs.Duration { return specs.Duration{Text: d, Seconds: seconds} }
-	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
-		c.Stable = short("50ms", 0.05)
-	}
-	w.doc.Product.API.ConnectedTimeout, w.doc.Product.API.ReadyTimeout = short("5s", 5), short("5s", 5)
-	w.doc.Policy.HostTimeout = short("6s", 6)
 	for _, k := range providers.Kinds() {
 		if len(kinds) > 0 && !slices.Contains(kinds, k.Name) {
 			delete(w.doc.Secrets, k.Section.Key)
 		}
 	}
-	if w.store, err = providers.OpenState(w.doc); err != nil {
+	if w.state, err = connect.State(w.doc); err != nil {
 		t.Fatal(err)
 	}
 	w.old = w.kept("relaykey", lab.OldKey)
-	w.await("the relays connect", func() bool { return w.lab.Connected() == relays && w.lab.Accepts(w.old) })
+	w.await("the relays connect", func() bool { return w.lab.Connected() == c.Relays && w.lab.Accepts(w.old) })
 	return w
+}
+
+// virtual runs a test in a world in memory, on a clock of its own.
+func virtual(t *testing.T, do func(t *testing.T)) {
+	t.Helper()
+	vendor() // a key is made outside the bubble: all share it
+	synctest.Test(t, do)
 }
 
 func (w *world) record(_, _, text string) {
@@ -108,7 +127,7 @@ func (w *world) record(_, _, text string) {
 
 func (w *world) await(what string, is func() bool) {
 	w.t.Helper()
-	for range 800 {
+	for range 2000 {
 		if is() {
 			return
 		}
@@ -117,14 +136,29 @@ func (w *world) await(what string, is func() bool) {
 	w.t.Fatalf("never: %s\n%s", what, w.lab.Show())
 }
 
-// kept is a value from the store, "" while it is not there.
+// kept is a value from the store, "" while it is not there. It is opened once: that takes a while, and some ask often.
 func (w *world) kept(name, version string) string {
+	ref := secret.Ref{Name: name, Version: version}
+	w.mu.Lock()
+	known := w.values[ref]
+	w.mu.Unlock()
+	if known != "" {
+		return known
+	}
+	v := w.unseal(ref)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.values[ref] = v
+	return v
+}
+
+func (w *world) unseal(ref secret.Ref) string {
 	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
 	if err != nil {
 		w.t.Error(err)
 		return ""
 	}
-	v, err := values.NewKeep(filepath.Join(w.dir, ".meshrotate"), seal).Get(context.Background(), secret.Ref{Name: name, Version: version})
+	v, err := values.NewKeep(w.state.Values, seal).Get(context.Background(), ref)
 	if err != nil {
 		return ""
 	}
@@ -133,28 +167,59 @@ func (w *world) kept(name, version string) string {
 
 func (w *world) rotations() []reconciler.Rotation {
 	w.t.Helper()
-	all, err := providers.Rotations(w.doc)
+	all, err := session.RotationsOf(providers.Kinds(), w.doc, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return append(all, w.more...)
 }
 
+// open connects as a new process does.
 func (w *world) open(ctx context.Context) (reconciler.Site, func(), error) {
-	s, err := providers.Open(ctx, w.doc, providers.Options{Stay: true, Bound: true, LookupEnv: w.lab.Env})
+	o := connect.Options{Stay: true, Bound: true, LookupEnv: w.lab.Env, State: &w.state}
+	if w.memory {
+		c := w.lab.Client()
+		w.mu.Lock()
+		w.client = c
+		w.mu.Unlock()
+		api := c.API()
+		o.API = &api
+		o.Dial = func(ctx context.Context, host string) (live.Shell, error) { return c.Dial(ctx, host) }
+	}
+	s, err := connect.Open(ctx, providers.Kinds(), w.doc, o)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s, func() { s.Close(ctx) }, nil
 }
 
-// sound: no two services that run share a key of different versions.
-func (w *world) sound() error {
+// kill ends the present process's connections, as the end of the process does.
+func (w *world) kill() {
+	w.mu.Lock()
+	c := w.client
+	w.mu.Unlock()
+	c.Kill()
+}
+
+// together: all services that run have the key that Admin has.
+func (w *world) together() error {
 	keys := w.lab.Keys()
 	admin, up := keys[w.lab.Admin.Name]
 	for host, key := range keys {
 		if up && key != admin {
 			return fmt.Errorf("%s runs with another key than Admin", host)
+		}
+	}
+	return nil
+}
+
+// sound: a relay runs with the new key only once Admin does, or did: Admin goes first, in both directions. And nobody ever
+// runs with anything but the old or the new.
+func (w *world) sound() error {
+	keys, next := w.lab.Keys(), w.kept("relaykey", lab.NewKey)
+	for host, key := range keys {
+		if key != w.old && (key != next || next == "") {
+			return fmt.Errorf("%s runs with a key that is neither the old nor the new", host)
 		}
 	}
 	return nil

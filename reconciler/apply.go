@@ -1,11 +1,12 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"meshrotate/state"
@@ -25,23 +26,61 @@ type Run struct {
 	Tell     func(Event)
 }
 
-// Proven is a rotation that was applied and proven.
-type Proven struct {
-	Change   Change         `json:"-"`
-	Evidence []string       `json:"evidence"`
+// Ended is how a secret ended in a run.
+type Ended struct {
+	Change Change `json:"-"`
+	// Ending is Proven, Back, Ahead or Unknown.
+	Ending state.Outcome `json:"ending"`
+	// Evidence is what showed it: that the new works, or, of a secret that is back, that everything is as it was. Without any,
+	// a secret that is back was put back, or nothing was begun, and nobody looked.
+	Evidence []string       `json:"evidence,omitempty"`
 	Outages  []state.Outage `json:"outages,omitempty"`
+	// Why it is not proven, nil when it is.
+	Why error `json:"-"`
 }
 
 // Outcome is how a run ended.
 type Outcome struct {
-	Proven []Proven
-	// Undone names the secrets that were put back as they were.
-	Undone []string
+	Secrets []Ended
 	// Left are targets on which something is left to do, with the reason.
 	Left []LeftBehind
+	// Down is what this run stopped and nobody started again.
+	Down []Down
 	// Halted says that the run stopped where it was: what is live must be looked at again.
 	Halted bool
 	Err    error
+}
+
+// String is the outcome in a line, for logs and tests.
+func (o Outcome) String() string {
+	var all []string
+	for _, e := range o.Secrets {
+		all = append(all, e.Change.Secret.String()+" "+string(e.Ending))
+	}
+	for _, l := range o.Left {
+		all = append(all, fmt.Sprintf("left %s: %v", l.Target, l.Why))
+	}
+	for _, d := range o.Down {
+		all = append(all, "down "+d.What)
+	}
+	if o.Halted {
+		all = append(all, "halted")
+	}
+	if o.Err != nil {
+		all = append(all, o.Err.Error())
+	}
+	return strings.Join(all, "; ")
+}
+
+// With are the secrets with this ending.
+func (o Outcome) With(ending state.Outcome) []Ended {
+	var some []Ended
+	for _, e := range o.Secrets {
+		if e.Ending == ending {
+			some = append(some, e)
+		}
+	}
+	return some
 }
 
 // LeftBehind is a target that a run could not finish.
@@ -52,118 +91,109 @@ type LeftBehind struct {
 	Secrets []string
 }
 
+// Down is something that is stopped at the end of a run.
+type Down struct {
+	// What is its name in the outages: "Admin", "relay-07".
+	What   string    `json:"what"`
+	Target Target    `json:"target"`
+	Since  time.Time `json:"since"`
+}
+
 // progress is what the engine knows while it runs. The engine's goroutine alone changes it.
 type progress struct {
-	run      Run
-	ran      []Step // in order, everything that was begun
-	left     map[Target]LeftBehind
-	order    []Target
-	down, up map[string]time.Time
+	run   Run
+	left  map[Target]LeftBehind
+	order []Target
+	clock clock
+
+	// Of the present round.
+	round   int
+	all     []Step          // its steps
+	ran     []Step          // what was begun, in order
+	done    map[string]bool // by id: it was done
+	passed  map[proof]bool  // what its proofs have shown
+	evident map[string]bool // by secret: there is evidence of this round
+	// shownNow: by secret, this round is proven, and the ledger has it.
+	shownNow map[string]bool
+	// switching: the first step of the switch was begun.
+	switching bool
+
+	touched  map[Target]bool     // something may have been changed there in a switch
+	swapped  map[Target]bool     // a file may have been swapped there
+	stuck    map[Target]bool     // by target of the way back: it could not be taken back there; false: it was
+	begun    map[string]bool     // by secret: a step of it was begun, in any round
+	earlier  map[string]bool     // by secret: a round of it that is not its last was proven
 	evidence map[string][]string // by secret
-	passed   map[proof]bool      // what Verify has shown
+	asBefore map[string][]string // by secret: what showed that it is back
 	failed   map[string]error    // by secret: it was not proven
 	cause    error               // the first failure that is not its target's own
 	halted   bool
-	// recorded: by secret, the ledger has taken that it is proven.
-	recorded map[string]bool
-	// switching: the first step of the switch was begun.
-	switching bool
+	// ending: by secret, what has been decided, and recorded as far as the ledger took it.
+	ending map[string]state.Outcome
+	books  books
 }
 
-// Apply runs the plan's steps, phase by phase. It returns what happened; Outcome.Err is why anything is left.
+// Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, down: map[string]time.Time{}, up: map[string]time.Time{},
-		evidence: map[string][]string{}, passed: map[proof]bool{}, failed: map[string]error{}}
+	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{},
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan.Changes), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
 	if err := p.announce(ctx); err != nil {
 		return Outcome{Err: err}
 	}
-	all := barriers(r.Plan.Steps)
-	retire := slices.IndexFunc(all, func(b barrier) bool { return b.phase == Retire })
-	if retire < 0 {
-		retire = len(all)
+	for i := range r.Plan.Rounds {
+		p.passRound(ctx, i)
+		if p.cause != nil || p.halted {
+			break
+		}
 	}
-	p.passAll(ctx, all[:retire])
-	if p.cause != nil && !p.halted {
-		p.spoil()
-	}
-	p.recordProven(ctx)
-	if p.cause != nil && !p.halted {
-		p.undo(ctx)
-	} else {
-		p.passAll(ctx, all[retire:])
-	}
+	p.finish(ctx)
 	return p.outcome()
 }
 
-// passAll passes barriers until one fails. Verify goes on: that one secret failed says nothing about the others.
-func (p *progress) passAll(ctx context.Context, all []barrier) {
-	for i, b := range all {
-		verifying := b.phase == Verify && i > 0 && all[i-1].phase == Verify
-		if p.halted || p.cause != nil && !verifying {
-			return
-		}
-		p.pass(ctx, b)
-	}
-}
-
-// announce makes `started` durable before the first effect.
-func (p *progress) announce(ctx context.Context) error {
-	var entries []state.Entry
-	for _, c := range p.run.Plan.Changes {
-		if c.Status == Rotate {
-			entries = append(entries, p.entry(c, state.Started, c.Reason))
-		}
-	}
-	if err := p.run.Lease.Check(ctx); err != nil {
-		return fmt.Errorf("before the first step: %w", err)
-	}
-	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
-		return fmt.Errorf("nothing was changed: the ledger does not take the start: %w", err)
-	}
-	return nil
-}
-
-// pass runs one barrier's batches.
-func (p *progress) pass(ctx context.Context, b barrier) {
-	inSwitch := b.phase == Stop || b.phase == Edit || b.phase == Start
-	if ctx.Err() != nil && !(inSwitch && p.switching) && b.phase != Retire {
-		p.interrupt(ctx, "before", b.phase)
-		return
-	}
-	if inSwitch || b.phase == Retire {
-		// From the first stop on, services are down: an interrupt waits until they are up again. And what is proven
-		// is tidied up.
-		p.switching = p.switching || inSwitch
-		ctx = context.WithoutCancel(ctx)
-	}
-	todo := p.remaining(b)
-	if len(todo) == 0 {
-		return
-	}
-	if err := p.begin(context.WithoutCancel(ctx), b, todo); err != nil {
-		p.halt(err)
-		return
-	}
-	limit := p.run.Parallel
-	if inSwitch || limit < 1 {
-		limit = len(todo)
-	}
-	for len(todo) > 0 && !p.halted {
-		reports := p.runBatches(ctx, todo, limit, b.phase)
-		if err := p.record(ctx, todo, reports); err != nil {
-			p.halt(err)
-			return
-		}
-		if ctx.Err() != nil { // what was cut off says nothing about its target
-			p.interrupt(ctx, "during", b.phase)
+// passRound passes the phases of a round. What was proven is recorded before anything old is removed.
+func (p *progress) passRound(ctx context.Context, i int) {
+	p.round, p.all, p.ran, p.done, p.passed, p.switching = i, p.run.Plan.Rounds[i].Steps, nil, map[string]bool{}, map[proof]bool{}, false
+	p.shownNow, p.evident = map[string]bool{}, map[string]bool{}
+	for phase := Prepare; phase <= Verify; phase++ {
+		if p.cause != nil || p.halted {
 			break
 		}
-		todo = p.judge(b.phase, todo, reports)
+		p.pass(ctx, phase)
 	}
-	p.run.Tell(Event{Kind: PhaseEnded, Phase: b.phase.String(), Time: p.run.Now()})
+	if p.cause == nil && !p.halted {
+		p.recordProven(ctx)
+		p.pass(ctx, Retire)
+	}
+	if p.cause != nil && !p.halted {
+		p.turn(ctx)
+	}
+	p.recordProven(ctx)
+}
+
+// pass does one phase's steps.
+func (p *progress) pass(ctx context.Context, phase Phase) {
+	steps := p.remaining(Round{p.all}.of(phase))
+	if len(steps) == 0 {
+		return
+	}
+	if ctx.Err() != nil && phase != Retire {
+		p.interrupt(ctx, "before", phase)
+		return
+	}
+	if phase == Switch || phase == Retire {
+		// From the first stop on, services are down: an interrupt waits until they are up again. And what is proven
+		// is tidied up.
+		ctx = context.WithoutCancel(ctx)
+	}
+	if !p.begin(context.WithoutCancel(ctx), phase, steps, phase <= Switch) {
+		return
+	}
+	p.switching = p.switching || phase == Switch
+	p.work(ctx, phase, steps, onward)
+	p.run.Tell(Event{Kind: PhaseEnded, Phase: phase.String(), Time: p.run.Now()})
 }
 
 // interrupt ends the run. Until something was stopped everything is taken back; from then on the new values are live,
@@ -177,95 +207,111 @@ func (p *progress) interrupt(ctx context.Context, when string, phase Phase) {
 	}
 }
 
-// remaining leaves out targets that were left behind, and proofs of what has failed already.
-func (p *progress) remaining(b barrier) []batch {
-	var todo []batch
-	for _, t := range b.batches {
-		if _, lost := p.left[t.target]; lost {
-			continue
-		}
-		if b.phase == Verify {
-			t.steps = slices.DeleteFunc(slices.Clone(t.steps), p.lost)
-		}
-		if len(t.steps) == 0 {
-			continue
-		}
-		for i, s := range t.steps {
-			if n, ok := s.Op.(Narrower); ok && len(p.left) > 0 {
-				t.steps = slices.Clone(t.steps)
-				t.steps[i].Op = n.Without(func(host string) bool { _, lost := p.left[Target{HostTarget, host}]; return lost })
-			}
-		}
-		todo = append(todo, t)
+// remaining leaves out targets that were left behind, proofs of what has failed already, and the removal of what is old
+// while the new is not proven.
+func (p *progress) remaining(steps []Step) []Step {
+	var some []Step
+	left := map[Target]bool{}
+	for t := range p.left {
+		left[t] = true
 	}
-	return todo
+	for _, s := range steps {
+		switch {
+		case left[s.Op.Target()], s.Phase == Verify && p.lost(s), s.Phase == Retire && !s.Proof && !p.settled(s):
+		default:
+			some = append(some, s)
+		}
+	}
+	return p.narrowed(some, left)
 }
 
-// begin checks the lease and makes the steps' starts durable.
-func (p *progress) begin(ctx context.Context, b barrier, todo []batch) error {
-	if err := p.run.Lease.Check(ctx); err != nil {
-		return fmt.Errorf("before %s: %w", b.phase, err)
-	}
-	_ = p.run.Lease.Doing(ctx, fmt.Sprintf("%s, %d to do", b.phase, len(todo))) // for readers only
-	var entries []state.Entry
-	for _, t := range todo {
-		for _, s := range t.steps {
-			entries = append(entries, p.stepEntries(s, state.Started, "")...)
-			p.ran = append(p.ran, s)
+// settled says that every secret of the step is proven in this round.
+func (p *progress) settled(s Step) bool {
+	for _, r := range s.Secrets {
+		if !p.shownNow[r.Name] {
+			return false
 		}
 	}
-	p.run.Tell(Event{Kind: PhaseBegan, Phase: b.phase.String(), Total: len(todo), Time: p.run.Now()})
-	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
-		return fmt.Errorf("before %s: the ledger does not take the start: %w", b.phase, err)
+	return true
+}
+
+// narrowed lets ops about several hosts do without some.
+func (p *progress) narrowed(steps []Step, without map[Target]bool) []Step {
+	if len(without) == 0 {
+		return steps
+	}
+	steps = slices.Clone(steps)
+	for i, s := range steps {
+		if n, ok := s.Op.(Narrower); ok {
+			steps[i].Op = n.Without(func(host string) bool { return without[Target{HostTarget, host}] })
+		}
+	}
+	return steps
+}
+
+// begin checks the lease and makes the steps' starts durable, with what was seen of the phase before. Nothing of the phase
+// happens otherwise. After the switch a ledger that refuses is no reason to stop: services run, and proofs change nothing.
+func (p *progress) begin(ctx context.Context, phase Phase, steps []Step, must bool) bool {
+	if err := p.run.Lease.Check(ctx); err != nil {
+		p.halt(fmt.Errorf("before %s: %w", phase, err))
+		return false
+	}
+	_ = p.run.Lease.Doing(ctx, fmt.Sprintf("%s, %d to do", phase, len(steps))) // for readers only
+	targets := map[Target]bool{}
+	for _, s := range steps {
+		p.books.note(s, state.Started, "", foreseen(s))
+		targets[s.Op.Target()] = true
+	}
+	p.run.Tell(Event{Kind: PhaseBegan, Phase: phase.String(), Total: len(targets), Time: p.run.Now()})
+	err := p.write(ctx)
+	if err != nil && must {
+		p.cause = fmt.Errorf("before %s: the ledger does not take the start: %w", phase, err)
+		return false
+	}
+	return true
+}
+
+func foreseen(s Step) []state.Fact {
+	if f, ok := s.Op.(Foreseer); ok {
+		return f.Foresees()
 	}
 	return nil
 }
 
-// runBatches works on the targets in parallel.
-func (p *progress) runBatches(ctx context.Context, todo []batch, limit int, phase Phase) [][]Report {
-	reports := make([][]Report, len(todo))
-	slots := make(chan struct{}, limit)
-	var wg sync.WaitGroup
-	for i, t := range todo {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			reports[i] = p.run.Site.Do(ctx, t.target, t.steps, p.run.Tell)
-			e := Event{Kind: TargetDone, Phase: phase.String(), Target: t.target.String(), Time: p.run.Now()}
-			for _, r := range reports[i] {
-				if r.Err != nil {
-					e.Err, e.Error = r.Err, r.Err.Error()
-				}
-			}
-			if e.Err != nil && ctx.Err() != nil {
-				return // cut off by an interrupt, which is told once
-			}
-			p.run.Tell(e)
-		})
+func (p *progress) outcome() Outcome {
+	o := Outcome{Halted: p.halted, Err: p.cause, Down: p.clock.stillDown()}
+	changed := false
+	for _, c := range p.rotating() {
+		e := Ended{Change: c, Ending: p.ending[c.Secret.Name], Evidence: p.evidence[c.Secret.Name], Outages: p.clock.outages(c)}
+		if e.Ending == state.Back {
+			e.Evidence = p.asBefore[c.Secret.Name]
+		}
+		if e.Ending != state.Proven {
+			e.Why = cmp.Or(p.failed[c.Secret.Name], p.cause, errNothingShown)
+		}
+		o.Secrets = append(o.Secrets, e)
+		if e.Ending == state.Back {
+			continue // nothing is left to do on a host that was away: nothing was done anywhere
+		}
+		changed = true
+		for _, t := range c.Left {
+			o.Left = append(o.Left, LeftBehind{Target: t, Why: errors.New("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
+		}
 	}
-	wg.Wait()
-	return reports
+	var left []LeftBehind
+	for _, t := range p.order {
+		stuck, back := p.stuck[t]
+		if (changed || p.touched[t]) && (stuck || !back) {
+			left = append(left, p.left[t])
+		}
+	}
+	o.Left = append(left, o.Left...)
+	return o
 }
 
-func (p *progress) outcome() Outcome {
-	o := Outcome{Halted: p.halted, Err: p.cause}
-	for _, t := range p.order {
-		o.Left = append(o.Left, p.left[t])
-	}
-	for _, c := range p.run.Plan.Changes {
-		if c.Status != Rotate {
-			continue
-		}
-		if p.recorded[c.Secret.Name] {
-			o.Proven = append(o.Proven, Proven{Change: c, Evidence: p.evidence[c.Secret.Name], Outages: p.outages(c)})
-		}
-		for _, t := range c.Left {
-			o.Left = append(o.Left, LeftBehind{Target: t, Why: fmt.Errorf("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
-		}
-	}
-	if p.halted {
-		return o
-	}
-	o.Undone = slices.Sorted(maps.Keys(p.failed))
-	return o
+var errNothingShown = errors.New("nothing showed that it works")
+
+// rotating are the changes that do something, in the plan's order.
+func (p *progress) rotating() []Change {
+	return slices.DeleteFunc(slices.Clone(p.run.Plan.Changes), func(c Change) bool { return c.Status != Rotate })
 }

@@ -1,9 +1,10 @@
 // Package reconciler is the engine: it looks at a deployment, plans what is left to do, does it, and proves it.
 //
 // It knows neither hosts nor secrets. What a secret is, and what a step does, comes from elsewhere as data. This is a
-// tour from the bottom up; each part names its file.
+// tour from the bottom up; each part names its file. The one path through it, from an open deployment to a report, is
+// package session.
 //
-// # What is looked at (rotation.go, observe.go)
+// # What is looked at (target.go, observe.go)
 //
 // A [Target] is something that is looked at or changed in one batch: a host, the Admin API, the store of values. A
 // [Read] is one question about a target, a [Result] its answer. Reads are data with a key, so the same question from
@@ -15,65 +16,106 @@
 //
 // # What is wanted (rotation.go)
 //
-// A [Kind] is one kind of secret: its section of the document, its values, and how to make a [Rotation] from both. A
-// Rotation is one secret of one deployment. It says what to read, and its Plan turns an [Input] (Seen, the ledger's
-// history, the time) into a [Change]. Plan is pure: no I/O, no value, no randomness, the same bytes for the same input.
-// It is level-triggered: it never resumes a script, it looks at what is there and says what is left. So the answer to a
-// crash, to drift, and to a run that left hosts behind is the same: plan again.
+// A [Kind] is one kind of secret: its section of the document, its values and how they are read ([Needed]), and how to
+// make a [Rotation] from both. A Rotation is one secret of one deployment. It says what to read, and its Plan turns an
+// [Input] (Seen, the ledger's history, the time) into a [Change]. Plan is pure: no I/O, no value, no randomness, the same
+// bytes for the same input. It is level-triggered: it never resumes a script, it looks at what is there and says what is
+// left. So the answer to a crash, to drift, and to a run that left hosts behind is the same: plan again.
 //
-// A Change says where the secret stands ([Status]), in words for a reviewer (Reason, Lines, Outages, Undo, Proof) and in
-// findings. A [Finding] of severity Error is a guard that objects: the change is then Refused or Unknown, has no
-// steps, and apply changes nothing while one is in the plan.
+// A Change says where the secret stands ([Status]) and why, in findings too. A [Finding] of severity Error is a guard that
+// objects: the change is then Refused or Unknown, has no steps, and nothing is applied while one is in the plan.
 //
-// # What is done (rotation.go)
+// # What is done (step.go, target.go)
 //
-// A [Step] is an [Op] in its place: a phase, a wave, the op that takes it back, and whether a failure stays on its
-// target (Alone). Ops are data too; the site knows how to do them. The [Phase] is the only ordering language:
+// A [Step] is an [Op] in its place. Ops are data that survive JSON as kind, target and arguments ([OpData]); the site knows
+// how to do them. The [Phase] is the outer order, with a barrier between phases:
 //
 //	Prepare   make the new value durable, stage files; nothing live changes
-//	Accept    make everyone accept the new beside the old
-//	Stop      the three that people call the switch
-//	Edit
-//	Start
+//	Accept    make everyone accept the new beside the old, where that needs no file and no restart
+//	Switch    stop, change, start
 //	Verify    prove it with the new credential
 //	Retire    remove the old
 //
-// # One plan for all (plan.go, merge.go, fleet.go)
+// Within a phase Step.After is the order, and nothing else is waited for. A constraint is between ops, so it holds on the
+// way back as well: whoever starts after Admin forward, starts after Admin back. Every step says what the way back is
+// ([Way], [Nothing], [Never]); the zero Back is refused. A file is swapped in the switch alone ([Swapper]), and staged in
+// Prepare alone ([Stager]). A step that is a proof gives evidence in whatever phase it stands; where a change has no
+// proof, that it was done is the evidence.
 //
-// [MakePlan] asks every rotation and merges the steps of the changes that rotate. Ops with the same key on the same
-// target in the same phase become one: two edits of a file are one write, two reasons to restart a service are one
-// restart. A merged step belongs to all its secrets, and is Alone only if all of them can spare it. The steps are then
-// sorted by phase, wave and target, and named; the name is the step's key in the ledger.
+// A [Round] is Prepare to Retire with a scope of undo of its own. Most changes have one.
 //
-// The [Plan] has a digest over the document, the steps and the facts. A saved plan is applied by planning again:
-// [Saved.Check] refuses a plan that was used, that is too old, or whose digest differs, and then names what changed,
-// the document or a host and its field.
+// # One plan for all (plan.go, merge.go, order.go, words.go, saved.go)
 //
-// # Doing it (apply.go, judge.go, record.go)
+// [MakePlan] asks every rotation and merges the steps of the changes that rotate, round by round. Ops with the same key on
+// the same target in the same phase become one: two edits of a file are one write, two reasons to restart a service are one
+// restart. Constraints of all are kept; where they contradict each other the plan is an error that names both secrets.
+// arrange (order.go) sorts the steps and cuts them into blocks: a target's consecutive steps, which travel as one batch.
+// A block waits for the blocks that its steps come after, as late as it can without delaying anybody.
 //
-// A [Run] applies a plan under a lease. [Run.Apply] cuts the steps into barriers, one for each wave of each phase, and
-// passes them in order. Before a barrier it checks the lease and makes the steps' starts durable in the ledger. Then
-// every target works on its batch in parallel, and every step comes back as a [Report]: done, failed, unknown, or not
-// tried. Outcomes go to the ledger before the next barrier.
+// The sentences of a plan are made of the merged steps by what their ops say ([Phrase]), so that words cannot differ from
+// deeds. The [Plan] has a digest over the document, the steps with their targets, and the facts. A saved plan is applied by
+// planning again: [Saved.Check] refuses one that was used, that is too old, or whose digest differs, and names what changed.
+//
+// # Doing it (apply.go, work.go, judge.go, record.go)
+//
+// A [Run] applies a plan under a lease. Before a phase its starts are durable in the ledger, with what its ops foresee
+// ([Foreseer]): what a later run must know if this one dies. Then every block goes to its target as soon as what it waits
+// for has ended, and the lease is checked before each. Every step comes back as a [Report]: done, failed, unknown, or not
+// tried. The ledger is told by phase, what many hosts did alike in one line: the switch costs two appends.
 //
 // What a report means depends on where it is. A target that fails alone, or that the policy tolerates when it cannot be
 // reached, is left behind: the others go on without it ([Narrower]), and the next run finishes it. So is a host that
 // one proof about many did not hold for. In Verify a failed proof fails its secrets; the proofs of the others go on. A
 // failure in Retire leaves its target behind, for by then everything is proven. Any other failure ends the way forward.
-// Unknown, from the first changed file on, halts the run where it is: undoing what may not have happened would be a
-// guess.
+// Unknown, from the first swapped file on, halts the run where it is: undoing what may not have happened would be a guess.
 //
-// An interrupt is heard between barriers, and not within the switch: services that are down come up first.
+// An interrupt is heard outside the switch only: services that are down come up first. A ledger that refuses ends a run
+// before the first stop; after it, it keeps no service down.
 //
-// # The end (apply.go, undo.go, record.go)
+// # The end (back.go, record.go)
 //
-// A secret is proven when every one of its proofs was given, those of targets left behind excepted. Proven secrets get
-// their `done` in the ledger before Retire removes anything old. If something failed, the failed secrets are taken
-// back, and with them those that share an edited file; before Verify nothing is proven, so everything goes back. Undos
-// run in reverse, barrier by barrier, also for steps that were begun and never answered: an undo looks before it acts.
+// A secret ends a run in one of four ways, the same words in [Outcome], ledger and history:
 //
-// The [Outcome] says what was proven and by what evidence, what was put back, what is left and why, and whether the run
-// halted. Outages are measured from the first stop to the last return, beside what the plan predicted.
+//	proven    every one of its proofs was given, those of targets left behind excepted
+//	back      everything is as it was before the run, and the proofs of the way back were given
+//	ahead     something was begun that has no way back; it stays, and the next run goes on from there
+//	unknown   what is live must be looked at
+//
+// Proven secrets are recorded before Retire removes anything old. If something failed, the failed secrets are taken back,
+// and with them those that share a swapped file; before Verify nothing is proven, so everything goes back. But a secret with
+// a [Never] begun does not go back, nor does what shares a file with it: that would bring a dead value to life. These go
+// forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
+// own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for.
+//
+// What this run stopped and nobody started again is in Outcome.Down.
+//
+// # Secrets to come, as steps of this core
+//
+// SQL login, alternating (two logins; the idle one is changed, so that nothing live breaks):
+//
+//	Prepare  keep the value; stage both settings files
+//	Accept   ALTER the idle login: Never("its old password was not in use"), Once; prove it on a fresh connection: Proof
+//	Switch   stop Engine; stop Admin after it; swap both files after both stops (together: each start After both swaps);
+//	         start Admin; await ready; start Engine after it. Ways: start, restore, stop
+//	Verify   a fresh login with the string of the files; Engine's own sessions; /health/ready
+//	Retire   in a later run, after the soak: ALTER or disable the old login: Never, Proof
+//
+// SQL login, single (an outage, forward only): the same, but ALTER stands in the Switch, After both stops, Never and Once;
+// both swaps come After it. Killed on either side of it, the next run probes which password is accepted; a failure after it
+// ends ahead, with both services started.
+//
+// Service account: Switch: set the logon of each service After its stop: Never("the old password is not known here"), one
+// host Before the rest by After, so that a wrong password is tried once; start After it. Restart later: the same without stop
+// and start, the set logon being the Proof that it is stored, and the restart a second round.
+//
+// A thousand connector secrets in one change: Prepare keeps all values; Switch: one op for the Engine host with a thousand
+// references as its arguments, one batch, Never("the old value cannot be read"), its Report tells each as a fact; Verify
+// reads UpdatedOn once and asks the next sync run.
+//
+// Code signing: round 1: Switch: an edit of each relay's list of thumbprints, which merges with a relay key's edit into one
+// staging, swap and restart; Verify that each relay's process is younger than its file. Round 2, on the build host: Prepare:
+// import the PFX, Way(remove it); Switch: set the pin, run the build with Limit 30 minutes, Once; Verify: the artifacts'
+// signers. Narrowing the list is an edit of the switch in a later commit.
 //
 // # Telling (event.go, hint.go)
 //

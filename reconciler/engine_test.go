@@ -15,18 +15,18 @@ import (
 
 func TestMerging(t *testing.T) {
 	edit := func(name, edits string) rotation {
-		s := step(reconciler.Prepare, 0, "admin", "stage settings")
-		s.Op = op{host: "admin", key: "stage settings", edits: edits}
+		s := step(reconciler.Prepare, "admin", "stage settings")
+		s.Op = staged{op{Host: "admin", What: "stage settings", Edit: edits}}
 		return rotation{name: name, steps: []reconciler.Step{s,
-			step(reconciler.Stop, 1, "admin", "stop admin"), step(reconciler.Edit, 0, "admin", "swap settings"),
-			step(reconciler.Start, 0, "admin", "start admin"), step(reconciler.Verify, 0, "", "prove "+name)}}
+			step(reconciler.Switch, "admin", "stop admin"), step(reconciler.Switch, "admin", "swap settings", "stop admin"),
+			step(reconciler.Switch, "admin", "start admin", "swap settings"), step(reconciler.Verify, "", "prove "+name)}}
 	}
 	b := newBench(t, edit("key", "ApiKey"), edit("sql", "SqlString"))
-	if got := b.plan.Steps[0].Op.(op).edits; got != "ApiKey+SqlString" {
+	if got := b.plan.Steps()[0].Op.(staged).Edit; got != "ApiKey+SqlString" {
 		t.Errorf("the edits are %q", got)
 	}
-	if len(b.plan.Steps) != 6 {
-		t.Errorf("%d steps, not 4 shared ones and 2 proofs", len(b.plan.Steps))
+	if n := len(b.plan.Steps()); n != 6 {
+		t.Errorf("%d steps, not 4 shared ones and 2 proofs", n)
 	}
 	o := b.run(t.Context())
 	for _, once := range []string{"stage settings", "stop admin", "swap settings", "start admin"} {
@@ -34,7 +34,7 @@ func TestMerging(t *testing.T) {
 			t.Errorf("%s was done %d times", once, n)
 		}
 	}
-	if !slices.Equal(proven(o), []string{"key", "sql"}) || o.Err != nil {
+	if !slices.Equal(in(o, state.Proven), []string{"key", "sql"}) || o.Err != nil {
 		t.Errorf("%+v", o)
 	}
 
@@ -47,10 +47,10 @@ func TestMerging(t *testing.T) {
 // Two consumers of one secret on one host ask for the same step: it is done, recorded and told once.
 func TestOneSecretAsksTwice(t *testing.T) {
 	r := usual("a")
-	r.steps = append(r.steps, step(reconciler.Verify, 0, "", "prove a"))
+	r.steps = append(r.steps, step(reconciler.Verify, "", "prove a"))
 	b := newBench(t, r)
 	o := b.run(t.Context())
-	if len(o.Proven) != 1 || len(o.Proven[0].Evidence) != 2 {
+	if len(o.With(state.Proven)) != 1 || len(o.Secrets[0].Evidence) != 2 {
 		t.Errorf("%+v", o)
 	}
 	n := 0
@@ -64,22 +64,14 @@ func TestOneSecretAsksTwice(t *testing.T) {
 	}
 }
 
-func TestAWaveIsTheLaterOfTheTwo(t *testing.T) {
-	a := rotation{name: "a", steps: []reconciler.Step{step(reconciler.Stop, 0, "admin", "stop admin"), step(reconciler.Verify, 0, "", "prove a")}}
-	c := rotation{name: "c", steps: []reconciler.Step{step(reconciler.Stop, 1, "admin", "stop admin"), step(reconciler.Stop, 0, "relay", "stop relay"), step(reconciler.Verify, 0, "", "prove c")}}
-	b := newBench(t, a, c)
-	b.run(t.Context())
-	b.order("stop relay", "stop admin")
-}
-
 func TestOrder(t *testing.T) {
 	b := newBench(t, usual("a"), usual("c"))
 	if o := b.run(t.Context()); o.Err != nil {
 		t.Fatal(o.Err)
 	}
-	b.order("stage a", "stop relay", "stop admin", "swap a", "start admin", "start relay", "prove a", "prove process a", "discard a")
+	b.order("stage a", "stop relay", "stop admin", "swap a", "start admin", "start relay", "prove a", "check a", "tidy a")
 	b.order("swap c", "start admin")
-	if want := []string{"started a", "started c", "done a", "done c"}; !slices.Equal(b.words(), want) {
+	if want := []string{"started a", "started c", "proven a", "proven c"}; !slices.Equal(b.words(), want) {
 		t.Errorf("the ledger says %q", b.words())
 	}
 }
@@ -88,72 +80,86 @@ func TestFailures(t *testing.T) {
 	shared := func(name string) rotation {
 		r := usual(name)
 		for i := range r.steps {
-			if r.steps[i].Phase == reconciler.Edit {
-				r.steps[i] = step(reconciler.Edit, 0, "admin", "swap settings")
+			if r.steps[i].Op.Key() == "swap "+name {
+				r.steps[i] = step(reconciler.Switch, "admin", "swap settings", "stop admin")
+			}
+			if r.steps[i].Op.Key() == "start admin" {
+				r.steps[i] = step(reconciler.Switch, "admin", "start admin", "swap settings", "restore settings")
 			}
 		}
 		return r
 	}
 	unknown := reconciler.Report{Outcome: state.Unknown, Err: errors.New("reset")}
+	up := []string{"back restore a", "back start admin", "back start relay"}
 	for _, c := range []struct {
-		name, reason   string
-		rotations      []reconciler.Rotation
-		key            string
-		answer         reconciler.Report
-		did            []string // in this order
-		not            []string
-		proven, undone []string
-		halted         bool
+		name, reason string
+		rotations    []reconciler.Rotation
+		key          string
+		answer       reconciler.Report
+		did          []string // in this order
+		not          []string
+		ended        []string
+		halted       bool
 	}{
 		{"prepare", "nothing live was touched: only what was staged is removed",
 			[]reconciler.Rotation{usual("a")}, "stage a", failure("no room"),
-			[]string{"stage a", "unstage a"}, []string{"stop relay", "unswap a"}, nil, []string{"a"}, false},
-		{"edit", "undo runs backwards, and the services come up again",
+			[]string{"stage a", "back discard a"}, []string{"stop relay", "back restore a"}, []string{"a back"}, false},
+		{"swap", "the services come up again, and what was never begun is not taken back",
 			[]reconciler.Rotation{usual("a")}, "swap a", failure("conflict"),
-			[]string{"swap a", "unswap a", "unstop admin", "unstop relay", "unstage a"}, []string{"start admin", "discard a"}, nil, []string{"a"}, false},
+			append([]string{"swap a"}, append(up, "back discard a")...), []string{"start admin", "back stop admin", "back stop relay", "tidy a"}, []string{"a back"}, false},
 		{"before verify", "nothing is proven yet, so everything goes back",
 			[]reconciler.Rotation{usual("a"), usual("c")}, "swap c", failure("conflict"),
-			[]string{"unswap a", "unstop admin", "unstage a"}, nil, nil, []string{"a", "c"}, false},
+			append(up, "back discard a"), nil, []string{"a back", "c back"}, false},
 		{"one proof fails", "the other secret is proven, so it stays",
 			[]reconciler.Rotation{usual("a"), usual("c")}, "prove c", failure("refused"),
-			[]string{"prove a", "prove process a", "unswap c"}, []string{"unswap a", "prove process c"}, []string{"a"}, []string{"c"}, false},
+			[]string{"prove a", "check a", "back restore c"}, []string{"back restore a", "check c"}, []string{"a proven", "c back"}, false},
 		{"one proof fails, first in its batch", "the other's proof was not tried with it, and must be tried",
 			[]reconciler.Rotation{usual("a"), usual("c")}, "prove a", failure("refused"),
-			[]string{"prove a", "prove c", "prove process c", "unswap a"}, []string{"unswap c", "prove process a"}, []string{"c"}, []string{"a"}, false},
+			[]string{"prove a", "prove c", "check c", "back restore a"}, []string{"back restore c", "check a"}, []string{"a back", "c proven"}, false},
 		{"a shared file", "both values are in one file: they go back together",
 			[]reconciler.Rotation{shared("a"), shared("c")}, "prove c", failure("refused"),
-			[]string{"prove a", "unswap settings"}, nil, nil, []string{"a", "c"}, false},
+			[]string{"prove a", "back restore settings"}, nil, []string{"a back", "c back"}, false},
 		{"unknown in the switch", "what may have happened must be looked at before anything else is done",
 			[]reconciler.Rotation{usual("a")}, "swap a", unknown,
-			[]string{"swap a"}, []string{"unswap a", "start admin", "unstop admin"}, nil, nil, true},
+			[]string{"swap a"}, []string{"back restore a", "start admin", "back start admin"}, []string{"a unknown"}, true},
+		{"unknown while nothing was changed yet", "a stop can be taken back, whatever came of it",
+			[]reconciler.Rotation{usual("a")}, "stop relay", unknown,
+			[]string{"stop relay", "back start relay"}, []string{"stop admin"}, []string{"a back"}, false},
 		{"unknown while preparing", "nothing live is touched by a stage, so it can be removed",
 			[]reconciler.Rotation{usual("a")}, "stage a", unknown,
-			[]string{"unstage a"}, []string{"stop relay"}, nil, []string{"a"}, false},
+			[]string{"back discard a"}, []string{"stop relay"}, []string{"a back"}, false},
 		{"no answer in the switch", "half an answer is no answer",
 			[]reconciler.Rotation{usual("a")}, "swap a", reconciler.Report{Outcome: "none"},
-			[]string{"swap a"}, []string{"unswap a", "start admin"}, nil, nil, true},
-		{"an outcome without a word", "a zero report is not success",
-			[]reconciler.Rotation{usual("a")}, "swap a", reconciler.Report{},
-			[]string{"swap a"}, []string{"start admin"}, nil, nil, true},
-		{"the undo fails", "the others are taken back all the same, and the run says that it is not as before",
+			[]string{"swap a"}, []string{"back restore a", "start admin"}, []string{"a unknown"}, true},
+		{"unknown in verify", "a proof without an answer proves nothing, and refutes nothing",
+			[]reconciler.Rotation{usual("a")}, "prove a", unknown,
+			[]string{"prove a"}, []string{"back restore a"}, []string{"a unknown"}, true},
+		{"the undo fails", "the others come up all the same, and the run says that it is not as before",
 			[]reconciler.Rotation{usual("a")}, "prove a", failure("refused"),
-			[]string{"unstart relay", "unswap a", "unstop admin", "unstop relay"}, nil, nil, nil, true},
+			[]string{"back stop relay", "back stop admin", "back start relay"}, []string{"back restore a"}, []string{"a unknown"}, true},
 		{"a file cannot be put back", "its service stays down; the others come up",
 			[]reconciler.Rotation{usual("a")}, "prove a", failure("refused"),
-			[]string{"unstart relay", "unstart admin", "unstop relay"}, []string{"unstop admin", "unstage a"}, nil, nil, true},
+			[]string{"back stop relay", "back stop admin", "back start relay"}, []string{"back start admin"}, []string{"a unknown"}, true},
+		{"what was staged cannot be removed", "nothing live was touched: the next plan finds it",
+			[]reconciler.Rotation{usual("a")}, "stage a", failure("no room"),
+			[]string{"stage a", "back discard a"}, []string{"stop relay"}, []string{"a back"}, false},
 		{"retire", "it is proven: what is left is tidying up",
-			[]reconciler.Rotation{usual("a")}, "discard a", failure("held open"),
-			[]string{"discard a"}, []string{"unswap a"}, []string{"a"}, nil, false},
+			[]reconciler.Rotation{usual("a")}, "tidy a", failure("held open"),
+			[]string{"tidy a"}, []string{"back restore a"}, []string{"a proven"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Log(c.reason)
 			b := newBench(t, c.rotations...)
+			b.clock("relay", "admin")
 			b.answer[c.key] = c.answer
+			if c.name == "what was staged cannot be removed" {
+				b.answer["back discard a"] = failure("held open")
+			}
 			if c.name == "the undo fails" {
-				b.answer["unstart admin"] = failure("hangs")
+				b.answer["back stop admin"] = failure("hangs")
 			}
 			if c.name == "a file cannot be put back" {
-				b.answer["unswap a"] = failure("held open")
+				b.answer["back restore a"] = failure("held open")
 			}
 			o := b.run(t.Context())
 			b.order(c.did...)
@@ -162,20 +168,18 @@ func TestFailures(t *testing.T) {
 					t.Errorf("%s was done: %q", k, b.did)
 				}
 			}
-			if !slices.Equal(proven(o), c.proven) || !slices.Equal(o.Undone, c.undone) || o.Halted != c.halted {
-				t.Errorf("proven %q, undone %q, halted %v, %v", proven(o), o.Undone, o.Halted, o.Err)
+			if !slices.Equal(ended(o), c.ended) || o.Halted != c.halted {
+				t.Errorf("%q, halted %v, %v", ended(o), o.Halted, o.Err)
 			}
 			if (o.Err == nil) != (c.name == "retire") {
 				t.Errorf("error: %v", o.Err)
 			}
-			for _, w := range c.proven {
-				if !slices.Contains(b.words(), "done "+w) {
-					t.Errorf("%s is proven, the ledger says %q", w, b.words())
+			for _, e := range o.Secrets { // what is said is what is written
+				if w := string(e.Ending) + " " + e.Change.Secret.Name; !slices.Contains(b.words(), w) {
+					t.Errorf("%s, the ledger says %q", w, b.words())
 				}
-			}
-			for _, w := range b.words() {
-				if name, ok := strings.CutPrefix(w, "done "); ok && !slices.Contains(c.proven, name) {
-					t.Errorf("%s is not proven, the ledger says %q", name, b.words())
+				if (e.Why == nil) != (e.Ending == state.Proven) {
+					t.Errorf("%s: why: %v", e.Change.Secret, e.Why)
 				}
 			}
 		})
@@ -188,20 +192,24 @@ func TestALostLeaseStopsBeforeTheNextEffect(t *testing.T) {
 		b.before[key] = b.lose
 		o := b.run(t.Context())
 		var lost *state.LostError
-		if !errors.As(o.Err, &lost) || !o.Halted || len(o.Proven) > 0 || b.did[len(b.did)-1] != key {
+		if !errors.As(o.Err, &lost) || !o.Halted || len(o.With(state.Proven)) > 0 {
 			t.Errorf("lost during %s: %+v; %q", key, o, b.did)
+		}
+		if b.has(map[string]string{"stage a": "stop relay", "stop relay": "stop admin", "swap a": "start relay", "prove a": "check a"}[key]) {
+			t.Errorf("lost during %s, and went on to another target: %q", key, b.did)
 		}
 	}
 	b := newBench(t, usual("a"))
 	b.answer["prove a"] = failure("refused")
-	b.before["unstart relay"] = b.lose
-	if o := b.run(t.Context()); !o.Halted || b.has("unswap a") {
+	b.before["back stop relay"] = b.lose
+	if o := b.run(t.Context()); !o.Halted || b.has("back restore a") || !slices.Equal(ended(o), []string{"a unknown"}) {
 		t.Errorf("lost during undo: %+v; %q", o, b.did)
 	}
 }
 
-// Each append is refused in turn: whatever it announced does not happen, and nothing is called a success.
-func TestALedgerThatRefusesStopsTheRun(t *testing.T) {
+// Each append is refused in turn. Before anything live is changed it ends the run, which takes back what it began; later
+// it keeps no service down. Nothing is called a success that the ledger does not know.
+func TestALedgerThatRefuses(t *testing.T) {
 	whole := newBench(t, usual("a"))
 	whole.run(t.Context())
 	for n := 1; n <= whole.appends; n++ {
@@ -214,6 +222,12 @@ func TestALedgerThatRefusesStopsTheRun(t *testing.T) {
 		if n == 1 && len(b.did) > 0 {
 			t.Errorf("the start is not durable, and %q was done", b.did)
 		}
+		if b.has("stop admin") && !b.has("start admin") && !b.has("back start admin") {
+			t.Errorf("append %d refused: Admin stays down: %q", n, b.did)
+		}
+		if slices.Contains(ended(o), "a proven") != slices.Contains(b.words(), "proven a") {
+			t.Errorf("append %d refused: %q, the ledger says %q", n, ended(o), b.words())
+		}
 	}
 }
 
@@ -224,15 +238,36 @@ func TestAnInterruptWaitsUntilTheServicesAreUp(t *testing.T) {
 		b.before[key] = cancel
 		o := b.run(ctx)
 		b.order("start admin", "start relay")
-		if !o.Halted || o.Err == nil || !errors.Is(o.Err, context.Canceled) || b.has("unswap a") || b.has("prove a") {
+		if !o.Halted || o.Err == nil || !errors.Is(o.Err, context.Canceled) || b.has("back restore a") || b.has("prove a") || !slices.Equal(ended(o), []string{"a unknown"}) {
 			t.Errorf("interrupted at %s: %+v; %q", key, o, b.did)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b := newBench(t, usual("a"))
 	b.before["stage a"] = cancel
-	if o := b.run(ctx); b.has("stop relay") || o.Err == nil {
+	if o := b.run(ctx); b.has("stop relay") || o.Err == nil || !slices.Equal(ended(o), []string{"a back"}) {
 		t.Errorf("interrupted before the switch: %+v; %q", o, b.did)
+	}
+}
+
+// An interrupt between the beginning of a phase and its first block is heard too, and nothing old is removed by a run that
+// proved nothing.
+func TestAnInterruptBeforeTheFirstBlock(t *testing.T) {
+	for _, c := range []struct {
+		phase string
+		ended string
+	}{{"prepare", "a back"}, {"verify", "a unknown"}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := newBench(t, usual("a"))
+		b.tell = func(e reconciler.Event) {
+			if e.Kind == reconciler.PhaseBegan && e.Phase == c.phase {
+				cancel()
+			}
+		}
+		o := b.run(ctx)
+		if !errors.Is(o.Err, context.Canceled) || b.has("tidy a") || !slices.Equal(ended(o), []string{c.ended}) {
+			t.Errorf("interrupted when %s began: %v; %q", c.phase, o, b.did)
+		}
 	}
 }
 
@@ -247,10 +282,13 @@ func TestOutagesAreMeasured(t *testing.T) {
 	b.answer["prove a"] = reconciler.Report{Outcome: state.Done, Evidence: "x", Up: map[string]time.Time{"r1": at(9), "r2": at(7)}}
 	o := b.run(t.Context())
 	got := map[string]float64{}
-	for _, x := range o.Proven[0].Outages {
+	for _, x := range o.Secrets[0].Outages {
 		got[x.What] = x.Measured
 	}
 	if got["relays"] != 8 || got["r1"] != 7 || got["r2"] != 6 || len(got) != 3 {
 		t.Errorf("measured %v: the fleet is down from the first stop to the last return; what was not seen is not measured", got)
+	}
+	if len(o.Down) > 0 {
+		t.Errorf("down: %v", o.Down)
 	}
 }

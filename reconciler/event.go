@@ -10,7 +10,7 @@ const (
 	LookBegan  EventKind = "look-began"  // Total targets
 	Looked     EventKind = "looked"      // one target, with Err when it was not reached
 	PhaseBegan EventKind = "phase-began" // Phase, Total batches
-	TargetDone EventKind = "target-done" // one target's batch in a phase ended
+	TargetDone EventKind = "target-done" // one target's batch in a phase ended; More says that it has another
 	PhaseEnded EventKind = "phase-ended"
 	Progressed EventKind = "progressed" // Text: what a long step is waiting for
 	Undoing    EventKind = "undoing"
@@ -23,6 +23,7 @@ type Event struct {
 	Phase  string    `json:"phase,omitempty"`
 	Target string    `json:"target,omitempty"`
 	Total  int       `json:"total,omitempty"`
+	More   bool      `json:"more,omitempty"`
 	Text   string    `json:"text,omitempty"`
 	Err    error     `json:"-"`
 	Error  string    `json:"error,omitempty"`

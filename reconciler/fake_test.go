@@ -18,66 +18,125 @@ import (
 
 // op is an op of the fake site. Ops that edit merge, others must be equal.
 type op struct {
-	host, key string
-	edits     string
+	Host string            `json:"-"`
+	What string            `json:"what"`
+	Edit string            `json:"edit,omitempty"`
+	Know []state.Fact      `json:"-"`
+	Say  reconciler.Phrase `json:"-"`
 }
 
+func (o op) Kind() string { return "fake" }
 func (o op) Target() reconciler.Target {
-	if o.host == "" {
+	if o.Host == "" {
 		return reconciler.Target{Kind: reconciler.APITarget}
 	}
-	return reconciler.Target{Kind: reconciler.HostTarget, Name: o.host}
+	return reconciler.Target{Kind: reconciler.HostTarget, Name: o.Host}
 }
-func (o op) Key() string { return o.key }
+func (o op) Key() string { return o.What }
 func (o op) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(op)
 	switch {
-	case !ok || strings.Contains(o.edits+b.edits, "!"):
+	case !ok || strings.Contains(o.Edit+b.Edit, "!"):
 		return nil, errors.New("they cannot be joined")
-	case o.edits != "":
-		o.edits += "+" + b.edits
+	case o.Edit != "":
+		o.Edit += "+" + b.Edit
 	}
 	return o, nil
+}
+func (o op) Foresees() []state.Fact { return o.Know }
+func (o op) Says() reconciler.Phrase {
+	if o.Say != (reconciler.Phrase{}) {
+		return o.Say
+	}
+	verb, _, _ := strings.Cut(o.What, " ")
+	return reconciler.Phrase{Do: verb, Who: o.Host}
+}
+
+// swapped is an op that swaps a file, staged one that stages it.
+type swapped struct{ op }
+
+func (s swapped) Swaps() string { return strings.TrimPrefix(s.What, "swap ") }
+func (s swapped) Merge(other reconciler.Op) (reconciler.Op, error) {
+	if b, ok := other.(swapped); !ok || b.What != s.What {
+		return nil, errors.New("they cannot be joined")
+	}
+	return s, nil
+}
+
+type staged struct{ op }
+
+func (s staged) Stages() string { return strings.TrimPrefix(s.What, "stage ") }
+func (s staged) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(staged)
+	if !ok {
+		return nil, errors.New("they cannot be joined")
+	}
+	o, err := s.op.Merge(b.op)
+	if err != nil {
+		return nil, err
+	}
+	return staged{o.(op)}, nil
 }
 
 // rotation is a rotation that always wants its steps.
 type rotation struct {
-	name  string
-	steps []reconciler.Step
-	with  func(*reconciler.Change)
+	name   string
+	steps  []reconciler.Step
+	rounds []reconciler.Round
+	with   func(*reconciler.Change)
 }
 
 func (r rotation) Ref() secret.Ref          { return secret.Ref{Name: r.name, Version: "2"} }
 func (r rotation) Reads() []reconciler.Read { return nil }
 func (r rotation) Plan(reconciler.Input) reconciler.Change {
-	c := reconciler.Change{Secret: r.Ref(), Title: r.name, Status: reconciler.Rotate, Before: "1", Steps: slices.Clone(r.steps)}
+	c := reconciler.Change{Secret: r.Ref(), Title: r.name, Status: reconciler.Rotate, Before: "1", Rounds: r.rounds}
+	if r.rounds == nil {
+		c.Rounds = []reconciler.Round{{Steps: slices.Clone(r.steps)}}
+	}
 	if r.with != nil {
 		r.with(&c)
 	}
 	return c
 }
 
-// step makes a step whose undo, unless it is a proof, has the key "un" + key.
-func step(p reconciler.Phase, wave int, host, key string) reconciler.Step {
-	s := reconciler.Step{Phase: p, Wave: wave, Op: op{host: host, key: key}}
-	if p < reconciler.Verify {
-		s.Undo = op{host: host, key: "un" + key}
+// step makes a step that comes after others, "key" or "host key", of its phase. Its way back is what the product's would
+// be: a start for a stop.
+func step(p reconciler.Phase, host, key string, after ...string) reconciler.Step {
+	o := op{Host: host, What: key}
+	s := reconciler.Step{Phase: p, Op: o, Back: reconciler.Nothing()}
+	verb, what, _ := strings.Cut(key, " ")
+	undo := map[string]string{"stop": "start", "start": "stop", "swap": "restore", "stage": "discard", "await": "await", "widen": "narrow"}[verb]
+	if undo != "" {
+		s.Back = reconciler.Way(op{Host: host, What: undo + " " + what})
+	}
+	switch verb {
+	case "swap":
+		s.Op = swapped{o}
+	case "stage":
+		s.Op = staged{o}
+	}
+	for _, a := range after {
+		h, k, ok := strings.Cut(a, ": ")
+		if !ok {
+			h, k = host, a
+		}
+		s.After = append(s.After, reconciler.StepID(p, op{Host: h, What: k}))
 	}
 	return s
 }
 
-// usual is the way of a rotation that shares Admin with others, and has a relay.
+// usual is the way of a rotation that shares Admin with others, and has a relay that waits for Admin.
 func usual(name string) rotation {
 	return rotation{name: name, steps: []reconciler.Step{
-		step(reconciler.Prepare, 0, "admin", "stage "+name),
-		step(reconciler.Stop, 0, "relay", "stop relay"),
-		step(reconciler.Stop, 1, "admin", "stop admin"),
-		step(reconciler.Edit, 0, "admin", "swap "+name),
-		step(reconciler.Start, 0, "admin", "start admin"),
-		step(reconciler.Start, 1, "relay", "start relay"),
-		step(reconciler.Verify, 0, "", "prove "+name),
-		step(reconciler.Verify, 1, "relay", "prove process "+name),
-		step(reconciler.Retire, 0, "admin", "discard "+name),
+		step(reconciler.Prepare, "admin", "stage "+name),
+		step(reconciler.Switch, "relay", "stop relay"),
+		step(reconciler.Switch, "admin", "stop admin", "relay: stop relay"),
+		step(reconciler.Switch, "admin", "swap "+name, "stop admin"),
+		step(reconciler.Switch, "admin", "start admin", "swap "+name, "restore "+name),
+		step(reconciler.Switch, "relay", "start relay", "admin: start admin", "stop relay"),
+		step(reconciler.Verify, "", "prove "+name),
+		step(reconciler.Verify, "relay", "check "+name, ": prove "+name),
+		step(reconciler.Retire, "admin", "tidy "+name),
 	}}
 }
 
@@ -90,13 +149,21 @@ type bench struct {
 	// did are the keys of what was done, in order, each with its host.
 	did     []string
 	entries []state.Entry
-	// answer replaces a report, by key.
+	// answer replaces a report, by key, or by "host: key".
 	answer map[string]reconciler.Report
 	// before is called before an op, by key.
 	before map[string]func()
 	// refuse makes the ledger refuse from the nth append on, from 1; 0 never.
 	refuse, appends int
+	recovers        bool // it refuses that one only
+	tell            func(reconciler.Event)
+	parallel        int // 0 is 1
+	doing           []string
+	batches         map[string]int // by host
+	deaf            bool           // the ledger is expected to miss starts
 	lost            bool
+	onAppend        func()
+	onDo            func(reconciler.Step)
 }
 
 func newBench(t *testing.T, rotations ...reconciler.Rotation) *bench {
@@ -109,7 +176,7 @@ func newBench(t *testing.T, rotations ...reconciler.Rotation) *bench {
 }
 
 func (b *bench) run(ctx context.Context) reconciler.Outcome {
-	return reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Parallel: 1, Now: time.Now}.Apply(ctx)
+	return reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Parallel: max(b.parallel, 1), Now: time.Now, Tell: b.tell}.Apply(ctx)
 }
 
 func (b *bench) Look(context.Context, []reconciler.Read, func(reconciler.Event)) reconciler.Seen {
@@ -118,18 +185,35 @@ func (b *bench) Look(context.Context, []reconciler.Read, func(reconciler.Event))
 
 func (b *bench) Do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
 	var reports []reconciler.Report
+	b.mu.Lock()
+	if b.batches == nil {
+		b.batches = map[string]int{}
+	}
+	b.batches[t.Name]++
+	b.mu.Unlock()
 	for _, s := range steps {
-		if f := b.before[s.Op.Key()]; f != nil {
+		key := s.Op.Key()
+		if s.Undoes() {
+			key = "back " + key
+		}
+		if f := b.before[key]; f != nil {
 			f()
 		}
 		b.mu.Lock()
-		b.did = append(b.did, s.Op.Key())
-		if !slices.ContainsFunc(b.entries, func(e state.Entry) bool { return e.Step == s.Name && e.Outcome == state.Started }) {
-			b.t.Errorf("%s on %s: its start was not in the ledger", s.Name, t)
+		b.did = append(b.did, key)
+		if b.onDo != nil {
+			b.onDo(s)
+		}
+		if !b.deaf && !slices.ContainsFunc(b.entries, func(e state.Entry) bool { return e.Step == s.Name() && e.Outcome == state.Started }) {
+			b.t.Errorf("%s on %s: its start was not in the ledger", s.Name(), t)
 		}
 		b.mu.Unlock()
-		r := reconciler.Report{Outcome: state.Done, Evidence: "seen: " + s.Op.Key()}
-		if a, ok := b.answer[s.Op.Key()]; ok {
+		r := reconciler.Report{Outcome: state.Done, Evidence: "seen: " + key}
+		a, ok := b.answer[t.Name+": "+key]
+		if !ok {
+			a, ok = b.answer[key]
+		}
+		if ok {
 			if r = a; r.Outcome == "none" {
 				return reports
 			}
@@ -147,18 +231,25 @@ func (b *bench) Do(ctx context.Context, t reconciler.Target, steps []reconciler.
 func (b *bench) Append(_ context.Context, entries ...state.Entry) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.appends++; b.refuse > 0 && b.appends >= b.refuse {
+	if b.appends++; b.refuse > 0 && (b.appends == b.refuse || b.appends > b.refuse && !b.recovers) {
+		b.deaf = true
 		return errors.New("the disk is full")
 	}
 	b.entries = append(b.entries, entries...)
+	if b.onAppend != nil {
+		b.onAppend()
+	}
 	return nil
 }
 
 func (b *bench) Entries(context.Context) ([]state.Entry, error) { return b.entries, nil }
 func (b *bench) Fence() uint64                                  { return 1 }
 func (b *bench) Close(context.Context)                          {}
-func (b *bench) Doing(context.Context, string) error            { return nil }
-func (b *bench) Release(context.Context) error                  { return nil }
+func (b *bench) Doing(_ context.Context, what string) error {
+	b.doing = append(b.doing, what)
+	return nil
+}
+func (b *bench) Release(context.Context) error { return nil }
 func (b *bench) Check(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -168,13 +259,23 @@ func (b *bench) Check(context.Context) error {
 	return nil
 }
 
+// clock lets the stops and starts of these say when they were.
+func (b *bench) clock(names ...string) {
+	for _, n := range names {
+		for _, way := range []string{"", "back "} {
+			b.answer[way+"stop "+n] = reconciler.Report{Outcome: state.Done, Down: map[string]time.Time{n: time.Unix(1, 0)}}
+			b.answer[way+"start "+n] = reconciler.Report{Outcome: state.Done, Up: map[string]time.Time{n: time.Unix(2, 0)}}
+		}
+	}
+}
+
 func (b *bench) lose() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lost = true
 }
 
-// words are the outcomes of whole rotations in the ledger: "started a", "done a".
+// words are the outcomes of whole rotations in the ledger: "started a", "proven a".
 func (b *bench) words() []string {
 	var all []string
 	for _, e := range b.entries {
@@ -208,10 +309,32 @@ func failure(text string) reconciler.Report {
 	return reconciler.Report{Outcome: state.Failed, Err: errors.New(text)}
 }
 
-func proven(o reconciler.Outcome) []string {
+// ended are the endings, "a proven".
+func ended(o reconciler.Outcome) []string {
+	var all []string
+	for _, e := range o.Secrets {
+		all = append(all, e.Change.Secret.Name+" "+string(e.Ending))
+	}
+	return all
+}
+
+// in names the secrets that ended so.
+func in(o reconciler.Outcome, ending state.Outcome) []string {
 	var names []string
-	for _, p := range o.Proven {
-		names = append(names, p.Change.Secret.Name)
+	for _, e := range o.With(ending) {
+		names = append(names, e.Change.Secret.Name)
 	}
 	return names
+}
+
+// silent is a site that does everything, and remembers nothing.
+type silent struct{ bench }
+
+func (s *silent) now() time.Time { return time.Unix(1, 0) }
+func (s *silent) Do(_ context.Context, _ reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
+	reports := make([]reconciler.Report, len(steps))
+	for i := range reports {
+		reports[i] = reconciler.Report{Outcome: state.Done, Evidence: "seen"}
+	}
+	return reports
 }

@@ -2,18 +2,9 @@ package reconciler
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 )
-
-// Observe asks the site everything that the rotations want to know, each question once.
-func Observe(ctx context.Context, s Site, rotations []Rotation, tell func(Event)) Seen {
-	if tell == nil {
-		tell = func(Event) {}
-	}
-	return s.Look(ctx, readsOf(rotations), tell)
-}
 
 // fleet says which targets did not answer, and why. Targets with the same reason are one finding. They are warnings:
 // whether a rotation can do without a target is the rotation's to say.

@@ -1,68 +1,85 @@
 package reconciler
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
-	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
-// judge decides what the reports mean for the rest of the run. After a failure the rest of a batch was not tried. In
-// Verify that rest is returned, to be tried: it may be the proof of another secret.
-func (p *progress) judge(phase Phase, todo []batch, reports [][]Report) (untried []batch) {
-	for i, t := range todo {
-		for j, s := range t.steps {
-			r := Report{Outcome: state.Unknown, Err: fmt.Errorf("%s: %s: no answer", t.target, s.Name)}
-			if j < len(reports[i]) {
-				r = reports[i][j]
-			}
-			p.clock(r)
-			if r.Outcome == state.Done {
-				p.shown(phase, s, r)
-				continue
-			}
-			p.judgeFailure(phase, t, s, r)
-			rest := slices.DeleteFunc(slices.Clone(t.steps[j+1:]), p.lost)
-			if _, left := p.left[t.target]; phase == Verify && !left && len(rest) > 0 {
-				untried = append(untried, batch{target: t.target, steps: rest})
-			}
-			break
+// judge decides what the reports of a block mean for the rest of the run. After a failure the rest of a batch was not
+// tried. In Verify that rest is returned, to be tried: it may be the proof of another secret.
+func (p *progress) judge(phase Phase, b block, reports []Report, toward direction) (untried []Step, failed bool) {
+	for j, s := range b.steps {
+		r := Report{Outcome: state.Unknown, Err: fmt.Errorf("%s: %s: no answer", b.target, s.Op.Key())}
+		if j < len(reports) {
+			r = reports[j]
 		}
+		p.clock.note(b.target, r)
+		if r.Outcome == state.Done {
+			p.shown(s, r)
+			continue
+		}
+		if r.Err == nil {
+			r.Err = fmt.Errorf("%s: %s: no outcome", b.target, s.Op.Key())
+		}
+		if toward == backward {
+			p.judgeBack(b, s, r)
+		} else {
+			p.judgeFailure(phase, b, s, r)
+		}
+		rest := slices.DeleteFunc(slices.Clone(b.steps[j+1:]), p.lost)
+		_, left := p.left[b.target]
+		if phase == Verify && toward != backward && !left && len(rest) > 0 {
+			return rest, true
+		}
+		if rest := b.steps[j+1:]; toward == upward && len(rest) > 0 {
+			return rest, true // services must come up, whatever failed before
+		}
+
+		return nil, toward == backward || !left
 	}
-	return untried
+	return nil, false
 }
 
-// proof is a step of Verify, for one secret.
-type proof struct {
-	secret, step string
-	target       Target
-}
+// proof is a proof for one secret.
+type proof struct{ secret, step string }
 
 // shown notes what a step has proven.
-func (p *progress) shown(phase Phase, s Step, r Report) {
-	if phase != Verify {
+func (p *progress) shown(s Step, r Report) {
+	if s.undoes && s.Phase == Verify && r.Evidence != "" {
+		for _, ref := range s.Secrets {
+			p.asBefore[ref.Name] = append(p.asBefore[ref.Name], r.Evidence)
+		}
+	}
+	if !s.Proof || s.undoes {
 		return
 	}
 	for _, ref := range s.Secrets {
-		p.passed[proof{ref.Name, s.Name, s.Op.Target()}] = true
-		if r.Evidence != "" {
-			p.evidence[ref.Name] = append(p.evidence[ref.Name], r.Evidence)
+		p.passed[proof{ref.Name, s.ID}] = true
+		evidence := r.Evidence
+		if evidence == "" && s.Phase != Verify {
+			evidence = s.Op.Key() + " on " + s.Op.Target().String()
+		}
+		if evidence != "" {
+			p.evident[ref.Name] = true
+			p.evidence[ref.Name] = append(p.evidence[ref.Name], evidence)
 		}
 	}
 }
 
-// proven says that every proof of a secret was given, but for those of targets that were left behind. A proof that was
-// not tried proves nothing.
+// proven says that every proof of a secret in this round was given, but for those of targets that were left behind. A
+// proof that was not tried proves nothing. Without any evidence nothing is proven.
 func (p *progress) proven(c Change) bool {
-	if p.failed[c.Secret.Name] != nil || len(p.evidence[c.Secret.Name]) == 0 {
+	if p.failed[c.Secret.Name] != nil || !p.evident[c.Secret.Name] {
 		return false
 	}
-	for _, s := range p.run.Plan.Steps {
-		if s.Phase != Verify || !slices.Contains(s.Secrets, c.Secret) {
+	for _, s := range p.all {
+		if !s.Proof || !s.needs(c.Secret.Name) {
 			continue
 		}
-		if _, left := p.left[s.Op.Target()]; !left && !p.passed[proof{c.Secret.Name, s.Name, s.Op.Target()}] {
+		if _, left := p.left[s.Op.Target()]; !left && !p.passed[proof{c.Secret.Name, s.ID}] {
 			return false
 		}
 	}
@@ -71,31 +88,54 @@ func (p *progress) proven(c Change) bool {
 
 // lost says that every secret of the step has failed.
 func (p *progress) lost(s Step) bool {
-	return !slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return p.failed[r.Name] == nil })
+	for _, r := range s.Secrets {
+		if p.failed[r.Name] == nil {
+			return false
+		}
+	}
+	return true
 }
 
-func (p *progress) judgeFailure(phase Phase, t batch, s Step, r Report) {
-	err := r.Err
-	if err == nil {
-		err = fmt.Errorf("%s: no outcome", s.Name)
-	}
+func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 	switch {
 	case len(r.Missing) > 0:
 		// The new value is proven by some; the others are problems of their own hosts. Undoing would take all down again.
 		for _, h := range r.Missing {
-			p.leave(Target{HostTarget, h}, s, err)
+			p.leave(Target{HostTarget, h}, s, r.Err)
 		}
-		p.shown(phase, s, r)
-	case phase == Retire:
-		p.leave(t.target, s, err) // proven already: what is left is tidying up
-	case s.Alone || p.tolerated(s, t.target, r):
-		p.leave(t.target, s, err)
+		p.shown(s, r)
+	case phase == Retire && !s.Proof:
+		p.leave(b.target, s, r.Err) // proven already: what is left is tidying up
+	case s.Alone || p.tolerated(s, b.target, r):
+		p.leave(b.target, s, r.Err)
 	case r.Outcome == state.Unknown || r.Outcome == "":
-		p.fail(s, err)
-		p.halted = phase > Stop // until a file is changed everything can be put back, whatever happened to this step
+		p.fail(s, r.Err)
+		// Until a file is changed everything can be put back, whatever happened to this step.
+		p.halted = p.halted || phase >= Verify || phase == Switch && slices.ContainsFunc(p.ran, func(s Step) bool { return s.swaps() != "" })
 	default:
-		p.fail(s, err)
+		p.fail(s, r.Err)
 	}
+}
+
+// judgeBack notes what could not be taken back, or not be shown to be as it was. What Prepare left behind changes nothing
+// that is live: the next plan finds it.
+func (p *progress) judgeBack(b block, s Step, r Report) {
+	if s.Phase == Prepare {
+		return
+	}
+	if _, left := p.left[b.target]; left && r.Unreachable {
+		p.stuck[b.target] = true
+		if !p.swapped[b.target] {
+			return // no file was changed there, and the next run looks at it again
+		}
+	}
+	if len(r.Missing) > 0 {
+		for _, h := range r.Missing {
+			p.leave(Target{HostTarget, h}, s, r.Err)
+			p.stuck[Target{HostTarget, h}] = true
+		}
+	}
+	p.books.stuck(s, r.Err)
 }
 
 // tolerated says whether the policy lets an unreachable target fall behind.
@@ -103,14 +143,9 @@ func (p *progress) tolerated(s Step, t Target, r Report) bool {
 	if !r.Unreachable || t.Kind != HostTarget {
 		return false
 	}
-	for _, c := range p.run.Plan.Changes {
-		for _, ref := range s.Secrets {
-			if ref != c.Secret {
-				continue
-			}
-			if !c.Tolerate.Names[t.Name] && p.fallen(c) >= c.Tolerate.Count {
-				return false
-			}
+	for _, c := range p.rotating() {
+		if s.needs(c.Secret.Name) && !c.Tolerate.Names[t.Name] && p.fallen(c) >= c.Tolerate.Count {
+			return false
 		}
 	}
 	return true
@@ -137,8 +172,10 @@ func (p *progress) leave(t Target, s Step, err error) {
 	if !known {
 		p.order = append(p.order, t)
 		l = LeftBehind{Target: t, Why: err}
-		for _, ref := range s.Secrets {
-			l.Secrets = append(l.Secrets, ref.Name)
+	}
+	for _, ref := range s.Secrets {
+		if !slices.Contains(l.Secrets, ref.Name) {
+			l.Secrets = append(slices.Clone(l.Secrets), ref.Name)
 		}
 	}
 	p.left[t] = l
@@ -157,21 +194,10 @@ func (p *progress) fail(s Step, err error) {
 
 func (p *progress) halt(err error) {
 	p.halted = true
-	if p.cause == nil {
+	switch {
+	case p.cause == nil:
 		p.cause = err
-	}
-}
-
-// clock keeps the earliest Down and the latest Up of everything.
-func (p *progress) clock(r Report) {
-	for name, at := range r.Down {
-		if was, ok := p.down[name]; !ok || at.Before(was) {
-			p.down[name] = at
-		}
-	}
-	for name, at := range r.Up {
-		if was, ok := p.up[name]; !ok || at.After(was) {
-			p.up[name] = at
-		}
+	case !errors.Is(p.cause, err):
+		p.cause = fmt.Errorf("%w; and %w", p.cause, err)
 	}
 }

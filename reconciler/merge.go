@@ -1,51 +1,111 @@
 package reconciler
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"meshrotate/reconciler/secret"
 )
 
-// merge joins the steps of all changes: ops with the same key on the same target in the same phase become one. So two
-// edits of one file are one write, and two reasons to restart a service are one restart.
-func merge(changes []Change) ([]Step, error) {
-	type id struct {
-		phase Phase
-		t     Target
-		key   string
-	}
-	index := map[id]int{}
-	var steps []Step
-	for _, c := range changes {
-		if c.Status != Rotate {
-			continue
-		}
-		for _, s := range c.Steps {
-			k := id{s.Phase, s.Op.Target(), s.Op.Key()}
-			i, ok := index[k]
-			if !ok {
-				index[k] = len(steps)
-				s.Secrets = []secret.Ref{c.Secret}
-				steps = append(steps, s)
+// merge joins the steps of all changes, round by round: ops with the same key on the same target in the same phase become
+// one. So two edits of one file are one write, and two reasons to restart a service are one restart.
+func merge(changes []Change) ([]Round, error) {
+	var rounds []Round
+	for i := 0; ; i++ {
+		m := &merger{index: map[string]int{}, asks: map[[2]string]secret.Ref{}, prefix: prefix(i)}
+		more := false
+		for _, c := range changes {
+			if c.Status != Rotate || i >= len(c.Rounds) {
 				continue
 			}
-			joined, err := join(steps[i], s)
-			if err != nil {
-				return nil, fmt.Errorf("%s and %s: %s on %s: %w", steps[i].Secrets[0], c.Secret, k.key, k.t, err)
+			more = true
+			if err := m.add(c, c.Rounds[i]); err != nil {
+				return nil, err
 			}
-			if !slices.Contains(joined.Secrets, c.Secret) { // a rotation may ask for the same thing twice
-				joined.Secrets = append(slices.Clone(joined.Secrets), c.Secret)
-			}
-			steps[i] = joined
 		}
+		if !more {
+			return rounds, nil
+		}
+		r, err := m.round()
+		if err != nil {
+			return nil, err
+		}
+		rounds = append(rounds, r)
 	}
-	sortSteps(steps)
-	for i := range steps {
-		steps[i].Name = fmt.Sprintf("%s/%s", steps[i].Phase, steps[i].Op.Key())
+}
+
+// prefix tells the steps of a further round apart.
+func prefix(round int) string {
+	if round == 0 {
+		return ""
 	}
-	return steps, nil
+	return fmt.Sprintf("round %d/", round+1)
+}
+
+// merger makes one round.
+type merger struct {
+	prefix string
+	steps  []Step
+	index  map[string]int           // by id
+	asks   map[[2]string]secret.Ref // who asked for a link, by the two ids
+}
+
+func (m *merger) add(c Change, r Round) error {
+	// Evidence counts where it is given. Where nothing is there to prove more, that it was done is the evidence.
+	proofs := slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Proof || s.Phase == Verify })
+	for _, s := range r.Steps {
+		if err := fit(s); err != nil {
+			return fmt.Errorf("%s: %s: %w", c.Secret, StepID(s.Phase, s.Op), err)
+		}
+		s.ID, s.Secrets, s.Proof = m.prefix+StepID(s.Phase, s.Op), []secret.Ref{c.Secret}, s.Proof || s.Phase == Verify || !proofs
+		s.After, s.Before = slices.Clone(s.After), slices.Clone(s.Before)
+		for i, id := range s.After {
+			s.After[i] = m.prefix + id
+			m.ask(s.After[i], s.ID, c.Secret)
+		}
+		for i, id := range s.Before {
+			s.Before[i] = m.prefix + id
+			m.ask(s.ID, s.Before[i], c.Secret)
+		}
+		i, ok := m.index[s.ID]
+		if !ok {
+			m.index[s.ID] = len(m.steps)
+			m.steps = append(m.steps, s)
+			continue
+		}
+		joined, err := join(m.steps[i], s)
+		if err != nil {
+			return fmt.Errorf("%s and %s: %s on %s: %w", m.steps[i].Secrets[0], c.Secret, s.Op.Key(), s.Op.Target(), err)
+		}
+		m.steps[i] = joined
+	}
+	return nil
+}
+
+// ask remembers who asked first for one step before another.
+func (m *merger) ask(before, after string, who secret.Ref) {
+	if _, known := m.asks[[2]string{before, after}]; !known {
+		m.asks[[2]string{before, after}] = who
+	}
+}
+
+// fit refuses what no plan may hold.
+func fit(s Step) error {
+	_, swaps := s.Op.(Swapper)
+	_, stages := s.Op.(Stager)
+	switch {
+	case s.Back.kind == notSaid:
+		return errors.New("it does not say whether there is a way back")
+	case s.Back.kind == way && s.Back.Op == nil:
+		return errors.New("its way back is no op")
+	case swaps && s.Phase != Switch:
+		return errors.New("a file is swapped in the switch only: in another phase it would take other secrets' edits live before their time")
+	case stages && s.Phase != Prepare:
+		return errors.New("a file is staged in prepare only: one staging for each file and round")
+	}
+	return nil
 }
 
 func join(a, b Step) (Step, error) {
@@ -54,52 +114,76 @@ func join(a, b Step) (Step, error) {
 		return Step{}, err
 	}
 	a.Op = op
-	if a.Undo != nil && b.Undo != nil {
-		if a.Undo, err = a.Undo.Merge(b.Undo); err != nil {
-			return Step{}, err
-		}
-	} else if a.Undo == nil {
-		a.Undo = b.Undo
+	if a.Back, err = joinBack(a.Back, b.Back); err != nil {
+		return Step{}, err
 	}
-	a.Wave = max(a.Wave, b.Wave)
+	for _, ref := range b.Secrets {
+		if !slices.Contains(a.Secrets, ref) { // a rotation may ask for the same thing twice
+			a.Secrets = append(slices.Clone(a.Secrets), ref)
+		}
+	}
+	for _, id := range b.After {
+		if !slices.Contains(a.After, id) {
+			a.After = append(slices.Clone(a.After), id)
+		}
+	}
+	for _, id := range b.Before {
+		if !slices.Contains(a.Before, id) {
+			a.Before = append(slices.Clone(a.Before), id)
+		}
+	}
 	a.Alone = a.Alone && b.Alone // whoever cannot spare it decides
+	a.Proof, a.Once, a.Limit = a.Proof || b.Proof, a.Once || b.Once, max(a.Limit, b.Limit)
 	return a, nil
 }
 
-// sortSteps orders by phase, wave, target; the order in which a rotation gave the steps of one target stays.
-func sortSteps(steps []Step) {
-	slices.SortStableFunc(steps, func(a, b Step) int {
-		at, bt := a.Op.Target(), b.Op.Target()
-		return cmp.Or(cmp.Compare(a.Phase, b.Phase), cmp.Compare(a.Wave, b.Wave),
-			cmp.Compare(at.Kind, bt.Kind), cmp.Compare(at.Name, bt.Name))
-	})
-}
-
-// barrier is the steps between two barriers: one phase, one wave, batches by target.
-type barrier struct {
-	phase   Phase
-	wave    int
-	batches []batch
-}
-
-type batch struct {
-	target Target
-	steps  []Step
-}
-
-// barriers cuts sorted steps.
-func barriers(steps []Step) []barrier {
-	var all []barrier
-	for _, s := range steps {
-		if n := len(all); n == 0 || all[n-1].phase != s.Phase || all[n-1].wave != s.Wave {
-			all = append(all, barrier{phase: s.Phase, wave: s.Wave})
-		}
-		b := &all[len(all)-1]
-		if n := len(b.batches); n == 0 || b.batches[n-1].target != s.Op.Target() {
-			b.batches = append(b.batches, batch{target: s.Op.Target()})
-		}
-		t := &b.batches[len(b.batches)-1]
-		t.steps = append(t.steps, s)
+// joinBack is the way back for both: none if one of them has none.
+func joinBack(a, b Back) (Back, error) {
+	switch {
+	case a.kind == never:
+		return a, nil
+	case b.kind == never || a.kind == nothing:
+		return b, nil
+	case b.kind == nothing:
+		return a, nil
 	}
-	return all
+	op, err := a.Op.Merge(b.Op)
+	return Way(op), err
+}
+
+// round puts the steps in order, and makes sure that the way back has one too.
+func (m *merger) round() (Round, error) {
+	var r Round
+	for p := Prepare; p <= Retire; p++ {
+		steps := Round{m.steps}.of(p)
+		blocks, circle := arrange(steps, links(steps))
+		if circle != nil {
+			return r, m.contradiction(steps, circle)
+		}
+		for _, b := range blocks {
+			r.Steps = append(r.Steps, b.steps...)
+		}
+	}
+	for p := Prepare; p <= Verify; p++ {
+		back, ways := wayBack(r.of(p), m.prefix)
+		if _, circle := arrange(back, ways); circle != nil {
+			return r, fmt.Errorf("the way back: %w", m.contradiction(back, circle))
+		}
+	}
+	return r, nil
+}
+
+// contradiction names who wants what.
+func (m *merger) contradiction(steps []Step, circle []link) error {
+	var wishes []string
+	for _, l := range circle {
+		a, b := steps[l.before], steps[l.after]
+		who := names(b.Secrets)
+		if ref, ok := m.asks[[2]string{a.ID, b.ID}]; ok {
+			who = ref.Name
+		}
+		wishes = append(wishes, fmt.Sprintf("%s wants `%s` on %s before `%s` on %s", who, a.Op.Key(), a.Op.Target(), b.Op.Key(), b.Op.Target()))
+	}
+	return Hinted(fmt.Errorf("two orders contradict each other: %s", strings.Join(wishes, "; ")),
+		"rotate one of them alone: --only KIND")
 }

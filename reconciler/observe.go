@@ -22,6 +22,14 @@ type Site interface {
 	Close(ctx context.Context)
 }
 
+// Observe asks the site everything that the rotations want to know, each question once.
+func Observe(ctx context.Context, s Site, rotations []Rotation, tell func(Event)) Seen {
+	if tell == nil {
+		tell = func(Event) {}
+	}
+	return s.Look(ctx, readsOf(rotations), tell)
+}
+
 // Reach is how a look at a target ended.
 type Reach string
 
@@ -60,10 +68,13 @@ type Report struct {
 	Err         error
 	// Evidence is what was seen, in words: "running since 02:11:07, process 4711".
 	Evidence string
-	// Down and Up are when things stopped and came back, by name, for the outage. Controller's clock.
-	Down, Up map[string]time.Time
+	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
+	// clock.
+	Down, Started, Up map[string]time.Time
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
 	Missing []string
+	// Facts are what was learnt that a later run needs: they go to the ledger with the outcome.
+	Facts []state.Fact
 }
 
 // facts are what was seen, in an order that does not depend on the run.

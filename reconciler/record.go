@@ -1,13 +1,113 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
+
+// books are what the ledger is still to be told. It is told at few moments: what thousands of hosts did alike is one line.
+type books struct {
+	order   []line
+	pending map[line]*noted
+	// failedBack is what could not be taken back, by secret; firstBack the first of it.
+	failedBack map[string]error
+	firstBack  error
+}
+
+// line is what hosts have in common.
+type line struct {
+	secret  secret.Ref
+	step    string
+	outcome state.Outcome
+	detail  string
+}
+
+type noted struct {
+	hosts  []string
+	detail string // of the only host
+	facts  []state.Fact
+}
+
+// note adds what became of a step on its target.
+func (b *books) note(s Step, o state.Outcome, detail string, facts []state.Fact) {
+	if b.pending == nil {
+		b.pending = map[line]*noted{}
+	}
+	t := s.Op.Target()
+	for _, ref := range s.Secrets {
+		l := line{secret: ref, step: s.Name(), outcome: o, detail: detail}
+		if t.Kind == HostTarget {
+			l.detail = strings.ReplaceAll(detail, t.Name, "the host")
+			if o == state.Done {
+				l.detail = "" // a process number for each of ten thousand is no news
+			}
+		}
+		n := b.pending[l]
+		if n == nil {
+			n = &noted{}
+			b.pending[l] = n
+			b.order = append(b.order, l)
+		}
+		if t.Kind == HostTarget {
+			n.hosts = append(n.hosts, t.Name)
+		}
+		n.detail = detail
+		n.facts = append(n.facts, facts...)
+	}
+}
+
+func (b *books) stuck(s Step, err error) {
+	if b.firstBack == nil {
+		b.firstBack = err
+	}
+	for _, r := range s.Secrets {
+		b.failedBack[r.Name] = cmp.Or(b.failedBack[r.Name], err)
+	}
+}
+
+// noteReports adds the outcomes of a block.
+func (p *progress) noteReports(b block, reports []Report) {
+	for j, s := range b.steps {
+		if j >= len(reports) || reports[j].Outcome == "" {
+			continue // not tried
+		}
+		r := reports[j]
+		detail := r.Evidence
+		if r.Err != nil {
+			detail = r.Err.Error()
+		}
+		p.books.note(s, r.Outcome, detail, r.Facts)
+	}
+}
+
+// write makes everything that was noted durable, and these entries after it. What was noted stays noted when the ledger
+// refuses: a disk may have room again.
+func (p *progress) write(ctx context.Context, more ...state.Entry) error {
+	var entries []state.Entry
+	for _, l := range p.books.order {
+		n := p.books.pending[l]
+		e := state.Entry{Time: p.run.Now().UTC(), Run: p.run.ID, Fence: p.run.Lease.Fence(), Secret: l.secret.Name,
+			Version: l.secret.Version, Step: l.step, Outcome: l.outcome, Detail: l.detail, Hosts: n.hosts, Facts: n.facts}
+		if len(n.hosts) == 1 {
+			e.Detail = n.detail
+		}
+		entries = append(entries, e)
+	}
+	if entries = append(entries, more...); len(entries) == 0 {
+		return nil
+	}
+	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
+		return err
+	}
+	p.books.order, p.books.pending = nil, nil
+	return nil
+}
 
 // entry is a line of the ledger about a rotation as a whole.
 func (p *progress) entry(c Change, o state.Outcome, detail string) state.Entry {
@@ -18,98 +118,122 @@ func (p *progress) entry(c Change, o state.Outcome, detail string) state.Entry {
 	}
 }
 
-// stepEntries are a step's lines: one for each secret that needs it.
-func (p *progress) stepEntries(s Step, o state.Outcome, detail string) []state.Entry {
-	var entries []state.Entry
-	for _, ref := range s.Secrets {
-		e := state.Entry{
-			Time: p.run.Now().UTC(), Run: p.run.ID, Fence: p.run.Lease.Fence(), Secret: ref.Name, Version: ref.Version,
-			Step: s.Name, Outcome: o, Detail: detail,
-		}
-		if t := s.Op.Target(); t.Kind == HostTarget {
-			e.Host = t.Name
-		}
-		entries = append(entries, e)
+// announce makes `started` durable before the first effect.
+func (p *progress) announce(ctx context.Context) error {
+	if err := p.run.Lease.Check(ctx); err != nil {
+		return fmt.Errorf("before the first step: %w", err)
 	}
-	return entries
-}
-
-// record makes the outcomes of a barrier durable.
-func (p *progress) record(ctx context.Context, todo []batch, reports [][]Report) error {
 	var entries []state.Entry
-	for i, t := range todo {
-		for j, s := range t.steps {
-			if j >= len(reports[i]) || reports[i][j].Outcome == "" {
-				continue // not tried
-			}
-			r := reports[i][j]
-			detail := r.Evidence
-			if r.Err != nil {
-				detail = r.Err.Error()
-			}
-			entries = append(entries, p.stepEntries(s, r.Outcome, detail)...)
-		}
+	for _, c := range p.rotating() {
+		entries = append(entries, p.entry(c, state.Started, c.Reason))
 	}
-	if err := p.run.Ledger.Append(context.WithoutCancel(ctx), entries...); err != nil {
-		return fmt.Errorf("the ledger does not take what happened: %w", err)
+	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
+		return fmt.Errorf("nothing was changed: the ledger does not take the start: %w", err)
 	}
 	return nil
 }
 
-// recordProven writes `done` for every rotation that was proven, before anything old is removed.
+// recordProven writes what this round has proven, before anything old is removed. A secret that has a further round is
+// not proven yet: its round is.
 func (p *progress) recordProven(ctx context.Context) {
 	if p.halted {
 		return
 	}
 	var entries []state.Entry
-	proven := map[string]bool{}
-	for _, c := range p.run.Plan.Changes {
-		if c.Status != Rotate || !p.proven(c) {
+	var proven, shown, earlier []string
+	for _, c := range p.rotating() {
+		name := c.Secret.Name
+		if p.ending[name] != "" || p.shownNow[name] || !p.inRound(c) || !p.proven(c) {
 			continue
 		}
-		e := p.entry(c, state.Done, strings.Join(p.evidence[c.Secret.Name], "; "))
-		e.Outages = p.outages(c)
-		for _, l := range p.left {
-			if slices.Contains(l.Secrets, c.Secret.Name) {
-				e.Left = append(e.Left, l.Target.Name)
-			}
+		shown = append(shown, name)
+		if len(c.Rounds) > p.round+1 {
+			e := p.entry(c, state.Done, strings.Join(p.evidence[name], "; "))
+			e.Step = fmt.Sprintf("round %d of %d", p.round+1, len(c.Rounds))
+			entries = append(entries, e)
+			earlier = append(earlier, name)
+			continue
 		}
-		for _, t := range c.Left {
-			e.Left = append(e.Left, t.Name)
-		}
-		slices.Sort(e.Left)
+		e := p.entry(c, state.Proven, strings.Join(p.evidence[name], "; "))
+		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
 		entries = append(entries, e)
-		proven[c.Secret.Name] = true
+		proven = append(proven, name)
 	}
-	if err := p.run.Ledger.Append(context.WithoutCancel(ctx), entries...); err != nil {
+	if len(entries) == 0 {
+		return
+	}
+	if err := p.write(context.WithoutCancel(ctx), entries...); err != nil {
 		p.halt(fmt.Errorf("the rotation is proven, but the ledger does not take it: %w", err))
 		return
 	}
-	p.recorded = proven
+	for _, name := range shown {
+		p.shownNow[name] = true
+	}
+	for _, name := range earlier {
+		p.earlier[name] = true
+	}
+	for _, name := range proven {
+		p.ending[name] = state.Proven
+	}
 }
 
-// outages compares what was measured with what the change predicted. A fleet's outage runs from the first stop to the
-// last return.
-func (p *progress) outages(c Change) []state.Outage {
-	var all []state.Outage
-	for _, predicted := range c.Outages {
-		o := state.Outage{What: predicted.What, Predicted: predicted.Predicted, Members: predicted.Members}
-		var each []state.Outage
-		for _, name := range predicted.Members {
-			if down, up := p.down[name], p.up[name]; !down.IsZero() && up.After(down) {
-				each = append(each, state.Outage{What: name, Measured: up.Sub(down).Seconds()})
-			}
-		}
-		first, last := p.span(predicted.Members)
-		o.Measured = last.Sub(first).Seconds()
-		o.Members = nil
-		if first.IsZero() {
-			continue
-		}
-		all = append(all, o)
-		if len(predicted.Members) > 1 {
-			all = append(all, each...)
+// leftBy are the hosts that a change leaves behind.
+func (p *progress) leftBy(c Change) []string {
+	var hosts []string
+	for _, l := range p.left {
+		if slices.Contains(l.Secrets, c.Secret.Name) {
+			hosts = append(hosts, l.Target.Name)
 		}
 	}
-	return all
+	for _, t := range c.Left {
+		hosts = append(hosts, t.Name)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// inRoundNow says that something of the change was begun in the round that the run ended in, and not proven there.
+func (p *progress) inRoundNow(c Change) bool {
+	if p.shownNow[c.Secret.Name] {
+		return false
+	}
+	for _, s := range p.all {
+		if s.needs(c.Secret.Name) && p.began(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish writes every ending that is not written yet. What has none is unknown: the next run looks.
+func (p *progress) finish(ctx context.Context) {
+	var entries []state.Entry
+	for _, c := range p.rotating() {
+		name := c.Secret.Name
+		if p.ending[name] == state.Proven {
+			continue
+		}
+		switch {
+		case p.ending[name] != "":
+		case !p.begun[name]:
+			p.ending[name] = state.Back
+			p.asBefore[name] = []string{"nothing was begun"}
+		case p.earlier[name] && !p.inRoundNow(c):
+			p.ending[name] = state.Ahead // what its earlier round proved stays; the rest was not begun
+		}
+		p.ending[name] = cmp.Or(p.ending[name], state.Unknown)
+		detail := cmp.Or(p.failed[name], p.cause, errNothingShown).Error()
+		e := p.entry(c, p.ending[name], detail)
+		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
+		entries = append(entries, e)
+	}
+	err := p.write(context.WithoutCancel(ctx), entries...)
+	if err == nil {
+		return
+	}
+	err = fmt.Errorf("the ledger does not take how it ended: %w", err)
+	if p.cause != nil {
+		err = fmt.Errorf("%w; and %w", p.cause, err)
+	}
+	p.cause, p.halted = err, true
 }

@@ -22,11 +22,17 @@ type Kind struct {
 
 // Needed is a value that a kind of secret needs.
 type Needed struct {
-	// Name is the secret's, as in secret.Ref.
-	Name string
+	// Ref is the secret and the declared version. Its source is asked for no other version.
+	Ref  secret.Ref
 	From specs.Source
 	// Exact says that every byte counts, a final newline too: a signed file rather than a password.
 	Exact bool
+	// Read makes of a value what the kind's plan may know of it, of the declared one and of one found live. What it returns
+	// may be shown to anybody. Nil: nothing is known of a value.
+	Read func(value []byte) (any, error)
+	// Check is asked once more of the declared value alone: is it fit to be rolled out? Open reads a file that the document
+	// names. Nil: it is.
+	Check func(value []byte, open func(path string) ([]byte, error)) error
 }
 
 // Rotation is one secret of one deployment.
@@ -45,101 +51,6 @@ type Input struct {
 	Seen    Seen
 	History state.History
 	Now     time.Time
-}
-
-// Phase is the only ordering language. Every target finishes a phase before any target starts the next.
-type Phase int
-
-// The phases. Stop, Change and Start are together what people call the switch.
-const (
-	Prepare Phase = iota // make the new value durable, stage files; nothing live changes
-	Accept               // make everyone accept the new beside the old
-	Stop
-	Edit
-	Start
-	Verify // prove it with the new credential, on a fresh connection
-	Retire // remove the old
-)
-
-// String is the phase's name for people.
-func (p Phase) String() string {
-	return [...]string{"prepare", "accept", "switch", "switch", "switch", "verify", "retire"}[p]
-}
-
-// TargetKind is what a Target is.
-type TargetKind string
-
-// The kinds of target.
-const (
-	HostTarget   TargetKind = "host"
-	APITarget    TargetKind = "admin-api"
-	ValuesTarget TargetKind = "values"
-)
-
-// Target is something that is looked at or changed: reads and steps travel to it in one batch.
-type Target struct {
-	Kind TargetKind `json:"kind"`
-	Name string     `json:"name,omitempty"`
-}
-
-// String is the name for people.
-func (t Target) String() string {
-	switch {
-	case t.Name != "":
-		return t.Name
-	case t.Kind == APITarget:
-		return "Admin API"
-	default:
-		return string(t.Kind)
-	}
-}
-
-// Read is one question about a target. Reads are data; the site knows how to answer them.
-type Read interface {
-	Target() Target
-	// Key is unique within the target: when two rotations ask the same, it is asked once.
-	Key() string
-}
-
-// Result is the answer to a Read. It may hold secret.Values; its facts may not.
-type Result interface {
-	// Facts are what a plan is bound to and may show.
-	Facts() []Fact
-}
-
-// Fact is one thing seen on a target, in words that a plan may show.
-type Fact struct {
-	Field string `json:"field"`
-	Value string `json:"value"`
-}
-
-// Op is one change to a target, or one proof. Ops are data: they travel to the site, which knows how to do them.
-type Op interface {
-	Target() Target
-	// Key says what the op does to what: "stop service IdentityMeshAdmin". Ops with the same key in one phase merge.
-	Key() string
-	// Merge joins another op of the same key into one.
-	Merge(other Op) (Op, error)
-}
-
-// Narrower is an op about several hosts that can do without those that were left behind.
-type Narrower interface {
-	Without(left func(host string) bool) Op
-}
-
-// Step is an op in its place in the order, with the secrets that need it.
-type Step struct {
-	// Name is unique within the plan; it is the step's key in the ledger.
-	Name    string       `json:"name"`
-	Secrets []secret.Ref `json:"secrets"`
-	Phase   Phase        `json:"phase"`
-	// Wave orders steps within one phase: there is a barrier between waves too.
-	Wave int `json:"wave,omitempty"`
-	Op   Op  `json:"op"`
-	// Undo takes the op back. Undos run in reverse order of their steps. Nil: there is nothing to take back.
-	Undo Op `json:"undo,omitempty"`
-	// Alone says that a failure stays on its target: the others go on, and Verify decides.
-	Alone bool `json:"alone,omitempty"`
 }
 
 // Status is where a secret stands.
@@ -165,22 +76,36 @@ type Change struct {
 	Before string `json:"before,omitempty"`
 	// Reason is a sentence: why there is something to do, or what the live state is.
 	Reason string `json:"reason,omitempty"`
-	// Lines tell the steps as people read them: "13 relays", never a list of hosts.
+	// Lines tell the steps as people read them: "13 relays", never a list of hosts. The plan makes them of the merged steps.
 	Lines []Line `json:"lines,omitempty"`
 	// Outages are predictions.
-	Outages  []state.Outage `json:"outages,omitempty"`
-	Undo     string         `json:"undo,omitempty"`
-	Findings []Finding      `json:"findings,omitempty"`
-	Steps    []Step         `json:"-"`
+	Outages []state.Outage `json:"outages,omitempty"`
+	// Undo says what can be taken back, and until when. The plan makes it of the steps; what a rotation says is added.
+	Undo     string    `json:"undo,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	// Rounds are what is left to do. Most changes have one.
+	Rounds []Round `json:"-"`
+	// Down is what is stopped since an earlier run stopped it.
+	Down []Down `json:"down,omitempty"`
 	// Left are targets that this change leaves behind because the policy tolerates it.
 	Left []Target `json:"left,omitempty"`
 	// Tolerate says which targets may still fall behind while it is applied.
 	Tolerate Tolerance `json:"-"`
-	// Proof is how success is shown, for the end of an apply: "13 relays connected with a heartbeat after …".
+	// Proof is how success is shown. The plan makes it of the steps that are proofs.
 	Proof string `json:"proof,omitempty"`
 	// Due is when the next rotation is due by the declared cadence, zero when there is none or it is not known.
 	Due     time.Time `json:"due,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Blocked says that a guard objects.
+func Blocked(findings []Finding) bool {
+	for _, f := range findings {
+		if f.Severity == Error {
+			return true
+		}
+	}
+	return false
 }
 
 // Tolerance is which targets may be left behind.

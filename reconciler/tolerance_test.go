@@ -12,15 +12,15 @@ import (
 func TestAFailureThatStaysOnItsTarget(t *testing.T) {
 	r := usual("a")
 	for i := range r.steps {
-		r.steps[i].Alone = r.steps[i].Op.Target().Name == "relay" && r.steps[i].Phase != reconciler.Stop
+		r.steps[i].Alone = r.steps[i].Op.Target().Name == "relay" && r.steps[i].Op.Key() != "stop relay"
 	}
 	b := newBench(t, r)
 	b.answer["start relay"] = failure("1067")
 	o := b.run(t.Context())
-	if o.Err != nil || len(o.Left) != 1 || o.Left[0].Target.Name != "relay" || !slices.Equal(proven(o), []string{"a"}) {
+	if o.Err != nil || len(o.Left) != 1 || o.Left[0].Target.Name != "relay" || !slices.Equal(in(o, state.Proven), []string{"a"}) {
 		t.Errorf("%+v", o)
 	}
-	if b.has("prove process a") {
+	if b.has("check a") {
 		t.Error("a target that was left behind was asked for a proof")
 	}
 }
@@ -29,7 +29,7 @@ func TestSomeRelaysAreMissing(t *testing.T) {
 	b := newBench(t, usual("a"))
 	b.answer["prove a"] = reconciler.Report{Outcome: state.Failed, Err: errors.New("1 of 2 is not connected"), Missing: []string{"relay"}, Evidence: "1 connected"}
 	o := b.run(t.Context())
-	if o.Err != nil || o.Halted || len(o.Left) != 1 || len(o.Undone) > 0 || b.has("unswap a") || !slices.Equal(proven(o), []string{"a"}) {
+	if o.Err != nil || o.Halted || len(o.Left) != 1 || len(o.With(state.Back)) > 0 || b.has("back restore a") || !slices.Equal(in(o, state.Proven), []string{"a"}) {
 		t.Errorf("%+v; %q", o, b.did)
 	}
 	var left []string
@@ -66,7 +66,7 @@ func TestTolerance(t *testing.T) {
 			b := newBench(t, r)
 			b.answer["stop relay"] = c.report
 			o := b.run(t.Context())
-			if fine := o.Err == nil && slices.Equal(proven(o), []string{"a"}); fine != c.fine {
+			if fine := o.Err == nil && slices.Equal(in(o, state.Proven), []string{"a"}); fine != c.fine {
 				t.Errorf("%+v; %q", o, b.did)
 			}
 			if c.fine && b.has("start relay") {
@@ -82,11 +82,11 @@ func TestUndoWithoutWhoWasLeftBehind(t *testing.T) {
 	r := usual("a")
 	r.with = func(ch *reconciler.Change) { ch.Tolerate = reconciler.Tolerance{Count: 1} }
 	b := newBench(t, r)
-	b.answer["stop relay"], b.answer["unstop relay"] = away, away
+	b.answer["stop relay"], b.answer["back start relay"] = away, away
 	b.answer["prove a"] = failure("refused")
 	o := b.run(t.Context())
-	if o.Halted || !slices.Equal(o.Undone, []string{"a"}) {
+	if o.Halted || !slices.Equal(in(o, state.Back), []string{"a"}) {
 		t.Errorf("%+v", o)
 	}
-	b.order("unswap a", "unstop admin", "unstop relay", "unstage a")
+	b.order("back restore a", "back start admin", "back discard a")
 }

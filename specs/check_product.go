@@ -20,31 +20,36 @@ func (r *reader) checkProduct(p *Product) {
 		}
 		r.checkHostPath(c.Settings, "product", c.key, "settings")
 	}
-	r.checkHostPath(p.License, "product", "license")
-	if p.RelayKey != "" && slices.Contains(strings.Split(p.RelayKey, ":"), "") {
-		r.at([]string{"product", "relayKey"}, "every part between colons needs a name", "Relay:ApiKey")
-	}
 	for _, e := range []struct{ key, path string }{
-		{"ready", p.API.Ready}, {"license", p.API.License}, {"licenseReload", p.API.LicenseReload},
-		{"relays", p.API.Relays}, {"dashboard", p.API.Dashboard},
+		{"ready", p.API.Ready}, {"relays", p.API.Relays}, {"dashboard", p.API.Dashboard},
 	} {
-		if e.path != "" && (!strings.HasPrefix(e.path, "/") || strings.ContainsAny(e.path, "?# \\")) {
-			r.at([]string{"product", "api", e.key}, "must be a path that starts with /", "the host stands under connect.adminApi.url")
-		}
+		CheckEndpoint(e.path, e.key, func(key, problem, hint string) { r.at([]string{"product", "api", key}, problem, hint) })
+	}
+}
+
+// CheckEndpoint wants the path of an endpoint of the Admin API. "" is left to the default.
+func CheckEndpoint(path, key string, report Report) {
+	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# \\")) {
+		report(key, "must be a path that starts with /", "the host stands under connect.adminApi.url")
 	}
 }
 
 var fullPath = regexp.MustCompile(`^(%[A-Za-z0-9_()]+%[\\/]|[A-Za-z]:[\\/]|\\\\|/)`)
 
-// checkHostPath wants a full path: what a relative one means depends on who asks.
 func (r *reader) checkHostPath(file string, path ...string) {
+	CheckHostPath(file, "", func(_, problem, hint string) { r.at(path, problem, hint) })
+}
+
+// CheckHostPath wants a full path of a file on a host: what a relative one means depends on who asks. "" is left to the
+// default.
+func CheckHostPath(file, key string, report Report) {
 	parts := strings.FieldsFunc(file, func(c rune) bool { return c == '/' || c == '\\' })
 	switch {
 	case file == "":
 	case !fullPath.MatchString(file):
-		r.at(path, "must be a full path on the host", `C:\…, %ProgramFiles%\… or %ProgramData%\…`)
+		report(key, "must be a full path on the host", `C:\…, %ProgramFiles%\… or %ProgramData%\…`)
 	case slices.Contains(parts, ".."):
-		r.at(path, "must not hold ..", "")
+		report(key, "must not hold ..", "")
 	}
 }
 

@@ -48,7 +48,7 @@ type Origin struct {
 	// Commit is the full hash when the document came from a Git revision, or from a file of a work tree that is as
 	// HEAD has it. Empty means unknown. It says nothing about the files that the document refers to.
 	Commit string
-	// ReadFile reads a file that the document refers to (a license, a public key), from the same place.
+	// ReadFile reads a regular file that the document refers to (a sealed value, a public key), from the same place.
 	ReadFile func(path string) ([]byte, error) `json:"-"`
 }
 

@@ -47,7 +47,7 @@ func testHTTPS(t *testing.T, h *history, git http.Handler) {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	good := specs.Git{Repo: s.URL + "/.git", Path: "deployments/contoso.yaml", Password: secret.NewString(token), CAs: ca}
 	for _, c := range []struct {
-		reason, ref, commit, license string
+		reason, ref, commit, voucher string
 	}{
 		{"HEAD", "", h.second, "second"},
 		{"a branch", "main", h.second, "second"},
@@ -60,7 +60,7 @@ func testHTTPS(t *testing.T, h *history, git http.Handler) {
 			g := good
 			g.Ref = c.ref
 			d, err := testLoader(t).LoadGit(t.Context(), g)
-			wantRevision(t, d, err, c.commit, c.license)
+			wantRevision(t, d, err, c.commit, c.voucher)
 		})
 	}
 	for _, c := range []struct {
@@ -112,7 +112,7 @@ func TestLoadGitSSH(t *testing.T) {
 	clientPublic, clientPEM := newSSHKey(t)
 	address, known := serveSSH(t, program, clientPublic)
 	good := specs.Git{Repo: "ssh://git@" + address + h.dir, Path: "deployments/contoso.yaml", SSHKey: secret.New(clientPEM), KnownHosts: known}
-	for _, c := range []struct{ reason, ref, commit, license string }{
+	for _, c := range []struct{ reason, ref, commit, voucher string }{
 		{"a branch", "main", h.second, "second"},
 		{"a tag", "v1", h.first, "first"},
 		{"a hash", h.first, h.first, "first"},
@@ -121,7 +121,7 @@ func TestLoadGitSSH(t *testing.T) {
 			g := good
 			g.Ref = c.ref
 			d, err := testLoader(t).LoadGit(t.Context(), g)
-			wantRevision(t, d, err, c.commit, c.license)
+			wantRevision(t, d, err, c.commit, c.voucher)
 		})
 	}
 	_, otherPEM := newSSHKey(t)

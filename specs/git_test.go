@@ -21,10 +21,10 @@ kind: Deployment
 name: contoso
 hosts: {admin: im-admin, relays: [relay-1]}
 secrets:
-  license: {version: VERSION, customer: Contoso, from: {file: licenses/one.key}}
+  voucher: {version: VERSION, customer: Contoso, from: {file: vouchers/one.key}}
 `
 
-// history is a repository with two commits: version 1 with a license, tagged v1, then version 2.
+// history is a repository with two commits: version 1 with a voucher, tagged v1, then version 2.
 type history struct {
 	dir           string
 	repo          *git.Repository
@@ -40,7 +40,7 @@ func newHistory(t *testing.T) *history {
 	}
 	h.first = h.commit(t, map[string]string{
 		"deployments/contoso.yaml":     strings.Replace(gitDocument, "VERSION", "1", 1),
-		"deployments/licenses/one.key": "first",
+		"deployments/vouchers/one.key": "first",
 		"outside.key":                  "outside",
 		"deployments/bad.yaml":         "apiVersion: meshrotate/v9\n",
 		"deployments/windows.yaml":     strings.ReplaceAll(strings.Replace(gitDocument, "VERSION", "1", 1), "\n", "\r\n"),
@@ -51,7 +51,7 @@ func newHistory(t *testing.T) *history {
 	}
 	h.second = h.commit(t, map[string]string{
 		"deployments/contoso.yaml":     strings.Replace(gitDocument, "VERSION", "2", 1),
-		"deployments/licenses/one.key": "second",
+		"deployments/vouchers/one.key": "second",
 	})
 	return h
 }
@@ -91,7 +91,7 @@ func (h *history) set(t *testing.T, name, hash string) {
 }
 
 // wantRevision checks that a document and the file it refers to are of the same commit.
-func wantRevision(t *testing.T, d *specs.Deployment, err error, commit, license string) {
+func wantRevision(t *testing.T, d *specs.Deployment, err error, commit, voucher string) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -99,16 +99,16 @@ func wantRevision(t *testing.T, d *specs.Deployment, err error, commit, license 
 	if d.Origin.Commit != commit || d.Origin.File != "deployments/contoso.yaml" || d.Origin.Dir != "" {
 		t.Errorf("origin is %+v, want commit %s", d.Origin, commit)
 	}
-	data, err := d.Origin.ReadFile("licenses/one.key")
-	if err != nil || string(data) != license {
-		t.Errorf("the license is %q, %v; want %q", data, err, license)
+	data, err := d.Origin.ReadFile("vouchers/one.key")
+	if err != nil || string(data) != voucher {
+		t.Errorf("the voucher is %q, %v; want %q", data, err, voucher)
 	}
 }
 
 func TestLoadGitLocal(t *testing.T) {
 	h := newHistory(t)
 	for _, c := range []struct {
-		reason, repo, ref, commit, license string
+		reason, repo, ref, commit, voucher string
 	}{
 		{"HEAD without a name", h.dir, "", h.second, "second"},
 		{"a branch", h.dir, "main", h.second, "second"},
@@ -123,7 +123,7 @@ func TestLoadGitLocal(t *testing.T) {
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			d, err := testLoader(t).LoadGit(t.Context(), specs.Git{Repo: c.repo, Ref: c.ref, Path: "deployments/contoso.yaml"})
-			wantRevision(t, d, err, c.commit, c.license)
+			wantRevision(t, d, err, c.commit, c.voucher)
 		})
 	}
 	t.Run("what is not committed is not read", func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestReadFileStaysInTheRevision(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ reason, name, want, problem string }{
-		{"beside the document", "licenses/one.key", "second", ""},
+		{"beside the document", "vouchers/one.key", "second", ""},
 		{"above it, inside the repository", "../outside.key", "outside", ""},
 		{"above the repository", "../../x", "", "not a path inside"},
 		{"absolute", "/etc/passwd", "", "same revision"},

@@ -231,7 +231,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		for key, spec := range d.Secrets {
-			if s, ok := spec.(*relayKeySpec); ok && (s.Version == "" || s.From.IsZero()) {
+			if s, ok := spec.(*spareKeySpec); ok && (s.Version == "" || s.From.IsZero()) {
 				t.Errorf("%s: no version or no source", key)
 			}
 		}

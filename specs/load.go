@@ -163,7 +163,7 @@ func decodeText(err error) string {
 }
 
 // LoadFile reads a document from a file. Origin.Commit is set when the file is in a Git work tree and is as HEAD has it.
-// Files that the document refers to are read relative to it.
+// Files that the document refers to are read relative to it. All must be regular files: a pipe is refused.
 func (l Loader) LoadFile(path string) (*Deployment, error) {
 	data, err := readFile(path, maxBytes+1)
 	if err != nil {
@@ -191,12 +191,37 @@ func (l Loader) LoadFile(path string) (*Deployment, error) {
 // maxReferred bounds the files that a document refers to.
 const maxReferred = 16 << 20
 
-// readFile reads at most limit bytes: a large file, or a device without an end, is refused by its size.
+// readFile reads at most limit bytes of a regular file. A FIFO would be waited for without end, whoever writes to it, and
+// opening a device may do something: neither is opened.
 func readFile(path string, limit int64) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, notAFile{path, info.IsDir()}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// notAFile is the error for a path at which something else stands.
+type notAFile struct {
+	path   string
+	folder bool
+}
+
+func (e notAFile) Error() string {
+	if e.folder {
+		return e.path + ": is a folder, not a file"
+	}
+	return e.path + ": is not a regular file"
+}
+
+// Hint says what to do about it.
+func (e notAFile) Hint() string {
+	if e.folder {
+		return "name a file in it"
+	}
+	return "pipes, process substitutions and devices are not read: write it to a file first"
 }

@@ -64,18 +64,18 @@ func TestFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	license, relayKey := d.Secrets["license"].(*licenseSpec), d.Secrets["relayKey"].(*relayKeySpec)
+	voucher, spareKey := d.Secrets["voucher"].(*voucherSpec), d.Secrets["spareKey"].(*spareKeySpec)
 	for _, c := range []struct {
 		reason    string
 		got, want any
 	}{
-		{"a text version", license.Version, specs.Version("2026-11")},
-		{"a number version", relayKey.Version, specs.Version("7")},
-		{"an embedded source", license.From, specs.Source{File: "licenses/contoso-2026-11.key.age"}},
-		{"the word generated", relayKey.From, specs.Source{Generated: true}},
-		{"a year", relayKey.Every.Of().Hours(), 365 * 24.0},
-		{"a section's own default", relayKey.Bytes, 32},
-		{"a source inside a list", *relayKey.Also[0].Key, specs.Source{Env: "OTHER"}},
+		{"a text version", voucher.Version, specs.Version("2026-11")},
+		{"a number version", spareKey.Version, specs.Version("7")},
+		{"an embedded source", voucher.From, specs.Source{File: "vouchers/contoso-2026-11.key.age"}},
+		{"the word generated", spareKey.From, specs.Source{Generated: true}},
+		{"a year", spareKey.Every.Of().Hours(), 365 * 24.0},
+		{"a section's own default", spareKey.Bytes, 32},
+		{"a source inside a list", *spareKey.Also[0].Key, specs.Source{Env: "OTHER"}},
 		{"hosts by part, ranges expanded", len(d.AllHosts()), 16},
 		{"tolerated relays have the relays' spelling", d.Tolerated(), []string{"relay-dmz.contoso.example", "relay-03.hq.contoso.example", "relay-04.hq.contoso.example"}},
 		{"overrides have the hosts' spelling", d.Connect.Hosts["relay-dmz.contoso.example"].Address, "10.1.2.3:15986"},
@@ -95,7 +95,7 @@ func TestFull(t *testing.T) {
 // TestChecksWaitForTheirInput: what a section's check would say about half a document is not said.
 func TestChecksWaitForTheirInput(t *testing.T) {
 	const noRelays = "there are no relays"
-	document := "apiVersion: meshrotate/v1\nkind: Deployment\nname: x\nhosts: {admin: a}\nsecrets: {relayKey: {version: 7, from: generated}}\n"
+	document := "apiVersion: meshrotate/v1\nkind: Deployment\nname: x\nhosts: {admin: a}\nsecrets: {spareKey: {version: 7, from: generated}}\n"
 	for _, c := range []struct {
 		reason, from, to string
 		said             bool

@@ -15,7 +15,7 @@ type Problem struct {
 	File string
 	// Line and Column count from 1; 0 means that there is no position to show.
 	Line, Column int
-	// Path is where in the document: secrets.relayKey.version. Empty means the document.
+	// Path is where in the document: connect.adminApi.url. Empty means the document.
 	Path string
 	Text string
 	// Hint says what to do. It may be empty.

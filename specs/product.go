@@ -11,10 +11,6 @@ type Product struct {
 	// Relay is the relay agent. Left out: the service IdentityMeshRelayAgent and
 	// %ProgramFiles%\IdentityMeshRelayAgent\appsettings.json.
 	Relay Component `json:"relay,omitzero"`
-	// License is the license file on every host that reads it.
-	License string `json:"license,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key"`
-	// RelayKey is the configuration key that holds the relay key, as .NET names it.
-	RelayKey string `json:"relayKey,omitempty" jsonschema:"minLength=1,default=Relay:ApiKey"`
 	// API is the paths of the Admin API's endpoints.
 	API API `json:"api,omitzero"`
 }
@@ -37,10 +33,6 @@ type Component struct {
 type API struct {
 	// Ready answers 200 when Admin is ready.
 	Ready string `json:"ready,omitempty" jsonschema:"minLength=1,default=/health/ready"`
-	// License shows the license in use.
-	License string `json:"license,omitempty" jsonschema:"minLength=1,default=/api/license"`
-	// LicenseReload makes Admin read its license file again.
-	LicenseReload string `json:"licenseReload,omitempty" jsonschema:"minLength=1,default=/api/license/reload"`
 	// Relays lists the relays and their heartbeats.
 	Relays string `json:"relays,omitempty" jsonschema:"minLength=1,default=/api/relays"`
 	// Dashboard needs the database.

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -21,6 +22,9 @@ func Schema() []byte { return bytes.Clone(embedded) }
 // schemaURL names the schema inside the validator; nothing is ever fetched.
 const schemaURL = "mem:///schema.json"
 
+// secretsURL is where the sections stand in it.
+const secretsURL = "#/properties/secrets"
+
 // schema is a compiled JSON Schema, with its text at hand to explain what it refuses.
 type schema struct {
 	text     map[string]any
@@ -36,7 +40,7 @@ func newSchema(text []byte, sections []Section) (*schema, error) {
 	}
 	s := &schema{}
 	s.text, _ = doc.(map[string]any)
-	secrets, ok := s.at("#/properties/secrets").(map[string]any)
+	secrets, ok := s.at(secretsURL).(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("the document's JSON Schema has no secrets")
 	}
@@ -92,6 +96,26 @@ func (s *schema) properties(url string) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// owner is the section that a key outside of the sections is named after, "" when there is none: the path of one secret's
+// file once stood under product.
+func (s *schema) owner(path []string) string {
+	if path[0] == "secrets" {
+		return ""
+	}
+	key, best := strings.ToLower(path[len(path)-1]), ""
+	for _, name := range s.properties(secretsURL) {
+		if strings.HasPrefix(key, strings.ToLower(name)) && len(name) > len(best) {
+			best = name
+		}
+	}
+	return best
+}
+
+// sectionKeys are the keys of a section, sorted.
+func (s *schema) sectionKeys(section string) []string {
+	return slices.Sorted(slices.Values(s.properties(secretsURL + "/properties/" + section)))
 }
 
 // addNames collects the names of all properties below a part of the schema.

@@ -2,7 +2,7 @@ package specs
 
 // Section is what one rotation adds to the document, under `secrets:`.
 type Section struct {
-	// Key is the name under `secrets:`: "relayKey".
+	// Key is the name under `secrets:`.
 	Key string
 	// New returns a pointer to a zero spec, a struct with json and jsonschema tags like those of Deployment (or a
 	// slice or map of such structs). A doc comment on each field becomes its description in the schema. A type that

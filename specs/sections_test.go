@@ -11,10 +11,10 @@ import (
 	"meshrotate/specs/schemagen"
 )
 
-// licenseSpec and relayKeySpec are like the sections that the rotations bring. This package must not know those.
-type licenseSpec struct {
+// voucherSpec and spareKeySpec are like the sections that the rotations bring. This package must not know those.
+type voucherSpec struct {
 	specs.Secret `json:",inline"`
-	// Customer is who the license must be for.
+	// Customer is who the voucher must be for.
 	Customer string `json:"customer" jsonschema:"required,minLength=1"`
 	// Tier is the lowest tier to accept.
 	Tier string `json:"tier,omitempty" jsonschema:"enum=Standard,enum=Enterprise"`
@@ -22,7 +22,7 @@ type licenseSpec struct {
 	PublicKey string `json:"publicKey,omitempty" jsonschema:"minLength=1"`
 }
 
-type relayKeySpec struct {
+type spareKeySpec struct {
 	specs.Secret `json:",inline"`
 	// Bytes is the length of a generated key.
 	Bytes int `json:"bytes,omitempty" jsonschema:"minimum=32,maximum=1024,default=32"`
@@ -39,13 +39,13 @@ type consumer struct {
 
 func testSections() []specs.Section {
 	return []specs.Section{
-		{Key: "license", New: func() any { return &licenseSpec{} }, Check: func(_ *specs.Deployment, spec any, report specs.Report) {
-			if spec.(*licenseSpec).From.Generated {
-				report("from", "a license cannot be generated", "write {file: PATH}")
+		{Key: "voucher", New: func() any { return &voucherSpec{} }, Check: func(_ *specs.Deployment, spec any, report specs.Report) {
+			if spec.(*voucherSpec).From.Generated {
+				report("from", "a voucher cannot be generated", "write {file: PATH}")
 			}
 		}},
-		{Key: "relayKey", New: func() any { return &relayKeySpec{} }, Check: func(d *specs.Deployment, spec any, report specs.Report) {
-			s := spec.(*relayKeySpec)
+		{Key: "spareKey", New: func() any { return &spareKeySpec{} }, Check: func(d *specs.Deployment, spec any, report specs.Report) {
+			s := spec.(*spareKeySpec)
 			if s.Bytes == 0 {
 				s.Bytes = 32
 			}

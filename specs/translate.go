@@ -62,6 +62,8 @@ func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []str
 	hint := ""
 	if name := Nearest(path[len(path)-1], names); name != "" {
 		hint = "did you mean " + name + "?"
+	} else if own := s.owner(path); own != "" {
+		hint = "what belongs to one secret stands in its section: secrets." + own + " may hold " + strings.Join(s.sectionKeys(own), ", ")
 	} else if len(names) > 0 && len(names) <= 12 {
 		slices.Sort(names)
 		hint = "here may stand: " + strings.Join(names, ", ")

@@ -35,54 +35,53 @@ func (h History) Rotations(secret string) []Rotation {
 }
 
 // addRotation takes one entry about a rotation as a whole into the change-log.
-func addRotation(log []Rotation, e Entry) []Rotation {
-	last := latest(log, e.Secret)
-	if e.Outcome == Started {
+func (h *History) addRotation(of *record, e Entry) {
+	var last *Rotation
+	if of.rotation >= 0 {
+		last = &h.all[of.rotation]
+	}
+	switch {
+	case e.Outcome == Started:
 		if last != nil && last.Outcome == Started {
 			last.Outcome = Unknown
 		}
-		return append(log, begin(e))
+	case last != nil && last.Version == e.Version:
+		last.add(e)
+		return
 	}
-	if last == nil || last.Version != e.Version {
-		r := begin(e) // an outcome without a start: tell it anyway
-		r.Started, r.Ended = time.Time{}, e.Time
-		return append(log, r)
-	}
-	last.Outcome, last.Ended = e.Outcome, e.Time
-	// A rotation that failed and was then undone has two things to say.
+	h.all = append(h.all, begin(e))
+	of.rotation = len(h.all) - 1
+}
+
+// add takes a word that came after the start.
+func (r *Rotation) add(e Entry) {
+	r.Outcome, r.Ended = e.Outcome, e.Time
+	// A rotation that failed and then came back has two things to say.
 	switch {
-	case last.Detail == "":
-		last.Detail = e.Detail
-	case e.Detail != "" && e.Detail != last.Detail:
-		last.Detail += "; " + e.Detail
+	case r.Detail == "":
+		r.Detail = e.Detail
+	case e.Detail != "" && e.Detail != r.Detail:
+		r.Detail += "; " + e.Detail
 	}
 	if len(e.Outages) > 0 {
-		last.Outages = e.Outages
+		r.Outages = e.Outages
 	}
 	if len(e.Left) > 0 {
-		last.Left = e.Left
+		r.Left = e.Left
 	}
-	if last.Before == "" {
-		last.Before = e.Before
+	if r.Before == "" {
+		r.Before = e.Before
 	}
-	return log
 }
 
+// begin tells a rotation from its first entry, which is an outcome when nobody recorded the start.
 func begin(e Entry) Rotation {
-	reason := ""
+	r := Rotation{Secret: e.Secret, Version: e.Version, Before: e.Before, Run: e.Run, Commit: e.Commit, Plan: e.Plan,
+		By: e.By, Outcome: e.Outcome, Outages: e.Outages, Left: e.Left}
 	if e.Outcome == Started {
-		reason, e.Detail = e.Detail, ""
+		r.Started, r.Reason = e.Time, e.Detail
+	} else {
+		r.Ended, r.Detail = e.Time, e.Detail
 	}
-	return Rotation{Reason: reason, Secret: e.Secret, Version: e.Version, Before: e.Before, Run: e.Run, Commit: e.Commit, Plan: e.Plan,
-		By: e.By, Started: e.Time, Outcome: e.Outcome, Detail: e.Detail, Outages: e.Outages, Left: e.Left}
-}
-
-// latest is the last rotation of a secret in the log, nil without one. It points into the log.
-func latest(log []Rotation, secret string) *Rotation {
-	for i := len(log) - 1; i >= 0; i-- {
-		if log[i].Secret == secret {
-			return &log[i]
-		}
-	}
-	return nil
+	return r
 }

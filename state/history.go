@@ -5,7 +5,7 @@ import "time"
 // History answers questions about what the ledger says. It is data: planning may use it.
 //
 // The order of the entries decides, never their times: clocks of two machines differ. The zero History is that of an
-// empty ledger.
+// empty ledger. It shares slices with the entries that it was made of.
 type History struct {
 	secrets map[string]*record
 	all     []Rotation
@@ -15,36 +15,43 @@ type History struct {
 type record struct {
 	// whole are the entries about the rotation as a whole, oldest first.
 	whole []Entry
-	// steps are the latest entries of steps that still count, by version.
-	steps map[string]map[stepKey]Entry
+	// steps are those that still count, by version.
+	steps map[string]*steps
+	facts facts
+	// open are the starts of rotations that are not at an end, by version; before is what open was when the latest of a
+	// version was started.
+	open, before map[string]Entry
+	// rotation is the place of the latest one in History.all.
+	rotation int
 }
-
-type stepKey struct{ step, host string }
 
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.
 func NewHistory(entries []Entry) History {
 	h := History{secrets: map[string]*record{}}
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if e.Secret == "" {
 			continue // about the run, not about a secret
 		}
 		r := h.secrets[e.Secret]
 		if r == nil {
-			r = &record{steps: map[string]map[stepKey]Entry{}}
+			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, rotation: -1}
 			h.secrets[e.Secret] = r
 		}
 		if e.Step == "" {
 			r.addWhole(e)
-			h.all = addRotation(h.all, e)
+			h.addRotation(r, *e)
 		} else {
 			r.addStep(e)
 		}
+		r.facts.add(e, len(r.open) > 0)
 	}
 	return h
 }
 
-func (r *record) addWhole(e Entry) {
-	r.whole = append(r.whole, e)
+func (r *record) addWhole(e *Entry) {
+	r.whole = append(r.whole, *e)
+	r.noteOpen(e)
 	switch e.Outcome {
 	case Started:
 		// From here on, what was done for another version no longer holds.
@@ -53,18 +60,9 @@ func (r *record) addWhole(e Entry) {
 		if kept != nil {
 			r.steps[e.Version] = kept
 		}
-	case Undone:
+	case Back:
 		delete(r.steps, e.Version)
 	}
-}
-
-func (r *record) addStep(e Entry) {
-	of := r.steps[e.Version]
-	if of == nil {
-		of = map[stepKey]Entry{}
-		r.steps[e.Version] = of
-	}
-	of[stepKey{e.Step, e.Host}] = e
 }
 
 func (h History) whole(secret string) []Entry {
@@ -74,79 +72,112 @@ func (h History) whole(secret string) []Entry {
 	return nil
 }
 
-// LastDone is the latest rotation of a secret that was proven and not undone later. It says when the secret was last
-// rotated; it does not say that its version is still live, for a later rotation may have been cut off: see Proven.
-func (h History) LastDone(secret string) (Entry, bool) {
+// LastProven is the latest rotation of a secret that was proven and not taken back later. It says when the secret was
+// last rotated; it does not say that its version is still live, for a later rotation may have been cut off, or be
+// ahead: see Vouched.
+func (h History) LastProven(secret string) (Entry, bool) {
 	whole := h.whole(secret)
-	undone := map[string]bool{}
+	back := map[string]bool{}
 	for i := len(whole) - 1; i >= 0; i-- {
 		switch e := whole[i]; e.Outcome {
-		case Undone:
-			undone[e.Version] = true
-		case Done:
-			if !undone[e.Version] {
+		case Back:
+			back[e.Version] = true
+		case Proven:
+			if !back[e.Version] {
 				return e, true
 			}
 		case Started:
-			delete(undone, e.Version) // one undo takes back one rotation
+			delete(back, e.Version) // it takes back one rotation, the one that was started last
 		}
 	}
 	return Entry{}, false
 }
 
-// Pending is the start of a rotation that has no outcome: it is under way, or was cut off. Its effects may or may not
-// have happened.
+// noteOpen keeps which rotations the next run goes on from.
+func (r *record) noteOpen(e *Entry) {
+	v := e.Version
+	switch e.Outcome {
+	case Started:
+		delete(r.before, v)
+		if was, open := r.open[v]; open {
+			r.before[v] = was
+		}
+		r.open[v] = *e
+	case Ahead, Unknown:
+		if _, open := r.open[v]; !open { // recorded without a start
+			r.open[v] = *e
+		}
+	case Back:
+		// Everything is as it was before that run: if a rotation was open then, it still is.
+		was, open := r.before[v]
+		delete(r.open, v)
+		delete(r.before, v)
+		if open {
+			r.open[v] = was
+		}
+	default:
+		delete(r.open, v)
+		delete(r.before, v)
+	}
+}
+
+// Pending is the start of a rotation that the next run goes on from: it is under way, was cut off, is ahead, or nobody
+// knows. Its effects may or may not have happened. Proven ends it. Back ends it unless it was pending before the run that
+// went back: what such a run found half done it left half done.
 func (h History) Pending(secret, version string) (Entry, bool) {
-	whole := h.whole(secret)
-	for i := len(whole) - 1; i >= 0; i-- {
-		e := whole[i]
-		if e.Version != version {
-			continue
-		}
-		switch e.Outcome {
-		case Started:
-			return e, true
-		case Done, Failed, Undone:
-			return Entry{}, false
-		}
+	r := h.secrets[secret]
+	if r == nil {
+		return Entry{}, false
 	}
-	return Entry{}, false
+	e, ok := r.open[version]
+	return e, ok
 }
 
-// Proven is the version that the ledger can vouch for: the latest word on the secret is that a rotation was proven,
-// or was taken back to a known version. After a start without an outcome, or a failure, ok is false: look, or do it
-// again. It is meant for secrets that cannot be read back.
-func (h History) Proven(secret string) (version string, ok bool) {
+// Vouched is the version that the ledger can vouch for: the latest word on the secret is that a rotation was proven, or
+// that everything is back as it was before it. After a start without an outcome, a failure, or something that has no way
+// back, ok is false: look, or do it again. It is meant for secrets that cannot be read back.
+func (h History) Vouched(secret string) (version string, ok bool) {
 	whole := h.whole(secret)
 	if len(whole) == 0 {
 		return "", false
 	}
-	switch last := whole[len(whole)-1]; {
-	case last.Outcome == Done:
+	switch last := whole[len(whole)-1]; last.Outcome {
+	case Proven:
 		return last.Version, last.Version != ""
-	case last.Outcome == Undone:
-		// The entry that began the rotation knows what was live before, even if the undo does not say it.
-		before := last.Before
-		for i := len(whole) - 1; i >= 0 && before == "" && whole[i].Outcome != Done; i-- {
-			if whole[i].Outcome == Started && whole[i].Version == last.Version {
-				before = whole[i].Before
-			}
+	case Back:
+		if len(h.secrets[secret].open) > 0 {
+			return "", false // it came back to something that another run left half done
 		}
+		before := beforeIt(whole)
 		return before, before != ""
 	}
 	return "", false
 }
 
-// StepDone is the entry that says that a step of this version is done on a host ("" for steps without one). It no
-// longer counts when the step was tried again since, when the rotation was undone, or when a rotation to another
-// version was started.
-func (h History) StepDone(secret, version, step, host string) (Entry, bool) {
-	r := h.secrets[secret]
-	if r == nil {
-		return Entry{}, false
+// CutOff says that the latest rotation of a secret has no ending: its run is at work, or died. What it had sent may still be
+// at work on a host.
+func (h History) CutOff(secret string) bool {
+	whole := h.whole(secret)
+	return len(whole) > 0 && whole[len(whole)-1].Outcome == Started
+}
+
+// beforeIt is the version that was live before the rotation of which the last entry says Back, "" when that is not
+// known. The entry that began it knows, even if the last one does not say. What came back to a rotation that was ahead
+// came back to something that nobody can name.
+func beforeIt(whole []Entry) string {
+	last := whole[len(whole)-1]
+	before := last.Before
+	for i := len(whole) - 2; i >= 0; i-- {
+		switch e := whole[i]; {
+		case e.Outcome == Proven:
+			return before
+		case e.Outcome == Ahead || e.Outcome == Unknown:
+			return ""
+		case e.Outcome == Started && e.Version == last.Version && before == "":
+			before = e.Before
+		}
 	}
-	e, ok := r.steps[version][stepKey{step, host}]
-	return e, ok && e.Outcome == Done
+	return before
 }
 
 // Outages are those that were last measured for a secret, nil when none ever were.
@@ -160,10 +191,10 @@ func (h History) Outages(secret string) []Outage {
 	return nil
 }
 
-// Since is the rotation that brought the version of LastDone. A later run that finished it on hosts that were left
+// Since is the rotation that brought the version of LastProven. A later run that finished it on hosts that were left
 // behind does not make the value any younger.
 func (h History) Since(secret string) (Entry, bool) {
-	last, ok := h.LastDone(secret)
+	last, ok := h.LastProven(secret)
 	if !ok {
 		return Entry{}, false
 	}
@@ -171,10 +202,10 @@ func (h History) Since(secret string) (Entry, bool) {
 	whole := h.whole(secret)
 	for i := len(whole) - 1; i >= 0; i-- {
 		e := whole[i]
-		if e.Outcome == Done && e.Version != last.Version {
+		if e.Outcome == Proven && e.Version != last.Version {
 			break
 		}
-		if e.Outcome == Done {
+		if e.Outcome == Proven {
 			since = e
 		}
 	}

@@ -1,7 +1,7 @@
 // Package state is what meshrotate remembers between runs: the ledger, the lease, and nothing secret.
 //
 // The ledger is append-only. It is the change-log that operators keep, the source of "last rotated" and "due", and
-// what makes a crash harmless: `started` is durable before the first effect, `done` only after proof. It holds
+// what makes a crash harmless: `started` is durable before the first effect, `proven` comes only after proof. It holds
 // versions, times and outcomes; never a value.
 package state
 
@@ -9,19 +9,32 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"meshrotate/reconciler/secret"
 )
 
-// Outcome is what an Entry says happened.
+// Outcome is what an Entry says happened. A step is started, done, failed or unknown. A rotation as a whole is started and
+// then has an ending.
 type Outcome string
 
-// The outcomes. A step without a later Done or Failed has an unknown outcome: look again.
+// The outcomes. Without a later word than Started the outcome is not known: look again.
 const (
 	Started Outcome = "started"
 	Done    Outcome = "done"
 	Failed  Outcome = "failed"
-	Undone  Outcome = "undone"
-	// Unknown: the effect may or may not have happened.
+	// Unknown: the effect may or may not have happened. It is an ending too: what is live must be looked at.
 	Unknown Outcome = "unknown"
+)
+
+// The endings of a rotation in a run, beside Unknown.
+const (
+	// Proven: the declared version is live, and evidence says so.
+	Proven Outcome = "proven"
+	// Back: everything is as it was before the run.
+	Back Outcome = "back"
+	// Ahead: something was done that has no way back, and the version is not proven. The next run goes on from there. Nobody
+	// vouches for the old value any more.
+	Ahead Outcome = "ahead"
 )
 
 // Entry is one line of the ledger.
@@ -36,16 +49,29 @@ type Entry struct {
 	Version string    `json:"version,omitempty"`
 	// Before is the version that was live when the rotation began, "" when it is not known.
 	Before string `json:"before,omitempty"`
-	// Step is the step's unique name; empty for the rotation as a whole.
-	Step    string  `json:"step,omitempty"`
-	Host    string  `json:"host,omitempty"`
-	Outcome Outcome `json:"outcome"`
+	// Step says which step, "switch/stop IdentityMeshAdmin"; empty for the rotation as a whole.
+	Step string `json:"step,omitempty"`
+	// Hosts are where the step came out like this. Nil for a step without a host, and for a rotation as a whole. They are a
+	// set: however they were given, a ledger returns them sorted, each once.
+	Hosts   []string `json:"hosts,omitempty"`
+	Outcome Outcome  `json:"outcome"`
 	// Detail is a sentence for people: why it failed, how it was proven.
 	Detail string `json:"detail,omitempty"`
+	// Facts are what was learnt, for a later run.
+	Facts []Fact `json:"facts,omitempty"`
 	// Outages are the measured downtimes of a rotation, with what the plan predicted.
 	Outages []Outage `json:"outages,omitempty"`
 	// Left are the hosts that a rotation left behind, for a later run to finish.
 	Left []string `json:"left,omitempty"`
+}
+
+// Fact is something that a run learnt and a later one may need: which services a stop takes down with it, which machine a
+// secret was sealed on. With Started it is known before the effect, and holds until the rotation is proven or back, and nothing is pending. With any
+// other outcome it holds until the same field of the same host is told again.
+type Fact struct {
+	Host  string `json:"host,omitempty"`
+	Field string `json:"field"`
+	Value string `json:"value"`
 }
 
 // Outage is how long something was down, in seconds.
@@ -53,8 +79,19 @@ type Outage struct {
 	What      string  `json:"what"` // "relay-07", "relays", "Admin"
 	Predicted float64 `json:"predicted,omitempty"`
 	Measured  float64 `json:"measured"`
+	// Since is when it went down for the last time, when nothing has shown since that it is up again; else zero. What was
+	// started and then not seen to work counts as down.
+	Since time.Time `json:"since,omitzero"`
 	// Members are what it is the outage of, while it is a prediction: a fleet's hosts. Not recorded.
 	Members []string `json:"-"`
+}
+
+// State is everything that is remembered about a deployment, opened as one thing. A backend provides all of it.
+type State struct {
+	Ledger Ledger
+	Lock   Lock
+	Salt   Salt
+	Values Blobs
 }
 
 // Ledger is an append-only record. Implementations pass statetest.Ledger.
@@ -62,8 +99,34 @@ type Ledger interface {
 	// Append makes the entries durable, in order, all before it returns nil. An error means that they may or may not
 	// be there; the caller must not go on to the effect that they announce.
 	Append(ctx context.Context, entries ...Entry) error
-	// Entries returns everything, oldest first. A torn last line, left by a crash, is no entry and no error.
+	// Entries returns everything, oldest first. A torn last line, left by a crash, is no entry and no error. An entry that was
+	// lost, edited or added by somebody else is an error that names it. Entries may share slices: do not change them.
 	Entries(ctx context.Context) ([]Entry, error)
+}
+
+// Salt keys the fingerprints of files that plans show.
+type Salt interface {
+	// Salt is the deployment's, made once and durable.
+	Salt(ctx context.Context) (secret.Value, error)
+	// PresentSalt is Salt for a look that is compared with no other: where none was made yet it writes nothing, and returns
+	// another one each time.
+	PresentSalt(ctx context.Context) (secret.Value, error)
+}
+
+// Blobs keeps sealed values by name, "relaykey/7.age". Implementations pass statetest.Blobs.
+type Blobs interface {
+	// Create makes a blob durable before it returns nil, and fails with fs.ErrExist when there is one: a name has one
+	// content for ever. What made fs.ErrExist is durable too by then, though the process that made it was killed. A name
+	// that CheckBlob refuses is an error.
+	Create(ctx context.Context, name string, content []byte) error
+	// Read fails with fs.ErrNotExist when there is none.
+	Read(ctx context.Context, name string) ([]byte, error)
+	// List names the blobs in a folder, "relaykey", as Read takes them, sorted; none when there is no such folder.
+	List(ctx context.Context, folder string) ([]string, error)
+	// Check says why nothing could be created now, or nil. It writes nothing that stays.
+	Check(ctx context.Context) error
+	// Place is where they are, for people.
+	Place() string
 }
 
 // Lock lets one run at a time change a deployment. Implementations pass statetest.Lock.
@@ -71,10 +134,11 @@ type Lock interface {
 	// Acquire takes the lease, or fails with *HeldError. A lease whose holder is known to be dead, or whose heartbeat
 	// is older than its time to live, is taken over with a higher fence. Heartbeat and Fence of holder are ignored.
 	Acquire(ctx context.Context, holder Holder) (Lease, error)
-	// Current returns the present holder, be it alive or dead; ok is false when nobody holds it.
+	// Current returns the present holder, be it alive or dead, or what is known of a damaged lease; ok is false when nobody
+	// holds it.
 	Current(ctx context.Context) (holder Holder, ok bool, err error)
 	// Break removes the lease of the given fence, whoever holds it, and fails when that is not the present one. The
-	// holder stops before its next effect.
+	// holder stops before its next effect. Fence 0 is that of a lease that cannot be read, and of no other.
 	Break(ctx context.Context, fence uint64) error
 }
 
@@ -104,6 +168,10 @@ type Holder struct {
 	Doing     string    `json:"doing,omitempty"`
 	// Ended says that the holder has certainly ended, so that the next run takes the lease over. False is not known.
 	Ended bool `json:"ended,omitempty"`
+	// Damaged says why the lease is not to be believed, "" when it is: it cannot be read, and then Fence is 0 and nothing
+	// else is known; or its heartbeat lies in the future, and nobody can say whether it is alive. Nobody takes such a lease
+	// over. Break removes it.
+	Damaged string `json:"damaged,omitempty"`
 }
 
 // HeldError says that somebody else holds the lease.
@@ -111,9 +179,15 @@ type HeldError struct{ Holder Holder }
 
 func (e *HeldError) Error() string {
 	h := e.Holder
+	if h.Damaged != "" && h.Fence == 0 {
+		return "the deployment is locked, and nobody can say by whom: " + h.Damaged
+	}
 	s := "the deployment is locked by " + h.By + "@" + h.Host + ", run " + h.Run + ", since " + h.Started.UTC().Format(time.RFC3339)
 	if h.Doing != "" {
 		s += ", last at: " + h.Doing
+	}
+	if h.Damaged != "" {
+		s += "; " + h.Damaged
 	}
 	return s
 }

@@ -3,16 +3,39 @@ package adminapi
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
 
-// License is what the Admin service has loaded. Empty and zero fields were not in the answer.
-type License struct {
-	Answer       Answer
-	Tier         string
-	CustomerName string
-	Expires      time.Time // UTC
+// Object is an object that the Admin API answered, of which nobody here knows what it means.
+type Object struct {
+	Answer Answer
+	fields map[string]json.RawMessage // by lower-case name
+}
+
+// Text is the first of these fields that is there, whatever its name's case: a text, or a number as .NET writes an
+// enumeration. "" when there is none.
+func (o Object) Text(names ...string) string {
+	for _, n := range names {
+		var v lenient[label]
+		if raw, ok := o.fields[strings.ToLower(n)]; ok && json.Unmarshal(raw, &v) == nil && v.known {
+			return string(v.value)
+		}
+	}
+	return ""
+}
+
+// Time is the first of these fields that is a moment, UTC; zero when there is none.
+func (o Object) Time(names ...string) time.Time {
+	for _, n := range names {
+		var v lenient[moment]
+		if raw, ok := o.fields[strings.ToLower(n)]; ok && json.Unmarshal(raw, &v) == nil && v.known {
+			return time.Time(v.value)
+		}
+	}
+	return time.Time{}
 }
 
 // Relays is the relay list, in the server's order.
@@ -36,24 +59,17 @@ type Relay struct {
 // IsConnected says that the answer says so. False may also mean unknown.
 func (r Relay) IsConnected() bool { return r.Connected != nil && *r.Connected }
 
-// readLicense reads a license answer. Names are matched whatever their case, as encoding/json does.
-func readLicense(body []byte) (License, error) {
-	var raw struct {
-		Tier         lenient[label]  `json:"tier"`
-		CustomerName lenient[label]  `json:"customerName"`
-		ExpiresUtc   lenient[moment] `json:"expiresUtc"`
+// readObject reads an object. Names are matched whatever their case, as encoding/json does.
+func readObject(body []byte) (Object, error) {
+	var raw map[string]json.RawMessage
+	if !startsWith(body, '{') || json.Unmarshal(body, &raw) != nil {
+		return Object{}, notJSON("an object")
 	}
-	if !startsWith(body, '{') {
-		return License{}, notJSON("a license object")
+	o := Object{fields: make(map[string]json.RawMessage, len(raw))}
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		o.fields[strings.ToLower(name)] = raw[name]
 	}
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return License{}, notJSON("a license object")
-	}
-	return License{
-		Tier:         string(raw.Tier.value),
-		CustomerName: string(raw.CustomerName.value),
-		Expires:      time.Time(raw.ExpiresUtc.value),
-	}, nil
+	return o, nil
 }
 
 // readRelays reads an array of relays, or an object that holds one under "relays" or "items".

@@ -112,7 +112,7 @@ func signInError(err error) error {
 	case errors.As(err, &service) && service.Unreachable:
 		return &Error{Kind: Unreachable, Detail: service.Error(), Err: service}
 	case errors.As(err, &service):
-		return &Error{Kind: Credential, Detail: service.Error(), Err: service}
+		return &Error{Kind: NoTicket, Detail: service.Error(), Err: service}
 	case errors.Is(err, negotiate.ErrConnectionLost):
 		return &Error{Kind: Unreachable, Detail: err.Error(), Err: err}
 	}

@@ -92,7 +92,7 @@ func TestNTLM(t *testing.T) {
 			if _, err := c.Relays(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.ReloadLicense(t.Context()); err != nil {
+			if err := c.Post(t.Context(), "/api/license/reload"); err != nil {
 				t.Fatal(err)
 			}
 			if n := strings.Count(a.requests(), ","); n != 3 {
@@ -149,9 +149,10 @@ func TestKerberosFailures(t *testing.T) {
 		asked  string
 	}{
 		{"a rejected log-in", &negotiate.CredentialError{Mechanism: "Kerberos", User: "svc"}, adminapi.Credential, "tried once", ""},
-		{"an unknown service", &negotiate.ServiceError{SPN: "HTTP/127.0.0.1"}, adminapi.Credential, "setspn -Q HTTP/127.0.0.1", ""},
+		{"an unknown service", &negotiate.ServiceError{SPN: "HTTP/127.0.0.1"}, adminapi.NoTicket, "setspn -Q HTTP/127.0.0.1", ""},
+		{"and another way in", &negotiate.ServiceError{SPN: "HTTP/127.0.0.1"}, adminapi.NoTicket, "connect.adminApi.auth: ntlm", ""},
 		{"no KDC", &negotiate.ServiceError{Unreachable: true}, adminapi.Unreachable, "port 88", ""},
-		{"a ticket that the server refuses", nil, adminapi.Credential, "tried once", "GET Negotiate"},
+		{"a ticket that the server refuses", nil, adminapi.NoTicket, "setspn -Q HTTP/127.0.0.1", "GET Negotiate"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			a := newAdmin(t, &webauth.Rules{Negotiate: true, NTLM: users("svc", "x")}, false)

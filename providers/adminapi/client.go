@@ -1,4 +1,4 @@
-// Package adminapi calls the product's Admin API: five endpoints, from the machine that runs meshrotate.
+// Package adminapi calls the product's Admin API: what the product offers there, from the machine that runs meshrotate.
 //
 // The client is careful in three ways. It retries reads only: a POST whose answer is lost may have been carried out,
 // so the caller must look again. It never follows a redirect and never uses the environment's proxy, since both
@@ -46,11 +46,9 @@ type Config struct {
 
 // Paths are the endpoints below the URL. Each starts with a slash.
 type Paths struct {
-	Ready         string // zero: /health/ready
-	License       string // zero: /api/license
-	LicenseReload string // zero: /api/license/reload
-	Relays        string // zero: /api/relays
-	Dashboard     string // zero: /api/dashboard
+	Ready     string // zero: /health/ready
+	Relays    string // zero: /api/relays
+	Dashboard string // zero: /api/dashboard
 }
 
 // Retry says how a read is repeated after 502, 503, 504, or a refused or reset connection.
@@ -179,8 +177,6 @@ func (p Paths) withDefaults() (Paths, error) {
 		}
 	}
 	fill(&p.Ready, "ready", "/health/ready")
-	fill(&p.License, "license", "/api/license")
-	fill(&p.LicenseReload, "licenseReload", "/api/license/reload")
 	fill(&p.Relays, "relays", "/api/relays")
 	fill(&p.Dashboard, "dashboard", "/api/dashboard")
 	if err := errors.Join(errs...); err != nil {

@@ -29,27 +29,27 @@ func readyOrNot(h http.Header, status int, body []byte) error {
 	return nil
 }
 
-// License reads the license that the Admin service has loaded.
-func (c *Client) License(ctx context.Context) (License, error) {
-	var l License
-	a, err := c.read(ctx, c.paths.License, "", func(h http.Header, status int, body []byte) (err error) {
+// Get reads the object at a path.
+func (c *Client) Get(ctx context.Context, path string) (Object, error) {
+	var o Object
+	a, err := c.read(ctx, path, "", func(h http.Header, status int, body []byte) (err error) {
 		if err = wantJSON(h, status, body); err == nil {
-			l, err = readLicense(body)
+			o, err = readObject(body)
 		}
 		return err
 	})
 	if err != nil {
-		return License{}, err
+		return Object{}, err
 	}
-	l.Answer = a
-	return l, nil
+	o.Answer = a
+	return o, nil
 }
 
-// ReloadLicense makes the Admin service read its license file again. It is sent once: on an error of Kind Lost it
-// may have been carried out.
-func (c *Client) ReloadLicense(ctx context.Context) error {
-	_, err := c.once(ctx, http.MethodPost, c.paths.LicenseReload, "", wantOK)
-	return c.named(err, http.MethodPost, c.paths.LicenseReload)
+// Post asks the Admin service to do something, without a body. It is sent once: on an error of Kind Lost it may have been
+// carried out.
+func (c *Client) Post(ctx context.Context, path string) error {
+	_, err := c.once(ctx, http.MethodPost, path, "", wantOK)
+	return c.named(err, http.MethodPost, path)
 }
 
 // Relays lists the relays that the Admin service knows. It needs the permission dashboard.read.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+
+	"meshrotate/providers/negotiate"
 )
 
 // Kind is what went wrong, as far as a caller needs to know.
@@ -24,6 +26,7 @@ const (
 	Lost         Kind = "answer lost"           // a POST was sent; whether it was carried out is unknown
 	Untrusted    Kind = "certificate untrusted" // unknown authority, wrong name, expired
 	Credential   Kind = "credential rejected"   // 401
+	NoTicket     Kind = "no Kerberos ticket"    // for a reason of the server's or the KDC's, not of the credential's
 	Denied       Kind = "permission missing"    // 403
 	NotFound     Kind = "not found"             // 404
 	Redirected   Kind = "redirected"            // 3xx
@@ -69,6 +72,9 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Hint() string {
 	var cause interface{ Hint() string }
 	if errors.As(e.Err, &cause) {
+		if e.Kind == NoTicket {
+			return cause.Hint() + "; or sign in with connect.adminApi.auth: ntlm"
+		}
 		return cause.Hint()
 	}
 	switch e.Kind {
@@ -145,6 +151,13 @@ func passing(err error) bool {
 		if errors.Is(err, e) {
 			return true
 		}
+	}
+	if errors.Is(err, negotiate.ErrConnectionLost) {
+		return true
+	}
+	var service *negotiate.ServiceError
+	if errors.As(err, &service) && service.Unreachable {
+		return true
 	}
 	var e *Error
 	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)

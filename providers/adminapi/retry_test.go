@@ -7,12 +7,16 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"meshrotate/providers/adminapi"
+	"meshrotate/providers/lab/webauth"
+	"meshrotate/providers/negotiate"
+	"meshrotate/reconciler/secret"
 )
 
 func nolog() *log.Logger { return log.New(io.Discard, "", 0) }
@@ -74,7 +78,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		})
 		t.Run("not for POST: "+test.reason, func(t *testing.T) {
 			url, requests := flaky(t, 1000, test.fail)
-			err := open(t, adminapi.Config{URL: url}).ReloadLicense(t.Context())
+			err := open(t, adminapi.Config{URL: url}).Post(t.Context(), "/api/license/reload")
 			if kind := adminapi.KindOf(err); err == nil && requests.Load() != 1 || err != nil && kind != adminapi.Lost && kind != adminapi.Server {
 				t.Errorf("%v", err)
 			}
@@ -84,13 +88,80 @@ func TestReadsAreRepeated(t *testing.T) {
 		})
 		t.Run("not when retries are off: "+test.reason, func(t *testing.T) {
 			url, _ := flaky(t, 1000, test.fail)
-			_, err := open(t, adminapi.Config{URL: url, Retry: adminapi.Retry{For: -1}}).License(t.Context())
+			_, err := open(t, adminapi.Config{URL: url, Retry: adminapi.Retry{For: -1}}).Get(t.Context(), "/api/license")
 			if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && kind != adminapi.Server {
 				t.Errorf("%v", err)
 			}
 		})
 	}
 }
+
+// A connection that ends during the sign-in has carried nothing out: a read is repeated, and a POST says that it was not.
+func TestTheConnectionEndsDuringTheSignIn(t *testing.T) {
+	polite := func(w http.ResponseWriter, r *http.Request, inner http.Handler) {
+		w.Header().Set("Connection", "close")
+		inner.ServeHTTP(w, r)
+	}
+	rude := func(w http.ResponseWriter, r *http.Request, _ http.Handler) { cut(w, r) }
+	for _, test := range []struct {
+		reason string
+		step   int32 // of the sign-in
+		end    func(http.ResponseWriter, *http.Request, http.Handler)
+		post   adminapi.Kind
+	}{
+		{"after the challenge was offered", 1, polite, adminapi.Unreachable},
+		{"after the challenge", 2, polite, adminapi.Unreachable},
+		{"instead of the challenge", 2, rude, adminapi.Unreachable},
+		{"instead of the answer", 3, rude, adminapi.Lost},
+	} {
+		serve := func(t *testing.T) *adminapi.Client {
+			rules := &webauth.Rules{Negotiate: true, NTLM: users("svc", canary)}
+			inner := rules.Wrap(answers(200, "application/json", `[]`))
+			var requests atomic.Int32
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests.Add(1) == test.step {
+					test.end(w, r, inner)
+					return
+				}
+				inner.ServeHTTP(w, r)
+			}))
+			s.Config.ConnContext, s.Config.ErrorLog = webauth.ConnContext, nolog()
+			s.Start()
+			t.Cleanup(s.Close)
+			return open(t, adminapi.Config{URL: s.URL, Auth: adminapi.Auth{NTLM: &negotiate.Credential{User: `CONTOSO\svc`, Password: secret.NewString(canary)}}})
+		}
+		t.Run("GET, "+test.reason, func(t *testing.T) {
+			if _, err := serve(t).Relays(t.Context()); err != nil {
+				t.Errorf("not repeated: %v", err)
+			}
+		})
+		t.Run("POST, "+test.reason, func(t *testing.T) {
+			err := serve(t).Post(t.Context(), "/api/license/reload")
+			if adminapi.KindOf(err) != test.post {
+				t.Errorf("want %s: %v", test.post, err)
+			}
+		})
+	}
+}
+
+// A KDC that is away for a moment is asked again.
+func TestTheKDCIsAwayForAMoment(t *testing.T) {
+	s := serve(t, answers(200, "application/json", `[]`))
+	var asked atomic.Int32
+	source := sourceFunc(func() ([]byte, error) {
+		if asked.Add(1) <= 2 {
+			return nil, &negotiate.ServiceError{Unreachable: true, Detail: "no KDC answers"}
+		}
+		return []byte("ticket"), nil
+	})
+	if _, err := open(t, adminapi.Config{URL: s.URL, Auth: adminapi.Auth{Kerberos: source}}).Relays(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+type sourceFunc func() ([]byte, error)
+
+func (f sourceFunc) Token(context.Context, string) ([]byte, error) { return f() }
 
 // closedPort is an address where nothing listens.
 func closedPort(t *testing.T) string {
@@ -105,17 +176,17 @@ func closedPort(t *testing.T) string {
 
 func TestNobodyListens(t *testing.T) {
 	c := open(t, adminapi.Config{URL: "http://" + closedPort(t), Retry: adminapi.Retry{First: time.Millisecond, Most: time.Millisecond, For: 20 * time.Millisecond}})
-	_, err := c.License(t.Context())
+	_, err := c.Get(t.Context(), "/api/license")
 	if adminapi.KindOf(err) != adminapi.Unreachable || !strings.Contains(err.Error(), "GET /api/license") {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	patient := open(t, adminapi.Config{URL: "http://" + closedPort(t), Retry: adminapi.Retry{First: time.Millisecond, Most: time.Millisecond, For: time.Minute}})
-	if _, err := patient.License(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "last seen") {
+	if _, err := patient.Get(ctx, "/api/license"); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "last seen") {
 		t.Errorf("the deadline, and why it was reached: %v", err)
 	}
-	if err := c.ReloadLicense(t.Context()); adminapi.KindOf(err) != adminapi.Unreachable {
+	if err := c.Post(t.Context(), "/api/license/reload"); adminapi.KindOf(err) != adminapi.Unreachable {
 		t.Errorf("a POST that found nobody was not carried out: %v", err)
 	}
 }

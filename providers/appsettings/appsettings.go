@@ -4,7 +4,7 @@
 // with comments skipped and trailing commas allowed, at most 64 levels deep. What it refuses is refused here, and what it
 // reads is read here. Three of its habits matter most to a tool that edits:
 //
-//   - A key is a path, "Relay:ApiKey". It may be written nested, flat, or half of each, in any case. Given twice in
+//   - A key is a path, "Some:Setting". It may be written nested, flat, or half of each, in any case. Given twice in
 //     one file, in any of these ways, it makes .NET refuse the whole file, and the service does not start.
 //   - Several layers make up the configuration. A later file or an environment variable hides an earlier value, so
 //     editing the file that loses changes nothing. Effective says which layer wins.

@@ -21,7 +21,7 @@ const (
 	emptyArray
 )
 
-// node is one segment of a key, "ApiKey" of "Relay:ApiKey".
+// node is one segment of a key, "Setting" of "Some:Setting".
 type node struct {
 	parent   int32
 	kind     kind

@@ -22,6 +22,8 @@ type ServiceManager interface {
 	Engine
 	// Product is the document's part `product`, as YAML: where the services and their files really are.
 	Product() string
+	// License is the path of the license file there.
+	License() string
 	// Start and Stop ask for a change of state, as Machine's do.
 	Start(m *machine.Machine, service string) error
 	Stop(m *machine.Machine, service string) error

@@ -141,15 +141,15 @@ func (l *Lab) history(dir, key string, old []byte) error {
 	if err != nil {
 		return err
 	}
-	keep := values.NewKeep(dir, seal)
+	store, err := file.Open(dir)
+	if err != nil {
+		return err
+	}
+	keep := values.NewKeep(store, seal)
 	if err := keep.Put(ctx, secret.Ref{Name: "relaykey", Version: OldKey}, secret.NewString(key)); err != nil {
 		return err
 	}
 	if err := keep.Put(ctx, secret.Ref{Name: "license", Version: OldLicense}, secret.New(old)); err != nil {
-		return err
-	}
-	store, err := file.Open(dir)
-	if err != nil {
 		return err
 	}
 	var entries []state.Entry
@@ -157,7 +157,7 @@ func (l *Lab) history(dir, key string, old []byte) error {
 		e := state.Entry{Time: time.Now().UTC().AddDate(0, 0, -days), Run: SeedRun, By: "lab", Secret: name, Version: version,
 			Before: before, Outcome: state.Started, Detail: "seeded by the lab"}
 		entries = append(entries, e)
-		e.Time, e.Outcome = e.Time.Add(time.Minute), state.Done
+		e.Time, e.Outcome = e.Time.Add(time.Minute), state.Proven
 		entries = append(entries, e)
 	}
 	done(345, "license", "2024-11", OldLicense)
@@ -203,8 +203,11 @@ func (l *Lab) Document() string {
 		first, last := label(RelayName(1, n)), label(RelayName(n, n))
 		fmt.Fprintf(&b, "  relays: [\"relay-[%s..%s].lab.example\"]\n", strings.TrimPrefix(first, "relay-"), strings.TrimPrefix(last, "relay-"))
 	}
-	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    publicKey: keys/license-vendor.pem\n    every: 1y\n  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n",
-		license, license, key)
+	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    publicKey: keys/license-vendor.pem\n    every: 1y\n", license, license)
+	if l.Admin.manager != nil {
+		fmt.Fprintf(&b, "    path: '%s'\n", l.Admin.manager.License())
+	}
+	fmt.Fprintf(&b, "  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n", key)
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
 	}

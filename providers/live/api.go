@@ -11,41 +11,38 @@ import (
 	"meshrotate/providers/adminapi"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
-// api is the Admin API as a target.
+// api is the worker for the Admin API.
 type api struct {
-	client *adminapi.Client
+	client *adminapi.Client // nil: the deployment has none
 	poll   time.Duration
+	limit  time.Duration // of a look
 	now    func() time.Time
-	// names gives the computers' own names, by host.
-	names func(hosts []string) map[string]string
+	// names gives the computers' own names, restarts when services began to start again, by host.
+	names    func(hosts []string) map[string]string
+	restarts func(hosts []string) map[string]time.Time
+	// gone says that a host's service ended by itself.
+	gone func(host string) bool
 
-	mu sync.Mutex
-	// since is what the relay list said before the relays were started: a proof demands a later heartbeat.
-	since *baseline
+	mu    sync.Mutex
+	clock adminClock
+	ready time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
 }
 
-// baseline is a relay list at a moment of Admin's clock.
-type baseline struct {
-	at    time.Time
-	beats map[string]time.Time // by lower-case name
-}
+var errNoAPI = errors.New("the document declares no Admin API")
 
-func (a *api) look(ctx context.Context, reads []reconciler.Read) reconciler.Look {
+func (a *api) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
+	if a.client == nil {
+		return reconciler.Look{Reach: reconciler.Broken, Err: errNoAPI}
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.limit)
+	defer cancel()
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
 	for _, r := range reads {
-		var answer reconciler.Result
-		var err error
-		switch r.(type) {
-		case site.Relays:
-			answer, err = a.relays(ctx)
-		case site.License:
-			answer, err = a.license(ctx)
-		default:
-			err = fmt.Errorf("the Admin API cannot answer %T", r)
-		}
+		answer, err := a.answer(ctx, r)
 		if err != nil {
 			look.Reach, look.Err = reconciler.Broken, err
 			if adminapi.KindOf(err) == adminapi.Unreachable {
@@ -58,27 +55,41 @@ func (a *api) look(ctx context.Context, reads []reconciler.Read) reconciler.Look
 	return look
 }
 
-func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
-	list, err := a.client.Relays(ctx)
+func (a *api) answer(ctx context.Context, r reconciler.Read) (reconciler.Result, error) {
+	switch r := r.(type) {
+	case site.Relays:
+		return a.relays(ctx)
+	case site.Get:
+		return a.get(ctx, r)
+	}
+	return nil, fmt.Errorf("the Admin API cannot answer %T", r)
+}
+
+func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
+	o, err := a.client.Get(ctx, r.Path)
 	if err != nil {
 		return nil, err
 	}
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime}
-	for _, r := range list.List {
-		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat})
+	fields := map[string]string{}
+	for _, f := range r.Fields {
+		text := o.Text(f.Of...)
+		if f.Time {
+			text = ""
+			if t := o.Time(f.Of...); !t.IsZero() {
+				text = t.Format(time.RFC3339Nano)
+			}
+		}
+		if text != "" {
+			fields[f.Name] = text
+		}
 	}
-	return seen, nil
+	return site.NewAnswerSeen(r, fields), nil
 }
 
-func (a *api) license(ctx context.Context) (*site.LicenseSeen, error) {
-	l, err := a.client.License(ctx)
-	if err != nil {
-		return nil, err
+func (a *api) do(ctx context.Context, _ reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
+	if a.client == nil {
+		return failed(errNoAPI)
 	}
-	return &site.LicenseSeen{Customer: l.CustomerName, Tier: l.Tier, Expires: l.Expires}, nil
-}
-
-func (a *api) do(ctx context.Context, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	var reports []reconciler.Report
 	for _, s := range steps {
 		r := a.one(ctx, s.Op, func(text string) {
@@ -96,63 +107,46 @@ func (a *api) one(ctx context.Context, op reconciler.Op, say func(string)) recon
 	switch op := op.(type) {
 	case site.AwaitReady:
 		return a.awaitReady(ctx, op, say)
-	case site.ReloadLicense:
-		return a.reload(ctx)
-	case site.NoteLicense:
-		l, err := a.license(ctx)
-		if err != nil {
-			return done("what Admin served before is not known")
-		}
-		return done("Admin served " + l.Facts()[0].Value)
-	case site.ProveLicense:
-		return a.proveLicense(ctx, op)
+	case site.Call:
+		return a.call(ctx, op)
+	case site.Mark:
+		return done("")
+	case site.ProveAnswer:
+		return a.proveAnswer(ctx, op)
 	case site.ProveRelays:
 		return a.proveRelays(ctx, op, say)
 	}
-	return failed(fmt.Errorf("the Admin API cannot do %T", op))[0]
+	return failed(fmt.Errorf("the Admin API cannot do this (%s)", op.Kind()))[0]
 }
 
 func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, say func(string)) reconciler.Report {
 	say("waiting until Admin is ready")
-	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
-	if _, err := a.client.WaitReady(ctx, a.poll); err != nil {
+	answer, err := a.client.WaitReady(ctx, a.poll)
+	if err != nil {
 		return failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
 			"look at Admin's log; /health/ready answers 200 only when its database check passes"))[0]
 	}
 	ready := a.now()
-	// Whoever has no right to the list has no proof by heartbeats either, and says so then.
-	if b, err := a.baseline(ctx); err == nil {
-		a.mu.Lock()
-		a.since = b
-		a.mu.Unlock()
-	}
-	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{"Admin": ready}}
+	a.mu.Lock()
+	a.clock.note(answer)
+	a.ready = ready
+	a.mu.Unlock()
+	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}}
 }
 
-func (a *api) baseline(ctx context.Context) (*baseline, error) {
-	list, err := a.relays(ctx)
-	if err != nil {
-		return nil, err
-	}
-	b := &baseline{at: list.Time, beats: map[string]time.Time{}}
-	for _, r := range list.Relays {
-		b.beats[strings.ToLower(r.Name)] = r.Heartbeat
-	}
-	return b, nil
-}
+// patience is how long Admin may take to do what it was asked for.
+const patience = 15 * time.Second
 
-// licensePatience is how long Admin may take to serve a license that it was asked to reload.
-const licensePatience = 15 * time.Second
-
-// reload asks Admin to read its license again. An undo starts Admin just before, and it may not listen yet.
-func (a *api) reload(ctx context.Context) reconciler.Report {
-	ctx, cancel := context.WithTimeout(ctx, licensePatience)
+// call asks Admin to do something. A way back starts Admin just before, and it may not listen yet.
+func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		err := a.client.ReloadLicense(ctx)
+		err := a.client.Post(ctx, op.Path)
 		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
-			return done("asked to reload") // whether it did is for the proof to say
+			return done("asked") // whether it did is for the proof to say
 		}
 		if adminapi.KindOf(err) != adminapi.Unreachable || pause(ctx, a.poll) != nil {
 			return failed(err)[0]
@@ -160,113 +154,61 @@ func (a *api) reload(ctx context.Context) reconciler.Report {
 	}
 }
 
-func (a *api) proveLicense(ctx context.Context, op site.ProveLicense) reconciler.Report {
-	ctx, cancel := context.WithTimeout(ctx, licensePatience)
+// proveAnswer asks until Admin serves what is wanted. It has some seconds to do so once it answers; an API that does not
+// answer at all refutes nothing.
+func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.Report {
+	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
+	var answered time.Time
+	var seen *site.AnswerSeen
 	for {
-		l, err := a.license(ctx)
-		if err == nil && l.Customer == op.Customer && strings.EqualFold(l.Tier, op.Tier) && l.Expires.Equal(op.Expires) {
-			return done(fmt.Sprintf("Admin serves %s, %s, until %s", l.Customer, l.Tier, l.Expires.UTC().Format(time.DateOnly)))
-		}
-		if pause(ctx, a.poll) != nil {
-			if err == nil {
-				err = fmt.Errorf("admin still serves %s", l.Facts()[0].Value)
+		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
+		if err == nil {
+			if seen = got; agrees(seen, op.Want) {
+				return done(site.AdminLabel + " serves " + seen.String())
 			}
-			return failed(err)[0]
+			if answered.IsZero() {
+				answered = a.now()
+			}
 		}
-	}
-}
-
-// proveRelays polls until every relay is connected with a heartbeat that no process from before its restart can have
-// sent: later than the last one that Admin knew while the relay was stopped, by Admin's own clock.
-func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(string)) reconciler.Report {
-	if len(op.Relays) == 0 {
-		return failed(reconciler.Hinted(errors.New("every relay was left behind: nothing shows that the new key works"),
-			"look at what failed on the relays, mend it, and apply again"))[0]
-	}
-	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
-	defer cancel()
-	a.mu.Lock()
-	since := a.since
-	a.mu.Unlock()
-	w := waiting{names: a.names(op.Relays), missing: op.Relays, up: map[string]time.Time{}}
-	var last error
-	for {
-		if since == nil {
-			since, last = a.baseline(ctx)
-		} else if list, err := a.relays(ctx); err != nil {
-			last = err
-		} else {
-			last = nil
-			w.check(list, since, a.now())
-			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
-		}
-		if len(w.missing) == 0 {
-			return reconciler.Report{Outcome: state.Done, Up: w.up,
-				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
-		}
-		if pause(ctx, a.poll) != nil {
-			return w.failed(op, last)
-		}
-	}
-}
-
-// waiting is the relays that are not proven yet.
-type waiting struct {
-	names   map[string]string // computers' own names, by host
-	missing []string
-	up      map[string]time.Time
-}
-
-func (w *waiting) check(list *site.RelaysSeen, since *baseline, now time.Time) {
-	listed := list.Directory(w.missing, w.names)
-	var missing []string
-	for _, host := range w.missing {
-		r := listed.Of[host]
-		if r == nil || r.Connected == nil || !*r.Connected || !r.Heartbeat.After(since.at) || !r.Heartbeat.After(since.beats[strings.ToLower(r.Name)]) {
-			missing = append(missing, host)
+		late := !answered.IsZero() && a.now().Sub(answered) > patience
+		if !late && pause(ctx, a.poll) == nil {
 			continue
 		}
-		w.up[host] = now
+		if seen != nil {
+			return failed(fmt.Errorf("admin still serves %s", seen))[0]
+		}
+		return reconciler.Report{Outcome: state.Unknown, Err: err}
 	}
-	w.missing = missing
 }
 
-func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {
-	err := fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s", len(w.missing), len(op.Relays), op.Timeout)
-	if last != nil {
-		err = fmt.Errorf("%w; the Admin API's last answer: %w", err, last)
+func agrees(seen *site.AnswerSeen, want []site.Field) bool {
+	for _, f := range want {
+		got := seen.Fields[f.Name]
+		switch {
+		case f.Time:
+			a, err1 := time.Parse(time.RFC3339Nano, got)
+			b, err2 := time.Parse(time.RFC3339Nano, f.Want)
+			if err1 != nil || err2 != nil || !a.Equal(b) {
+				return false
+			}
+		case f.Fold && strings.EqualFold(got, f.Want):
+		case got != f.Want:
+			return false
+		}
 	}
-	r := failed(reconciler.Hinted(err, "look at the log of a relay that is missing"))[0]
-	r.Up = w.up
-	if len(w.up) > 0 {
-		r.Missing = w.missing
-		r.Evidence = fmt.Sprintf("%d of %s connected", len(w.up), plural(len(op.Relays), "relay")) + heartbeats(len(w.up))
-	}
-	return r
-}
-
-func heartbeats(n int) string {
-	if n == 1 {
-		return ", with a heartbeat after its restart"
-	}
-	return ", each with a heartbeat after its restart"
-}
-
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return true
 }
 
 // pause waits, or says that the context is over.
 func pause(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
-		return errors.Join(ctx.Err())
+		return ctx.Err()
 	}
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
-	case <-time.After(d):
+	case <-t.C:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -6,9 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
-	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
 )
 
@@ -17,12 +15,12 @@ type host struct {
 	name string
 	site *Site
 
-	mu         sync.Mutex
-	shell      Shell
-	session    *winhost.Session
-	computer   string
-	files      map[string]*file
-	dependents map[string][]string // by service: what its stop took down
+	mu      sync.Mutex
+	shell   Shell
+	session *winhost.Session
+	files   map[string]*file
+	running map[string]time.Time // by service: when this run had started it, by our clock
+	took    map[string][]string  // by service: what its stop took down that nobody had planned for
 }
 
 // file is what the run knows about one file.
@@ -30,6 +28,7 @@ type file struct {
 	content secret.Value // as it was seen; zero when there was none
 	base    string       // its SHA-256, "" when there was none
 	staged  string       // SHA-256 of what was staged, "" when nothing was
+	read    bool         // this run has looked at it
 }
 
 // connect opens a shell, once.
@@ -128,32 +127,4 @@ func (h *host) ask(ctx context.Context, ops []winhost.Op, look bool) ([]winhost.
 		return nil, err
 	}
 	return results, nil
-}
-
-// look answers the reads in one request. Sent is when the process was asked for: its clock is compared with ours.
-func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Value, sent time.Time) reconciler.Look {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	q := &questions{host: h, salt: salt}
-	for _, r := range reads {
-		q.add(r)
-	}
-	results, err := h.ask(ctx, q.ops, true)
-	if err != nil {
-		return reconciler.Look{Reach: reach(err), Err: err}
-	}
-	q.sent, q.received = sent, h.site.config.Now()
-	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
-	for _, r := range reads {
-		answer, err := q.answer(ctx, r, results)
-		if err != nil {
-			// A part that is not known makes the whole host unknown: nobody acts on half a look.
-			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("%s: %w", h.name, err)}
-		}
-		look.Results[r.Key()] = answer
-		if m, ok := answer.(*site.MachineSeen); ok {
-			h.computer = m.ComputerName
-		}
-	}
-	return look
 }

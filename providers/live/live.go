@@ -11,7 +11,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +40,8 @@ type Config struct {
 	// API is nil when the deployment has no access to the Admin API.
 	API    *adminapi.Client
 	Values values.Supply
+	// Needed are the values that the kinds need, by the secret's name: each kind knows how to read its own.
+	Needed map[string]reconciler.Needed
 	// ReadFile reads files that the document names: public keys.
 	ReadFile func(path string) ([]byte, error)
 	// Salt keys the fingerprints of files in plans.
@@ -60,14 +62,23 @@ type Config struct {
 
 // Site is a reconciler.Site.
 type Site struct {
-	config Config
-	values *kept
-	api    *api
+	config   Config
+	values   *kept
+	families family
+	// workers are by kind of target. There is no default: an unknown target is an error, never a host.
+	workers map[reconciler.TargetKind]worker
 	// connecting is held while a host is connected and its process started, running while it is looked at.
 	connecting, running gate
 
 	mu    sync.Mutex
 	hosts map[string]*host
+	memory
+}
+
+// worker answers reads and does steps of one kind of target.
+type worker interface {
+	look(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look
+	do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report
 }
 
 // New returns a site that has not contacted anything.
@@ -84,10 +95,12 @@ func New(c Config) *Site {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Site{config: c, hosts: map[string]*host{}, connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
-	s.values = &kept{supply: c.Values, readFile: c.ReadFile}
-	if c.API != nil {
-		s.api = &api{client: c.API, poll: c.Poll, now: c.Now, names: s.computerNames}
+	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
+	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
+	s.workers = map[reconciler.TargetKind]worker{
+		reconciler.HostTarget:   onHosts{s},
+		reconciler.APITarget:    &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartsOf, gone: s.isGone},
+		reconciler.ValuesTarget: s.values,
 	}
 	return s
 }
@@ -151,18 +164,48 @@ func failAll(targets []reconciler.Target, err error) reconciler.Seen {
 }
 
 func (s *Site) lookAt(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
-	switch t.Kind {
-	case reconciler.HostTarget:
-		return s.lookAtHost(ctx, s.host(t.Name), reads, salt)
-	case reconciler.ValuesTarget:
-		return s.values.look(ctx, reads)
+	w := s.workers[t.Kind]
+	if w == nil {
+		return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("nobody here knows how to look at a %s", t.Kind)}
 	}
-	if s.api == nil {
-		return reconciler.Look{Reach: reconciler.Broken, Err: errNoAPI}
+	return w.look(ctx, t, reads, salt)
+}
+
+// Do runs the steps of one target in order.
+func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
+	w := s.workers[t.Kind]
+	if w == nil {
+		return failed(fmt.Errorf("nobody here knows how to do anything on a %s", t.Kind))
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+	return w.do(ctx, t, steps, tell)
+}
+
+// onHosts is the worker for hosts.
+type onHosts struct{ *Site }
+
+func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
+	var look reconciler.Look
+	err := insist(ctx, lookPatience, s.config.Now, func() error {
+		look = s.lookAtHost(ctx, s.host(t.Name), reads, salt)
+		return look.Err
+	})
+	if look.Err != nil {
+		look.Err = err
+		look.Reach = reach(err)
+	}
+	return look
+}
+
+// do bounds the batch by what its steps allow themselves, or else by the policy: what waits for services is bounded by the
+// ops' own limits, and this bounds the connection.
+func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
+	limit := s.config.HostTimeout
+	for _, step := range steps {
+		limit = max(limit, step.Limit.Of())
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return s.api.look(ctx, reads)
+	return s.host(t.Name).do(ctx, steps)
 }
 
 // lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next
@@ -199,8 +242,6 @@ func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read,
 	return look
 }
 
-var errNoAPI = errors.New("the document declares no Admin API")
-
 // gate lets so many in at once.
 type gate chan struct{}
 
@@ -214,24 +255,6 @@ func (g gate) enter(ctx context.Context) error {
 }
 
 func (g gate) leave() { <-g }
-
-// Do runs the steps of one target in order.
-func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
-	switch t.Kind {
-	case reconciler.ValuesTarget:
-		return s.values.do(ctx, steps)
-	case reconciler.APITarget:
-		if s.api == nil {
-			return failed(errNoAPI)
-		}
-		return s.api.do(ctx, steps, tell)
-	default:
-		// What waits for services is bounded by the ops' own time limits; this bounds the connection.
-		ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
-		defer cancel()
-		return s.host(t.Name).do(ctx, steps)
-	}
-}
 
 // Close ends all connections.
 func (s *Site) Close(ctx context.Context) {
@@ -263,22 +286,10 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, dependents: map[string][]string{}}
+		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]time.Time{}, took: map[string][]string{}}
 		s.hosts[name] = h
 	}
 	return h
-}
-
-// computerNames are the names that the hosts gave themselves, by host.
-func (s *Site) computerNames(hosts []string) map[string]string {
-	names := map[string]string{}
-	for _, name := range hosts {
-		h := s.host(name)
-		h.mu.Lock()
-		names[name] = h.computer
-		h.mu.Unlock()
-	}
-	return names
 }
 
 // fingerprint is what a plan may show of a file: who does not have the salt cannot test guesses against it.

@@ -2,15 +2,12 @@ package live
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
 
-	"meshrotate/providers/appsettings"
-	"meshrotate/providers/licensefile"
 	"meshrotate/providers/site"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler"
@@ -20,16 +17,14 @@ import (
 // kept is the store of values as a target.
 type kept struct {
 	supply   values.Supply
+	needed   map[string]reconciler.Needed
 	readFile func(string) ([]byte, error)
 
 	mu   sync.Mutex
 	want map[secret.Ref]secret.Value // declared values that are not kept yet
 }
 
-// minKey is the least length of a key, in bytes; anything shorter is no key at all.
-const minKey = 32
-
-func (k *kept) look(ctx context.Context, reads []reconciler.Read) reconciler.Look {
+func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
 	for _, r := range reads {
 		v, ok := r.(site.Value)
@@ -68,15 +63,9 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	}
 	k.want[r.Secret] = v
 	k.mu.Unlock()
-	seen.Available, seen.Bytes = true, keyBytes(v)
+	seen.Available = true
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
-	if r.License {
-		seen.License, err = k.license(v, r.PublicKey)
-		if err != nil {
-			seen.LicenseProblem = err.Error()
-		}
-		return seen
-	}
+	k.read(seen, v)
 	same, found, err := k.supply.Keep.Match(ctx, r.Secret, v)
 	if err != nil {
 		return trouble(seen, err)
@@ -104,35 +93,39 @@ func (k *kept) changed(ctx context.Context, ref secret.Ref, kept secret.Value) b
 	return err == nil && !v.Equal(kept)
 }
 
-func (k *kept) license(v secret.Value, publicKey string) (*licensefile.License, error) {
-	l, err := licensefile.Parse(v.Expose())
-	if err != nil || publicKey == "" {
-		return l, err
+// read asks the kind what the value says, and whether it is fit to be rolled out.
+func (k *kept) read(seen *site.ValueSeen, v secret.Value) {
+	n := k.needed[seen.Secret.Name]
+	var err error
+	if n.Read != nil {
+		if seen.Content, err = n.Read(v.Expose()); err != nil {
+			seen.Content, seen.Unfit = nil, err.Error()
+			return
+		}
 	}
-	read := k.readFile
-	if read == nil {
-		read = os.ReadFile
+	if n.Check == nil {
+		return
 	}
-	pem, err := read(publicKey)
-	if err != nil {
-		return nil, fmt.Errorf("the public key of licenses: %w", err)
+	open := k.readFile
+	if open == nil {
+		open = os.ReadFile
 	}
-	key, err := licensefile.PublicKey(pem)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", publicKey, err)
+	if err := n.Check(v.Expose(), open); err != nil {
+		seen.Unfit = err.Error()
 	}
-	if err := l.Verify(key); err != nil {
-		return nil, err
-	}
-	return l, nil
 }
 
-// keyBytes is the length of what a key stands for: of the bytes behind base64, else of the text.
-func keyBytes(v secret.Value) int {
-	if raw, err := base64.StdEncoding.DecodeString(string(v.Expose())); err == nil {
-		return len(raw)
+// content is what the kind reads in a live value, nil when it cannot.
+func (k *kept) content(ref secret.Ref, live secret.Value) any {
+	n := k.needed[ref.Name]
+	if n.Read == nil {
+		return nil
 	}
-	return v.Len()
+	c, err := n.Read(live.Expose())
+	if err != nil {
+		return nil
+	}
+	return c
 }
 
 // match says which version a live value is: the declared one, a kept one, or site.Unknown.
@@ -155,22 +148,7 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	return version, nil
 }
 
-// version is match for a setting, which may be missing, empty or too short to be a key.
-func (k *kept) version(ctx context.Context, ref secret.Ref, s appsettings.Setting) (string, error) {
-	switch {
-	case !s.Found || s.Null:
-		return site.Absent, nil
-	case s.Value.Len() == 0:
-		return site.Empty, nil
-	}
-	version, err := k.match(ctx, ref, s.Value)
-	if version == site.Unknown && keyBytes(s.Value) < minKey {
-		version = site.Short
-	}
-	return version, err
-}
-
-func (k *kept) do(ctx context.Context, steps []reconciler.Step) []reconciler.Report {
+func (k *kept) do(ctx context.Context, _ reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
 	var reports []reconciler.Report
 	for _, s := range steps {
 		op, ok := s.Op.(site.Keep)

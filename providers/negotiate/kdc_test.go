@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -17,6 +18,9 @@ type kdc struct {
 	t        *testing.T
 	dir      string
 	conf     string // krb5.conf
+	addr     string
+	ahead    time.Duration // of our clock, with faketime
+	stop     func()
 	programs map[string]string
 }
 
@@ -40,6 +44,7 @@ func startKDC(t *testing.T) *kdc {
 		k.programs[name] = path
 	}
 	addr := freePort(t)
+	k.addr = addr
 	k.conf = k.write("krb5.conf", fmt.Sprintf(`[libdefaults]
  default_realm = %[1]s
  dns_lookup_kdc = false
@@ -70,7 +75,7 @@ func startKDC(t *testing.T) *kdc {
  kdc = FILE:%[3]s/kdc.log
 `, realm, addr, k.dir))
 	k.run("kdb5_util", "create", "-s", "-r", realm, "-P", "master-key-of-a-test")
-	k.start(addr)
+	k.start()
 	return k
 }
 
@@ -106,26 +111,32 @@ func (k *kdc) run(name string, args ...string) {
 	}
 }
 
-func (k *kdc) start(addr string) {
+// start lets it listen, again after stop.
+func (k *kdc) start() {
 	k.t.Helper()
+	addr := k.addr
 	server := k.command("krb5kdc", "-n", "-r", realm, "-P", k.dir+"/pid")
+	if k.ahead != 0 {
+		server.Args = append([]string{k.programs["faketime"], "-f", fmt.Sprintf("%+ds", int(k.ahead.Seconds())), server.Path}, server.Args[1:]...)
+		server.Path = server.Args[0]
+	}
 	var out bytes.Buffer
 	server.Stdout, server.Stderr = &out, &out
 	if err := server.Start(); err != nil {
 		k.t.Fatal(err)
 	}
-	k.t.Cleanup(func() {
+	k.stop = sync.OnceFunc(func() {
 		_ = server.Process.Kill()
 		_ = server.Wait()
 	})
+	k.t.Cleanup(k.stop)
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			_ = conn.Close()
 			return
 		}
 	}
-	_ = server.Process.Kill()
-	_ = server.Wait()
+	k.stop()
 	k.t.Fatalf("krb5kdc does not listen: %s", &out)
 }
 
@@ -140,6 +151,12 @@ func (k *kdc) add(principal, password string) (keytab string) {
 	k.run("kadmin.local", "-r", realm, "addprinc", "-randkey", principal)
 	k.run("kadmin.local", "-r", realm, "ktadd", "-k", keytab, principal)
 	return keytab
+}
+
+// rekey gives a principal new keys, which a keytab made before does not hold.
+func (k *kdc) rekey(principal string) {
+	k.t.Helper()
+	k.run("kadmin.local", "-r", realm, "cpw", "-randkey", principal)
 }
 
 // cache logs a principal in with kinit.

@@ -2,6 +2,7 @@ package negotiate_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jcmturner/gofork/encoding/asn1"
+	"github.com/jcmturner/gokrb5/v8/asn1tools"
+	"github.com/jcmturner/gokrb5/v8/gssapi"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/spnego"
+	"github.com/jcmturner/gokrb5/v8/types"
 
 	"meshrotate/providers/negotiate"
 	"meshrotate/reconciler/secret"
@@ -63,7 +71,7 @@ func TestAKDCThatIsDownIsLeftAlone(t *testing.T) {
 	}
 	ask("the first time", 1)
 	ask("at once again", 0)
-	now = now.Add(11 * time.Second)
+	now = now.Add(4 * time.Second)
 	ask("after the pause", 1)
 	_ = l.Close()
 	<-done
@@ -119,6 +127,149 @@ func TestAStrangeKDC(t *testing.T) {
 		}
 		_ = l.Close()
 		<-done
+	}
+}
+
+// kdcThatSays is a KDC that answers every request with this error of RFC 4120, section 7.5.9.
+func kdcThatSays(t *testing.T, code int32) string {
+	t.Helper()
+	answer := messages.NewKRBError(types.PrincipalName{NameType: 2, NameString: []string{"krbtgt", realm}}, realm, code,
+		"KDC_ERR_PREAUTH_FAILED, says a text that proves nothing")
+	b, err := answer.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+			_, _ = conn.Write(b)
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return l.Addr().String()
+}
+
+func TestWhoseTroubleItIs(t *testing.T) {
+	for _, test := range []struct {
+		code   int32
+		reason string
+		whose  string // "credential", "passes" or "other"
+		hint   string
+	}{
+		{1, "the account has expired", "credential", "check the user"},
+		{6, "nobody knows this user", "credential", "check the user"},
+		{18, "the account is locked", "credential", "check the user"},
+		{21, "the account is not valid yet", "credential", "check the user"},
+		{23, "the password has expired", "credential", "check the user"},
+		{31, "a wrong password, as some KDCs put it", "credential", "check the user"},
+		{7, "an unknown name", "other", ""},
+		{8, "a name that is there twice", "other", ""},
+		{12, "a policy", "other", "authentication policies"},
+		{14, "no common encryption", "other", "AES"},
+		{29, "a KDC that is starting", "passes", "port 88"},
+		{37, "clocks apart", "other", "set the clocks"},
+		{41, "a modified message", "other", ""},
+		{60, "anything", "other", ""},
+		{200, "what nobody has heard of", "other", ""},
+	} {
+		t.Run(fmt.Sprint(test.code, " ", test.reason), func(t *testing.T) {
+			at := kdcThatSays(t, test.code)
+			source := kerberos(t, negotiate.KerberosConfig{File: confFor(t, at), User: "svc", Password: secret.NewString(canary)})
+			_, err := source.Token(t.Context(), "HTTP/h.contoso.test")
+			var service *negotiate.ServiceError
+			whose := "other"
+			if errors.As(err, new(*negotiate.CredentialError)) {
+				whose = "credential"
+			} else if !errors.As(err, &service) {
+				t.Fatalf("%v", err)
+			} else if service.Unreachable {
+				whose = "passes"
+				if !strings.Contains(err.Error(), realm) || !strings.Contains(err.Error(), at) {
+					t.Errorf("the realm and the address are not named: %v", err)
+				}
+			}
+			if whose != test.whose {
+				t.Errorf("it is %s's: %v", whose, err)
+			}
+			var h interface{ Hint() string }
+			if !errors.As(err, &h) || !strings.Contains(h.Hint(), test.hint) || h.Hint() == "" {
+				t.Errorf("hint of %v", err)
+			}
+		})
+	}
+}
+
+func TestARealmWithoutAKDC(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "krb5.conf")
+	text := "[libdefaults]\n default_realm = A.TEST\n dns_lookup_kdc = false\n[realms]\n A.TEST = {\n  kdc = 127.0.0.1:1\n }\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source := kerberos(t, negotiate.KerberosConfig{File: path, User: "svc", Password: secret.NewString(canary)})
+	_, err := source.Token(t.Context(), "HTTP/h.a.test")
+	var service *negotiate.ServiceError
+	if !errors.As(err, &service) || !service.Unreachable || !strings.Contains(err.Error(), "A.TEST") || !strings.Contains(service.Hint(), "127.0.0.1:1") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatAServiceSaysOfATicket(t *testing.T) {
+	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	krbError := func(code int32, clock time.Time) []byte {
+		e := messages.NewKRBError(types.PrincipalName{NameType: 2, NameString: []string{"HTTP", "h"}}, realm, code, "")
+		e.STime = clock
+		b, err := e.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	gss := func(b []byte) []byte { // RFC 4121, section 4.1
+		oid, err := asn1.Marshal(gssapi.OIDKRB5.OID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return asn1tools.AddASNAppTag(append(append(oid, 3, 0), b...), 0)
+	}
+	spnegoed := func(b []byte) []byte {
+		r := spnego.NegTokenResp{NegState: 2, SupportedMech: gssapi.OIDKRB5.OID(), ResponseToken: b}
+		b, err := r.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, test := range []struct {
+		reason       string
+		answer       []byte
+		says, advice string
+	}{
+		{"nothing", nil, "does not say why", "setspn -Q HTTP/h"},
+		{"nonsense", []byte{0xa1, 0x82, 0xff}, "does not say why", "setspn -Q HTTP/h"},
+		{"a skew", gss(krbError(37, now.Add(11*time.Minute))), "clock is 11m0s ahead of", "set the clocks"},
+		{"a skew, in SPNEGO", spnegoed(gss(krbError(37, now.Add(-6*time.Minute)))), "clock is 6m0s behind", "set the clocks"},
+		{"another key", spnegoed(gss(krbError(41, now))), "another key", "Test-ComputerSecureChannel"},
+		{"another key, bare", krbError(41, now), "another key", "setspn -Q HTTP/h"},
+		{"something else", krbError(60, now), "error 60", "setspn -Q HTTP/h"},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			e := negotiate.TicketRefused("HTTP/h", test.answer, now)
+			if !strings.Contains(e.Error(), test.says) || !strings.Contains(e.Hint(), test.advice) {
+				t.Errorf("%v\nhint: %s", e, e.Hint())
+			}
+		})
 	}
 }
 

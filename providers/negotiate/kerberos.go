@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -53,8 +52,9 @@ type login struct {
 }
 
 // loginPause is how long a KDC that could not be reached is left alone: with thousands of hosts to reach, each
-// would wait for the same silence.
-const loginPause = 10 * time.Second
+// would wait for the same silence. It is shorter than anybody's patience with a host, so that a KDC that was away for a
+// moment is asked again within it.
+const loginPause = 3 * time.Second
 
 // NewKerberos reads the configuration and the credential. It contacts nothing: the first Token logs in.
 func NewKerberos(c KerberosConfig) (*Kerberos, error) {
@@ -125,7 +125,11 @@ func (k *Kerberos) token(spn string) (token []byte, err error) {
 	}
 	t, err := spnego.SPNEGOClient(k.client, spn).InitSecContext()
 	if err != nil {
-		return nil, explain(err, k.user, spn)
+		err = k.explain(err, spn)
+		if errors.As(err, new(*CredentialError)) {
+			k.reject(err)
+		}
+		return nil, err
 	}
 	token, err = t.Marshal()
 	if err != nil {
@@ -155,8 +159,18 @@ func (l *login) run(k *Kerberos) {
 	defer func() { l.over = k.now() }()
 	defer recovered(&l.err, "the KDC's answer cannot be read")
 	if err := k.client.Login(); err != nil {
-		l.err = explain(err, k.user, "")
+		l.err = k.explain(err, "")
 	}
+}
+
+// reject makes a refusal that came after the log-in the outcome of the log-in: the library signs in anew when its
+// ticket-granting ticket has ended, and would do so for every host.
+func (k *Kerberos) reject(err error) {
+	l := &login{done: make(chan struct{}), err: err}
+	close(l.done)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.login = l
 }
 
 // stale says that a failed attempt may be made again. A rejected credential may not.
@@ -167,64 +181,6 @@ func (l *login) stale(now time.Time) bool {
 	default:
 		return false
 	}
-}
-
-// explain keeps what a person can use of a library error, which has no types, only texts with the names of RFC 4120,
-// section 7.5.9.
-func explain(err error, user, spn string) error {
-	text := err.Error()
-	for _, r := range rejections {
-		if strings.Contains(text, r.code) {
-			return &CredentialError{Mechanism: "Kerberos", User: user, Detail: r.detail}
-		}
-	}
-	switch {
-	case strings.Contains(text, "KDC_ERR_S_PRINCIPAL_UNKNOWN"):
-		return &ServiceError{SPN: spn, Detail: "the KDC does not know this service"}
-	case strings.Contains(text, "KRB_AP_ERR_SKEW"):
-		return &ServiceError{SPN: spn, Detail: "this machine's clock and the KDC's are too far apart"}
-	case strings.Contains(text, "Networking_Error"), strings.Contains(text, "communication error"):
-		return &ServiceError{SPN: spn, Detail: "no KDC of the realm could be reached", Unreachable: true}
-	case strings.Contains(text, "KDC_ERR_ETYPE_NOSUPP"):
-		return &ServiceError{SPN: spn, Detail: "no encryption type in common with the KDC"}
-	}
-	return &ServiceError{SPN: spn, Detail: "the KDC gave no ticket"}
-}
-
-var rejections = [...]struct{ code, detail string }{
-	{"KDC_ERR_PREAUTH_FAILED", "wrong password or key"},
-	{"client password/keytab incorrect", "wrong password or key"},
-	{"KDC_ERR_C_PRINCIPAL_UNKNOWN", "the KDC does not know this user"},
-	{"KDC_ERR_CLIENT_REVOKED", "the account is disabled, locked or expired"},
-	{"KDC_ERR_KEY_EXPIRED", "the password has expired"},
-	{"KDC_ERR_NAME_EXP", "the account has expired"},
-	{"no valid existing session", "the tickets in the cache have expired"},
-	{"error getting key from credentials", "the keytab has no key for this user and encryption type"},
-}
-
-// ServiceError says that no ticket could be got, and that the credential is not to blame.
-type ServiceError struct {
-	SPN         string // empty: for the log-in itself
-	Detail      string
-	Unreachable bool // no KDC answered
-}
-
-func (e *ServiceError) Error() string {
-	if e.SPN == "" {
-		return "Kerberos: " + e.Detail
-	}
-	return "Kerberos: " + e.SPN + ": " + e.Detail
-}
-
-// Hint is what a person can do about it.
-func (e *ServiceError) Hint() string {
-	switch {
-	case e.Unreachable:
-		return "check the realm and its KDCs in krb5.conf, DNS, and port 88"
-	case e.SPN != "":
-		return "use the host name that the service is registered under; setspn -Q " + e.SPN + " shows it on Windows"
-	}
-	return "check krb5.conf and this machine's clock"
 }
 
 // recovered turns a panic into an error: the library indexes into what strangers send.

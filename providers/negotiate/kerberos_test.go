@@ -3,6 +3,7 @@ package negotiate_test
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -176,4 +177,32 @@ func TestKerberosAgainstMIT(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// The library takes a skewed clock for a wrong password where the KDC asks for no pre-authentication.
+func TestAKDCWithAnotherClock(t *testing.T) {
+	k := startKDC(t)
+	path, err := exec.LookPath("faketime")
+	if err != nil {
+		t.Skip("faketime is not installed (Debian: faketime)")
+	}
+	k.programs["faketime"] = path
+	const spn = "HTTP/im-admin.contoso.test"
+	k.add(spn, "")
+	k.add("svc", canary)
+	k.add("open", canary)
+	k.run("kadmin.local", "-r", realm, "modprinc", "-requires_preauth", "open")
+	for _, ahead := range []time.Duration{11 * time.Minute, -11 * time.Minute} {
+		k.stop()
+		k.ahead = ahead
+		k.start()
+		for _, user := range []string{"svc", "open"} {
+			source := kerberos(t, negotiate.KerberosConfig{File: k.conf, User: user, Password: secret.NewString(canary)})
+			_, err := source.Token(t.Context(), spn)
+			var service *negotiate.ServiceError
+			if !errors.As(err, &service) || service.Unreachable || !strings.Contains(service.Hint(), "set the clocks") {
+				t.Errorf("%s, %v ahead: %v", user, ahead, err)
+			}
+		}
+	}
 }

@@ -2,8 +2,9 @@
 // answers a server's Negotiate or NTLM challenge.
 //
 // A wrong password that is tried again and again locks an account out, so nothing here loops: a credential that was
-// rejected once is not sent again by the same Transport or Kerberos, and the error says CredentialError. A request's
-// body is never sent before the request that carries it is authenticated.
+// rejected is not sent again by the same Transport or Kerberos, and the error says CredentialError. Only a server that
+// has taken it before is asked again, a few times. A request's body is never sent before the request that carries it is
+// authenticated.
 package negotiate
 
 import (
@@ -35,7 +36,8 @@ func (c Credential) split() (user, domain string) {
 	return c.User, ""
 }
 
-// CredentialError says that a credential was rejected. It will not be tried again by whatever returned it.
+// CredentialError says that a credential was rejected. It will not be tried again by whatever returned it, unless it
+// was taken there before.
 type CredentialError struct {
 	Mechanism string // "NTLM" or "Kerberos"
 	User      string
@@ -74,8 +76,22 @@ func (e *OfferError) Error() string {
 	return "the server accepts " + strings.Join(e.Offered, ", ") + ", and none of these was configured"
 }
 
-// ErrConnectionLost says that the server closed the connection between two steps of a handshake.
+// ErrConnectionLost says that the connection ended during a handshake, before the request itself was sent: the server
+// has carried out nothing, and the same request may be sent again.
 var ErrConnectionLost = errors.New("the server closed the connection during the sign-in")
+
+// signInLost is an ErrConnectionLost with its cause.
+type signInLost struct{ err error }
+
+func (e signInLost) Error() string {
+	if errors.Is(e.err, context.DeadlineExceeded) {
+		return "no answer in time during the sign-in"
+	}
+	return ErrConnectionLost.Error()
+}
+
+func (e signInLost) Is(target error) bool { return target == ErrConnectionLost }
+func (e signInLost) Unwrap() error        { return e.err }
 
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("negotiate: closed")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Config says how a Transport connects and signs in to one server.
@@ -18,6 +19,8 @@ type Config struct {
 	NTLM *Credential
 	// HTTP holds the TLS and dial settings. It is cloned for each connection. Zero: net/http's zero Transport.
 	HTTP *http.Transport
+	// Now is the clock between two tries of a credential that was taken before and is refused. Zero: time.Now.
+	Now func() time.Time
 }
 
 // Transport is an http.RoundTripper for one server. NTLM signs in a connection, not a request, so it owns one
@@ -29,7 +32,10 @@ type Transport struct {
 	// The rest belongs to whoever has the turn.
 	plain    *http.Transport // for Kerberos, which signs in each request
 	session  *session        // for NTLM; nil: none yet
-	rejected error           // set for good when the server refused the credential
+	accepted bool            // the server has taken the credential
+	rejected error           // set when the server refused the credential
+	refusals int             // since it last took it
+	last     time.Time       // of them
 	closed   bool
 }
 
@@ -37,6 +43,9 @@ type Transport struct {
 func NewTransport(c Config) *Transport {
 	if c.HTTP == nil {
 		c.HTTP = &http.Transport{}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	t := &Transport{config: c, turn: make(chan struct{}, 1), plain: httpOnly(c.HTTP)}
 	t.turn <- struct{}{}
@@ -52,7 +61,8 @@ func (t *Transport) Close() {
 	t.turn <- struct{}{}
 }
 
-// RoundTrip sends the request, signed in. A 401 after a sign-in is a CredentialError, not a response.
+// RoundTrip sends the request, signed in. A 401 after a sign-in is an error, not a response: a CredentialError, or a
+// ServiceError where the server refuses a ticket.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, err := wholeBody(req)
 	if err != nil {
@@ -76,7 +86,7 @@ func (t *Transport) send(req *http.Request, body []byte) (*http.Response, error)
 	switch {
 	case t.closed:
 		return nil, ErrClosed
-	case t.rejected != nil:
+	case t.rejected != nil && !t.again():
 		return nil, t.rejected
 	case t.config.Kerberos != nil:
 		token, err := t.config.Kerberos.Token(req.Context(), t.config.SPN)
@@ -100,10 +110,12 @@ func (t *Transport) sendKerberos(req *http.Request, body, token []byte) (*http.R
 		return resp, err
 	}
 	drain(resp)
-	if found := offers(resp.Header); !has(found, "negotiate") {
+	found := offers(resp.Header)
+	if !has(found, "negotiate") {
 		return nil, &OfferError{names(found)}
 	}
-	return nil, &CredentialError{Mechanism: "Kerberos", Detail: "the server refused the ticket for " + t.config.SPN}
+	answer, _ := base64.StdEncoding.DecodeString(found["negotiate"]) // what cannot be read says nothing
+	return nil, TicketRefused(t.config.SPN, answer, time.Now())
 }
 
 // sendNTLM uses the signed-in connection, or signs in on a new one.
@@ -127,7 +139,7 @@ func (t *Transport) sendNTLM(req *http.Request, body []byte) (*http.Response, er
 	if err != nil {
 		t.drop()
 		if errors.Is(err, errRedial) {
-			err = ErrConnectionLost
+			err = signInLost{err}
 		}
 		return nil, err
 	}
@@ -170,8 +182,8 @@ func (t *Transport) exchange(req *http.Request, body []byte, scheme string) (*ht
 		return nil, errors.New("NTLM: the negotiate message cannot be made")
 	}
 	resp, err := t.session.RoundTrip(with(req, nil, scheme, token))
-	if err != nil {
-		return nil, err
+	if err != nil { // the server has asked for a sign-in, so this message was no request to it
+		return nil, signInLost{err}
 	}
 	drain(resp)
 	if resp.StatusCode != http.StatusUnauthorized {
@@ -185,12 +197,29 @@ func (t *Transport) exchange(req *http.Request, body []byte, scheme string) (*ht
 		return nil, err
 	}
 	resp, err = t.session.RoundTrip(with(req, body, scheme, token))
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.accepted, t.rejected, t.refusals = true, nil, 0
+		return resp, nil
 	}
 	drain(resp)
 	t.rejected = &CredentialError{Mechanism: "NTLM", User: t.config.NTLM.User}
+	t.refusals, t.last = t.refusals+1, t.config.Now()
 	return nil, t.rejected
+}
+
+// A server that took the credential and refuses it now may have lost its domain controller for a moment. It is asked
+// again so often, so long after its last refusal: four in a row are below the lockout thresholds in use, 5 to 10.
+const (
+	againTries = 3
+	againPause = 10 * time.Second
+)
+
+// again says that a refused credential may be tried once more. One that was never taken is not.
+func (t *Transport) again() bool {
+	return t.accepted && t.refusals <= againTries && t.config.Now().Sub(t.last) >= againPause
 }
 
 func (t *Transport) drop() {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"meshrotate/providers/lab/ntlm"
 	"meshrotate/providers/lab/webauth"
@@ -178,11 +179,17 @@ func TestAForgottenSignInIsRepeatedOnce(t *testing.T) {
 }
 
 func TestAConnectionThatEndsDuringTheSignIn(t *testing.T) {
-	for step := 1; step <= 2; step++ {
+	for step := 1; step <= 3; step++ {
 		requests := 0
 		s := serve(t, ntlmRules(canary), func(w http.ResponseWriter, _ *http.Request) bool {
-			if requests++; requests == step {
+			requests++
+			switch {
+			case requests == step:
 				w.Header().Set("Connection", "close")
+			case requests == 2 && step == 3: // without an answer to the second
+				conn, _, _ := w.(http.Hijacker).Hijack()
+				_ = conn.Close()
+				return true
 			}
 			return false
 		})
@@ -194,6 +201,41 @@ func TestAConnectionThatEndsDuringTheSignIn(t *testing.T) {
 			t.Errorf("after step %d: the body was sent on another connection", step)
 		}
 	}
+}
+
+func TestACredentialThatWasTakenIsTriedAgain(t *testing.T) {
+	var refuse atomic.Int32
+	rules := ntlmRules(canary)
+	rules.NTLM.Password = func(user string) (string, bool) { return canary, refuse.Add(-1) < 0 && user == "svc" }
+	s := serve(t, rules, nil)
+	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	tr := transport(t, negotiate.Config{NTLM: svc(canary), Now: func() time.Time { return now }})
+	ask := func(reason string, ok bool, logins int) {
+		t.Helper()
+		s.CloseClientConnections()
+		s.requests()
+		_, err := call(t.Context(), tr, "GET", s.URL, "")
+		if (err == nil) != ok || err != nil && !errors.As(err, new(*negotiate.CredentialError)) {
+			t.Errorf("%s: %v", reason, err)
+		}
+		if n := strings.Count(s.requests(), "Negotiate") / 2; n != logins {
+			t.Errorf("%s: %d logins, want %d", reason, n, logins)
+		}
+	}
+	ask("taken", true, 1)
+	refuse.Store(2)
+	ask("refused", false, 1)
+	ask("not at once", false, 0)
+	now = now.Add(11 * time.Second)
+	ask("refused again", false, 1)
+	now = now.Add(11 * time.Second)
+	ask("the domain controller is back", true, 1)
+	refuse.Store(1000)
+	for range 4 {
+		ask("refused for good", false, 1)
+		now = now.Add(11 * time.Second)
+	}
+	ask("bounded", false, 0)
 }
 
 func TestConcurrentRequestsTakeTurns(t *testing.T) {

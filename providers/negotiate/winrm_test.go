@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jcmturner/gokrb5/v8/keytab"
 
@@ -87,4 +88,75 @@ func TestWinRM(t *testing.T) {
 	if !errors.As(err, &e) || e.Class != winrm.Credential {
 		t.Errorf("a wrong password: %v", err)
 	}
+}
+
+// TestWinRMFleetWithKerberosTroubles has hosts with troubles of their own among good ones. None of them is the
+// credential's, and none stops another host.
+func TestWinRMFleetWithKerberosTroubles(t *testing.T) {
+	k := startKDC(t)
+	k.add("svc", canary)
+	web := httptest.NewTLSServer(nil) // its certificate holds example.com, *.example.com and 127.0.0.1
+	defer web.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(web.Certificate())
+	host := func(keytabPath string) string {
+		keys, err := keytab.Load(keytabPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &wsman.Server{
+			TLS:  &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12},
+			Auth: webauth.Rules{Negotiate: true, Kerberos: &webauth.Kerberos{Keytab: keys}},
+		}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = server.Serve(ln) }() // ends with Close
+		t.Cleanup(func() { _ = server.Close() })
+		return ln.Addr().String()
+	}
+	good := host(k.add("HTTP/good.example.com", ""))
+	rejoined := host(k.add("HTTP/rejoined.example.com", ""))
+	k.rekey("HTTP/rejoined.example.com")
+	nameless := host(k.add("HTTP/elsewhere.example.com", ""))
+
+	now := time.Now()
+	tickets := kerberos(t, negotiate.KerberosConfig{File: k.conf, User: "svc", Password: secret.NewString(canary), Now: func() time.Time { return now }})
+	guard := &winrm.Guard{}
+	open := func(reason, address, name string, class winrm.Class, says, hint string) {
+		t.Helper()
+		s, err := winrm.Open(t.Context(), winrm.Config{Address: address, Name: name, HTTPS: true, Auth: winrm.Kerberos,
+			Kerberos: tickets, Guard: guard, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+		if err == nil {
+			err = s.Close(t.Context())
+		}
+		var e *winrm.Error
+		switch {
+		case class < 0 && err == nil:
+		case class < 0 || !errors.As(err, &e) || e.Class != class:
+			t.Errorf("%s: %v", reason, err)
+		case !strings.Contains(err.Error(), says) || !strings.Contains(e.Hint(), hint):
+			t.Errorf("%s: %v\nhint: %s", reason, err, e.Hint())
+		}
+		if guard.Err() != nil {
+			t.Fatalf("%s: the credential is given up: %v", reason, guard.Err())
+		}
+	}
+	const works = winrm.Class(-1)
+
+	k.stop()
+	open("no KDC", good, "good.example.com", winrm.Unreachable, realm, k.addr)
+	k.start()
+	now = now.Add(4 * time.Second)
+	open("no name, before anybody has taken the credential", nameless, "nameless.example.com", winrm.Ticket,
+		"does not know this service", "setspn -S HTTP/nameless.example.com")
+	open("a host that joined the domain anew", rejoined, "rejoined.example.com", winrm.Ticket,
+		"refuses the ticket", "Test-ComputerSecureChannel")
+	open("and the rest of the fleet", good, "good.example.com", works, "", "")
+	for range 3 {
+		open("no name, again and again", nameless, "nameless.example.com", winrm.Ticket,
+			"no Kerberos ticket", "connect.hosts.nameless.example.com.auth: ntlm")
+	}
+	open("and the rest of the fleet, still", good, "good.example.com", works, "", "")
 }

@@ -1,259 +1,29 @@
 package site
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
-	"time"
+	"io"
 
 	"meshrotate/reconciler"
-	"meshrotate/reconciler/secret"
 )
 
-// Keep makes the declared version of a secret durable: minted or fetched, sealed, kept. Once per version, ever.
-type Keep struct {
-	Secret secret.Ref `json:"keep"`
+// Who is whom an op is about, in words.
+type Who struct {
+	// Name is how outages and plans call it: "Admin", "relay-07".
+	Name string `json:"name,omitempty"`
+	// Noun is what several like it are called: "relay". "" when it has a name of its own.
+	Noun string `json:"noun,omitempty"`
 }
 
-func (o Keep) Target() reconciler.Target { return Values }
-func (o Keep) Key() string               { return "keep " + o.Secret.String() }
-func (o Keep) Merge(reconciler.Op) (reconciler.Op, error) {
-	return o, nil
+func (w Who) says(do string) reconciler.Phrase {
+	return reconciler.Phrase{Do: do, Who: w.Name, Noun: w.Noun}
 }
 
-// KeyEdit is one value of a settings file.
-type KeyEdit struct {
-	Setting string     `json:"setting"`
-	Secret  secret.Ref `json:"secret"`
-}
-
-// StageSettings writes the edited settings file beside the live one.
-type StageSettings struct {
-	Host  string    `json:"-"`
-	Path  string    `json:"stage"`
-	Edits []KeyEdit `json:"edits"`
-	// Base is the SHA-256 that the live file must still have. It is not shown.
-	Base string `json:"-"`
-}
-
-func (o StageSettings) Target() reconciler.Target { return Host(o.Host) }
-func (o StageSettings) Key() string               { return "stage " + o.Path }
-
-// Merge joins the edits: two edits of one file are one write.
-func (o StageSettings) Merge(other reconciler.Op) (reconciler.Op, error) {
-	b, ok := other.(StageSettings)
-	if !ok || b.Base != o.Base {
-		return nil, fmt.Errorf("two rotations want %s to be different files", o.Path)
-	}
-	o.Edits = slices.Clone(o.Edits)
-	for _, e := range b.Edits {
-		i := slices.IndexFunc(o.Edits, func(x KeyEdit) bool { return x.Setting == e.Setting })
-		if i >= 0 && o.Edits[i] != e {
-			return nil, fmt.Errorf("two rotations set %s", e.Setting)
-		}
-		if i < 0 {
-			o.Edits = append(o.Edits, e)
-		}
-	}
-	return o, nil
-}
-
-// StageFile writes a secret's value beside the live file.
-type StageFile struct {
-	Host   string     `json:"-"`
-	Path   string     `json:"stage"`
-	Secret secret.Ref `json:"secret"`
-	Base   string     `json:"-"`
-}
-
-func (o StageFile) Target() reconciler.Target { return Host(o.Host) }
-func (o StageFile) Key() string               { return "stage " + o.Path }
-func (o StageFile) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// Swap replaces the live file by the staged one in one move and keeps the old one as a backup. The live file must still
-// be what it was when it was staged.
-type Swap struct {
-	Host string `json:"-"`
-	Path string `json:"swap"`
-}
-
-func (o Swap) Target() reconciler.Target { return Host(o.Host) }
-func (o Swap) Key() string               { return "swap " + o.Path }
-func (o Swap) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// Restore puts back what Swap replaced, if it did.
-type Restore struct {
-	Host string `json:"-"`
-	Path string `json:"restore"`
-}
-
-func (o Restore) Target() reconciler.Target { return Host(o.Host) }
-func (o Restore) Key() string               { return "restore " + o.Path }
-func (o Restore) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// Discard removes the staged file or the backup beside a file.
-type Discard struct {
-	Host   string `json:"-"`
-	Path   string `json:"discard"`
-	Staged bool   `json:"staged,omitempty"`
-	Backup bool   `json:"backup,omitempty"`
-}
-
-func (o Discard) Target() reconciler.Target { return Host(o.Host) }
-func (o Discard) Key() string               { return "discard copies of " + o.Path }
-func (o Discard) Merge(other reconciler.Op) (reconciler.Op, error) {
-	b, ok := other.(Discard)
-	if !ok {
-		return same(o, other)
-	}
-	o.Staged, o.Backup = o.Staged || b.Staged, o.Backup || b.Backup
-	return o, nil
-}
-
-// StopService stops a service and its dependents and waits until they are stopped.
-type StopService struct {
-	Host    string        `json:"-"`
-	Service string        `json:"stop"`
-	Timeout time.Duration `json:"timeout"`
-	// Name is how outages call it: "Admin", "relay-07".
-	Name string `json:"name"`
-}
-
-func (o StopService) Target() reconciler.Target { return Host(o.Host) }
-func (o StopService) Key() string               { return "stop " + o.Service }
-func (o StopService) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// StartService starts a service, and the dependents that its stop took down, and waits until it runs. Whether it stays
-// so is for ProveProcess: waiting here would lengthen the outage.
-type StartService struct {
-	Host    string        `json:"-"`
-	Service string        `json:"start"`
-	Timeout time.Duration `json:"timeout"`
-	Name    string        `json:"name"`
-}
-
-func (o StartService) Target() reconciler.Target { return Host(o.Host) }
-func (o StartService) Key() string               { return "start " + o.Service }
-func (o StartService) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// AwaitReady waits until the Admin API is ready, and remembers every relay's last heartbeat: later proofs demand a
-// later one.
-type AwaitReady struct {
-	Timeout time.Duration `json:"awaitReady"`
-}
-
-func (o AwaitReady) Target() reconciler.Target { return API }
-func (o AwaitReady) Key() string               { return "await ready" }
-func (o AwaitReady) Merge(other reconciler.Op) (reconciler.Op, error) {
-	if b, ok := other.(AwaitReady); ok {
-		o.Timeout = max(o.Timeout, b.Timeout)
-	}
-	return o, nil
-}
-
-// ReloadLicense makes Admin read the license file again.
-type ReloadLicense struct{}
-
-func (o ReloadLicense) Target() reconciler.Target { return API }
-func (o ReloadLicense) Key() string               { return "reload license" }
-func (o ReloadLicense) Merge(reconciler.Op) (reconciler.Op, error) {
-	return o, nil
-}
-
-// NoteLicense notes which license is served before the switch. Its undo is a reload, after the old file is back.
-type NoteLicense struct{}
-
-func (o NoteLicense) Target() reconciler.Target { return API }
-func (o NoteLicense) Key() string               { return "note license" }
-func (o NoteLicense) Merge(reconciler.Op) (reconciler.Op, error) {
-	return o, nil
-}
-
-// ProveRelays waits until every relay is connected with a heartbeat that is later than its restart.
-type ProveRelays struct {
-	Relays  []string      `json:"proveRelays"`
-	Timeout time.Duration `json:"timeout"`
-}
-
-func (o ProveRelays) Target() reconciler.Target { return API }
-func (o ProveRelays) Key() string               { return "prove relays" }
-func (o ProveRelays) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return o, fmt.Errorf("two rotations prove the relays")
-}
-
-// Without leaves out relays that were left behind.
-func (o ProveRelays) Without(left func(string) bool) reconciler.Op {
-	o.Relays = slices.DeleteFunc(slices.Clone(o.Relays), left)
-	return o
-}
-
-// ProveLicense demands that the Admin API serves the license as the declared file says.
-type ProveLicense struct {
-	Customer string        `json:"proveLicense"`
-	Tier     string        `json:"tier"`
-	Expires  time.Time     `json:"expires"`
-	Timeout  time.Duration `json:"timeout"`
-}
-
-func (o ProveLicense) Target() reconciler.Target { return API }
-func (o ProveLicense) Key() string               { return "prove license" }
-func (o ProveLicense) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// ProveFile demands that the live file is the secret's declared value.
-type ProveFile struct {
-	Host   string     `json:"-"`
-	Path   string     `json:"proveFile"`
-	Secret secret.Ref `json:"secret"`
-}
-
-func (o ProveFile) Target() reconciler.Target { return Host(o.Host) }
-func (o ProveFile) Key() string               { return "prove file " + o.Path }
-func (o ProveFile) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// ProveSetting demands that the setting in effect is the secret's declared value.
-type ProveSetting struct {
-	Host    string     `json:"-"`
-	Path    string     `json:"proveSetting"`
-	Setting string     `json:"setting"`
-	Secret  secret.Ref `json:"secret"`
-	Service string     `json:"service"`
-}
-
-func (o ProveSetting) Target() reconciler.Target { return Host(o.Host) }
-func (o ProveSetting) Key() string               { return "prove " + o.Setting + " in " + o.Path }
-func (o ProveSetting) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
-
-// ProveProcess demands that a service runs, in a process that started after the file was last written: what it read at
-// its start is what the file says.
-type ProveProcess struct {
-	Host    string `json:"-"`
-	Service string `json:"proveProcess"`
-	Path    string `json:"path"`
-	// Stable is how long the process must have run.
-	Stable time.Duration `json:"stable"`
-	Name   string        `json:"name"`
-}
-
-func (o ProveProcess) Target() reconciler.Target { return Host(o.Host) }
-func (o ProveProcess) Key() string               { return "prove process " + o.Service + " " + o.Path }
-func (o ProveProcess) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
-}
+// AdminLabel is what people call the Admin service.
+const AdminLabel = "Admin"
 
 // same merges ops that must be equal.
 func same[T interface {
@@ -261,7 +31,71 @@ func same[T interface {
 	reconciler.Op
 }](a T, other reconciler.Op) (reconciler.Op, error) {
 	if b, ok := other.(T); !ok || a != b {
-		return nil, fmt.Errorf("two rotations want it done differently")
+		return nil, errDifferent
 	}
 	return a, nil
+}
+
+// kinds read ops back, by kind.
+var kinds = map[string]func(t reconciler.Target, args []byte) (reconciler.Op, error){
+	StageSettings{}.Kind(): onHost(func(o *StageSettings, host string) { o.Host = host }),
+	StageFile{}.Kind():     onHost(func(o *StageFile, host string) { o.Host = host }),
+	Swap{}.Kind():          onHost(func(o *Swap, host string) { o.Host = host }),
+	Restore{}.Kind():       onHost(func(o *Restore, host string) { o.Host = host }),
+	Discard{}.Kind():       onHost(func(o *Discard, host string) { o.Host = host }),
+	StopService{}.Kind():   onHost(func(o *StopService, host string) { o.Host = host }),
+	StartService{}.Kind():  onHost(func(o *StartService, host string) { o.Host = host }),
+	ProveFile{}.Kind():     onHost(func(o *ProveFile, host string) { o.Host = host }),
+	ProveAsBefore{}.Kind(): onHost(func(o *ProveAsBefore, host string) { o.Host = host }),
+	ProveSetting{}.Kind():  onHost(func(o *ProveSetting, host string) { o.Host = host }),
+	ProveProcess{}.Kind():  onHost(func(o *ProveProcess, host string) { o.Host = host }),
+	Keep{}.Kind():          elsewhere[Keep],
+	AwaitReady{}.Kind():    elsewhere[AwaitReady],
+	Call{}.Kind():          elsewhere[Call],
+	Mark{}.Kind():          elsewhere[Mark],
+	ProveAnswer{}.Kind():   elsewhere[ProveAnswer],
+	ProveRelays{}.Kind():   elsewhere[ProveRelays],
+}
+
+// ReadOp reads an op as reconciler.DataOf wrote it.
+func ReadOp(d reconciler.OpData) (reconciler.Op, error) {
+	read, ok := kinds[d.Kind]
+	if !ok {
+		return nil, fmt.Errorf("there is no op of kind %q", d.Kind)
+	}
+	op, err := read(d.Target, d.Args)
+	if err == nil && op.Target() != d.Target {
+		err = fmt.Errorf("it is not done on %s", d.Target)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("op of kind %q: %w", d.Kind, err)
+	}
+	return op, nil
+}
+
+func elsewhere[T reconciler.Op](_ reconciler.Target, args []byte) (reconciler.Op, error) {
+	return decode[T](args, func(*T) {})
+}
+
+func onHost[T reconciler.Op](put func(*T, string)) func(reconciler.Target, []byte) (reconciler.Op, error) {
+	return func(t reconciler.Target, args []byte) (reconciler.Op, error) {
+		return decode(args, func(o *T) { put(o, t.Name) })
+	}
+}
+
+// decode refuses fields that it does not know: without them it would be another op.
+func decode[T reconciler.Op](args []byte, put func(*T)) (reconciler.Op, error) {
+	var o T
+	if len(args) > 0 {
+		d := json.NewDecoder(bytes.NewReader(args))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&o); err != nil {
+			return nil, err
+		}
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return nil, errors.New("something follows its arguments")
+		}
+	}
+	put(&o)
+	return o, nil
 }

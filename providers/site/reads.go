@@ -1,6 +1,8 @@
 package site
 
 import (
+	"slices"
+
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
 )
@@ -9,7 +11,7 @@ import (
 // it holds. Answer: *SettingSeen.
 type Setting struct {
 	Host, Path string
-	// Setting is the configuration key: "Relay:ApiKey".
+	// Setting is the configuration key, as .NET names it: "Some:Setting".
 	Setting string
 	// Secret is the secret's name, for matching the live value against kept versions, and the declared one first.
 	Secret secret.Ref
@@ -24,8 +26,6 @@ func (r Setting) Key() string               { return "setting " + r.Setting + " 
 type File struct {
 	Host, Path string
 	Secret     secret.Ref
-	// License says that the file is a license, to be read as one.
-	License bool
 }
 
 func (r File) Target() reconciler.Target { return Host(r.Host) }
@@ -49,20 +49,35 @@ type Relays struct{}
 func (Relays) Target() reconciler.Target { return API }
 func (Relays) Key() string               { return "relays" }
 
-// License asks the Admin API which license it serves. Answer: *LicenseSeen.
-type License struct{}
+// Get asks the Admin API for an object, and takes these fields of it. Answer: *AnswerSeen.
+type Get struct {
+	Path string
+	// What it is, for people: "version served".
+	What   string
+	Fields []Field
+}
 
-func (License) Target() reconciler.Target { return API }
-func (License) Key() string               { return "license" }
+func (r Get) Target() reconciler.Target { return API }
+func (r Get) Key() string               { return "get " + r.Path }
+
+// Field is one field of an object that Admin answers.
+type Field struct {
+	// Name is ours. Of are the product's names for it, whatever their case; the first that is there counts.
+	Name string   `json:"name"`
+	Of   []string `json:"of"`
+	// Time says that it is a moment, however it is written: it is compared as one. Fold says that case does not matter.
+	Time bool `json:"time,omitempty"`
+	Fold bool `json:"fold,omitempty"`
+	// Want is what a proof demands; a moment is in RFC 3339, UTC.
+	Want string `json:"want,omitempty"`
+}
+
+func (f Field) equal(g Field) bool {
+	return f.Name == g.Name && f.Time == g.Time && f.Fold == g.Fold && f.Want == g.Want && slices.Equal(f.Of, g.Of)
+}
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.
-type Value struct {
-	Secret secret.Ref
-	// License says that the value is a license file, to be read as one.
-	License bool
-	// PublicKey is the file with the key that signs licenses, "" when none is declared.
-	PublicKey string
-}
+type Value struct{ Secret secret.Ref }
 
 func (r Value) Target() reconciler.Target { return Values }
 func (r Value) Key() string               { return "value " + r.Secret.String() }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"meshrotate/providers/licensefile"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
 )
@@ -14,7 +13,6 @@ import (
 const (
 	Absent  = "absent"  // no file, or no such key
 	Empty   = "empty"   // a key without a value
-	Short   = "short"   // fewer than 32 bytes: too weak to be a key
 	Unknown = "unknown" // a value that is no kept version
 	// Unreadable: .NET would refuse the file, so nobody knows.
 	Unreadable = "unreadable"
@@ -63,15 +61,20 @@ func shortName(path string) string {
 	return path
 }
 
+// baseName is the last part of a path.
+func baseName(path string) string { return path[strings.LastIndexAny(path, `\/`)+1:] }
+
 // SettingSeen answers Setting.
 type SettingSeen struct {
 	Base
 	Key string
-	// Version is a kept version, or one of Absent, Empty, Short, Unknown, Unreadable.
+	// Version is a kept version, or one of Absent, Empty, Unknown, Unreadable.
 	Version string
+	// Content is what the kind reads in the value, nil when it reads nothing in it or there is none.
+	Content any
 	// Refused is why .NET would refuse the file, or why it cannot be edited, "" when it can.
 	Refused string
-	// Overrides are places that win over the file: "appsettings.Production.json", "environment variable Relay__ApiKey
+	// Overrides are places that win over the file: "appsettings.Production.json", "environment variable Some__Setting
 	// of the machine". While there is one, editing the file changes nothing.
 	Overrides []string
 }
@@ -92,8 +95,8 @@ type FileSeen struct {
 	Base
 	// Version is the declared or a kept version, or one of Absent, Empty, Unknown.
 	Version string
-	// License is what the file says when it is a license that can be read.
-	License *licensefile.License
+	// Content is what the kind reads in the file, nil when it cannot.
+	Content any
 }
 
 func (s *FileSeen) Facts() []reconciler.Fact {
@@ -109,12 +112,17 @@ type ServiceSeen struct {
 	StartedAt time.Time // host's clock; zero when it is not running
 	StartMode string
 	Account   string
+	// Dependents are services that a stop would take down with it, in the order in which they are to be started.
+	Dependents []string
 }
 
 func (s *ServiceSeen) Facts() []reconciler.Fact {
 	v := s.State
 	if !s.Installed {
 		v = "not installed"
+	}
+	if len(s.Dependents) > 0 {
+		v += ", needed by " + strings.Join(s.Dependents, ", ")
 	}
 	return []reconciler.Fact{{Field: "service " + s.Name, Value: v}}
 }
@@ -160,14 +168,39 @@ func (s *RelaysSeen) Facts() []reconciler.Fact {
 	return []reconciler.Fact{{Field: "relays listed", Value: strconv.Itoa(len(s.Relays))}}
 }
 
-// LicenseSeen answers License.
-type LicenseSeen struct {
-	Customer, Tier string
-	Expires        time.Time
+// AnswerSeen answers Get.
+type AnswerSeen struct {
+	What string
+	// Fields are what the answer says, by our names; a field that it does not have is not there. Moments are in RFC 3339, UTC.
+	Fields map[string]string
+	order  []string
 }
 
-func (s *LicenseSeen) Facts() []reconciler.Fact {
-	return []reconciler.Fact{{Field: "license served", Value: s.Customer + ", " + s.Tier + ", " + s.Expires.UTC().Format(time.RFC3339)}}
+// NewAnswerSeen is the answer to a Get.
+func NewAnswerSeen(r Get, fields map[string]string) *AnswerSeen {
+	s := &AnswerSeen{What: r.What, Fields: fields}
+	for _, f := range r.Fields {
+		s.order = append(s.order, f.Name)
+	}
+	return s
+}
+
+// Facts are the fields, in one line.
+func (s *AnswerSeen) Facts() []reconciler.Fact {
+	return []reconciler.Fact{{Field: s.What, Value: s.String()}}
+}
+
+func (s *AnswerSeen) String() string {
+	var all []string
+	for _, name := range s.order {
+		if v := s.Fields[name]; v != "" {
+			all = append(all, v)
+		}
+	}
+	if len(all) == 0 {
+		return "nothing"
+	}
+	return strings.Join(all, ", ")
 }
 
 // ValueSeen answers Value.
@@ -177,17 +210,15 @@ type ValueSeen struct {
 	Kept bool
 	// Available says that it is kept, or that its source has it.
 	Available bool
-	// Bytes is its length; of a key written as base64, the length of what that stands for.
-	Bytes int
 	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.
 	SameAs string
 	// SourceChanged says that the source has another value now than the kept one: the version was not bumped with it.
 	SourceChanged bool
 	// Problem is why it is not available, or why it cannot be kept; Hint says what to do.
 	Problem, Hint string
-	// License is what it says, when it was asked for as a license and can be read; LicenseProblem why it cannot.
-	License        *licensefile.License
-	LicenseProblem string
+	// Content is what the kind reads in it; Unfit is why the kind does not want it rolled out.
+	Content any
+	Unfit   string
 }
 
 func (s *ValueSeen) Facts() []reconciler.Fact {

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"meshrotate/reconciler/secret"
-	"meshrotate/state/durable"
+	"meshrotate/state"
 )
 
 // ErrNotKept says that there is no kept value for a version. It is fs.ErrNotExist too; but so is an identity file that
@@ -28,11 +26,11 @@ func (notKept) Is(target error) bool { return target == fs.ErrNotExist }
 // suffix of kept values: they are plain age files, so `age -d` opens them when meshrotate is not at hand.
 const suffix = ".age"
 
-// Keep is where values stay once they are known: DIR/values/NAME/VERSION.age, sealed. A version has one value, for
-// ever. It is safe for concurrent use, by many processes too.
+// Keep is where values stay once they are known: the blob NAME/VERSION.age, sealed. A version has one value, for ever.
+// It is safe for concurrent use, by many processes too.
 type Keep struct {
-	dir  string // of the state
-	seal *Seal
+	blobs state.Blobs
+	seal  *Seal
 
 	mu     sync.Mutex
 	opened map[secret.Ref]kept
@@ -41,17 +39,18 @@ type Keep struct {
 // kept is a value that was read or written by this process.
 type kept struct {
 	value secret.Value
-	// durable: its name was flushed to disk, by us; a process that was killed may not have come to that.
-	durable bool
+	// sealed is the blob, until it is known to be durable: a process that made it and was killed may not have come to
+	// flush it.
+	sealed []byte
 }
 
-// Check says whether values can be kept.
+// Check says whether values can be sealed and opened.
 func (k *Keep) Check(ctx context.Context) error { return k.seal.Check(ctx) }
 
-// NewKeep returns the keep in the folder of the state. It creates nothing, and needs no identity before something is
-// kept or opened.
-func NewKeep(stateDir string, seal *Seal) *Keep {
-	return &Keep{dir: stateDir, seal: seal, opened: map[secret.Ref]kept{}}
+// NewKeep returns the keep in the blobs of a state. It creates nothing, and needs no identity before something is kept
+// or opened.
+func NewKeep(blobs state.Blobs, seal *Seal) *Keep {
+	return &Keep{blobs: blobs, seal: seal, opened: map[secret.Ref]kept{}}
 }
 
 // Put makes a value durable before it returns. It never overwrites: putting the same value again is fine, another value
@@ -73,47 +72,43 @@ func (k *Keep) Put(ctx context.Context, ref secret.Ref, v secret.Value) error {
 func (k *Keep) settle(ctx context.Context, ref secret.Ref, v secret.Value) (secret.Value, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	path, err := k.path(ref)
+	name, err := blobName(ref)
 	if err != nil {
 		return secret.Value{}, err
 	}
 	have, err := k.load(ctx, ref)
-	if errors.Is(err, ErrNotKept) {
-		if v.Len() == 0 {
-			return secret.Value{}, fmt.Errorf("%s: an empty value is never kept", ref)
+	switch {
+	case errors.Is(err, ErrNotKept):
+		if have.sealed, err = k.close(ctx, ref, v); err != nil {
+			return secret.Value{}, err
 		}
-		if err := k.create(ctx, path, v); err != nil {
-			return secret.Value{}, fmt.Errorf("keep %s: %w", ref, err)
-		}
-		have, err = k.load(ctx, ref) // what is there, not what we think is there
+	case err != nil:
+		return secret.Value{}, err
+	case have.sealed == nil:
+		return have.value, nil
 	}
-	if err != nil || have.durable {
-		return have.value, err
+	// Also what is there already is created: fs.ErrExist promises that it is durable.
+	if err := k.blobs.Create(ctx, name, have.sealed); err != nil && !errors.Is(err, fs.ErrExist) {
+		return secret.Value{}, hint(fmt.Errorf("keep %s: %w", ref, err),
+			"nothing may be changed before the new value is kept: see that "+k.blobs.Place()+" can be written and has room")
 	}
-	// The process that made the file and its folders may have been killed before it flushed them.
-	for _, dir := range []string{filepath.Dir(path), filepath.Join(k.dir, "values"), k.dir} {
-		if err := durable.SyncDir(dir); err != nil {
-			return secret.Value{}, fmt.Errorf("keep %s: %w", ref, err)
-		}
+	if have, err = k.load(ctx, ref); err != nil { // what is there, not what we think is there
+		return secret.Value{}, err
 	}
-	k.opened[ref] = kept{have.value, true}
+	k.opened[ref] = kept{value: have.value}
 	return have.value, nil
 }
 
-// create writes the sealed value unless another process was first.
-func (k *Keep) create(ctx context.Context, path string, v secret.Value) error {
+// close seals a value that is worth keeping.
+func (k *Keep) close(ctx context.Context, ref secret.Ref, v secret.Value) ([]byte, error) {
+	if v.Len() == 0 {
+		return nil, fmt.Errorf("%s: an empty value is never kept", ref)
+	}
 	sealed, err := k.seal.seal(ctx, v)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("keep %s: %w", ref, err)
 	}
-	err = durable.MkdirAll(filepath.Dir(path))
-	if err == nil {
-		err = durable.Create(path, sealed)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return hint(err, "nothing may be changed before the new value is kept: see that the folder can be written and the disk has room")
-	}
-	return nil
+	return sealed, nil
 }
 
 // Get returns a kept value, or an error that is ErrNotKept when there is none. Each is decrypted once per process.
@@ -131,22 +126,22 @@ func (k *Keep) load(ctx context.Context, ref secret.Ref) (kept, error) {
 	if err := ctx.Err(); err != nil {
 		return kept{}, err
 	}
-	path, err := k.path(ref)
+	name, err := blobName(ref)
 	if err != nil {
 		return kept{}, err
 	}
-	sealed, err := durable.ReadFile(path)
+	sealed, err := k.blobs.Read(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return kept{}, fmt.Errorf("%s: %w", ref, ErrNotKept)
 	}
 	if err != nil {
 		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
 	}
-	data, err := k.seal.open(ctx, path, sealed)
+	data, err := k.seal.open(ctx, k.blobs.Place()+"/"+name, sealed)
 	if err != nil {
 		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
 	}
-	have := kept{value: secret.New(data)}
+	have := kept{secret.New(data), sealed}
 	k.opened[ref] = have
 	return have, nil
 }
@@ -160,13 +155,13 @@ func (k *Keep) Versions(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := os.ReadDir(filepath.Join(k.dir, "values", folder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := k.blobs.List(ctx, folder)
+	if err != nil {
 		return nil, fmt.Errorf("kept values of %s: %w", name, err)
 	}
 	var versions []string
-	for _, f := range files {
-		if base, ours := strings.CutSuffix(f.Name(), suffix); ours {
+	for _, n := range names {
+		if base, ours := strings.CutSuffix(strings.TrimPrefix(n, folder+"/"), suffix); ours {
 			if version, ok := unescape(base); ok {
 				versions = append(versions, version)
 			}
@@ -200,25 +195,8 @@ func (k *Keep) Match(ctx context.Context, ref secret.Ref, live secret.Value) (ve
 	return "", false, errors.Join(failed...)
 }
 
-// Remove forgets a value, durably. Nobody can bring it back. It is no error when there is none.
-func (k *Keep) Remove(_ context.Context, ref secret.Ref) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	path, err := k.path(ref)
-	if err != nil {
-		return err
-	}
-	delete(k.opened, ref)
-	switch err := os.Remove(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("kept value of %s: %w", ref, err)
-	}
-	return durable.SyncDir(filepath.Dir(path))
-}
-
-func (k *Keep) path(ref secret.Ref) (string, error) {
+// blobName is the blob of a version: NAME/VERSION.age, each part escaped.
+func blobName(ref secret.Ref) (string, error) {
 	name, err := escape(ref.Name)
 	if err != nil {
 		return "", err
@@ -227,7 +205,7 @@ func (k *Keep) path(ref secret.Ref) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(k.dir, "values", name, version+suffix), nil
+	return name + "/" + version + suffix, nil
 }
 
 // natural orders versions as people do: digits by their number.

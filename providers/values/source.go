@@ -17,6 +17,7 @@ import (
 
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
+	"meshrotate/state/durable"
 )
 
 // Source is where values come from. Implementations must not hand out a part of a value, nor an empty one.
@@ -30,13 +31,13 @@ type Form int
 const (
 	// Text is a password or a key. One newline at the end is not part of it: editors and `echo` add it.
 	Text Form = iota
-	// Exact is bytes: a signed license file, a PFX.
+	// Exact is bytes: a signed file, a PFX.
 	Exact
 )
 
 // Config is what sources read with. The zero Config reads the process's environment and files by their names.
 type Config struct {
-	// ReadFile reads a file that the document names; nil is os.ReadFile. A document from a Git revision reads there.
+	// ReadFile reads a file that the document names; nil is values.ReadFile. A document from a Git revision reads there.
 	ReadFile func(path string) ([]byte, error)
 	// LookupEnv is the environment; nil is os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
@@ -44,10 +45,23 @@ type Config struct {
 	Seal *Seal
 }
 
+// maxFile is in bytes: a signed file, a PFX and a list of age identities are all smaller.
+const maxFile = 16 << 20
+
+// ReadFile reads a file of the disk. A FIFO, which would be waited for without end, a device and a file of more than 16
+// MiB are refused: none of them holds a secret.
+func ReadFile(path string) ([]byte, error) {
+	data, err := durable.ReadFile(path, maxFile)
+	if errors.Is(err, durable.ErrUnfit) {
+		return nil, hint(err, "name a file that holds the value and nothing else")
+	}
+	return data, err
+}
+
 // From returns the source that a document names. It reads nothing yet.
 func From(s specs.Source, form Form, c Config) (Source, error) {
 	if c.ReadFile == nil {
-		c.ReadFile = os.ReadFile
+		c.ReadFile = ReadFile
 	}
 	if c.LookupEnv == nil {
 		c.LookupEnv = os.LookupEnv

@@ -243,7 +243,7 @@ func TestSealOfADocument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			keep := values.NewKeep(t.TempDir(), seal)
+			keep := values.NewKeep(blobs(t, t.TempDir()), seal)
 			if err := keep.Put(t.Context(), ref7, secret.NewString(canary)); err != nil {
 				t.Fatal(err)
 			}
@@ -253,7 +253,7 @@ func TestSealOfADocument(t *testing.T) {
 	if err != nil {
 		t.Fatal("the identity was asked for too early:", err)
 	}
-	err = values.NewKeep(t.TempDir(), seal).Put(t.Context(), ref7, secret.NewString(canary))
+	err = values.NewKeep(blobs(t, t.TempDir()), seal).Put(t.Context(), ref7, secret.NewString(canary))
 	wantError(t, err, values.DefaultIdentity)
 	wantHint(t, err, "age-keygen")
 }

@@ -26,7 +26,7 @@ type Identity struct {
 type EnvironmentRead struct {
 	// Service adds the service's own environment, "" looks at the machine's only.
 	Service string `json:"service"`
-	// Keys are configuration keys as .NET writes them, such as "Relay:ApiKey".
+	// Keys are configuration keys as .NET writes them, such as "Some:Setting".
 	Keys []string `json:"keys"`
 }
 

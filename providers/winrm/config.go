@@ -25,7 +25,7 @@ const (
 )
 
 // TokenSource makes the first SPNEGO token for a service, for Kerberos. Token is called once for each connection. Its
-// error counts as a refused credential, unless it is or wraps an *Error, whose class is kept.
+// error counts as a refused credential only where it is a *negotiate.CredentialError; an *Error keeps its class.
 type TokenSource interface {
 	Token(ctx context.Context, spn string) ([]byte, error)
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -126,7 +127,11 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 	if err := req.Write(&out); err != nil {
 		return answer{}, err
 	}
-	if _, err := c.Write(out.Bytes()); err != nil {
+	if n, err := c.Write(out.Bytes()); err != nil {
+		c.closing = true
+		if n < out.Len() && !errors.Is(err, os.ErrDeadlineExceeded) {
+			err = &unsentError{err}
+		}
 		return answer{}, err
 	}
 	a, err := c.receive(req)
@@ -159,6 +164,29 @@ func (c *connection) receive(req *http.Request) (answer, error) {
 		}
 	}
 	return a, err
+}
+
+// An unsentError is a connection that ended before the whole request was written. The host cannot have processed it:
+// every request says how long it is.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string { return fmt.Sprint(e.err) }
+func (e *unsentError) Unwrap() error { return e.err }
+
+// Windows numbers these itself (https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2).
+const (
+	wsaConnAborted = syscall.Errno(10053)
+	wsaConnReset   = syscall.Errno(10054)
+)
+
+// cutShort says that a connection was there and then ended, as when the host closes it in the middle of a login.
+func cutShort(err error) bool {
+	for _, e := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, wsaConnAborted, wsaConnReset} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // isLoss tells a connection that ended, whoever ended it, from an answer that is not HTTP.

@@ -19,8 +19,18 @@ func (s *Session) connect(ctx context.Context) error {
 		return nil
 	}
 	s.drop()
-	if err := s.cfg.Guard.Err(); err != nil {
-		return s.fail(opHandshake, Credential, &guardError{err})
+	for {
+		err := s.connectOnce(ctx)
+		if err == nil || !s.cfg.Guard.again(s.cfg.Name, err) {
+			return err
+		}
+	}
+}
+
+// connectOnce is one login on one new connection.
+func (s *Session) connectOnce(ctx context.Context) error {
+	if err := s.cfg.Guard.admit(ctx, &s.cfg); err != nil {
+		return s.refusedByGuard(ctx, err)
 	}
 	c, err := s.dial(ctx)
 	if err != nil {

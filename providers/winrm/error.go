@@ -21,7 +21,7 @@ const (
 	Unreachable
 	// Canceled: the caller gave up before a command was run.
 	Canceled
-	// Credential: the host refused the login. Stop using the credential everywhere, or the account gets locked out.
+	// Credential: the host refused the login, or a Guard did not let it be tried. See Guard.
 	Credential
 	// Denied: logged in, but not allowed. Trying again changes nothing.
 	Denied
@@ -40,12 +40,15 @@ const (
 	Rejected
 	// Refused: this side refused before anything was sent.
 	Refused
+	// Ticket: the host has no Kerberos ticket or does not take it, for a reason of its own or of the KDC's. The
+	// credential is not to blame, and trying again changes nothing.
+	Ticket
 )
 
 // String is the class in words.
 func (c Class) String() string {
 	names := [...]string{"outcome unknown", "unreachable", "canceled", "credential refused", "access denied",
-		"TLS", "protocol violation", "too many shells", "operations used up", "unsupported", "rejected", "refused"}
+		"TLS", "protocol violation", "too many shells", "operations used up", "unsupported", "rejected", "refused", "no Kerberos ticket"}
 	if c < 0 || int(c) >= len(names) {
 		return fmt.Sprintf("class %d", int(c))
 	}
@@ -60,6 +63,8 @@ type Error struct {
 	// Ran says that a command had been asked for: whatever the class, it may have taken effect.
 	Ran bool
 	Err error
+
+	elsewhere bool // a refused credential that other hosts take
 }
 
 // Error reads as "relay01: receive its output: outcome unknown: unexpected EOF".
@@ -82,43 +87,6 @@ func cause(err error) string {
 
 // Unwrap is the cause, a *Fault when the host sent one.
 func (e *Error) Unwrap() error { return e.Err }
-
-// Hint says what a person can do about it.
-func (e *Error) Hint() string {
-	switch e.Class {
-	case Unknown:
-		return "look at the host again and go on from what is seen; nothing was sent twice"
-	case Unreachable:
-		return "check the name, the port and the firewall, and `winrm enumerate winrm/config/listener` on the host"
-	case Canceled:
-		return "no command was run on this host; start again when ready"
-	case Credential:
-		return "the credential was refused and is not used any further, so that the account is not locked out; check user and password"
-	case Denied:
-		return "the account must be an administrator of the host; for a local account check LocalAccountTokenFilterPolicy (UAC token filtering)"
-	case TLS:
-		return "trust the authority that issued the host's certificate, and use a name that the certificate holds"
-	case Protocol:
-		return "the answer did not come from WinRM as it should; look for a proxy or for tampering before trying again"
-	case Quota:
-		return "wait: abandoned shells end after their idle timeout; or raise MaxShellsPerUser on the host"
-	case OperationsQuota:
-		return "raise MaxConcurrentOperationsPerUser on the host, or wait until its operations end"
-	case Unsupported:
-		return "enable this way to authenticate with `winrm set winrm/config/service/auth` on the host, or choose another one"
-	case Rejected:
-		var h *httpError
-		if errors.As(e.Err, &h) {
-			return "set EnvelopeSize to what the host allows, see MaxEnvelopeSizekb in `winrm get winrm/config`"
-		}
-		return "the host refused the request before running anything; its message says why"
-	}
-	var insecure *insecureError
-	if errors.As(e.Err, &insecure) {
-		return "use https, or ntlm, which seals every message over http"
-	}
-	return "correct the settings of this host; nothing was sent"
-}
 
 // fail is an Error of class c while doing op.
 func (s *Session) fail(op operation, c Class, err error) *Error {
@@ -149,6 +117,27 @@ type httpError struct{ status int }
 
 func (e *httpError) Error() string {
 	return fmt.Sprintf("HTTP %d %s without a message", e.status, http.StatusText(e.status))
+}
+
+// passes says that something in front of WinRM answered, for WinRM is restarting or too busy. It answers such a request
+// later.
+func (e *httpError) passes() bool {
+	switch e.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// answered is the Error for an answer to op that is no message. What stands before WinRM may have passed a request on,
+// so what a command did is unknown.
+func (s *Session) answered(op operation, status int) *Error {
+	e := &httpError{status}
+	if e.passes() {
+		return s.fail(op, lostClass(op), e)
+	}
+	return s.fail(op, classOfStatus(status), e)
 }
 
 func classOfStatus(status int) Class {

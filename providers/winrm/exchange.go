@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 )
 
 // An operation is one kind of request: its name for people, its envelope, and the Action that answers it.
@@ -30,14 +31,22 @@ var (
 	opDelete    = operation{"delete the shell", shapeDelete, actionTransfer + "DeleteResponse", false}
 )
 
-// exchange sends one request and returns its answer. It resends only what the host certainly did not process: after
-// 401 or 400 (the keys are old, or the login is gone) on a new connection, once.
+// A connection that breaks while it is made or logged in to is replaced this often, this long after, when a process on
+// the host waits for what is to be sent.
+const (
+	reconnects     = 2
+	reconnectPause = 500 * time.Millisecond
+)
+
+// exchange sends one request and returns its answer. It resends only what the host certainly did not process, on a new
+// connection: once after 401 or 400 (the keys are old, or the login is gone) or when the connection was found ended before
+// the whole request was written, and after a refused login as often as the Guard says.
 func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, error) {
 	if s.broken != nil && op.ran {
 		return reply{}, s.broken
 	}
-	for again := false; ; again = true {
-		if err := s.connect(ctx); err != nil {
+	for again := false; ; {
+		if err := s.reconnect(ctx, op); err != nil {
 			if op.shape == shapeCommand {
 				return reply{}, err // it was not sent
 			}
@@ -49,17 +58,40 @@ func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, 
 		}
 		v.messageID = id
 		status, body, err := s.post(ctx, op, v)
-		if err == nil && (status == http.StatusUnauthorized || status == http.StatusBadRequest) {
+		old := err == nil && (status == http.StatusUnauthorized || status == http.StatusBadRequest)
+		unsent := errors.As(err, new(*unsentError)) && ctx.Err() == nil
+		if old || unsent {
 			s.drop()
 			if !again {
+				again = true
 				continue
 			}
 		}
-		if err == nil {
-			r, err := s.read(op, id, status, body)
-			return r, s.settle(op, err)
+		switch {
+		case s.cfg.Guard.again(s.cfg.Name, err): // a login that goes with the request, which the host did not process
+			s.drop()
+			continue
+		case unsent && op.shape == shapeCommand:
+			return reply{}, err
+		case err != nil:
+			return reply{}, s.settle(op, err)
 		}
-		return reply{}, s.settle(op, err)
+		r, err := s.read(op, id, status, body)
+		return r, s.settle(op, err)
+	}
+}
+
+// reconnect is connect for op. What feeds or reads a process that runs already is worth some patience: nothing of op has
+// been sent, the process waits, and giving up leaves its outcome unknown.
+func (s *Session) reconnect(ctx context.Context, op operation) error {
+	for n := 0; ; n++ {
+		err := s.connect(ctx)
+		if err == nil || !op.ran || op.shape == shapeCommand || n == reconnects || !cutShort(err) || ctx.Err() != nil {
+			return err
+		}
+		if s.cfg.Sleep(ctx, reconnectPause) != nil {
+			return err
+		}
 	}
 }
 
@@ -70,7 +102,7 @@ func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte
 	if c.proven {
 		return s.roundTrip(ctx, op, c, envelope)
 	}
-	leave, err := s.cfg.Guard.enter(ctx)
+	leave, err := s.cfg.Guard.enter(ctx, &s.cfg)
 	if err != nil {
 		return 0, nil, s.refusedByGuard(ctx, err)
 	}
@@ -99,6 +131,9 @@ func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, en
 	case isAlert(err) && ctx.Err() == nil:
 		return 0, nil, s.fail(op, TLS, err)
 	}
+	if errors.As(err, new(*unsentError)) {
+		op.ran = false
+	}
 	return 0, nil, s.lost(ctx, op, err)
 }
 
@@ -106,10 +141,8 @@ func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, en
 func (s *Session) read(op operation, id string, status int, body []byte) (reply, error) {
 	switch status {
 	case http.StatusOK, http.StatusInternalServerError:
-	case http.StatusServiceUnavailable:
-		return reply{}, s.fail(op, lostClass(op), &httpError{status})
 	default:
-		return reply{}, s.fail(op, classOfStatus(status), &httpError{status})
+		return reply{}, s.answered(op, status)
 	}
 	if len(body) == 0 {
 		return reply{}, s.fail(op, Protocol, &httpError{status})

@@ -3,6 +3,7 @@ package winrm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,14 @@ func TestErrorTable(t *testing.T) {
 		{name: "404", troubles: map[string]trouble{"Create": {status: 404}}, class: Unsupported, reason: "no WinRM there"},
 		{name: "503", troubles: map[string]trouble{"Create": {status: 503}}, class: Unreachable, reason: "the service is down"},
 		{name: "503 later", troubles: map[string]trouble{"Receive": {status: 503}}, class: Unknown, ran: true, reason: "the service went down"},
+		{name: "502", troubles: map[string]trouble{"Create": {status: 502}}, class: Unreachable, reason: "a load balancer before it"},
+		{name: "502 on Command", troubles: map[string]trouble{"Command": {status: 502}}, class: Unknown, ran: true,
+			counts: map[string]int{"Command": 1}, reason: "it may have been passed on"},
+		{name: "504 on Send", troubles: map[string]trouble{"Send": {status: 504}}, class: Unknown, ran: true,
+			counts: map[string]int{"Send": 1}, reason: "the same"},
+		{name: "504", troubles: map[string]trouble{"Create": {status: 504}}, class: Unreachable, reason: "passes"},
+		{name: "429", troubles: map[string]trouble{"Create": {status: 429}}, class: Unreachable, reason: "passes"},
+		{name: "404 later", troubles: map[string]trouble{"Receive": {status: 404}}, class: Unsupported, ran: true, reason: "another service took the port"},
 		{name: "500 without a message", troubles: map[string]trouble{"Create": {status: 500}}, class: Protocol, reason: "the body was not sealed"},
 		{name: "access denied", troubles: map[string]trouble{"Create": {code: codeAccessDenied}}, class: Denied,
 			counts: map[string]int{"Create": 1}, reason: "permanent"},
@@ -232,5 +241,38 @@ func TestUnauthorizedInSpiteOfTheLogin(t *testing.T) {
 	wantClass(t, err, Denied, false)
 	if srv.count("Create") != 2 || srv.count("Handshake") != 4 || cfg.Guard.Err() != nil {
 		t.Errorf("%d requests, guard %v: the credential was accepted, so one more try and no alarm", srv.count("Create"), cfg.Guard.Err())
+	}
+}
+
+func TestHintsOfAnswersWithoutAMessage(t *testing.T) {
+	for _, c := range []struct {
+		where  string
+		status int
+		hints  []string
+	}{
+		{"Create", 502, []string{"in front of WinRM", "run again"}},
+		{"Receive", 503, []string{"in front of WinRM", "look at the host again"}},
+		{"Handshake", 504, []string{"in front of WinRM"}},
+		{"Receive", 404, []string{"URLPrefix", "another service has the port"}},
+		{"Handshake", 404, []string{"URLPrefix"}},
+		{"Send", 413, []string{"MaxEnvelopeSizekb"}},
+		{"Create", 403, []string{"administrator"}},
+	} {
+		t.Run(fmt.Sprint(c.where, " ", c.status), func(t *testing.T) {
+			srv := &server{t: t, sealed: true, troubles: map[string]trouble{c.where: {status: c.status}}}
+			s, err := Open(t.Context(), sealing(srv.start(nil)))
+			if err == nil {
+				_, err = run(t.Context(), s, []byte("x"))
+				_ = s.Close(t.Context())
+			}
+			for _, hint := range c.hints {
+				if !strings.Contains(hintOf(err), hint) {
+					t.Errorf("%v\nhint %q does not say %q", err, hintOf(err), hint)
+				}
+			}
+			if strings.Contains(hintOf(err), "service/auth") {
+				t.Errorf("it is not about a way to authenticate: %s", hintOf(err))
+			}
+		})
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/bodgit/ntlmssp"
+
+	"meshrotate/providers/negotiate"
 )
 
 // schemeCertificate is the Authorization of a client that shows a certificate (MS-WSMV 2.2.1, DSP0226 C.4).
@@ -29,7 +31,7 @@ func (s *Session) login(ctx context.Context, c *connection) error {
 		c.authorization = schemeCertificate
 		return nil
 	}
-	leave, err := s.cfg.Guard.enter(ctx)
+	leave, err := s.cfg.Guard.enter(ctx, &s.cfg)
 	if err != nil {
 		return s.refusedByGuard(ctx, err)
 	}
@@ -82,24 +84,38 @@ func (s *Session) ntlm(ctx context.Context, c *connection) error {
 	return nil
 }
 
-// kerberos logs in with one token. The host's own proof is not asked for: TLS has given one.
+// kerberos logs in with one token. The host's own proof is not asked for: TLS has given one. What goes wrong after the
+// KDC has given a ticket is the host's: the KDC has taken the credential.
 func (s *Session) kerberos(ctx context.Context, c *connection) error {
-	token, err := s.cfg.Kerberos.Token(ctx, "HTTP/"+s.cfg.Name)
+	spn := "HTTP/" + s.cfg.Name
+	token, err := s.cfg.Kerberos.Token(ctx, spn)
+	if err != nil {
+		return s.noTicket(ctx, err)
+	}
+	more, err := s.leg(ctx, c, token)
 	var e *Error
+	if more != nil || errors.As(err, &e) && e.Class == Credential {
+		return s.fail(opHandshake, Ticket, negotiate.TicketRefused(spn, more, s.cfg.Now()))
+	}
+	return err
+}
+
+// noTicket is the Error for a source that gives no token. Only what the KDC says of the credential itself is the
+// credential's; all else is the host's or the KDC's own trouble, or passes.
+func (s *Session) noTicket(ctx context.Context, err error) error {
+	var e *Error
+	var service *negotiate.ServiceError
 	switch {
-	case err == nil:
 	case ctx.Err() != nil:
 		return s.lost(ctx, opHandshake, err)
 	case errors.As(err, &e):
 		return s.fail(opHandshake, e.Class, err)
-	default:
-		return s.fail(opHandshake, Credential, fmt.Errorf("no Kerberos token: %w", err))
+	case errors.As(err, new(*negotiate.CredentialError)):
+		return s.fail(opHandshake, Credential, err)
+	case errors.As(err, &service) && service.Unreachable:
+		return s.fail(opHandshake, Unreachable, err)
 	}
-	more, err := s.leg(ctx, c, token)
-	if err == nil && more != nil {
-		err = s.fail(opHandshake, Unsupported, errors.New("the host asks for another Kerberos message"))
-	}
-	return err
+	return s.fail(opHandshake, Ticket, err)
 }
 
 // leg sends one token with an empty body. It returns the host's next token, or nil when the host is content.
@@ -118,10 +134,8 @@ func (s *Session) leg(ctx context.Context, c *connection, token []byte) ([]byte,
 		return nil, nil
 	case http.StatusUnauthorized:
 		return s.nextToken(a.offers, token)
-	case http.StatusServiceUnavailable:
-		return nil, s.fail(opHandshake, Unreachable, &httpError{a.status})
 	}
-	return nil, s.fail(opHandshake, classOfStatus(a.status), &httpError{a.status})
+	return nil, s.answered(opHandshake, a.status)
 }
 
 // nextToken finds the token in a 401. Without one the host has refused: the credential, or, right after the first

@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"meshrotate/providers/negotiate"
 )
 
 type ticket struct {
@@ -62,10 +64,19 @@ func TestRefusedLogin(t *testing.T) {
 		{"wrong password, basic", func(s *server, c *Config) { s.password, s.sealed, c.Auth, c.User = "other", false, Basic, "admin" }, Credential, 1, "never loop"},
 		{"refused ticket", func(s *server, c *Config) {
 			s.sealed, s.wantToken, c.Auth, c.Kerberos = false, "good", Kerberos, &ticket{token: "bad"}
-		}, Credential, 1, "never loop"},
-		{"no ticket", func(s *server, c *Config) {
-			s.sealed, c.Auth, c.Kerberos = false, Kerberos, &ticket{err: errors.New("preauthentication failed")}
+		}, Ticket, 1, "the KDC gave it, so the credential is right"},
+		{"refused credential at the kdc", func(s *server, c *Config) {
+			s.sealed, c.Auth, c.Kerberos = false, Kerberos, &ticket{err: &negotiate.CredentialError{Mechanism: "Kerberos", Detail: "wrong password or key"}}
 		}, Credential, 0, "asking again may lock the account out"},
+		{"no name in kerberos", func(s *server, c *Config) {
+			s.sealed, c.Auth, c.Kerberos = false, Kerberos, &ticket{err: &negotiate.ServiceError{SPN: "HTTP/relay01"}}
+		}, Ticket, 0, "this host's own trouble"},
+		{"kdc not reached", func(s *server, c *Config) {
+			s.sealed, c.Auth, c.Kerberos = false, Kerberos, &ticket{err: &negotiate.ServiceError{Unreachable: true}}
+		}, Unreachable, 0, "passes"},
+		{"no ticket, and nobody knows why", func(s *server, c *Config) {
+			s.sealed, c.Auth, c.Kerberos = false, Kerberos, &ticket{err: errors.New("something else")}
+		}, Ticket, 0, "nobody has refused the credential"},
 		{"no kdc", func(s *server, c *Config) {
 			s.sealed, c.Auth, c.Kerberos = false, Kerberos, &ticket{err: &Error{Class: Unreachable, Host: "kdc", Doing: "ask", Err: errors.New("gone")}}
 		}, Unreachable, 0, "the source knows better"},
@@ -76,6 +87,7 @@ func TestRefusedLogin(t *testing.T) {
 		{"forbidden", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake": {status: 403}} }, Denied, 1, "permanent"},
 		{"no such page", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake": {status: 404}} }, Unsupported, 1, "no WinRM"},
 		{"service down", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake": {status: 503}} }, Unreachable, 1, "later, maybe"},
+		{"load balancer", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake": {status: 502}} }, Unreachable, 1, "later, maybe"},
 		{"server error", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake": {status: 500}} }, Protocol, 1, "no answer to a login"},
 		{"cut", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake 2": {cut: "before"}} }, Unreachable, 2, "nothing was run"},
 		{"accepted without a challenge", func(s *server, _ *Config) { s.troubles = map[string]trouble{"Handshake 1": {status: 200}} }, Protocol, 1, "somebody pretends"},

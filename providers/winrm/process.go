@@ -31,7 +31,7 @@ type Process struct {
 }
 
 // Send writes b to the standard input, in as many messages as the envelope size asks for, and ends the input when end
-// is true. Nothing is ever sent twice. An error means that it is unknown how much arrived.
+// is true. Nothing reaches the process twice. An error means that it is unknown how much arrived.
 //
 // Sends and Receives take turns on one connection, so a process that writes a lot (Windows holds about 256 KB) before
 // it has read its input waits forever.

@@ -13,7 +13,8 @@
 //     except on loopback.
 //   - Unknown is never success: a cut, a foreign or a clear answer, or an end without an exit code is an error, and
 //     Error.Ran says whether a command may have taken effect.
-//   - A refused credential is not tried again. A Guard makes that hold for a whole fleet.
+//   - A refused credential is not tried again. A Guard makes that hold for a whole fleet until a host has taken it; it
+//     asks again, a few times, where it was taken before.
 //
 // The protocol is MS-WSMV over MS-WSMAN (DMTF DSP0226), sealed as MS-WSMV 2.2.9.1 says.
 package winrm

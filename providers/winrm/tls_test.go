@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/big"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,89 @@ func TestTLSIsVerified(t *testing.T) {
 		var e *Error
 		if !errors.As(err, &e) || e.Class != TLS && e.Class != Unreachable {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// changed makes a certificate for relay01 that differs in one thing.
+func changed(t *testing.T, change func(*x509.Certificate)) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "relay01"}, DNSNames: []string{"relay01"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	change(template)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+}
+
+func TestEachTLSFailureHasItsHint(t *testing.T) {
+	same := func(*x509.Certificate) {}
+	person, _ := certify(t, "operator")
+	for _, c := range []struct {
+		name   string
+		leaf   func(*x509.Certificate)
+		server func(*tls.Config)
+		client func(*Config)
+		hint   string
+	}{
+		{"unknown authority", same, nil, func(c *Config) { c.TLS = nil }, "connect.winrm.caFile"},
+		{"expired", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil, nil, "has expired on"},
+		{"not yet valid", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, nil, nil, "is valid from"},
+		{"another name", same, nil, func(c *Config) { c.Name = "relay02" }, "by a name that its certificate holds"},
+		{"no name", func(c *x509.Certificate) { c.DNSNames = nil }, nil, nil, "in the subject only"},
+		{"not for servers", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, nil, nil, "Server Authentication"},
+		{"old version", same, func(s *tls.Config) { s.MinVersion, s.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, nil, "enable TLS 1.2"},
+		{"no cipher suite", same, func(s *tls.Config) {
+			s.MaxVersion, s.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+		}, func(c *Config) {
+			c.TLS.MaxVersion, c.TLS.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+		}, "no cipher suite in common"},
+		{"client certificate refused", same, func(s *tls.Config) { s.ClientAuth, s.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool() },
+			func(c *Config) { c.Auth, c.Certificate = Certificate, &person }, "certmapping"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			own, roots := changed(t, c.leaf)
+			side := &tls.Config{Certificates: []tls.Certificate{own}}
+			if c.server != nil {
+				c.server(side)
+			}
+			srv := &server{t: t}
+			cfg := sealing(srv.start(side))
+			cfg.HTTPS, cfg.TLS = true, &tls.Config{RootCAs: roots}
+			if c.client != nil {
+				c.client(&cfg)
+			}
+			_, err := Open(t.Context(), cfg)
+			wantClass(t, err, TLS, false)
+			if !strings.Contains(hintOf(err), c.hint) {
+				t.Errorf("%v\nhint %q does not say %q", err, hintOf(err), c.hint)
+			}
+		})
+	}
+	t.Run("plain http on the port", func(t *testing.T) {
+		web := httptest.NewServer(nil)
+		defer web.Close()
+		cfg := sealing(strings.TrimPrefix(web.URL, "http://"))
+		cfg.HTTPS = true
+		_, err := Open(t.Context(), cfg)
+		wantClass(t, err, TLS, false)
+		if !strings.Contains(hintOf(err), "does not speak TLS") {
+			t.Errorf("%v\nhint: %s", err, hintOf(err))
 		}
 	})
 }

@@ -2,18 +2,17 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
-	"meshrotate/state"
+	"meshrotate/reconciler/session"
+	"meshrotate/state/durable"
 )
 
 func (p *program) apply() *cobra.Command {
@@ -38,7 +37,7 @@ run apply again: it looks at what is there and finishes.
 		Example: `  meshrotate apply                       show the plan, ask, do it
   meshrotate apply plan.json             exactly this plan, or nothing
   meshrotate apply --yes                 for machines: do not ask
-  meshrotate apply --only license        one kind of secret`,
+  meshrotate apply --only ` + pad(p.oneKind(), 15) + `one kind of secret`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return reconciler.Hinted(fmt.Errorf("apply takes one saved plan, and was given %d arguments", len(args)), "the document is named with -f FILE")
@@ -67,20 +66,28 @@ run apply again: it looks at what is there and finishes.
 		if err != nil {
 			return err
 		}
+		n.flags = s.flags()
 		defer n.close(cmd.Context())
 		return n.apply(cmd.Context(), saved, yes)
 	}
 	return cmd
 }
 
+// maxSaved bounds a saved plan. Two secrets on ten thousand hosts, the most that a document may name, make 80 MiB.
+const maxSaved = 256 << 20
+
 // readSaved reads the saved plan, nil when none is named. The plan knows for which kinds it was made.
 func readSaved(args []string, s *source) (*reconciler.Saved, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	data, err := os.ReadFile(args[0])
+	data, err := durable.ReadFile(args[0], maxSaved)
 	if err != nil {
-		return nil, reconciler.Hinted(fmt.Errorf("the saved plan: %w", err), "save one with `meshrotate plan --out plan.json`; the document is named with -f")
+		hint := "save one with `meshrotate plan --out plan.json`; the document is named with -f"
+		if errors.Is(err, durable.ErrUnfit) {
+			hint = "a saved plan is a file of at most 256 MiB; save one with `meshrotate plan --out plan.json`"
+		}
+		return nil, reconciler.Hinted(fmt.Errorf("the saved plan: %w", err), hint)
 	}
 	saved, err := reconciler.ReadSaved(data)
 	if err != nil {
@@ -93,61 +100,58 @@ func readSaved(args []string, s *source) (*reconciler.Saved, error) {
 	return saved, nil
 }
 
-// apply takes the lock, looks, and runs the plan.
-func (n *session) apply(ctx context.Context, saved *reconciler.Saved, yes bool) (err error) {
-	run := n.program.runID()
-	by := n.program.user()
-	lease, err := n.live.Lock.Acquire(ctx, state.Holder{Run: run, By: by, Commit: n.document.Origin.Commit})
-	if ctx.Err() != nil && err != nil {
-		return errInterrupted
-	}
-	if err != nil {
-		return fmt.Errorf("nothing was changed: %w", err)
-	}
-	defer func() {
-		// A lease that was lost is somebody else's: what the run did is the news, not this.
-		if e := lease.Release(context.WithoutCancel(ctx)); e != nil && err == nil {
-			err = fmt.Errorf("done, but the lock was not given back: %w", e)
-		}
-	}()
-	_ = lease.Doing(ctx, "looking") // for readers only
+// apply takes the lock, looks, agrees, runs the plan, and reports.
+func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) error {
 	show := n.program.progress()
 	defer show.Close()
-	v, err := n.look(ctx, show)
-	show.Close()
-	if err != nil {
-		return err
+	n.Tell = show.Tell
+	deaf := func() bool { return true }
+	done, err := n.Session.Apply(ctx, func(ctx context.Context, v *session.View, doing func(string)) error {
+		show.Rest()
+		if err := n.agreed(ctx, v, saved, yes, doing); err != nil || v.Plan.Empty() {
+			return err
+		}
+		// Whoever ends the context has made sure before that a second signal kills.
+		deaf = context.AfterFunc(ctx, func() { show.Note(heard(ctx)) })
+		return nil
+	})
+	deaf()
+	show.Close() // from here on only the report is written
+	if done == nil || done.Run == "" && err != nil {
+		return named(ctx, err)
 	}
-	if err := n.agreed(ctx, lease, v, saved, yes); err != nil {
-		return err
+	return n.report(done, err)
+}
+
+// heard is what a person is told whose interrupt has reached a run.
+func heard(ctx context.Context) string {
+	text := interrupted(ctx) + ": ending at the next safe point, with services that are down started first"
+	if ctrlC(ctx) {
+		text += "; Ctrl-C again kills the run"
 	}
-	if v.plan.Empty() {
-		return n.nothingToDo(v)
-	}
-	return n.run(ctx, reconciler.Run{ID: run, By: by + "@" + hostname(), Site: n.live.Site, Ledger: n.live.Ledger, Lease: lease,
-		Plan: v.plan, Parallel: n.parallel, Now: n.program.app.Now})
+	return text
 }
 
 // agreed makes sure that this plan is what was reviewed, or asks.
-func (n *session) agreed(ctx context.Context, lease state.Lease, v *view, saved *reconciler.Saved, yes bool) error {
+func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.Saved, yes bool, doing func(string)) error {
 	if saved != nil {
-		if err := saved.Check(v.plan, v.history); err != nil {
+		if err := saved.Check(v.Plan, v.History); err != nil {
 			return err
 		}
 	}
-	if stuck := blocked(v.plan); stuck != nil {
+	if stuck := session.Stuck(v.Plan); stuck != nil {
 		n.program.explain(v)
-		return fmt.Errorf("nothing was changed: %w", stuckHint(stuck, v.plan))
+		return fmt.Errorf("nothing was changed: %w", stuckHint(stuck, v.Plan))
 	}
-	if saved != nil || v.plan.Empty() {
+	if saved != nil || v.Plan.Empty() {
 		return nil
 	}
 	n.program.explain(v)
 	if yes {
 		return nil
 	}
-	_ = lease.Doing(ctx, "waiting for an answer at the prompt")
-	return n.program.ask(ctx, "Apply this to "+v.plan.Deployment+"?")
+	doing("waiting for an answer at the prompt")
+	return n.program.ask(ctx, "Apply this to "+v.Plan.Deployment+"?")
 }
 
 // stuckHint adds the way around a secret that is stuck.
@@ -160,7 +164,7 @@ func stuckHint(err error, plan *reconciler.Plan) error {
 
 // explain shows the plan to whoever is about to decide, or to read a log. Where standard output holds one report in
 // another format, the plan goes to standard error.
-func (p *program) explain(v *view) {
+func (p *program) explain(v *session.View) {
 	w, style := p.io.Out, p.outStyle()
 	switch p.format {
 	case render.Text:
@@ -170,47 +174,46 @@ func (p *program) explain(v *view) {
 	default:
 		return
 	}
-	_ = render.Write(w, style, render.Plan{Plan: v.plan, Took: v.took})
+	_ = render.Write(w, style, render.Plan{Plan: v.Plan, Took: v.Took})
 	fmt.Fprintln(w)
 }
 
-func (n *session) nothingToDo(v *view) error {
-	return n.program.write(render.OutcomeOf(v.plan, "", 0, reconciler.Outcome{}))
-}
-
-// run applies and reports.
-func (n *session) run(ctx context.Context, run reconciler.Run) error {
-	show := n.program.progress()
-	defer show.Close()
-	show.Expect(run.Plan)
-	run.Tell = show.Tell
-	quiet := context.AfterFunc(ctx, func() {
-		show.Note("interrupted: ending at the next safe point, with services that are down started first; Ctrl-C again kills the run")
-	})
-	defer quiet()
-	began := n.program.app.Now()
-	o := run.Apply(ctx)
-	show.Close()
-	r := render.OutcomeOf(run.Plan, run.ID, n.program.app.Now().Sub(began), o)
+// report says what was done. Late is an error that came after it: the lock was not given back.
+func (n *opened) report(done *session.Applied, late error) error {
+	r := render.OutcomeOf(done.Plan, done.Run, done.Took, done.Outcome).Naming(n.flags)
+	code := exitOf(r)
 	if err := n.program.write(r); err != nil {
-		return &Exit{Code: ExitPartly, Err: err}
+		if code == ExitOK && done.Run != "" {
+			code = ExitPartly // it was changed, and nobody was told
+		}
+		return &Exit{Code: max(code, ExitError), Err: errors.Join(err, late)}
 	}
 	switch {
-	case r.OK:
+	case late != nil && r.Changed():
+		return &Exit{Code: ExitPartly, Err: late} // it was changed: 1 would deny it
+	case late != nil:
+		return late
+	case code == ExitOK:
 		return nil
-	case r.Changed() && n.program.seen():
-		return &Exit{Code: ExitPartly}
+	case n.program.seen():
+		return &Exit{Code: code}
+	}
+	err := done.Outcome.Err
+	if err == nil {
+		err = errors.New(r.Verdict())
+	}
+	return &Exit{Code: code, Err: withHint(err, r.Next)}
+}
+
+// exitOf is the exit code that an outcome deserves.
+func exitOf(r render.Outcome) int {
+	switch {
+	case r.OK:
+		return ExitOK
 	case r.Changed():
-		if o.Err == nil {
-			o.Err = errors.New("applied in part: the report says what is left")
-		}
-		return &Exit{Code: ExitPartly, Err: withHint(o.Err, r.Next)}
-	case o.Err != nil && n.program.seen():
-		return &Exit{Code: ExitError}
-	case o.Err != nil:
-		return withHint(o.Err, r.Next)
+		return ExitPartly
 	default:
-		return errors.New("not everything could be proven")
+		return ExitError
 	}
 }
 
@@ -225,11 +228,6 @@ func withHint(err error, hint string) error {
 		return err
 	}
 	return reconciler.Hinted(err, hint)
-}
-
-// runID names a run: when it began, and a random part.
-func (p *program) runID() string {
-	return p.app.Now().UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
 }
 
 // user is who runs this, as the environment says, or else the system.

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +62,7 @@ func TestSavedPlan(t *testing.T) {
 		{"too late", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(25 * time.Hour) } }, nil, 1,
 			[]string{"the saved plan was good until"}},
 		{"not a plan", func(d *deployment) { _ = os.WriteFile(filepath.Join(d.dir, "p.json"), []byte("{}"), 0o600) }, nil, 1,
-			[]string{"not a plan of format meshrotate.plan/v1"}},
+			[]string{"not a plan of format meshrotate.plan/v2"}},
 		{"with --only", func(*deployment) {}, []string{"--only", "alpha"}, 1, []string{"--only does not go with a saved plan"}},
 		{"another parallelism", func(*deployment) {}, []string{"--parallel", "3"}, 0, []string{"done: 1 secret"}},
 	} {
@@ -104,13 +106,13 @@ func TestFailures(t *testing.T) {
 		texts   []string
 	}{
 		{"undone", func(w *world) { w.Fail = map[string]string{"relay-2.example/verify": "it says nothing"} }, 1, "6", true,
-			[]string{"failed and undone", "relay-2.example: it says nothing", "put back as it was", "undo: taking back"}},
+			[]string{"failed and put back", "relay-2.example: it says nothing", "put back as it was", "undo: taking back"}},
 		{"refused", func(w *world) { w.Down = []string{"relay-2.example"} }, 1, "6", false,
 			[]string{"nothing was changed: alpha word is refused", "hint: bring it back", "[host-unreachable]", "look: failed: relay-2.example"}},
 		{"half undone", func(w *world) {
 			w.Fail = map[string]string{"relay-2.example/verify": "it says nothing"}
 			w.FailUndo = true
-		}, 3, "7", true, []string{"must be looked at again", "the undo failed"}},
+		}, 3, "7", true, []string{"what is live now must be looked at", "the undo failed"}},
 		{"left behind", func(w *world) { w.FailRetire = true }, 3, "7", true, []string{"applied in part", "left behind", "finished hosts are left alone"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,22 +130,30 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestInterrupt ends at a safe point, says so, and gives the lock back.
+// TestInterrupt ends at a safe point, says what interrupted it, and gives the lock back.
 func TestInterrupt(t *testing.T) {
+	ctrlC, term, hangup := errors.New("Ctrl-C"), errors.New("terminated"), errors.New("the terminal hung up")
+	const ending = ": ending at the next safe point, with services that are down started first"
 	for _, c := range []struct {
 		hang  string
+		cause error
 		code  int
 		live  string // of alpha on relay-1
 		texts []string
+		not   string
 	}{
-		{"look", 1, "6", []string{"interrupted while looking; nothing was changed"}},
-		{"im-admin.example/prepare", 1, "6", []string{"interrupted: ending at the next safe point", "cause interrupted during prepare", "everything is as it was before"}},
-		{"prompt", 1, "6", []string{"interrupted at the question; nothing was changed"}},
+		{"look", ctrlC, 1, "6", []string{"interrupted by Ctrl-C while looking; nothing was changed"}, "safe point"},
+		{"look", nil, 1, "6", []string{"interrupted while looking; nothing was changed"}, "Ctrl-C"},
+		{"im-admin.example/prepare", ctrlC, 1, "6", []string{"interrupted by Ctrl-C" + ending + "; Ctrl-C again kills the run", "cause interrupted during prepare: Ctrl-C", "everything is as it was before"}, ""},
+		{"im-admin.example/prepare", term, 1, "6", []string{"terminated" + ending, "cause interrupted during prepare: terminated"}, "Ctrl-C"},
+		{"im-admin.example/prepare", hangup, 1, "6", []string{"the terminal hung up" + ending}, "Ctrl-C"},
+		{"im-admin.example/switch", ctrlC, 3, "7", []string{"interrupted by Ctrl-C" + ending, "cause interrupted before verify: Ctrl-C", "UNKNOWN"}, "DOWN"},
+		{"prompt", ctrlC, 1, "6", []string{"interrupted by Ctrl-C at the question; nothing was changed"}, "safe point"},
 	} {
-		t.Run(c.hang, func(t *testing.T) {
+		t.Run(fmt.Sprint(c.hang, c.cause), func(t *testing.T) {
 			d := deploy(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
 			d.w.Hang, d.w.hung = c.hang, make(chan struct{})
 			answer, args := "", []string{"apply", "--yes"}
 			if c.hang == "prompt" {
@@ -154,9 +164,18 @@ func TestInterrupt(t *testing.T) {
 				case <-d.asked:
 				case <-d.w.hung:
 				}
-				cancel()
+				cancel(c.cause)
+				close(d.w.resume)
 			}()
-			d.run(ctx, answer, args...).expect(t, c.code, c.texts...)
+			d.w.resume = make(chan struct{})
+			r := d.run(ctx, answer, args...)
+			r.expect(t, c.code, c.texts...)
+			if c.not != "" && strings.Contains(r.out+r.err, c.not) {
+				t.Errorf("%q is there:\n%s%s", c.not, r.out, r.err)
+			}
+			if n := strings.Count(r.err, "safe point"); n > 1 {
+				t.Errorf("it is said %d times:\n%s", n, r.err)
+			}
 			if got := d.w.Hosts["relay-1.example"]["alpha"]; got != c.live {
 				t.Errorf("alpha is %s, want %s", got, c.live)
 			}
@@ -165,6 +184,25 @@ func TestInterrupt(t *testing.T) {
 			d.run(t.Context(), "", "apply", "--yes").expect(t, 0)
 			d.run(t.Context(), "", "plan").expect(t, 0, "nothing to do")
 		})
+	}
+}
+
+// TestLateInterrupt interrupts a run again and again at another moment: what is written never overlaps, as -race sees, and
+// nothing follows the report.
+func TestLateInterrupt(t *testing.T) {
+	for i := range 40 {
+		d := deploy(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Duration(i)*500*time.Microsecond, func() { cancel(errors.New("Ctrl-C")) })
+		r := d.run(ctx, "", "apply", "--yes")
+		if strings.Contains(r.err, "error: ") && strings.LastIndex(r.err, "safe point") > strings.Index(r.err, "error: ") {
+			t.Errorf("a note after the end:\n%s", r.err)
+		}
+		if r.code == 0 != strings.Contains(r.out, "done: 1 secret") {
+			t.Errorf("exit code %d:\n%s%s", r.code, r.out, r.err)
+		}
+		d.unlocked(t)
+		cancel(nil)
 	}
 }
 

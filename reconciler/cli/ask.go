@@ -24,7 +24,7 @@ func (p *program) ask(ctx context.Context, question string) error {
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(p.io.Err)
-		return errors.New("interrupted at the question; nothing was changed")
+		return errors.New(interrupted(ctx) + " at the question; nothing was changed")
 	case a := <-answer:
 		if a != "yes" {
 			return errors.New("not confirmed; nothing was changed")

@@ -4,9 +4,10 @@
 // Reports go to standard output, everything else to standard error. The exit codes mean the same for every verb:
 //
 //	0  nothing to do, or done
-//	1  an error; nothing was changed, or everything was put back
+//	1  an error; nothing was changed, or everything was put back as it was
 //	2  changes are pending
-//	3  applied in part: what is left is said, and how to go on
+//	3  something was changed and not everything is proven, or something is down or left behind: what, and how to go on,
+//	   is said
 package cli
 
 import (
@@ -42,8 +43,8 @@ type App struct {
 	// Open makes the deployment ready to be looked at and changed. It may connect when it is first needed. The
 	// document's policy says how many hosts at once. Need says what for.
 	Open func(ctx context.Context, d *specs.Deployment, need Need) (*Live, error)
-	// OpenState opens the ledger and the lock alone, for verbs that need no hosts.
-	OpenState func(ctx context.Context, d *specs.Deployment) (state.Ledger, state.Lock, error)
+	// OpenState opens what is remembered alone, for verbs that need no hosts.
+	OpenState func(ctx context.Context, d *specs.Deployment) (state.State, error)
 	// Commands are further verbs: lab, demo, bench. It may be nil.
 	Commands func(io Stdio) []*cobra.Command
 	// Now is the clock; nil is time.Now.
@@ -61,9 +62,8 @@ type Need struct {
 
 // Live is an open deployment.
 type Live struct {
-	Site   reconciler.Site
-	Ledger state.Ledger
-	Lock   state.Lock
+	Site  reconciler.Site
+	State state.State
 }
 
 // Exit is an error that ends the program with a code of its own. Err is printed when it is not nil.

@@ -27,15 +27,15 @@ Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 		if err != nil {
 			return err
 		}
-		r := render.StatusOf(v.plan, v.history, v.took, s.host).Drift()
+		r := render.StatusOf(v.Plan, v.History, v.Took, s.host).Drift()
 		if err := p.write(r); err != nil {
 			return err
 		}
 		switch {
 		case r.Drifted:
-			return &Exit{Code: ExitPending, Err: p.stuck(v.plan)}
+			return &Exit{Code: ExitPending, Err: p.stuck(v.Plan)}
 		case r.Unknown:
-			return p.stuck(v.plan)
+			return p.stuck(v.Plan)
 		}
 		return nil
 	}

@@ -22,13 +22,13 @@ func (p *program) history() *cobra.Command {
 how it was proven, how long what was down. No host is contacted. As JSON the
 oldest is first.`,
 		Example: `  meshrotate history
-  meshrotate history --since 90d --secret relaykey
+  meshrotate history --since 90d --secret ` + p.oneKind() + `
   meshrotate history --since 2026-01-01 -o markdown`,
 		Args: noArgs,
 	}
 	s := p.documentFlags(cmd)
 	cmd.Flags().StringVar(&since, "since", "", "only what began since then: 90d, 12h, or 2026-01-31")
-	cmd.Flags().StringVar(&secret, "secret", "", "only this secret, as the ledger names it: relaykey")
+	cmd.Flags().StringVar(&secret, "secret", "", "only this secret, as the ledger names it: "+p.oneKind())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		from, err := parseSince(since, p.app.Now())
 		if err != nil {
@@ -38,11 +38,11 @@ oldest is first.`,
 		if err != nil {
 			return err
 		}
-		ledger, _, err := p.app.OpenState(cmd.Context(), d)
+		remembered, err := p.app.OpenState(cmd.Context(), d)
 		if err != nil {
 			return fmt.Errorf("open the state of %s: %w", d.Name, err)
 		}
-		entries, err := ledger.Entries(cmd.Context())
+		entries, err := remembered.Ledger.Entries(cmd.Context())
 		if err != nil {
 			return fmt.Errorf("read the ledger of %s: %w", d.Name, err)
 		}

@@ -1,51 +1,38 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/reconciler"
-	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/session"
 	"meshrotate/specs"
-	"meshrotate/state"
 )
 
-// session is an open deployment with its rotations.
-type session struct {
-	program   *program
-	document  *specs.Deployment
-	rotations []reconciler.Rotation
-	only      []string // kinds, sorted; nil is all
-	parallel  int
-	live      *Live
-}
-
-// view is what a look found, and what follows from it.
-type view struct {
-	plan    *reconciler.Plan
-	history state.History
-	took    time.Duration
+// opened is an open deployment, for one verb.
+type opened struct {
+	*session.Session
+	program *program
+	flags   string // that name the document again
 }
 
 // open loads the document and opens the deployment. The caller closes it.
-func (p *program) open(ctx context.Context, s *source, need Need) (*session, error) {
+func (p *program) open(ctx context.Context, s *source, need Need) (*opened, error) {
 	d, err := p.load(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	n := &session{program: p, document: d, parallel: s.parallel}
-	if n.only, err = p.chosen(s.only); err != nil {
+	only, err := p.chosen(s.only)
+	if err != nil {
 		return nil, err
 	}
 	if s.host, err = hostOf(d, s.host); err != nil {
 		return nil, err
 	}
-	if n.rotations, err = p.rotations(d, n.only); err != nil {
+	rotations, err := session.RotationsOf(p.app.Kinds, d, only)
+	if err != nil {
 		return nil, err
 	}
 	tuned := *d // the plan is bound to the document as it is written
@@ -54,17 +41,17 @@ func (p *program) open(ctx context.Context, s *source, need Need) (*session, err
 		return nil, reconciler.Hinted(fmt.Errorf("--parallel is %d", s.parallel), "give a number of hosts, from 1 on")
 	case s.parallel > 0:
 		tuned.Policy.Parallel = s.parallel
-	default:
-		n.parallel = d.Policy.Parallel
 	}
-	if n.live, err = p.app.Open(ctx, &tuned, need); err != nil {
+	live, err := p.app.Open(ctx, &tuned, need)
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.Name, err)
 	}
-	return n, nil
+	return &opened{program: p, Session: &session.Session{Document: d, Rotations: rotations, Only: only, Site: live.Site, State: live.State,
+		By: p.user() + "@" + hostname(), Parallel: s.parallel, Now: p.app.Now}}, nil
 }
 
 // close ends all connections, also when the run was interrupted.
-func (n *session) close(ctx context.Context) { n.live.Site.Close(context.WithoutCancel(ctx)) }
+func (n *opened) close(ctx context.Context) { n.Site.Close(context.WithoutCancel(ctx)) }
 
 // chosen are the kinds that --only names, sorted. A kind may be named as the document names it.
 func (p *program) chosen(names []string) ([]string, error) {
@@ -115,57 +102,8 @@ func hostOf(d *specs.Deployment, name string) (string, error) {
 	}
 }
 
-// rotations are what the document asks for, of all kinds or of some.
-func (p *program) rotations(d *specs.Deployment, only []string) ([]reconciler.Rotation, error) {
-	var all []reconciler.Rotation
-	for _, k := range p.app.Kinds {
-		spec, declared := d.Secrets[k.Section.Key]
-		if !declared || (len(only) > 0 && !slices.Contains(only, k.Name)) {
-			continue
-		}
-		rotations, err := k.New(d, spec)
-		if err != nil {
-			return nil, fmt.Errorf("%s: secrets.%s: %w", d.Origin.File, k.Section.Key, err)
-		}
-		all = append(all, rotations...)
-	}
-	return all, nil
-}
-
-var errInterrupted = errors.New("interrupted while looking; nothing was changed")
-
-// look looks at the deployment and plans. It writes nothing.
-func (n *session) look(ctx context.Context, show *render.Progress) (*view, error) {
-	began := n.program.app.Now()
-	entries, err := n.live.Ledger.Entries(ctx)
-	if ctx.Err() != nil {
-		return nil, errInterrupted
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger of %s: %w", n.document.Name, err)
-	}
-	v := &view{history: state.NewHistory(entries)}
-	tell := func(e reconciler.Event) {
-		if ctx.Err() == nil { // an interrupt is nobody's failure
-			show.Tell(e)
-		}
-	}
-	seen := reconciler.Observe(ctx, n.live.Site, n.rotations, tell)
-	if ctx.Err() != nil {
-		return nil, errInterrupted
-	}
-	now := n.program.app.Now()
-	v.took = now.Sub(began)
-	v.plan, err = reconciler.MakePlan(n.document, n.rotations, reconciler.Input{Seen: seen, History: v.history, Now: now})
-	if err != nil {
-		return nil, fmt.Errorf("plan %s: %w", n.document.Name, err)
-	}
-	v.plan.Only = n.only
-	return v, nil
-}
-
 // survey opens, looks and closes: all that plan, drift and status do with the hosts.
-func (p *program) survey(ctx context.Context, s *source, need Need) (*view, *session, error) {
+func (p *program) survey(ctx context.Context, s *source, need Need) (*session.View, *opened, error) {
 	n, err := p.open(ctx, s, need)
 	if err != nil {
 		return nil, nil, err
@@ -173,36 +111,18 @@ func (p *program) survey(ctx context.Context, s *source, need Need) (*view, *ses
 	defer n.close(ctx)
 	show := p.progress()
 	defer show.Close()
-	v, err := n.look(ctx, show)
-	return v, n, err
+	n.Tell = show.Tell
+	v, err := n.Look(ctx)
+	return v, n, named(ctx, err)
 }
 
 // stuck is blocked at the end of a verb that has written its report: a person who has it before the eyes is not told
 // everything twice.
 func (p *program) stuck(plan *reconciler.Plan) error {
-	err := blocked(plan)
+	err := session.Stuck(plan)
 	if err == nil || !p.seen() {
 		return err
 	}
 	first := plan.Blocked()[0]
 	return fmt.Errorf("%s is %s: the report above says why, and what to do", first.Title, first.Status)
-}
-
-// blocked is the error about secrets that a guard refuses or that nobody could look at, nil without any. The plan says
-// the rest.
-func blocked(plan *reconciler.Plan) error {
-	stuck := plan.Blocked()
-	if len(stuck) == 0 {
-		return nil
-	}
-	text, hint := stuck[0].Title+" is "+string(stuck[0].Status), "the plan says why"
-	i := slices.IndexFunc(stuck[0].Findings, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
-	if i >= 0 {
-		text += ": " + stuck[0].Findings[i].Text
-		hint = cmp.Or(stuck[0].Findings[i].Hint, hint)
-	}
-	if more := len(stuck) - 1; more > 0 {
-		text += fmt.Sprintf("; and %d more secrets are refused or unknown", more)
-	}
-	return reconciler.Hinted(errors.New(text), hint)
 }

@@ -51,8 +51,8 @@ func deploy(t *testing.T) *deployment {
 	must(t, d.w.save())
 	must(t, os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(document), 0o600))
 	d.app.Open = func(context.Context, *specs.Deployment, cli.Need) (*cli.Live, error) {
-		s, err := file.Open(filepath.Join(d.dir, ".meshrotate"))
-		return &cli.Live{Site: d.w, Ledger: s, Lock: s}, err
+		s, err := openState(filepath.Join(d.dir, ".meshrotate"))
+		return &cli.Live{Site: d.w, State: s}, err
 	}
 	return d
 }

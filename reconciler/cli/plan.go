@@ -1,7 +1,13 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -33,23 +39,28 @@ again and refuses when anything that the plan was made from has changed.
 	cmd.Flags().StringVar(&out, "out", "", "save the whole plan as JSON in this file, for apply")
 	_ = cmd.MarkFlagFilename("out", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if out != "" {
+			if err := checkOut(out); err != nil {
+				return fmt.Errorf("%w; no host was contacted", err)
+			}
+		}
 		v, _, err := p.survey(cmd.Context(), s, Need{Bound: out != ""})
 		if err != nil {
 			return err
 		}
 		if out != "" {
-			if err := save(out, v.plan); err != nil {
+			if err := save(out, v.Plan); err != nil {
 				return err
 			}
 		}
-		r := render.Plan{Plan: v.plan, Took: v.took, SavedTo: out, Host: s.host}
-		if len(v.plan.Blocked()) == 0 {
+		r := render.Plan{Plan: v.Plan, Took: v.Took, SavedTo: out, Host: s.host}
+		if len(v.Plan.Blocked()) == 0 {
 			r.Next = s.apply(out)
 		}
 		if err := p.write(r); err != nil {
 			return err
 		}
-		return p.pending(v.plan)
+		return p.pending(v.Plan)
 	}
 	return cmd
 }
@@ -66,12 +77,60 @@ func (s *source) apply(saved string) string {
 	return c
 }
 
+// checkOut says why a plan cannot be saved under this name, or nil. A device or a pipe is not replaced by a file; who wants
+// the plan there has -o json.
+func checkOut(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("save the plan: %s is a link to nothing", path)
+		}
+		if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
+			return fmt.Errorf("save the plan: there is no folder %s", filepath.Dir(path))
+		}
+		return nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("save the plan: %w", err)
+	case info.IsDir():
+		return fmt.Errorf("save the plan: %s is a folder", path)
+	case !info.Mode().IsRegular():
+		return reconciler.Hinted(fmt.Errorf("save the plan: %s is not a regular file", path),
+			"name a file; `meshrotate plan -o json` writes the plan to standard output")
+	case info.Size() > 0 && !holdsPlan(path):
+		return reconciler.Hinted(fmt.Errorf("save the plan: %s is there, and is no saved plan: it is not overwritten", path),
+			"name another file, or remove this one")
+	}
+	return nil
+}
+
+// holdsPlan says that a file begins as a saved plan does. Nothing else is overwritten by one, the document least of all.
+func holdsPlan(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, 256)
+	n, _ := io.ReadFull(f, head) // a short file is a short file
+	return bytes.Contains(head[:n], []byte(`"meshrotate.plan/`))
+}
+
 // save writes the plan as JSON, for the owner alone: it holds no value, but it is a map of the deployment.
 func save(path string, plan *reconciler.Plan) error {
 	data, err := render.Marshal(render.Plan{Plan: plan})
 	if err == nil {
-		err = durable.Replace(path, data)
+		err = checkOut(path) // it may have changed meanwhile
 	}
+	if err != nil {
+		return err
+	}
+	// A link stays one: /dev/stdout is such, and who has one wants the plan where it leads.
+	if real, e := filepath.EvalSymlinks(path); e == nil {
+		path = real
+	}
+	err = durable.Replace(path, data)
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}

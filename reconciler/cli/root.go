@@ -27,7 +27,7 @@ Every verb reads meshrotate.yaml here, or -f FILE, or a Git revision (--repo,
 
 const exitCodes = `
 Exit codes: 0 nothing to do, or done · 1 an error · 2 changes are pending ·
-3 applied in part`
+3 applied in part: the report says what is down, what is left, what to do`
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{

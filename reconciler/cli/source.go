@@ -63,6 +63,16 @@ func (p *program) kindNames() []string {
 	return names
 }
 
+// oneKind is a kind for an example.
+func (p *program) oneKind() string {
+	if names := p.kindNames(); len(names) > 0 {
+		return names[0]
+	}
+	return "KIND"
+}
+
+func pad(s string, n int) string { return s + strings.Repeat(" ", max(2, n-len(s))) }
+
 // load reads the document. It contacts no host; only a remote repository is contacted.
 func (p *program) load(ctx context.Context, s *source) (*specs.Deployment, error) {
 	if s.repo == "" && (s.ref != "" || s.path != "") {

@@ -27,8 +27,8 @@ what is in the way on which host, and who is changing the deployment now.
 		if err != nil {
 			return err
 		}
-		r := render.StatusOf(v.plan, v.history, v.took, s.host)
-		holder, held, err := n.live.Lock.Current(cmd.Context())
+		r := render.StatusOf(v.Plan, v.History, v.Took, s.host)
+		holder, held, err := n.State.Lock.Current(cmd.Context())
 		if err != nil {
 			return fmt.Errorf("look at the lock: %w", err)
 		}
@@ -38,7 +38,7 @@ what is in the way on which host, and who is changing the deployment now.
 		if err := p.write(r); err != nil {
 			return err
 		}
-		return p.pending(v.plan)
+		return p.pending(v.Plan)
 	}
 	return cmd
 }

@@ -48,10 +48,11 @@ takes it over.`,
 		if err != nil {
 			return err
 		}
-		_, lock, err := p.app.OpenState(ctx, d)
+		remembered, err := p.app.OpenState(ctx, d)
 		if err != nil {
 			return fmt.Errorf("open the state of %s: %w", d.Name, err)
 		}
+		lock := remembered.Lock
 		h, held, err := lock.Current(ctx)
 		if err != nil {
 			return fmt.Errorf("look at the lock: %w", err)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/session"
 )
 
 func (p *program) validate() *cobra.Command {
@@ -28,7 +29,7 @@ Exit codes: 0 valid · 1 not valid`,
 		}
 		secrets := []render.Declared{}
 		for _, k := range p.app.Kinds {
-			rotations, err := p.rotations(d, []string{k.Name})
+			rotations, err := session.RotationsOf(p.app.Kinds, d, []string{k.Name})
 			if err != nil {
 				return err
 			}

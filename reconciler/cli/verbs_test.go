@@ -115,7 +115,7 @@ func TestJSON(t *testing.T) {
 		keys []string
 	}{
 		{[]string{"validate"}, 0, []string{"format", "valid", "secrets"}},
-		{[]string{"plan"}, 2, []string{"format", "digest", "changes", "steps", "seen"}},
+		{[]string{"plan"}, 2, []string{"format", "digest", "changes", "rounds", "seen"}},
 		{[]string{"status"}, 2, []string{"format", "secrets", "drifted"}},
 		{[]string{"drift"}, 2, []string{"format", "secrets", "drifted"}},
 		{[]string{"apply", "--yes"}, 0, []string{"format", "ok", "secrets", "next"}},

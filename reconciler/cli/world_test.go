@@ -27,7 +27,7 @@ type world struct {
 	Hosts map[string]map[string]string `json:"hosts"`
 	// Down are hosts that do not answer.
 	Down []string `json:"down,omitempty"`
-	// Fail is "host/phase" → error text.
+	// Fail is "host/phase" or "host/key" → error text, on the way forward.
 	Fail map[string]string `json:"fail,omitempty"`
 	// Hang is "host/phase": it waits until the run is interrupted.
 	Hang string `json:"hang,omitempty"`
@@ -39,6 +39,10 @@ type world struct {
 	path string
 	mu   sync.Mutex
 	hung chan struct{} // closed when Hang was reached; may be nil
+	once sync.Once
+
+	// resume ends a hang in the switch, which no interrupt ends.
+	resume chan struct{}
 }
 
 func readWorld(path string) (*world, error) {
@@ -60,8 +64,8 @@ func (w *world) save() error {
 
 // app is a program whose kinds are alpha and beta, on the world beside the document.
 func app() cli.App {
-	state := func(d *specs.Deployment) (*file.Store, error) {
-		return file.Open(filepath.Join(d.Origin.Dir, d.State.Dir))
+	remembered := func(d *specs.Deployment) (state.State, error) {
+		return openState(filepath.Join(d.Origin.Dir, d.State.Dir))
 	}
 	return cli.App{
 		Version: "v0.0.0-test",
@@ -71,20 +75,17 @@ func app() cli.App {
 			if err != nil {
 				return nil, err
 			}
-			s, err := state(d)
-			return &cli.Live{Site: w, Ledger: s, Lock: s}, err
+			s, err := remembered(d)
+			return &cli.Live{Site: w, State: s}, err
 		},
-		OpenState: func(_ context.Context, d *specs.Deployment) (l ledger, k lock, err error) {
-			s, err := state(d)
-			return s, s, err
-		},
+		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) { return remembered(d) },
 	}
 }
 
-type (
-	ledger = state.Ledger
-	lock   = state.Lock
-)
+func openState(dir string) (state.State, error) {
+	s, err := file.Open(dir)
+	return state.State{Ledger: s, Lock: s, Salt: s, Values: s}, err
+}
 
 // fakeSpec is the declared part of a secret.
 type fakeSpec struct {
@@ -102,7 +103,7 @@ func kind(name string) reconciler.Kind {
 	}
 }
 
-// fake rotates one word on every host.
+// fake rotates one word on every host. That relay-2 does not start is its own trouble.
 type fake struct {
 	d    *specs.Deployment
 	spec *fakeSpec
@@ -142,29 +143,46 @@ func (f fake) Plan(in reconciler.Input) reconciler.Change {
 	case len(todo) > 0:
 		c.Status, c.Reason = reconciler.Rotate, fmt.Sprintf("%d hosts have another word", len(todo))
 		f.steps(&c, todo)
+	default:
+		if _, pending := in.History.Pending(f.ref.Name, f.ref.Version); pending {
+			c.Status, c.Reason = reconciler.Rotate, "an earlier run ended before the proof"
+			c.Rounds = []reconciler.Round{{Steps: f.proofs(f.d.AllHosts())}}
+		}
 	}
 	return c
 }
 
-func (f fake) steps(c *reconciler.Change, todo []string) {
-	for _, h := range todo {
-		add := func(p reconciler.Phase, key, to string, undo *op) {
-			s := reconciler.Step{Phase: p, Op: op{Host: h, Does: key, Secret: f.ref.Name, To: to}}
-			if undo != nil {
-				s.Undo = *undo
-			}
-			c.Steps = append(c.Steps, s)
-		}
-		add(reconciler.Prepare, "stage "+f.ref.Name, "", nil)
-		add(reconciler.Stop, "stop service", "", &op{Host: h, Does: "start service"})
-		add(reconciler.Edit, "swap "+f.ref.Name, f.ref.Version, &op{Host: h, Does: "restore " + f.ref.Name, Secret: f.ref.Name, To: c.Before})
-		add(reconciler.Start, "start service", "", &op{Host: h, Does: "stop service"})
-		add(reconciler.Verify, "prove "+f.ref.Name, "", nil)
-		add(reconciler.Retire, "discard "+f.ref.Name, "", nil)
+func (f fake) proofs(hosts []string) (steps []reconciler.Step) {
+	for _, h := range hosts {
+		steps = append(steps, reconciler.Step{Phase: reconciler.Verify, Back: reconciler.Nothing(),
+			Op: op{Host: h, Does: "prove " + f.ref.Name, Secret: f.ref.Name, Say: reconciler.Phrase{Do: "the new word on", Who: h, Noun: "host"}}})
 	}
-	c.Lines = []reconciler.Line{{Phase: "switch", Text: fmt.Sprintf("swap the word on %d hosts", len(todo))}}
+	return steps
+}
+
+func (f fake) steps(c *reconciler.Change, todo []string) {
+	var steps []reconciler.Step
+	word, noWay := f.ref.Name, strings.HasPrefix(f.spec.Version, "dead-")
+	for _, h := range todo {
+		do := func(key, says, to string) op {
+			return op{Host: h, Does: key, Secret: word, To: to, Say: reconciler.Phrase{Do: says, Who: h, Noun: "host"}}
+		}
+		id := func(o op) string { return reconciler.StepID(reconciler.Switch, o) }
+		stop, start := do("stop service", "stop", ""), do("start service", "start", "")
+		swap, restore := do("swap "+word, "replace the word", f.ref.Version), do("restore "+word, "put the word back", c.Before)
+		swapped := reconciler.Step{Phase: reconciler.Switch, Op: swapOp{swap}, Back: reconciler.Way(restore), After: []string{id(stop)}}
+		if noWay {
+			swapped.Back = reconciler.Never("the old word is dead")
+		}
+		steps = append(steps,
+			reconciler.Step{Phase: reconciler.Prepare, Op: do("stage "+word, "stage on", ""), Back: reconciler.Nothing()},
+			reconciler.Step{Phase: reconciler.Switch, Op: stop, Back: reconciler.Way(start)},
+			swapped,
+			reconciler.Step{Phase: reconciler.Switch, Op: start, Back: reconciler.Way(stop), After: []string{id(swap), id(restore)}, Alone: strings.HasPrefix(h, "relay-2")},
+			reconciler.Step{Phase: reconciler.Retire, Op: do("discard "+word, "forget the old word", ""), Back: reconciler.Nothing(), Alone: true})
+	}
+	c.Rounds = []reconciler.Round{{Steps: append(steps, f.proofs(todo)...)}}
 	c.Outages = []state.Outage{{What: "service", Predicted: 2, Members: todo}}
-	c.Undo, c.Proof = "the word as it was", "every host says it"
 }
 
 type read struct{ host, secret string }
@@ -187,7 +205,22 @@ type op struct {
 	Does   string `json:"does"`
 	Secret string `json:"secret,omitempty"`
 	To     string `json:"to,omitempty"`
+
+	Say reconciler.Phrase `json:"-"`
 }
+
+func (o op) Kind() string {
+	verb, _, _ := strings.Cut(o.Does, " ")
+	return verb
+}
+
+func (o op) Says() reconciler.Phrase { return o.Say }
+
+// swapOp is an op that makes the word live.
+type swapOp struct{ op }
+
+func (f swapOp) Swaps() string                              { return f.Secret }
+func (f swapOp) Merge(reconciler.Op) (reconciler.Op, error) { return f, nil }
 
 func (o op) Target() reconciler.Target {
 	return reconciler.Target{Kind: reconciler.HostTarget, Name: o.Host}
@@ -229,11 +262,18 @@ func (w *world) Do(ctx context.Context, t reconciler.Target, steps []reconciler.
 		if w.Hang == at {
 			w.wait(ctx)
 		}
-		if text := w.Fail[at]; text != "" {
+		text := w.Fail[at]
+		if text == "" {
+			text = w.Fail[t.Name+"/"+s.Op.Key()]
+		}
+		if text != "" && !s.Undoes() {
 			reports[i] = reconciler.Report{Outcome: state.Failed, Err: errors.New(t.Name + ": " + text)}
 			break
 		}
-		o := s.Op.(op)
+		o, ok := s.Op.(op)
+		if !ok {
+			o = s.Op.(swapOp).op
+		}
 		if w.FailUndo && strings.HasPrefix(o.Does, "restore ") || w.FailRetire && t.Name == "relay-2.example" && s.Phase == reconciler.Retire {
 			reports[i] = reconciler.Report{Outcome: state.Failed, Err: fmt.Errorf("%s: %s: disk full", t.Name, o.Does)}
 			break
@@ -266,9 +306,13 @@ func (w *world) do(o op) reconciler.Report {
 
 func (w *world) wait(ctx context.Context) {
 	if w.hung != nil {
-		close(w.hung)
+		w.once.Do(func() { close(w.hung) })
 	}
-	<-ctx.Done()
+	if ctx.Done() == nil {
+		<-w.resume
+	} else {
+		<-ctx.Done()
+	}
 }
 
 func (w *world) Close(context.Context) {}

@@ -7,7 +7,8 @@ import (
 	"meshrotate/state"
 )
 
-// History is the ledger as a change-log, format "meshrotate.history/v1".
+// History is the ledger as a change-log, format "meshrotate.history/v2". Each rotation's outcome is "started" while there is no
+// other, or its ending: "proven", "back", "ahead" or "unknown".
 type History struct {
 	Format     string `json:"format"`
 	Deployment string `json:"deployment"`
@@ -20,18 +21,30 @@ func HistoryOf(deployment string, rotations []state.Rotation) History {
 	if rotations == nil {
 		rotations = []state.Rotation{}
 	}
-	return History{Format: "meshrotate.history/v1", Deployment: deployment, Rotations: rotations}
+	return History{Format: "meshrotate.history/v2", Deployment: deployment, Rotations: rotations}
 }
 
 func (h History) value() any { return h }
 
-// outcomes are the words and colours of how a rotation ended.
-var outcomes = map[state.Outcome][2]string{
-	state.Started: {"no outcome yet: under way, or cut off", yellow},
-	state.Done:    {"done", green},
-	state.Failed:  {"FAILED", red},
-	state.Undone:  {"undone", yellow},
-	state.Unknown: {"no outcome: cut off, a later run took over", yellow},
+// ended says how a rotation ended and how long it took, in words and in a colour.
+func ended(r state.Rotation) (words, style string) {
+	switch r.Outcome {
+	case state.Started:
+		return "no outcome yet: under way, or cut off", yellow
+	case state.Proven:
+		return "proven" + lasted(r), green
+	case state.Back:
+		return "put back as it was" + lasted(r), yellow
+	case state.Ahead:
+		return "AHEAD" + lasted(r) + ": not proven, and no way back; the next run goes on from there", red
+	case state.Unknown:
+		if r.Ended.IsZero() {
+			return "no outcome: cut off, a later run took over", yellow
+		}
+		return "UNKNOWN" + lasted(r) + ": it stopped where it was", red
+	default: // of another version of this program
+		return string(r.Outcome) + lasted(r), yellow
+	}
 }
 
 // text has the newest first: that is what people look for.
@@ -53,8 +66,8 @@ func (h History) rotation(p *page, r state.Rotation) {
 	if at.IsZero() {
 		at = r.Ended
 	}
-	o := outcomes[r.Outcome]
-	p.hang(o[1], moment(at), 22, r.Secret+" "+versions(r.Before, r.Version)+"  "+o[0]+lasted(r))
+	words, style := ended(r)
+	p.hang(style, moment(at), 22, r.Secret+" "+versions(r.Before, r.Version)+"  "+words)
 	who := []string{}
 	for _, w := range [][2]string{{"by ", r.By}, {"commit ", commit(r.Commit)}, {"plan ", digest(r.Plan)}, {"run ", r.Run}} {
 		if w[1] != "" {
@@ -63,7 +76,7 @@ func (h History) rotation(p *page, r state.Rotation) {
 	}
 	p.under(22, strings.Join(who, ", "))
 	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", measured(r.Outages)}, {"left", hostList(r.Left)}} {
-		if r.Outcome == state.Done && l[0] == "said" {
+		if r.Outcome == state.Proven && l[0] == "said" {
 			l[0] = "proof"
 		}
 		if l[1] != "" {
@@ -83,7 +96,7 @@ func lasted(r state.Rotation) string {
 func measured(all []state.Outage) string {
 	var parts []string
 	for _, o := range fleetOutages(all) {
-		parts = append(parts, o.What+" "+seconds(o.Measured)+" ("+seconds(o.Predicted)+" predicted)")
+		parts = append(parts, o.What+" "+lastedFor(o)+" ("+seconds(o.Predicted)+" predicted)")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -99,7 +112,8 @@ func (h History) markdown(m *mark) {
 		if at.IsZero() {
 			at = r.Ended
 		}
-		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(outcomes[r.Outcome][0]+lasted(r)),
+		words, _ := ended(r)
+		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(words),
 			md(clip(measured(r.Outages), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
 			m.end("\n_Older ones have no room here: `-o json` has all._\n")
 			return

@@ -20,6 +20,7 @@ type htmlPage struct {
 	// Summary is what happens, About what it was made of.
 	Summary, About string
 	Secrets        []htmlSecret
+	Why            string // what that column of the secrets tells
 	Phases         []htmlPhase
 	Hosts          []htmlHost
 	Legend         []htmlHost
@@ -45,15 +46,20 @@ type htmlWork struct {
 type htmlHost struct{ Mark, Class, Name, Title string }
 
 // writeHTML writes one page without scripts and without anything from elsewhere. A plan has its timeline and its fleet;
+// an outcome its endings;
 // every report has its text.
 func writeHTML(w io.Writer, r Report) error {
 	var b bytes.Buffer
 	r.text(&page{w: &b, width: 100})
 	h := htmlPage{Title: "meshrotate", Text: b.String()}
-	if p, ok := r.(Plan); ok {
-		h.Title = Safe(p.Deployment)
-		h.Summary, h.About, h.Secrets = Safe(p.summary()), Safe(p.origin()), p.secrets()
-		h.Phases, h.Hosts, h.Legend = phases(p.Steps), cells(p.Plan), legend()
+	switch r := r.(type) {
+	case Plan:
+		h.Title, h.Why = Safe(r.Deployment), "why"
+		h.Summary, h.About, h.Secrets = Safe(r.summary()), Safe(r.origin()), r.secrets()
+		h.Phases, h.Hosts, h.Legend = phases(r.Rounds), cells(r.Plan), legend()
+	case Outcome:
+		h.Title, h.Why = Safe(r.Deployment), "how it ended"
+		h.Summary, h.About, h.Secrets = Safe(r.Verdict()), Safe(r.origin()), r.secrets()
 	}
 	t, err := template.New("page").Parse(pageHTML)
 	if err != nil {
@@ -65,35 +71,37 @@ func writeHTML(w io.Writer, r Report) error {
 // maxDoes is how many kinds of work a phase of the timeline lists.
 const maxDoes = 8
 
-// phases is the timeline. The three phases of the switch are three bars.
-func phases(steps []reconciler.Step) []htmlPhase {
+// phases is the timeline, round by round.
+func phases(rounds []reconciler.Round) []htmlPhase {
 	var all []htmlPhase
-	targets := map[reconciler.Target]bool{}
-	var last reconciler.Phase = -1
-	for _, s := range steps {
-		if s.Phase != last {
-			last = s.Phase
-			clear(targets)
-			name := s.Phase.String()
-			if extra := map[reconciler.Phase]string{reconciler.Stop: "stop", reconciler.Edit: "replace", reconciler.Start: "start"}[s.Phase]; extra != "" {
-				name += ": " + extra
+	for i, r := range rounds {
+		targets := map[reconciler.Target]bool{}
+		var last reconciler.Phase = -1
+		for _, s := range r.Steps {
+			if s.Phase != last {
+				last = s.Phase
+				clear(targets)
+				all = append(all, htmlPhase{Name: phaseName(i, s.Phase)})
 			}
-			all = append(all, htmlPhase{Name: name})
-		}
-		p := &all[len(all)-1]
-		targets[s.Op.Target()] = true
-		p.Targets = len(targets)
-		what := Safe(short(s.Op.Key()))
-		i := slices.IndexFunc(p.Does, func(w htmlWork) bool { return w.What == what })
-		if i < 0 && len(p.Does) < maxDoes {
-			i = len(p.Does)
-			p.Does = append(p.Does, htmlWork{What: what})
-		}
-		if i >= 0 {
-			p.Does[i].Times++
+			p := &all[len(all)-1]
+			targets[s.Op.Target()] = true
+			p.Targets = len(targets)
+			p.add(Safe(short(s.Op.Key())))
 		}
 	}
 	return all
+}
+
+// add counts a work, as far as there is room for its kind.
+func (p *htmlPhase) add(what string) {
+	i := slices.IndexFunc(p.Does, func(w htmlWork) bool { return w.What == what })
+	if i < 0 && len(p.Does) < maxDoes {
+		i = len(p.Does)
+		p.Does = append(p.Does, htmlWork{What: what})
+	}
+	if i >= 0 {
+		p.Does[i].Times++
+	}
 }
 
 // short is what an op does, with the last two parts of its path: the product has several files of one name.
@@ -135,10 +143,12 @@ func (r Plan) secrets() []htmlSecret {
 
 // cells is the fleet, one cell for each host in the plan's order.
 func cells(p *reconciler.Plan) []htmlHost {
-	does := map[string][]string{}
-	for _, s := range p.Steps {
-		t := s.Op.Target()
-		does[t.Name] = append(does[t.Name], s.Phase.String()+": "+Safe(s.Op.Key()))
+	does := map[reconciler.Target][]string{}
+	for i, r := range p.Rounds {
+		for _, s := range r.Steps {
+			t := s.Op.Target()
+			does[t] = append(does[t], phaseName(i, s.Phase)+": "+Safe(s.Op.Key()))
+		}
 	}
 	var all []htmlHost
 	for _, h := range p.Seen {
@@ -147,7 +157,7 @@ func cells(p *reconciler.Plan) []htmlHost {
 		}
 		c := htmlHost{Mark: "=", Class: "same", Name: Safe(h.Target.Name)}
 		title := []string{c.Name + ": " + string(h.Reach)}
-		switch steps := does[h.Target.Name]; {
+		switch steps := does[h.Target]; {
 		case h.Reach != reconciler.Reached:
 			c.Mark, c.Class = "?", "lost"
 		case len(steps) > 0:

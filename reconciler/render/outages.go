@@ -1,19 +1,35 @@
 package render
 
-import "meshrotate/state"
+import (
+	"slices"
+	"time"
+
+	"meshrotate/state"
+)
 
 // outages compares what was predicted with what was measured. Single hosts of a fleet show by the longest.
 func (r Outcome) outages(p *page) {
 	rows := [][]string{{"outage", "predicted", "measured", ""}}
 	for _, s := range r.Secrets {
 		for _, o := range fleetOutages(s.Outages) {
-			rows = append(rows, []string{o.What, seconds(o.Predicted), seconds(o.Measured), longest(s.Outages, o)})
+			row := []string{o.What, seconds(o.Predicted), lastedFor(o), longest(s.Outages, o)}
+			if !slices.ContainsFunc(rows, func(r []string) bool { return slices.Equal(r, row) }) { // two secrets, one restart
+				rows = append(rows, row)
+			}
 		}
 	}
 	if len(rows) > 1 {
 		p.blank()
 		p.table(0, rows)
 	}
+}
+
+// lastedFor is how long it was down, and what is not known to be up again.
+func lastedFor(o state.Outage) string {
+	if o.Since.IsZero() {
+		return seconds(o.Measured)
+	}
+	return "not seen up since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
 }
 
 // fleetOutages are those that were predicted; the others are their members.

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +9,7 @@ import (
 	"meshrotate/state"
 )
 
-// Outcome is how an apply ended, format "meshrotate.outcome/v1".
+// Outcome is how an apply ended, format "meshrotate.outcome/v2".
 type Outcome struct {
 	Format     string `json:"format"`
 	Deployment string `json:"deployment"`
@@ -18,13 +17,15 @@ type Outcome struct {
 	// Plan is the digest of what was applied, Run the run's name in the ledger.
 	Plan string `json:"plan"`
 	Run  string `json:"run"`
-	// OK says that everything was done and proven. Halted says that the run stopped where it was: what is live is not
-	// known.
+	// OK says that every secret is proven, nothing failed, and nothing is down or left behind. Halted says that the run
+	// stopped where it was.
 	OK     bool `json:"ok"`
 	Halted bool `json:"halted,omitempty"`
 	// Seconds is how long the run lasted, without the look before it.
 	Seconds float64   `json:"seconds"`
 	Secrets []Rotated `json:"secrets"`
+	// Down is what this run stopped and nobody has started since.
+	Down []Down `json:"down,omitempty"`
 	// Left is what a later run has to finish.
 	Left []Left `json:"left,omitempty"`
 	// Error is why not everything was done.
@@ -33,19 +34,22 @@ type Outcome struct {
 	Hint string `json:"hint,omitempty"`
 	// Next says what to do now.
 	Next string `json:"next"`
+
+	warnings int // in the plan
 }
 
 // Rotated is one secret of an Outcome.
 type Rotated struct {
 	Secret string `json:"secret"`
-	// Kind is the rotation package's name: "relaykey".
+	// Kind is the rotation package's name, as --only takes it.
 	Kind   string `json:"kind"`
 	Title  string `json:"title"`
 	Before string `json:"before"`
 	After  string `json:"after"`
-	Proven bool   `json:"proven"`
-	// Undone says that everything was put back as it was before.
-	Undone bool `json:"undone,omitempty"`
+	// Ending is "proven", "back", "ahead" or "unknown".
+	Ending state.Outcome `json:"ending"`
+	// Why it is not proven.
+	Why string `json:"why,omitempty"`
 	// Proof is what was to be proven; Evidence is what was seen.
 	Proof    string         `json:"proof,omitempty"`
 	Evidence []string       `json:"evidence,omitempty"`
@@ -53,6 +57,14 @@ type Rotated struct {
 
 	// short says that the run left a target behind that the plan counted on: Proof promises more than was seen.
 	short bool
+}
+
+// Down is something that is stopped.
+type Down struct {
+	// What is its name in the outages; Target is where it runs.
+	What   string    `json:"what"`
+	Target string    `json:"target"`
+	Since  time.Time `json:"since"`
 }
 
 // Left is one target on which something is left to do.
@@ -64,122 +76,174 @@ type Left struct {
 
 // OutcomeOf tells how a run of a plan ended.
 func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.Outcome) Outcome {
-	r := Outcome{Format: "meshrotate.outcome/v1", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run,
-		Halted: o.Halted, Seconds: took.Seconds(), OK: o.Err == nil && len(o.Left) == 0 && len(o.Undone) == 0}
+	r := Outcome{Format: "meshrotate.outcome/v2", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run,
+		Halted: o.Halted, Seconds: took.Seconds()}
 	if o.Err != nil {
 		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)
 	}
-	for _, c := range p.Changes {
-		if c.Status != reconciler.Rotate {
-			continue
+	for _, f := range slices.Concat(findings(p.Changes), p.Fleet) {
+		if f.Severity == reconciler.Warning {
+			r.warnings++
 		}
-		s := Rotated{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Before: c.Before,
-			After: c.Secret.Version, Proof: c.Proof, Undone: slices.Contains(o.Undone, c.Secret.Name)}
-		for _, pr := range o.Proven {
-			if pr.Change.Secret == c.Secret {
-				s.Proven, s.Evidence, s.Outages = true, pr.Evidence, pr.Outages
-			}
-		}
-		s.short = slices.ContainsFunc(o.Left, func(l reconciler.LeftBehind) bool {
-			return slices.Contains(l.Secrets, s.Secret) && !slices.Contains(c.Left, l.Target)
-		})
-		r.OK = r.OK && s.Proven
-		r.Secrets = append(r.Secrets, s)
+	}
+	for _, e := range o.Secrets {
+		r.Secrets = append(r.Secrets, rotated(e, o.Left))
+	}
+	for _, d := range o.Down {
+		r.Down = append(r.Down, Down{What: d.What, Target: d.Target.String(), Since: d.Since.UTC()})
 	}
 	for _, l := range o.Left {
 		r.Left = append(r.Left, Left{Target: l.Target.String(), Secrets: l.Secrets, Why: l.Why.Error()})
 	}
-	r.Next = r.next()
+	r.OK = o.Err == nil && !o.Halted && len(r.Down) == 0 && len(r.Left) == 0 && r.with(state.Proven) == len(r.Secrets)
+	r.Next = r.next("meshrotate plan", "meshrotate apply")
 	return r
 }
 
-// kindOf is the kind in a secret's name: connectors are "connector:REF".
+func findings(changes []reconciler.Change) []reconciler.Finding {
+	var all []reconciler.Finding
+	for _, c := range changes {
+		all = append(all, c.Findings...)
+	}
+	return all
+}
+
+func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
+	c := e.Change
+	s := Rotated{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Before: c.Before, After: c.Secret.Version,
+		Ending: e.Ending, Proof: c.Proof, Evidence: e.Evidence, Outages: e.Outages}
+	if s.Ending == "" {
+		s.Ending = state.Unknown
+	}
+	if e.Why != nil {
+		s.Why = e.Why.Error()
+	}
+	s.short = slices.ContainsFunc(left, func(l reconciler.LeftBehind) bool {
+		return slices.Contains(l.Secrets, s.Secret) && !slices.Contains(c.Left, l.Target)
+	})
+	return s
+}
+
+// kindOf is the kind in a secret's name: several of one kind are "kind:name".
 func kindOf(name string) string {
 	kind, _, _ := strings.Cut(name, ":")
 	return kind
 }
 
-// Changed says whether anything was done that was not taken back.
-func (r Outcome) Changed() bool {
-	return r.Halted || len(r.Left) > 0 || slices.ContainsFunc(r.Secrets, func(s Rotated) bool { return s.Proven })
+// with counts the secrets with this ending.
+func (r Outcome) with(ending state.Outcome) int {
+	n := 0
+	for _, s := range r.Secrets {
+		if s.Ending == ending {
+			n++
+		}
+	}
+	return n
 }
 
-func (r Outcome) next() string {
-	switch {
+// Changed says that the deployment is not as it was before the run, or may not be: a secret is not back, or something is
+// down or left behind. A run that began nothing has no secrets.
+func (r Outcome) Changed() bool {
+	return r.with(state.Back) < len(r.Secrets) || len(r.Down) > 0 || len(r.Left) > 0
+}
+
+// Naming is the Outcome whose advice names the document as these flags do: " -f prod.yaml".
+func (r Outcome) Naming(flags string) Outcome {
+	r.Next = r.next("meshrotate plan"+flags, "meshrotate apply"+flags)
+	return r
+}
+
+// next is what to do now. Plan and apply are the commands.
+func (r Outcome) next(plan, apply string) string {
+	plan, apply = "`"+plan+"`", "`"+apply+"`"
+	var s string
+	switch names := r.unfinished(); {
 	case r.OK:
-		return "nothing is left to do; `meshrotate plan` shows no change"
-	case r.Halted:
-		return "look at what is there now with `meshrotate plan`, then apply again: what is done is left alone"
-	case len(r.Left) > 0:
-		return "mend the hosts that were left behind, then `meshrotate apply` again: finished hosts are left alone"
+		return "nothing is left to do; " + plan + " shows no change"
+	case r.with(state.Unknown) > 0:
+		s = "look at what is there now with " + plan + ", then " + apply + ": what is done is left alone"
+	case len(names) > 0:
+		who := hostList(names)
+		if len(rangesOf(names)) > 2 {
+			who = "the " + count(len(names), "target") + " that are down or left behind"
+		}
+		s = "mend " + who + ", then " + apply + ": finished hosts are left alone"
+	case r.with(state.Ahead) > 0:
+		s = "mend the cause, then " + apply + ": it goes on from there"
 	case r.Changed():
-		return "mend the cause, then `meshrotate apply` again: what is done is left alone"
+		s = "mend the cause, then " + apply + ": what is done is left alone"
 	default:
-		return "mend the cause, then plan and apply again"
+		s = "mend the cause, then plan and apply again"
 	}
+	if len(r.Down) > 0 {
+		s += ". Until then what is down stays down"
+	}
+	return s
+}
+
+// unfinished are the targets that are down or left behind, each once.
+func (r Outcome) unfinished() []string {
+	var names []string
+	for _, d := range r.Down {
+		names = append(names, d.Target)
+	}
+	for _, l := range r.Left {
+		names = append(names, l.Target)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (r Outcome) value() any { return r }
 
-func (r Outcome) text(p *page) {
-	p.hang(r.colour(), "", 4, r.verdict())
-	if r.OK && len(r.Secrets) == 0 {
-		return
-	}
-	p.blank()
-	rows := [][]string{{"secret", "before", "after", "how it was proven"}}
-	for _, s := range r.Secrets {
-		rows = append(rows, []string{s.Title, orDash(s.Before), s.After, s.how()})
-	}
-	p.table(0, rows)
-	r.outages(p)
-	r.left(p)
-	p.blank()
-	p.hang(plain, "run", 7, r.Run+", plan "+digest(r.Plan))
-	if r.Error != "" && !r.OK {
-		p.hang(red, "cause", 7, strings.ReplaceAll(r.Error, "\n", " "))
-	}
-	if r.Hint != "" && !r.OK {
-		p.hang(bold, "hint", 7, r.Hint)
-	}
-	p.hang(bold, "next", 7, r.Next)
-}
-
-func (r Outcome) colour() string {
-	if r.OK {
-		return green
-	}
-	return red
-}
-
-// verdict is one line: how it ended.
-func (r Outcome) verdict() string {
-	proven, undone := 0, 0
-	for _, s := range r.Secrets {
-		if s.Proven {
-			proven++
-		}
-		if s.Undone {
-			undone++
-		}
-	}
-	word := "nothing was changed"
+// Verdict is one line: how it ended.
+func (r Outcome) Verdict() string {
+	n := len(r.Secrets)
+	proven, back, ahead, unknown := r.with(state.Proven), r.with(state.Back), r.with(state.Ahead), r.with(state.Unknown)
+	var word string
 	switch {
-	case r.OK && len(r.Secrets) == 0:
+	case r.OK && n == 0:
+		if r.warnings > 0 {
+			return "nothing to do; " + count(r.warnings, "warning") + ": `meshrotate plan` shows what is not as it should be"
+		}
 		return "nothing to do: everything is as declared"
+	case n == 0:
+		return "nothing was changed"
 	case r.OK:
 		word = "done: " + count(proven, "secret") + " rotated and proven"
-	case r.Halted:
-		word = "stopped where it was: what is live now must be looked at again"
-	case proven > 0 || len(r.Left) > 0:
-		word = fmt.Sprintf("applied in part: %d of %s proven", proven, count(len(r.Secrets), "secret"))
-		if n := len(r.Left); n > 0 {
-			word += ", " + count(n, "target") + " left behind"
+	case !r.Changed():
+		word = "failed and put back"
+		if !slices.ContainsFunc(r.Secrets, func(s Rotated) bool { return len(s.Evidence) == 0 }) {
+			word += ": everything is as it was before"
 		}
-	case undone > 0:
-		word = "failed and undone: everything is as it was before"
+	case unknown > 0:
+		word = "stopped where it was; what is live now must be looked at"
+	case proven > 0 || back > 0:
+		word = "applied in part"
+	default:
+		word = "not proven, and there is no way back; the next run goes on from there"
+	}
+	if r.Changed() && !r.OK {
+		word += r.tally(proven, back, ahead, unknown)
 	}
 	return word + ", in " + seconds(r.Seconds)
+}
+
+// tally is ": 1 of 3 secrets proven, 2 put back, 40 DOWN, 41 targets left behind".
+func (r Outcome) tally(proven, back, ahead, unknown int) string {
+	s := ": " + number(proven) + " of " + count(len(r.Secrets), "secret") + " proven"
+	for _, part := range []struct {
+		n    int
+		text string
+	}{{back, "put back"}, {ahead, "ahead"}, {unknown, "unknown"}, {len(r.Down), "DOWN"}} {
+		if part.n > 0 {
+			s += ", " + number(part.n) + " " + part.text
+		}
+	}
+	if n := len(r.Left); n > 0 {
+		s += ", " + count(n, "target") + " left behind"
+	}
+	return s
 }
 
 func orDash(s string) string {
@@ -189,73 +253,30 @@ func orDash(s string) string {
 	return s
 }
 
-// how says how a secret was proven, or that it was not.
-func (s Rotated) how() string {
-	switch {
-	case s.Proven && s.Proof != "" && !s.short:
-		return s.Proof
-	case s.Proven:
-		return strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
-	case s.Undone:
-		return "NOT rotated: put back as it was"
+// how says in the reader's words how a secret ended.
+func (r Outcome) how(s Rotated) string {
+	text := ""
+	switch s.Ending {
+	case state.Proven:
+		text = s.Proof
+		if text == "" || s.short {
+			text = strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
+		}
+		return "proven" + suffix(": ", text)
+	case state.Back:
+		text = "put back as it was"
+		if len(s.Evidence) > 0 {
+			text += ", and seen to be so: " + strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
+		}
+	case state.Ahead:
+		text = "AHEAD: what was done has no way back; the next run goes on from there"
 	default:
-		return "NOT proven"
+		text = "UNKNOWN: what is live now must be looked at"
 	}
+	if s.Why != r.Error { // that one is told as the cause
+		text += suffix(". Why: ", oneLine(s.Why))
+	}
+	return text
 }
 
-// left lists what was left behind; hosts with the same reason are one row.
-func (r Outcome) left(p *page) {
-	if len(r.Left) == 0 {
-		return
-	}
-	rows := [][]string{{"left behind", "secret", "why"}}
-	for _, g := range groupLeft(r.Left) {
-		rows = append(rows, []string{hostList(g.hosts), g.secrets, g.why})
-	}
-	p.blank()
-	p.table(0, rows)
-}
-
-type leftGroup struct {
-	hosts        []string
-	secrets, why string
-}
-
-func groupLeft(all []Left) []leftGroup {
-	type key struct{ secrets, why string }
-	index := map[key]int{}
-	var groups []leftGroup
-	for _, l := range all {
-		k := key{strings.Join(l.Secrets, ", "), strings.ReplaceAll(strings.TrimPrefix(l.Why, l.Target+": "), l.Target, "the host")}
-		i, known := index[k]
-		if !known {
-			i = len(groups)
-			index[k] = i
-			groups = append(groups, leftGroup{secrets: k.secrets, why: k.why})
-		}
-		groups[i].hosts = append(groups[i].hosts, l.Target)
-	}
-	return groups
-}
-
-func (r Outcome) markdown(m *mark) {
-	m.add("**%s**: %s\n\n", md(r.Deployment), md(r.verdict()))
-	if r.OK && len(r.Secrets) == 0 {
-		return
-	}
-	m.head("secret", "before", "after", "how it was proven")
-	for _, s := range r.Secrets {
-		m.row(md(clip(s.Title, 80)), code(clip(orDash(s.Before), 80)), code(clip(s.After, 80)), md(clip(s.how(), 300)))
-	}
-	m.fold("outages, what is left, what next", inset(func(p *page) {
-		r.outages(p)
-		r.left(p)
-		if r.Error != "" {
-			p.hang(plain, "cause", 7, clip(r.Error, 2000))
-		}
-		if r.Hint != "" && !r.OK {
-			p.hang(plain, "hint", 7, clip(r.Hint, 500))
-		}
-	}))
-	m.end("\nNext: %s\n", md(r.Next))
-}
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -109,6 +109,33 @@ func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-lengt
 
 func wrap(s string, width int) []string { return wrapFrom(s, width, 0) }
 
+// command writes a label and a command on one line, however long: it is copied.
+func (p *page) command(label, command string) {
+	p.w.WriteString(p.paint(bold, label) + "  " + Safe(command) + "\n")
+}
+
+// words are the parts of a text that stay whole. A command between backticks is one.
+func words(s string) []string {
+	var all []string
+	var w strings.Builder
+	inside := false
+	for i, r := range s {
+		if r == '`' {
+			inside = !inside && strings.Contains(s[i+1:], "`")
+		}
+		if r != ' ' || inside {
+			w.WriteRune(r)
+		} else if w.Len() > 0 {
+			all = append(all, w.String())
+			w.Reset()
+		}
+	}
+	if w.Len() > 0 {
+		all = append(all, w.String())
+	}
+	return all
+}
+
 // wrapFrom breaks a text at spaces. All lines but the first are shorter by less. A word that is too long stays whole:
 // paths and hashes are copied.
 func wrapFrom(s string, width, less int) []string {
@@ -118,7 +145,7 @@ func wrapFrom(s string, width, less int) []string {
 	var lines []string
 	var l strings.Builder
 	room := width
-	for _, word := range strings.Fields(s) {
+	for _, word := range words(s) {
 		if l.Len() > 0 && length(l.String())+1+length(word) > room {
 			lines = append(lines, l.String())
 			l.Reset()

@@ -9,7 +9,7 @@ import (
 )
 
 // Plan is a plan to be read. Its JSON is the reconciler.Plan, whose fields are documented there; its format is
-// "meshrotate.plan/v1", and the digest in it is what apply compares.
+// "meshrotate.plan/v2", and the digest in it is what apply compares.
 type Plan struct {
 	*reconciler.Plan
 	// Took is how long the look at the deployment lasted; 0 leaves it out.
@@ -27,19 +27,29 @@ func (r Plan) value() any {
 		return r.Plan
 	}
 	p := *r.Plan
-	p.Steps, p.Seen = nil, nil
-	for _, s := range r.Steps {
-		if s.Op.Target().Name == r.Host {
-			p.Steps = append(p.Steps, s)
+	p.Rounds, p.Seen = make([]reconciler.Round, len(r.Rounds)), nil
+	for i, round := range r.Rounds {
+		p.Rounds[i].Steps = []reconciler.Step{} // a round where the host has nothing to do stays in its place
+		for _, s := range round.Steps {
+			if on(s, r.Host) {
+				p.Rounds[i].Steps = append(p.Rounds[i].Steps, s)
+			}
 		}
 	}
 	for _, h := range r.Seen {
-		if h.Target.Name == r.Host {
+		if h.Target == hostTarget(r.Host) {
 			p.Seen = append(p.Seen, h)
 		}
 	}
 	return p
 }
+
+func hostTarget(name string) reconciler.Target {
+	return reconciler.Target{Kind: reconciler.HostTarget, Name: name}
+}
+
+// on says that a step is done on the host.
+func on(s reconciler.Step, host string) bool { return s.Op.Target() == hostTarget(host) }
 
 func (r Plan) text(p *page) {
 	r.head(p)
@@ -79,27 +89,29 @@ func (p *page) title(deployment, hash, source string) string {
 	return s
 }
 
-// looked counts targets: "15 hosts (1 did not answer) and the Admin API".
+// looked counts targets: "15 hosts (1 did not answer) and the Admin API". The store of values is nowhere but here.
 func looked(seen []reconciler.HostFacts) string {
-	hosts, lost, api := 0, 0, ""
+	hosts, lost := 0, 0
+	var others []string
 	for _, h := range seen {
 		switch {
-		case h.Target.Kind == reconciler.HostTarget:
+		case h.Target.Kind == reconciler.ValuesTarget:
+		case h.Target.Kind != reconciler.HostTarget && h.Reach == reconciler.Reached:
+			others = append(others, "the "+h.Target.String())
+		case h.Target.Kind != reconciler.HostTarget:
+			others = append(others, "the "+h.Target.String()+" (it did not answer)")
+		case h.Reach == reconciler.Reached:
 			hosts++
-			if h.Reach != reconciler.Reached {
-				lost++
-			}
-		case h.Target.Kind == reconciler.APITarget && h.Reach == reconciler.Reached:
-			api = " and the Admin API"
-		case h.Target.Kind == reconciler.APITarget:
-			api = " and the Admin API (it did not answer)"
+		default:
+			hosts++
+			lost++
 		}
 	}
 	s := count(hosts, "host")
 	if lost > 0 {
 		s += fmt.Sprintf(" (%d did not answer)", lost)
 	}
-	return s + api
+	return enumerate(append([]string{s}, others...))
 }
 
 func took(d time.Duration) string {
@@ -200,11 +212,19 @@ func verdict(c reconciler.Change, now time.Time) string {
 	return strings.TrimPrefix(s, ", ")
 }
 
+// phaseName is a phase as the lines of a plan call it: "switch", and in the second round "switch 2".
+func phaseName(round int, p reconciler.Phase) string {
+	if round == 0 {
+		return p.String()
+	}
+	return fmt.Sprintf("%s %d", p, round+1)
+}
+
 // host writes what was seen and what would be done on one host.
 func (r Plan) host(p *page) {
 	p.hang(bold, r.Host, length(r.Host)+2, "as it was seen")
 	for _, h := range r.Seen {
-		if h.Target.Name != r.Host {
+		if h.Target != hostTarget(r.Host) {
 			continue
 		}
 		p.hang(plain, "    answer", 14, string(h.Reach))
@@ -212,9 +232,11 @@ func (r Plan) host(p *page) {
 			p.under(14, f.Field+": "+f.Value)
 		}
 	}
-	for _, s := range r.Steps {
-		if s.Op.Target().Name == r.Host {
-			p.hang(plain, "    "+s.Phase.String(), 14, s.Op.Key())
+	for i, round := range r.Rounds {
+		for _, s := range round.Steps {
+			if on(s, r.Host) {
+				p.hang(plain, "    "+phaseName(i, s.Phase), 14, s.Op.Key())
+			}
 		}
 	}
 	p.blank()

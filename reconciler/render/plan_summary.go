@@ -20,9 +20,9 @@ func (r Plan) foot(p *page) {
 	switch {
 	case r.Next == "":
 	case r.SavedTo != "":
-		p.hang(bold, "apply exactly this:", 21, r.Next)
+		p.command("apply exactly this:", r.Next)
 	default:
-		p.hang(bold, "to apply:", 11, r.Next)
+		p.command("to apply:", r.Next)
 	}
 }
 
@@ -51,17 +51,7 @@ func (r Plan) summary() string {
 		}
 		return s
 	}
-	files, services := r.effects()
-	switch {
-	case files == 0 && services == 0:
-		return s + " · no file changes, no service stops"
-	case services == 0:
-		return s + " · " + count(files, "file") + ", no service stops"
-	case services == 1:
-		return s + " · " + count(files, "file") + ", 1 service stops once"
-	default:
-		return s + " · " + count(files, "file") + ", " + count(services, "service") + ", each stops once"
-	}
+	return s + " · " + r.effects()
 }
 
 func (r Plan) warnings() int {
@@ -77,15 +67,35 @@ func (r Plan) warnings() int {
 	return n
 }
 
-// effects counts the files that are replaced and the services that stop. An op's key starts with what it does.
-func (r Plan) effects() (files, services int) {
-	for _, s := range r.Steps {
-		switch key := s.Op.Key(); {
-		case s.Phase == reconciler.Edit && strings.HasPrefix(key, "swap "):
-			files++
-		case s.Phase == reconciler.Stop && strings.HasPrefix(key, "stop "):
-			services++
+// effects counts the files that are replaced and the services that stop, as the merged steps have them.
+func (r Plan) effects() string {
+	type thing struct {
+		on   reconciler.Target
+		what string
+	}
+	files, services, stops := map[thing]bool{}, map[thing]bool{}, 0
+	for _, s := range r.Steps() {
+		at := thing{s.Op.Target(), s.Op.Key()}
+		if _, swaps := s.Op.(reconciler.Swapper); swaps {
+			files[at] = true
+		}
+		if s.Op.Kind() == "stop" {
+			services[at] = true
+			stops++
 		}
 	}
-	return files, services
+	text := count(len(files), "file")
+	if len(files) == 0 {
+		text = "no file changes"
+	}
+	switch n := len(services); {
+	case n == 0:
+		return text + ", no service stops"
+	case stops > n: // in a later round again
+		return text + ", " + count(n, "service") + fmt.Sprintf(" with %d stops in all", stops)
+	case n == 1:
+		return text + ", 1 service stops once"
+	default:
+		return text + ", " + count(n, "service") + ", each stops once"
+	}
 }

@@ -20,21 +20,22 @@ type Progress struct {
 	now      func() time.Time
 
 	mu     sync.Mutex
-	totals map[string]int
 	at     stage
 	said   time.Time // when the last plain line was written
 	drawn  bool      // a line without an end stands on the terminal
 	drew   time.Time // when it was last drawn
-	stop   chan struct{}
-	ended  sync.WaitGroup
+	stop   func()    // ends the redrawing, nil while there is none
+	closed bool
 }
 
-// stage is a phase under way, as people see phases: the switch is one.
+// stage is a phase under way, or the way back through all of them.
 type stage struct {
-	name              string
-	began, ended      time.Time
+	name         string
+	began, ended time.Time
+	// total is how many targets have something to do, 0 when nobody knows. A target may answer several times in a phase:
+	// done counts each once.
 	total, done, fail int
-	expected          bool // total is known from the plan
+	answered          map[string]bool // by target: true when it failed
 	last              string
 	note              string
 	noted             time.Time
@@ -42,37 +43,16 @@ type stage struct {
 
 // NewProgress shows progress on w. Terminal says that w is a terminal that can redraw a line. Now is the clock.
 func NewProgress(w io.Writer, s Style, terminal bool, now func() time.Time) *Progress {
-	p := &Progress{w: w, style: s, terminal: terminal && s.Format != JSON, now: now, totals: map[string]int{}}
-	if p.terminal {
-		stop := make(chan struct{})
-		p.stop = stop
-		p.ended.Go(func() { p.tick(stop) })
-	}
-	return p
-}
-
-// Expect tells how much work the plan's phases have.
-func (p *Progress) Expect(plan *reconciler.Plan) {
-	type batch struct {
-		phase reconciler.Phase
-		wave  int
-		t     reconciler.Target
-	}
-	seen := map[batch]bool{}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range plan.Steps {
-		if b := (batch{s.Phase, s.Wave, s.Op.Target()}); !seen[b] {
-			seen[b] = true
-			p.totals[s.Phase.String()]++
-		}
-	}
+	return &Progress{w: w, style: s, terminal: terminal && s.Format != JSON, now: now}
 }
 
 // Tell takes an event.
 func (p *Progress) Tell(e reconciler.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
 	if p.style.Format == JSON {
 		p.json(e)
 		return
@@ -84,14 +64,18 @@ func (p *Progress) Tell(e reconciler.Event) {
 		p.enter(e.Phase, e)
 	case reconciler.Undoing:
 		p.enter("undo", reconciler.Event{Time: e.Time})
-		p.write(e.Time, "undo: taking back "+count(e.Total, "step")+": "+e.Text)
+		what := "taking back " + count(e.Total, "step")
+		if e.Total == 0 {
+			what = "nothing is to be taken back"
+		}
+		p.write(e.Time, "undo: "+what+suffix(": ", oneLine(e.Text)))
 	case reconciler.Looked, reconciler.TargetDone:
 		p.target(e)
 	case reconciler.PhaseEnded:
 		p.at.ended = e.Time
 	case reconciler.Progressed:
 		p.at.note, p.at.noted = strings.TrimPrefix(e.Target+": "+e.Text, ": "), e.Time
-		if !p.terminal && e.Time.Sub(p.said) >= 5*time.Second {
+		if !p.terminal && p.at.name != "" && e.Time.Sub(p.said) >= 5*time.Second {
 			p.write(e.Time, p.at.name+": "+p.at.note)
 		}
 	}
@@ -102,6 +86,9 @@ func (p *Progress) Tell(e reconciler.Event) {
 func (p *Progress) Note(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
 	if p.style.Format == JSON {
 		p.json(reconciler.Event{Time: p.now(), Kind: "note", Text: text})
 		return
@@ -110,17 +97,24 @@ func (p *Progress) Note(text string) {
 	p.draw()
 }
 
-// Close ends the last line. It may be called again.
-func (p *Progress) Close() {
+// Rest ends the last line, so that something else can be written. The next phase goes on below it.
+func (p *Progress) Rest() {
 	p.mu.Lock()
 	p.leave()
 	stop := p.stop
 	p.stop = nil
 	p.mu.Unlock()
 	if stop != nil {
-		close(stop)
-		p.ended.Wait()
+		stop() // not under the lock, which a drawing may want
 	}
+}
+
+// Close is Rest for good: whatever is told later is told in vain. It may be called again.
+func (p *Progress) Close() {
+	p.Rest()
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 }
 
 func (p *Progress) json(e reconciler.Event) {
@@ -129,21 +123,15 @@ func (p *Progress) json(e reconciler.Event) {
 	}
 }
 
-// enter begins a stage, or goes on with it: the waves of a phase are one stage.
+// enter begins a stage.
 func (p *Progress) enter(name string, e reconciler.Event) {
-	if p.at.name == name {
-		if !p.at.expected {
-			p.at.total += e.Total
-		}
-		return
-	}
 	p.leave()
-	p.at = stage{name: name, began: e.Time, total: e.Total}
-	if n := p.totals[name]; n > 0 {
-		p.at.total, p.at.expected = n, true
+	p.at = stage{name: name, began: e.Time, total: e.Total, answered: map[string]bool{}}
+	if p.terminal && p.stop == nil {
+		p.stop = p.ticking()
 	}
 	if !p.terminal && p.at.total > 0 && name != "look" {
-		p.write(e.Time, name+": began, "+count(p.at.total, "turn"))
+		p.write(e.Time, name+": began, "+count(p.at.total, "target"))
 	}
 	p.said = e.Time
 }
@@ -157,30 +145,51 @@ const few = 20
 // target takes the end of one target's batch.
 func (p *Progress) target(e reconciler.Event) {
 	s := &p.at
-	s.done++
+	if s.name == "" {
+		return // a straggler
+	}
+	if e.More && e.Error == "" && e.Err == nil {
+		return // it comes again
+	}
+	_, again := s.answered[e.Target]
+	if !again {
+		s.answered[e.Target] = false
+		s.done++
+	}
+	if s.total > 0 {
+		s.total = max(s.total, s.done)
+	}
 	s.last, s.ended = e.Target, e.Time
 	if s.note != "" && strings.HasPrefix(s.note, e.Target+":") {
 		s.note = ""
 	}
-	switch tally := p.tally(); {
+	switch {
 	case e.Error != "" || e.Err != nil:
-		if s.fail++; s.fail > maxFailures {
-			return
-		}
-		text := e.Error
-		if text == "" {
-			text = e.Err.Error()
-		}
-		if !strings.HasPrefix(text, e.Target) {
-			text = e.Target + ": " + text
-		}
-		p.write(e.Time, s.name+": failed: "+text)
-	case p.terminal:
+		p.failure(e)
+	case p.terminal || again && s.total <= few:
 	case s.total <= few && s.name != "look":
-		p.write(e.Time, s.name+": "+e.Target+" done,"+tally)
+		p.write(e.Time, s.name+":"+p.tally()+" "+e.Target)
 	case e.Time.Sub(p.said) >= time.Second:
-		p.write(e.Time, s.name+":"+tally)
+		p.write(e.Time, s.name+":"+p.tally())
 	}
+}
+
+func (p *Progress) failure(e reconciler.Event) {
+	if !p.at.answered[e.Target] {
+		p.at.answered[e.Target] = true
+		p.at.fail++
+	}
+	if p.at.fail > maxFailures {
+		return
+	}
+	text := e.Error
+	if text == "" {
+		text = e.Err.Error()
+	}
+	if !strings.HasPrefix(text, e.Target) {
+		text = e.Target + ": " + text
+	}
+	p.write(e.Time, p.at.name+": failed: "+text)
 }
 
 func (p *Progress) tally() string {

@@ -75,18 +75,23 @@ func (p *Progress) bar(tail string) string {
 	return clip(b.String()+"  "+Safe(tail), columns-1)
 }
 
-// tick redraws, so that a phase that waits is seen to wait.
-func (p *Progress) tick(stop <-chan struct{}) {
-	t := time.NewTicker(200 * time.Millisecond)
-	defer t.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-t.C:
-			p.mu.Lock()
-			p.draw()
-			p.mu.Unlock()
+// ticking redraws until it is stopped, so that a phase that waits is seen to wait.
+func (p *Progress) ticking() (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTicker(200 * time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-t.C:
+				p.mu.Lock()
+				p.draw()
+				p.mu.Unlock()
+			}
 		}
-	}
+	}()
+	return func() { close(quit); <-done }
 }

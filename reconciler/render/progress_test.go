@@ -14,6 +14,7 @@ import (
 )
 
 // story is the events of a look and a switch over n relays, a second apart where it matters; relay 2 fails.
+// Relay 0 answers twice in the switch, and twice on the way back.
 func story(n int, tell func(reconciler.Event)) {
 	at := now
 	ev := func(e reconciler.Event) {
@@ -27,6 +28,7 @@ func story(n int, tell func(reconciler.Event)) {
 	}
 	at = at.Add(time.Second)
 	ev(reconciler.Event{Kind: reconciler.PhaseBegan, Phase: "switch", Total: n})
+	ev(reconciler.Event{Kind: reconciler.TargetDone, Phase: "switch", Target: name(0), More: true}) // its first block
 	for i := range n {
 		e := reconciler.Event{Kind: reconciler.TargetDone, Phase: "switch", Target: name(i)}
 		if i == 2 {
@@ -41,6 +43,7 @@ func story(n int, tell func(reconciler.Event)) {
 	ev(reconciler.Event{Kind: reconciler.Progressed, Target: name(1), Text: "starting"})
 	ev(reconciler.Event{Kind: reconciler.Undoing, Total: n, Text: "relay-02: stop: refused"})
 	ev(reconciler.Event{Kind: reconciler.TargetDone, Phase: "switch", Target: name(0)})
+	ev(reconciler.Event{Kind: reconciler.TargetDone, Phase: "prepare", Target: name(0)})
 }
 
 func TestProgress(t *testing.T) {
@@ -103,15 +106,53 @@ func TestProgressTicks(t *testing.T) {
 	}
 }
 
-// TestExpect counts every turn of a phase that has several barriers, so that its bar does not go back.
-func TestExpect(t *testing.T) {
+// TestStragglers demands that nothing is written between two phases' lines, or after the end: a report stands there.
+func TestStragglers(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		for _, format := range []Format{Text, JSON} {
+			var b bytes.Buffer
+			p := NewProgress(&b, Style{Format: format}, terminal, time.Now)
+			p.Tell(reconciler.Event{Kind: reconciler.LookBegan, Total: 2, Time: time.Now()})
+			p.Rest()
+			n := b.Len()
+			if format != JSON {
+				p.Tell(reconciler.Event{Kind: reconciler.Looked, Target: "late", Err: errors.New("late"), Time: time.Now()})
+				p.Tell(reconciler.Event{Kind: reconciler.Progressed, Target: "late", Text: "late", Time: time.Now()})
+			}
+			if b.Len() != n {
+				t.Errorf("at rest: %q", b.String()[n:])
+			}
+			p.Tell(reconciler.Event{Kind: reconciler.PhaseBegan, Phase: "switch", Total: 2, Time: time.Now()})
+			p.Close()
+			if n == b.Len() || !strings.Contains(b.String(), "switch") {
+				t.Errorf("it does not go on after a rest: %q", b.String())
+			}
+			n = b.Len()
+			p.Tell(reconciler.Event{Kind: reconciler.PhaseBegan, Phase: "verify", Total: 2, Time: time.Now()})
+			p.Note("late")
+			if b.Len() != n {
+				t.Errorf("after the end: %q", b.String()[n:])
+			}
+		}
+	}
+}
+
+// TestTargetsCountOnce lets targets answer as often as they have blocks, more of them than were announced.
+func TestTargetsCountOnce(t *testing.T) {
 	var b bytes.Buffer
 	p := NewProgress(&b, Style{}, false, func() time.Time { return now })
-	p.Expect(relays(2))
-	p.Tell(reconciler.Event{Kind: reconciler.PhaseBegan, Phase: "switch", Total: 3, Time: now})
-	p.Tell(reconciler.Event{Kind: reconciler.PhaseBegan, Phase: "switch", Total: 3, Time: now})
-	if p.at.total != 9 {
-		t.Errorf("total is %d, want 3 barriers × 3 hosts", p.at.total)
+	p.Tell(reconciler.Event{Kind: reconciler.PhaseBegan, Phase: "switch", Total: 2, Time: now})
+	for _, c := range []struct{ target, tally string }{{"a", " 1/2"}, {"a", " 1/2"}, {"b", " 2/2"}, {"a", " 2/2"}, {"c", " 3/3"}} {
+		p.Tell(reconciler.Event{Kind: reconciler.TargetDone, Target: c.target, Time: now})
+		if got := p.tally(); got != c.tally {
+			t.Errorf("after %s:%s, want%s", c.target, got, c.tally)
+		}
+	}
+	for range 2 {
+		p.Tell(reconciler.Event{Kind: reconciler.TargetDone, Target: "a", Err: errors.New("refused"), Time: now})
 	}
 	p.Close()
+	if !strings.Contains(b.String(), ", 1 failed") {
+		t.Errorf("one target failed, twice: %s", b.String())
+	}
 }

@@ -37,7 +37,7 @@ type Status struct {
 // SecretStatus is one secret of a Status.
 type SecretStatus struct {
 	Secret string `json:"secret"`
-	// Kind is the rotation package's name: "relaykey".
+	// Kind is the rotation package's name, as --only takes it.
 	Kind  string `json:"kind"`
 	Title string `json:"title"`
 	// Status is "as declared", "rotate", "refused" or "unknown".
@@ -80,7 +80,7 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 		if since, ok := h.Since(c.Secret.Name); ok {
 			one.LastRotated, one.Run = since.Time, since.Run
 		}
-		if last, ok := h.LastDone(c.Secret.Name); ok {
+		if last, ok := h.LastProven(c.Secret.Name); ok {
 			for _, h := range last.Left {
 				if known[h] && !answered[h] {
 					one.Left = append(one.Left, h)

@@ -2,28 +2,23 @@ package render
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"meshrotate/state"
 )
 
-// shown is how many hosts a list names before it counts.
-const shown = 3
-
-// hostList names a few hosts and counts the rest: "relay-001, relay-002 and 998 more".
-func hostList(hosts []string) string {
-	switch n := len(hosts); {
-	case n == 0:
-		return ""
-	case n == 1:
-		return hosts[0]
-	case n <= shown:
-		return strings.Join(hosts[:n-1], ", ") + " and " + hosts[n-1]
-	default:
-		return fmt.Sprintf("%s, %s and %d more", hosts[0], hosts[1], n-2)
+// enumerate is "a", "a and b", "a, b and c".
+func enumerate(all []string) string {
+	n := len(all)
+	if n < 2 {
+		return strings.Join(all, "")
 	}
+	return strings.Join(all[:n-1], ", ") + " and " + all[n-1]
 }
+
+func number(n int) string { return strconv.Itoa(n) }
 
 // count is "1 file", "2 files".
 func count(n int, noun string) string {

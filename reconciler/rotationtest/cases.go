@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"meshrotate/reconciler"
@@ -12,11 +13,14 @@ import (
 )
 
 // purePlan: the same input gives the same bytes, also for a reader of the saved plan.
-func purePlan(t *testing.T, f Fixture) {
-	w := f.New(t)
-	p := start(t, w)
+func purePlan(t *testing.T, w *World) {
+	p := start(t, w, nil)
 	defer p.close()
-	in := p.input()
+	entries, err := w.State.Ledger.Entries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := reconciler.Input{Seen: reconciler.Observe(t.Context(), p.Site, w.Rotations, p.tell), History: state.NewHistory(entries)}
 	var plans [][]byte
 	var last *reconciler.Plan
 	for range 3 {
@@ -43,44 +47,35 @@ func purePlan(t *testing.T, f Fixture) {
 	if d := reconciler.Differences(saved.Seen, last.Seen); len(d) > 0 {
 		t.Errorf("facts change on their way through JSON: %q", d)
 	}
-	again := p.plan()
-	if err := saved.Check(again, in.History); err != nil {
+	saved.GoodUntil = p.look().Plan.GoodUntil
+	if err := saved.Check(p.look().Plan, in.History); err != nil {
 		t.Errorf("a second look at an unchanged world refuses the plan: %v", err)
 	}
 	p.search()
 }
 
 // rotate: one run proves every declared version, the next plans nothing, the same plan cannot be used twice.
-func rotate(t *testing.T, f Fixture) {
-	w := f.New(t)
+func rotate(t *testing.T, w *World) {
 	if err := eventually(w.Old); err != nil {
 		t.Fatalf("a new world: %v", err)
 	}
-	guarded(t, w, func() {
-		p := start(t, w)
-		defer p.close()
-		plan, out := p.apply(t.Context(), nil)
-		if out.Err != nil || out.Halted || len(out.Left) > 0 || len(out.Undone) > 0 {
-			t.Fatalf("%+v", out)
+	plan, out := run(t.Context(), t, w, nil)
+	if out.Err != nil || out.Halted || len(out.Left) > 0 || len(out.Down) > 0 || ended(out, state.Proven) != plan.Count(reconciler.Rotate) {
+		t.Fatalf("%v", out)
+	}
+	for _, e := range out.Secrets {
+		if len(e.Evidence) == 0 {
+			t.Errorf("%s: proven without evidence", e.Change.Secret)
 		}
-		if want := plan.Count(reconciler.Rotate); len(out.Proven) != want {
-			t.Errorf("%d of %d proven", len(out.Proven), want)
-		}
-		for _, proven := range out.Proven {
-			if len(proven.Evidence) == 0 {
-				t.Errorf("%s: proven without evidence", proven.Change.Secret)
-			}
-		}
-		inOrder(t, w, plan)
-		p.search()
-	})
+	}
+	inOrder(t, w, plan)
 	settled(t, w)
 }
 
 // inOrder demands that every start stands in the ledger before its outcome, and that every rotation is closed.
 func inOrder(t *testing.T, w *World, plan *reconciler.Plan) {
 	t.Helper()
-	entries, err := w.Ledger.Entries(t.Context())
+	entries, err := w.State.Ledger.Entries(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,65 +84,54 @@ func inOrder(t *testing.T, w *World, plan *reconciler.Plan) {
 		t.Error("the ledger does not know that the plan was used")
 	}
 	for _, c := range plan.Changes {
-		if v, ok := h.Proven(c.Secret.Name); c.Status == reconciler.Rotate && (!ok || v != c.Secret.Version) {
+		if v, ok := h.Vouched(c.Secret.Name); c.Status == reconciler.Rotate && (!ok || v != c.Secret.Version) {
 			t.Errorf("the ledger does not vouch for %s: %q %v", c.Secret, v, ok)
 		}
 	}
 	began := map[string]bool{}
 	for _, e := range entries {
-		id := e.Run + e.Secret + e.Step + e.Host
-		if e.Outcome == state.Started {
-			began[id] = true
-		} else if !began[id] {
-			t.Errorf("%s of %s on %s: %s without a start", e.Step, e.Secret, e.Host, e.Outcome)
+		for _, host := range append(e.Hosts, "") {
+			id := e.Run + e.Secret + e.Step + host
+			if e.Outcome == state.Started {
+				began[id] = true
+			} else if !began[id] {
+				t.Errorf("%s of %s on %s: %s without a start", e.Step, e.Secret, host, e.Outcome)
+			}
 		}
 	}
 }
 
 // refuted: what cannot be proven is taken back, and everything is as before; then it can be tried again.
-func refuted(t *testing.T, f Fixture) {
-	w := f.New(t)
+func refuted(t *testing.T, w *World) {
 	if err := eventually(w.Old); err != nil {
 		t.Fatalf("a new world: %v", err)
 	}
-	guarded(t, w, func() {
-		p := start(t, w)
-		defer p.close()
-		plan, out := p.apply(t.Context(), &life{refute: true})
-		if out.Err == nil || out.Halted || len(out.Proven) > 0 || len(out.Undone) != plan.Count(reconciler.Rotate) {
-			t.Errorf("refuted, and yet: %+v", out)
+	plan, out := run(t.Context(), t, w, newLife(plot{refute: true}))
+	if out.Err == nil || out.Halted || len(out.Down) > 0 || len(out.Left) > 0 || ended(out, state.Back) != plan.Count(reconciler.Rotate) {
+		t.Errorf("refuted, and yet: %v", out)
+	}
+	if err := eventually(w.Old); err != nil {
+		t.Errorf("taken back: %v", err)
+	}
+	if err := eventually(w.Up); err != nil {
+		t.Errorf("taken back: %v", err)
+	}
+	after := start(t, w, nil)
+	for _, d := range reconciler.Differences(plan.Seen, after.look().Plan.Seen) {
+		if !strings.Contains(d, "value of") { // kept now: that is what a value is for
+			t.Errorf("taken back, and not as before: %s", d)
 		}
-		p.search()
-		if err := eventually(w.Old); err != nil {
-			t.Errorf("taken back: %v", err)
-		}
-		if err := eventually(w.Up); err != nil {
-			t.Errorf("taken back: %v", err)
-		}
-		after := start(t, w)
-		defer after.close()
-		for _, d := range reconciler.Differences(plan.Seen, after.plan().Seen) {
-			if !bytes.Contains([]byte(d), []byte("value")) { // kept now: that is what a value is for
-				t.Errorf("taken back, and not as before: %s", d)
-			}
-		}
-	})
+	}
+	after.close()
 	converges(t, w, 1)
 }
 
 func kills(t *testing.T, f Fixture) {
 	for i, s := range outline(t, f) {
 		for _, after := range []bool{false, true} {
-			when := "before"
-			if !after && f.Brief {
-				continue
-			}
-			if after {
-				when = "after"
-			}
-			t.Run(fmt.Sprintf("%s %02d %s", when, i, at(s)), func(t *testing.T) {
-				t.Parallel()
-				killed(t, f.New(t), &life{end: moment{step: at(s), after: after}})
+			when := map[bool]string{false: "before", true: "after"}[after]
+			f.universe(t, fmt.Sprintf("%s %02d %s", when, i, at(s)), func(t *testing.T, w *World) {
+				killed(t, w, newLife(plot{end: moment{step: at(s), after: after}}))
 			})
 		}
 	}
@@ -155,46 +139,61 @@ func kills(t *testing.T, f Fixture) {
 
 // killed lets a run die, and demands that the next one converges.
 func killed(t *testing.T, w *World, l *life) {
-	guarded(t, w, func() {
-		p := start(t, w)
-		defer p.close()
-		_, out := p.apply(t.Context(), l)
-		if !l.came {
-			t.Fatalf("the moment %+v did not come: %+v", l.end, out)
-		}
-		if len(out.Proven) > 0 && l.end.step == "" && out.Err == nil {
-			t.Errorf("a dead run reports success: %+v", out)
-		}
-		p.search()
-	})
-	converges(t, w, 1)
+	t.Helper()
+	if l.end.point != "" {
+		w.Arm(l.end.point, l.kill)
+	}
+	_, out := run(t.Context(), t, w, l)
+	if !l.came && l.end.point == "" {
+		t.Fatalf("the moment %+v did not come: %v", l.end, out)
+	}
+	converges(t, w, 2)
+}
+
+// killsAndRefuted lets a run die after a step, and the next one prove nothing. Whatever that one could put back, nobody may
+// call the secret as declared before it was proven.
+func killsAndRefuted(t *testing.T, f Fixture) {
+	for i, s := range outline(t, f) {
+		f.universe(t, fmt.Sprintf("%02d %s", i, at(s)), func(t *testing.T, w *World) {
+			run(t.Context(), t, w, newLife(plot{end: moment{step: at(s), after: true}}))
+			run(t.Context(), t, w, newLife(plot{refute: true}))
+			_, out := run(t.Context(), t, w, nil)
+			for _, c := range w.Rotations {
+				entries, err := w.State.Ledger.Entries(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v, ok := state.NewHistory(entries).Vouched(c.Ref().Name); !ok || v != c.Ref().Version {
+					t.Errorf("%s was never proven: %v", c.Ref(), out)
+				}
+			}
+			converges(t, w, 1)
+		})
+	}
 }
 
 // killsOfUndo kills the undo of a rotation that was refuted, after every one of its steps.
 func killsOfUndo(t *testing.T, f Fixture) {
-	whole := &life{refute: true}
-	p := start(t, f.New(t))
-	p.apply(t.Context(), whole)
-	p.close()
+	whole := newLife(plot{refute: true})
+	f.in(t, func(t *testing.T, w *World) { run(t.Context(), t, w, whole) })
+	if len(whole.undone) == 0 {
+		t.Fatal("nothing was taken back")
+	}
 	for i, step := range whole.undone {
-		t.Run(fmt.Sprintf("%02d %s", i, step), func(t *testing.T) {
-			t.Parallel()
-			killed(t, f.New(t), &life{refute: true, end: moment{step: step, after: true}})
+		f.universe(t, fmt.Sprintf("%02d %s", i, step), func(t *testing.T, w *World) {
+			killed(t, w, newLife(plot{refute: true, end: moment{step: step, after: true}}))
 		})
 	}
 }
 
 // killsOfLedger kills before and after every append: the entry is there or not, and nothing follows.
 func killsOfLedger(t *testing.T, f Fixture) {
-	whole := &life{}
-	p := start(t, f.New(t))
-	p.apply(t.Context(), whole)
-	p.close()
+	whole := newLife(plot{})
+	f.in(t, func(t *testing.T, w *World) { run(t.Context(), t, w, whole) })
 	for n := 1; n <= whole.appends; n++ {
 		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%02d %v", n, after), func(t *testing.T) {
-				t.Parallel()
-				killed(t, f.New(t), &life{end: moment{append: n, after: after}})
+			f.universe(t, fmt.Sprintf("%02d %v", n, after), func(t *testing.T, w *World) {
+				killed(t, w, newLife(plot{end: moment{append: n, after: after}}))
 			})
 		}
 	}
@@ -203,24 +202,17 @@ func killsOfLedger(t *testing.T, f Fixture) {
 // cancels interrupts a run at every step. Whatever it was at, it leaves the services running.
 func cancels(t *testing.T, f Fixture) {
 	for i, s := range outline(t, f) {
-		t.Run(fmt.Sprintf("%02d %s", i, at(s)), func(t *testing.T) {
-			t.Parallel()
-			w := f.New(t)
-			guarded(t, w, func() {
-				p := start(t, w)
-				defer p.close()
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				l := &life{end: moment{step: at(s)}, cancel: cancel}
-				_, out := p.apply(ctx, l)
-				if !l.came {
-					t.Fatalf("the step was not reached: %+v", out)
-				}
-				if err := eventually(w.Up); err != nil {
-					t.Errorf("interrupted, and %v: %+v", err, out)
-				}
-				p.search()
-			})
+		f.universe(t, fmt.Sprintf("%02d %s", i, at(s)), func(t *testing.T, w *World) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			l := newLife(plot{end: moment{step: at(s)}, cancel: cancel})
+			_, out := run(ctx, t, w, l)
+			if !l.came {
+				t.Fatalf("the step was not reached: %v", out)
+			}
+			if err := eventually(w.Up); err != nil {
+				t.Errorf("interrupted, and %v: %v", err, out)
+			}
 			converges(t, w, 1)
 		})
 	}
@@ -228,26 +220,18 @@ func cancels(t *testing.T, f Fixture) {
 
 // faults lets everything go wrong once that can. The run itself goes on, or says what happened; the next ones converge.
 func faults(t *testing.T, f Fixture) {
-	w := f.New(t)
-	if w.Points == nil {
-		t.Skip("this fixture has no faults")
+	var points []string
+	f.in(t, func(t *testing.T, w *World) {
+		if w.Points == nil {
+			return
+		}
+		run(t.Context(), t, w, nil)
+		points = w.Points()
+	})
+	if len(points) == 0 {
+		t.Fatal("nothing can go wrong in this world")
 	}
-	p := start(t, w)
-	p.apply(t.Context(), nil)
-	p.close()
-	for _, point := range w.Points() {
-		t.Run(point, func(t *testing.T) {
-			t.Parallel()
-			w := f.New(t)
-			w.Arm(point)
-			guarded(t, w, func() {
-				p := start(t, w)
-				defer p.close()
-				_, out := p.apply(t.Context(), nil)
-				t.Logf("%+v", out)
-				p.search()
-			})
-			converges(t, w, 2)
-		})
+	for _, point := range points {
+		f.universe(t, point, func(t *testing.T, w *World) { killed(t, w, newLife(plot{end: moment{point: point}})) })
 	}
 }

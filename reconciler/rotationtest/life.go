@@ -3,7 +3,7 @@ package rotationtest
 import (
 	"context"
 	"errors"
-	"strings"
+	"slices"
 	"sync"
 
 	"meshrotate/reconciler"
@@ -14,21 +14,36 @@ var errDead = errors.New("the process was killed")
 
 // moment is when something happens to a run. The zero moment never comes.
 type moment struct {
-	step   string // name and target, see at
+	step   string // see at
 	after  bool   // after the step, not before it
 	append int    // or: at the nth append to the ledger, from 1
+	point  string // or: when the world says so
 }
 
-func at(s reconciler.Step) string { return s.Name + " on " + s.Op.Target().String() }
+// at names a step, and a step of the way back apart from it.
+func at(s reconciler.Step) string {
+	if s.Undoes() {
+		return "back " + s.ID
+	}
+	return s.ID
+}
+
+// plot is what is to happen to a run.
+type plot struct {
+	end moment
+	// cancel is called when the moment comes, instead of the end.
+	cancel context.CancelFunc
+	// refute makes every proof fail without asking anybody, but not those of the way back.
+	refute bool
+}
 
 // life is what a run lives through. When it ends, nothing that the run does has an effect any more: no step, no undo,
 // no entry, no release, as after kill -9. What had been sent before still happens.
 type life struct {
-	end moment
-	// cancel is called when the moment comes, instead of the end.
-	cancel context.CancelFunc
-	// refute makes every step of Verify fail without asking anybody.
-	refute bool
+	plot
+	// turn lets one target at a time work while a step's moment is to come, so that a kill leaves some targets done and others
+	// not. It is a channel: a virtual clock goes on while somebody waits for it.
+	turn chan struct{}
 
 	mu      sync.Mutex
 	dead    bool
@@ -37,13 +52,25 @@ type life struct {
 	undone  []string
 }
 
+func newLife(p plot) *life { return &life{plot: p, turn: make(chan struct{}, 1)} }
+
 func (l *life) over() bool {
+	if l == nil {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.dead
 }
 
-// lifeSite does the steps of one target at a time when a moment is to come, so that a kill leaves some targets done and others not.
+// kill ends it, from outside.
+func (l *life) kill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.came, l.dead = true, true
+}
+
+// lifeSite is the site as a process of this life sees it.
 type lifeSite struct {
 	reconciler.Site
 	life *life
@@ -52,7 +79,7 @@ type lifeSite struct {
 func (s lifeSite) Do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	l := s.life
 	l.note(steps)
-	if l.refute && steps[0].Phase == reconciler.Verify {
+	if l.refute && steps[0].Phase == reconciler.Verify && !steps[0].Undoes() {
 		return []reconciler.Report{{Outcome: state.Failed, Err: errors.New("refuted")}}
 	}
 	if l.end.step == "" {
@@ -61,31 +88,31 @@ func (s lifeSite) Do(ctx context.Context, t reconciler.Target, steps []reconcile
 		}
 		return s.Site.Do(ctx, t, steps, tell)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.dead {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	if l.over() {
 		return lost()
 	}
-	for i, step := range steps {
-		if at(step) != l.end.step {
-			continue
-		}
-		l.came = true
-		if l.cancel != nil {
-			l.cancel()
-			break
-		}
-		if l.end.after {
-			i++
-		}
-		var reports []reconciler.Report
-		if i > 0 {
-			reports = s.Site.Do(ctx, t, steps[:i], tell)
-		}
-		l.dead = true
-		return append(reports, lost()...)
+	i := slices.IndexFunc(steps, func(s reconciler.Step) bool { return at(s) == l.end.step })
+	if i < 0 {
+		return s.Site.Do(ctx, t, steps, tell)
 	}
-	return s.Site.Do(ctx, t, steps, tell)
+	if l.cancel != nil {
+		l.mu.Lock()
+		l.came = true
+		l.mu.Unlock()
+		l.cancel()
+		return s.Site.Do(ctx, t, steps, tell)
+	}
+	if l.end.after {
+		i++
+	}
+	var reports []reconciler.Report
+	if i > 0 {
+		reports = s.Site.Do(ctx, t, steps[:i], tell)
+	}
+	l.kill()
+	return append(reports, lost()...)
 }
 
 // note keeps the names of undo steps.
@@ -93,7 +120,7 @@ func (l *life) note(steps []reconciler.Step) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, step := range steps {
-		if strings.HasPrefix(step.Name, "undo ") {
+		if step.Undoes() {
 			l.undone = append(l.undone, at(step))
 		}
 	}
@@ -111,36 +138,60 @@ type lifeLedger struct {
 func (g lifeLedger) Append(ctx context.Context, entries ...state.Entry) error {
 	l := g.life
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.appends++
-	if l.dead {
+	dead, now := l.dead, l.appends == l.end.append
+	if now {
+		l.came, l.dead = true, true
+	}
+	l.mu.Unlock()
+	if dead || now && !l.end.after {
 		return errDead
 	}
-	if l.appends != l.end.append {
-		return g.Ledger.Append(ctx, entries...)
+	err := g.Ledger.Append(ctx, entries...)
+	if now {
+		return errDead
 	}
-	l.came, l.dead = true, true
-	if l.end.after {
-		_ = g.Ledger.Append(ctx, entries...)
+	return err
+}
+
+// lifeLock gives leases that die with the process. Its heartbeat ends with the test.
+type lifeLock struct {
+	state.Lock
+	process *process
+}
+
+func (k lifeLock) Acquire(ctx context.Context, h state.Holder) (state.Lease, error) {
+	lease, err := k.Lock.Acquire(ctx, h)
+	if err != nil {
+		return nil, err
 	}
-	return errDead
+	return lifeLease{lease, k.process}, nil
 }
 
 type lifeLease struct {
 	state.Lease
-	life *life
+	process *process
 }
 
 func (e lifeLease) Check(ctx context.Context) error {
-	if e.life.over() {
+	if e.process.life.over() {
 		return errDead
 	}
 	return e.Lease.Check(ctx)
 }
 
 func (e lifeLease) Doing(ctx context.Context, what string) error {
-	if e.life.over() {
+	if e.process.life.over() {
 		return errDead
 	}
 	return e.Lease.Doing(ctx, what)
+}
+
+// Release is not done by the dead: they hold their lease until it is broken. Its heartbeat must end before its folder goes.
+func (e lifeLease) Release(ctx context.Context) error {
+	if e.process.life.over() {
+		e.process.t.Cleanup(func() { _ = e.Lease.Release(context.Background()) })
+		return nil
+	}
+	return e.Lease.Release(ctx)
 }

@@ -11,27 +11,36 @@ import (
 	"time"
 
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/session"
 	"meshrotate/state"
 )
 
-// process is one run of the program: look, plan, apply.
+// process is one run of the program, on the path that the command line takes.
 type process struct {
+	*session.Session
 	t     *testing.T
 	world *World
-	site  reconciler.Site
+	life  *life
 	end   func()
 
 	mu   sync.Mutex
 	said bytes.Buffer
 }
 
-func start(t *testing.T, w *World) *process {
+// start opens the world as a process that lives through l; nil lives on.
+func start(t *testing.T, w *World, l *life) *process {
 	t.Helper()
 	site, end, err := w.Open(t.Context())
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	return &process{t: t, world: w, site: site, end: end}
+	p := &process{t: t, world: w, life: l, end: end}
+	p.Session = &session.Session{Document: w.Deployment, Rotations: w.Rotations, Site: site, State: w.State, By: "rotationtest@here", Parallel: 100, Tell: p.tell}
+	p.State.Lock = lifeLock{w.State.Lock, p}
+	if l != nil {
+		p.Site, p.State.Ledger = lifeSite{site, l}, lifeLedger{w.State.Ledger, l}
+	}
+	return p
 }
 
 func (p *process) close() { p.end() }
@@ -48,65 +57,61 @@ func (p *process) say(what string, v any) {
 
 func (p *process) tell(e reconciler.Event) { p.say("event", e) }
 
-func (p *process) input() reconciler.Input {
+func (p *process) look() *session.View {
 	p.t.Helper()
-	entries, err := p.world.Ledger.Entries(p.t.Context())
+	v, err := p.Look(p.t.Context())
 	if err != nil {
-		p.t.Fatalf("ledger: %v", err)
+		p.t.Fatalf("look: %v", err)
 	}
-	seen := reconciler.Observe(p.t.Context(), p.site, p.world.Rotations, p.tell)
-	return reconciler.Input{Seen: seen, History: state.NewHistory(entries), Now: time.Now()}
+	p.say("plan", v.Plan)
+	return v
 }
 
-func (p *process) plan() *reconciler.Plan {
+// apply runs what is planned. A lease that a dead run left behind is broken first, as `unlock` does.
+func (p *process) apply(ctx context.Context) (*reconciler.Plan, reconciler.Outcome) {
 	p.t.Helper()
-	plan, err := reconciler.MakePlan(p.world.Deployment, p.world.Rotations, p.input())
-	if err != nil {
-		p.t.Fatalf("plan: %v", err)
-	}
-	p.say("plan", plan)
-	return plan
-}
-
-// apply plans and runs, through life when it is not nil. A lease that a dead run left behind is broken first, as
-// `unlock` does. What is blocked is not applied, as on the command line.
-func (p *process) apply(ctx context.Context, l *life) (*reconciler.Plan, reconciler.Outcome) {
-	p.t.Helper()
-	plan := p.plan()
-	for _, c := range plan.Blocked() {
-		return plan, reconciler.Outcome{Err: fmt.Errorf("%s is %s: %+v", c.Secret, c.Status, c.Findings)}
-	}
-	if plan.Empty() {
-		return plan, reconciler.Outcome{}
-	}
-	if h, held, err := p.world.Lock.Current(p.t.Context()); err != nil {
+	lock := p.world.State.Lock
+	if h, held, err := lock.Current(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	} else if held {
-		if err := p.world.Lock.Break(p.t.Context(), h.Fence); err != nil {
+		if err := lock.Break(p.t.Context(), h.Fence); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	id := fmt.Sprintf("run-%d", time.Now().UnixNano())
-	lease, err := p.world.Lock.Acquire(p.t.Context(), state.Holder{Run: id})
-	if err != nil {
-		p.t.Fatal(err)
+	done, err := p.Session.Apply(ctx, func(ctx context.Context, v *session.View, doing func(string)) error {
+		p.say("plan", v.Plan)
+		return session.Unblocked(ctx, v, doing)
+	})
+	if done == nil {
+		done = &session.Applied{View: &session.View{Plan: &reconciler.Plan{}}}
 	}
-	run := reconciler.Run{ID: id, By: "rotationtest", Site: p.site, Ledger: p.world.Ledger, Lease: lease, Plan: plan, Parallel: 100, Now: time.Now, Tell: p.tell}
-	if l != nil {
-		run.Site, run.Ledger, run.Lease = lifeSite{p.site, l}, lifeLedger{p.world.Ledger, l}, lifeLease{lease, l}
-	}
-	out := run.Apply(ctx)
+	out := done.Outcome
 	p.say("outcome", out)
+	if out.Err == nil {
+		out.Err = err
+	}
 	if out.Err != nil {
 		p.say("error", out.Err.Error())
 	}
-	if l == nil || !l.over() {
-		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
-			p.t.Errorf("release: %v", err)
+	return done.Plan, out
+}
+
+// run lets a process live through l, and watches the world meanwhile.
+func run(ctx context.Context, t *testing.T, w *World, l *life) (plan *reconciler.Plan, out reconciler.Outcome) {
+	t.Helper()
+	guarded(t, w, func() {
+		p := start(t, w, l)
+		defer p.close()
+		plan, out = p.apply(ctx)
+		p.search()
+	})
+	if !l.over() && len(out.Left) == 0 {
+		if err := w.Together(); err != nil && !out.Halted { // who halted says that nobody knows
+			t.Errorf("at the end of a run: %v; %v", err, out)
 		}
-	} else {
-		// The dead hold their lease until it is broken. Its heartbeat must end with the test, before its folder goes.
-		p.t.Cleanup(func() { _ = lease.Release(context.Background()) })
+		if err := eventually(w.Up); (err != nil) != (len(out.Down) > 0) && !out.Halted {
+			t.Errorf("at the end of a run: %v, and it names %v", err, out.Down)
+		}
 	}
 	return plan, out
 }
@@ -125,14 +130,14 @@ func guarded(t *testing.T, w *World, do func()) {
 			case <-stop:
 				done <- nil
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	}()
 	do()
 	close(stop)
 	if err := <-done; err != nil {
-		t.Errorf("half rotated: %v", err)
+		t.Errorf("as it may never be: %v", err)
 	}
 }
 
@@ -141,13 +146,7 @@ func converges(t *testing.T, w *World, within int) {
 	t.Helper()
 	var errs []error
 	for range within {
-		var out reconciler.Outcome
-		guarded(t, w, func() {
-			p := start(t, w)
-			defer p.close()
-			_, out = p.apply(t.Context(), nil)
-			p.search()
-		})
+		_, out := run(t.Context(), t, w, nil)
 		if out.Err == nil && len(out.Left) == 0 {
 			settled(t, w)
 			return
@@ -160,11 +159,11 @@ func converges(t *testing.T, w *World, within int) {
 // settled demands that nothing is left to do.
 func settled(t *testing.T, w *World) {
 	t.Helper()
-	p := start(t, w)
+	p := start(t, w, nil)
 	defer p.close()
-	plan := p.plan()
+	plan := p.look().Plan
 	if !plan.Empty() {
-		t.Errorf("a run after success plans %d steps, the first is %s; %v", len(plan.Steps), plan.Steps[0].Name, reasons(plan))
+		t.Errorf("a run after success plans %d steps, the first is %s; %v", len(plan.Steps()), plan.Steps()[0].ID, reasons(plan))
 	}
 	for _, c := range plan.Changes {
 		if c.Status != reconciler.AsDeclared {
@@ -192,7 +191,7 @@ func reasons(plan *reconciler.Plan) []string {
 // eventually gives the world a moment: reconnecting takes time.
 func eventually(is func() error) error {
 	var err error
-	for range 60 {
+	for range 100 {
 		if err = is(); err == nil {
 			return nil
 		}
@@ -200,3 +199,6 @@ func eventually(is func() error) error {
 	}
 	return err
 }
+
+// ended are the secrets with an ending.
+func ended(o reconciler.Outcome, ending state.Outcome) int { return len(o.With(ending)) }

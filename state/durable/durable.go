@@ -54,13 +54,13 @@ func Create(path string, data []byte) error {
 	return errors.Join(err, SyncDir(filepath.Dir(path)))
 }
 
-// ReadFile is os.ReadFile for a file that others may be writing with this package.
-func ReadFile(path string) (data []byte, err error) {
-	err = patiently(func() error {
-		data, err = os.ReadFile(path)
+// Check says why no file could be written in a folder now, or nil. It writes one, flushes it and removes it.
+func Check(dir string) error {
+	tmp, err := temporary(filepath.Join(dir, "check"), []byte("can this be written?\n"))
+	if err != nil {
 		return err
-	})
-	return data, err
+	}
+	return os.Remove(tmp)
 }
 
 // patiently tries again, for up to a second, what Windows refuses while another process has the file open for a moment:

@@ -65,8 +65,8 @@ func (l *lease) Check(ctx context.Context) error {
 	if err != nil {
 		return &state.LostError{Fence: l.fence, Err: err}
 	}
-	if !ok || present.Fence != l.fence {
-		return &state.LostError{Fence: l.fence, Holder: present.Holder}
+	if lost := l.lost(present, ok); lost != nil {
+		return lost
 	}
 	if !l.overdue() {
 		return nil
@@ -125,12 +125,23 @@ func (l *lease) Release(ctx context.Context) error {
 func (l *lease) ifOurs(ctx context.Context, do func() error) error {
 	return l.store.locked(ctx, "lease.lock", func() error {
 		present, ok, err := l.store.readLease()
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case !ok || present.Fence != l.fence:
-			return &state.LostError{Fence: l.fence, Holder: present.Holder}
+		}
+		if lost := l.lost(present, ok); lost != nil {
+			return lost
 		}
 		return do()
 	})
+}
+
+// lost is an error unless the present lease is ours. What cannot be read may be somebody else's.
+func (l *lease) lost(present leaseFile, ok bool) error {
+	switch {
+	case ok && present.Fence == l.fence:
+		return nil
+	case ok && present.Fence == 0:
+		return &state.LostError{Fence: l.fence, Err: errors.New(present.Damaged)}
+	}
+	return &state.LostError{Fence: l.fence, Holder: present.Holder}
 }

@@ -2,27 +2,16 @@ package file
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"meshrotate/state"
 	"meshrotate/state/durable"
 )
-
-// leaseFile is the content of lease.json.
-type leaseFile struct {
-	state.Holder
-	// Process tells the holder's process from a later one with the same number, "" when that cannot be known.
-	Process string `json:"process,omitempty"`
-	// TTL is the holder's promise, in seconds: it renews the heartbeat more often than that.
-	TTL float64 `json:"ttl"`
-}
 
 // Acquire takes the lease. Zero Host, PID and Started of the holder are filled in with this machine, this process and
 // the present time.
@@ -36,10 +25,13 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 		if err != nil {
 			return err
 		}
-		if ok && !s.dead(held) {
+		if ok && !held.Ended {
 			return &state.HeldError{Holder: held.Holder}
 		}
-		holder.Fence, err = s.nextFence(held.Fence)
+		if err := s.begin(); err != nil {
+			return err
+		}
+		holder.Fence, err = s.nextFence(ctx, held.Fence)
 		if err != nil {
 			return err
 		}
@@ -54,6 +46,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 }
 
 func (s *Store) fillIn(h *state.Holder) error {
+	h.Ended, h.Damaged = false, "" // that is for readers to say
 	if h.Host == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -70,22 +63,12 @@ func (s *Store) fillIn(h *state.Holder) error {
 	return nil
 }
 
-// dead says that a holder has certainly ended, or broke its promise to renew.
-func (s *Store) dead(l leaseFile) bool {
-	if s.now().Sub(l.Heartbeat) > time.Duration(l.TTL*float64(time.Second)) {
-		return true
-	}
-	host, err := os.Hostname()
-	return err == nil && host == l.Host && ended(l.PID, l.Process)
-}
-
 // Current returns the present holder, and whether it has ended.
 func (s *Store) Current(ctx context.Context) (state.Holder, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return state.Holder{}, false, err
 	}
 	l, ok, err := s.readLease()
-	l.Holder.Ended = ok && s.dead(l)
 	return l.Holder, ok, err
 }
 
@@ -98,6 +81,8 @@ func (s *Store) Break(ctx context.Context, fence uint64) error {
 			return err
 		case !ok:
 			return errors.New("nobody holds it")
+		case l.Fence != fence && l.Fence == 0:
+			return &hinted{errors.New(l.Damaged), "it has fence 0, which nothing but an unreadable lease has"}
 		case l.Fence != fence:
 			return fmt.Errorf("it has fence %d now, held by %s@%s, run %s", l.Fence, l.By, l.Host, l.Run)
 		}
@@ -109,39 +94,20 @@ func (s *Store) Break(ctx context.Context, fence uint64) error {
 	return nil
 }
 
-func (s *Store) readLease() (l leaseFile, ok bool, err error) {
-	data, err := durable.ReadFile(s.path("lease.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, false, nil
-	}
-	if err != nil {
-		return l, false, err
-	}
-	if err := json.Unmarshal(data, &l); err != nil || l.Fence == 0 {
-		return leaseFile{}, false, &hinted{fmt.Errorf("%s cannot be read", s.path("lease.json")),
-			"remove the file if no run is alive"}
-	}
-	return l, true, nil
-}
-
-func (s *Store) writeLease(l leaseFile) error {
-	data, err := json.MarshalIndent(l, "", "  ")
-	if err != nil {
-		return err
-	}
-	return durable.Replace(s.path("lease.json"), append(data, '\n'))
-}
-
-func (s *Store) removeLease() error {
-	return errors.Join(os.Remove(s.path("lease.json")), durable.SyncDir(s.dir))
-}
-
 // nextFence is higher than every fence before, and durable before it is used: it outlives Release and Break.
-func (s *Store) nextFence(held uint64) (uint64, error) {
-	data, err := durable.ReadFile(s.path("fence"))
+func (s *Store) nextFence(ctx context.Context, held uint64) (uint64, error) {
+	data, err := durable.ReadFile(s.path("fence"), smallLimit)
 	var last uint64
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		// The first one, or the file was lost: then the ledger knows those of the runs that did something.
+		entries, err := s.Entries(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range entries {
+			last = max(last, e.Fence)
+		}
 	case err != nil:
 		return 0, err
 	default:
@@ -152,5 +118,8 @@ func (s *Store) nextFence(held uint64) (uint64, error) {
 		}
 	}
 	next := max(last, held) + 1
+	if next == 0 {
+		return 0, &hinted{fmt.Errorf("%s: no number is higher than that", s.path("fence")), "write into it one that is higher than every fence in ledger.jsonl"}
+	}
 	return next, durable.Replace(s.path("fence"), []byte(strconv.FormatUint(next, 10)+"\n"))
 }

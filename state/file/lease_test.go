@@ -7,13 +7,10 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 	"meshrotate/state/file"
 )
@@ -21,9 +18,14 @@ import (
 func TestDeadHolderIsReplacedAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	child, out := start(t, dir, "hold")
-	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	if !out.Scan() || !strings.HasPrefix(out.Text(), "held ") {
+		t.Fatalf("the child did not take the lease: %q", out.Text())
+	}
 	s := open(t, dir)
-	holder := waitHeld(t, s)
+	holder, ok, err := s.Current(t.Context())
+	if err != nil || !ok || holder.Ended {
+		t.Fatalf("%+v, %v, %v", holder, ok, err)
+	}
 	if _, err := s.Acquire(t.Context(), state.Holder{Run: "r2"}); err == nil {
 		t.Fatal("a living holder was replaced")
 	}
@@ -31,7 +33,7 @@ func TestDeadHolderIsReplacedAtOnce(t *testing.T) {
 	_ = child.Wait() // from here on there is no such process
 	lease, err := s.Acquire(t.Context(), state.Holder{Run: "r2"})
 	if err != nil {
-		t.Fatalf("%v; the child said %q", err, out)
+		t.Fatal(err)
 	}
 	if lease.Fence() <= holder.Fence {
 		t.Fatalf("fence %d after %d", lease.Fence(), holder.Fence)
@@ -39,21 +41,6 @@ func TestDeadHolderIsReplacedAtOnce(t *testing.T) {
 	if err := lease.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// waitHeld waits for the child to have the lease.
-func waitHeld(t *testing.T, s *file.Store) state.Holder {
-	t.Helper()
-	for range 3000 {
-		if h, ok, err := s.Current(t.Context()); err != nil {
-			t.Fatal(err)
-		} else if ok {
-			return h
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("the child did not take the lease")
-	return state.Holder{}
 }
 
 // A lease file as another process may have left it, judged while its heartbeat is fresh.
@@ -80,10 +67,11 @@ func TestWhoIsDead(t *testing.T) {
 		if c.linux && runtime.GOOS != "linux" {
 			continue
 		}
-		dir := t.TempDir()
+		dir, clock := t.TempDir(), &clock{} // it stands still: no heartbeat gets old
 		s := open(t, dir)
+		s.Now = clock.Now
 		content := `{"run":"old","host":` + strconv.Quote(c.host) + `,"pid":` + c.pid + `,"process":` + strconv.Quote(c.process) +
-			`,"ttl":30,"fence":41,"heartbeat":"` + time.Now().UTC().Format(time.RFC3339Nano) + `"}`
+			`,"ttl":30,"fence":41,"heartbeat":"` + clock.Now().Format(time.RFC3339Nano) + `"}`
 		if err := os.WriteFile(filepath.Join(dir, "lease.json"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -120,66 +108,101 @@ func leaseOfThisProcess(t *testing.T) string {
 	return process
 }
 
+// The clock is virtual: an hour takes no time, and a busy machine makes no heartbeat late.
 func TestHeartbeatKeepsTheLease(t *testing.T) {
-	dir, clock := t.TempDir(), &clock{}
-	s := open(t, dir)
-	s.Now, s.TTL = clock.Now, 600*time.Millisecond // a heartbeat every 100 ms
-	lease, err := s.Acquire(t.Context(), state.Holder{Run: "r1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		clock.Pass(10 * time.Minute) // long past the time to live
-		for h, _, err := s.Current(t.Context()); !h.Heartbeat.Equal(clock.Now()); h, _, err = s.Current(t.Context()) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		lease, err := open(t, dir).Acquire(t.Context(), state.Holder{Run: "r1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 360 {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			h, ok, err := open(t, dir).Current(t.Context())
+			if age := time.Since(h.Heartbeat); err != nil || !ok || h.Ended || age > file.DefaultTTL/4 {
+				t.Fatalf("the heartbeat is %v old: %+v, %v", age, h, err)
+			}
+		}
+		if _, err := open(t, dir).Acquire(t.Context(), state.Holder{Run: "r2"}); err == nil {
+			t.Fatal("a living holder was replaced")
+		}
+		if err := errors.Join(lease.Check(t.Context()), lease.Release(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A goroutine that stays is a deadlock of the virtual clock, and fails the test.
+func TestNoHeartbeatIsLeftBehind(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, dir)
+		for range 3 {
+			released, err := s.Acquire(t.Context(), state.Holder{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(5 * time.Millisecond)
+			if err := released.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			broken, err := s.Acquire(t.Context(), state.Holder{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Break(t.Context(), broken.Fence()); err != nil { // its next heartbeat finds out
+				t.Fatal(err)
+			}
 		}
-		other := open(t, dir)
-		other.Now = clock.Now
-		if _, err := other.Acquire(t.Context(), state.Holder{Run: "r2"}); err == nil {
-			t.Fatal("a living holder was replaced")
-		}
-		if err := lease.Check(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := lease.Release(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+		time.Sleep(file.DefaultTTL / 5)
+	})
 }
 
-func TestNoHeartbeatIsLeftBehind(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	s := open(t, t.TempDir())
-	s.TTL = 60 * time.Millisecond
-	for range 3 {
-		released, err := s.Acquire(t.Context(), state.Holder{})
-		if err != nil {
-			t.Fatal(err)
+// A heartbeat that lies in the future looked alive until that time came.
+func TestHeartbeatOfAWrongClock(t *testing.T) {
+	for _, c := range []struct {
+		reason  string
+		ahead   time.Duration
+		damaged bool
+	}{
+		{"clocks differ by seconds", 10 * time.Second, false},
+		{"a clock is a year ahead", 365 * 24 * time.Hour, true},
+		{"as far as a clock can be", 200 * 365 * 24 * time.Hour, true},
+	} {
+		dir, now := t.TempDir(), &clock{}
+		s := open(t, dir)
+		s.Now = now.Now
+		write(t, dir, "lease.json", `{"run":"old","host":"elsewhere","pid":7,"ttl":30,"fence":41,"damaged":"no","ended":true,"heartbeat":"`+
+			now.Now().Add(c.ahead).Format(time.RFC3339Nano)+`"}`)
+		h, ok, err := s.Current(t.Context())
+		if err != nil || !ok || h.Ended || (h.Damaged != "") != c.damaged || h.Fence != 41 {
+			t.Errorf("%s: %+v, %v, %v", c.reason, h, ok, err)
 		}
-		if err := released.Release(t.Context()); err != nil {
-			t.Fatal(err)
+		_, err = s.Acquire(t.Context(), state.Holder{Run: "new"})
+		if err == nil || strings.Contains(err.Error(), "in the future") != c.damaged || !strings.Contains(err.Error(), "elsewhere") {
+			t.Errorf("%s: %v", c.reason, err)
 		}
-		broken, err := s.Acquire(t.Context(), state.Holder{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Break(t.Context(), broken.Fence()); err != nil { // its next heartbeat finds out
-			t.Fatal(err)
+		if err := s.Break(t.Context(), 41); err != nil {
+			t.Errorf("%s: %v", c.reason, err)
 		}
 	}
 }
 
 func TestCheckAfterSleep(t *testing.T) {
-	dir, clock := t.TempDir(), &clock{}
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) { checkAfterSleep(t, dir) })
+}
+
+// checkAfterSleep moves the holder's clock and not that of its heartbeat: so it is when a machine sleeps.
+func checkAfterSleep(t *testing.T, dir string) {
+	clock := &clock{}
 	s := open(t, dir)
 	s.Now = clock.Now
 	lease, err := s.Acquire(t.Context(), state.Holder{Run: "r1"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = lease.Release(t.Context()) }()
 	clock.Pass(time.Hour)
 	if err := lease.Check(t.Context()); err != nil {
 		t.Fatalf("a machine that slept, and nobody else came: %v", err)
@@ -210,68 +233,5 @@ func TestCheckAfterSleep(t *testing.T) {
 	var lost *state.LostError
 	if err := lease.Check(t.Context()); !errors.As(err, &lost) || lost.Err == nil {
 		t.Fatalf("a heartbeat that cannot be renewed: %v", err)
-	}
-}
-
-func TestDamagedFilesStopTheRun(t *testing.T) {
-	for _, c := range []struct{ name, content, reason string }{
-		{"lease.json", "{", "somebody may hold it"},
-		{"lease.json", "{}", "a lease without a fence is no lease of ours"},
-		{"fence", "x", "a fence that falls would let an old run go on"},
-	} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, c.name), []byte(c.content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := open(t, dir).Acquire(t.Context(), state.Holder{})
-		var h interface{ Hint() string }
-		if err == nil || !strings.Contains(err.Error(), c.name) || !errors.As(err, &h) {
-			t.Errorf("%s: %v; want an error that names the file, with a hint: %s", c.name, err, c.reason)
-		}
-	}
-}
-
-func TestSalt(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	salts := make([]secret.Value, 8)
-	var all sync.WaitGroup
-	for i := range salts {
-		s := open(t, dir)
-		all.Go(func() {
-			var err error
-			if salts[i], err = s.Salt(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	for _, s := range salts {
-		if s.Len() != 32 || !s.Equal(salts[0]) {
-			t.Fatal("salts differ, or are short")
-		}
-	}
-	other, err := open(t, t.TempDir()).Salt(t.Context())
-	if err != nil || other.Equal(salts[0]) {
-		t.Fatalf("two folders have one salt, or %v", err)
-	}
-
-	if err := os.WriteFile(filepath.Join(dir, "salt"), []byte("short"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, short := open(t, dir).Salt(t.Context())
-	failures := []error{short}
-	if runtime.GOOS != "windows" {
-		nowhere := filepath.Join(t.TempDir(), "state") // nothing can be made there, whoever runs the test
-		if err := os.Symlink("missing/missing", nowhere); err != nil {
-			t.Fatal(err)
-		}
-		_, unwritable := open(t, nowhere).Salt(t.Context())
-		failures = append(failures, unwritable)
-	}
-	for _, err := range failures {
-		var h interface{ Hint() string }
-		if !errors.As(err, &h) {
-			t.Errorf("%v; want an error with a hint", err)
-		}
 	}
 }

@@ -3,7 +3,6 @@ package file
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,18 +17,28 @@ import (
 // for people, is never joined to the next entry, and is told apart from damage.
 const tornMark = "#torn"
 
-// Append writes the entries with one write and one flush.
+// ledgerLimit is in bytes: some thousand rotations of a fleet whose names do not count up.
+const ledgerLimit = 256 << 20
+
+// Append writes the entries with one write and one flush, and then the head. In this order, because the head must never
+// know of an entry that is not durable: a crash between the two leaves a ledger that is longer than its head, which is
+// fine, for Append has not returned. Once it has, the end of the ledger cannot vanish unnoticed.
 func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	lines, err := encode(entries)
-	if err != nil {
+	err := s.locked(ctx, "ledger.lock", func() error {
+		s.appending.Lock()
+		defer s.appending.Unlock()
+		err := s.appendEntries(entries)
+		if err != nil {
+			s.tail = nil // nobody knows what is in the file now
+		}
 		return err
-	}
-	err = s.locked(ctx, "ledger.lock", func() error { return s.appendLines(lines) })
+	})
+	var h interface{ Hint() string }
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err != nil && (ctx.Err() != nil || errors.As(err, &h)):
 		return fmt.Errorf("append to %s: %w", s.path("ledger.jsonl"), err)
 	case err != nil:
 		return &hinted{fmt.Errorf("append to %s: %w", s.path("ledger.jsonl"), err),
@@ -38,129 +47,133 @@ func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
 	return nil
 }
 
-func encode(entries []state.Entry) ([]byte, error) {
-	var lines bytes.Buffer
-	enc := json.NewEncoder(&lines) // ends every entry with a newline, and escapes those within
-	enc.SetEscapeHTML(false)
-	for _, e := range entries {
-		e.Time = e.Time.UTC()
-		if err := enc.Encode(e); err != nil {
-			return nil, fmt.Errorf("ledger entry about %s %s: %w", e.Secret, e.Version, err)
-		}
+func (s *Store) appendEntries(entries []state.Entry) (err error) {
+	if err := s.begin(); err != nil {
+		return err
 	}
-	return lines.Bytes(), nil
-}
-
-func (s *Store) appendLines(lines []byte) (err error) {
-	f, created, err := openAppend(s.path("ledger.jsonl"))
+	f, err := durable.OpenFile(s.path("ledger.jsonl"), os.O_RDWR|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if created {
-		if err := durable.SyncDir(s.dir); err != nil {
-			return err
-		}
-	}
-	closing, err := closeTorn(f)
+	t, err := s.catchUp(f)
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(append(closing, lines...)); err != nil {
+	text, err := t.chain.encode(entries)
+	if err != nil {
 		return err
 	}
-	return f.Sync()
+	text = append(t.closing, text...)
+	if t.size+int64(len(text)) > ledgerLimit {
+		return &hinted{fmt.Errorf("it would have more than %d bytes", ledgerLimit), "keep the state folder as an archive and begin another"}
+	}
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := s.writeHead(t.chain); err != nil {
+		return err
+	}
+	s.tail = &tail{chain: t.chain, number: t.number + len(entries), size: t.size + int64(len(text)), file: t.file}
+	return nil
 }
 
-// openAppend also says whether the file's name may not be durable yet: it is when the file has content, since that
-// was written after the folder was flushed.
-func openAppend(path string) (f *os.File, created bool, err error) {
-	f, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, false, err
-	}
+// tail is what a Store knows of the end of its ledger, so that it need not read everything for each Append.
+type tail struct {
+	chain   chain
+	number  int   // of lines
+	size    int64 // of the file
+	file    os.FileInfo
+	closing []byte // must be written first, to end a last line that has no newline
+}
+
+// catchUp reads what others have appended since, or everything, and checks it.
+func (s *Store) catchUp(f *os.File) (*tail, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, false, errors.Join(err, f.Close())
-	}
-	return f, info.Size() == 0, nil
-}
-
-// closeTorn returns what must be written first to end a last line that has no newline.
-func closeTorn(f *os.File) ([]byte, error) {
-	last, err := lastLine(f)
-	switch {
-	case err != nil || len(last) == 0:
-		return nil, err
-	case isEntry(last):
-		return []byte("\n"), nil // only the newline was torn off
-	default:
-		return []byte(tornMark + "\n"), nil
-	}
-}
-
-func isEntry(line []byte) bool {
-	_, ok := parse(line)
-	return ok
-}
-
-// parse reads one line. An entry without an outcome says nothing, so it is none.
-func parse(line []byte) (e state.Entry, ok bool) {
-	err := json.Unmarshal(line, &e)
-	return e, err == nil && e.Outcome != ""
-}
-
-// lastLine is what stands after the last newline.
-func lastLine(f *os.File) ([]byte, error) {
-	const block = 4096
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
 		return nil, err
 	}
-	var tail []byte
-	for at := end; at > 0; {
-		n := min(at, block)
-		at -= n
-		buf := make([]byte, n, int(n)+len(tail))
-		if _, err := f.ReadAt(buf, at); err != nil {
+	if info.Size() == 0 {
+		// The file's name may not be durable yet. It is when there is content: that was written after this flush.
+		if err := durable.SyncDir(s.dir); err != nil {
 			return nil, err
 		}
-		if i := bytes.LastIndexByte(buf, '\n'); i >= 0 {
-			return append(buf[i+1:], tail...), nil
-		}
-		tail = append(buf, tail...)
 	}
-	return tail, nil
-}
-
-// Entries reads the whole ledger. Fields that this version does not know are ignored. A line that cannot be read,
-// other than one torn by a crash, is an error that names it: a ledger with a hole proves nothing.
-func (s *Store) Entries(ctx context.Context) ([]state.Entry, error) {
-	if err := ctx.Err(); err != nil {
+	t := s.tail
+	s.tail = nil
+	if t == nil || !os.SameFile(t.file, info) || info.Size() < t.size {
+		t = &tail{chain: newChain()}
+		t.chain.forget = true
+	}
+	if info.Size() > ledgerLimit {
+		return nil, fmt.Errorf("it has more than %d bytes", ledgerLimit)
+	}
+	data := make([]byte, info.Size()-t.size)
+	if _, err := io.ReadFull(io.NewSectionReader(f, t.size, int64(len(data))), data); err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(s.path("ledger.jsonl"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	h, _, err := s.readHead() // nobody appends now
 	if err != nil {
-		return nil, fmt.Errorf("read the ledger: %w", err)
+		return nil, err
 	}
-	entries := make([]state.Entry, 0, bytes.Count(data, []byte("\n")))
-	for number := 1; len(data) > 0; number++ {
-		line, rest, whole := bytes.Cut(data, []byte("\n"))
-		data, line = rest, bytes.TrimSpace(line)
-		e, ok := parse(line)
-		switch {
-		case ok:
-			entries = append(entries, e)
-		case len(line) == 0:
-		case !whole || bytes.HasSuffix(line, []byte(tornMark)):
-			// Torn: its Append never returned, so nobody relied on it.
-		default:
-			return nil, &hinted{fmt.Errorf("%s:%d: this line is damaged", s.path("ledger.jsonl"), number),
-				"restore the file from a backup, or mend the line by hand: nothing is changed while the record has a hole"}
+	l := lines{chain: t.chain, number: t.number}
+	if err := s.read(&l, h, data); err != nil {
+		return nil, err
+	}
+	if h.Entries > t.chain.entries || t.size == 0 { // else it was checked, and was longer than the head already
+		if err := s.agrees(h, l); err != nil {
+			return nil, err
 		}
 	}
-	return entries, nil
+	return &tail{chain: l.chain, number: l.number, size: info.Size(), file: info, closing: l.closing}, nil
+}
+
+// Entries reads the whole ledger. Fields that this version does not know are ignored. A line that cannot be read, other
+// than one torn by a crash, is an error that names it, and so is one that is not as it was written, or where it was
+// written: a ledger with a hole proves nothing. Entries with the same hosts share them.
+func (s *Store) Entries(ctx context.Context) ([]state.Entry, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		// The head first: what is appended meanwhile makes the ledger longer than the head, never shorter.
+		h, began, err := s.readHead()
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger: %w", err)
+		}
+		l, err := s.readLines(h)
+		if err == nil && began {
+			err = s.agrees(h, l)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if began {
+			return l.entries, nil
+		}
+		trace, err := s.trace()
+		if trace == "" || err != nil {
+			return nil, err
+		}
+		if _, began, err := s.readHead(); !began && err == nil {
+			return nil, s.lost(trace)
+		}
+		// Another process began while this one read.
+	}
+}
+
+func (s *Store) readLines(h head) (lines, error) {
+	l := lines{chain: newChain()}
+	data, err := durable.ReadFile(s.path("ledger.jsonl"), ledgerLimit)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return l, fmt.Errorf("read the ledger: %w", err)
+	}
+	l.entries = make([]state.Entry, 0, bytes.Count(data, []byte("\n")))
+	if err := s.read(&l, h, data); err != nil {
+		return lines{}, err
+	}
+	return l, nil
 }

@@ -1,11 +1,13 @@
-// Package file keeps the ledger and the lease in a folder of the local disk.
+// Package file keeps the state of a deployment in a folder of the local disk.
 //
-//	ledger.jsonl   one entry per line, only ever appended to
+//	ledger.jsonl   one entry per line, each with the hash of those before it, only ever appended to
+//	ledger.head    how many entries there are at least, and the hash of the last
 //	ledger.lock    held while appending
 //	lease.json     who is changing the deployment; absent when nobody is
 //	lease.lock     held while lease.json changes
 //	fence          the highest fence ever given out
 //	salt           the key of fingerprints in plans
+//	values/        sealed values, NAME/VERSION.age
 //
 // Reading creates nothing, so plan, status and history work on a folder that is read-only or not there yet. Two
 // processes may use one folder at the same time, on one machine or over a file system that supports locks.
@@ -19,6 +21,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -31,6 +34,12 @@ import (
 // DefaultTTL is how long a lease is respected after its last heartbeat.
 const DefaultTTL = 30 * time.Second
 
+// smallLimit and blobLimit are in bytes: a lease, a fence or a salt; a sealed value, which may be a license or a PFX.
+const (
+	smallLimit = 64 << 10
+	blobLimit  = 16 << 20
+)
+
 // saltSize is in bytes: as long as the output of SHA-256.
 const saltSize = 32
 
@@ -39,16 +48,24 @@ type Store struct {
 	// Now is the clock; nil is time.Now. Leases are judged by it, so machines that share a folder must agree on the
 	// time to within a few seconds.
 	Now func() time.Time
-	// TTL is how long our leases are respected after their last heartbeat; 0 is DefaultTTL.
+	// TTL is how long our leases are respected after their last heartbeat, a day at most; 0 is DefaultTTL.
 	TTL time.Duration
 
 	dir string
+
+	appending sync.Mutex // tail; ledger.lock is taken before it
+	tail      *tail      // of the ledger, nil when it is not known
 }
 
 var (
 	_ state.Ledger = (*Store)(nil)
 	_ state.Lock   = (*Store)(nil)
+	_ state.Salt   = (*Store)(nil)
+	_ state.Blobs  = (*Store)(nil)
 )
+
+// State is the store as everything that it keeps.
+func (s *Store) State() state.State { return state.State{Ledger: s, Lock: s, Salt: s, Values: s} }
 
 // Open returns the store in a folder, which need not exist yet. It creates nothing.
 func Open(dir string) (*Store, error) {
@@ -99,7 +116,7 @@ func (s *Store) PresentSalt(context.Context) (secret.Value, error) {
 }
 
 func (s *Store) readSalt() (secret.Value, error) {
-	salt, err := durable.ReadFile(s.path("salt"))
+	salt, err := durable.ReadFile(s.path("salt"), smallLimit)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -122,7 +139,7 @@ func (s *Store) now() time.Time {
 
 func (s *Store) ttl() time.Duration {
 	if s.TTL > 0 {
-		return s.TTL
+		return min(s.TTL, maxTTL)
 	}
 	return DefaultTTL
 }
@@ -131,6 +148,9 @@ func (s *Store) ttl() time.Duration {
 func (s *Store) locked(ctx context.Context, name string, do func() error) error {
 	if err := durable.MkdirAll(s.dir); err != nil {
 		return err
+	}
+	if info, err := os.Stat(s.path(name)); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("lock %s: it is not a regular file", s.path(name)) // a FIFO would be waited for
 	}
 	lock := flock.New(s.path(name))
 	if _, err := lock.TryLockContext(ctx, time.Millisecond); err != nil {

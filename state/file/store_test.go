@@ -26,8 +26,17 @@ func TestLock(t *testing.T) {
 				s.Now = clock.Now
 				return s
 			},
-			Expire: func() { clock.Pass(file.DefaultTTL + time.Second) },
+			Expire:  func() { clock.Pass(file.DefaultTTL + time.Second) },
+			Damage:  func() { write(t, dir, "lease.json", "{") },
+			Virtual: true,
 		}
+	})
+}
+
+func TestBlobs(t *testing.T) {
+	statetest.Blobs(t, func(t *testing.T) func() state.Blobs {
+		dir := t.TempDir()
+		return func() state.Blobs { return open(t, dir) }
 	})
 }
 

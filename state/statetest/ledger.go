@@ -1,4 +1,5 @@
-// Package statetest is the conformance suite of the ledger and of the lock: what every backend promises, as tests.
+// Package statetest is the conformance suite of a state: what every backend promises of its ledger, its lock and its
+// kept values, as tests.
 package statetest
 
 import (
@@ -28,7 +29,9 @@ func Ledger(t *testing.T, fresh func(t *testing.T) (open func() state.Ledger)) {
 		{"concurrent", "a nightly job and a merge may write at the same time", concurrentAppends},
 		{"cancelled", "an interrupted run must not believe that its announcement is there", cancelledAppend},
 		{"hostile text", "details hold whatever a host answered", hostileText},
-		{"copies", "a caller may change what it was given", ledgerCopies},
+		{"hosts", "an entry names a fleet, and is asked about one host of it", hostSets},
+		{"facts", "what was learnt of each host is told again, in order: the last word counts", manyFacts},
+		{"copies", "a caller may go on using what it gave", ledgerCopies},
 	} {
 		t.Run(c.name, func(t *testing.T) { t.Log(c.reason); c.run(t, fresh(t)) })
 	}
@@ -46,7 +49,8 @@ func full() state.Entry {
 	return state.Entry{
 		Time: time.Date(2026, 11, 23, 2, 11, 7, 123456789, time.UTC), Run: "r1", Commit: "4f2a91c", By: "ops@build",
 		Fence: 1<<53 + 1, Secret: "connector:ad:hq:bind", Version: "2026-11", Before: "2025-11", Step: "stop relay-07", Plan: "9c1f04d2",
-		Host: "relay-07.hq.example", Outcome: state.Failed, Detail: "it did not stop", Left: []string{"relay-dmz"},
+		Hosts: []string{"relay-07.hq.example", "relay-08.hq.example"}, Outcome: state.Failed, Detail: "it did not stop", Left: []string{"relay-dmz"},
+		Facts:   []state.Fact{{Host: "relay-07.hq.example", Field: "heartbeat", Value: "2026-11-23T02:10:59Z"}, {Field: "machine", Value: "8c1e"}},
 		Outages: []state.Outage{{What: "relays", Predicted: 21, Measured: 20.25}},
 	}
 }
@@ -66,10 +70,12 @@ func roundTrip(t *testing.T, open func() state.Ledger) {
 	elsewhere := want
 	elsewhere.Time = want.Time.In(time.FixedZone("", 3600))
 	mustAppend(t, open(), elsewhere)
-	got := entries(t, open())[2]
-	if !got.Time.Equal(want.Time) || got.Time.Location() != time.UTC {
-		t.Fatalf("time is %v, want %v", got.Time, want.Time)
-	}
+	predicted := want
+	predicted.Time = time.Now() // with the monotonic clock of this process
+	predicted.Outages = []state.Outage{{What: "relays", Measured: 1, Members: []string{"not", "recorded"}}}
+	mustAppend(t, open(), predicted)
+	predicted.Time, predicted.Outages = predicted.Time.UTC().Round(0), []state.Outage{{What: "relays", Measured: 1}}
+	wantEntries(t, open(), []state.Entry{want, sparse, want, predicted})
 }
 
 func ledgerOrder(t *testing.T, open func() state.Ledger) {
@@ -149,7 +155,7 @@ func hostileText(t *testing.T, open func() state.Ledger) {
 		strings.Repeat("long ", 50000), "{\"outcome\":\"done\"}\n{\"outcome\":\"done\"}",
 	} {
 		e := entry(0)
-		e.Detail, e.Host = text, text
+		e.Detail, e.Hosts = text, []string{text}
 		want = append(want, e)
 	}
 	for _, e := range want {
@@ -160,10 +166,15 @@ func hostileText(t *testing.T, open func() state.Ledger) {
 
 func ledgerCopies(t *testing.T, open func() state.Ledger) {
 	l, given := open(), []state.Entry{full()}
+	given[0].Hosts = []string{"z", "a"}
 	mustAppend(t, l, given...)
-	given[0].Outages[0].What = "changed"
-	entries(t, l)[0].Outages[0].What = "changed"
-	wantEntries(t, l, []state.Entry{full()})
+	if given[0].Hosts[0] != "z" {
+		t.Fatal("what the caller gave was changed")
+	}
+	given[0].Outages[0].What, given[0].Hosts[0], given[0].Facts[0].Value, given[0].Left[0] = "changed", "changed", "changed", "changed"
+	want := full()
+	want.Hosts = []string{"a", "z"}
+	wantEntries(t, l, []state.Entry{want})
 }
 
 // entry is one of many: i is its version.

@@ -143,9 +143,11 @@ func (e *Wine) Product() string {
 	} {
 		fmt.Fprintf(&b, "  %s:\n    service: %s\n    settings: '%s'\n", c.key, e.serviceName(c.service), e.path(c.settings))
 	}
-	fmt.Fprintf(&b, "  license: '%s'\n", e.path(lab.LicenseFile))
 	return b.String()
 }
+
+// License is where the license file is.
+func (e *Wine) License() string { return e.path(lab.LicenseFile) }
 
 // Run is one PowerShell process. Nothing is put before or in the place of the script. Command lines that are not the
 // host script's are left to the machine's model. Of the machine's Hook only the point "start" is asked.

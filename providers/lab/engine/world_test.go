@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"meshrotate/providers"
+	"meshrotate/providers/connect"
 	"meshrotate/providers/lab"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/reconciler/session"
 	"meshrotate/specs"
 	"meshrotate/state"
-	"meshrotate/state/file"
 )
 
 // need skips a test on a machine without its programs; in CI it fails.
@@ -47,7 +48,7 @@ type world struct {
 	lab   *lab.Lab
 	dir   string
 	doc   *specs.Deployment
-	store *file.Store
+	state state.State
 
 	mu   sync.Mutex
 	logs map[string][]string // what was recorded on the hosts, by kind
@@ -69,7 +70,7 @@ func newWorld(t *testing.T, e lab.Engine, relays int) *world {
 	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
 		c.Stable = specs.Duration{Text: "1s", Seconds: 1}
 	}
-	if w.store, err = providers.OpenState(w.doc); err != nil {
+	if w.state, err = connect.State(w.doc); err != nil {
 		t.Fatal(err)
 	}
 	old := w.key(lab.OldKey)
@@ -107,7 +108,7 @@ func (w *world) key(version string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	v, err := values.NewKeep(filepath.Join(w.dir, ".meshrotate"), seal).Get(context.Background(), secret.Ref{Name: "relaykey", Version: version})
+	v, err := values.NewKeep(w.state.Values, seal).Get(context.Background(), secret.Ref{Name: "relaykey", Version: version})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -128,50 +129,32 @@ func (w *world) say(v any) {
 func (w *world) run() (*reconciler.Plan, reconciler.Outcome) {
 	w.Helper()
 	ctx := w.Context()
-	rotations, err := providers.Rotations(w.doc)
+	rotations, err := session.RotationsOf(providers.Kinds(), w.doc, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
-	site, err := providers.Open(ctx, w.doc, providers.Options{Stay: true, LookupEnv: w.lab.Env})
+	site, err := connect.Open(ctx, providers.Kinds(), w.doc, connect.Options{Stay: true, Bound: true, LookupEnv: w.lab.Env, State: &w.state})
 	if err != nil {
 		w.Fatal(err)
 	}
 	defer site.Close(ctx)
-	entries, err := w.store.Entries(ctx)
+	s := session.Session{Document: w.doc, Rotations: rotations, Site: site, State: w.state, By: "test@here",
+		Tell: func(e reconciler.Event) { w.say(e) }}
+	done, err := s.Apply(ctx, session.Unblocked)
 	if err != nil {
 		w.Fatal(err)
 	}
-	tell := func(e reconciler.Event) { w.say(e) }
-	seen := reconciler.Observe(ctx, site, rotations, tell)
-	plan, err := reconciler.MakePlan(w.doc, rotations, reconciler.Input{Seen: seen, History: state.NewHistory(entries), Now: time.Now()})
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.say(plan)
-	for _, c := range plan.Blocked() {
-		w.Fatalf("%s is %s: %+v", c.Secret, c.Status, c.Findings)
-	}
-	if plan.Empty() {
-		return plan, reconciler.Outcome{}
-	}
-	lease, err := w.store.Acquire(ctx, state.Holder{Run: "run"})
-	if err != nil {
-		w.Fatal(err)
-	}
-	out := reconciler.Run{ID: fmt.Sprint("run-", len(entries)), Site: site, Ledger: w.store, Lease: lease, Plan: plan, Parallel: 100, Now: time.Now, Tell: tell}.Apply(ctx)
-	w.say(out)
-	if err := lease.Release(ctx); err != nil {
-		w.Error(err)
-	}
-	return plan, out
+	w.say(done.Plan)
+	w.say(done.Outcome)
+	return done.Plan, done.Outcome
 }
 
 // rotate is a run that must succeed for so many secrets, and one after it that has nothing to do.
 func (w *world) rotate(secrets int) {
 	w.Helper()
 	plan, out := w.run()
-	if out.Err != nil || len(out.Proven) != secrets || len(out.Left) > 0 {
-		w.Fatalf("%d steps; outcome %+v\n%s", len(plan.Steps), out, w.lab.Show())
+	if out.Err != nil || len(out.With(state.Proven)) != secrets || len(out.Left) > 0 {
+		w.Fatalf("%d steps; outcome %v\n%s", len(plan.Steps()), out, w.lab.Show())
 	}
 	if plan, _ := w.run(); !plan.Empty() {
 		w.Errorf("the next plan is not empty: %+v", plan.Changes)

@@ -31,7 +31,8 @@ type Bench struct {
 	FloorMS           float64 `json:"floor_ms"`
 	RequestsPerHost   int64   `json:"requests_per_host"`   // HTTP requests, of the host with the most
 	PowerShellPerHost int64   `json:"powershell_per_host"` // processes, of the host with the most
-	// OutageOverOne is the fleet's outage over that of a single relay with the same service times.
+	// OutageOverOne is the fleet's outage, from the first relay's stop to the last one's return, over that of a relay on its
+	// own. Each relay is down for its own restart and waits for no other, so what is above 1 is that they crowd each other.
 	OutageOverOne float64 `json:"outage_over_one"`
 	OutageS       float64 `json:"outage_s"`
 	OutageOneS    float64 `json:"outage_one_s"`
@@ -53,8 +54,9 @@ func benchCommand(io cli.Stdio) *cobra.Command {
 		Short: "Measure speed and memory on a lab",
 		Long: `Start a lab as a process of its own and run this program against it as an
 operator would, one process for each verb. It prints ratios: of a plan to the
-PowerShell starts that it must wait for, of a fleet's outage to a single
-relay's. Ratios hold across machines; milliseconds do not.`,
+PowerShell starts that it must wait for, of a fleet's outage (from the first
+relay's stop to the last one's return) to that of a relay on its own. Ratios
+hold across machines; milliseconds do not.`,
 		Example: "  meshrotate bench\n  meshrotate bench --relays 100 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -190,7 +190,7 @@ func (d *demo) rows(ctx context.Context, oldKey string) ([]DemoSecret, error) {
 		}
 		var agrees bool
 		row.Lab, agrees = d.witness(r.Secret, oldKey)
-		row.Proven = r.Outcome == state.Done && agrees
+		row.Proven = r.Outcome == state.Proven && agrees
 		rows = append(rows, row)
 	}
 	return rows, nil

@@ -67,12 +67,12 @@ func TestInterrupted(t *testing.T) {
 		args         []string // of the lab
 		says         []string
 	}{
-		{"nobody was asked for anything yet", "", 1, []string{"--powershell", "2s"}, []string{"interrupted while looking; nothing was changed"}},
+		{"nobody was asked for anything yet", "", 1, []string{"--powershell", "2s"}, []string{"interrupted by Ctrl-C while looking; nothing was changed"}},
 		{"files are staged, nothing live has changed", "prepare: began", 1, []string{"--relays", "40", "--powershell", "10ms"},
-			[]string{"cause interrupted during prepare", "failed and undone: everything is as it was before"}},
-		{"services are down: they come up first", "switch: began", 3, nil, []string{"interrupted: ending at the next safe point",
-			"cause interrupted before verify", "stopped where it was", "then apply again"}},
-		{"the new key is live and not proven yet", "verify: began", 3, nil, []string{"cause interrupted during verify", "then apply again"}},
+			[]string{"cause interrupted during prepare", "failed and put back: everything is as it was before"}},
+		{"services are down: they come up first", "switch: began", 3, nil, []string{"interrupted by Ctrl-C: ending at the next safe point",
+			"cause interrupted before verify", "stopped where it was", "then `meshrotate apply`"}},
+		{"the new key is live and not proven yet", "verify: began", 3, nil, []string{"cause interrupted during verify", "then `meshrotate apply`"}},
 	}
 	for _, c := range cases {
 		t.Run(c.reason, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestInterruptedTwice(t *testing.T) {
 	r := w.start("apply", "--yes")
 	r.reaches("switch: began")
 	r.signal(syscall.SIGINT)
-	r.reaches("interrupted: ending at the next safe point")
+	r.reaches("interrupted by Ctrl-C: ending at the next safe point")
 	r.signal(syscall.SIGINT)
 	if got := r.wait(); got.code != -1 {
 		t.Errorf("exit code %d, want an end by the signal\n%s", got.code, got.err)
@@ -201,7 +201,7 @@ func TestUnlock(t *testing.T) {
 	if got.code != 3 {
 		t.Errorf("exit code %d, want 3", got.code)
 	}
-	got.says(t, "stopped where it was", "lock", "then apply again")
+	got.says(t, "stopped where it was", "lock", "then `meshrotate apply`")
 	if strings.Contains(got.err, "verify: began") {
 		t.Error("it went on without the lock")
 	}

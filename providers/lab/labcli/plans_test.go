@@ -57,7 +57,7 @@ func TestSavedPlan(t *testing.T) {
 	w.converged()
 
 	must(t, os.WriteFile(filepath.Join(w.dir, "plan.json"), []byte(`{"format":"meshrotate.plan/v0"}`), 0o600))
-	refused("not a plan of format meshrotate.plan/v1")
+	refused("not a plan of format meshrotate.plan/v2")
 	w.run(1, "apply", "nowhere.json").says(t, "nowhere.json", "hint: ")
 }
 
@@ -90,7 +90,7 @@ func TestFromGit(t *testing.T) {
 	w.run(0, append([]string{"apply", "plan.json"}, from...)...)
 	var history struct{ Rotations []state.Rotation }
 	w.run(0, append([]string{"history", "-o", "json"}, from...)...).json(t, &history)
-	if last := history.Rotations[len(history.Rotations)-1]; last.Commit != hash.String() || last.Outcome != state.Done {
+	if last := history.Rotations[len(history.Rotations)-1]; last.Commit != hash.String() || last.Outcome != state.Proven {
 		t.Errorf("the ledger says %+v", last)
 	}
 	w.run(0, append([]string{"plan"}, from...)...)

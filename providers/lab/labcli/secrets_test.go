@@ -26,7 +26,7 @@ func (w *world) searchSecrets() {
 	}
 	seal, err := values.SealFrom(nil, values.Config{LookupEnv: lookup})
 	must(w.t, err)
-	keep := values.NewKeep(filepath.Join(w.dir, ".meshrotate"), seal)
+	keep := values.NewKeep(w.store(), seal)
 	canaries := map[string]string{}
 	for _, name := range []string{"IM_LAB_PASSWORD", values.DefaultIdentity} {
 		canaries[name], _ = lookup(name)

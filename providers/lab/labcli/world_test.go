@@ -260,8 +260,8 @@ func (w *world) converged() {
 	entries, err := w.store().Entries(w.t.Context())
 	must(w.t, err)
 	for _, name := range []string{"relaykey", "license"} {
-		if last, ok := state.NewHistory(entries).LastDone(name); !ok || last.Run == lab.SeedRun {
-			w.t.Errorf("the ledger holds no done rotation of %s", name)
+		if last, ok := state.NewHistory(entries).LastProven(name); !ok || last.Run == lab.SeedRun {
+			w.t.Errorf("the ledger holds no proven rotation of %s", name)
 		}
 	}
 	if h, held, err := w.store().Current(w.t.Context()); held || err != nil {

@@ -11,30 +11,30 @@ import (
 )
 
 // guard collects the reasons not to go on, and the warnings.
-func (r *Rotation) guard(in reconciler.Input, all []live) []reconciler.Finding {
-	findings := r.guardFile(in, all)
+func (r *Rotation) guard(input reconciler.Input, all []reader) []reconciler.Finding {
+	findings := r.guardFile(input, all)
 	switch {
-	case !r.hasAPI || in.Seen.Reach(site.API) == reconciler.Reached:
+	case !r.hasAPI || input.Seen.Reach(site.API) == reconciler.Reached:
 	case all[0].whole() && !all[0].service.Running():
 		// A run that was cut off in the switch leaves it so. Refusing here would leave it so for ever.
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
 			Text: "Admin is stopped, so its API does not answer: it is started, and then asked which license it serves"})
 	default:
 		text := "the Admin API did not answer: the license that Admin serves is not known"
-		if err := in.Seen[site.API].Err; err != nil {
+		if err := input.Seen[site.API].Err; err != nil {
 			text += ": " + err.Error()
 		}
 		findings = append(findings, problem("admin-api", text,
 			"look at the Admin host and at connect.adminApi, or leave connect.adminApi out to restart the services instead"))
 	}
 	for _, l := range all {
-		if f, off := site.ClockFinding(l.host, site.Answer[site.MachineSeen](in.Seen, l.machine)); off {
+		if f, off := site.ClockFinding(l.host, site.Answer[site.MachineSeen](input.Seen, l.machine)); off {
 			findings = append(findings, f)
 		}
 		switch {
 		case !l.whole():
 			f := problem("host-failed", l.host+" ("+l.label+") could not be looked at", "fix it and plan again")
-			if err := in.Seen[site.Host(l.host)].Err; err != nil {
+			if err := input.Seen[site.Host(l.host)].Err; err != nil {
 				f.Text += ": " + err.Error()
 			}
 			f.Hosts = []string{l.host}
@@ -49,12 +49,12 @@ func (r *Rotation) guard(in reconciler.Input, all []live) []reconciler.Finding {
 }
 
 // guardFile looks at the declared file: an expired one, another customer's, or one of a lower tier never gets near a host.
-func (r *Rotation) guardFile(in reconciler.Input, all []live) []reconciler.Finding {
-	v := site.Answer[site.ValueSeen](in.Seen, r.value())
+func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.Finding {
+	v := site.Answer[site.ValueSeen](input.Seen, r.value())
 	switch {
 	case v == nil:
 		text := "the license file is not to be had"
-		if err := in.Seen[site.Values].Err; err != nil {
+		if err := input.Seen[site.Values].Err; err != nil {
 			text += ": " + err.Error()
 		}
 		return []reconciler.Finding{problem("value-unavailable", text, "look at secrets.license.from and at state.seal")}
@@ -64,20 +64,20 @@ func (r *Rotation) guardFile(in reconciler.Input, all []live) []reconciler.Findi
 			hint = v.Hint
 		}
 		return []reconciler.Finding{problem("value-unavailable", "the license file is not to be had: "+v.Problem, hint)}
-	case v.LicenseProblem != "":
-		return []reconciler.Finding{problem("license-invalid", v.LicenseProblem, "ask for the file again; nothing was changed")}
-	case v.License == nil:
+	case v.Unfit != "":
+		return []reconciler.Finding{problem("license-invalid", v.Unfit, "ask for the file again; nothing was changed")}
+	case in(v.Content) == nil:
 		return []reconciler.Finding{problem("license-invalid", "the license file could not be read", "ask for the file again")}
 	}
-	next := v.License
-	findings := r.guardClaims(next, liveLicense(in, all))
+	next := in(v.Content)
+	findings := r.guardClaims(next, r.liveLicense(input, all))
 	if v.SourceChanged {
 		findings = append(findings, site.SourceChanged(r.ref, r.spec.From.String()))
 	}
-	if !next.Expires.After(in.Now) {
+	if !next.Expires.After(input.Now) {
 		findings = append(findings, problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
 			"ask for a file that is still good"))
-	} else if days := daysLeft(next.Expires, in.Now); days <= 60 {
+	} else if days := daysLeft(next.Expires, input.Now); days <= 60 {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-expires",
 			Text: fmt.Sprintf("license %s expires on %s, in %s%s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
 			Hint: "order the next one"})
@@ -117,14 +117,14 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 }
 
 // liveLicense is what the live files say, or else what Admin serves.
-func liveLicense(in reconciler.Input, all []live) *licensefile.License {
+func (r *Rotation) liveLicense(input reconciler.Input, all []reader) *licensefile.License {
 	for _, l := range all {
-		if l.file != nil && l.file.License != nil {
-			return l.file.License
+		if l.file != nil && in(l.file.Content) != nil {
+			return in(l.file.Content)
 		}
 	}
-	if s := site.Answer[site.LicenseSeen](in.Seen, site.License{}); s != nil && s.Customer != "" {
-		return &licensefile.License{Customer: s.Customer, Tier: s.Tier, Expires: s.Expires}
+	if s := loaded(site.Answer[site.AnswerSeen](input.Seen, r.served())); s != nil && s.Customer != "" {
+		return s
 	}
 	return nil
 }

@@ -8,10 +8,13 @@
 package license
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"meshrotate/providers/licensefile"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -32,6 +35,43 @@ type Spec struct {
 	Tiers []string `json:"tiers,omitempty" jsonschema:"uniqueItems=true"`
 	// PublicKey is a PEM file with the key that signs licenses. Left out: the signature is not checked.
 	PublicKey string `json:"publicKey,omitempty"`
+	// Path is the license file on every host that reads it.
+	Path string `json:"path,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key"`
+	// Endpoint is where the Admin API shows the license in use.
+	Endpoint string `json:"endpoint,omitempty" jsonschema:"minLength=1,default=/api/license"`
+	// ReloadEndpoint is where the Admin API is asked to read the file again.
+	ReloadEndpoint string `json:"reloadEndpoint,omitempty" jsonschema:"minLength=1,default=/api/license/reload"`
+}
+
+func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
+
+// read makes a *licensefile.License of a license file.
+func read(value []byte) (any, error) {
+	l, err := licensefile.Parse(value)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// verify checks the declared file's signature, where a key is declared.
+func (s *Spec) verify(value []byte, open func(string) ([]byte, error)) error {
+	if s.PublicKey == "" {
+		return nil
+	}
+	l, err := licensefile.Parse(value)
+	if err != nil {
+		return err
+	}
+	pem, err := open(s.PublicKey)
+	if err != nil {
+		return fmt.Errorf("the public key of licenses: %w", err)
+	}
+	key, err := licensefile.PublicKey(pem)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.PublicKey, err)
+	}
+	return l.Verify(key)
 }
 
 // Kind registers the rotation.
@@ -44,7 +84,8 @@ func Kind() reconciler.Kind {
 			Check: check,
 		},
 		Values: func(spec any) []reconciler.Needed {
-			return []reconciler.Needed{{Name: name, From: spec.(*Spec).From, Exact: true}}
+			s := spec.(*Spec)
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Exact: true, Read: read, Check: s.verify}}
 		},
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
 			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
@@ -57,6 +98,12 @@ func check(_ *specs.Deployment, spec any, report specs.Report) {
 	if s.From.Generated {
 		report("from", "a license cannot be generated: it is issued and signed by the vendor", "name the file: `from: {file: licenses/2026-11.key.age}`")
 	}
+	s.Path = cmp.Or(s.Path, `%ProgramData%\IdentityMesh\license.key`)
+	s.Endpoint = cmp.Or(s.Endpoint, "/api/license")
+	s.ReloadEndpoint = cmp.Or(s.ReloadEndpoint, "/api/license/reload")
+	specs.CheckHostPath(s.Path, "path", report)
+	specs.CheckEndpoint(s.Endpoint, "endpoint", report)
+	specs.CheckEndpoint(s.ReloadEndpoint, "reloadEndpoint", report)
 	if len(s.Tiers) == 0 {
 		s.Tiers = []string{"Community", "Standard", "Professional", "Enterprise"}
 	}
@@ -77,7 +124,6 @@ type Rotation struct {
 	consumers []consumer
 	api       specs.API
 	hasAPI    bool
-	path      string
 }
 
 // consumer is a service that reads the license file of its host.
@@ -92,18 +138,17 @@ type consumer struct {
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r := &Rotation{
-		ref:    secret.Ref{Name: name, Version: string(spec.Version)},
+		ref:    spec.ref(),
 		spec:   spec,
 		api:    d.Product.API,
 		hasAPI: d.Connect.AdminAPI.URL != "",
-		path:   d.Product.License,
 	}
 	add := func(label, host string, c specs.Component) {
 		r.consumers = append(r.consumers, consumer{label, host, c,
-			site.File{Host: host, Path: r.path, Secret: r.ref, License: true}, site.Service{Host: host, Name: c.Service},
+			site.File{Host: host, Path: spec.Path, Secret: r.ref}, site.Service{Host: host, Name: c.Service},
 			site.Machine{Host: host}})
 	}
-	add("Admin", d.Hosts.Admin, d.Product.Admin)
+	add(site.AdminLabel, d.Hosts.Admin, d.Product.Admin)
 	add("Engine", d.EngineHost(), d.Product.Engine)
 	return r
 }
@@ -115,7 +160,7 @@ func (r *Rotation) Ref() secret.Ref { return r.ref }
 func (r *Rotation) Reads() []reconciler.Read {
 	reads := []reconciler.Read{r.value()}
 	if r.hasAPI {
-		reads = append(reads, site.License{})
+		reads = append(reads, r.served())
 	}
 	for _, c := range r.consumers {
 		reads = append(reads, c.file, c.service, c.machine)
@@ -123,6 +168,35 @@ func (r *Rotation) Reads() []reconciler.Read {
 	return reads
 }
 
-func (r *Rotation) value() site.Value {
-	return site.Value{Secret: r.ref, License: true, PublicKey: r.spec.PublicKey}
+func (r *Rotation) value() site.Value { return site.Value{Secret: r.ref} }
+
+// served asks which license Admin has loaded.
+func (r *Rotation) served() site.Get {
+	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: fields(licensefile.License{})}
+}
+
+// fields are the three things that a license says, as the Admin API names them, with what a proof demands of them.
+func fields(l licensefile.License) []site.Field {
+	want := ""
+	if !l.Expires.IsZero() {
+		want = l.Expires.UTC().Format(time.RFC3339Nano)
+	}
+	return []site.Field{{Name: "customer", Of: []string{"customerName"}, Want: l.Customer},
+		{Name: "tier", Of: []string{"tier"}, Fold: true, Want: l.Tier}, {Name: "expires", Of: []string{"expiresUtc"}, Time: true, Want: want}}
+}
+
+// loaded is the license in an answer, nil when it names none.
+func loaded(s *site.AnswerSeen) *licensefile.License {
+	if s == nil {
+		return nil
+	}
+	l := &licensefile.License{Customer: s.Fields["customer"], Tier: s.Fields["tier"]}
+	l.Expires, _ = time.Parse(time.RFC3339Nano, s.Fields["expires"]) // zero when it says none
+	return l
+}
+
+// in is the license in a file or a value, nil when it cannot be read.
+func in(content any) *licensefile.License {
+	l, _ := content.(*licensefile.License)
+	return l
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // guard collects the reasons not to go on, and the warnings.
-func (r *Rotation) guard(in reconciler.Input, admin live, relays []live) (findings []reconciler.Finding, left []live) {
+func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (findings []reconciler.Finding, left []member) {
 	findings = append(findings, r.guardValue(in)...)
 	switch {
 	case in.Seen.Reach(site.API) == reconciler.Reached:
@@ -21,7 +21,7 @@ func (r *Rotation) guard(in reconciler.Input, admin live, relays []live) (findin
 			"look at the Admin host and at connect.adminApi; `meshrotate status` shows the error"))
 	}
 	tolerance := r.policy.Unreachable.Count
-	var lost, broken []live
+	var lost, broken []member
 	for _, l := range relays {
 		switch {
 		case l.reach == reconciler.Unreachable && l.toleratedByPolicy:
@@ -48,7 +48,7 @@ func (r *Rotation) guard(in reconciler.Input, admin live, relays []live) (findin
 	if admin.reach == reconciler.Unreachable {
 		findings = append(findings, problem("admin-unreachable", r.admin.host+" (Admin) cannot be reached", "a rotation without Admin would cut every relay off"))
 	} else if !admin.whole() {
-		broken = append([]live{admin}, broken...)
+		broken = append([]member{admin}, broken...)
 	}
 	for _, l := range broken {
 		f := problem("host-failed", l.host+" could not be looked at", "the error is above; fix it and plan again")
@@ -57,7 +57,7 @@ func (r *Rotation) guard(in reconciler.Input, admin live, relays []live) (findin
 		}
 		findings = append(findings, f)
 	}
-	for _, l := range append([]live{admin}, relays...) {
+	for _, l := range append([]member{admin}, relays...) {
 		if l.whole() {
 			findings = append(findings, r.guardNode(l)...)
 		}
@@ -81,8 +81,8 @@ func (r *Rotation) guardValue(in reconciler.Input) []reconciler.Finding {
 			hint = v.Hint
 		}
 		return []reconciler.Finding{problem("value-unavailable", text, hint)}
-	case v.Available && v.Bytes < MinBytes:
-		return []reconciler.Finding{problem("key-too-short", fmt.Sprintf("the key of version %s has %d bytes; at least %d are wanted", r.ref.Version, v.Bytes, MinBytes),
+	case v.Available && tooShort(v.Content):
+		return []reconciler.Finding{problem("key-too-short", fmt.Sprintf("the key of version %s has %d bytes; at least %d are wanted", r.ref.Version, v.Content.(Key).Bytes, MinBytes),
 			"write `from: generated`, or put a longer key at its source")}
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
 		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("version %s has the same value as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
@@ -94,7 +94,7 @@ func (r *Rotation) guardValue(in reconciler.Input) []reconciler.Finding {
 }
 
 // guardNode looks at one host.
-func (r *Rotation) guardNode(l live) []reconciler.Finding {
+func (r *Rotation) guardNode(l member) []reconciler.Finding {
 	var all []reconciler.Finding
 	add := func(f reconciler.Finding) {
 		f.Hosts = []string{l.host}

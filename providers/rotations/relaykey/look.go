@@ -8,8 +8,8 @@ import (
 	"meshrotate/reconciler"
 )
 
-// live is a node as it was seen, and what it needs.
-type live struct {
+// member is a node as it was seen, and what it needs.
+type member struct {
 	node
 	reach   reconciler.Reach
 	setting *site.SettingSeen
@@ -18,24 +18,27 @@ type live struct {
 	relay   *site.RelaySeen // as Admin lists it; nil for Admin, or when it is not listed
 	// edit: the file holds another key. stale: the process is older than the file. stopped: it should run.
 	edit, stale, stopped bool
+	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
+	dependents, lost []string
 }
 
 // whole says that everything about the node was seen.
-func (l live) whole() bool {
+func (l member) whole() bool {
 	return l.reach == reconciler.Reached && l.setting != nil && l.service != nil
 }
 
 // connected says that Admin lists the relay as connected.
-func (l live) connected() bool {
+func (l member) connected() bool {
 	return l.relay != nil && l.relay.Connected != nil && *l.relay.Connected
 }
 
 // look sorts what was seen by node.
-func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
+func (r *Rotation) look(in reconciler.Input) (admin member, relays []member) {
+	seen := in.Seen
 	listed := r.directory(seen)
-	all := make([]live, 0, len(r.relays)+1)
+	all := make([]member, 0, len(r.relays)+1)
 	for _, n := range r.nodes() {
-		l := live{
+		l := member{
 			node:    n,
 			reach:   seen.Reach(site.Host(n.host)),
 			setting: site.Answer[site.SettingSeen](seen, n.setting),
@@ -43,16 +46,35 @@ func (r *Rotation) look(seen reconciler.Seen) (admin live, relays []live) {
 			machine: site.Answer[site.MachineSeen](seen, n.machine),
 		}
 		if l.whole() {
+			l.setting = weak(l.setting)
+			l.dependents, l.lost = site.Stopped(in.History, name, n.host, n.component.Service, l.service)
 			l.edit = l.setting.Version != r.ref.Version
 			l.stale = l.service.Running() && l.service.StartedAt.Before(l.setting.Modified)
 			l.stopped = !l.service.Running()
 		}
-		if n.label != "Admin" {
+		if n.who.Noun != "" {
 			l.relay = listed.Of[n.host]
 		}
 		all = append(all, l)
 	}
 	return all[0], all[1:]
+}
+
+// short is a live key that nobody knows and that is too short to be one.
+const short = "short"
+
+func weak(s *site.SettingSeen) *site.SettingSeen {
+	if s.Version == site.Unknown && tooShort(s.Content) {
+		weak := *s
+		weak.Version = short
+		return &weak
+	}
+	return s
+}
+
+func tooShort(content any) bool {
+	k, ok := content.(Key)
+	return ok && k.Bytes < MinBytes
 }
 
 // directory finds the relays in Admin's list.
@@ -69,7 +91,7 @@ func (r *Rotation) directory(seen reconciler.Seen) site.Directory {
 }
 
 // hosts names nodes.
-func hosts(nodes []live) []string {
+func hosts(nodes []member) []string {
 	names := make([]string, len(nodes))
 	for i, n := range nodes {
 		names[i] = n.host
@@ -86,7 +108,7 @@ func count(n int, thing string) string {
 }
 
 // who says whom a step is about: "Admin and 13 relays", "relay-07".
-func who(admin bool, relays []live) string {
+func who(admin bool, relays []member) string {
 	var parts []string
 	if admin {
 		parts = append(parts, "Admin")

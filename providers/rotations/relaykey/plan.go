@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -11,31 +12,33 @@ import (
 
 // work is what is left to do.
 type work struct {
-	admin                live
-	edit, restart, prove []live // relays
-	editAdmin, bounce    bool   // bounce: Admin restarts
-	tidy                 []live // nodes with leftovers of an earlier run
+	admin                member
+	edit, restart, prove []member // relays
+	editAdmin, bounce    bool     // bounce: Admin restarts
+	tidy                 []member // nodes with leftovers of an earlier run
+	revive               []member // nodes whose service runs, with dependents that an earlier run stopped
 	mint, pending        bool
-	left                 []live
+	half                 bool // some hold the declared version, others do not
+	left                 []member
 }
 
 func (w work) none() bool {
-	return !w.editAdmin && !w.bounce && len(w.edit) == 0 && len(w.restart) == 0 && len(w.tidy) == 0 && !w.pending
+	return !w.editAdmin && !w.bounce && len(w.edit) == 0 && len(w.restart) == 0 && len(w.tidy) == 0 && len(w.revive) == 0 && !w.pending
 }
 
 // Plan compares the live keys with the declared version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
-	admin, relays := r.look(in.Seen)
+	admin, relays := r.look(in)
 	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays)}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	findings, left := r.guard(in, admin, relays)
 	c.Findings = findings
 	w := r.need(in, admin, relays, left)
-	blocked := slices.ContainsFunc(findings, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
+	blocked := reconciler.Blocked(findings)
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
-		if admin.whole() && len(filter(relays, live.whole)) == len(relays) && in.Seen.Reach(site.API) == reconciler.Reached {
+		if admin.whole() && len(filter(relays, member.whole)) == len(relays) && in.Seen.Reach(site.API) == reconciler.Reached {
 			c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is live everywhere, and a guard objects"
 		}
 		return c
@@ -58,23 +61,31 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	for _, l := range w.left {
 		c.Left = append(c.Left, site.Host(l.host))
 	}
-	r.steps(&c, w)
-	r.describe(&c, in, w)
+	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
+	c.Outages = r.predict(in, w)
+	for _, l := range append([]member{admin}, w.restart...) {
+		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok {
+			c.Down = append(c.Down, d)
+		}
+	}
 	return c
 }
 
 // need finds the work.
-func (r *Rotation) need(in reconciler.Input, admin live, relays, left []live) work {
+func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member) work {
 	w := work{admin: admin, left: left}
 	v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})
 	w.mint = v != nil && !v.Kept
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
-	last, _ := in.History.LastDone(r.ref.Name)
+	last, _ := in.History.LastProven(r.ref.Name)
 	if admin.whole() {
 		w.editAdmin = admin.edit
 		w.bounce = admin.edit || admin.stale || admin.stopped
 		if admin.setting.Staged || admin.setting.Backup {
 			w.tidy = append(w.tidy, admin)
+		}
+		if len(admin.lost) > 0 && !w.bounce {
+			w.revive = append(w.revive, admin)
 		}
 	}
 	for _, l := range relays {
@@ -88,21 +99,32 @@ func (r *Rotation) need(in reconciler.Input, admin live, relays, left []live) wo
 		}
 		if l.edit || l.stale || l.stopped || w.editAdmin || again {
 			w.restart = append(w.restart, l)
+		} else if len(l.lost) > 0 {
+			w.revive = append(w.revive, l)
 		}
 		if l.setting.Staged || l.setting.Backup {
 			w.tidy = append(w.tidy, l)
 		}
 		w.prove = append(w.prove, l)
 	}
+	edited := len(w.edit)
+	whole := len(w.prove)
+	if admin.whole() {
+		whole++
+		if admin.edit {
+			edited++
+		}
+	}
+	w.half = edited > 0 && edited < whole
 	return w
 }
 
 // before is the version that is live now: what Admin holds, or what the relays do when Admin is ahead of them.
-func (r *Rotation) before(in reconciler.Input, admin live, relays []live) string {
+func (r *Rotation) before(in reconciler.Input, admin member, relays []member) string {
 	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
-	for _, l := range append([]live{admin}, relays...) {
+	for _, l := range append([]member{admin}, relays...) {
 		if l.whole() && l.setting.Version != r.ref.Version {
 			return l.setting.Version
 		}
@@ -133,10 +155,12 @@ func (r *Rotation) reason(w work) string {
 		return "Admin has " + want + w.others()
 	case len(w.edit) > 0:
 		return fmt.Sprintf("%s holds %s, not %s", who(false, w.edit), named(w.edit[0].setting.Version), want)
-	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l live) bool { return l.stopped }):
-		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l live) bool { return l.stopped })))
+	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
+		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l member) bool { return l.stopped })))
 	case w.bounce || len(w.restart) > 0:
 		return fmt.Sprintf("the files hold %s; %s must start again to read it", want, who(w.bounce, w.restart))
+	case len(w.revive) > 0:
+		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
 	case w.pending:
 		return fmt.Sprintf("an earlier run switched to %s and was cut off before the proof", want)
 	default:
@@ -151,7 +175,7 @@ func named(version string) string {
 		return "no key"
 	case site.Empty:
 		return "an empty key"
-	case site.Short:
+	case short:
 		return "a key that is too short"
 	case site.Unreadable:
 		return "a settings file that .NET refuses"
@@ -162,17 +186,17 @@ func named(version string) string {
 	}
 }
 
-func (r *Rotation) asDeclared(relays []live) string {
-	seen := filter(relays, live.whole)
-	text := fmt.Sprintf("Admin and %s hold it, %d connected", count(len(seen), "relay"), len(filter(seen, live.connected)))
+func (r *Rotation) asDeclared(relays []member) string {
+	seen := filter(relays, member.whole)
+	text := fmt.Sprintf("Admin and %s hold it, %d connected", count(len(seen), "relay"), len(filter(seen, member.connected)))
 	if n := len(relays) - len(seen); n > 0 {
 		text += fmt.Sprintf("; %s not seen", count(n, "relay"))
 	}
 	return text
 }
 
-func disconnected(relays []live) []reconciler.Finding {
-	off := filter(relays, func(l live) bool { return l.whole() && !l.connected() })
+func disconnected(relays []member) []reconciler.Finding {
+	off := filter(relays, func(l member) bool { return l.whole() && !l.connected() })
 	if len(off) == 0 {
 		return nil
 	}
@@ -180,8 +204,8 @@ func disconnected(relays []live) []reconciler.Finding {
 		Text: count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}}
 }
 
-func filter(all []live, keep func(live) bool) []live {
-	var some []live
+func filter(all []member, keep func(member) bool) []member {
+	var some []member
 	for _, l := range all {
 		if keep(l) {
 			some = append(some, l)
@@ -192,8 +216,8 @@ func filter(all []live, keep func(live) bool) []live {
 
 // others are the relays that differ from Admin: somebody changed or stopped them.
 func (w work) others() string {
-	byVersion := map[string][]live{}
-	var stopped []live
+	byVersion := map[string][]member{}
+	var stopped []member
 	for _, l := range w.restart {
 		if l.setting.Version != w.admin.setting.Version {
 			byVersion[l.setting.Version] = append(byVersion[l.setting.Version], l)

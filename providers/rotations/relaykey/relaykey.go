@@ -1,15 +1,19 @@
 // Package relaykey rotates the relay agents' API key: one value shared by Admin and every relay.
 //
 // The runbook rolls the relays one by one and Admin last, so the relays are down for the whole roll. Here the new key
-// is durable and staged everywhere first; then Admin and all relays switch together: relays and Admin stop, the files
-// are replaced, Admin starts and is ready, the relays start. Success is every relay connected with a heartbeat that is
-// later than its restart: "connected" alone may be about the time before.
+// is durable and staged everywhere first. Then Admin switches: it is the canary, for if it refuses the key no relay was
+// touched. When it is ready with the new key, every relay stops, takes its file and starts, each for itself. A relay that
+// still has the old key is refused meanwhile: that is the product's own procedure, for seconds. Success is every relay
+// connected with a heartbeat that is later than its restart: "connected" alone may be about the time before.
 //
-// Until that proof every step can be taken back. A relay that fails in the switch does not take the others down: it is
-// left stopped, never half-rotated, and the next run finishes it.
+// Until that proof every step can be taken back, Admin first again. A relay that fails in the switch does not take the
+// others down: it is left behind, never half-rotated, and the next run finishes it.
 package relaykey
 
 import (
+	"cmp"
+	"encoding/base64"
+	"slices"
 	"strings"
 
 	"meshrotate/providers/site"
@@ -27,6 +31,23 @@ const MinBytes = 32
 // Spec is `secrets.relayKey` in the document.
 type Spec struct {
 	specs.Secret `json:",inline"`
+	// Setting is the configuration key that holds it on Admin and on every relay, as .NET names it.
+	Setting string `json:"setting,omitempty" jsonschema:"minLength=1,default=Relay:ApiKey"`
+}
+
+func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
+
+// Key is what may be known of a key.
+type Key struct {
+	// Bytes is the length of what it stands for: of the bytes behind base64, else of the text.
+	Bytes int
+}
+
+func readKey(value []byte) (any, error) {
+	if raw, err := base64.StdEncoding.DecodeString(string(value)); err == nil {
+		return Key{len(raw)}, nil
+	}
+	return Key{len(value)}, nil
 }
 
 // Kind registers the rotation.
@@ -39,7 +60,8 @@ func Kind() reconciler.Kind {
 			Check: check,
 		},
 		Values: func(spec any) []reconciler.Needed {
-			return []reconciler.Needed{{Name: name, From: spec.(*Spec).From}}
+			s := spec.(*Spec)
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Read: readKey}}
 		},
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
 			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
@@ -48,11 +70,16 @@ func Kind() reconciler.Kind {
 }
 
 func check(d *specs.Deployment, spec any, report specs.Report) {
+	s := spec.(*Spec)
+	s.Setting = cmp.Or(s.Setting, "Relay:ApiKey")
+	if slices.Contains(strings.Split(s.Setting, ":"), "") {
+		report("setting", "every part between colons needs a name", "Relay:ApiKey")
+	}
 	if d.Connect.AdminAPI.URL == "" {
 		report("", "the relay key cannot be rotated without the Admin API: nothing else proves that the relays are connected",
 			"declare connect.adminApi.url")
 	}
-	if f := spec.(*Spec).From.File; f != "" && !strings.HasSuffix(f, ".age") {
+	if f := s.From.File; f != "" && !strings.HasSuffix(f, ".age") {
 		report("from", "a relay key in a plain file beside the document would be committed with it",
 			"write `from: generated`, or seal the file with age and name it *.age")
 	}
@@ -70,7 +97,8 @@ type Rotation struct {
 
 // node is a host with a service that reads the key from a settings file.
 type node struct {
-	host, label       string
+	host              string
+	who               site.Who
 	component         specs.Component
 	setting           site.Setting
 	service           site.Service
@@ -81,7 +109,7 @@ type node struct {
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r := &Rotation{
-		ref:    secret.Ref{Name: name, Version: string(spec.Version)},
+		ref:    spec.ref(),
 		spec:   spec,
 		policy: d.Policy,
 		api:    d.Product.API,
@@ -90,17 +118,17 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 	for _, h := range d.Tolerated() {
 		tolerated[h] = true
 	}
-	make := func(host, label string, c specs.Component) node {
+	make := func(host string, who site.Who, c specs.Component) node {
 		return node{
-			host: host, label: label, component: c, toleratedByPolicy: tolerated[host],
-			setting: site.Setting{Host: host, Path: c.Settings, Setting: d.Product.RelayKey, Secret: r.ref, Service: c.Service},
+			host: host, who: who, component: c, toleratedByPolicy: tolerated[host],
+			setting: site.Setting{Host: host, Path: c.Settings, Setting: spec.Setting, Secret: r.ref, Service: c.Service},
 			service: site.Service{Host: host, Name: c.Service},
 			machine: site.Machine{Host: host},
 		}
 	}
-	r.admin = make(d.Hosts.Admin, "Admin", d.Product.Admin)
+	r.admin = make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin)
 	for _, h := range d.Relays() {
-		r.relays = append(r.relays, make(h, h, d.Product.Relay))
+		r.relays = append(r.relays, make(h, site.Who{Name: h, Noun: "relay"}, d.Product.Relay))
 	}
 	return r
 }

@@ -8,139 +8,138 @@ import (
 	"meshrotate/state"
 )
 
-// Waves order the services within Stop and Start: whoever depends on Admin stops before it and starts after it.
-const (
-	waveKeep, waveStage            = 0, 1 // Prepare
-	waveDependents, waveAdmin      = 0, 1 // Stop
-	waveHub, waveReady, waveAgents = 0, 1, 2
-	waveProof, waveProcess         = 0, 1
-)
-
 // steps lists what is to be done.
-func (r *Rotation) steps(c *reconciler.Change, w work) {
-	add := func(p reconciler.Phase, wave int, op, undo reconciler.Op, alone bool) {
-		c.Steps = append(c.Steps, reconciler.Step{Phase: p, Wave: wave, Op: op, Undo: undo, Alone: alone})
-	}
+func (r *Rotation) steps(w work) []reconciler.Step {
+	ready := reconciler.Step{Phase: reconciler.Switch, Op: site.AwaitReady{Timeout: reconciler.Span(r.api.ReadyTimeout.Of())}}
+	ready.Back = reconciler.Way(ready.Op)
+	var steps []reconciler.Step
 	if w.mint {
-		add(reconciler.Prepare, waveKeep, site.Keep{Secret: r.ref}, nil, false)
-	}
-	edit := w.edit
-	if w.editAdmin {
-		edit = append([]live{w.admin}, edit...)
-	}
-	for _, l := range edit {
-		relay := l.host != r.admin.host
-		add(reconciler.Prepare, waveStage, site.StageSettings{Host: l.host, Path: l.component.Settings, Base: l.setting.SHA256,
-			Edits: []site.KeyEdit{{Setting: l.setting.Key, Secret: r.ref}}}, site.Discard{Host: l.host, Path: l.component.Settings, Staged: true}, false)
-		add(reconciler.Edit, 0, site.Swap{Host: l.host, Path: l.component.Settings},
-			site.Restore{Host: l.host, Path: l.component.Settings}, relay)
-	}
-	bounced := func(l live, stopWave, startWave int, alone bool) {
-		start := site.StartService{Host: l.host, Service: l.component.Service, Timeout: l.component.StartTimeout.Of(), Name: l.label}
-		stop := site.StopService{Host: l.host, Service: l.component.Service, Timeout: l.component.StopTimeout.Of(), Name: l.label}
-		var restart reconciler.Op = start
-		if l.stopped {
-			restart = nil // it was not running: undo leaves it so
+		how := "fetch the key from " + r.spec.From.String()
+		if r.spec.From.Generated {
+			how = fmt.Sprintf("mint %d bytes", MinBytes)
 		}
-		add(reconciler.Stop, stopWave, stop, restart, false)
-		add(reconciler.Start, startWave, start, stop, alone)
-		add(reconciler.Verify, waveProcess, site.ProveProcess{Host: l.host, Service: l.component.Service, Path: l.component.Settings,
-			Stable: l.component.Stable.Of(), Name: l.label}, nil, alone)
+		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: r.ref, How: how}, Back: reconciler.Nothing()})
 	}
-	for _, l := range w.restart {
-		bounced(l, waveDependents, waveAgents, true)
+	if w.editAdmin {
+		steps = append(steps, r.edit(w.admin, w)...)
 	}
 	if w.bounce {
-		bounced(w.admin, waveAdmin, waveHub, false)
+		steps = append(steps, r.restart(w.admin, w.editAdmin, "")...)
+		ready.After = []string{site.StepOf(start(w.admin))}
 	}
-	add(reconciler.Start, waveReady, site.AwaitReady{Timeout: r.api.ReadyTimeout.Of()}, nil, false)
-	add(reconciler.Verify, waveProof, site.ProveSetting{Host: r.admin.host, Path: r.admin.component.Settings,
-		Setting: r.admin.setting.Setting, Secret: r.ref, Service: r.admin.component.Service}, nil, false)
-	if len(w.prove) > 0 {
-		add(reconciler.Verify, waveProof, site.ProveRelays{Relays: hosts(w.prove), Timeout: r.api.ConnectedTimeout.Of()}, nil, false)
+	steps = append(steps, ready)
+	for _, l := range w.edit {
+		steps = append(steps, r.edit(l, w)...)
 	}
-	for _, l := range union(edit, w.tidy) {
-		add(reconciler.Retire, 0, site.Discard{Host: l.host, Path: l.component.Settings, Staged: true, Backup: true}, nil, true)
+	for _, l := range w.restart {
+		steps = append(steps, r.restart(l, l.edit, site.StepOf(ready.Op))...)
 	}
+	for _, l := range w.revive {
+		op := start(l)
+		op.Dependents = l.lost
+		steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Nothing(), Alone: l.who.Noun != ""})
+	}
+	steps = append(steps, r.proofs(w)...)
+	edited := w.edit
+	if w.editAdmin {
+		edited = append([]member{w.admin}, edited...)
+	}
+	for _, l := range union(edited, w.tidy) {
+		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Alone: true, Back: reconciler.Nothing(),
+			Op: site.Discard{Host: l.host, Path: l.component.Settings, Staged: true, Backup: true}})
+	}
+	return steps
 }
 
-func union(a, b []live) []live {
+// edit stages the file, and swaps it once the service is stopped. A fleet that is half rotated already has no state to go
+// back to: a relay that got its old key back would be cut off for good by an Admin that has the new one.
+func (r *Rotation) edit(l member, w work) []reconciler.Step {
+	stage := reconciler.Step{Phase: reconciler.Prepare,
+		Op:   site.StageSettings{Host: l.host, Path: l.component.Settings, Edits: []site.KeyEdit{{Setting: l.setting.Key, Secret: r.ref}}, Who: l.who},
+		Back: reconciler.Way(site.Discard{Host: l.host, Path: l.component.Settings, Staged: true})}
+	if w.mint {
+		stage.After = []string{reconciler.StepID(reconciler.Prepare, site.Keep{Secret: r.ref})}
+	}
+	swap := site.Replace(site.Swap{Host: l.host, Path: l.component.Settings, Who: l.who}, l.who.Noun != "", l.component.Service)
+	if w.half {
+		swap.Back = reconciler.Never("a part of the fleet has version " + r.ref.Version + " already, and cannot do with another")
+	}
+	return []reconciler.Step{stage, swap}
+}
+
+// restart stops and starts a service around its edit. A relay waits for Admin: Admin is the canary, and a relay's outage
+// is its own.
+func (r *Rotation) restart(l member, edited bool, after string) []reconciler.Step {
+	relay := l.who.Noun != ""
+	b := site.Bounce{Start: start(l), WasDown: l.stopped, Alone: relay,
+		Stop: site.StopService{Host: l.host, Service: l.component.Service, Timeout: reconciler.Span(l.component.StopTimeout.Of()), Dependents: l.dependents, Who: l.who}}
+	if edited {
+		b.Swaps = []string{l.component.Settings}
+	}
+	if after != "" {
+		b.StopAfter, b.StartAfter = []string{after}, []string{after}
+	}
+	return b.Steps()
+}
+
+func start(l member) site.StartService {
+	return site.StartService{Host: l.host, Service: l.component.Service, Timeout: reconciler.Span(l.component.StartTimeout.Of()), Dependents: l.dependents, Who: l.who}
+}
+
+// proofs ask Admin's file, Admin's list of the relays, and every process that was restarted. On the way back they ask
+// whether everything is as it was: the files, the processes, and whoever was connected.
+func (r *Rotation) proofs(w work) []reconciler.Step {
+	verify := func(op reconciler.Op, back reconciler.Back, alone bool) reconciler.Step {
+		return reconciler.Step{Phase: reconciler.Verify, Op: op, Back: back, Alone: alone}
+	}
+	asBefore := func(l member) reconciler.Back {
+		return reconciler.Way(site.ProveAsBefore{Host: l.host, Path: l.component.Settings, Who: l.who})
+	}
+	process := func(l member) site.ProveProcess {
+		return site.ProveProcess{Host: l.host, Service: l.component.Service, Path: l.component.Settings, Stable: reconciler.Span(l.component.Stable.Of()), Who: l.who}
+	}
+	admin := w.admin
+	inForce := verify(site.ProveSetting{Host: admin.host, Path: admin.component.Settings, Setting: admin.node.setting.Setting, Secret: r.ref,
+		Service: admin.component.Service, Who: admin.who}, reconciler.Nothing(), false)
+	if w.editAdmin {
+		inForce.Back = asBefore(admin)
+	}
+	steps := []reconciler.Step{inForce}
+	if len(w.prove) > 0 {
+		timeout := reconciler.Span(r.api.ConnectedTimeout.Of())
+		back := reconciler.Nothing()
+		if were := filter(w.prove, member.connected); len(were) > 0 {
+			back = reconciler.Way(site.ProveRelays{Relays: hosts(were), Timeout: timeout})
+		}
+		steps = append(steps, verify(site.ProveRelays{Relays: hosts(w.prove), Timeout: timeout}, back, false))
+	}
+	for _, l := range w.restart {
+		back := reconciler.Nothing()
+		if l.edit {
+			back = asBefore(l)
+		}
+		steps = append(steps, verify(process(l), back, true))
+	}
+	if w.bounce {
+		back := reconciler.Nothing()
+		if !w.admin.stopped {
+			back = reconciler.Way(process(admin))
+		}
+		steps = append(steps, verify(process(admin), back, false))
+	}
+	return steps
+}
+
+func union(a, b []member) []member {
 	seen := map[string]bool{}
-	var all []live
-	for _, l := range append(append([]live(nil), a...), b...) {
+	var all []member
+	for _, l := range append(append([]member(nil), a...), b...) {
 		if !seen[l.host] {
 			seen[l.host] = true
 			all = append(all, l)
 		}
 	}
 	return all
-}
-
-// describe writes the sentences that a reviewer reads.
-func (r *Rotation) describe(c *reconciler.Change, in reconciler.Input, w work) {
-	say := func(phase, format string, args ...any) {
-		c.Lines = append(c.Lines, reconciler.Line{Phase: phase, Text: fmt.Sprintf(format, args...)})
-	}
-	files := len(w.edit)
-	if w.editAdmin {
-		files++
-	}
-	if files > 0 {
-		how := "the key is kept already"
-		switch {
-		case w.mint && r.spec.From.Generated:
-			how = fmt.Sprintf("mint %d bytes, keep them sealed", MinBytes)
-		case w.mint:
-			how = "fetch the key from " + r.spec.From.String() + ", keep it sealed"
-		}
-		say("prepare", "%s; stage on %s", how, who(w.editAdmin, w.edit))
-	}
-	switch {
-	case w.bounce && files > 0:
-		say("switch", "stop %s, replace %s, start Admin, wait until ready, start %s", who(true, w.restart), count(files, "file"), orNobody(w.restart))
-	case w.bounce && len(w.restart) == 0:
-		say("switch", "restart Admin, wait until ready")
-	case w.bounce:
-		say("switch", "restart %s, Admin first, wait until ready", who(true, w.restart))
-	case files > 0:
-		say("switch", "stop %s, replace %s, start", who(false, w.restart), count(files, "file"))
-	case len(w.restart) > 0:
-		say("switch", "restart %s", who(false, w.restart))
-	}
-	proof := "Admin runs with it"
-	if n := len(w.prove); n > 0 {
-		proof = fmt.Sprintf("%s connected, %swith a heartbeat after its restart; Admin accepts %s alone", count(n, "relay"), each(n), r.ref.Version)
-	}
-	say("verify", "%s", proof)
-	if len(w.tidy) > 0 || files > 0 {
-		say("retire", "remove the backups and staged files")
-	}
-	c.Proof = proof
-	if files > 0 {
-		c.Undo = fmt.Sprintf("the %s as they were, until a relay has proven the new key", count(files, "file"))
-		if files == 1 {
-			c.Undo = "the file as it was, until a relay has proven the new key"
-		}
-		if w.pending {
-			c.Undo += "; not what an earlier run has replaced"
-		}
-	}
-	c.Outages = r.predict(in, w)
-}
-
-// each is for more than one.
-func each(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "each "
-}
-
-func orNobody(relays []live) string {
-	if len(relays) == 0 {
-		return "no relay"
-	}
-	return who(false, relays)
 }
 
 // What a service takes where no earlier run measured it, in seconds. The product's own times are shorter; hosts under
@@ -166,9 +165,6 @@ func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
 	}
 	var all []state.Outage
 	relays := float64(guessStop + guessReplace + guessStart + guessConnect)
-	if w.bounce {
-		relays += guessStop + guessStart
-	}
 	if len(w.restart) > 0 {
 		all = append(all, state.Outage{What: "relays", Predicted: guess("relays", relays), Members: hosts(w.restart)})
 	}

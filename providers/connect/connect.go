@@ -1,0 +1,262 @@
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"meshrotate/providers/adminapi"
+	"meshrotate/providers/live"
+	"meshrotate/providers/negotiate"
+	"meshrotate/providers/values"
+	"meshrotate/providers/winhost"
+	"meshrotate/providers/winrm"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+)
+
+// connector makes connections. One credential has one guard: a password that no host has taken is tried once.
+type connector struct {
+	d       *specs.Deployment
+	sources values.Config
+
+	mu       sync.Mutex
+	guards   map[string]*winrm.Guard
+	kerberos map[specs.Kerberos]*negotiate.Kerberos
+	got      map[specs.Source]secret.Value
+	pools    map[string]*x509.CertPool
+}
+
+func (c *connector) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.kerberos {
+		k.Close()
+	}
+}
+
+// dial opens a shell on a host.
+func (c *connector) dial(ctx context.Context, host string) (live.Shell, error) {
+	config, err := c.winrmConfig(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	s, err := winrm.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return shell{s}, nil
+}
+
+func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config, error) {
+	address, w := c.d.WinRMFor(host)
+	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User}
+	var err error
+	if config.Password, err = c.value(ctx, w.Password, "connect.winrm.password"); err != nil {
+		return config, err
+	}
+	if w.Certificate != nil {
+		if config.Certificate, err = c.certificate(ctx, w.Certificate); err != nil {
+			return config, err
+		}
+	}
+	if config.Auth == winrm.Kerberos {
+		if config.Kerberos, err = c.tickets(w.Kerberos, w.User, config.Password); err != nil {
+			return config, err
+		}
+	}
+	if config.HTTPS && w.CAFile != "" {
+		pool, err := c.pool(w.CAFile)
+		if err != nil {
+			return config, err
+		}
+		config.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := w.Auth + "\x00" + w.User
+	if c.guards[id] == nil {
+		c.guards[id] = &winrm.Guard{}
+	}
+	config.Guard = c.guards[id]
+	return config, nil
+}
+
+func (c *connector) adminAPI(ctx context.Context, other *adminapi.Config) (*adminapi.Client, error) {
+	if other != nil {
+		return adminapi.New(*other)
+	}
+	a, w := c.d.Connect.AdminAPI, c.d.Connect.WinRM
+	if a.URL == "" {
+		return nil, nil
+	}
+	p := c.d.Product.API
+	config := adminapi.Config{URL: a.URL, Paths: adminapi.Paths{Ready: p.Ready, Relays: p.Relays, Dashboard: p.Dashboard}}
+	var err error
+	if a.CAFile != "" {
+		if config.CAPEM, err = c.readFile(a.CAFile); err != nil {
+			return nil, fmt.Errorf("connect.adminApi.caFile: %w", err)
+		}
+	}
+	user, source := a.User, a.Password
+	if user == "" {
+		user = w.User
+		if source == nil {
+			source = w.Password
+		}
+	}
+	switch a.Auth {
+	case "bearer":
+		config.Auth.Bearer, err = c.value(ctx, a.Token, "connect.adminApi.token")
+	case "oauth2":
+		config.Auth.OAuth2 = &adminapi.OAuth2{TokenURL: a.OAuth2.TokenURL, ClientID: a.OAuth2.ClientID, Scopes: a.OAuth2.Scopes}
+		config.Auth.OAuth2.ClientSecret, err = c.value(ctx, a.OAuth2.ClientSecret, "connect.adminApi.oauth2.clientSecret")
+	default:
+		err = c.windowsAuth(ctx, &config.Auth, a, user, source)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return adminapi.New(config)
+}
+
+// windowsAuth signs in with Kerberos, NTLM or, for negotiate, whatever the document has the means for.
+func (c *connector) windowsAuth(ctx context.Context, auth *adminapi.Auth, a specs.AdminAPI, user string, source *specs.Source) error {
+	password, err := c.value(ctx, source, "connect.adminApi.password")
+	if err != nil {
+		return err
+	}
+	k := a.Kerberos
+	if k == nil {
+		k = c.d.Connect.WinRM.Kerberos
+	}
+	if a.Auth == "kerberos" || a.Auth == "negotiate" && k != nil {
+		if auth.Kerberos, err = c.tickets(k, user, password); err != nil {
+			return err
+		}
+	}
+	if a.Auth != "kerberos" && !password.IsZero() {
+		auth.NTLM = &negotiate.Credential{User: user, Password: password}
+	}
+	if auth.NTLM == nil && auth.Kerberos == nil {
+		return reconciler.Hinted(fmt.Errorf("connect.adminApi: no credential for auth: %s", a.Auth),
+			"declare connect.adminApi.user and password (or connect.winrm's), or kerberos")
+	}
+	return nil
+}
+
+// tickets is one Kerberos login, shared by everything that uses the same credential.
+func (c *connector) tickets(k *specs.Kerberos, user string, password secret.Value) (*negotiate.Kerberos, error) {
+	if k == nil {
+		k = &specs.Kerberos{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := *k
+	id.Config += "\x00" + user // one login for each account
+	if t := c.kerberos[id]; t != nil {
+		return t, nil
+	}
+	config := negotiate.KerberosConfig{File: k.Config, Realm: k.Realm, Cache: k.Cache, Keytab: k.Keytab, User: user}
+	if k.Cache == "" && k.Keytab == "" {
+		config.Password = password
+	}
+	t, err := negotiate.NewKerberos(config)
+	if err != nil {
+		return nil, fmt.Errorf("kerberos: %w", err)
+	}
+	c.kerberos[id] = t
+	return t, nil
+}
+
+// value gets a credential from its source, once per run. No source is no value.
+func (c *connector) value(ctx context.Context, s *specs.Source, what string) (secret.Value, error) {
+	if s == nil {
+		return secret.Value{}, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v, ok := c.got[*s]; ok {
+		return v, nil
+	}
+	source, err := values.From(*s, values.Text, c.sources)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("%s: %w", what, err)
+	}
+	v, err := source.Get(ctx, secret.Ref{Name: what})
+	if err != nil {
+		return secret.Value{}, err // it names what
+	}
+	if c.got == nil {
+		c.got = map[specs.Source]secret.Value{}
+	}
+	c.got[*s] = v
+	return v, nil
+}
+
+func (c *connector) certificate(ctx context.Context, s *specs.Certificate) (*tls.Certificate, error) {
+	key, err := c.value(ctx, s.Key, "connect.winrm.certificate.key")
+	if err != nil {
+		return nil, err
+	}
+	pem, err := c.readFile(s.File)
+	if err != nil {
+		return nil, fmt.Errorf("connect.winrm.certificate.file: %w", err)
+	}
+	cert, err := tls.X509KeyPair(pem, key.Expose())
+	if err != nil {
+		return nil, errors.New("connect.winrm.certificate: the certificate and the key are not a pair of PEM files")
+	}
+	return &cert, nil
+}
+
+func (c *connector) pool(path string) (*x509.CertPool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.pools[path]; p != nil {
+		return p, nil
+	}
+	pem, err := c.readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("connect.winrm.caFile: %w", err)
+	}
+	p := x509.NewCertPool()
+	if !p.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("connect.winrm.caFile: no certificate in %s", path)
+	}
+	if c.pools == nil {
+		c.pools = map[string]*x509.CertPool{}
+	}
+	c.pools[path] = p
+	return p, nil
+}
+
+func (c *connector) readFile(path string) ([]byte, error) {
+	if c.sources.ReadFile != nil {
+		return c.sources.ReadFile(path)
+	}
+	return os.ReadFile(path)
+}
+
+// shell makes a WinRM session what winhost starts its script in.
+type shell struct{ *winrm.Session }
+
+func (s shell) Start(ctx context.Context, commandLine string) (winhost.Pipe, error) {
+	p, err := s.Session.Start(ctx, commandLine)
+	if err != nil {
+		return nil, err
+	}
+	return pipe{p}, nil
+}
+
+type pipe struct{ *winrm.Process }
+
+func (p pipe) Receive(ctx context.Context) (winhost.Output, error) {
+	o, err := p.Process.Receive(ctx)
+	return winhost.Output(o), err
+}

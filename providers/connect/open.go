@@ -1,0 +1,129 @@
+// Package connect goes from a document and its credentials to a connected site, and to what is remembered about it.
+package connect
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"meshrotate/providers/adminapi"
+	"meshrotate/providers/live"
+	"meshrotate/providers/negotiate"
+	"meshrotate/providers/values"
+	"meshrotate/providers/winrm"
+	"meshrotate/reconciler"
+	"meshrotate/specs"
+	"meshrotate/state"
+	"meshrotate/state/file"
+)
+
+// Options are what a run asks of the connection.
+type Options struct {
+	// Stay keeps connections open after the look: steps will follow.
+	Stay bool
+	// Bound keeps the key of fingerprints, so that another run's are the same; without it nothing is written.
+	Bound bool
+	// Parallel is how many hosts are spoken to at once; 0 is the document's.
+	Parallel int
+	// LookupEnv is the environment; nil is os.LookupEnv.
+	LookupEnv func(string) (string, bool)
+	// Dial and API are other ways to the hosts and to the Admin API than the document's, as to a lab in memory.
+	Dial func(ctx context.Context, host string) (live.Shell, error)
+	API  *adminapi.Config
+	// State is what is remembered; nil is what the document names.
+	State *state.State
+	// Poll is how often the Admin API is asked while waiting; 0 is live's.
+	Poll time.Duration
+}
+
+// State opens what is remembered about a deployment, where the document says. It creates nothing.
+func State(d *specs.Deployment) (state.State, error) {
+	store, err := file.Open(stateDir(d))
+	if err != nil {
+		return state.State{}, err
+	}
+	return store.State(), nil
+}
+
+// stateDir is relative to the document, or to the working directory when the document comes from a Git revision.
+func stateDir(d *specs.Deployment) string {
+	if filepath.IsAbs(d.State.Dir) {
+		return d.State.Dir
+	}
+	return filepath.Join(d.Origin.Dir, d.State.Dir)
+}
+
+// Open reads the credentials that the document names and returns the deployment's site. It contacts nothing yet.
+func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o Options) (*live.Site, error) {
+	if o.State == nil {
+		opened, err := State(d)
+		if err != nil {
+			return nil, err
+		}
+		o.State = &opened
+	}
+	c := &connector{d: d, guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
+		sources: values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}}
+	var err error
+	if c.sources.Seal, err = values.SealFrom(d.State.Seal, c.sources); err != nil {
+		return nil, err
+	}
+	needed := neededBy(kinds, d)
+	supply, err := c.supply(needed, o.State.Values)
+	if err != nil {
+		return nil, err
+	}
+	salt := o.State.Salt.Salt
+	if !o.Bound {
+		salt = o.State.Salt.PresentSalt
+	}
+	api, err := c.adminAPI(ctx, o.API)
+	if err != nil {
+		return nil, err
+	}
+	parallel := d.Policy.Parallel
+	if o.Parallel > 0 {
+		parallel = o.Parallel
+	}
+	parallel += len(d.AllHosts()) - len(d.Relays()) // the limit is for the fleet; Admin and Engine never wait for it
+	dial := o.Dial
+	if dial == nil {
+		dial = c.dial
+	}
+	return live.New(live.Config{
+		Dial: dial, API: api, Values: supply, Needed: needed, ReadFile: d.Origin.ReadFile, Salt: salt, Parallel: parallel,
+		HostTimeout: d.Policy.HostTimeout.Of(), Stay: o.Stay, Poll: o.Poll,
+		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
+		Closers:    []func(){c.close},
+	}), nil
+}
+
+// neededBy are the values that the declared secrets need, by their names.
+func neededBy(kinds []reconciler.Kind, d *specs.Deployment) map[string]reconciler.Needed {
+	needed := map[string]reconciler.Needed{}
+	for _, k := range kinds {
+		if spec, declared := d.Secrets[k.Section.Key]; declared {
+			for _, n := range k.Values(spec) {
+				needed[n.Ref.Name] = n
+			}
+		}
+	}
+	return needed
+}
+
+// supply is where their values come from, and where they are kept.
+func (c *connector) supply(needed map[string]reconciler.Needed, place state.Blobs) (values.Supply, error) {
+	s := values.Supply{Keep: values.NewKeep(place, c.sources.Seal), Sources: map[string]values.Source{}, Declared: map[string]string{}}
+	for name, n := range needed {
+		form := values.Text
+		if n.Exact {
+			form = values.Exact
+		}
+		from, err := values.From(n.From, form, c.sources)
+		if err != nil {
+			return s, err
+		}
+		s.Sources[name], s.Declared[name] = from, n.Ref.Version
+	}
+	return s, nil
+}

@@ -1,0 +1,189 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// A family is what hosts can be asked, and what can be done on them, about one kind of thing: files, settings, services.
+// Each is one file. What a host is asked or told is one map over all families: what is in none of them is an error.
+type family struct {
+	reads map[string]readWith
+	ops   map[string]opWith
+}
+
+// readWith answers one type of read: which ops to send, and what their results mean.
+type readWith struct {
+	ask    func(q *questions, r reconciler.Read)
+	answer func(ctx context.Context, q *questions, r reconciler.Read) (reconciler.Result, error)
+}
+
+// opWith does one kind of op: which ops of the host protocol it is, and what their results mean.
+type opWith struct {
+	ops    func(ctx context.Context, h *host, op reconciler.Op) ([]winhost.Op, error)
+	report func(ctx context.Context, h *host, op reconciler.Op, d deed) reconciler.Report
+}
+
+// deed is what came back for one op.
+type deed struct {
+	results []winhost.Result
+	// began and ended are ours, around the whole batch.
+	began, ended time.Time
+}
+
+// looking makes a readWith of functions that know the read's type.
+func looking[R reconciler.Read](ask func(*questions, R), answer func(context.Context, *questions, R) (reconciler.Result, error)) (string, readWith) {
+	var zero R
+	return fmt.Sprintf("%T", zero), readWith{
+		ask: func(q *questions, r reconciler.Read) { ask(q, r.(R)) },
+		answer: func(ctx context.Context, q *questions, r reconciler.Read) (reconciler.Result, error) {
+			return answer(ctx, q, r.(R))
+		},
+	}
+}
+
+// doing makes an opWith of functions that know the op's type. Without a report it is done when the host says so.
+func doing[O reconciler.Op](ops func(context.Context, *host, O) ([]winhost.Op, error), report func(context.Context, *host, O, deed) reconciler.Report) (string, opWith) {
+	var zero O
+	w := opWith{
+		ops:    func(ctx context.Context, h *host, op reconciler.Op) ([]winhost.Op, error) { return ops(ctx, h, op.(O)) },
+		report: func(context.Context, *host, reconciler.Op, deed) reconciler.Report { return done("") },
+	}
+	if report != nil {
+		w.report = func(ctx context.Context, h *host, op reconciler.Op, d deed) reconciler.Report {
+			return report(ctx, h, op.(O), d)
+		}
+	}
+	return zero.Kind(), w
+}
+
+func (f *family) reading(name string, r readWith) { f.reads[name] = r }
+func (f *family) op(kind string, o opWith)        { f.ops[kind] = o }
+
+// families are all there are.
+func families() family {
+	f := family{reads: map[string]readWith{}, ops: map[string]opWith{}}
+	for _, add := range []func(*family){files, settings, services, machines} {
+		add(&f)
+	}
+	return f
+}
+
+func one(op winhost.Op) ([]winhost.Op, error) { return []winhost.Op{op}, nil }
+
+// do runs a batch. When the host is lost in the middle of it, the batch is tried again over a new connection, for a while:
+// every op looks before it acts, so one that was done already answers that it is unchanged. A step that says Once is not
+// sent again after a lost answer: what became of it is looked at by the next run.
+func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Report {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ops, counts, err := h.ops(ctx, steps)
+	if err != nil {
+		return failed(fmt.Errorf("%s: %w", h.name, err))
+	}
+	began := h.site.config.Now()
+	var results []winhost.Result
+	if len(ops) > 0 {
+		var ran error // of a try that may have had an effect
+		err = insist(ctx, stepPatience+triesAt(steps), h.site.config.Now, func() (err error) {
+			try, cancel := context.WithTimeout(ctx, triesAt(steps))
+			defer cancel()
+			results, err = h.ask(try, ops, false)
+			if err == nil || lost(err).Outcome != state.Unknown {
+				return err
+			}
+			if ran == nil {
+				ran = err
+			}
+			if once(steps) {
+				return nil // not to be tried again
+			}
+			return err
+		})
+		if ran != nil && (err != nil || once(steps)) {
+			err = ran // that other tries reached nobody says nothing about it
+		}
+	}
+	if err != nil {
+		r := lost(err)
+		if steps[0].Phase == reconciler.Verify && passes(err) {
+			r.Outcome = state.Unknown // who was not reached has refuted nothing
+		}
+		return []reconciler.Report{r}
+	}
+	ended := h.site.config.Now()
+	var reports []reconciler.Report
+	for i, s := range steps {
+		n := counts[i]
+		report := h.report(ctx, s, ops[:n], deed{results[:n], began, ended})
+		ops, results = ops[n:], results[n:]
+		reports = append(reports, report)
+		if report.Outcome != state.Done {
+			break
+		}
+	}
+	return reports
+}
+
+// triesAt is how long one try may take: what the services may take, and what a request and its answer take at the most. A
+// host that goes silent in the middle is asked anew after that.
+func triesAt(steps []reconciler.Step) time.Duration {
+	t := 30 * time.Second
+	for _, s := range steps {
+		t += s.Limit.Of()
+		switch op := s.Op.(type) {
+		case site.StopService:
+			t += op.Timeout.Of()
+		case site.StartService:
+			t += op.Timeout.Of()
+		case site.ProveProcess:
+			t += op.Stable.Of()
+		}
+	}
+	return t
+}
+
+func once(steps []reconciler.Step) bool {
+	for _, s := range steps {
+		if s.Once {
+			return true
+		}
+	}
+	return false
+}
+
+// ops turns steps into ops; counts says how many each step became.
+func (h *host) ops(ctx context.Context, steps []reconciler.Step) (ops []winhost.Op, counts []int, err error) {
+	for _, s := range steps {
+		with, ok := h.site.families.ops[s.Op.Kind()]
+		if !ok {
+			return nil, nil, fmt.Errorf("%s: a host cannot do this (%s)", s.Op.Key(), s.Op.Kind())
+		}
+		some, err := with.ops(ctx, h, s.Op)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", s.Op.Key(), err)
+		}
+		ops, counts = append(ops, some...), append(counts, len(some))
+	}
+	return ops, counts, nil
+}
+
+// report says what the results mean for a step.
+func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, d deed) reconciler.Report {
+	for i, r := range d.results {
+		if err := r.Err(ops[i]); err != nil {
+			outcome := state.Failed
+			if r.Code == winhost.Skipped {
+				outcome = "" // the op before it failed, and was reported
+			}
+			return reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(err)), Down: stops(s.Op, d.began)}
+		}
+	}
+	return h.site.families.ops[s.Op.Kind()].report(ctx, h, s.Op, d)
+}

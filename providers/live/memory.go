@@ -1,0 +1,73 @@
+package live
+
+import (
+	"sync"
+	"time"
+)
+
+// memory is what one target's work tells another's, by host, while a run lasts. Nobody waits for a host to read it.
+type memory struct {
+	mu sync.Mutex
+	// computers are the names that hosts gave themselves.
+	computers map[string]string
+	// dead are hosts whose service ended by itself.
+	dead map[string]bool
+	// restarts are when services of hosts began to start again, at the latest, by our clock.
+	restarts map[string]time.Time
+}
+
+func newMemory() memory {
+	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}}
+}
+
+// computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
+func (m *memory) computerNames(hosts []string) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := map[string]string{}
+	for _, h := range hosts {
+		names[h] = m.computers[h]
+	}
+	return names
+}
+
+func (m *memory) named(host, computer string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.computers[host] = computer
+}
+
+// gone notes that a service of the host ended by itself: what it would have done does not come.
+func (m *memory) gone(host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dead[host] = true
+}
+
+func (m *memory) isGone(host string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dead[host]
+}
+
+// restarted notes that a service of the host was started again.
+func (m *memory) restarted(host string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.dead, host)
+	if m.restarts[host].Before(at) {
+		m.restarts[host] = at
+	}
+}
+
+func (m *memory) restartsOf(hosts []string) map[string]time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]time.Time{}
+	for _, h := range hosts {
+		if at, ok := m.restarts[h]; ok {
+			all[h] = at
+		}
+	}
+	return all
+}

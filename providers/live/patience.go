@@ -1,0 +1,63 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"meshrotate/providers/winhost"
+	"meshrotate/providers/winrm"
+)
+
+// How long a host that was lost, or that answers nonsense, is asked again. A restart of WinRM, as group policy and updates
+// do it, lasts 2 to 20 s; a proxy's bad minute is one. Only after that its silence means anything. A look is asked for a
+// shorter time: nothing is down while it waits, and thousands of hosts may be away for good.
+const (
+	stepPatience = time.Minute
+	lookPatience = 5 * time.Second
+)
+
+// The pauses between two tries.
+const (
+	firstPause = 250 * time.Millisecond
+	mostPause  = 5 * time.Second
+)
+
+// passes says that the same request may be answered a little later: the host was not reached, its answer was lost, or what
+// answered was not WinRM. A refusal does not pass.
+func passes(err error) bool {
+	var e *winrm.Error
+	if errors.Is(err, winhost.ErrUnsupported) || errors.Is(err, winhost.ErrScript) {
+		return false
+	}
+	if !errors.As(err, &e) {
+		return true // a reply that is no reply
+	}
+	switch e.Class {
+	case winrm.Unknown, winrm.Unreachable, winrm.Protocol, winrm.Quota:
+		return true
+	default:
+		return false
+	}
+}
+
+// insist tries until it works, the failure does not pass, or the patience is over. It returns the first error of those that
+// pass, which says most, or else the last.
+func insist(ctx context.Context, patience time.Duration, now func() time.Time, try func() error) error {
+	until := now().Add(patience)
+	wait := firstPause
+	var first error
+	for {
+		err := try()
+		if err == nil || !passes(err) {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+		if now().Add(wait).After(until) || pause(ctx, wait) != nil {
+			return first
+		}
+		wait = min(2*wait, mostPause)
+	}
+}

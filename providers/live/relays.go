@@ -1,0 +1,166 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"meshrotate/providers/adminapi"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
+	list, err := a.client.Relays(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	a.clock.note(list.Answer)
+	a.mu.Unlock()
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime}
+	for _, r := range list.List {
+		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat})
+	}
+	return seen, nil
+}
+
+// adminClock is how far Admin's clock is ahead of ours, at the most. An answer tells the second at which it was made, and
+// we know between which two moments of ours that was; every further answer makes it more exact.
+type adminClock struct {
+	low, high time.Duration
+	known     bool
+}
+
+func (c *adminClock) note(a adminapi.Answer) {
+	if a.ServerTime.IsZero() {
+		return
+	}
+	low, high := a.ServerTime.Sub(a.Received), a.ServerTime.Add(time.Second).Sub(a.Sent)
+	if !c.known || low > c.high || high < c.low { // somebody set a clock
+		*c = adminClock{low, high, true}
+		return
+	}
+	c.low, c.high = max(c.low, low), min(c.high, high)
+}
+
+// latest is a moment of ours on Admin's clock, at the latest.
+func (c *adminClock) latest(ours time.Time) time.Time { return ours.Add(c.high) }
+
+// proveRelays polls until every relay is connected with a heartbeat that no process from before its restart can have
+// sent: later than the moment at which the new one began to start, on Admin's clock. Of a relay that was not restarted it
+// demands one later than Admin's own restart, or else than the beginning of the proof.
+func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(string)) reconciler.Report {
+	if len(op.Relays) == 0 {
+		return failed(reconciler.Hinted(errors.New("every relay was left behind: nothing shows that the new value works"),
+			"look at what failed on the relays, mend it, and apply again"))[0]
+	}
+	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
+	defer cancel()
+	w := waiting{names: a.names(op.Relays), since: a.restarts(op.Relays), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
+	a.mu.Lock()
+	w.rest = a.ready
+	a.mu.Unlock()
+	if w.rest.IsZero() {
+		w.rest = a.now()
+	}
+	var last error
+	for {
+		var list *site.RelaysSeen
+		if list, last = a.relays(ctx); last == nil {
+			a.mu.Lock()
+			clock := a.clock
+			a.mu.Unlock()
+			w.check(list, clock, a.now())
+			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
+		}
+		w.missing = slices.DeleteFunc(w.missing, func(host string) bool {
+			if !a.gone(host) {
+				return false
+			}
+			w.gone = append(w.gone, host) // its host said why
+			return true
+		})
+		if len(w.missing) == 0 && len(w.gone) > 0 {
+			return w.failed(op, last)
+		}
+		if len(w.missing) == 0 {
+			return reconciler.Report{Outcome: state.Done, Up: w.up,
+				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
+		}
+		if pause(ctx, a.poll) != nil {
+			return w.failed(op, last)
+		}
+	}
+}
+
+// waiting is the relays that are not proven yet.
+type waiting struct {
+	names   map[string]string    // computers' own names, by host
+	since   map[string]time.Time // by host, by our clock
+	rest    time.Time            // for all others
+	missing []string
+	up      map[string]time.Time
+	heard   bool     // there was a list
+	gone    []string // whose service ended by itself: nobody waits for them
+}
+
+func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
+	w.heard = true
+	if !clock.known {
+		return // a heartbeat cannot be compared with anything
+	}
+	listed := list.Directory(w.missing, w.names)
+	var missing []string
+	for _, host := range w.missing {
+		since, restarted := w.since[host]
+		if !restarted {
+			since = w.rest
+		}
+		r := listed.Of[host]
+		if r == nil || r.Connected == nil || !*r.Connected || !r.Heartbeat.After(clock.latest(since)) {
+			missing = append(missing, host)
+			continue
+		}
+		w.up[host] = now
+	}
+	w.missing = missing
+}
+
+func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {
+	w.missing = append(w.missing, w.gone...)
+	err := fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s", len(w.missing), len(op.Relays), op.Timeout)
+	if len(w.missing) == len(w.gone) {
+		err = fmt.Errorf("%d of %d relays are not connected: their services ended by themselves", len(w.gone), len(op.Relays))
+	}
+	if last != nil {
+		err = fmt.Errorf("%w; the Admin API's last answer: %w", err, last)
+	}
+	r := failed(reconciler.Hinted(err, "look at the log of a relay that is missing"))[0]
+	if !w.heard {
+		r.Outcome = state.Unknown // nobody said that a relay is not connected
+	}
+	r.Up = w.up
+	if len(w.up) > 0 {
+		r.Missing = w.missing
+		r.Evidence = fmt.Sprintf("%d of %s connected", len(w.up), plural(len(op.Relays), "relay")) + heartbeats(len(w.up))
+	}
+	return r
+}
+
+func heartbeats(n int) string {
+	if n == 1 {
+		return ", with a heartbeat after the change"
+	}
+	return ", each with a heartbeat after the change"
+}
+
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

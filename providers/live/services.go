@@ -1,0 +1,183 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// stableStart is how long a started service is watched by its start, in seconds: enough to see one die of an empty key,
+// and less than it takes any to be ready.
+const stableStart = 1
+
+// services is the family of Windows services.
+func services(f *family) {
+	f.reading(looking(func(q *questions, r site.Service) { q.ask(winhost.ServiceQuery{Service: r.Name}, r.Name) }, readService))
+	f.op(doing(func(_ context.Context, _ *host, o site.StopService) ([]winhost.Op, error) {
+		return one(winhost.ServiceStop{Service: o.Service, TimeoutSeconds: seconds(o.Timeout.Of())})
+	}, stopped))
+	f.op(doing(func(_ context.Context, _ *host, o site.StartService) ([]winhost.Op, error) {
+		return one(winhost.ServiceStart{Service: o.Service, TimeoutSeconds: seconds(o.Timeout.Of()), StableSeconds: stableStart, Dependents: o.Dependents})
+	}, started))
+	f.op(doing(func(_ context.Context, _ *host, o site.ProveProcess) ([]winhost.Op, error) {
+		return []winhost.Op{winhost.ServiceQuery{Service: o.Service}, winhost.FileRead{Path: o.Path, HashOnly: true}, winhost.MachineIdentity{}}, nil
+	}, proveProcess))
+}
+
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+func readService(_ context.Context, q *questions, r site.Service) (reconciler.Result, error) {
+	res, err := q.result(r.Name)
+	if err != nil || res.Service == nil {
+		return nil, known(err, "no state of service "+r.Name)
+	}
+	s := res.Service
+	return &site.ServiceSeen{Name: r.Name, Installed: s.Installed, State: string(s.State), PID: int(s.PID),
+		StartedAt: s.StartedAt, StartMode: s.StartMode, Account: s.Account, Dependents: s.Dependents}, nil
+}
+
+// stops is what goes down with a stop, from that moment on.
+func stops(op reconciler.Op, at time.Time) map[string]time.Time {
+	if stop, ok := op.(site.StopService); ok {
+		return map[string]time.Time{stop.Name: at}
+	}
+	return nil
+}
+
+func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler.Report {
+	s := d.results[0].Service
+	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
+	if d.results[0].Code != winhost.Unchanged {
+		r.Down = stops(op, d.began)
+		for _, name := range s.Dependents {
+			if !slices.Contains(op.Dependents, name) {
+				h.took[op.Service] = append(h.took[op.Service], name)
+			}
+		}
+	}
+	return r
+}
+
+// started also starts what the stop took down and nobody had planned for: it came after the look.
+func started(ctx context.Context, h *host, op site.StartService, d deed) reconciler.Report {
+	s := d.results[0].Service
+	if d.results[0].Code != winhost.Unchanged {
+		// By our clock it began at this moment at the latest, and what ran before had ended.
+		h.site.restarted(h.name, d.ended.Add(-s.Took()))
+		h.running[op.Service] = d.ended
+	}
+	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
+	if more := h.took[op.Service]; len(more) > 0 {
+		start := winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), Dependents: more}
+		results, err := h.ask(ctx, []winhost.Op{start}, false)
+		if err != nil {
+			r.Outcome, r.Evidence, r.Err = lost(err).Outcome, "", h.downWith(op, more, err)
+			return r
+		}
+		if err := results[0].Err(start); err != nil {
+			r.Outcome, r.Evidence, r.Err = state.Failed, "", h.downWith(op, more, explain(err))
+			return r
+		}
+		delete(h.took, op.Service)
+	}
+	return r
+}
+
+// downWith says what is down beside a service that runs again.
+func (h *host) downWith(op site.StartService, services []string, err error) error {
+	return fmt.Errorf("%s: %s was stopped with %s and does not run again: %w", h.name, strings.Join(services, ", "), op.Service, err)
+}
+
+// proveProcess demands a process that started after the file was written, and that it stays the same for a while.
+func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) reconciler.Report {
+	first, f, m := d.results[0].Service, d.results[1].File, d.results[2].Machine
+	if first == nil || f == nil || m == nil {
+		return h.unproven("service %s could not be looked at", op.Service)
+	}
+	switch {
+	case first.State != winhost.Running:
+		return h.died(op, first)
+	case first.StartedAt.IsZero():
+		return h.unproven("the start time of service %s is not known", op.Service)
+	case first.StartedAt.Before(f.Modified):
+		return h.unproven("service %s started before %s was written", op.Service, op.Path)
+	}
+	if wait := op.Stable.Of() - m.Now.Sub(first.StartedAt); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return lost(ctx.Err())
+		}
+		query := winhost.ServiceQuery{Service: op.Service}
+		var again []winhost.Result
+		err := insist(ctx, stepPatience, h.site.config.Now, func() (err error) {
+			again, err = h.ask(ctx, []winhost.Op{query}, true)
+			return err
+		})
+		if err != nil {
+			r := lost(err)
+			r.Outcome = state.Unknown // who was not reached has refuted nothing
+			return r
+		}
+		if err := again[0].Err(query); err != nil {
+			return h.unproven("%w", err)
+		}
+		switch s := again[0].Service; {
+		case s == nil:
+			return h.unproven("service %s could not be looked at", op.Service)
+		case s.State != winhost.Running:
+			return h.died(op, s)
+		case s.PID != first.PID:
+			return h.unproven("service %s did not stay up: it is another process than after its start", op.Service)
+		}
+	}
+	if op.Noun != "" {
+		return done("") // one of many: the fleet's evidence is the Admin API's
+	}
+	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
+	if at, ok := h.running[op.Service]; ok {
+		r.Up = map[string]time.Time{op.Name: at} // it was up from its start on: that is known now
+	}
+	return r
+}
+
+// died says why a service does not run, and that nobody need wait for what it would do.
+func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report {
+	r := h.unproven("service %s is %s (exit code %d)", op.Service, s.State, s.ExitCode)
+	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: it started and ended by itself")
+	r.Down = map[string]time.Time{op.Name: h.site.config.Now()}
+	h.site.gone(h.name)
+	return r
+}
+
+// explain adds what a Windows error means for the person who reads it.
+func explain(err error) error {
+	var e *winhost.OpError
+	if !errors.As(err, &e) {
+		return err
+	}
+	hint := map[uint32]string{
+		1053: "the service did not answer its start: .NET refuses its settings file, or it hangs; look at the file and at the Application log",
+		1067: "the service's process ended at once: an empty or refused setting; look at the Application log",
+		1069: "the service's account or password is refused: put the account's present password in the service manager",
+		1058: "the service is disabled: enable it, or take the host out of the document",
+		112:  "the disk is full: make room and run again",
+		5:    "access denied: the account needs administrator's rights on the host, and the file must not be read-only",
+		32:   "another process holds the file: stop it and run again",
+	}[e.Win32]
+	switch {
+	case e.Code == winhost.Conflict:
+		hint = "somebody changed the file since it was read; run `meshrotate plan` to see what is there now, then apply again"
+	case hint == "":
+		return err
+	}
+	return reconciler.Hinted(err, hint)
+}

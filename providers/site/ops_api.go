@@ -1,0 +1,125 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// Keep makes the declared version of a secret durable: minted or fetched, sealed, kept. Once per version, ever.
+type Keep struct {
+	Secret secret.Ref `json:"secret"`
+	// How is where the value comes from, for people: "mint 32 bytes".
+	How string `json:"how,omitempty"`
+}
+
+func (o Keep) Kind() string              { return "keep" }
+func (o Keep) Target() reconciler.Target { return Values }
+func (o Keep) Key() string               { return "keep " + o.Secret.String() }
+func (o Keep) Says() reconciler.Phrase   { return reconciler.Phrase{Do: o.How + ", kept sealed"} }
+func (o Keep) Merge(reconciler.Op) (reconciler.Op, error) {
+	return o, nil
+}
+
+// AwaitReady waits until the Admin API is ready.
+type AwaitReady struct {
+	Timeout reconciler.Span `json:"timeout"`
+}
+
+func (o AwaitReady) Kind() string              { return "await-ready" }
+func (o AwaitReady) Target() reconciler.Target { return API }
+func (o AwaitReady) Key() string               { return "await ready" }
+func (o AwaitReady) Says() reconciler.Phrase {
+	return reconciler.Phrase{Do: "wait until ready", Who: AdminLabel}
+}
+func (o AwaitReady) Merge(other reconciler.Op) (reconciler.Op, error) {
+	if b, ok := other.(AwaitReady); ok {
+		o.Timeout = max(o.Timeout, b.Timeout)
+	}
+	return o, nil
+}
+
+// Call asks Admin to do something: a POST without a body. That it was asked proves nothing.
+type Call struct {
+	Path string `json:"path"`
+	// What it does, for people: "reload by its API".
+	What string `json:"what"`
+}
+
+func (o Call) Kind() string              { return "call" }
+func (o Call) Target() reconciler.Target { return API }
+func (o Call) Key() string               { return "call " + o.Path }
+func (o Call) Says() reconciler.Phrase   { return reconciler.Phrase{Do: o.What, Who: AdminLabel} }
+func (o Call) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}
+
+// Mark does nothing. It is there for its way back, which is taken also when what stands between was not reached.
+type Mark struct {
+	What string `json:"what"`
+}
+
+func (o Mark) Kind() string              { return "mark" }
+func (o Mark) Target() reconciler.Target { return API }
+func (o Mark) Key() string               { return "mark " + o.What }
+func (o Mark) Says() reconciler.Phrase   { return reconciler.Phrase{} }
+func (o Mark) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}
+
+// ProveAnswer demands that Admin answers with these fields.
+type ProveAnswer struct {
+	Path    string          `json:"path"`
+	Want    []Field         `json:"want"`
+	Timeout reconciler.Span `json:"timeout"`
+	// What it shows, for people: "Admin serves customer, tier and expiry".
+	What string `json:"what"`
+}
+
+func (o ProveAnswer) Kind() string              { return "prove-answer" }
+func (o ProveAnswer) Target() reconciler.Target { return API }
+func (o ProveAnswer) Key() string               { return "prove " + o.Path }
+func (o ProveAnswer) Says() reconciler.Phrase   { return reconciler.Phrase{Do: o.What} }
+func (o ProveAnswer) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(ProveAnswer)
+	if !ok || b.Path != o.Path || b.What != o.What || !slices.EqualFunc(o.Want, b.Want, Field.equal) {
+		return nil, errDifferent
+	}
+	o.Timeout = max(o.Timeout, b.Timeout)
+	return o, nil
+}
+
+// ProveRelays waits until every relay is connected with a heartbeat that is later than its restart in this run. For one
+// that was not restarted, later than Admin's, or than the beginning of the proof.
+type ProveRelays struct {
+	Relays  []string        `json:"relays"`
+	Timeout reconciler.Span `json:"timeout"`
+}
+
+func (o ProveRelays) Kind() string              { return "prove-relays" }
+func (o ProveRelays) Target() reconciler.Target { return API }
+func (o ProveRelays) Key() string               { return "prove relays" }
+func (o ProveRelays) Says() reconciler.Phrase {
+	if len(o.Relays) == 1 {
+		return reconciler.Phrase{Do: o.Relays[0] + " connected, with a heartbeat after the change"}
+	}
+	return reconciler.Phrase{Do: fmt.Sprintf("%d relays connected, each with a heartbeat after the change", len(o.Relays))}
+}
+
+// Merge proves the relays of both.
+func (o ProveRelays) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(ProveRelays)
+	if !ok {
+		return nil, errDifferent
+	}
+	o.Relays, o.Timeout = union(o.Relays, b.Relays), max(o.Timeout, b.Timeout)
+	return o, nil
+}
+
+// Without leaves out relays that were left behind.
+func (o ProveRelays) Without(left func(string) bool) reconciler.Op {
+	o.Relays = slices.DeleteFunc(slices.Clone(o.Relays), left)
+	return o
+}

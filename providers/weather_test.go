@@ -1,0 +1,87 @@
+package providers_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/state"
+)
+
+// WinRM goes away for some seconds, as group policy and updates let it. The run waits and goes on: nothing is taken back,
+// nobody is left behind, and every service is up.
+func TestWinRMIsAwayForAWhile(t *testing.T) {
+	vendor()
+	for _, host := range []string{"im-admin", "im-engine", "relay-01"} {
+		for _, op := range []string{"file.read", "file.stage", "service.stop", "file.swap", "service.start"} {
+			for _, moment := range []machine.When{machine.Before, machine.After} {
+				for _, away := range []time.Duration{2 * time.Second, 4 * time.Second, 20 * time.Second} {
+					t.Run(fmt.Sprintf("%s %s %s %s", host, moment, op, away), func(t *testing.T) {
+						t.Parallel()
+						virtual(t, func(t *testing.T) { awayAt(t, newWorld(t, 2), host, op, moment, away) })
+					})
+				}
+			}
+		}
+	}
+}
+
+func awayAt(t *testing.T, w *world, host, op string, moment machine.When, away time.Duration) {
+	h := w.lab.Host(host)
+	looked := op != "file.read" // the first read is the look's, which waits for a shorter time: nothing is down
+	leave := func() {
+		h.Unplug(true)
+		time.AfterFunc(away, func() { h.Unplug(false) })
+	}
+	done := false
+	h.Points(func(p machine.Point) machine.Action {
+		if p.Op == "file.stage" {
+			looked = true
+		}
+		if looked && !done && p.Op == op && p.When == moment {
+			done = true
+			leave()
+		}
+		return machine.Action{}
+	})
+	_, o := w.run()
+	if o.Err != nil || len(o.Left) > 0 || len(o.Down) > 0 || len(o.With(state.Proven)) != 2 {
+		t.Errorf("%v", o)
+	}
+	if !done {
+		t.Error("it was never away")
+	}
+	w.await("every service runs", func() bool { return w.up() == nil })
+	if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+		t.Error(err)
+	}
+	w.converged()
+}
+
+// A relay that started and died cannot connect: nobody waits minutes for it, and what is said of it is why it does not run.
+func TestARelayDiesAfterItsStart(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Time: lab.Timing{RelayConnect: 8 * time.Second}})
+		when(w.relay(1), "service.start", machine.After, func() { w.relay(1).Machine.Kill(lab.RelayService) })
+		began := time.Now()
+		_, o := w.run()
+		if o.Err != nil || len(o.Left) != 1 || len(o.Down) != 1 || o.Down[0].Target != o.Left[0].Target {
+			t.Fatalf("%v", o)
+		}
+		says(t, o.Left[0].Why, "relay-01", "stopped", "exit code")
+		hinted(t, o.Left[0].Why)
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it was waited for: %s", took)
+		}
+		for _, e := range o.With(state.Proven) {
+			for _, out := range e.Outages {
+				if out.What == w.relay(1).Name && out.Since.IsZero() {
+					t.Errorf("its outage is said to be over: %+v", out)
+				}
+			}
+		}
+		w.converged()
+	})
+}

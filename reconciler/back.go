@@ -1,0 +1,257 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// turn decides what becomes of each secret after a failure. Those that failed go back, with all that share a swapped file
+// with them; before Verify nothing is proven, so everything goes back. But what was begun and has no way back stays, and
+// what shares a file with it stays with it: taking that file back would bring a dead value to life. These go forward to
+// the end of the switch, so that no service stays down, and are proven if they can be.
+func (p *progress) turn(ctx context.Context) {
+	own := map[string]error{} // failed by itself, not because of another
+	for name, err := range p.failed {
+		own[name] = err
+	}
+	p.spoil()
+	ahead := p.ahead()
+	var back, on []string
+	for _, c := range p.rotating() {
+		name := c.Secret.Name
+		switch {
+		case p.failed[name] == nil || p.ending[name] == state.Proven:
+		case ahead[name]:
+			on = append(on, name)
+		default:
+			back = append(back, name)
+		}
+	}
+	p.recordProven(ctx)
+	ctx = context.WithoutCancel(ctx)
+	if len(back) > 0 {
+		p.undo(ctx, back)
+	}
+	if len(on) > 0 && !p.halted {
+		p.goOn(ctx, on, own)
+	}
+	p.recordProven(ctx)
+	if err := p.books.firstBack; err != nil {
+		p.cause = fmt.Errorf("%w; and the undo failed: %w", p.cause, err)
+		p.halted = true
+	}
+}
+
+// spoil adds to the secrets that failed those that must share their fate.
+func (p *progress) spoil() {
+	if !slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase >= Verify }) {
+		for _, c := range p.rotating() {
+			if p.failed[c.Secret.Name] == nil && p.inRound(c) {
+				p.failed[c.Secret.Name] = p.cause
+			}
+		}
+	}
+	p.spread(func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
+}
+
+// inRound says that this round has to do with the change.
+func (p *progress) inRound(c Change) bool {
+	return slices.ContainsFunc(p.all, func(s Step) bool { return s.needs(c.Secret.Name) })
+}
+
+// spread carries a mark from secret to secret along the files that were swapped for several.
+func (p *progress) spread(marked func(string) bool, mark func(string)) {
+	for again := true; again; {
+		again = false
+		for _, s := range p.ran {
+			if s.swaps() == "" || !slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return marked(r.Name) }) {
+				continue
+			}
+			for _, r := range s.Secrets {
+				if !marked(r.Name) {
+					mark(r.Name)
+					again = true
+				}
+			}
+		}
+	}
+}
+
+// ahead are the failed secrets that cannot go back.
+func (p *progress) ahead() map[string]bool {
+	on := map[string]bool{}
+	for _, s := range p.ran {
+		if s.Back.kind != never {
+			continue
+		}
+		for _, r := range s.Secrets {
+			on[r.Name] = p.failed[r.Name] != nil
+		}
+	}
+	p.spread(func(name string) bool { return on[name] }, func(name string) { on[name] = true })
+	return on
+}
+
+// wayBack is the way back from the steps that were taken. Constraints are between ops, so what all steps of the phase say
+// holds here too. And on one target what was done later is taken back first, unless the ops themselves say otherwise.
+func wayBack(taken []Step, prefix string, all ...Step) (steps []Step, order []link) {
+	if all == nil {
+		all = taken
+	}
+	after := map[string][]string{}
+	for _, s := range all {
+		after[s.ID] = s.After
+	}
+	index := map[string]int{}
+	of := make(map[string]int, len(taken)) // from a forward id to its way back
+	for _, s := range slices.Backward(taken) {
+		if s.Back.Op == nil {
+			continue
+		}
+		id := prefix + StepID(s.Phase, s.Back.Op)
+		i, known := index[id]
+		if !known {
+			i = len(steps)
+			index[id] = i
+			steps = append(steps, Step{ID: id, Phase: s.Phase, Op: s.Back.Op, Back: Nothing(), After: after[id], Limit: s.Limit, undoes: true})
+		}
+		steps[i].Before = append(steps[i].Before, s.Before...)
+		for _, r := range s.Secrets {
+			if !slices.Contains(steps[i].Secrets, r) {
+				steps[i].Secrets = append(steps[i].Secrets, r)
+			}
+		}
+		of[s.ID] = i
+	}
+	order = links(steps)
+	said := map[link]bool{}
+	for _, l := range order {
+		said[l] = true
+	}
+	for _, l := range links(taken) {
+		a, b := taken[l.before], taken[l.after]
+		i, ok := of[a.ID]
+		j, also := of[b.ID]
+		if ok && also && i != j && a.Op.Target() == b.Op.Target() && !said[link{i, j}] && !said[link{j, i}] {
+			said[link{j, i}] = true
+			order = append(order, link{j, i})
+		}
+	}
+	for _, l := range order { // so that the steps alone say it
+		if id := steps[l.before].ID; !slices.Contains(steps[l.after].After, id) {
+			steps[l.after].After = append(slices.Clone(steps[l.after].After), id)
+		}
+	}
+	return steps, order
+}
+
+// undo takes back what was begun for these secrets, the switch first. Then it proves that everything is as it was: an undo
+// that nobody looked at is a claim.
+func (p *progress) undo(ctx context.Context, names []string) {
+	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
+	taken := func(phase Phase) []Step {
+		var some []Step
+		for _, s := range p.ran {
+			if s.Phase == phase && goes(s) {
+				some = append(some, s)
+			}
+		}
+		return some
+	}
+	total := 0
+	for _, s := range p.ran {
+		if s.Back.Op != nil && goes(s) {
+			total++
+		}
+	}
+	p.run.Tell(Event{Kind: Undoing, Text: p.cause.Error(), Total: total, Time: p.run.Now()})
+	p.books.failedBack = map[string]error{}
+	for _, phase := range []Phase{Retire, Switch, Verify, Accept, Prepare} {
+		from := taken(phase)
+		if phase == Verify {
+			if from = nil; p.switching {
+				from = slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) })
+			}
+		}
+		p.passBack(ctx, phase, from)
+	}
+	for _, name := range names {
+		if err := p.books.failedBack[name]; err != nil || p.halted {
+			p.ending[name] = state.Unknown
+			if err != nil {
+				p.failed[name] = fmt.Errorf("%w; and it could not be put back: %w", p.failed[name], err)
+			}
+			continue
+		}
+		p.ending[name] = state.Back
+		if !p.switching {
+			p.asBefore[name] = append(p.asBefore[name], "nothing live was changed")
+		}
+		if p.earlier[name] {
+			p.ending[name] = state.Ahead // of what an earlier round proved nothing was taken back
+		}
+	}
+}
+
+// began says that the step was begun in this round, whatever came of it.
+func (p *progress) began(s Step) bool {
+	_, begun := p.done[s.ID]
+	return begun
+}
+
+// passBack does one phase of the way back. While the lease is held, services come up also when the ledger fails.
+func (p *progress) passBack(ctx context.Context, phase Phase, taken []Step) {
+	steps, _ := wayBack(taken, prefix(p.round), p.all...)
+	if len(steps) == 0 || p.halted {
+		return
+	}
+	for _, s := range steps {
+		p.books.note(s, state.Started, "", nil)
+	}
+	_ = p.write(ctx)
+	p.work(ctx, phase, steps, backward)
+}
+
+// goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
+// has no way back or says Once: what became of that is looked at by the next run.
+func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
+	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
+	var rest []Step
+	var failed []string
+	for _, s := range (Round{p.all}).of(Switch) {
+		switch {
+		case !goes(s) || p.done[s.ID]:
+		case p.began(s) && (s.Once || s.Back.kind == never):
+			failed = append(failed, s.ID)
+		default:
+			rest = append(rest, s)
+		}
+	}
+	if rest = p.remaining(rest); len(rest) > 0 && p.begin(ctx, Switch, rest, false) {
+		p.work(ctx, Switch, rest, upward, failed...)
+	}
+	for _, name := range names {
+		p.ending[name] = state.Ahead
+		if own[name] == nil {
+			delete(p.failed, name) // another's failure says nothing about it
+		}
+	}
+	var proofs []Step
+	for _, s := range p.remaining(Round{p.all}.of(Verify)) {
+		if goes(s) {
+			proofs = append(proofs, s)
+		}
+	}
+	if len(proofs) > 0 && !p.halted && p.begin(ctx, Verify, proofs, false) {
+		p.work(ctx, Verify, proofs, upward)
+	}
+	for _, name := range names {
+		if p.failed[name] == nil {
+			delete(p.ending, name) // proven, if every proof was given: recordProven says so
+		}
+	}
+}

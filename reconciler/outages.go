@@ -1,0 +1,139 @@
+package reconciler
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"meshrotate/state"
+)
+
+// clock knows when what went down and came up.
+type clock struct {
+	spans map[string][]span // by name, in order
+	now   map[string]Down   // what is stopped at present
+}
+
+// span is one outage of one thing. It is over when something showed that it is up; that it was started is less.
+type span struct{ down, started, up time.Time }
+
+func (s span) end() time.Time {
+	if !s.up.IsZero() {
+		return s.up
+	}
+	return s.started
+}
+
+func newClock(changes []Change) clock {
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}}
+	for _, change := range changes {
+		for _, d := range change.Down {
+			if _, known := c.now[d.What]; !known && change.Status == Rotate {
+				c.spans[d.What], c.now[d.What] = []span{{down: d.Since}}, d
+			}
+		}
+	}
+	return c
+}
+
+// note takes what a step saw on its target.
+func (c *clock) note(t Target, r Report) {
+	for name, at := range r.Down {
+		all := c.spans[name]
+		switch n := len(all); {
+		case n == 0 || !all[n-1].up.IsZero():
+			c.spans[name] = append(all, span{down: at})
+		default: // it was started and ended again, and never seen to work: that is one outage
+			all[n-1].started = time.Time{}
+			if at.Before(all[n-1].down) {
+				all[n-1].down = at
+			}
+			at = all[n-1].down
+		}
+		if _, ok := c.now[name]; !ok {
+			c.now[name] = Down{What: name, Target: t, Since: at}
+		}
+	}
+	last := func(name string, set func(*span)) {
+		delete(c.now, name)
+		if all := c.spans[name]; len(all) > 0 {
+			set(&all[len(all)-1])
+		}
+	}
+	for name, at := range r.Started {
+		last(name, func(s *span) { s.started = at })
+	}
+	for name, at := range r.Up {
+		last(name, func(s *span) {
+			if at.After(s.up) && !at.Before(s.down) {
+				s.up = at
+			}
+		})
+	}
+}
+
+// downAt says that something on the target is down.
+func (c *clock) downAt(t Target) bool {
+	for _, d := range c.now {
+		if d.Target == t {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *clock) stillDown() []Down {
+	var all []Down
+	for _, d := range c.now {
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b Down) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.What, b.What)) })
+	return all
+}
+
+// measure is for how long some of these were down: two outages with time between them are not one. Since is the earliest
+// of those that nothing has shown to be up again.
+func (c *clock) measure(names []string) (seconds float64, since time.Time, any bool) {
+	var all []span
+	for _, n := range names {
+		all = append(all, c.spans[n]...)
+	}
+	slices.SortFunc(all, func(a, b span) int { return a.down.Compare(b.down) })
+	var until time.Time
+	for _, s := range all {
+		any = true
+		if s.up.IsZero() && (since.IsZero() || s.down.Before(since)) {
+			since = s.down
+		}
+		from := s.down
+		if from.Before(until) {
+			from = until
+		}
+		if end := s.end(); end.After(from) {
+			seconds += end.Sub(from).Seconds()
+			until = end
+		}
+	}
+	return seconds, since, any
+}
+
+// outages compares what was measured with what the change predicted. A fleet is down while one of it is.
+func (c *clock) outages(change Change) []state.Outage {
+	var all []state.Outage
+	for _, predicted := range change.Outages {
+		seconds, since, any := c.measure(predicted.Members)
+		if !any {
+			continue
+		}
+		all = append(all, state.Outage{What: predicted.What, Predicted: predicted.Predicted, Measured: seconds, Since: since})
+		if len(predicted.Members) < 2 {
+			continue
+		}
+		for _, name := range predicted.Members {
+			if seconds, since, any := c.measure([]string{name}); any {
+				all = append(all, state.Outage{What: name, Measured: seconds, Since: since})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,232 @@
+package render
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/state"
+)
+
+// endings are the signs, colours and classes of how a secret ended.
+var endings = map[state.Outcome][3]string{
+	state.Proven:  {"=", green, "same"},
+	state.Back:    {"~", yellow, "change"},
+	state.Ahead:   {"!", red, "lost"},
+	state.Unknown: {"?", red, "lost"},
+}
+
+// labels is how wide the labels below the table of secrets are.
+const labels = 13
+
+func (r Outcome) text(p *page) {
+	style := red
+	if r.OK {
+		style = green
+	}
+	p.hang(style, "", 4, r.Verdict())
+	if r.OK && len(r.Secrets) == 0 {
+		return
+	}
+	p.blank()
+	if len(r.Secrets) > 0 {
+		rows := [][]string{{"secret", "before", "after", "how it ended"}}
+		for _, s := range r.Secrets {
+			rows = append(rows, []string{clip(s.Title, 28), clip(orDash(s.Before), 14), clip(s.After, 14), r.how(s)})
+		}
+		p.table(0, rows)
+		r.outages(p)
+		p.blank()
+	}
+	if r.unsettled(p) {
+		p.blank()
+	}
+	if r.Run != "" {
+		p.hang(plain, "run", labels, r.Run+", plan "+digest(r.Plan))
+	}
+	if r.Error != "" {
+		p.hang(red, "cause", labels, oneLine(r.Error))
+	}
+	if r.Hint != "" {
+		p.hang(bold, "hint", labels, r.Hint)
+	}
+	p.hang(bold, "next", labels, r.Next)
+}
+
+// unsettled lists what is down and what was left behind, each target once, hosts with the same story as one.
+func (r Outcome) unsettled(p *page) bool {
+	down, left := r.groups()
+	for _, g := range down {
+		p.hang(red, "still DOWN", labels, g.who())
+		g.reason(p)
+	}
+	for _, g := range left {
+		p.hang(yellow, "left behind", labels, g.who())
+		g.reason(p)
+	}
+	return len(down)+len(left) > 0
+}
+
+// group is targets with the same story.
+type group struct {
+	// what is down there, "" when it is called as its host.
+	what         string
+	targets      []string
+	secrets, why string
+	since        time.Time // the earliest
+	several      bool      // not all since then
+}
+
+// who is "Admin on im-admin.example, since 2026-11-23 02:00:12 UTC".
+func (g group) who() string {
+	s := hostList(g.targets)
+	if g.what != "" {
+		s = g.what + " on " + s
+	}
+	if !g.since.IsZero() {
+		s += ", since " + g.since.Format("2006-01-02 15:04:05 UTC")
+		if g.several {
+			s += " or later"
+		}
+	}
+	return s
+}
+
+func (g group) reason(p *page) {
+	if g.why != "" {
+		p.under(labels, strings.TrimPrefix(g.secrets+": "+g.why, ": "))
+	}
+}
+
+// groups are what is down, with the reason where one is known, and what was left behind and is not down.
+func (r Outcome) groups() (down, left []group) {
+	whys, isDown := map[string]Left{}, map[string]bool{}
+	for _, l := range r.Left {
+		whys[l.Target] = l
+	}
+	for _, d := range r.Down {
+		g := r.group(d.Target, whys[d.Target])
+		if g.since = d.Since; d.What != d.Target {
+			g.what = d.What
+		}
+		isDown[d.Target] = true
+		down = joined(down, g)
+	}
+	for _, l := range r.Left {
+		if !isDown[l.Target] {
+			left = joined(left, r.group(l.Target, l))
+		}
+	}
+	return down, left
+}
+
+// group is one target's story, in which it has no name.
+func (r Outcome) group(target string, l Left) group {
+	var titles []string
+	for _, name := range l.Secrets {
+		if i := slices.IndexFunc(r.Secrets, func(s Rotated) bool { return s.Secret == name }); i >= 0 {
+			name = r.Secrets[i].Title
+		}
+		titles = append(titles, name)
+	}
+	why := strings.ReplaceAll(strings.TrimPrefix(l.Why, target+": "), target, "the host")
+	return group{targets: []string{target}, secrets: strings.Join(titles, ", "), why: oneLine(why)}
+}
+
+// joined adds a story to those that were told already.
+func joined(all []group, g group) []group {
+	i := slices.IndexFunc(all, func(o group) bool { return o.what == g.what && o.secrets == g.secrets && o.why == g.why })
+	if i < 0 {
+		return append(all, g)
+	}
+	o := &all[i]
+	o.targets = append(o.targets, g.targets...)
+	slices.Sort(o.targets)
+	o.several = o.several || !g.since.Equal(o.since)
+	if g.since.Before(o.since) {
+		o.since = g.since
+	}
+	return all
+}
+
+func (r Outcome) markdown(m *mark) {
+	m.add("**%s**: %s\n\n", md(r.Deployment), md(r.Verdict()))
+	if r.OK && len(r.Secrets) == 0 {
+		return
+	}
+	if len(r.Secrets) > 0 {
+		m.head("", "secret", "version", "how it ended")
+		for _, s := range r.Secrets {
+			m.row(code(endings[s.Ending][0]), md(clip(s.Title, 80)), code(clip(versions(orDash(s.Before), s.After), 80)), md(clip(r.how(s), 400)))
+		}
+	}
+	r.unsettledMarkdown(m)
+	if text := inset(r.outages); text != "" {
+		m.fold("outages", strings.TrimLeft(text, "\n"))
+	}
+	if r.Error != "" {
+		m.add("\nCause: %s\n", md(clip(oneLine(r.Error), 2000)))
+	}
+	if r.Hint != "" {
+		m.add("\nHint: %s\n", md(clip(r.Hint, 500)))
+	}
+	m.end("\nNext: %s\n", commands(r.Next))
+}
+
+// unsettledMarkdown is open, not folded: somebody has to act on it.
+func (r Outcome) unsettledMarkdown(m *mark) {
+	down, left := r.groups()
+	if len(down)+len(left) == 0 {
+		return
+	}
+	m.add("\n")
+	m.head("", "where", "why")
+	hidden := 0
+	row := func(word string, g group) {
+		if !m.row(word, md(clip(g.who(), 600)), md(clip(strings.TrimPrefix(g.secrets+": "+g.why, ": "), 400))) {
+			hidden++
+		}
+	}
+	for _, g := range down {
+		row("**still DOWN**", g)
+	}
+	for _, g := range left {
+		row("left behind", g)
+	}
+	if hidden > 0 {
+		m.end("\n_and %s: `-o json` has all_\n", count(hidden, "more"))
+	}
+}
+
+// commands is a text whose commands stand between backticks.
+func commands(s string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(s, "`") {
+		if i%2 == 0 {
+			b.WriteString(md(part))
+		} else {
+			b.WriteString(code(part))
+		}
+	}
+	return b.String()
+}
+
+// origin is which run this was.
+func (r Outcome) origin() string {
+	s := "run " + r.Run + " · plan " + digest(r.Plan)
+	if r.Commit != "" {
+		s += " at " + commit(r.Commit)
+	}
+	return s
+}
+
+// secrets are the rows of the HTML table.
+func (r Outcome) secrets() []htmlSecret {
+	var all []htmlSecret
+	for _, s := range r.Secrets {
+		e := endings[s.Ending]
+		all = append(all, htmlSecret{Mark: e[0], Class: e[2], Title: Safe(s.Title), Version: Safe(versions(orDash(s.Before), s.After)),
+			Why: Safe(r.how(s)), Outage: Safe(measured(s.Outages))})
+	}
+	return all
+}

@@ -1,0 +1,173 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"meshrotate/state"
+)
+
+// Saved is what apply reads back of a saved plan.
+type Saved struct {
+	Format     string      `json:"format"`
+	Deployment string      `json:"deployment"`
+	Commit     string      `json:"commit"`
+	Only       []string    `json:"only"`
+	Spec       string      `json:"spec"`
+	GoodUntil  time.Time   `json:"goodUntil"`
+	Digest     string      `json:"digest"`
+	Seen       []HostFacts `json:"seen"`
+	Rounds     []struct {
+		Steps []SavedStep `json:"steps"`
+	} `json:"rounds"`
+}
+
+// SavedStep is a step as it was written.
+type SavedStep struct {
+	ID    string  `json:"id"`
+	Phase Phase   `json:"phase"`
+	Op    *OpData `json:"op"`
+	Back  struct {
+		Op    *OpData `json:"op"`
+		Never string  `json:"never"`
+	} `json:"back"`
+}
+
+func (s *Saved) steps() int {
+	n := 0
+	for _, r := range s.Rounds {
+		n += len(r.Steps)
+	}
+	return n
+}
+
+// ReadSaved reads a saved plan.
+func ReadSaved(b []byte) (*Saved, error) {
+	var s Saved
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, Hinted(fmt.Errorf("not a plan: %w", err), "save one with `meshrotate plan --out plan.json`")
+	}
+	if s.Format == "meshrotate.plan/v1" {
+		return nil, Hinted(errors.New("this plan is of format meshrotate.plan/v1: it does not say on which host each step is done, so it cannot be held against what would be done now"),
+			"make it again with this version's `meshrotate plan --out plan.json`, and have that reviewed")
+	}
+	if s.Format == PlanFormat && !intact(b, s.Digest) {
+		return nil, Hinted(errors.New("the saved plan was changed after it was made: its steps or what it saw are not what its digest stands for"),
+			"make it again with `meshrotate plan --out plan.json`, and have that reviewed")
+	}
+	if s.Format != PlanFormat {
+		return nil, Hinted(fmt.Errorf("not a plan of format %s (its format is %q)", PlanFormat, s.Format),
+			"save one with this version's `meshrotate plan --out plan.json`")
+	}
+	return &s, nil
+}
+
+// intact says that the steps and the facts of a saved plan are those that its digest was made of: what somebody read there
+// is what will be done.
+func intact(plan []byte, digest string) bool {
+	var raw struct {
+		Format, Deployment, Spec string
+		Rounds, Seen             json.RawMessage
+	}
+	if json.Unmarshal(plan, &raw) != nil {
+		return false
+	}
+	for _, part := range []*json.RawMessage{&raw.Rounds, &raw.Seen} {
+		if len(*part) == 0 {
+			*part = json.RawMessage("null")
+		}
+	}
+	body, err := json.Marshal(raw) // it compacts and escapes what it is given as it does what it makes
+	return err == nil && sum(body) == digest
+}
+
+// Check says why the saved plan may not be applied as the present plan, or nil. The error names what changed.
+func (s *Saved) Check(now *Plan, history state.History) error {
+	const again = "run `meshrotate plan --out plan.json` again, have it reviewed, and apply that"
+	switch {
+	case s.Deployment != now.Deployment:
+		return Hinted(fmt.Errorf("the saved plan is for %s, not for %s", s.Deployment, now.Deployment), again)
+	case history.Applied(s.Digest):
+		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
+	case now.Made.After(s.GoodUntil):
+		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
+	case s.Digest == now.Digest:
+		return nil
+	case s.Spec != now.Spec:
+		return Hinted(fmt.Errorf("the document has changed since the plan was saved (plan: commit %.8s, now: commit %.8s)",
+			orNone(s.Commit), orNone(now.Commit)), again)
+	}
+	diffs := Differences(s.Seen, now.Seen)
+	if len(diffs) == 0 {
+		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",
+			s.steps(), len(now.Steps())), again)
+	}
+	err := fmt.Errorf("the plan is no longer true: %s", diffs[0])
+	if n := len(diffs) - 1; n > 0 {
+		err = fmt.Errorf("%w (and %d more)", err, n)
+		for _, d := range diffs[1:min(len(diffs), 5)] {
+			err = fmt.Errorf("%w\n       %s", err, d)
+		}
+	}
+	return Hinted(fmt.Errorf("%w\n       nothing was changed", err), again)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// Differences says, host by host and field by field, what is seen now that the plan did not see.
+func Differences(then, now []HostFacts) []string {
+	var diffs []string
+	old := map[Target]HostFacts{}
+	for _, h := range then {
+		old[h.Target] = h
+	}
+	for _, h := range now {
+		was, known := old[h.Target]
+		delete(old, h.Target)
+		switch {
+		case !known:
+			diffs = append(diffs, fmt.Sprintf("%s: not in the plan", h.Target))
+		case was.Reach != h.Reach:
+			diffs = append(diffs, fmt.Sprintf("%s: was %s, now %s", h.Target, was.Reach, h.Reach))
+		default:
+			diffs = append(diffs, factDifferences(h.Target, was.Facts, h.Facts)...)
+		}
+	}
+	for _, h := range then { // in the plan's order
+		if _, gone := old[h.Target]; gone {
+			diffs = append(diffs, fmt.Sprintf("%s: was in the plan, is no longer looked at", h.Target))
+		}
+	}
+	return diffs
+}
+
+func factDifferences(t Target, then, now []Fact) []string {
+	var diffs []string
+	old := map[string]string{}
+	for _, f := range then {
+		old[f.Field] = f.Value
+	}
+	for _, f := range now {
+		was, known := old[f.Field]
+		delete(old, f.Field)
+		if !known {
+			was = "not there"
+		}
+		if was != f.Value {
+			diffs = append(diffs, fmt.Sprintf("%s: %s was %s, now %s", t, f.Field, was, f.Value))
+		}
+	}
+	for _, f := range then {
+		if _, gone := old[f.Field]; gone {
+			diffs = append(diffs, fmt.Sprintf("%s: %s was %s, now not there", t, f.Field, f.Value))
+		}
+	}
+	return diffs
+}

@@ -1,0 +1,178 @@
+package reconciler_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+// looked is an answer that is nothing but facts: "field=value".
+type looked []string
+
+func (l looked) Facts() []reconciler.Fact {
+	var all []reconciler.Fact
+	for _, s := range l {
+		field, value, _ := strings.Cut(s, "=")
+		all = append(all, reconciler.Fact{Field: field, Value: value})
+	}
+	return all
+}
+
+func onHost(name string) reconciler.Target {
+	return reconciler.Target{Kind: reconciler.HostTarget, Name: name}
+}
+
+// seen is a look at relays that answered.
+func seen(facts map[string]looked) reconciler.Seen {
+	s := reconciler.Seen{}
+	for name, l := range facts {
+		s[onHost(name)] = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{"file": l}}
+	}
+	return s
+}
+
+func save(t *testing.T, p *reconciler.Plan) *reconciler.Saved {
+	t.Helper()
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := reconciler.ReadSaved(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A reviewed plan is applied as it was reviewed or not at all, and the refusal names what changed.
+func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
+	made := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	day := specs.Policy{PlanTTL: specs.Duration{Text: "1d", Seconds: 86400}}
+	doc := func(name, commit string, p specs.Policy) *specs.Deployment {
+		return &specs.Deployment{Name: name, Origin: specs.Origin{Commit: commit}, Policy: p}
+	}
+	planned := func(d *specs.Deployment, at time.Time, facts map[string]looked, with ...reconciler.Rotation) *reconciler.Plan {
+		p, err := reconciler.MakePlan(d, append([]reconciler.Rotation{usual("a")}, with...), reconciler.Input{Now: at, Seen: seen(facts)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	then := planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}})
+	many := map[string]looked{}
+	for i := range 7 {
+		many[fmt.Sprint("r", i+1)] = looked{"key=new"}
+	}
+	longer := day
+	longer.PlanTTL.Text = "2d"
+	applied := []state.Entry{{Secret: "a", Outcome: state.Started, Plan: then.Digest}}
+	for _, c := range []struct {
+		reason  string
+		now     *reconciler.Plan
+		entries []state.Entry
+		says    []string // "" is fine
+		not     string
+	}{
+		{"nothing changed", planned(doc("lab", "0123456789", day), made.Add(time.Hour), map[string]looked{"r1": {"key=old"}}), nil, nil, ""},
+		{"a merge commit changes no document", planned(doc("lab", "abc", day), made, map[string]looked{"r1": {"key=old"}}), nil, nil, ""},
+		{"its last second", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour), map[string]looked{"r1": {"key=old"}}), nil, nil, ""},
+		{"too old", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour+time.Second), map[string]looked{"r1": {"key=old"}}), nil, []string{"good until 2026-01-02T12:00:00Z"}, ""},
+		{"a plan is used once", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), applied, []string{then.Digest[:8], "already applied"}, ""},
+		{"of another deployment", planned(doc("live", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), nil, []string{"for lab, not for live"}, ""},
+		{"another document: the commits say where to look", planned(doc("lab", "", longer), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"document has changed", "commit 01234567,", "commit none"}, "key"},
+		{"another step, and the same hosts", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), nil, []string{"9 then, 14 now", "steps differ"}, ""},
+		{"one host", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"r1: key was old, now new\n", "nothing was changed"}, "more"},
+		{"two", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=new"}, "r2": {"key=new"}}), nil, []string{"r1: key was old, now new (and 1 more)", "\n       r2: not in the plan\n"}, ""},
+		{"many hosts: five are named", planned(doc("lab", "0123456789", day), made, many), nil, []string{"r1: key was old", "and 6 more", "r2: not", "r5: not"}, "r6"},
+	} {
+		err := save(t, then).Check(c.now, state.NewHistory(c.entries))
+		if (err != nil) != (c.says != nil) {
+			t.Errorf("%s: %v", c.reason, err)
+		}
+		if err == nil {
+			continue
+		}
+		for _, word := range c.says {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: no %q in %v", c.reason, word, err)
+			}
+		}
+		if c.not != "" && strings.Contains(err.Error(), c.not) || !strings.Contains(reconciler.HintOf(err), "meshrotate plan --out") {
+			t.Errorf("%s: %v, hint %q", c.reason, err, reconciler.HintOf(err))
+		}
+	}
+}
+
+func TestWhatIsNoSavedPlan(t *testing.T) {
+	for _, c := range []struct{ reason, text, says string }{
+		{"no JSON", `relays:`, "not a plan: invalid"},
+		{"JSON of something else", `{"secrets":[]}`, `its format is ""`},
+		{"a plan of tomorrow", `{"format":"meshrotate.plan/v3"}`, "v3"},
+	} {
+		s, err := reconciler.ReadSaved([]byte(c.text))
+		if s != nil || err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(reconciler.HintOf(err), "plan --out") {
+			t.Errorf("%s: %v, %v, hint %q", c.reason, s, err, reconciler.HintOf(err))
+		}
+	}
+}
+
+// What differs is told host by host and field by field, whichever side it is missing on.
+func TestDifferences(t *testing.T) {
+	fact := func(s ...string) []reconciler.Fact { return looked(s).Facts() }
+	host := func(name string, reach reconciler.Reach, facts ...string) reconciler.HostFacts {
+		return reconciler.HostFacts{Target: onHost(name), Reach: reach, Facts: fact(facts...)}
+	}
+	const up, away = reconciler.Reached, reconciler.Unreachable
+	for _, c := range []struct {
+		reason    string
+		then, now []reconciler.HostFacts
+		want      []string
+	}{
+		{"the same", []reconciler.HostFacts{host("a", up, "x=1", "y=2")}, []reconciler.HostFacts{host("a", up, "y=2", "x=1")}, nil},
+		{"a new host", nil, []reconciler.HostFacts{host("a", up, "x=1")}, []string{"a: not in the plan"}},
+		{"hosts that are gone, in the plan's order", []reconciler.HostFacts{host("b", up), host("a", up)}, nil,
+			[]string{"b: was in the plan, is no longer looked at", "a: was in the plan, is no longer looked at"}},
+		{"a host that is away has no facts to compare", []reconciler.HostFacts{host("a", up, "x=1")}, []reconciler.HostFacts{host("a", away)}, []string{"a: was reached, now unreachable"}},
+		{"another value of one field", []reconciler.HostFacts{host("a", up, "x=1", "y=2")}, []reconciler.HostFacts{host("a", up, "x=1", "y=3")}, []string{"a: y was 2, now 3"}},
+		{"fields that came and went", []reconciler.HostFacts{host("a", up, "x=1")}, []reconciler.HostFacts{host("a", up, "y=2")}, []string{"a: y was not there, now 2", "a: x was 1, now not there"}},
+	} {
+		if got := reconciler.Differences(c.then, c.now); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", c.reason, got)
+		}
+	}
+}
+
+// What somebody read in a saved plan is what will be done: a step or a fact that was edited there is refused.
+func TestASavedPlanThatWasEdited(t *testing.T) {
+	p, err := plan(t, usual("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var indented bytes.Buffer
+	e := json.NewEncoder(&indented)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reconciler.ReadSaved(indented.Bytes()); err != nil {
+		t.Errorf("however it is laid out, it is the same plan: %v", err)
+	}
+	for _, edit := range [][2]string{{`"relay"`, `"relay-09"`}, {"stop admin", "stop other"}, {`"seen"`, `"sean"`}} {
+		_, err := reconciler.ReadSaved([]byte(strings.ReplaceAll(indented.String(), edit[0], edit[1])))
+		if edit[0] == `"seen"` && len(p.Seen) == 0 {
+			continue
+		}
+		if err == nil || reconciler.HintOf(err) == "" {
+			t.Errorf("%s for %s: %v", edit[1], edit[0], err)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+// Package session is the one path from an open deployment to a report: look, plan, agree, lock, apply. The command line, the
+// demo, the benchmark and the conformance suites all go through it, so that what is tested is what is run.
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+// Session is an open deployment. All fields are required, but for Only, By, Parallel, Now and Tell.
+type Session struct {
+	Document  *specs.Deployment
+	Rotations []reconciler.Rotation
+	// Only names the kinds that Rotations were limited to, sorted; nil is all.
+	Only  []string
+	Site  reconciler.Site
+	State state.State
+	// By is who runs this, user@host. It is written in the ledger.
+	By string
+	// Parallel is how many targets are worked on at once outside the switch; 0 is the document's.
+	Parallel int
+	Now      func() time.Time       // nil is time.Now
+	Tell     func(reconciler.Event) // nil: nobody listens
+}
+
+// View is what a look found, and what follows from it.
+type View struct {
+	Plan    *reconciler.Plan
+	History state.History
+	Took    time.Duration
+}
+
+// Applied is what a run did. Without a plan that had anything to do, Run is "" and the Outcome is zero.
+type Applied struct {
+	*View
+	Run     string
+	Took    time.Duration // of the steps, without the look
+	Outcome reconciler.Outcome
+}
+
+// ErrInterrupted says that the context ended before anything was changed.
+var ErrInterrupted = errors.New("interrupted while looking; nothing was changed")
+
+// RotationsOf are what the document asks for, of all kinds or of some.
+func RotationsOf(kinds []reconciler.Kind, d *specs.Deployment, only []string) ([]reconciler.Rotation, error) {
+	var all []reconciler.Rotation
+	for _, k := range kinds {
+		spec, declared := d.Secrets[k.Section.Key]
+		if !declared || (len(only) > 0 && !slices.Contains(only, k.Name)) {
+			continue
+		}
+		rotations, err := k.New(d, spec)
+		if err != nil {
+			return nil, fmt.Errorf("%s: secrets.%s: %w", d.Origin.File, k.Section.Key, err)
+		}
+		all = append(all, rotations...)
+	}
+	return all, nil
+}
+
+func (s *Session) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// Look looks at the deployment and plans. It changes nothing.
+func (s *Session) Look(ctx context.Context) (*View, error) {
+	began := s.now()
+	entries, err := s.State.Ledger.Entries(ctx)
+	if ctx.Err() != nil {
+		return nil, ErrInterrupted
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger of %s: %w", s.Document.Name, err)
+	}
+	v := &View{History: state.NewHistory(entries)}
+	seen := reconciler.Observe(ctx, s.Site, s.Rotations, func(e reconciler.Event) {
+		if ctx.Err() == nil && s.Tell != nil { // an interrupt is nobody's failure
+			s.Tell(e)
+		}
+	})
+	if ctx.Err() != nil {
+		return nil, ErrInterrupted
+	}
+	now := s.now()
+	v.Took = now.Sub(began)
+	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, reconciler.Input{Seen: seen, History: v.History, Now: now})
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
+	}
+	v.Plan.Only = s.Only
+	return v, nil
+}
+
+// Agree is asked, under the lock, whether this very plan may be applied. Doing tells whoever finds the lock what is waited
+// for.
+type Agree func(ctx context.Context, v *View, doing func(string)) error
+
+// Apply takes the lock, looks, asks, and runs the plan. An error means that nothing was changed, but for one that comes with
+// what was applied: then the lock could not be given back.
+func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err error) {
+	run := s.newRun()
+	user, _, _ := strings.Cut(s.By, "@")
+	lease, err := s.State.Lock.Acquire(ctx, state.Holder{Run: run, By: user, Commit: s.Document.Origin.Commit})
+	if ctx.Err() != nil && err != nil {
+		return nil, ErrInterrupted
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nothing was changed: %w", err)
+	}
+	defer func() {
+		// A lease that was lost is somebody else's: what the run did is the news, not this. And who had nothing to do lost
+		// nothing by it.
+		e := lease.Release(context.WithoutCancel(ctx))
+		var lost *state.LostError
+		if errors.As(e, &lost) && done != nil && done.Run == "" {
+			e = nil
+		}
+		if e != nil && err == nil && (done == nil || done.Outcome.Err == nil) {
+			err = fmt.Errorf("done, but the lock was not given back: %w", e)
+		}
+	}()
+	_ = lease.Doing(ctx, "looking") // for readers only
+	v, err := s.settled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done = &Applied{View: v}
+	if err := agree(ctx, v, func(what string) { _ = lease.Doing(ctx, what) }); err != nil {
+		return done, err
+	}
+	if v.Plan.Empty() {
+		return done, nil
+	}
+	parallel := s.Parallel
+	if parallel == 0 {
+		parallel = s.Document.Policy.Parallel
+	}
+	began := s.now()
+	done.Run = run
+	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan,
+		Parallel: parallel, Now: s.now, Tell: s.Tell}.Apply(ctx)
+	done.Took = s.now().Sub(began)
+	return done, nil
+}
+
+// What a run that died had sent to a host may still be at work there: a script waits for a service, and goes on. So after such
+// a run it is looked again until two looks are alike, with this much time between them, and for this long at the most.
+const (
+	quiet     = 3 * time.Second
+	quietMost = 2 * time.Minute
+)
+
+// settled is a look at a deployment on which nobody else is at work.
+func (s *Session) settled(ctx context.Context) (*View, error) {
+	v, err := s.Look(ctx)
+	if err != nil || !s.cutOff(v) {
+		return v, err
+	}
+	until := s.now().Add(quietMost)
+	for s.now().Before(until) {
+		if s.Tell != nil {
+			s.Tell(reconciler.Event{Kind: reconciler.Progressed, Time: s.now(), Text: "an earlier run was cut off: looking again until nothing changes any more"})
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ErrInterrupted
+		case <-time.After(quiet):
+		}
+		again, err := s.Look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		alike := again.Plan.Digest == v.Plan.Digest && !underWay(again.Plan)
+		if v = again; alike {
+			break
+		}
+	}
+	return v, nil
+}
+
+func (s *Session) cutOff(v *View) bool {
+	return slices.ContainsFunc(s.Rotations, func(r reconciler.Rotation) bool { return v.History.CutOff(r.Ref().Name) })
+}
+
+// underWay says that something seen is on its way to another state: a service that stops or starts.
+func underWay(p *reconciler.Plan) bool {
+	for _, h := range p.Seen {
+		for _, f := range h.Facts {
+			if strings.HasSuffix(f.Value, "Pending") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newRun names a run: when it began, and a random part.
+func (s *Session) newRun() string {
+	return s.now().UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+// Stuck is the error about secrets that a guard refuses or that nobody could look at, nil without any. Nothing is applied
+// while there is one. The plan says the rest.
+func Stuck(plan *reconciler.Plan) error {
+	stuck := plan.Blocked()
+	if len(stuck) == 0 {
+		return nil
+	}
+	text, hint := stuck[0].Title+" is "+string(stuck[0].Status), "the plan says why"
+	i := slices.IndexFunc(stuck[0].Findings, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
+	if i >= 0 {
+		text += ": " + stuck[0].Findings[i].Text
+		if h := stuck[0].Findings[i].Hint; h != "" {
+			hint = h
+		}
+	}
+	if more := len(stuck) - 1; more > 0 {
+		text += fmt.Sprintf("; and %d more secrets are refused or unknown", more)
+	}
+	return reconciler.Hinted(errors.New(text), hint)
+}
+
+// Unblocked agrees to every plan that no guard objects to.
+func Unblocked(_ context.Context, v *View, _ func(string)) error { return Stuck(v.Plan) }

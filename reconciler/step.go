@@ -1,0 +1,172 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/reconciler/secret"
+)
+
+// Phase is the outer order. Every target finishes a phase before any target starts the next. Within a phase Step.After is
+// the order.
+type Phase int
+
+// The phases.
+const (
+	Prepare Phase = iota // make the new value durable, stage files; nothing live changes
+	Accept               // make everyone accept the new beside the old, where that needs no file and no restart
+	Switch               // stop, change, start
+	Verify               // prove it with the new credential, on a fresh connection
+	Retire               // remove the old
+)
+
+var phaseNames = [...]string{"prepare", "accept", "switch", "verify", "retire"}
+
+// String is the phase's name.
+func (p Phase) String() string { return phaseNames[p] }
+
+// MarshalText writes the name.
+func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads the name.
+func (p *Phase) UnmarshalText(b []byte) error {
+	i := slices.Index(phaseNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("there is no phase %q", b)
+	}
+	*p = Phase(i)
+	return nil
+}
+
+// Step is an op in its place in the order, with the secrets that need it. All of it is data.
+type Step struct {
+	// ID is unique in the plan, and the same in the next run: round, phase, target and key. The plan gives it.
+	ID      string       `json:"id"`
+	Secrets []secret.Ref `json:"secrets"`
+	Phase   Phase        `json:"phase"`
+	// After names the steps of this phase that must be done before this one, by StepID. Nothing else is waited for. It is a
+	// constraint between ops: it holds on the way back too, between whichever of these ops take part there. A name that no
+	// step bears is no constraint.
+	After []string `json:"after,omitempty"`
+	// Before is the same from the other side, for a step that somebody else may ask for: the start of a service that reads what
+	// this one writes. What takes this one back comes before it as well.
+	Before []string `json:"before,omitempty"`
+	Op     Op       `json:"op"`
+	Back   Back     `json:"back"`
+	// Proof says that its success is evidence, in whatever phase it stands. A step of Verify always is a proof.
+	Proof bool `json:"proof,omitempty"`
+	// Alone says that a failure stays on its target: the others go on, and the proofs decide.
+	Alone bool `json:"alone,omitempty"`
+	// Once says that it is never repeated blindly: after a lost answer it is looked at.
+	Once bool `json:"once,omitempty"`
+	// Limit is its own deadline, for what takes longer than a look at a host: a build. Zero: the policy's.
+	Limit Span `json:"limit,omitempty"`
+	// undoes says that it is part of a way back.
+	undoes bool
+}
+
+// Undoes says that the step takes another one back, or proves that everything is as it was.
+func (s Step) Undoes() bool { return s.undoes }
+
+// Back is the way back from a step. The zero Back is refused when the plan is made: nobody forgot to think of it.
+type Back struct {
+	kind backKind
+	// Op takes the step back. It looks before it acts: the step may have been begun and not done.
+	Op Op
+	// Why there is no way back, for people.
+	Why string
+}
+
+type backKind int
+
+const (
+	notSaid backKind = iota
+	way
+	nothing
+	never
+)
+
+// Way is the way back by an op. Of a step of Verify it is what is proven after everything else went back.
+func Way(o Op) Back { return Back{kind: way, Op: o} }
+
+// Nothing says that there is nothing to take back.
+func Nothing() Back { return Back{kind: nothing} }
+
+// Never says that there is no way back once the step was begun, and why. A secret with such a step begun goes forward.
+func Never(why string) Back { return Back{kind: never, Why: why} }
+
+// MarshalJSON writes {"op":…}, {"never":"why"} or {}.
+func (b Back) MarshalJSON() ([]byte, error) {
+	op, err := DataOf(b.Op)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Op    *OpData `json:"op,omitempty"`
+		Never string  `json:"never,omitempty"`
+	}{op, b.Why})
+}
+
+// MarshalJSON writes the op as data.
+func (s Step) MarshalJSON() ([]byte, error) {
+	op, err := DataOf(s.Op)
+	if err != nil {
+		return nil, err
+	}
+	type plain Step
+	return json.Marshal(struct {
+		plain
+		Op *OpData `json:"op"`
+	}{plain(s), op})
+}
+
+// Name is the step without its target: the ledger's key, beside the host.
+func (s Step) Name() string {
+	name := s.Phase.String() + "/" + s.Op.Key()
+	if s.undoes {
+		name = "back/" + name
+	}
+	return name
+}
+
+// StepID is how Step.After names the step of this phase with this op.
+func StepID(p Phase, o Op) string { return p.String() + "/" + o.Target().id() + "/" + o.Key() }
+
+// Round is Prepare to Retire, with a scope of undo of its own: what an earlier round proved stays. Most plans have one.
+type Round struct {
+	Steps []Step `json:"steps"`
+}
+
+// of are the steps of a phase, in order.
+func (r Round) of(p Phase) []Step {
+	var some []Step
+	for _, s := range r.Steps {
+		if s.Phase == p {
+			some = append(some, s)
+		}
+	}
+	return some
+}
+
+// needs says that the secret needs the step.
+func (s Step) needs(name string) bool {
+	return slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return r.Name == name })
+}
+
+// swaps is the file that the step makes live, "" for none. Two hosts may have a file of one name.
+func (s Step) swaps() string {
+	if f, ok := s.Op.(Swapper); ok {
+		return s.Op.Target().id() + " " + f.Swaps()
+	}
+	return ""
+}
+
+func names(refs []secret.Ref) string {
+	all := make([]string, len(refs))
+	for i, r := range refs {
+		all[i] = r.Name
+	}
+	return strings.Join(all, ", ")
+}

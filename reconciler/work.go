@@ -1,0 +1,213 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"meshrotate/state"
+)
+
+// direction is what work is for.
+type direction int
+
+const (
+	onward   direction = iota // the first failure that is not its target's own ends it
+	upward                    // the same for what cannot go back: a failure ends nothing, and who is down comes up
+	backward                  // who is down comes up; who runs is not touched after a failure of what it waits for
+)
+
+// answer is what became of a block.
+type answer struct {
+	block   int
+	reports []Report
+	lease   error // the lease was lost: nothing was done
+}
+
+// worker passes blocks, each as soon as those that it waits for have ended.
+type worker struct {
+	*progress
+	phase    Phase
+	toward   direction
+	blocks   []block
+	waits    []int
+	next     [][]int
+	ready    []int
+	broken   map[int]bool // blocks that failed, or were not tried because another did
+	running  int
+	parallel int
+	rest     map[Target]int // blocks of a target that have not ended
+	answers  chan answer
+}
+
+// work does steps of one phase. It returns when nothing of it runs any more.
+// What waits for one of the failed steps, which are not tried again, waits for something that failed.
+func (p *progress) work(ctx context.Context, phase Phase, steps []Step, toward direction, failed ...string) {
+	blocks, _ := arrange(steps, links(steps)) // the plan was refused if it had no order
+	w := &worker{progress: p, phase: phase, toward: toward, blocks: blocks, waits: make([]int, len(blocks)),
+		next: make([][]int, len(blocks)), broken: map[int]bool{}, parallel: p.run.Parallel, rest: map[Target]int{}, answers: make(chan answer)}
+	if phase == Switch || w.parallel < 1 {
+		w.parallel = len(blocks)
+	}
+	for i, b := range blocks {
+		w.rest[b.target]++
+		w.broken[i] = slices.ContainsFunc(b.steps, func(s Step) bool {
+			return slices.ContainsFunc(s.After, func(id string) bool { return slices.Contains(failed, id) })
+		})
+		if w.waits[i] = len(b.deps); w.waits[i] == 0 {
+			w.ready = append(w.ready, i)
+		}
+		for _, d := range b.deps {
+			w.next[d] = append(w.next[d], i)
+		}
+	}
+	w.loop(ctx)
+}
+
+func (w *worker) loop(ctx context.Context) {
+	for {
+		for len(w.ready) > 0 && w.running < w.parallel && w.mayStart(ctx) {
+			i := w.ready[0]
+			w.ready = w.ready[1:]
+			w.start(ctx, i)
+		}
+		if w.running == 0 {
+			if len(w.ready) > 0 && ctx.Err() != nil && w.cause == nil && !w.halted { // before anything of it was begun
+				w.interrupt(ctx, "during", w.phase)
+			}
+			return
+		}
+		a := <-w.answers
+		w.running--
+		w.hear(ctx, a)
+	}
+}
+
+// mayStart says whether anything more is begun. In Verify that one secret failed says nothing about the others.
+func (w *worker) mayStart(ctx context.Context) bool {
+	return !w.halted && ctx.Err() == nil && (w.cause == nil || w.phase == Verify || w.toward != onward)
+}
+
+// start sends a block to its target, without the steps that need no longer be tried.
+func (w *worker) start(ctx context.Context, i int) {
+	b := w.blocks[i]
+	if w.blocked(b) {
+		w.broken[i] = true
+		b.steps = nil
+	}
+	if w.toward == backward {
+		b.steps = w.narrowed(b.steps, w.stuck) // who was left behind is tried all the same
+	} else {
+		b.steps = w.remaining(b.steps)
+	}
+	if len(b.steps) == 0 {
+		w.release(i)
+		return
+	}
+	w.blocks[i].steps = b.steps
+	w.running++
+	more := w.rest[b.target] > 1
+	go func() {
+		a := answer{block: i}
+		if a.lease = w.run.Lease.Check(context.WithoutCancel(ctx)); a.lease == nil {
+			a.reports = w.run.Site.Do(ctx, b.target, b.steps, w.run.Tell)
+			w.tellDone(ctx, b, a.reports, more)
+		}
+		w.answers <- a
+	}()
+}
+
+// blocked says that a block is not tried because another that it waits for failed. On the way back, and where services only
+// have to come up, whoever was stopped comes up all the same; on the way back not where its own target failed: then its file
+// is not known.
+func (w *worker) blocked(b block) bool {
+	if w.phase == Verify && w.toward != backward {
+		return false // a proof that failed says nothing about another secret's
+	}
+	for _, d := range b.deps {
+		if !w.broken[d] {
+			continue
+		}
+		if w.blocks[d].target == b.target && w.toward != upward || w.toward != onward && !w.clock.downAt(b.target) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *worker) release(i int) {
+	w.rest[w.blocks[i].target]--
+	for _, j := range w.next[i] {
+		if w.waits[j]--; w.waits[j] == 0 {
+			w.ready = append(w.ready, j)
+		}
+	}
+}
+
+// hear takes the answer of a block.
+func (w *worker) hear(ctx context.Context, a answer) {
+	b := w.blocks[a.block]
+	if a.lease != nil {
+		w.halt(fmt.Errorf("before %s on %s: %w", w.phase, b.target, a.lease))
+		return
+	}
+	w.noteRan(b, a.reports)
+	w.noteReports(b, a.reports)
+	if ctx.Err() != nil { // what was cut off says nothing about its target
+		if w.cause == nil && !w.halted {
+			w.interrupt(ctx, "during", w.phase)
+		}
+		return
+	}
+	untried, failed := w.judge(w.phase, b, a.reports, w.toward)
+	w.broken[a.block] = w.broken[a.block] || failed
+	if len(untried) > 0 {
+		w.blocks[a.block].steps = untried
+		w.ready = append(w.ready, a.block)
+		return
+	}
+	if w.toward == backward && w.phase == Switch {
+		w.stuck[b.target] = w.stuck[b.target] || failed
+	}
+	w.release(a.block)
+}
+
+// noteRan remembers what was begun: what was tried, and everything after an answer that is missing or not known.
+func (w *worker) noteRan(b block, reports []Report) {
+	ended, unknown := false, false // the batch had ended; nobody knows how far it came
+	for j, s := range b.steps {
+		var r Report
+		if j < len(reports) {
+			r = reports[j]
+		}
+		unknown = unknown || !ended && (r.Outcome == state.Unknown || r.Outcome == "")
+		if ended && !unknown {
+			return
+		}
+		ended = ended || r.Outcome != state.Done
+		for _, r := range s.Secrets {
+			w.begun[r.Name] = true
+		}
+		if w.toward != backward {
+			w.ran = append(w.ran, s)
+		}
+		if s.Phase == Switch && r.Outcome != state.Failed {
+			w.touched[b.target] = true
+			w.swapped[b.target] = w.swapped[b.target] || w.toward != backward && s.swaps() != ""
+		}
+		w.done[s.ID] = r.Outcome == state.Done
+	}
+}
+
+func (w *worker) tellDone(ctx context.Context, b block, reports []Report, more bool) {
+	e := Event{Kind: TargetDone, Phase: w.phase.String(), Target: b.target.String(), More: more, Time: w.run.Now()}
+	for _, r := range reports {
+		if r.Err != nil {
+			e.Err, e.Error = r.Err, r.Err.Error()
+		}
+	}
+	if e.Err != nil && ctx.Err() != nil {
+		return // cut off by an interrupt, which is told once
+	}
+	w.run.Tell(e)
+}

@@ -1,0 +1,43 @@
+package state
+
+import "slices"
+
+// facts are those of one secret that hold.
+type facts map[factKey]fact
+
+type factKey struct{ host, field string }
+
+type fact struct {
+	value string
+	// passing: told with Started, so it holds until the rotation is proven or back.
+	passing bool
+}
+
+// add takes what an entry tells. Told again, a fact replaces what was told before, whatever it was told with: what it
+// replaced does not come back when a rotation ends.
+func (f *facts) add(e *Entry, open bool) {
+	if e.Step == "" && (e.Outcome == Proven || e.Outcome == Back && !open) {
+		for key, known := range *f {
+			if known.passing && !slices.Contains(e.Left, key.host) { // on a host that was left behind nothing is at an end
+				delete(*f, key)
+			}
+		}
+	}
+	for _, told := range e.Facts {
+		if *f == nil {
+			*f = facts{}
+		}
+		(*f)[factKey{told.Host, told.Field}] = fact{told.Value, e.Outcome == Started}
+	}
+}
+
+// Fact is what the ledger knows about a host ("" for none), told with an entry about a secret. What was told with a
+// Started entry holds until the secret's next Proven or Back; anything else until it is told again.
+func (h History) Fact(secret, host, field string) (value string, ok bool) {
+	r := h.secrets[secret]
+	if r == nil {
+		return "", false
+	}
+	known, ok := r.facts[factKey{host, field}]
+	return known.value, ok
+}

@@ -1,0 +1,54 @@
+package file_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"meshrotate/state"
+)
+
+func TestDamagedFilesStopTheRun(t *testing.T) {
+	for _, c := range []struct{ name, content, reason string }{
+		{"lease.json", "{", "somebody may hold it"},
+		{"lease.json", "{}", "a lease without a fence is no lease of ours"},
+		{"lease.json", `{"fence":7}`, "nor one that promises nothing"},
+		{"lease.json", `{"fence":7,"ttl":1e300}`, "nor one that promises everything"},
+		{"lease.json", strings.Repeat(" ", 1<<20), "nor one that fills the memory"},
+		{"fence", "x", "a fence that falls would let an old run go on"},
+		{"fence", "18446744073709551615", "nor may it start again from nothing"},
+	} {
+		dir := t.TempDir()
+		write(t, dir, c.name, c.content)
+		write(t, dir, "ledger.head", `{"entries":0}`)
+		_, err := open(t, dir).Acquire(t.Context(), state.Holder{})
+		var h interface{ Hint() string }
+		if err == nil || !strings.Contains(err.Error(), c.name) || !errors.As(err, &h) {
+			t.Errorf("%s: %v; want an error that names the file, with a hint: %s", c.name, err, c.reason)
+		}
+		if c.name != "lease.json" {
+			continue
+		}
+		if err := open(t, dir).Break(t.Context(), 0); err != nil {
+			t.Errorf("%s: it cannot be removed: %v", c.reason, err)
+		}
+		if _, ok, err := open(t, dir).Current(t.Context()); ok || err != nil {
+			t.Errorf("%s: removed, it is there: %v", c.reason, err)
+		}
+	}
+}
+
+// Where the fence was lost, the ledger knows those of the runs that did something.
+func TestFenceOutlivesItsFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir).Append(t.Context(), state.Entry{Fence: 41, Outcome: state.Done}, state.Entry{Fence: 40, Outcome: state.Done}); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := open(t, dir).Acquire(t.Context(), state.Holder{})
+	if err != nil || lease.Fence() != 42 {
+		t.Fatalf("%v, %v", lease, err)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

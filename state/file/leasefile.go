@@ -1,0 +1,79 @@
+package file
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"meshrotate/state"
+	"meshrotate/state/durable"
+)
+
+// maxTTL bounds what a lease may promise: a damaged number must not keep everybody out for ever.
+const maxTTL = 24 * time.Hour
+
+// leaseFile is the content of lease.json.
+type leaseFile struct {
+	state.Holder
+	// Process tells the holder's process from a later one with the same number, "" when that cannot be known.
+	Process string `json:"process,omitempty"`
+	// TTL is the holder's promise, in seconds: it renews the heartbeat more often than that.
+	TTL float64 `json:"ttl"`
+}
+
+// readLease reads the lease and judges it. What cannot be read is a lease too: somebody may hold it.
+func (s *Store) readLease() (l leaseFile, ok bool, err error) {
+	path := s.path("lease.json")
+	data, err := durable.ReadFile(path, smallLimit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return leaseFile{}, false, nil
+	case errors.Is(err, durable.ErrUnfit):
+		return damagedLease(err.Error()), true, nil
+	case err != nil:
+		return leaseFile{}, false, err
+	}
+	if err := json.Unmarshal(data, &l); err != nil || l.Fence == 0 || !(0 < l.TTL && l.TTL <= maxTTL.Seconds()) {
+		return damagedLease(path + " cannot be read"), true, nil
+	}
+	l.Ended, l.Damaged = s.judge(l)
+	return l, true, nil
+}
+
+func damagedLease(why string) leaseFile {
+	return leaseFile{Holder: state.Holder{Damaged: why}}
+}
+
+// judge says that a holder has certainly ended, or broke its promise to renew; or else why nobody can say. A heartbeat
+// in the future would look alive until the time comes, which may be never.
+func (s *Store) judge(l leaseFile) (ended bool, damaged string) {
+	age, ttl := s.now().Sub(l.Heartbeat), time.Duration(l.TTL*float64(time.Second))
+	if age > ttl || s.processEnded(l) {
+		return true, ""
+	}
+	if age < -ttl {
+		return false, fmt.Sprintf("its heartbeat lies %v in the future: the clock of %s or of this machine is wrong, "+
+			"so nobody can say whether it is alive", (-age).Round(time.Second), l.Host)
+	}
+	return false, ""
+}
+
+func (s *Store) processEnded(l leaseFile) bool {
+	host, err := os.Hostname()
+	return err == nil && host == l.Host && ended(l.PID, l.Process)
+}
+
+func (s *Store) writeLease(l leaseFile) error {
+	data, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.Replace(s.path("lease.json"), append(data, '\n'))
+}
+
+func (s *Store) removeLease() error {
+	return errors.Join(os.Remove(s.path("lease.json")), durable.SyncDir(s.dir))
+}

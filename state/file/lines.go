@@ -1,0 +1,61 @@
+package file
+
+import (
+	"bytes"
+	"fmt"
+
+	"meshrotate/state"
+)
+
+// lines is what was read of a ledger.
+type lines struct {
+	entries []state.Entry // unless the chain is told to forget
+	number  int           // of lines
+	chain   chain
+	atHead  string // the link of the entry that the head knows as the last
+	closing []byte // what the next Append must write first
+}
+
+// read takes whole lines, and a last one that may be torn, in.
+func (s *Store) read(l *lines, h head, data []byte) error {
+	l.mark(h)
+	for len(data) > 0 {
+		l.number++
+		text, rest, whole := bytes.Cut(data, []byte("\n"))
+		data, text = rest, bytes.TrimSpace(text)
+		if len(text) == 0 && whole || whole && bytes.HasSuffix(text, []byte(tornMark)) {
+			continue // torn: its Append never returned, so nobody relied on it
+		}
+		e, err := l.chain.decode(text)
+		switch {
+		case err != nil && !whole:
+			l.closing = []byte(tornMark + "\n")
+			continue
+		case err != nil:
+			return s.damage(l.number, err, l.chain.entries >= h.Entries && h.Entries > 0)
+		case !whole:
+			l.closing = []byte("\n") // only the newline was torn off
+		}
+		if l.mark(h); !l.chain.forget {
+			l.entries = append(l.entries, e)
+		}
+	}
+	return nil
+}
+
+// mark notes the link that the head must know.
+func (l *lines) mark(h head) {
+	if l.chain.entries == h.Entries && h.Entries > 0 {
+		l.atHead = l.chain.last
+	}
+}
+
+// damage is an error about a line.
+func (s *Store) damage(number int, err error, unconfirmed bool) error {
+	hint := "restore the file from a backup: nothing is changed while the record has a hole"
+	if unconfirmed {
+		hint = fmt.Sprintf("ledger.head confirms every line before it, and nobody relied on it or on what follows: "+
+			"cut the file after line %d, or restore it from a backup", number-1)
+	}
+	return &hinted{fmt.Errorf("%s:%d: %w", s.path("ledger.jsonl"), number, err), hint}
+}
