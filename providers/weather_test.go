@@ -85,3 +85,38 @@ func TestARelayDiesAfterItsStart(t *testing.T) {
 		w.converged()
 	})
 }
+
+// What a dead run had sent is still at work on a host, between the stop and the swap. The next run, whenever it begins, ends as
+// if it had been alone.
+func TestARunAfterADeadOne(t *testing.T) {
+	vendor()
+	for after := time.Duration(0); after < 3*time.Second; after += 100 * time.Millisecond {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Time: lab.Timing{AdminStop: time.Second, PowerShell: 60 * time.Millisecond}})
+				x := &weather{}
+				slow := true // the disk of Admin's host, once: its script is between the stop and the swap when its run dies
+				w.lab.Admin.Points(func(p machine.Point) (a machine.Action) {
+					x.mu.Lock()
+					defer x.mu.Unlock()
+					if slow && p.Op == "file.swap" && p.When == machine.Before {
+						slow, x.killed = false, true
+						a.Delay = 2 * time.Second
+						w.kill()
+					}
+					return a
+				})
+				w.stormy(x)
+				time.Sleep(after)
+				if h, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
+					_ = w.state.Lock.Break(t.Context(), h.Fence)
+				}
+				if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 2 {
+					t.Errorf("%v", o)
+				}
+				w.converged()
+			})
+		})
+	}
+}
