@@ -55,6 +55,13 @@ type weather struct {
 
 func (x *weather) chance(of int) bool { return x.r.IntN(1000) < of }
 
+// draw is a number below n. What dead runs left behind on hosts draws too.
+func (x *weather) draw(n int) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.r.IntN(n)
+}
+
 // wire decides what happens to a message.
 func (x *weather) wire(h *lab.Host) func(wsman.Event) wsman.Fault {
 	return func(e wsman.Event) (f wsman.Fault) {
@@ -133,10 +140,10 @@ func simulate(t *testing.T, number uint64) {
 		h.Points(x.point(h))
 	}
 	w.lab.WireAPI(x.wire(nil))
-	for range 1 + r.IntN(4) {
-		if relays > 0 && r.IntN(4) == 0 {
-			host := w.relay(1 + r.IntN(relays)).Name
-			what := []string{"key", "stop", "edit"}[r.IntN(3)]
+	for range 1 + x.draw(4) {
+		if relays > 0 && x.draw(4) == 0 {
+			host := w.relay(1 + x.draw(relays)).Name
+			what := []string{"key", "stop", "edit"}[x.draw(3)]
 			if _, err := w.lab.Break(what, host); err == nil {
 				x.log("break %s %s", what, host)
 			}
@@ -152,7 +159,7 @@ func simulate(t *testing.T, number uint64) {
 		if err := w.sound(); err != nil && !slices.ContainsFunc(said, func(s string) bool { return len(s) > 10 && s[:9] == "break key" }) {
 			t.Errorf("%v", err)
 		}
-		time.Sleep(time.Duration(r.IntN(300)) * time.Second)
+		time.Sleep(time.Duration(x.draw(300)) * time.Second)
 	}
 	x.mu.Lock()
 	x.clear = true
