@@ -15,6 +15,7 @@ import (
 // good. All of them have taken the credential before. What that relay says stops nobody else, and what is down comes up
 // wherever a login is taken.
 func TestARelayRefusesTheLoginInTheSwitch(t *testing.T) {
+	t.Parallel()
 	vendor()
 	for _, test := range []struct {
 		reason string

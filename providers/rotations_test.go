@@ -100,6 +100,7 @@ func fixture(make func(*testing.T, int, ...string) *world, kinds ...string) func
 
 // TestRotations runs the conformance suite in full on every kind alone, and on all together, in memory.
 func TestRotations(t *testing.T) {
+	t.Parallel()
 	vendor()
 	var every []string
 	for _, k := range providers.Kinds() {
@@ -121,6 +122,7 @@ func TestRotations(t *testing.T) {
 
 // TestRotationsOnAWire runs the small suite over TCP, with the real clients: what only a wire shows.
 func TestRotationsOnAWire(t *testing.T) {
+	t.Parallel()
 	var every []string
 	for _, k := range providers.Kinds() {
 		every = append(every, k.Name)

@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +32,15 @@ import (
 
 // TestMain puts the worlds' files into memory where the machine has such a folder: hundreds of worlds write a ledger each,
 // and a disk would be waited for.
+//
+// Some tests are on a wire and wait for it: they do not keep those from the processor that need it.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		_ = flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+4))
+	}
 	if dir, err := os.MkdirTemp("/dev/shm", "meshrotate-"); err == nil {
 		_ = os.Setenv("TMPDIR", dir)
 		defer func() { _ = os.RemoveAll(dir) }()
