@@ -3,7 +3,8 @@ package negotiate_test
 import (
 	"errors"
 	"fmt"
-	"os/exec"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -182,11 +183,14 @@ func TestKerberosAgainstMIT(t *testing.T) {
 // The library takes a skewed clock for a wrong password where the KDC asks for no pre-authentication.
 func TestAKDCWithAnotherClock(t *testing.T) {
 	k := startKDC(t)
-	path, err := exec.LookPath("faketime")
-	if err != nil {
-		t.Skip("faketime is not installed (Debian: faketime)")
+	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1") // no error: the pattern is right
+	if len(found) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("CI needs libfaketime (Debian: faketime)")
+		}
+		t.Skip("libfaketime is not installed (Debian: faketime)")
 	}
-	k.programs["faketime"] = path
+	k.programs["libfaketime"] = found[0]
 	const spn = "HTTP/im-admin.contoso.test"
 	k.add(spn, "")
 	k.add("svc", canary)
