@@ -36,7 +36,7 @@ func (w *world) killed(h *lab.Host, op string, moment machine.When) reconciler.O
 	s.State.Ledger = mortal{w.state.Ledger, &dead}
 	var once sync.Once
 	h.Points(func(p machine.Point) (a machine.Action) {
-		if p.Op == op && p.When == moment {
+		if p.Op == op && p.When == moment && !w.marks(p) {
 			once.Do(func() {
 				dead.Store(true)
 				w.kill()
@@ -216,8 +216,7 @@ func TestDependentsThatCameAfterTheLook(t *testing.T) {
 						}
 						w.await("it is stopped", func() bool { return w.watched(h) != nil })
 					}
-					s := w.process()
-					_, o := s.apply(func() {
+					when(h, "service.stop", machine.Before, func() {
 						if !known {
 							w.depends(h)
 						} else if err := h.Machine.Start(lab.WatchService); err != nil {
@@ -225,7 +224,7 @@ func TestDependentsThatCameAfterTheLook(t *testing.T) {
 						}
 						w.await("the dependent runs", func() bool { return w.watched(h) == nil })
 					})
-					s.close()
+					_, o := w.run()
 					if o.Err != nil || len(o.With(state.Proven)) != 2 {
 						t.Errorf("%v", o)
 					}

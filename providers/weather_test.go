@@ -37,10 +37,10 @@ func awayAt(t *testing.T, w *world, host, op string, moment machine.When, away t
 	}
 	done := false
 	h.Points(func(p machine.Point) machine.Action {
-		if p.Op == "file.stage" {
+		if p.Op == "file.stage" && !w.marks(p) {
 			looked = true
 		}
-		if looked && !done && p.Op == op && p.When == moment {
+		if looked && !done && p.Op == op && p.When == moment && !w.marks(p) {
 			done = true
 			leave()
 		}
@@ -100,7 +100,7 @@ func TestARunAfterADeadOne(t *testing.T) {
 				w.lab.Admin.Points(func(p machine.Point) (a machine.Action) {
 					x.mu.Lock()
 					defer x.mu.Unlock()
-					if slow && p.Op == "file.swap" && p.When == machine.Before {
+					if slow && p.Op == "file.swap" && p.When == machine.Before && !w.marks(p) {
 						slow, x.killed = false, true
 						a.Delay = 2 * time.Second
 						w.kill()

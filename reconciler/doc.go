@@ -56,6 +56,12 @@
 // deeds. The [Plan] has a digest over the document, the steps with their targets, and the facts. A saved plan is applied by
 // planning again: [Saved.Check] refuses one that was used, that is too old, or whose digest differs, and names what changed.
 //
+// # Who may do it (marker.go)
+//
+// The state's lock lets one run at a time change a deployment. Operators with a state each do not see one another's, so the
+// [Site] may have a [Marker]: a lock that lies with the deployment, seen by every look, made before the first step, and
+// lost like a lock.
+//
 // # Doing it (apply.go, work.go, judge.go, record.go)
 //
 // A [Run] applies a plan under a lease. Before a phase its starts are durable in the ledger, with what its ops foresee

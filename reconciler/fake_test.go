@@ -244,6 +244,7 @@ func (b *bench) Append(_ context.Context, entries ...state.Entry) error {
 
 func (b *bench) Entries(context.Context) ([]state.Entry, error) { return b.entries, nil }
 func (b *bench) Fence() uint64                                  { return 1 }
+func (b *bench) Marker() reconciler.Marker                      { return nil }
 func (b *bench) Close(context.Context)                          {}
 func (b *bench) Doing(_ context.Context, what string) error {
 	b.doing = append(b.doing, what)

@@ -18,6 +18,8 @@ type Site interface {
 	// Do runs the steps of one target in order. It answers for every step that it was given; the first that is not
 	// Done ends the batch.
 	Do(ctx context.Context, target Target, steps []Step, tell func(Event)) []Report
+	// Marker shows others that a run is at work; nil when the deployment has no place for it.
+	Marker() Marker
 	// Close ends all connections.
 	Close(ctx context.Context)
 }
@@ -27,7 +29,7 @@ func Observe(ctx context.Context, s Site, rotations []Rotation, tell func(Event)
 	if tell == nil {
 		tell = func(Event) {}
 	}
-	return s.Look(ctx, readsOf(rotations), tell)
+	return s.Look(ctx, withMarker(readsOf(rotations), s.Marker()), tell)
 }
 
 // Reach is how a look at a target ended.

@@ -28,7 +28,9 @@ type Plan struct {
 	// GoodUntil is when a saved plan can no longer be applied.
 	GoodUntil time.Time `json:"goodUntil"`
 	// Digest binds the steps to what was seen. Apply plans again and compares.
-	Digest  string   `json:"digest"`
+	Digest string `json:"digest"`
+	// Salt says which salt the fingerprints were made with, and not the salt; "" when none was kept.
+	Salt    string   `json:"salt,omitempty"`
 	Changes []Change `json:"changes"`
 	// Rounds are done one after the other, each to its end. Their steps stand in the order in which they may be done.
 	Rounds []Round     `json:"rounds,omitempty"`
@@ -47,7 +49,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		Made:       in.Now.UTC().Truncate(time.Second),
 		GoodUntil:  in.Now.Add(d.Policy.PlanTTL.Of()).UTC().Truncate(time.Second),
 		Seen:       in.Seen.facts(),
-		Fleet:      fleet(in.Seen),
+		Fleet:      append(marked(in), fleet(in.Seen)...),
 	}
 	spec, err := json.Marshal(d)
 	if err != nil {

@@ -1,6 +1,8 @@
 package reconciler
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/reconciler/secret"
@@ -137,4 +139,14 @@ type Finding struct {
 	Text     string   `json:"text"`
 	Hosts    []string `json:"hosts,omitempty"`
 	Hint     string   `json:"hint,omitempty"`
+}
+
+// OfState says that a finding is about what is remembered, rather than about what is live.
+func (f Finding) OfState() bool { return strings.HasPrefix(f.Code, "state-") }
+
+// Doubted says that what is remembered does not fit together, or not with what is kept: then nothing is as declared for
+// sure.
+func (p *Plan) Doubted() bool {
+	return slices.ContainsFunc(p.Fleet, Finding.OfState) ||
+		slices.ContainsFunc(p.Changes, func(c Change) bool { return slices.ContainsFunc(c.Findings, Finding.OfState) })
 }

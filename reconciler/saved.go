@@ -18,6 +18,7 @@ type Saved struct {
 	Spec       string      `json:"spec"`
 	GoodUntil  time.Time   `json:"goodUntil"`
 	Digest     string      `json:"digest"`
+	Salt       string      `json:"salt"`
 	Seen       []HostFacts `json:"seen"`
 	Rounds     []struct {
 		Steps []SavedStep `json:"steps"`
@@ -95,6 +96,9 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
 	case s.Digest == now.Digest:
 		return nil
+	case s.Salt != "" && now.Salt != "" && s.Salt != now.Salt:
+		return Hinted(errors.New("the saved plan's fingerprints were made with another salt: its state folder was another one, or its salt was lost since; nobody can compare what it saw with what is there now"),
+			"apply it with the state folder that it was made with; or "+again)
 	case s.Spec != now.Spec:
 		return Hinted(fmt.Errorf("the document has changed since the plan was saved (plan: commit %.8s, now: commit %.8s)",
 			orNone(s.Commit), orNone(now.Commit)), again)
@@ -150,13 +154,13 @@ func Differences(then, now []HostFacts) []string {
 
 func factDifferences(t Target, then, now []Fact) []string {
 	var diffs []string
-	old := map[string]string{}
+	old, still := map[string]string{}, map[string]bool{}
 	for _, f := range then {
 		old[f.Field] = f.Value
 	}
-	for _, f := range now {
+	for _, f := range now { // a field that two secrets asked for is there twice
 		was, known := old[f.Field]
-		delete(old, f.Field)
+		still[f.Field] = true
 		if !known {
 			was = "not there"
 		}
@@ -165,7 +169,7 @@ func factDifferences(t Target, then, now []Fact) []string {
 		}
 	}
 	for _, f := range then {
-		if _, gone := old[f.Field]; gone {
+		if !still[f.Field] {
 			diffs = append(diffs, fmt.Sprintf("%s: %s was %s, now not there", t, f.Field, f.Value))
 		}
 	}

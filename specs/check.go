@@ -13,6 +13,7 @@ func (r *reader) check(d *Deployment) {
 	r.checkSources(d)
 	r.checkAdminAPI(&d.Connect)
 	r.checkProduct(&d.Product)
+	r.checkHostPath(d.State.Marker, "state", "marker")
 	r.checkSeal(d.State.Seal)
 	if !r.isBroken("hosts") {
 		r.checkTolerated(d)

@@ -13,6 +13,7 @@ func (d *Deployment) fillDefaults() {
 	d.Policy.fillDefaults()
 	d.Product.fillDefaults()
 	orText(&d.State.Dir, ".meshrotate")
+	orText(&d.State.Marker, `%ProgramData%\IdentityMesh\meshrotate.run.json`)
 	if d.State.Seal == nil {
 		d.State.Seal = &Seal{}
 	}

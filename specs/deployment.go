@@ -88,6 +88,8 @@ type Unreachable struct {
 type State struct {
 	// Dir holds ledger.jsonl, lease.json and values/. It is relative to the document.
 	Dir string `json:"dir,omitempty" jsonschema:"minLength=1,default=.meshrotate"`
+	// Marker is the file on the Admin host that shows operators with other state folders that a run is at work.
+	Marker string `json:"marker,omitempty" jsonschema:"minLength=1"`
 	// Seal says which age identity seals kept values. Left out: the one in MESHROTATE_AGE_IDENTITY.
 	Seal *Seal `json:"seal,omitempty"`
 }

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // History answers questions about what the ledger says. It is data: planning may use it.
 //
@@ -9,6 +12,11 @@ import "time"
 type History struct {
 	secrets map[string]*record
 	all     []Rotation
+	runs    map[string]bool
+	// deployment is the last that an entry names.
+	deployment string
+	fence      uint64 // the highest
+	planned    bool   // an entry is of a plan that was applied
 }
 
 // record is what is known of one secret.
@@ -18,6 +26,8 @@ type record struct {
 	// steps are those that still count, by version.
 	steps map[string]*steps
 	facts facts
+	// ever is what was done once, by version and step: "" for the whole, proven or ahead. Nothing takes it back.
+	ever map[stepOf]bool
 	// open are the starts of rotations that are not at an end, by version; before is what open was when the latest of a
 	// version was started.
 	open, before map[string]Entry
@@ -25,18 +35,28 @@ type record struct {
 	rotation int
 }
 
+type stepOf struct{ version, step string }
+
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.
 func NewHistory(entries []Entry) History {
-	h := History{secrets: map[string]*record{}}
+	h := History{secrets: map[string]*record{}, runs: map[string]bool{}}
 	for i := range entries {
 		e := &entries[i]
+		if e.Run != "" {
+			h.runs[e.Run] = true
+		}
+		h.deployment, h.fence, h.planned = cmp.Or(e.Deployment, h.deployment), max(h.fence, e.Fence), h.planned || e.Plan != ""
 		if e.Secret == "" {
 			continue // about the run, not about a secret
 		}
 		r := h.secrets[e.Secret]
 		if r == nil {
-			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, rotation: -1}
+			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, ever: map[stepOf]bool{}, rotation: -1}
 			h.secrets[e.Secret] = r
+		}
+		if len(e.Hosts) == 0 {
+			done := e.Outcome == Proven || e.Outcome == Ahead || e.Step != "" && e.Outcome == Done
+			r.ever[stepOf{e.Version, e.Step}] = r.ever[stepOf{e.Version, e.Step}] || done
 		}
 		if e.Step == "" {
 			r.addWhole(e)
@@ -64,6 +84,29 @@ func (r *record) addWhole(e *Entry) {
 		delete(r.steps, e.Version)
 	}
 }
+
+// Ever says that a step without a host was done for a version at any time, whatever came of the rotation; "" asks for the
+// rotation as a whole: proven or ahead. Known says that the ledger has heard of the version at all.
+func (h History) Ever(secret, version, step string) (done, known bool) {
+	r := h.secrets[secret]
+	if r == nil {
+		return false, false
+	}
+	_, known = r.ever[stepOf{version, ""}]
+	return r.ever[stepOf{version, step}], known
+}
+
+// Deployment is the name that the latest run gave, "" when none did.
+func (h History) Deployment() string { return h.deployment }
+
+// Fence is the highest of all entries.
+func (h History) Fence() uint64 { return h.fence }
+
+// Planned says that a plan was applied, so that there was a salt.
+func (h History) Planned() bool { return h.planned }
+
+// Knows says that the ledger has an entry of this run.
+func (h History) Knows(run string) bool { return h.runs[run] }
 
 func (h History) whole(secret string) []Entry {
 	if r := h.secrets[secret]; r != nil {

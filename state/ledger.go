@@ -7,6 +7,9 @@ package state
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -39,14 +42,16 @@ const (
 
 // Entry is one line of the ledger.
 type Entry struct {
-	Time    time.Time `json:"time"` // UTC
-	Run     string    `json:"run"`
-	Commit  string    `json:"commit,omitempty"`
-	Plan    string    `json:"plan,omitempty"` // digest of the plan that was applied
-	By      string    `json:"by,omitempty"`   // user@host that ran it
-	Fence   uint64    `json:"fence,omitempty"`
-	Secret  string    `json:"secret,omitempty"`
-	Version string    `json:"version,omitempty"`
+	Time   time.Time `json:"time"` // UTC
+	Run    string    `json:"run"`
+	Commit string    `json:"commit,omitempty"`
+	Plan   string    `json:"plan,omitempty"` // digest of the plan that was applied
+	By     string    `json:"by,omitempty"`   // user@host that ran it
+	Fence  uint64    `json:"fence,omitempty"`
+	// Deployment names what the ledger is about, in the entry that a run begins with.
+	Deployment string `json:"deployment,omitempty"`
+	Secret     string `json:"secret,omitempty"`
+	Version    string `json:"version,omitempty"`
 	// Before is the version that was live when the rotation began, "" when it is not known.
 	Before string `json:"before,omitempty"`
 	// Step says which step, "switch/stop IdentityMeshAdmin"; empty for the rotation as a whole.
@@ -92,6 +97,33 @@ type State struct {
 	Lock   Lock
 	Salt   Salt
 	Values Blobs
+	// Records says what of this is there.
+	Records Records
+}
+
+// Records lets somebody who only looks see whether what is remembered fits together.
+type Records interface {
+	// Present writes nothing, and makes nothing.
+	Present(ctx context.Context) (Present, error)
+}
+
+// Present is what is there of a state.
+type Present struct {
+	// Begun says that there is a record, though it may be empty: somebody has held the lock here.
+	Begun bool
+	// Salt tells one salt from another and tells nobody the salt; "" when there is none.
+	Salt string
+	// Fence is the highest that the lock knows, 0 when it knows of none.
+	Fence uint64
+	// Place is where it is, for people.
+	Place string
+}
+
+// SaltID tells one salt from another.
+func SaltID(salt secret.Value) string {
+	m := hmac.New(sha256.New, salt.Expose())
+	m.Write([]byte("which salt"))
+	return hex.EncodeToString(m.Sum(nil)[:6])
 }
 
 // Ledger is an append-only record. Implementations pass statetest.Ledger.
@@ -174,13 +206,24 @@ type Holder struct {
 	Damaged string `json:"damaged,omitempty"`
 }
 
+// MarkerTTL is how long a marker on a host is respected after its last heartbeat. It is long, because the way to the host
+// may be away for minutes.
+const MarkerTTL = 5 * time.Minute
+
 // HeldError says that somebody else holds the lease.
-type HeldError struct{ Holder Holder }
+type HeldError struct {
+	Holder Holder
+	// Marker is the host whose marker says so, "" for the lock of this state.
+	Marker string
+}
 
 func (e *HeldError) Error() string {
-	h := e.Holder
+	h, at := e.Holder, ""
+	if e.Marker != "" {
+		at = ", says the marker on " + e.Marker
+	}
 	if h.Damaged != "" && h.Fence == 0 {
-		return "the deployment is locked, and nobody can say by whom: " + h.Damaged
+		return "the deployment is locked" + at + ", and nobody can say by whom: " + h.Damaged
 	}
 	s := "the deployment is locked by " + h.By + "@" + h.Host + ", run " + h.Run + ", since " + h.Started.UTC().Format(time.RFC3339)
 	if h.Doing != "" {
@@ -189,11 +232,14 @@ func (e *HeldError) Error() string {
 	if h.Damaged != "" {
 		s += "; " + h.Damaged
 	}
-	return s
+	return s + at
 }
 
 // Hint says what to do about it.
 func (e *HeldError) Hint() string {
+	if e.Marker != "" {
+		return fmt.Sprintf("wait for it to end: without a heartbeat for %v it is taken over; if that run is dead, `meshrotate unlock --marker` shows what it was doing and removes its marker", MarkerTTL)
+	}
 	return "wait for it to end; if that run is dead, `meshrotate unlock` shows what it was doing and removes its lock"
 }
 
@@ -204,10 +250,15 @@ type LostError struct {
 	Holder Holder
 	// Err is why the lease could not be renewed, nil when somebody took it away.
 	Err error
+	// Marker is the host whose marker was lost, "" for the lock of the state.
+	Marker string
 }
 
 func (e *LostError) Error() string {
 	s := fmt.Sprintf("the lock (fence %d) was lost", e.Fence)
+	if e.Marker != "" {
+		s = "the marker on " + e.Marker + " was lost"
+	}
 	switch h := e.Holder; {
 	case h.Fence != 0:
 		s += fmt.Sprintf(": now held by %s@%s, run %s (fence %d)", h.By, h.Host, h.Run, h.Fence)

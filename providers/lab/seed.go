@@ -210,6 +210,8 @@ func (l *Lab) Document() string {
 	fmt.Fprintf(&b, "  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n", key)
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
+		license := l.Admin.manager.License()
+		fmt.Fprintf(&b, "\nstate:\n  marker: '%smeshrotate.run.json'\n", license[:strings.LastIndexAny(license, `\/`)+1])
 	}
 	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n", Domain, User, l.URL())
 	if l.config.Memory {

@@ -69,7 +69,7 @@ func (f *family) op(kind string, o opWith)        { f.ops[kind] = o }
 // families are all there are.
 func families() family {
 	f := family{reads: map[string]readWith{}, ops: map[string]opWith{}}
-	for _, add := range []func(*family){files, settings, services, machines} {
+	for _, add := range []func(*family){files, settings, services, machines, markers} {
 		add(&f)
 	}
 	return f

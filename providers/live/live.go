@@ -56,6 +56,8 @@ type Config struct {
 	// Poll is how often the Admin API is asked while waiting; 0 is 200 ms.
 	Poll time.Duration
 	Now  func() time.Time // nil is time.Now
+	// MarkerHost and MarkerPath say where the marker is that shows a run at work; without a host there is none.
+	MarkerHost, MarkerPath string
 	// Closers end what the connections share.
 	Closers []func()
 }
@@ -70,8 +72,9 @@ type Site struct {
 	// connecting is held while a host is connected and its process started, running while it is looked at.
 	connecting, running gate
 
-	mu    sync.Mutex
-	hosts map[string]*host
+	mu     sync.Mutex
+	hosts  map[string]*host
+	marked *markerLease // the marker that this run has made, nil before
 	memory
 }
 
@@ -261,9 +264,13 @@ func (s *Site) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
 	s.mu.Lock()
-	hosts := s.hosts
+	hosts, marked := s.hosts, s.marked
 	s.hosts = map[string]*host{}
 	s.mu.Unlock()
+	if marked != nil {
+		marked.abandon()
+		marked.hangUp(ctx)
+	}
 	var wg sync.WaitGroup
 	for _, h := range hosts {
 		s.connecting <- struct{}{}

@@ -38,7 +38,7 @@ func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler
 
 // see looks at the declared version without keeping it.
 func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
-	seen := &site.ValueSeen{Secret: r.Secret}
+	seen := &site.ValueSeen{Secret: r.Secret, Place: k.supply.Keep.Place()}
 	_, err := k.supply.Keep.Get(ctx, r.Secret)
 	switch {
 	case err == nil:

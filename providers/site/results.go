@@ -208,6 +208,8 @@ type ValueSeen struct {
 	Secret secret.Ref
 	// Kept says that the version is in the store: durable.
 	Kept bool
+	// Place is where it is kept, or would be.
+	Place string
 	// Available says that it is kept, or that its source has it.
 	Available bool
 	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.

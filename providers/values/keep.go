@@ -47,6 +47,9 @@ type kept struct {
 // Check says whether values can be sealed and opened.
 func (k *Keep) Check(ctx context.Context) error { return k.seal.Check(ctx) }
 
+// Place is where values are kept, for people.
+func (k *Keep) Place() string { return k.blobs.Place() }
+
 // NewKeep returns the keep in the blobs of a state. It creates nothing, and needs no identity before something is kept
 // or opened.
 func NewKeep(blobs state.Blobs, seal *Seal) *Keep {

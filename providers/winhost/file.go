@@ -19,6 +19,8 @@ type FileRead struct {
 	Path string `json:"path"`
 	// HashOnly leaves the content on the host.
 	HashOnly bool `json:"hashOnly"`
+	// Most is from how many bytes on the content stays there too; 0 is the protocol's own limit, above which it is an error.
+	Most int64 `json:"most"`
 }
 
 // FileStage writes new content to a sibling of the file, with the file's access rules, flushed to the disk and read

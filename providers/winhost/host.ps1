@@ -182,13 +182,13 @@ function Get-Sibling([string]$path) {
     try { @{ sha256 = (Get-Hex $sha.ComputeHash($f)); size = $f.Length } } finally { $f.Dispose() }
 }
 
-function Get-FileState([string]$path, [bool]$keep) {
+function Get-FileState([string]$path, [bool]$keep, [long]$most) {
     $s = @{ exists = $false; sha256 = ''; size = 0; modified = $null; readOnly = $false; attributes = 0; owner = ''; usersCanRead = ''; content = $null }
     $f = Open-Shared $path
     if ($null -ne $f) {
         try {
             $s.exists = $true; $s.size = $f.Length
-            if ($keep) {
+            if ($keep -and ($most -eq 0 -or $f.Length -le $most)) {
                 if ($f.Length -gt 33554432) { throw [ComponentModel.Win32Exception]::new(223) }   # file too large
                 $s.content = [byte[]]::new([int]$f.Length); $at = 0
                 while ($at -lt $s.content.Length) {
@@ -248,7 +248,7 @@ function Get-Proven([string]$path, [string]$code, [string]$want) {
     New-FileResult 'failed' $s 'the file is not what was written' 0
 }
 
-function Invoke-FileRead($a, $path) { New-FileResult 'ok' (Get-FileState $path (-not $a.hashOnly)) '' 0 }
+function Invoke-FileRead($a, $path) { New-FileResult 'ok' (Get-FileState $path (-not $a.hashOnly) $a.most) '' 0 }
 
 function Invoke-FileStage($a, $path, [byte[]]$content) {
     $s = Get-FileState $path $false; $hash = Get-Hex $sha.ComputeHash($content)

@@ -21,7 +21,8 @@ func (p *program) apply() *cobra.Command {
 		Use:   "apply [plan.json]",
 		Short: "Rotate: do what the plan says, and prove it",
 		Long: `Take the deployment's lock, look, plan, and do it. Every step is recorded
-before and after; a rotation that cannot be proven is taken back.
+before and after; a rotation that cannot be proven is taken back. A marker on
+the Admin host keeps operators with other state folders out meanwhile.
 
 A secret that a guard refuses, or that could not be looked at, stops the whole
 apply before anything is changed; --only rotates the others alone.

@@ -12,7 +12,8 @@ func (p *program) drift() *cobra.Command {
 		Short: "The nightly job: say what is no longer as declared; change nothing",
 		Long: `Look at the deployment and say what is no longer as declared, what is overdue,
 and what will expire. Nothing is written: no host, no ledger, no lock. Overdue
-and expiring secrets are warnings; they do not change the exit code.
+and expiring secrets are warnings; they do not change the exit code. A state
+that was lost, or that does not fit together, is drift.
 
 Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 2 drift`,

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -47,7 +48,7 @@ func (p *program) open(ctx context.Context, s *source, need Need) (*opened, erro
 		return nil, fmt.Errorf("open %s: %w", d.Name, err)
 	}
 	return &opened{program: p, Session: &session.Session{Document: d, Rotations: rotations, Only: only, Site: live.Site, State: live.State,
-		By: p.user() + "@" + hostname(), Parallel: s.parallel, Now: p.app.Now}}, nil
+		By: p.user() + "@" + hostname(), PID: os.Getpid(), Parallel: s.parallel, Now: p.app.Now}}, nil
 }
 
 // close ends all connections, also when the run was interrupted.

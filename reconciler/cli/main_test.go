@@ -50,8 +50,14 @@ func deploy(t *testing.T) *deployment {
 	}
 	must(t, d.w.save())
 	must(t, os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(document), 0o600))
-	d.app.Open = func(context.Context, *specs.Deployment, cli.Need) (*cli.Live, error) {
+	// It was used before, without an entry.
+	must(t, os.Mkdir(filepath.Join(d.dir, ".meshrotate"), 0o700))
+	must(t, os.WriteFile(filepath.Join(d.dir, ".meshrotate", "ledger.head"), []byte(`{"entries":0}`), 0o600))
+	d.app.Open = func(ctx context.Context, _ *specs.Deployment, need cli.Need) (*cli.Live, error) {
 		s, err := openState(filepath.Join(d.dir, ".meshrotate"))
+		if err == nil && need.Bound {
+			_, err = s.Salt.Salt(ctx)
+		}
 		return &cli.Live{Site: d.w, State: s}, err
 	}
 	return d

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
+	"meshrotate/specs"
 	"meshrotate/state"
 )
 
@@ -26,7 +28,7 @@ type unlocked struct {
 }
 
 func (p *program) unlock() *cobra.Command {
-	var yes bool
+	var yes, onHost bool
 	var fence uint64
 	cmd := &cobra.Command{
 		Use:   "unlock",
@@ -34,48 +36,88 @@ func (p *program) unlock() *cobra.Command {
 		Long: `Show who holds the deployment's lock and what that run was doing, ask, and
 remove the lock. A run that lost its lock stops before its next effect. The
 lock of a process that has ended on this machine needs no unlock: the next run
-takes it over.`,
+takes it over.
+
+A run also leaves a marker on the Admin host, for operators with other state
+folders. Without a heartbeat for 5 minutes it is taken over; --marker shows and
+removes it before.`,
 		Example: `  meshrotate unlock
-  meshrotate unlock --yes --fence 12     only if it is still that holder's`,
+  meshrotate unlock --yes --fence 12     only if it is still that holder's
+  meshrotate unlock --marker             the marker on the Admin host instead`,
 		Args: noArgs,
 	}
 	s := p.documentFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().Uint64Var(&fence, "fence", 0, "remove this lock and no later one")
+	cmd.Flags().BoolVar(&onHost, "marker", false, "the marker on the Admin host, not the lock in the state folder")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
 		d, err := p.load(ctx, s)
 		if err != nil {
 			return err
 		}
-		remembered, err := p.app.OpenState(ctx, d)
+		lock, what, end, err := p.lockOf(ctx, d, s, onHost)
 		if err != nil {
-			return fmt.Errorf("open the state of %s: %w", d.Name, err)
+			return err
 		}
-		lock := remembered.Lock
+		defer end()
 		h, held, err := lock.Current(ctx)
 		if err != nil {
-			return fmt.Errorf("look at the lock: %w", err)
+			return fmt.Errorf("look at the %s: %w", what, err)
 		}
 		if !held {
-			return p.write(render.Note{Text: d.Name + " is not locked", Value: unlocked{}})
+			return p.write(render.Note{Text: unlockedText(d.Name, onHost), Value: unlocked{}})
 		}
 		if err := p.mayBreak(cmd, h, fence, yes); err != nil {
 			return err
 		}
 		if err := lock.Break(ctx, h.Fence); err != nil {
-			return fmt.Errorf("remove the lock: %w", err)
+			return fmt.Errorf("remove the %s: %w", what, err)
 		}
-		return p.write(render.Note{Text: "the lock is removed. `meshrotate plan` shows what that run left to do",
+		return p.write(render.Note{Text: "the " + what + " is removed. `meshrotate plan` shows what that run left to do",
 			Value: unlocked{Locked: true, Holder: &h, Removed: true}})
 	}
 	return cmd
 }
 
+// breakable is a lock or a marker that somebody else holds.
+type breakable interface {
+	Current(ctx context.Context) (holder state.Holder, ok bool, err error)
+	Break(ctx context.Context, fence uint64) error
+}
+
+// lockOf is the lock of the state, or the marker on the host, which alone needs a connection.
+func (p *program) lockOf(ctx context.Context, d *specs.Deployment, s *source, onHost bool) (lock breakable, what string, end func(), err error) {
+	if !onHost {
+		remembered, err := p.app.OpenState(ctx, d)
+		if err != nil {
+			return nil, "", nil, fmt.Errorf("open the state of %s: %w", d.Name, err)
+		}
+		return remembered.Lock, "lock", func() {}, nil
+	}
+	n, err := p.open(ctx, s, Need{})
+	if err != nil {
+		return nil, "", nil, err
+	}
+	m := n.Site.Marker()
+	if m == nil {
+		n.close(ctx)
+		return nil, "", nil, fmt.Errorf("%s has no place for a marker", d.Name)
+	}
+	return m, "marker", func() { n.close(ctx) }, nil
+}
+
+func unlockedText(name string, onHost bool) string {
+	if onHost {
+		return "there is no marker on the Admin host of " + name
+	}
+	return name + " is not locked"
+}
+
 // mayBreak shows the holder and makes sure that its lock is meant.
 func (p *program) mayBreak(cmd *cobra.Command, h state.Holder, fence uint64, yes bool) error {
 	age := p.app.Now().Sub(h.Heartbeat).Round(time.Second)
-	alive := age < patience && !h.Ended
+	alive := age < patience && !h.Ended && h.Damaged == ""
 	if p.format != render.JSON {
 		style := p.errStyle()
 		style.Format = render.Text
@@ -98,6 +140,9 @@ func (p *program) mayBreak(cmd *cobra.Command, h state.Holder, fence uint64, yes
 
 // describe tells about a holder.
 func describe(h state.Holder, age time.Duration, alive bool) string {
+	if h.Damaged != "" && h.Run == "" {
+		return "nobody can say whose it is: " + h.Damaged + "\n"
+	}
 	text := fmt.Sprintf("locked by   %s@%s, process %d\nrun         %s\nsince       %s\n", h.By, h.Host, h.PID, h.Run, h.Started.UTC().Format(time.RFC3339))
 	if h.Doing != "" {
 		text += "doing       " + h.Doing + "\n"
@@ -107,6 +152,8 @@ func describe(h state.Holder, age time.Duration, alive bool) string {
 	}
 	text += fmt.Sprintf("heartbeat   %s ago", age)
 	switch {
+	case h.Damaged != "":
+		text += ": " + h.Damaged
 	case h.Ended:
 		text += ": it has ended; the next apply takes over"
 	case alive:

@@ -70,12 +70,15 @@ func app() cli.App {
 	return cli.App{
 		Version: "v0.0.0-test",
 		Kinds:   []reconciler.Kind{kind("alpha"), kind("beta")},
-		Open: func(_ context.Context, d *specs.Deployment, _ cli.Need) (*cli.Live, error) {
+		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
 			w, err := readWorld(filepath.Join(d.Origin.Dir, "world.json"))
 			if err != nil {
 				return nil, err
 			}
 			s, err := remembered(d)
+			if err == nil && need.Bound {
+				_, err = s.Salt.Salt(ctx)
+			}
 			return &cli.Live{Site: w, State: s}, err
 		},
 		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) { return remembered(d) },
@@ -84,7 +87,7 @@ func app() cli.App {
 
 func openState(dir string) (state.State, error) {
 	s, err := file.Open(dir)
-	return state.State{Ledger: s, Lock: s, Salt: s, Values: s}, err
+	return state.State{Ledger: s, Lock: s, Salt: s, Values: s, Records: s}, err
 }
 
 // fakeSpec is the declared part of a secret.
@@ -229,6 +232,8 @@ func (o op) Key() string                                { return o.Does }
 func (o op) Merge(reconciler.Op) (reconciler.Op, error) { return o, nil }
 
 // Look reads words.
+func (w *world) Marker() reconciler.Marker { return nil }
+
 func (w *world) Look(ctx context.Context, reads []reconciler.Read, tell func(reconciler.Event)) reconciler.Seen {
 	seen := reconciler.Seen{}
 	for _, r := range reads {

@@ -3,8 +3,11 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"meshrotate/reconciler"
 )
 
 // page is text under way to a terminal. Everything that is written to it is made Safe.
@@ -157,4 +160,16 @@ func wrapFrom(s string, width, less int) []string {
 		l.WriteString(word)
 	}
 	return append(lines, l.String())
+}
+
+// fleet are findings about no single secret: those about what is remembered, then those about hosts.
+func (p *page) fleet(all []reconciler.Finding) {
+	heading := map[bool]string{true: "state", false: "hosts"}
+	for _, ofState := range []bool{true, false} {
+		some := slices.DeleteFunc(slices.Clone(all), func(f reconciler.Finding) bool { return f.OfState() != ofState })
+		if len(some) > 0 {
+			p.line("%s", heading[ofState])
+			p.findings(some)
+		}
+	}
 }

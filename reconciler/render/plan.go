@@ -68,8 +68,7 @@ func (r Plan) head(p *page) {
 	}
 	p.blank()
 	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {
-		p.line("hosts")
-		p.findings(fleet)
+		p.fleet(fleet)
 		p.blank()
 	}
 }

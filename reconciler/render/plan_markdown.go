@@ -26,7 +26,7 @@ func (r Plan) markdown(m *mark) {
 	r.rows(m)
 	left, known := 0, hostNames(r.Plan)
 	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {
-		m.fold(count(len(fleet), "problem")+" with reaching hosts", inset(func(p *page) { p.findings(fleet) }))
+		m.fold(count(len(fleet), "warning")+" about the whole deployment", inset(func(p *page) { p.findings(fleet) }))
 	}
 	for _, c := range r.Changes {
 		c.Findings = fold(about(c.Findings, r.Host), known)

@@ -32,6 +32,8 @@ type Status struct {
 	plan *reconciler.Plan
 	took time.Duration
 	host string
+	// doubted: what is remembered does not fit together.
+	doubted bool
 }
 
 // SecretStatus is one secret of a Status.
@@ -92,6 +94,8 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 		s.Unknown = s.Unknown || c.Status == reconciler.Unknown
 		s.Secrets = append(s.Secrets, one)
 	}
+	s.doubted = p.Doubted()
+	s.Drifted = s.Drifted || s.doubted
 	return s
 }
 
@@ -119,7 +123,7 @@ func (s Status) text(p *page) {
 		rows = append(rows, []string{marks[c.Status][0], c.Title, orDash(c.Live), c.Declared, date(c.LastRotated), s.due(c), s.until(c.Expires)})
 	}
 	p.table(0, rows)
-	if notes := s.notes(); len(notes) > 0 {
+	if notes := s.notes(); len(notes) > 0 || len(s.Fleet) > 0 {
 		p.blank()
 		s.writeNotes(p, notes)
 	}
@@ -162,10 +166,7 @@ func (s Status) notes() []SecretStatus {
 }
 
 func (s Status) writeNotes(p *page, notes []SecretStatus) {
-	if len(s.Fleet) > 0 {
-		p.line("hosts")
-		p.findings(s.Fleet)
-	}
+	p.fleet(s.Fleet)
 	for i, c := range notes {
 		if i > 0 || len(s.Fleet) > 0 {
 			p.blank()
@@ -216,6 +217,9 @@ func (s Status) verdict() string {
 	add(n[reconciler.AsDeclared], "as declared")
 	add(left, "not on every host")
 	add(overdue, "overdue")
+	if s.doubted {
+		parts = append(parts, "the state is in doubt")
+	}
 	switch {
 	case s.Drifted && s.drift():
 		return "drift: " + strings.Join(parts, ", ")

@@ -115,6 +115,47 @@ func (s lifeSite) Do(ctx context.Context, t reconciler.Target, steps []reconcile
 	return append(reports, lost()...)
 }
 
+// Marker dies with the process, as the lease does: the dead renew nothing and remove nothing.
+func (s lifeSite) Marker() reconciler.Marker {
+	m := s.Site.Marker()
+	if m == nil {
+		return nil
+	}
+	return lifeMarker{m, s.life}
+}
+
+type lifeMarker struct {
+	reconciler.Marker
+	life *life
+}
+
+func (m lifeMarker) Acquire(ctx context.Context, h state.Holder, ours func(string) bool) (state.Lease, error) {
+	if m.life.over() {
+		return nil, errDead
+	}
+	l, err := m.Marker.Acquire(ctx, h, ours)
+	return lifeMark{l, m.life}, err
+}
+
+type lifeMark struct {
+	state.Lease
+	life *life
+}
+
+func (l lifeMark) Doing(ctx context.Context, what string) error {
+	if l.life.over() {
+		return errDead
+	}
+	return l.Lease.Doing(ctx, what)
+}
+
+func (l lifeMark) Release(ctx context.Context) error {
+	if l.life.over() {
+		return nil
+	}
+	return l.Lease.Release(ctx)
+}
+
 // note keeps the names of undo steps.
 func (l *life) note(steps []reconciler.Step) {
 	l.mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"meshrotate/state"
 )
 
-// Session is an open deployment. All fields are required, but for Only, By, Parallel, Now and Tell.
+// Session is an open deployment. All fields are required, but for Only, By, PID, Parallel, Now and Tell.
 type Session struct {
 	Document  *specs.Deployment
 	Rotations []reconciler.Rotation
@@ -26,6 +26,8 @@ type Session struct {
 	State state.State
 	// By is who runs this, user@host. It is written in the ledger.
 	By string
+	// PID is the process that runs this; 0 is not known.
+	PID int
 	// Parallel is how many targets are worked on at once outside the switch; 0 is the document's.
 	Parallel int
 	Now      func() time.Time       // nil is time.Now
@@ -37,6 +39,8 @@ type View struct {
 	Plan    *reconciler.Plan
 	History state.History
 	Took    time.Duration
+
+	marked *state.HeldError // another state's run was seen at work
 }
 
 // Applied is what a run did. Without a plan that had anything to do, Run is "" and the Outcome is zero.
@@ -85,6 +89,13 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, fmt.Errorf("read the ledger of %s: %w", s.Document.Name, err)
 	}
 	v := &View{History: state.NewHistory(entries)}
+	if err := s.ours(v.History); err != nil {
+		return nil, err
+	}
+	before, err := s.present(ctx)
+	if err != nil {
+		return nil, err
+	}
 	seen := reconciler.Observe(ctx, s.Site, s.Rotations, func(e reconciler.Event) {
 		if ctx.Err() == nil && s.Tell != nil { // an interrupt is nobody's failure
 			s.Tell(e)
@@ -99,7 +110,13 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
 	}
-	v.Plan.Only = s.Only
+	after, err := s.present(ctx) // the first look that lasts makes the salt
+	if err != nil {
+		return nil, err
+	}
+	v.Plan.Only, v.Plan.Salt = s.Only, after.Salt
+	v.Plan.Fleet = append(doubts(before, v.History), v.Plan.Fleet...)
+	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
 
@@ -111,30 +128,23 @@ type Agree func(ctx context.Context, v *View, doing func(string)) error
 // what was applied: then the lock could not be given back.
 func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err error) {
 	run := s.newRun()
-	user, _, _ := strings.Cut(s.By, "@")
-	lease, err := s.State.Lock.Acquire(ctx, state.Holder{Run: run, By: user, Commit: s.Document.Origin.Commit})
+	who := s.holder(run)
+	who.Host = "" // the lock knows the machine better
+	lease, err := s.State.Lock.Acquire(ctx, who)
 	if ctx.Err() != nil && err != nil {
 		return nil, ErrInterrupted
 	}
 	if err != nil {
 		return nil, fmt.Errorf("nothing was changed: %w", err)
 	}
-	defer func() {
-		// A lease that was lost is somebody else's: what the run did is the news, not this. And who had nothing to do lost
-		// nothing by it.
-		e := lease.Release(context.WithoutCancel(ctx))
-		var lost *state.LostError
-		if errors.As(e, &lost) && done != nil && done.Run == "" {
-			e = nil
-		}
-		if e != nil && err == nil && (done == nil || done.Outcome.Err == nil) {
-			err = fmt.Errorf("done, but the lock was not given back: %w", e)
-		}
-	}()
+	defer func() { err = s.giveBack(ctx, lease, done, err) }()
 	_ = lease.Doing(ctx, "looking") // for readers only
 	v, err := s.settled(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if err := v.others(); err != nil {
+		return nil, fmt.Errorf("nothing was changed: %w", err)
 	}
 	done = &Applied{View: v}
 	if err := agree(ctx, v, func(what string) { _ = lease.Doing(ctx, what) }); err != nil {
@@ -143,6 +153,14 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	if v.Plan.Empty() {
 		return done, nil
 	}
+	held, err := s.mark(ctx, v, lease, run)
+	if ctx.Err() != nil && err != nil {
+		return nil, ErrInterrupted
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nothing was changed: %w", err)
+	}
+	lease = held
 	parallel := s.Parallel
 	if parallel == 0 {
 		parallel = s.Document.Policy.Parallel

@@ -94,32 +94,40 @@ func (s *Store) Break(ctx context.Context, fence uint64) error {
 	return nil
 }
 
-// nextFence is higher than every fence before, and durable before it is used: it outlives Release and Break.
+// nextFence is higher than every fence before, and durable before it is used: it outlives Release and Break. The ledger knows
+// those of the runs that did something, where the file was lost, or is older than the ledger.
 func (s *Store) nextFence(ctx context.Context, held uint64) (uint64, error) {
-	data, err := durable.ReadFile(s.path("fence"), smallLimit)
-	var last uint64
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		// The first one, or the file was lost: then the ledger knows those of the runs that did something.
-		entries, err := s.Entries(ctx)
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range entries {
-			last = max(last, e.Fence)
-		}
-	case err != nil:
+	last, err := s.readFence()
+	if err != nil {
 		return 0, err
-	default:
-		last, err = strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-		if err != nil {
-			return 0, &hinted{fmt.Errorf("%s is not a number", s.path("fence")),
-				"write into it a number higher than every fence in ledger.jsonl"}
-		}
+	}
+	entries, err := s.Entries(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		last = max(last, e.Fence)
 	}
 	next := max(last, held) + 1
 	if next == 0 {
 		return 0, &hinted{fmt.Errorf("%s: no number is higher than that", s.path("fence")), "write into it one that is higher than every fence in ledger.jsonl"}
 	}
 	return next, durable.Replace(s.path("fence"), []byte(strconv.FormatUint(next, 10)+"\n"))
+}
+
+// readFence is 0 where there is none.
+func (s *Store) readFence() (uint64, error) {
+	data, err := durable.ReadFile(s.path("fence"), smallLimit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	last, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil {
+		return 0, &hinted{fmt.Errorf("%s is not a number", s.path("fence")),
+			"write into it a number higher than every fence in ledger.jsonl"}
+	}
+	return last, nil
 }

@@ -65,7 +65,9 @@ var (
 )
 
 // State is the store as everything that it keeps.
-func (s *Store) State() state.State { return state.State{Ledger: s, Lock: s, Salt: s, Values: s} }
+func (s *Store) State() state.State {
+	return state.State{Ledger: s, Lock: s, Salt: s, Values: s, Records: s}
+}
 
 // Open returns the store in a folder, which need not exist yet. It creates nothing.
 func Open(dir string) (*Store, error) {
@@ -113,6 +115,25 @@ func (s *Store) PresentSalt(context.Context) (secret.Value, error) {
 	fresh := make([]byte, saltSize)
 	_, _ = rand.Read(fresh) // never fails: see its documentation
 	return secret.New(fresh), nil
+}
+
+// Present looks at the folder.
+func (s *Store) Present(ctx context.Context) (state.Present, error) {
+	p := state.Present{Place: s.dir}
+	if err := ctx.Err(); err != nil {
+		return p, err
+	}
+	var err error
+	if _, p.Begun, err = s.readHead(); err != nil {
+		return p, err
+	}
+	if salt, err := s.readSalt(); err == nil {
+		p.Salt = state.SaltID(salt)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return p, err
+	}
+	p.Fence, err = s.readFence()
+	return p, err
 }
 
 func (s *Store) readSalt() (secret.Value, error) {

@@ -57,7 +57,9 @@ var ErrKilled = errors.New("this process was killed")
 func (s *Store) Open() *Process { return &Process{store: s} }
 
 // State is the store as everything that it keeps, in the hands of the process.
-func (p *Process) State() state.State { return state.State{Ledger: p, Lock: p, Salt: p, Values: p} }
+func (p *Process) State() state.State {
+	return state.State{Ledger: p, Lock: p, Salt: p, Values: p, Records: p}
+}
 
 // Kill ends the process now, whatever it was doing: what it wrote stays, and it writes nothing more.
 func (p *Process) Kill() {
@@ -127,6 +129,18 @@ func (p *Process) PresentSalt(ctx context.Context) (v secret.Value, err error) {
 		return nil
 	})
 	return v, err
+}
+
+// Present says what is there.
+func (p *Process) Present(ctx context.Context) (is state.Present, err error) {
+	err = p.do(ctx, func(s *Store) error {
+		is = state.Present{Begun: s.fence > 0 || len(s.entries) > 0, Fence: s.fence, Place: p.Place()}
+		if s.salt != nil {
+			is.Salt = state.SaltID(secret.New(s.salt))
+		}
+		return nil
+	})
+	return is, err
 }
 
 func fresh() []byte {

@@ -68,7 +68,7 @@ func (m *Machine) fileRead(o *winhost.FileRead) winhost.Result {
 	if err != nil {
 		return failed(err, "cannot read the file")
 	}
-	if f.Exists && !o.HashOnly {
+	if f.Exists && !o.HashOnly && (o.Most == 0 || f.Size <= o.Most) {
 		f.Content = secret.New(content)
 	}
 	return winhost.Result{Code: winhost.OK, File: f}

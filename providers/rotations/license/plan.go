@@ -58,6 +58,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Expires = w.next.Expires
 	}
 	c.Findings = r.guard(in, w.all)
+	if f, wrong := site.KeptFinding(in, r.ref, len(w.files) > 0); wrong {
+		c.Findings = append(c.Findings, f)
+	}
 	blocked := reconciler.Blocked(c.Findings)
 	switch {
 	case blocked && w.none():

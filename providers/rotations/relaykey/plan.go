@@ -32,8 +32,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays)}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	findings, left := r.guard(in, admin, relays)
-	c.Findings = findings
 	w := r.need(in, admin, relays, left)
+	if f, wrong := site.KeptFinding(in, r.ref, w.editAdmin || len(w.edit) > 0); wrong {
+		findings = append(findings, f)
+	}
+	c.Findings = findings
 	blocked := reconciler.Blocked(findings)
 	switch {
 	case blocked && w.none():

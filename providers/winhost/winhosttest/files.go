@@ -39,6 +39,56 @@ var fileCases = []testCase{
 			}
 		},
 	}, {
+		name:   "read a little",
+		reason: "a small file that somebody replaced by a huge one is told apart, and does not travel",
+		run: func(w *world) {
+			content := Content("little")
+			w.Write(w.file("a.json"), content)
+			size := int64(len(content))
+			results := w.do(&winhost.FileRead{Path: w.path("a.json"), Most: size}, &winhost.FileRead{Path: w.path("a.json"), Most: size - 1})
+			for i, travels := range []bool{true, false} {
+				if f := results[i].File; !f.Exists || f.SHA256 != Sum(content) || f.Size != size || f.Content.IsZero() == travels {
+					w.Errorf("%d: %+v", i, f)
+				}
+			}
+		},
+	}, {
+		name:   "make, renew and remove",
+		reason: "a small file is a lock: of two that write it in the place of the same one, one wins; and who removes it names it",
+		run: func(w *world) {
+			one, two, other := Content("one"), Content("two"), Content("other")
+			put := func(want winhost.Code, before, after []byte) *winhost.File {
+				results, err := w.session.Do(w.ctx(), []winhost.Op{stage(w.path("run.json"), before, after), swap(w.path("run.json"), before, after),
+					&winhost.FileDiscard{Path: w.path("run.json"), Which: winhost.Backup}})
+				if err != nil {
+					w.Fatal(err)
+				}
+				got := results[2].Code
+				if !results[0].Done() {
+					got = results[0].Code
+				}
+				if got != want && !(want == winhost.OK && got == winhost.Unchanged) {
+					w.Errorf("put: %+v", results)
+				}
+				return results[0].File
+			}
+			put(winhost.OK, nil, one)
+			if f := put(winhost.Conflict, nil, other); f.SHA256 != Sum(one) {
+				w.Errorf("it does not say what is there: %+v", f)
+			}
+			put(winhost.OK, one, two)
+			put(winhost.Conflict, one, other)
+			w.one(winhost.Conflict, &winhost.FileRestore{Path: w.path("run.json"), Expect: Sum(one)})
+			w.wantFile("run.json", two)
+			w.wantFile("run.json"+winhost.BackupSuffix, nil)
+			age := w.do(&winhost.MachineIdentity{}, &winhost.FileRead{Path: w.path("run.json"), HashOnly: true})
+			if d := age[0].Machine.Now.Sub(age[1].File.Modified); d < -time.Second || d > 10*time.Minute {
+				w.Errorf("by the host's own clock it was written %v ago", d)
+			}
+			w.one(winhost.OK, &winhost.FileRestore{Path: w.path("run.json"), Expect: Sum(two)})
+			w.wantFile("run.json", nil)
+		},
+	}, {
 		name:   "read nothing",
 		reason: "a missing file is an answer; an empty file is another one",
 		run: func(w *world) {

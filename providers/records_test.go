@@ -1,0 +1,321 @@
+package providers_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"meshrotate/providers"
+	"meshrotate/providers/connect"
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/values"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/secret"
+	"meshrotate/reconciler/session"
+	"meshrotate/state"
+)
+
+// records is a file of the state.
+func (w *world) records(name string) string {
+	return filepath.Join(w.dir, ".meshrotate", filepath.FromSlash(name))
+}
+
+func (w *world) lose(name string) {
+	w.t.Helper()
+	if _, err := os.Stat(w.records(name)); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.RemoveAll(w.records(name)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) rewrite(name, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(w.records(name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// doubted demands a finding about the state, with a hint, in the plan; and that drift calls it drift.
+func (w *world) doubted(code string, words ...string) *reconciler.Plan {
+	w.t.Helper()
+	s := w.process()
+	defer s.close()
+	v := s.look()
+	all := slices.Clone(v.Plan.Fleet)
+	for _, c := range v.Plan.Changes {
+		all = append(all, c.Findings...)
+	}
+	i := slices.IndexFunc(all, func(f reconciler.Finding) bool {
+		return f.Code == code && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(f.Text, word) })
+	})
+	if i < 0 {
+		w.t.Errorf("no %s that names %q: %+v", code, words, all)
+		return v.Plan
+	}
+	if all[i].Hint == "" {
+		w.t.Errorf("no hint: %+v", all[i])
+	}
+	if !render.StatusOf(v.Plan, v.History, 0, "").Drift().Drifted {
+		w.t.Errorf("%s is no drift", code)
+	}
+	return v.Plan
+}
+
+func (w *world) undoubted() {
+	w.t.Helper()
+	s := w.process()
+	defer s.close()
+	if p := s.look().Plan; p.Doubted() {
+		w.t.Errorf("still in doubt: %+v %+v", p.Fleet, p.Changes)
+	}
+}
+
+// applyRefused demands that nothing is done.
+func (w *world) applyRefused(words ...string) {
+	w.t.Helper()
+	done, err := w.as("ann@one", nil)
+	says(w.t, err, words...)
+	hinted(w.t, err)
+	if done != nil && done.Run != "" {
+		w.t.Errorf("refused, and yet: %v", done.Outcome)
+	}
+}
+
+// A version whose kept value is gone gets no second one, of any kind: what hosts hold could not be told from it.
+func TestKeptValueIsGone(t *testing.T) {
+	vendor()
+	for _, k := range providers.Kinds() {
+		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, k.Name)
+				w.run()
+				ref := w.rotations()[0].Ref()
+				name := "values/" + ref.Name + "/" + ref.Version + ".age"
+				kept, err := os.ReadFile(w.records(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.lose(name)
+				w.doubted("state-value-lost", ref.String(), "values")
+				for _, h := range w.lab.Hosts() { // every host holds another value: all must be written
+					_, _ = w.lab.Break(map[string]string{"relaykey": "key", "license": "license"}[ref.Name], h.Name)
+				}
+				w.applyRefused(ref.String(), "no second value is made")
+				if _, err := os.Stat(w.records(name)); err == nil {
+					t.Error("a second value was kept for one version")
+				}
+				if err := os.WriteFile(w.records(name), kept, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				w.run()
+				w.undoubted()
+				if err := proofs[k.Name].new(w); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestRecords(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		run          func(t *testing.T, w *world)
+	}{
+		{"the value of a run that died is gone", "hosts may hold it: a second one is never made", func(t *testing.T, w *world) {
+			when(w.relay(1), "file.stage", machine.After, w.kill)
+			_, _ = w.as("ann@one", nil)
+			w.lose("values/relaykey/" + lab.NewKey + ".age")
+			w.doubted("state-value-lost", "relaykey 7")
+			w.applyRefused("relaykey 7", "no second value is made")
+		}},
+		{"all values are gone", "so it is when the folder is", func(t *testing.T, w *world) {
+			w.converged()
+			w.lose("values")
+			w.doubted("state-value-lost", "relaykey 7")
+			w.applyRefused("no second value is made")
+		}},
+		{"a stranger keeps a value", "the ledger knows of no start: it is not rolled out", func(t *testing.T, w *world) {
+			seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref := secret.Ref{Name: "relaykey", Version: lab.NewKey}
+			if err := values.NewKeep(w.state.Values, seal).Put(t.Context(), ref, secret.NewString(strings.Repeat("k", 44))); err != nil {
+				t.Fatal(err)
+			}
+			w.doubted("state-value-unknown", "relaykey 7", "values")
+			w.applyRefused("has never heard of this version")
+			w.lose("values/relaykey/" + lab.NewKey + ".age")
+			w.forget()
+			w.converged()
+		}},
+		{"the ledger is older than the values", "what is live is as declared, and somebody is told", func(t *testing.T, w *world) {
+			old := map[string][]byte{}
+			for _, name := range []string{"ledger.jsonl", "ledger.head"} {
+				b, err := os.ReadFile(w.records(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				old[name] = b
+			}
+			w.converged()
+			for name, b := range old {
+				w.rewrite(name, string(b))
+			}
+			if p := w.doubted("state-value-unknown", "relaykey 7"); !p.Empty() || len(p.Blocked()) > 0 {
+				t.Errorf("%+v", p.Changes)
+			}
+		}},
+		{"the salt is lost", "the reason is told, and not that the hosts have changed", func(t *testing.T, w *world) {
+			w.run()
+			w.do("edit", "relay-01")
+			s := w.process()
+			b, err := json.Marshal(s.look().Plan)
+			s.close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved, err := reconciler.ReadSaved(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.lose("salt")
+			now := w.doubted("state-salt-lost", ".meshrotate")
+			err = saved.Check(now, state.History{})
+			says(t, err, "another salt")
+			hinted(t, err)
+			if strings.Contains(err.Error(), "was ") && strings.Contains(err.Error(), "relay-01") {
+				t.Errorf("a host is blamed: %v", err)
+			}
+			w.undoubted()
+			w.converged()
+		}},
+		{"the salt is cut", "nothing is planned with another one", func(t *testing.T, w *world) {
+			w.run()
+			w.rewrite("salt", "short")
+			w.lookFails("salt", "5 bytes")
+			w.lose("salt")
+			w.converged()
+		}},
+		{"the fence is older than the ledger", "the next one is higher than both", func(t *testing.T, w *world) {
+			for range 3 {
+				w.run()
+				w.do("key", "relay-01")
+			}
+			before := w.highest(t)
+			w.rewrite("fence", "1\n")
+			w.doubted("state-fence", "fence", "is 1")
+			w.run()
+			w.undoubted()
+			if now := w.highest(t); now != before+1 {
+				t.Errorf("fence %d after %d", now, before)
+			}
+		}},
+		{"the state is new, and the hosts hold keys", "a first use is possible, and said", func(t *testing.T, w *world) {
+			w.converged()
+			w.old = w.kept("relaykey", lab.NewKey)
+			w.moved(t)
+			w.doubted("state-new", "holds no record")
+			if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 { // the license is as declared
+				t.Errorf("%v", o)
+			}
+			w.undoubted()
+			w.forget()
+			if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"the state is new, and everything is as declared", "a nightly job is not silently green, until an apply has begun the record", func(t *testing.T, w *world) {
+			w.converged()
+			w.moved(t)
+			delete(w.doc.Secrets, "relayKey")
+			if p := w.doubted("state-new"); !p.Empty() {
+				t.Errorf("%+v", p.Changes)
+			}
+			w.run()
+			w.undoubted()
+		}},
+		{"the ledger of another deployment", "nothing of it is true here", func(t *testing.T, w *world) {
+			w.run()
+			w.doc.Name = "fabrikam"
+			w.lookFails("the ledger is that of lab", "fabrikam")
+			w.doc.Name = "lab"
+			w.converged()
+		}},
+		{"the values are a file", "nobody knows what is kept", func(t *testing.T, w *world) {
+			w.lose("values")
+			w.rewrite("values", "")
+			w.refused("value-unavailable", "values")
+		}},
+		{"a value cannot be read", "it is neither kept nor gone", func(t *testing.T, w *world) {
+			w.run()
+			name := "values/relaykey/" + lab.NewKey + ".age"
+			w.lose(name)
+			if err := os.Mkdir(w.records(name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s := w.process()
+			defer s.close()
+			if f, ok := finding(s.look().Plan, "value-unavailable"); !ok || f.Hint == "" || !strings.Contains(f.Text, lab.NewKey) {
+				t.Errorf("%+v", s.look().Plan.Changes)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			t.Log(c.reason)
+			virtual(t, func(t *testing.T) { c.run(t, newWorld(t, 2)) })
+		})
+	}
+}
+
+// highest is the highest fence of the ledger.
+func (w *world) highest(t *testing.T) uint64 {
+	t.Helper()
+	entries, err := w.state.Ledger.Entries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.NewHistory(entries).Fence()
+}
+
+// forget lets go of values that were kept: others are now.
+func (w *world) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.values)
+}
+
+// moved is the same deployment with an empty state folder.
+func (w *world) moved(t *testing.T) {
+	t.Helper()
+	doc := *w.doc
+	doc.State.Dir = filepath.Join(t.TempDir(), "new")
+	w.doc = &doc
+	var err error
+	if w.state, err = connect.State(w.doc); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lookFails demands an error instead of a plan.
+func (w *world) lookFails(words ...string) {
+	w.t.Helper()
+	s := w.process()
+	defer s.close()
+	_, err := s.Look(w.t.Context())
+	says(w.t, err, words...)
+	hinted(w.t, err)
+	if _, err := s.Apply(w.t.Context(), session.Unblocked); err == nil {
+		w.t.Error("and it is applied")
+	}
+}

@@ -1,0 +1,38 @@
+package site
+
+import (
+	"fmt"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// KeptFinding holds the store of values against the ledger, and opens none. A version has one value for ever: where the ledger
+// says that it was kept and it is gone, no second one is made; and one that the ledger has never heard of was put there by
+// somebody else, for a start is in the ledger before anything is kept. Used says that the value is about to be put somewhere:
+// then it is refused, and else it is a warning. ok is false when nothing is wrong.
+func KeptFinding(in reconciler.Input, ref secret.Ref, used bool) (f reconciler.Finding, ok bool) {
+	v := Answer[ValueSeen](in.Seen, Value{Secret: ref})
+	if v == nil || v.Problem != "" {
+		return f, false
+	}
+	kept, known := in.History.Ever(ref.Name, ref.Version, reconciler.Step{Phase: reconciler.Prepare, Op: Keep{Secret: ref}}.Name())
+	ended, _ := in.History.Ever(ref.Name, ref.Version, "")
+	f.Severity = reconciler.Warning
+	if used {
+		f.Severity = reconciler.Error
+	}
+	switch {
+	case !v.Kept && (kept || ended):
+		f.Code = "state-value-lost"
+		f.Text = fmt.Sprintf("the kept value of %s is gone from %s, and the ledger says that it was there: no second value is made for a version", ref, v.Place)
+		f.Hint = "restore the state folder from the backup; if the value is lost for good, declare a new version"
+		return f, true
+	case v.Kept && !known:
+		f.Code = "state-value-unknown"
+		f.Text = fmt.Sprintf("a value of %s is kept in %s, and the ledger has never heard of this version: somebody put it there, or the ledger is older than the values", ref, v.Place)
+		f.Hint = "restore the whole state folder from one backup, or declare a new version"
+		return f, true
+	}
+	return f, false
+}

@@ -1,0 +1,93 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"meshrotate/state"
+)
+
+// Marker is a lock that lies with the deployment itself, for operators who do not share a state: whoever is about to change
+// something makes it, and the others see it. It never takes the place of the state's own lock, which is taken before.
+type Marker interface {
+	// Read asks for it in a look. Answer: *MarkerSeen.
+	Read() Read
+	// Acquire makes it, or fails with *state.HeldError. One whose holder has no heartbeat any more is taken over, and at once
+	// one of a run that ours knows: the state's own lock is ours, so that run is dead.
+	Acquire(ctx context.Context, holder state.Holder, ours func(run string) bool) (state.Lease, error)
+	// Current and Break are those of state.Lock.
+	Current(ctx context.Context) (holder state.Holder, ok bool, err error)
+	Break(ctx context.Context, fence uint64) error
+}
+
+// MarkerSeen answers Marker.Read. A plan keeps no fact of it: who is at work is no part of what is seen.
+type MarkerSeen struct {
+	Host   string
+	Held   bool
+	Holder state.Holder
+}
+
+// Facts are none.
+func (*MarkerSeen) Facts() []Fact { return nil }
+
+// Marked is who else changes the deployment, as far as a look saw: a run that this state does not know. Nil: nobody.
+func Marked(seen Seen, h state.History) *state.HeldError {
+	for _, look := range seen {
+		for _, r := range look.Results {
+			if m, ok := r.(*MarkerSeen); ok && m.Held && !m.Holder.Ended && !h.Knows(m.Holder.Run) {
+				return &state.HeldError{Holder: m.Holder, Marker: m.Host}
+			}
+		}
+	}
+	return nil
+}
+
+// marked warns of another run.
+func marked(in Input) []Finding {
+	held := Marked(in.Seen, in.History)
+	if held == nil {
+		return nil
+	}
+	return []Finding{{Severity: Warning, Code: "run-at-work", Hosts: []string{held.Marker}, Hint: held.Hint(),
+		Text: "a run of another state is at work: " + held.Error()}}
+}
+
+// withMarker adds the question for the marker where its target is looked at anyway: it costs no request.
+func withMarker(reads []Read, m Marker) []Read {
+	if m == nil {
+		return reads
+	}
+	read := m.Read()
+	if !slices.ContainsFunc(reads, func(r Read) bool { return r.Target() == read.Target() }) {
+		return reads
+	}
+	return append(reads, read)
+}
+
+// Again looks at one target once more, and says why the plan is no longer true there, nil when it is. Reached is false when
+// it did not answer: that says nothing.
+func (p *Plan) Again(ctx context.Context, s Site, rotations []Rotation, t Target) (reached bool, err error) {
+	of := func(all []HostFacts) (h HostFacts) {
+		for _, h := range all {
+			if h.Target == t {
+				return h
+			}
+		}
+		return HostFacts{Target: t}
+	}
+	reads := slices.DeleteFunc(readsOf(rotations), func(r Read) bool { return r.Target() != t })
+	if len(reads) == 0 {
+		return true, nil
+	}
+	seen := s.Look(ctx, reads, func(Event) {})
+	then, now := of(p.Seen), of(seen.facts())
+	switch {
+	case now.Reach != Reached:
+		return false, Hinted(fmt.Errorf("%s does not answer a second look: %w", t, seen[t].Err), HintOf(seen[t].Err))
+	case slices.Equal(then.Facts, now.Facts):
+		return true, nil
+	}
+	why := append(Differences([]HostFacts{then}, []HostFacts{now}), "its facts")
+	return true, Hinted(fmt.Errorf("something has changed since the look: %s", why[0]), "run `meshrotate plan` to see what is there now, then apply")
+}

@@ -1,0 +1,108 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// both is the lock of the state and the marker on a host, as one lease.
+type both struct{ lock, marker state.Lease }
+
+func (b both) Fence() uint64 { return b.lock.Fence() }
+
+func (b both) Check(ctx context.Context) error {
+	if err := b.lock.Check(ctx); err != nil {
+		return err
+	}
+	return b.marker.Check(ctx)
+}
+
+func (b both) Doing(ctx context.Context, what string) error {
+	return errors.Join(b.lock.Doing(ctx, what), b.marker.Doing(ctx, what))
+}
+
+// Release gives back the marker first: who has the lock alone keeps nobody else away.
+func (b both) Release(ctx context.Context) error {
+	return errors.Join(b.marker.Release(ctx), b.lock.Release(ctx))
+}
+
+// holder is who runs this.
+func (s *Session) holder(run string) state.Holder {
+	user, host, _ := strings.Cut(s.By, "@")
+	return state.Holder{Run: run, By: user, Host: host, Commit: s.Document.Origin.Commit}
+}
+
+// mark makes the marker that other states see, before the first step. That a marker is ours when this run dies is in the
+// ledger before it is made: who copied the folder earlier does not know it.
+func (s *Session) mark(ctx context.Context, v *View, lock state.Lease, run string) (state.Lease, error) {
+	m := s.Site.Marker()
+	if m == nil {
+		return lock, nil
+	}
+	t := m.Read().Target()
+	intent := state.Entry{Time: s.now().UTC(), Run: run, By: s.By, Commit: s.Document.Origin.Commit, Plan: v.Plan.Digest,
+		Deployment: s.Document.Name, Fence: lock.Fence(), Step: "marker", Hosts: []string{t.Name}, Outcome: state.Started}
+	if err := s.State.Ledger.Append(ctx, intent); err != nil {
+		return nil, fmt.Errorf("the ledger does not take the start: %w", err)
+	}
+	h := s.holder(run)
+	h.Started, h.Fence, h.PID = s.now().UTC(), lock.Fence(), s.PID
+	marker, err := m.Acquire(ctx, h, v.History.Knows)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.stillTrue(ctx, v, t); err != nil {
+		return nil, errors.Join(err, marker.Release(ctx))
+	}
+	return both{lock, marker}, nil
+}
+
+// stillTrue looks at the marker's host again: between the look and the marker another run may have come and gone.
+func (s *Session) stillTrue(ctx context.Context, v *View, t reconciler.Target) error {
+	for until := s.now().Add(againMost); ; {
+		reached, err := v.Plan.Again(ctx, s.Site, s.Rotations, t)
+		if reached || s.now().After(until) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(quiet):
+		}
+	}
+}
+
+// againMost is for how long a host is waited for that went silent after the look.
+const againMost = time.Minute
+
+// others is the error about another state's run that the look saw at work, nil without any. Where nothing is to be done it
+// is in nobody's way.
+func (v *View) others() error {
+	held := v.marked
+	if held == nil || v.Plan.Empty() && len(v.Plan.Blocked()) == 0 {
+		return nil
+	}
+	return held
+}
+
+// giveBack ends the lease, and says what should not go unsaid.
+func (s *Session) giveBack(ctx context.Context, lease state.Lease, done *Applied, err error) error {
+	e := lease.Release(context.WithoutCancel(ctx))
+	// A lease that was lost is somebody else's: what the run did is the news, not this. And who had nothing to do lost nothing
+	// by it.
+	var lost *state.LostError
+	switch {
+	case e == nil || errors.As(e, &lost) && done != nil && done.Run == "":
+		return err
+	case err == nil && (done == nil || done.Outcome.Err == nil):
+		return fmt.Errorf("done, but the lock was not given back: %w", e)
+	case lost == nil && s.Tell != nil:
+		s.Tell(reconciler.Event{Kind: reconciler.Progressed, Time: s.now(), Text: "the lock was not given back: " + e.Error()})
+	}
+	return err
+}
