@@ -83,19 +83,6 @@ func (s *process) apply(between func()) (*reconciler.Plan, reconciler.Outcome) {
 	return done.Plan, done.Outcome
 }
 
-// tryApply is apply for a world in which everything may fail, the look too.
-func (s *process) tryApply(between func()) reconciler.Outcome {
-	done, err := s.Apply(s.w.t.Context(), func(ctx context.Context, v *session.View, doing func(string)) error {
-		between()
-		return session.Unblocked(ctx, v, doing)
-	})
-	if done == nil || done.Run == "" {
-		return reconciler.Outcome{Err: err}
-	}
-	s.say(done.Outcome)
-	return done.Outcome
-}
-
 // close searches what was said, too.
 func (s *process) close() {
 	s.end()

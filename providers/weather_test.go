@@ -2,11 +2,15 @@ package providers_test
 
 import (
 	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/wsman"
 	"meshrotate/state"
 )
 
@@ -95,19 +99,19 @@ func TestARunAfterADeadOne(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Time: lab.Timing{AdminStop: time.Second, PowerShell: 60 * time.Millisecond}})
-				x := &weather{}
-				slow := true // the disk of Admin's host, once: its script is between the stop and the swap when its run dies
+				var dead atomic.Bool
+				s := w.process()
+				// The disk of Admin's host is slow, once: its script is between the stop and the swap when its run dies.
 				w.lab.Admin.Points(func(p machine.Point) (a machine.Action) {
-					x.mu.Lock()
-					defer x.mu.Unlock()
-					if slow && p.Op == "file.swap" && p.When == machine.Before && !w.marks(p) {
-						slow, x.killed = false, true
+					if p.Op == "file.swap" && p.When == machine.Before && !w.marks(p) && dead.CompareAndSwap(false, true) {
 						a.Delay = 2 * time.Second
 						w.kill()
 					}
 					return a
 				})
-				w.stormy(x)
+				s.State.Ledger = mortal{w.state.Ledger, &dead}
+				s.apply(nil)
+				s.close()
 				time.Sleep(after)
 				if h, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
 					_ = w.state.Lock.Break(t.Context(), h.Fence)
@@ -119,4 +123,67 @@ func TestARunAfterADeadOne(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whatever may be down at the end of a run is named: a stop whose answer was lost, and one that a lost try did.
+func TestAStopWithoutAnAnswer(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		name, reason string
+		weather      func(h *lab.Host) func(machine.Point) machine.Action
+	}{
+		{"its host is gone for good", "it may have come that far", func(h *lab.Host) func(machine.Point) machine.Action {
+			return func(p machine.Point) (a machine.Action) {
+				if p.Op == "service.stop" && p.When == machine.After {
+					h.Unplug(true)
+					a.End = machine.EndCrash
+				}
+				return a
+			}
+		}},
+		{"the next try finds it stopped", "and then something else fails", func(*lab.Host) func(machine.Point) machine.Action {
+			return machine.Faults(machine.Fault{Op: "service.stop", When: machine.After, Times: 1, Action: machine.Action{End: machine.EndCrash}},
+				machine.Fault{Op: "file.swap", When: machine.Before, Action: machine.Action{Fail: machine.ErrDiskFull}})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			t.Log(c.reason)
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2)
+				h := w.relay(1)
+				h.Points(c.weather(h))
+				if _, o := w.run(); len(o.Down) != 1 || o.Down[0].Target.Name != h.Name || o.Down[0].Since.IsZero() {
+					t.Errorf("%s is %s: %v", h.Name, h.Machine.Service(lab.RelayService).State, o)
+				}
+				h.Points(nil)
+				h.Unplug(false)
+				w.converged()
+			})
+		})
+	}
+}
+
+// A lock is lost for all targets at once, and that is said once.
+func TestALockIsLostOnce(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 5)
+		var once sync.Once
+		w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
+			if e.Action == "GET /health/ready" { // then comes every relay
+				once.Do(func() {
+					if h, held, err := w.state.Lock.Current(t.Context()); err != nil || !held || w.state.Lock.Break(t.Context(), h.Fence) != nil {
+						t.Error("nobody holds the lock")
+					}
+				})
+			}
+			return f
+		})
+		_, o := w.run()
+		says(t, o.Err, "the lock")
+		if n := strings.Count(o.Err.Error(), "was lost"); n != 1 || !o.Halted {
+			t.Errorf("%d times: %v", n, o)
+		}
+		w.converged()
+	})
 }

@@ -163,13 +163,15 @@ func (w *world) kept(name, version string) string {
 	return v
 }
 
-func (w *world) unseal(ref secret.Ref) string {
+func (w *world) unseal(ref secret.Ref) string { return w.unsealIn(w.state.Values, ref) }
+
+func (w *world) unsealIn(kept state.Blobs, ref secret.Ref) string {
 	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
 	if err != nil {
 		w.t.Error(err)
 		return ""
 	}
-	v, err := values.NewKeep(w.state.Values, seal).Get(context.Background(), ref)
+	v, err := values.NewKeep(kept, seal).Get(context.Background(), ref)
 	if err != nil {
 		return ""
 	}
@@ -193,15 +195,20 @@ func (w *world) open(ctx context.Context) (reconciler.Site, func(), error) {
 		w.mu.Lock()
 		w.client = c
 		w.mu.Unlock()
-		api := c.API()
-		o.API = &api
-		o.Dial = func(ctx context.Context, host string) (live.Shell, error) { return c.Dial(ctx, host) }
+		by(c, &o)
 	}
 	s, err := connect.Open(ctx, providers.Kinds(), w.doc, o)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s, func() { s.Close(ctx) }, nil
+}
+
+// by makes the connections those of a process without a wire.
+func by(c *lab.Client, o *connect.Options) {
+	api := c.API()
+	o.API = &api
+	o.Dial = func(ctx context.Context, host string) (live.Shell, error) { return c.Dial(ctx, host) }
 }
 
 // kill ends the present process's connections, as the end of the process does.

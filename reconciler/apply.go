@@ -46,6 +46,8 @@ type Outcome struct {
 	Left []LeftBehind
 	// Down is what this run stopped and nobody started again.
 	Down []Down
+	// Remarks are what happened beside, and a person should know.
+	Remarks []Remark
 	// Halted says that the run stopped where it was: what is live must be looked at again.
 	Halted bool
 	Err    error
@@ -97,14 +99,23 @@ type Down struct {
 	What   string    `json:"what"`
 	Target Target    `json:"target"`
 	Since  time.Time `json:"since"`
+	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Remark is what happened on a target beside what was to be done.
+type Remark struct {
+	Target Target
+	Text   string
 }
 
 // progress is what the engine knows while it runs. The engine's goroutine alone changes it.
 type progress struct {
-	run   Run
-	left  map[Target]LeftBehind
-	order []Target
-	clock clock
+	run     Run
+	left    map[Target]LeftBehind
+	order   []Target
+	remarks []Remark
+	clock   clock
 
 	// Of the present round.
 	round   int
@@ -141,7 +152,7 @@ func (r Run) Apply(ctx context.Context) Outcome {
 		p.run.Tell = func(Event) {}
 	}
 	if err := p.announce(ctx); err != nil {
-		return Outcome{Err: err}
+		return Outcome{Err: err, Down: p.clock.stillDown()}
 	}
 	for i := range r.Plan.Rounds {
 		p.passRound(ctx, i)
@@ -259,11 +270,14 @@ func (p *progress) begin(ctx context.Context, phase Phase, steps []Step, must bo
 	_ = p.run.Lease.Doing(ctx, fmt.Sprintf("%s, %d to do", phase, len(steps))) // for readers only
 	targets := map[Target]bool{}
 	for _, s := range steps {
-		p.books.note(s, state.Started, "", foreseen(s))
+		p.books.note(s, state.Started, "", "", foreseen(s))
 		targets[s.Op.Target()] = true
 	}
 	p.run.Tell(Event{Kind: PhaseBegan, Phase: phase.String(), Total: len(targets), Time: p.run.Now()})
 	err := p.write(ctx)
+	if err == nil && phase == Switch {
+		err = p.run.Ledger.Reserve(ctx, p.room())
+	}
 	if err != nil && must {
 		p.cause = fmt.Errorf("before %s: the ledger does not take the start: %w", phase, err)
 		return false
@@ -279,7 +293,7 @@ func foreseen(s Step) []state.Fact {
 }
 
 func (p *progress) outcome() Outcome {
-	o := Outcome{Halted: p.halted, Err: p.cause, Down: p.clock.stillDown()}
+	o := Outcome{Halted: p.halted, Err: p.cause, Down: p.clock.stillDown(), Remarks: p.remarks}
 	changed := false
 	for _, c := range p.rotating() {
 		e := Ended{Change: c, Ending: p.ending[c.Secret.Name], Evidence: p.evidence[c.Secret.Name], Outages: p.clock.outages(c)}

@@ -210,7 +210,7 @@ func (p *progress) passBack(ctx context.Context, phase Phase, taken []Step) {
 		return
 	}
 	for _, s := range steps {
-		p.books.note(s, state.Started, "", nil)
+		p.books.note(s, state.Started, "", "", nil)
 	}
 	_ = p.write(ctx)
 	p.work(ctx, phase, steps, backward)

@@ -93,7 +93,34 @@
 // forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
 // own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for.
 //
-// What this run stopped and nobody started again is in Outcome.Down.
+// What this run stopped and nobody started again is in Outcome.Down. An outage is counted by intervals (outages.go): from the
+// stop, or from the time that the ledger knows of an earlier run's stop, to the moment at which something was seen to work.
+//
+// # What each class of trouble does to a run
+//
+// The site asks again before it reports: for 5 s in a look, in a step for a minute after the first failure, and an effect is
+// sent again only because every op looks before it acts. A step that says Once is not sent again. What then comes back:
+//
+//	class           example                   reported as             what the run does
+//	not reached     no route, refused,        Failed, Unreachable;    before the first swapped file: all goes back. Later:
+//	                a host that restarts      in Verify Unknown       tolerated or Alone: left behind; else all goes back.
+//	                                                                  It is never evidence: nothing is refuted by it
+//	no answer       cut, hung, timed out      Unknown                 a stop among the steps: may be down. From the first
+//	                after it was sent                                 swapped file on the run halts; the next one looks
+//	refused         401, no ticket, 5, 1069,  Failed                  as the step says: Alone is left behind, else all goes
+//	                a guard's objection                               back, or on where there is no way back
+//	wrong answer    502, a fault, half an     asked again like no     as no answer, when it does not pass
+//	                answer, other bytes       answer
+//	our own limit   Step.Limit, a service's   what the op says:       as refused; a service that is on its way is named with
+//	                timeout, an interrupt     "still stopPending"     its state. An interrupt waits for the switch's end
+//	our own books   ledger, lease, disk,      -                       before the first stop: all goes back, and room for
+//	                clock                                             what is still to be written is kept by then. After it:
+//	                                                                  services come up first. A lost lease stops everything
+//	                                                                  before its next effect, on every target
+//
+// On the way back the same holds, but for this: who is down comes up whatever else failed, and nobody is touched before the one
+// that it waits for is back. At the end of every run Outcome.Down is what is down, since when, and whether that is sure;
+// Outcome.Remarks is what somebody else did meanwhile.
 //
 // # Secrets to come, as steps of this core
 //

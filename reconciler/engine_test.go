@@ -3,6 +3,7 @@ package reconciler_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -228,6 +229,39 @@ func TestALedgerThatRefuses(t *testing.T) {
 		if slices.Contains(ended(o), "a proven") != slices.Contains(b.words(), "proven a") {
 			t.Errorf("append %d refused: %q, the ledger says %q", n, ended(o), b.words())
 		}
+	}
+}
+
+// Somebody else's work is told with the outcome and kept in the ledger, hosts with the same news in one line.
+func TestRemarks(t *testing.T) {
+	b := newBench(t, rotation{name: "a", steps: []reconciler.Step{step(reconciler.Switch, "r1", "start r"), step(reconciler.Switch, "r2", "start r"),
+		step(reconciler.Switch, "r3", "start r"), step(reconciler.Verify, "", "prove a")}})
+	for _, host := range []string{"r1", "r2"} {
+		b.answer[host+": start r"] = reconciler.Report{Outcome: state.Done, Evidence: "process " + host, Note: "somebody started it on " + host}
+	}
+	o := b.run(t.Context())
+	if o.Err != nil || len(o.Remarks) != 2 || o.Remarks[0].Target != onHost("r1") || o.Remarks[0].Text != "somebody started it on r1" {
+		t.Errorf("%v: %v", o, o.Remarks)
+	}
+	var told []string
+	for _, e := range b.entries {
+		if e.Step == "switch/start r" && e.Outcome == state.Done {
+			told = append(told, fmt.Sprint(e.Hosts, " ", e.Detail))
+		}
+	}
+	slices.Sort(told)
+	if !slices.Equal(told, []string{"[r1 r2] somebody started it on the host", "[r3] seen: start r"}) {
+		t.Errorf("%q", told)
+	}
+}
+
+// What the switch has to write must have its room before the first stop.
+func TestALedgerWithoutRoom(t *testing.T) {
+	b := newBench(t, usual("a"))
+	b.cramped = true
+	o := b.run(t.Context())
+	if b.has("stop relay") || !b.has("back discard a") || !slices.Equal(ended(o), []string{"a back"}) || o.Err == nil {
+		t.Errorf("%+v; %q", o, b.did)
 	}
 }
 

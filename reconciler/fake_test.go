@@ -162,6 +162,7 @@ type bench struct {
 	batches         map[string]int // by host
 	deaf            bool           // the ledger is expected to miss starts
 	lost            bool
+	cramped         bool // the ledger has no room for more
 	onAppend        func()
 	onDo            func(reconciler.Step)
 }
@@ -238,6 +239,15 @@ func (b *bench) Append(_ context.Context, entries ...state.Entry) error {
 	b.entries = append(b.entries, entries...)
 	if b.onAppend != nil {
 		b.onAppend()
+	}
+	return nil
+}
+
+func (b *bench) Reserve(context.Context, int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cramped {
+		return errors.New("the disk is full")
 	}
 	return nil
 }

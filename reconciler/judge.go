@@ -17,6 +17,9 @@ func (p *progress) judge(phase Phase, b block, reports []Report, toward directio
 			r = reports[j]
 		}
 		p.clock.note(b.target, r)
+		if r.Note != "" {
+			p.remarks = append(p.remarks, Remark{b.target, r.Note})
+		}
 		if r.Outcome == state.Done {
 			p.shown(s, r)
 			continue

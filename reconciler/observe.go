@@ -70,6 +70,8 @@ type Report struct {
 	Err         error
 	// Evidence is what was seen, in words: "running since 02:11:07, process 4711".
 	Evidence string
+	// Note is what happened beside, and a person should know: somebody else was at work. It is told with the outcome.
+	Note string
 	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
 	// clock.
 	Down, Started, Up map[string]time.Time

@@ -10,9 +10,13 @@ import (
 
 // clock knows when what went down and came up.
 type clock struct {
-	spans map[string][]span // by name, in order
-	now   map[string]Down   // what is stopped at present
+	spans map[string][]span   // by name, in order
+	now   map[string]Down     // what is stopped at present
+	with  map[string][]string // by name: who is cut off while it is down, and until it works itself
 }
+
+// cutOff is the name under which it is kept that something cannot work, whether it runs or not.
+func cutOff(name string) string { return "cut off " + name }
 
 // span is one outage of one thing. It is over when something showed that it is up; that it was started is less.
 type span struct{ down, started, up time.Time }
@@ -25,8 +29,19 @@ func (s span) end() time.Time {
 }
 
 func newClock(changes []Change) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}}
 	for _, change := range changes {
+		for _, o := range change.Outages {
+			if o.With == "" || change.Status != Rotate {
+				continue
+			}
+			c.with[o.With] = append(c.with[o.With], o.Members...)
+			for _, name := range o.Members {
+				if !o.Since.IsZero() {
+					c.spans[cutOff(name)] = []span{{down: o.Since}}
+				}
+			}
+		}
 		for _, d := range change.Down {
 			if _, known := c.now[d.What]; !known && change.Status == Rotate {
 				c.spans[d.What], c.now[d.What] = []span{{down: d.Since}}, d
@@ -39,20 +54,16 @@ func newClock(changes []Change) clock {
 // note takes what a step saw on its target.
 func (c *clock) note(t Target, r Report) {
 	for name, at := range r.Down {
-		all := c.spans[name]
-		switch n := len(all); {
-		case n == 0 || !all[n-1].up.IsZero():
-			c.spans[name] = append(all, span{down: at})
-		default: // it was started and ended again, and never seen to work: that is one outage
-			all[n-1].started = time.Time{}
-			if at.Before(all[n-1].down) {
-				all[n-1].down = at
-			}
-			at = all[n-1].down
+		for _, other := range c.with[name] {
+			c.open(cutOff(other), at)
 		}
-		if _, ok := c.now[name]; !ok {
-			c.now[name] = Down{What: name, Target: t, Since: at}
+		at = c.open(name, at)
+		d, ok := c.now[name]
+		if !ok {
+			d = Down{What: name, Target: t, Since: at, Unsure: true}
 		}
+		d.Unsure = d.Unsure && r.Outcome == state.Unknown
+		c.now[name] = d
 	}
 	last := func(name string, set func(*span)) {
 		delete(c.now, name)
@@ -64,12 +75,30 @@ func (c *clock) note(t Target, r Report) {
 		last(name, func(s *span) { s.started = at })
 	}
 	for name, at := range r.Up {
-		last(name, func(s *span) {
-			if at.After(s.up) && !at.Before(s.down) {
-				s.up = at
-			}
-		})
+		for _, name := range []string{name, cutOff(name)} {
+			last(name, func(s *span) {
+				if at.After(s.up) && !at.Before(s.down) {
+					s.up = at
+				}
+			})
+		}
 	}
+}
+
+// open begins an outage, or goes on with the one that is not over, and says when it began: what was started and ended again,
+// and never seen to work, was down all the time.
+func (c *clock) open(name string, at time.Time) time.Time {
+	all := c.spans[name]
+	n := len(all)
+	if n == 0 || !all[n-1].up.IsZero() {
+		c.spans[name] = append(all, span{down: at})
+		return at
+	}
+	all[n-1].started = time.Time{}
+	if at.Before(all[n-1].down) {
+		all[n-1].down = at
+	}
+	return all[n-1].down
 }
 
 // downAt says that something on the target is down.
@@ -121,12 +150,19 @@ func (c *clock) measure(names []string) (seconds float64, since time.Time, any b
 func (c *clock) outages(change Change) []state.Outage {
 	var all []state.Outage
 	for _, predicted := range change.Outages {
-		seconds, since, any := c.measure(predicted.Members)
+		names := predicted.Members
+		if predicted.With != "" {
+			names = slices.Clone(names)
+			for i, n := range names {
+				names[i] = cutOff(n)
+			}
+		}
+		seconds, since, any := c.measure(names)
 		if !any {
 			continue
 		}
 		all = append(all, state.Outage{What: predicted.What, Predicted: predicted.Predicted, Measured: seconds, Since: since})
-		if len(predicted.Members) < 2 {
+		if len(predicted.Members) < 2 || predicted.With != "" {
 			continue
 		}
 		for _, name := range predicted.Members {
@@ -136,4 +172,27 @@ func (c *clock) outages(change Change) []state.Outage {
 		}
 	}
 	return all
+}
+
+// stillDown tells of what an earlier run stopped. What is called by its host is one finding.
+func stillDown(all []Down) (findings []Finding) {
+	var hosts []string
+	var first time.Time
+	moment := func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+	for _, d := range all {
+		if d.What != d.Target.Name {
+			findings = append(findings, Finding{Severity: Warning, Code: "still-down", Hosts: []string{d.Target.Name}, Hint: "apply starts it",
+				Text: d.What + " is down since " + moment(d.Since) + ": an earlier run stopped it"})
+			continue
+		}
+		if first.IsZero() || d.Since.Before(first) {
+			first = d.Since
+		}
+		hosts = append(hosts, d.What)
+	}
+	if len(hosts) > 0 {
+		findings = append(findings, Finding{Severity: Warning, Code: "still-down", Hosts: hosts, Hint: "apply starts it",
+			Text: "down since " + moment(first) + ", or later: an earlier run stopped it"})
+	}
+	return findings
 }

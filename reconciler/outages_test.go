@@ -1,6 +1,8 @@
 package reconciler_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,5 +63,69 @@ func TestOutagesByIntervals(t *testing.T) {
 	b.answer["start relay-000"] = up(4)
 	if got := measured(b.run(t.Context()))["relays"]; got.Measured != 304 || !got.Since.IsZero() {
 		t.Errorf("down since an earlier run: %+v", got)
+	}
+}
+
+// A relay that runs cannot work while Admin is down, and while it has another key than Admin: from Admin's stop to the moment at
+// which the relay is seen to work.
+func TestWhoIsCutOff(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(1000+s), 0) }
+	r := usual("a")
+	since := time.Time{}
+	r.with = func(c *reconciler.Change) {
+		c.Outages = []state.Outage{{What: "relays cut off", Predicted: 9, Members: []string{"r1", "r2"}, With: "Admin", Since: since},
+			{What: "relays", Predicted: 5, Members: []string{"r1", "r2"}}}
+	}
+	b := newBench(t, r)
+	report := func(down, up map[string]time.Time) reconciler.Report {
+		return reconciler.Report{Outcome: state.Done, Evidence: "seen", Down: down, Started: up}
+	}
+	b.answer["stop relay"] = report(map[string]time.Time{"r1": at(0)}, nil)
+	b.answer["stop admin"] = report(map[string]time.Time{"Admin": at(2)}, nil)
+	b.answer["start admin"] = report(nil, map[string]time.Time{"Admin": at(4)})
+	b.answer["start relay"] = report(nil, map[string]time.Time{"r1": at(6)})
+	b.answer["prove a"] = reconciler.Report{Outcome: state.Done, Evidence: "seen", Up: map[string]time.Time{"r1": at(7), "r2": at(9)}}
+	measured := func() map[string]state.Outage {
+		all := map[string]state.Outage{}
+		for _, x := range b.run(t.Context()).Secrets[0].Outages {
+			all[x.What] = x
+		}
+		return all
+	}
+	got := measured()
+	if o := got["relays cut off"]; o.Measured != 7 || !o.Since.IsZero() || o.Predicted != 9 || len(got) != 3 || got["r1"].Measured != 7 {
+		t.Errorf("from Admin's stop to the last relay: %+v", got)
+	}
+
+	delete(b.answer, "prove a")
+	b = newBench(t, r)
+	b.answer["stop admin"] = report(map[string]time.Time{"Admin": at(2)}, nil)
+	if o := measured()["relays cut off"]; !o.Since.Equal(at(2)) {
+		t.Errorf("nobody saw them work: %+v", o)
+	}
+
+	since = at(-100)
+	b = newBench(t, r)
+	b.answer["prove a"] = reconciler.Report{Outcome: state.Done, Evidence: "seen", Up: map[string]time.Time{"r1": at(7), "r2": at(9)}}
+	if o := measured()["relays cut off"]; o.Measured != 109 {
+		t.Errorf("since an earlier run: %+v", o)
+	}
+}
+
+// What an earlier run stopped is told by every plan, in one finding for a fleet.
+func TestStillDownIsAFinding(t *testing.T) {
+	r := usual("a")
+	r.with = func(c *reconciler.Change) {
+		c.Down = []reconciler.Down{{What: "Admin", Target: onHost("admin"), Since: time.Unix(900, 0)},
+			{What: "r2", Target: onHost("r2"), Since: time.Unix(960, 0)}, {What: "r1", Target: onHost("r1"), Since: time.Unix(930, 0)}}
+	}
+	var got []string
+	for _, f := range newBench(t, r).plan.Changes[0].Findings {
+		got = append(got, fmt.Sprint(f.Severity, " ", f.Code, " ", f.Hosts, " ", f.Text))
+	}
+	want := []string{"warning still-down [admin] Admin is down since 1970-01-01 00:15:00 UTC: an earlier run stopped it",
+		"warning still-down [r2 r1] down since 1970-01-01 00:15:30 UTC, or later: an earlier run stopped it"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

@@ -57,7 +57,9 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	}
 	p.Spec = sum(spec)
 	for _, r := range rotations {
-		p.Changes = append(p.Changes, r.Plan(in))
+		c := r.Plan(in)
+		c.Findings = append(c.Findings, stillDown(c.Down)...)
+		p.Changes = append(p.Changes, c)
 	}
 	if p.Rounds, err = merge(p.Changes); err != nil {
 		return nil, err

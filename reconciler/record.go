@@ -34,8 +34,9 @@ type noted struct {
 	facts  []state.Fact
 }
 
-// note adds what became of a step on its target.
-func (b *books) note(s Step, o state.Outcome, detail string, facts []state.Fact) {
+// note adds what became of a step on its target. Several hosts are one line while their news is the same: a process number
+// for each of ten thousand is none.
+func (b *books) note(s Step, o state.Outcome, detail, news string, facts []state.Fact) {
 	if b.pending == nil {
 		b.pending = map[line]*noted{}
 	}
@@ -43,10 +44,7 @@ func (b *books) note(s Step, o state.Outcome, detail string, facts []state.Fact)
 	for _, ref := range s.Secrets {
 		l := line{secret: ref, step: s.Name(), outcome: o, detail: detail}
 		if t.Kind == HostTarget {
-			l.detail = strings.ReplaceAll(detail, t.Name, "the host")
-			if o == state.Done {
-				l.detail = "" // a process number for each of ten thousand is no news
-			}
+			l.detail = strings.ReplaceAll(news, t.Name, "the host")
 		}
 		n := b.pending[l]
 		if n == nil {
@@ -78,11 +76,14 @@ func (p *progress) noteReports(b block, reports []Report) {
 			continue // not tried
 		}
 		r := reports[j]
-		detail := r.Evidence
-		if r.Err != nil {
-			detail = r.Err.Error()
+		detail, news := r.Evidence, r.Note
+		switch {
+		case r.Err != nil:
+			detail, news = r.Err.Error(), r.Err.Error()
+		case r.Note != "":
+			detail = r.Note
 		}
-		p.books.note(s, r.Outcome, detail, r.Facts)
+		p.books.note(s, r.Outcome, detail, news, r.Facts)
 	}
 }
 
@@ -107,6 +108,29 @@ func (p *progress) write(ctx context.Context, more ...state.Entry) error {
 	}
 	p.books.order, p.books.pending = nil, nil
 	return nil
+}
+
+// The bytes of an entry of a step, of an ending without its outages, and of one outage; long ones, as JSON.
+const (
+	entryBytes  = 250
+	endingBytes = 1500
+	outageBytes = 200
+)
+
+// room is how much this round still has to write at most, in bytes: what the switch did, the proofs, and the way back.
+func (p *progress) room() int {
+	type line struct{ secret, step string }
+	lines, hosts, size := map[line]bool{}, map[string]bool{}, 0
+	for _, s := range p.all {
+		name := s.Op.Target().Name
+		for _, r := range s.Secrets {
+			lines[line{r.Name, s.Name()}] = true
+			size += 4 * len(name) // as host
+			hosts[name] = true
+		}
+	}
+	size += 3 * entryBytes * len(lines) // its end, if not its start too; and both on the way back
+	return size + len(p.rotating())*(2*endingBytes+len(hosts)*outageBytes)
 }
 
 // entry is a line of the ledger about a rotation as a whole.

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -148,7 +149,10 @@ func (w *worker) release(i int) {
 func (w *worker) hear(ctx context.Context, a answer) {
 	b := w.blocks[a.block]
 	if a.lease != nil {
-		w.halt(fmt.Errorf("before %s on %s: %w", w.phase, b.target, a.lease))
+		if lost := new(state.LostError); !errors.As(w.cause, &lost) { // it is lost for all targets, and said once
+			w.halt(fmt.Errorf("before %s: %w", w.phase, a.lease))
+		}
+		w.halted = true
 		return
 	}
 	w.noteRan(b, a.reports)

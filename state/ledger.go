@@ -89,6 +89,8 @@ type Outage struct {
 	Since time.Time `json:"since,omitzero"`
 	// Members are what it is the outage of, while it is a prediction: a fleet's hosts. Not recorded.
 	Members []string `json:"-"`
+	// With is what they are cut off by, while it is a prediction: from its stop on they cannot work, whether they run or not.
+	With string `json:"-"`
 }
 
 // State is everything that is remembered about a deployment, opened as one thing. A backend provides all of it.
@@ -131,6 +133,10 @@ type Ledger interface {
 	// Append makes the entries durable, in order, all before it returns nil. An error means that they may or may not
 	// be there; the caller must not go on to the effect that they announce.
 	Append(ctx context.Context, entries ...Entry) error
+	// Reserve keeps room for so many bytes of entries, as JSON, until the lease is given back: what is appended under that
+	// lease then fits, whatever fills the disk meanwhile. It fails when there is no room. Another call replaces what the one
+	// before it kept.
+	Reserve(ctx context.Context, bytes int) error
 	// Entries returns everything, oldest first. A torn last line, left by a crash, is no entry and no error. An entry that was
 	// lost, edited or added by somebody else is an error that names it. Entries may share slices: do not change them.
 	Entries(ctx context.Context) ([]Entry, error)

@@ -15,7 +15,7 @@ func (e Entry) Recorded() Entry {
 	}
 	e.Facts, e.Left, e.Outages = clone(e.Facts), clone(e.Left), clone(e.Outages)
 	for i := range e.Outages {
-		e.Outages[i].Members = nil
+		e.Outages[i].Members, e.Outages[i].With = nil, ""
 		e.Outages[i].Since = e.Outages[i].Since.UTC().Round(0)
 	}
 	return e

@@ -49,6 +49,7 @@ func (c *Client) read(ctx context.Context, path, permission string, check func(h
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = c.retry.First, c.retry.Most
+	pause.RandomizationFactor = 0 // it keeps many clients apart, and there is one
 	a, err := backoff.Retry(ctx, attempt, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(max(c.retry.For, 0)))
 	if err != nil && ctx.Err() != nil {
 		err = ended(ctx, last)

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"meshrotate/providers/adminapi"
@@ -240,7 +239,7 @@ func (c *connector) readFile(path string) ([]byte, error) {
 	if c.sources.ReadFile != nil {
 		return c.sources.ReadFile(path)
 	}
-	return os.ReadFile(path)
+	return values.ReadFile(path)
 }
 
 // shell makes a WinRM session what winhost starts its script in.

@@ -20,13 +20,13 @@ func (l *Lab) WireAPI(faults func(wsman.Event) wsman.Fault) {
 	l.apiFaults = faults
 }
 
-func (l *Lab) apiEvent(a wsman.Action) wsman.Fault {
+func (l *Lab) apiEvent(client string, a wsman.Action) wsman.Fault {
 	l.mu.Lock()
 	if l.apiCounts == nil {
 		l.apiCounts = map[wsman.Action]int{}
 	}
 	l.apiCounts[a]++
-	e, faults := wsman.Event{Action: a, N: l.apiCounts[a]}, l.apiFaults
+	e, faults := wsman.Event{Client: client, Action: a, N: l.apiCounts[a]}, l.apiFaults
 	l.mu.Unlock()
 	if faults == nil {
 		return wsman.Fault{}
@@ -51,7 +51,7 @@ func stall(ctx context.Context, f wsman.Fault) bool {
 // striking puts the faults around every request.
 func (l *Lab) striking(inner http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := l.apiEvent(wsman.Action(r.Method + " " + r.URL.Path))
+		f := l.apiEvent(clientName(r.Context()), wsman.Action(r.Method+" "+r.URL.Path))
 		if !stall(r.Context(), f) {
 			panic(http.ErrAbortHandler)
 		}
@@ -102,17 +102,24 @@ func (k *kept) half(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-type lifeKey struct{}
+type clientKey struct{}
 
-// connContext gives a connection its login, and the life of its client where that is known.
+// connContext gives a connection its login, and its client where that is known.
 func connContext(ctx context.Context, c net.Conn) context.Context {
 	if m, ok := c.(*memoryConn); ok {
-		ctx = context.WithValue(ctx, lifeKey{}, m.life)
+		ctx = context.WithValue(ctx, clientKey{}, m.client)
 	}
 	return webauth.ConnContext(ctx, c)
 }
 
 func killed(ctx context.Context) bool {
-	life, ok := ctx.Value(lifeKey{}).(context.Context)
-	return ok && life.Err() != nil
+	c, ok := ctx.Value(clientKey{}).(*Client)
+	return ok && c.life.Err() != nil
+}
+
+func clientName(ctx context.Context) string {
+	if c, ok := ctx.Value(clientKey{}).(*Client); ok {
+		return c.Name
+	}
+	return ""
 }

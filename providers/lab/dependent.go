@@ -75,11 +75,8 @@ func (l *Lab) restart(h *Host) error {
 
 // settle waits until a service is in a state.
 func (h *Host) settle(service string, state winhost.ServiceState) error {
-	for range 200 {
-		if h.Machine.Service(service).State == state {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
+	if h.Machine.Await(service, state, 2*time.Minute) {
+		return nil
 	}
 	return fmt.Errorf("%s does not become %s", service, state)
 }

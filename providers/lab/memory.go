@@ -22,14 +22,20 @@ const memoryAddress = "127.0.0.1:1"
 // Client is one process that talks to a lab without a wire. What it asks for passes the hooks of Host.Wire and
 // Lab.WireAPI, as over a wire.
 type Client struct {
+	// Name is told with every event of its requests, so that two processes can be told apart. Set it before the first.
+	Name string
+
 	lab  *Lab
 	life context.Context
 	end  context.CancelFunc
+
+	mu     sync.Mutex
+	dialed map[string]int // by host
 }
 
 // Client makes a process. It needs no end but Kill's.
 func (l *Lab) Client() *Client {
-	c := &Client{lab: l}
+	c := &Client{lab: l, dialed: map[string]int{}}
 	c.life, c.end = context.WithCancel(context.Background())
 	return c
 }
@@ -52,7 +58,12 @@ func (c *Client) Dial(ctx context.Context, host string) (Shell, error) {
 	if h == nil {
 		return nil, direct.Unreachable(host, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true})
 	}
-	s, err := direct.Open(ctx, h.Name, h.server.Direct(c.life, Domain+`\`+User))
+	end := h.server.Direct(c.life, Domain+`\`+User)
+	c.mu.Lock()
+	c.dialed[h.Name]++
+	end.Name, end.Number = c.Name, c.dialed[h.Name]
+	c.mu.Unlock()
+	s, err := direct.Open(ctx, h.Name, end)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +81,7 @@ func (c *Client) DialAPI(ctx context.Context, network, address string) (net.Conn
 	if c.life.Err() != nil {
 		return nil, refused
 	}
-	f := c.lab.apiEvent(wsman.Connect)
+	f := c.lab.apiEvent(c.Name, wsman.Connect)
 	if !stall(ctx, f) {
 		return nil, ctx.Err()
 	}
@@ -79,7 +90,7 @@ func (c *Client) DialAPI(ctx context.Context, network, address string) (net.Conn
 		return nil, refused
 	}
 	ours, theirs := net.Pipe()
-	server := &memoryConn{Conn: theirs, life: c.life, reset: new(atomic.Bool)}
+	server := &memoryConn{Conn: theirs, client: c, life: c.life, reset: new(atomic.Bool)}
 	select {
 	case ln.accept <- server:
 	case <-ln.closed:
@@ -94,9 +105,10 @@ func (c *Client) DialAPI(ctx context.Context, network, address string) (net.Conn
 // memoryConn is an end of a connection. A pipe knows nothing of resets: a closed one is an end, or an end in ours.
 type memoryConn struct {
 	net.Conn
-	life  context.Context // the client's
-	reset *atomic.Bool
-	stop  func() bool // nil on the server's side
+	client *Client         // nil on its own side
+	life   context.Context // the client's
+	reset  *atomic.Bool
+	stop   func() bool // nil on the server's side
 }
 
 func (c *memoryConn) Read(b []byte) (int, error) {

@@ -75,7 +75,7 @@ func TestFaultsInMemory(t *testing.T) {
 		{"a bad signature", wsman.Receive, wsman.Fault{Kind: wsman.BadSignature}, winrm.Protocol, true, true, false},
 		{"another message's answer", wsman.Receive, wsman.Fault{Kind: wsman.WrongRelatesTo}, winrm.Protocol, true, true, false},
 		{"only an end can lack its exit code", wsman.Receive, wsman.Fault{Kind: wsman.DoneWithoutExitCode}, 0, false, true, true},
-		{"slow is no error", wsman.Send, wsman.Fault{Delay: 30 * time.Second}, 0, false, true, true},
+		{"slow is no error", wsman.Send, wsman.Fault{Delay: 20 * time.Second}, 0, false, true, true},
 		{"deleting is tried again", wsman.Delete, wsman.Fault{Kind: wsman.CutBefore}, 0, false, true, true},
 	} {
 		t.Run(c.reason, func(t *testing.T) {

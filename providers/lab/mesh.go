@@ -104,6 +104,14 @@ func (l *Lab) Connected() int {
 	return n
 }
 
+// IsConnected says whether a relay really is connected now.
+func (l *Lab) IsConnected(h *Host) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.connected(h, time.Now())
+	return ok
+}
+
 // Accepts says whether Admin would let a relay with this key in.
 func (l *Lab) Accepts(key string) bool {
 	l.mu.Lock()

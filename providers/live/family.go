@@ -35,6 +35,8 @@ type deed struct {
 	results []winhost.Result
 	// began and ended are ours, around the whole batch.
 	began, ended time.Time
+	// again: an earlier try may have done it, and what is unchanged now may have been changed by that.
+	again bool
 }
 
 // looking makes a readWith of functions that know the read's type.
@@ -89,9 +91,9 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 	}
 	began := h.site.config.Now()
 	var results []winhost.Result
+	var ran error // of a try that may have had an effect
 	if len(ops) > 0 {
-		var ran error // of a try that may have had an effect
-		err = insist(ctx, stepPatience+triesAt(steps), h.site.config.Now, func() (err error) {
+		err = insist(ctx, stepPatience, h.site.config.Now, func() (err error) {
 			try, cancel := context.WithTimeout(ctx, triesAt(steps))
 			defer cancel()
 			results, err = h.ask(try, ops, false)
@@ -115,13 +117,16 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		if steps[0].Phase == reconciler.Verify && passes(err) {
 			r.Outcome = state.Unknown // who was not reached has refuted nothing
 		}
+		if r.Outcome == state.Unknown {
+			r.Down = stopsOf(steps, began) // it may have come that far
+		}
 		return []reconciler.Report{r}
 	}
 	ended := h.site.config.Now()
 	var reports []reconciler.Report
 	for i, s := range steps {
 		n := counts[i]
-		report := h.report(ctx, s, ops[:n], deed{results[:n], began, ended})
+		report := h.report(ctx, s, ops[:n], deed{results[:n], began, ended, ran != nil})
 		ops, results = ops[n:], results[n:]
 		reports = append(reports, report)
 		if report.Outcome != state.Done {
@@ -182,7 +187,7 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			if r.Code == winhost.Skipped {
 				outcome = "" // the op before it failed, and was reported
 			}
-			return reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(err)), Down: stops(s.Op, d.began)}
+			return reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.began)}
 		}
 	}
 	return h.site.families.ops[s.Op.Kind()].report(ctx, h, s.Op, d)

@@ -20,7 +20,9 @@ type host struct {
 	session *winhost.Session
 	files   map[string]*file
 	running map[string]time.Time // by service: when this run had started it, by our clock
+	stopped map[string]bool      // by service: this run has stopped it, and not started it since
 	took    map[string][]string  // by service: what its stop took down that nobody had planned for
+	queued  bool                 // the present look had nothing to connect: its turn is one to run
 }
 
 // file is what the run knows about one file.
@@ -43,6 +45,17 @@ func (h *host) connect(ctx context.Context) error {
 		h.shell = shell
 	}
 	return err
+}
+
+// queue waits for the host's turn to be looked at: to run, when its process is there, or else to connect.
+func (h *host) queue(ctx context.Context) error {
+	h.mu.Lock()
+	h.queued = h.session != nil
+	h.mu.Unlock()
+	if h.queued {
+		return h.site.running.enter(ctx)
+	}
+	return h.site.connecting.enter(ctx)
 }
 
 // start runs PowerShell in the shell, once.

@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -124,7 +125,7 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 	if err != nil {
 		return failAll(order, err)
 	}
-	// The values first: a live value is compared with them.
+	// The values first: a live value is compared with them. The hosts last: they take turns.
 	slices.SortStableFunc(order, func(a, b reconciler.Target) int { return first(b) - first(a) })
 	looks := make([]reconciler.Look, len(order))
 	var wg sync.WaitGroup
@@ -141,7 +142,13 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 			run()
 			continue
 		}
-		wg.Go(run) // hosts take turns at the gates
+		if t.Kind == reconciler.HostTarget { // hosts take turns at the gates, in the order of the reads
+			if err := s.host(t.Name).queue(ctx); err != nil {
+				looks[i] = reconciler.Look{Reach: reach(err), Err: err}
+				continue
+			}
+		}
+		wg.Go(run)
 	}
 	wg.Wait()
 	seen := reconciler.Seen{}
@@ -152,10 +159,13 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 }
 
 func first(t reconciler.Target) int {
-	if t == site.Values {
-		return 1
+	switch t.Kind {
+	case reconciler.ValuesTarget:
+		return 2
+	case reconciler.HostTarget:
+		return 0
 	}
-	return 0
+	return 1
 }
 
 func failAll(targets []reconciler.Target, err error) reconciler.Seen {
@@ -186,10 +196,19 @@ func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.S
 // onHosts is the worker for hosts.
 type onHosts struct{ *Site }
 
+// look has its first turn already.
 func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
 	var look reconciler.Look
+	h, again := s.host(t.Name), false
 	err := insist(ctx, lookPatience, s.config.Now, func() error {
-		look = s.lookAtHost(ctx, s.host(t.Name), reads, salt)
+		if again {
+			if err := h.queue(ctx); err != nil {
+				look = reconciler.Look{Err: err}
+				return err
+			}
+		}
+		again = true
+		look = s.lookAtHost(ctx, h, reads, salt)
 		return look.Err
 	})
 	if look.Err != nil {
@@ -212,27 +231,29 @@ func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler
 }
 
 // lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next
-// connections are made while these start. So a connection is there when its turn comes.
+// connections are made while these start. So a connection is there when its turn comes. The host has
+// queued, and gives its turn back.
 func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read, salt secret.Value) reconciler.Look {
 	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: err} }
-	if err := s.connecting.enter(ctx); err != nil {
-		return fail(err)
+	if !h.queued {
+		waiting, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+		err := h.connect(waiting)
+		cancel()
+		if err == nil {
+			err = s.running.enter(ctx)
+		}
+		if err != nil {
+			s.connecting.leave()
+			return fail(err)
+		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
-	err := h.connect(waiting)
-	cancel()
-	if err == nil {
-		err = s.running.enter(ctx)
-	}
-	if err != nil {
-		s.connecting.leave()
-		return fail(err)
-	}
-	ctx, cancel = context.WithTimeout(ctx, s.config.HostTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
 	defer cancel()
 	sent := s.config.Now()
-	err = h.start(ctx)
-	s.connecting.leave()
+	err := h.start(ctx)
+	if !h.queued {
+		s.connecting.leave()
+	}
 	look := fail(err)
 	if err == nil {
 		look = h.look(ctx, reads, salt, sent)
@@ -249,6 +270,9 @@ func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read,
 type gate chan struct{}
 
 func (g gate) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case g <- struct{}{}:
 		return nil
@@ -272,11 +296,11 @@ func (s *Site) Close(ctx context.Context) {
 		marked.hangUp(ctx)
 	}
 	var wg sync.WaitGroup
-	for _, h := range hosts {
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
 		s.connecting <- struct{}{}
 		wg.Go(func() {
 			defer s.connecting.leave()
-			h.close(ctx)
+			hosts[name].close(ctx)
 		})
 	}
 	wg.Wait()
@@ -293,7 +317,7 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]time.Time{}, took: map[string][]string{}}
+		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]time.Time{}, took: map[string][]string{}, stopped: map[string]bool{}}
 		s.hosts[name] = h
 	}
 	return h

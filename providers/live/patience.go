@@ -41,10 +41,10 @@ func passes(err error) bool {
 	}
 }
 
-// insist tries until it works, the failure does not pass, or the patience is over. It returns the first error of those that
-// pass, which says most, or else the last.
+// insist tries until it works, the failure does not pass, or this long after the first failure. It returns the first error of
+// those that pass, which says most, or else the last.
 func insist(ctx context.Context, patience time.Duration, now func() time.Time, try func() error) error {
-	until := now().Add(patience)
+	var until time.Time
 	wait := firstPause
 	var first error
 	for {
@@ -53,7 +53,7 @@ func insist(ctx context.Context, patience time.Duration, now func() time.Time, t
 			return err
 		}
 		if first == nil {
-			first = err
+			first, until = err, now().Add(patience)
 		}
 		if now().Add(wait).After(until) || pause(ctx, wait) != nil {
 			return first

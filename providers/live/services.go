@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -52,10 +53,20 @@ func stops(op reconciler.Op, at time.Time) map[string]time.Time {
 	return nil
 }
 
+// stopsOf is what goes down with some of the steps.
+func stopsOf(steps []reconciler.Step, at time.Time) map[string]time.Time {
+	down := map[string]time.Time{}
+	for _, s := range steps {
+		maps.Copy(down, stops(s.Op, at))
+	}
+	return down
+}
+
 func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler.Report {
 	s := d.results[0].Service
+	h.stopped[op.Service] = true
 	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
-	if d.results[0].Code != winhost.Unchanged {
+	if d.results[0].Code != winhost.Unchanged || d.again {
 		r.Down = stops(op, d.began)
 		for _, name := range s.Dependents {
 			if !slices.Contains(op.Dependents, name) {
@@ -75,6 +86,10 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		h.running[op.Service] = d.ended
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
+	if h.stopped[op.Service] && d.results[0].Code == winhost.Unchanged && !d.again {
+		return h.restart(ctx, op)
+	}
+	h.stopped[op.Service] = false
 	if more := h.took[op.Service]; len(more) > 0 {
 		start := winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), Dependents: more}
 		results, err := h.ask(ctx, []winhost.Op{start}, false)
@@ -88,6 +103,30 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		}
 		delete(h.took, op.Service)
 	}
+	return r
+}
+
+// restart stops and starts a service that somebody has started since this run stopped it: it may have read the old file.
+func (h *host) restart(ctx context.Context, op site.StartService) reconciler.Report {
+	h.stopped[op.Service] = false
+	ops := []winhost.Op{winhost.ServiceStop{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of())},
+		winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), StableSeconds: stableStart, Dependents: op.Dependents}}
+	began := h.site.config.Now()
+	results, err := h.ask(ctx, ops, false)
+	if err != nil {
+		return lost(err)
+	}
+	for i, res := range results {
+		if err := res.Err(ops[i]); err != nil {
+			return reconciler.Report{Outcome: state.Failed, Err: fmt.Errorf("%s: somebody had started it meanwhile: %w", h.name, explain(err)),
+				Down: map[string]time.Time{op.Name: began}}
+		}
+	}
+	if results[0].Service != nil {
+		h.took[op.Service] = append(h.took[op.Service], results[0].Service.Dependents...)
+	}
+	r := started(ctx, h, op, deed{results: results[1:], began: began, ended: h.site.config.Now()})
+	r.Note = fmt.Sprintf("somebody had started %s between its stop and its start: it was stopped and started once more", op.Service)
 	return r
 }
 
@@ -156,6 +195,14 @@ func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report 
 	r.Down = map[string]time.Time{op.Name: h.site.config.Now()}
 	h.site.gone(h.name)
 	return r
+}
+
+// as says beside a service's failure how the service is now.
+func as(err error, r winhost.Result) error {
+	if r.Service == nil || r.Code != winhost.Timeout {
+		return err
+	}
+	return fmt.Errorf("%w: it is %s now", err, r.Service.State)
 }
 
 // explain adds what a Windows error means for the person who reads it.

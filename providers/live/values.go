@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
@@ -108,7 +107,7 @@ func (k *kept) read(seen *site.ValueSeen, v secret.Value) {
 	}
 	open := k.readFile
 	if open == nil {
-		open = os.ReadFile
+		open = values.ReadFile
 	}
 	if err := n.Check(v.Expose(), open); err != nil {
 		seen.Unfit = err.Error()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"github.com/jcmturner/gokrb5/v8/credentials"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
+
+	"meshrotate/state/durable"
 )
 
 const defaultFile = "/etc/krb5.conf"
@@ -52,14 +53,21 @@ func (c KerberosConfig) open() (cl *client.Client, err error) {
 	return client.NewWithPassword(user, realm, string(c.Password.Expose()), conf), nil
 }
 
+// maxKerberosFile is in bytes. A configuration, a cache and a keytab have some thousand.
+const maxKerberosFile = 4 << 20
+
 func (c KerberosConfig) fromCache(conf *config.Config) (*client.Client, error) {
 	path := strings.TrimPrefix(c.Cache, "FILE:")
 	if kind, _, found := strings.Cut(path, ":"); found && len(kind) > 1 { // one letter is a Windows drive
 		return nil, fmt.Errorf("a ticket cache of type %s cannot be read; use a file (kinit -c FILE:path)", kind)
 	}
-	cache, err := credentials.LoadCCache(path)
+	text, err := durable.ReadFile(path, maxKerberosFile)
 	if err != nil {
 		return nil, fmt.Errorf("ticket cache: %w", err)
+	}
+	cache := &credentials.CCache{Path: path}
+	if err := cache.Unmarshal(text); err != nil {
+		return nil, fmt.Errorf("ticket cache %s: %w", path, err)
 	}
 	lookUpWhereUnlisted(conf, cache.DefaultPrincipal.Realm)
 	cl, err := client.NewFromCCache(cache, conf)
@@ -70,9 +78,13 @@ func (c KerberosConfig) fromCache(conf *config.Config) (*client.Client, error) {
 }
 
 func (c KerberosConfig) fromKeytab(conf *config.Config) (*client.Client, error) {
-	keys, err := keytab.Load(c.Keytab)
+	text, err := durable.ReadFile(c.Keytab, maxKerberosFile)
 	if err != nil {
 		return nil, fmt.Errorf("keytab: %w", err)
+	}
+	keys := keytab.New()
+	if err := keys.Unmarshal(text); err != nil {
+		return nil, fmt.Errorf("keytab %s: %w", c.Keytab, err)
 	}
 	user, realm := c.principal(conf)
 	if user == "" && len(keys.Entries) > 0 {
@@ -114,7 +126,7 @@ func (c KerberosConfig) load() (*config.Config, error) {
 	if path == "" {
 		path = defaultFile
 	}
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path, maxKerberosFile)
 	if errors.Is(err, fs.ErrNotExist) && c.File == "" {
 		text, err = nil, nil
 	}

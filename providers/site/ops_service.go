@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -83,11 +84,17 @@ func DownSince(h state.History, ref secret.Ref, host, service, what string, s *S
 	if s == nil || !s.Installed || s.Running() {
 		return reconciler.Down{}, false
 	}
+	at, ok := StopBegan(h, ref, host, service)
+	return reconciler.Down{What: what, Target: Host(host), Since: at}, ok
+}
+
+// StopBegan is when an earlier run, that was not at its end, began to stop a service.
+func StopBegan(h state.History, ref secret.Ref, host, service string) (time.Time, bool) {
 	if _, pending := h.Pending(ref.Name, ref.Version); !pending {
-		return reconciler.Down{}, false
+		return time.Time{}, false
 	}
 	e, ok := h.StepBegan(ref.Name, ref.Version, reconciler.Step{Phase: reconciler.Switch, Op: StopService{Host: host, Service: service}}.Name(), host)
-	return reconciler.Down{What: what, Target: Host(host), Since: e.Time}, ok
+	return e.Time, ok
 }
 
 // StartService starts a service and these dependents, and waits until they run. Whether it stays so is for ProveProcess:

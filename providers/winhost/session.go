@@ -185,7 +185,7 @@ func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n in
 	}
 	var output []byte
 	defer func() { clear(output) }()
-	for wanted := 0; ; {
+	for wanted, noise := 0, 0; ; {
 		if s.done {
 			return nil, s.exitError(sent.Blobs)
 		}
@@ -193,12 +193,13 @@ func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n in
 		if err != nil {
 			return nil, fmt.Errorf("wait for reply: %w", err)
 		}
-		output = append(output, more...)
-		if len(output) > 2*MaxFrame {
-			return nil, fmt.Errorf("%w: no reply in %d bytes of output", ErrFrame, len(output))
-		}
-		if len(output) < wanted {
+		if output = append(output, more...); len(output) < wanted {
 			continue
+		}
+		foreign := len(output)
+		output = fromNonce(output, sent.Nonce)
+		if noise += foreign - len(output); noise > maxNoise {
+			return nil, fmt.Errorf("%w: no reply in %d bytes of output", ErrFrame, noise)
 		}
 		frame, err := find(output, sent.Nonce)
 		if err == nil {
@@ -209,6 +210,20 @@ func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n in
 		}
 		wanted = enough(output, sent.Nonce)
 	}
+}
+
+// maxNoise bounds what a host may say, in bytes, before its reply begins: profiles and drivers say a few lines.
+const maxNoise = 1 << 20
+
+// fromNonce drops what cannot be the reply: what stands before the nonce, or before what may be the beginning of it.
+func fromNonce(output []byte, nonce [NonceSize]byte) []byte {
+	at := bytes.Index(output, nonce[:])
+	if at < 0 {
+		at = max(0, len(output)-(NonceSize-1))
+	}
+	n := copy(output, output[at:])
+	clear(output[n:])
+	return output[:n]
 }
 
 // sendError asks once whether the process has ended, which tells more than a failed write to it does.

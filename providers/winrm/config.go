@@ -49,9 +49,9 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	ConnectTimeout   time.Duration // for connection, TLS and login together; zero is 30 s
-	OperationTimeout time.Duration // the longest a host holds back an answer; zero is 60 s
+	OperationTimeout time.Duration // the longest a host holds back an answer; zero is 20 s
 	IdleTimeout      time.Duration // after which a host ends an unused shell; zero is 180 s
-	Grace            time.Duration // a silent host is given up this long after OperationTimeout; zero is 15 s
+	Grace            time.Duration // a silent host is given up this long after OperationTimeout; zero is 10 s
 	EnvelopeSize     int           // of the largest message, in bytes; zero is 512,000, Windows's default
 
 	Now   func() time.Time                                 // zero is time.Now
@@ -82,7 +82,7 @@ func (c Config) complete() (Config, error) {
 	host, _, splitErr := net.SplitHostPort(c.Address)
 	orDefault(&c.Name, host)
 	orDefault(&c.ConnectTimeout, 30*time.Second)
-	orDefault(&c.OperationTimeout, 60*time.Second)
+	orDefault(&c.OperationTimeout, 20*time.Second)
 	orDefault(&c.IdleTimeout, 180*time.Second)
 	orDefault(&c.Grace, 15*time.Second)
 	orDefault(&c.EnvelopeSize, 512000)

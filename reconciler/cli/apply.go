@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -118,10 +120,34 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 	})
 	deaf()
 	show.Close() // from here on only the report is written
-	if done == nil || done.Run == "" && err != nil {
+	if done == nil {
 		return named(ctx, err)
 	}
+	if done.Run == "" && err != nil {
+		return stillDown(done.Plan, named(ctx, err))
+	}
 	return n.report(done, err)
+}
+
+// stillDown tells of what an earlier run stopped, when this one did nothing about it.
+func stillDown(plan *reconciler.Plan, err error) error {
+	var names []string
+	for _, c := range plan.Changes {
+		for _, d := range c.Down {
+			if name := d.What + ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC"); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return err
+	}
+	const most = 5
+	text := strings.Join(names[:min(len(names), most)], "; ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return &Exit{Code: ExitPartly, Err: reconciler.Hinted(fmt.Errorf("%w; an earlier run has left DOWN: %s", err, text), reconciler.HintOf(err))}
 }
 
 // heard is what a person is told whose interrupt has reached a run.

@@ -262,6 +262,9 @@ func partly() Outcome {
 	p := relays(3)
 	o := endedAs(p, state.Proven)
 	o.Left = []reconciler.LeftBehind{leftBehind(relayName(3), "start IdentityMeshRelayAgent: error 1067")}
+	for _, host := range []string{relayName(1), relayName(2)} {
+		o.Remarks = append(o.Remarks, reconciler.Remark{Target: hostTarget(host), Text: "somebody had started IdentityMeshRelayAgent between its stop and its start: it was stopped and started once more"})
+	}
 	return told(p, o)
 }
 
@@ -273,6 +276,7 @@ func dark() Outcome {
 		host := relayName(i + 1)
 		o.Down = append(o.Down, down(host, host, time.Duration(220+i)*time.Second))
 		o.Left = append(o.Left, leftBehind(host, "the host closed the connection"))
+		o.Down[i].Unsure = i >= 30
 	}
 	o.Down = append(o.Down, down("IdentityMeshWatch", admin, 200*time.Second))
 	for _, i := range []int{77, 100, 101, 150, 160, 170, 180, 190} {

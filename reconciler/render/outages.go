@@ -12,7 +12,10 @@ func (r Outcome) outages(p *page) {
 	rows := [][]string{{"outage", "predicted", "measured", ""}}
 	for _, s := range r.Secrets {
 		for _, o := range fleetOutages(s.Outages) {
-			row := []string{o.What, seconds(o.Predicted), lastedFor(o), longest(s.Outages, o)}
+			row := []string{o.What, seconds(o.Predicted), lastedFor(o), ""}
+			if o.Since.IsZero() { // else who is down is told below
+				row[3] = longest(s.Outages, o)
+			}
 			if !slices.ContainsFunc(rows, func(r []string) bool { return slices.Equal(r, row) }) { // two secrets, one restart
 				rows = append(rows, row)
 			}

@@ -28,6 +28,8 @@ type Outcome struct {
 	Down []Down `json:"down,omitempty"`
 	// Left is what a later run has to finish.
 	Left []Left `json:"left,omitempty"`
+	// Remarks are what happened beside: somebody else was at work.
+	Remarks []Remark `json:"remarks,omitempty"`
 	// Error is why not everything was done.
 	Error string `json:"error,omitempty"`
 	// Hint is what to do about the error, where it is known.
@@ -65,6 +67,14 @@ type Down struct {
 	What   string    `json:"what"`
 	Target string    `json:"target"`
 	Since  time.Time `json:"since"`
+	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Remark is what happened on a target beside what was to be done.
+type Remark struct {
+	Target string `json:"target"`
+	Text   string `json:"text"`
 }
 
 // Left is one target on which something is left to do.
@@ -90,10 +100,13 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 		r.Secrets = append(r.Secrets, rotated(e, o.Left))
 	}
 	for _, d := range o.Down {
-		r.Down = append(r.Down, Down{What: d.What, Target: d.Target.String(), Since: d.Since.UTC()})
+		r.Down = append(r.Down, Down{What: d.What, Target: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure})
 	}
 	for _, l := range o.Left {
 		r.Left = append(r.Left, Left{Target: l.Target.String(), Secrets: l.Secrets, Why: l.Why.Error()})
+	}
+	for _, n := range o.Remarks {
+		r.Remarks = append(r.Remarks, Remark{Target: n.Target.String(), Text: n.Text})
 	}
 	r.OK = o.Err == nil && !o.Halted && len(r.Down) == 0 && len(r.Left) == 0 && r.with(state.Proven) == len(r.Secrets)
 	r.Next = r.next("meshrotate plan", "meshrotate apply")

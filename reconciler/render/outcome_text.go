@@ -57,14 +57,28 @@ func (r Outcome) text(p *page) {
 func (r Outcome) unsettled(p *page) bool {
 	down, left := r.groups()
 	for _, g := range down {
-		p.hang(red, "still DOWN", labels, g.who())
+		p.hang(red, g.state(), labels, g.who())
 		g.reason(p)
 	}
 	for _, g := range left {
 		p.hang(yellow, "left behind", labels, g.who())
 		g.reason(p)
 	}
-	return len(down)+len(left) > 0
+	notes := r.noted()
+	for _, g := range notes {
+		p.hang(plain, "noted", labels, g.who())
+		g.reason(p)
+	}
+	return len(down)+len(left)+len(notes) > 0
+}
+
+// noted are the notes, hosts with the same one as one.
+func (r Outcome) noted() []group {
+	var all []group
+	for _, n := range r.Remarks {
+		all = joined(all, r.group(n.Target, Left{Why: n.Text}))
+	}
+	return all
 }
 
 // group is targets with the same story.
@@ -75,6 +89,15 @@ type group struct {
 	secrets, why string
 	since        time.Time // the earliest
 	several      bool      // not all since then
+	unsure       bool
+}
+
+// state is how a group is that is down.
+func (g group) state() string {
+	if g.unsure {
+		return "may be DOWN"
+	}
+	return "still DOWN"
 }
 
 // who is "Admin on im-admin.example, since 2026-11-23 02:00:12 UTC".
@@ -106,6 +129,7 @@ func (r Outcome) groups() (down, left []group) {
 	}
 	for _, d := range r.Down {
 		g := r.group(d.Target, whys[d.Target])
+		g.unsure = d.Unsure
 		if g.since = d.Since; d.What != d.Target {
 			g.what = d.What
 		}
@@ -135,7 +159,9 @@ func (r Outcome) group(target string, l Left) group {
 
 // joined adds a story to those that were told already.
 func joined(all []group, g group) []group {
-	i := slices.IndexFunc(all, func(o group) bool { return o.what == g.what && o.secrets == g.secrets && o.why == g.why })
+	i := slices.IndexFunc(all, func(o group) bool {
+		return o.what == g.what && o.unsure == g.unsure && o.secrets == g.secrets && o.why == g.why
+	})
 	if i < 0 {
 		return append(all, g)
 	}
@@ -176,7 +202,8 @@ func (r Outcome) markdown(m *mark) {
 // unsettledMarkdown is open, not folded: somebody has to act on it.
 func (r Outcome) unsettledMarkdown(m *mark) {
 	down, left := r.groups()
-	if len(down)+len(left) == 0 {
+	notes := r.noted()
+	if len(down)+len(left)+len(notes) == 0 {
 		return
 	}
 	m.add("\n")
@@ -188,10 +215,13 @@ func (r Outcome) unsettledMarkdown(m *mark) {
 		}
 	}
 	for _, g := range down {
-		row("**still DOWN**", g)
+		row("**"+g.state()+"**", g)
 	}
 	for _, g := range left {
 		row("left behind", g)
+	}
+	for _, g := range notes {
+		row("noted", g)
 	}
 	if hidden > 0 {
 		m.end("\n_and %s: `-o json` has all_\n", count(hidden, "more"))

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"unicode/utf16"
 )
@@ -12,19 +13,27 @@ import (
 // Search looks for values, in every form in which a program lets one slip, in everything that was said.
 func Search(t *testing.T, secrets, said map[string][]byte) {
 	t.Helper()
+	for _, found := range Found(secrets, said) {
+		t.Error(found)
+	}
+}
+
+// Found is what Search finds, in words.
+func Found(secrets, said map[string][]byte) (all []string) {
 	for name, value := range secrets {
 		if len(value) < 8 {
-			t.Errorf("%s is too short to be searched for", name)
+			all = append(all, name+" is too short to be searched for")
 			continue
 		}
 		for form, b := range forms(value) {
 			for where, text := range said {
 				if i := bytes.Index(text, b); i >= 0 {
-					t.Errorf("%s, as %s, is in %s at byte %d", name, form, where, i)
+					all = append(all, fmt.Sprintf("%s, as %s, is in %s at byte %d", name, form, where, i))
 				}
 			}
 		}
 	}
+	return all
 }
 
 // forms are the value as it is, and as it looks when it was encoded. A value that is base64 is searched for decoded too.

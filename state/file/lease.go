@@ -28,6 +28,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 		if ok && !held.Ended {
 			return &state.HeldError{Holder: held.Holder}
 		}
+		s.giveUpRoom() // of a run that died
 		if err := s.begin(); err != nil {
 			return err
 		}

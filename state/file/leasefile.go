@@ -71,9 +71,11 @@ func (s *Store) writeLease(l leaseFile) error {
 	if err != nil {
 		return err
 	}
-	return durable.Replace(s.path("lease.json"), append(data, '\n'))
+	return s.roomy(func() error { return durable.Replace(s.path("lease.json"), append(data, '\n')) })
 }
 
+// removeLease removes the lease, and what its run kept of the disk.
 func (s *Store) removeLease() error {
+	s.giveUpRoom()
 	return errors.Join(os.Remove(s.path("lease.json")), durable.SyncDir(s.dir))
 }

@@ -68,13 +68,16 @@ func (s *Store) appendEntries(entries []state.Entry) (err error) {
 	if t.size+int64(len(text)) > ledgerLimit {
 		return &hinted{fmt.Errorf("it would have more than %d bytes", ledgerLimit), "keep the state folder as an archive and begin another"}
 	}
-	if _, err := f.Write(text); err != nil {
+	written := 0
+	err = s.roomy(func() error {
+		n, err := f.Write(text[written:])
+		written += n // a full disk takes a part
+		return errors.Join(err, f.Sync())
+	})
+	if err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := s.writeHead(t.chain); err != nil {
+	if err := s.roomy(func() error { return s.writeHead(t.chain) }); err != nil {
 		return err
 	}
 	s.tail = &tail{chain: t.chain, number: t.number + len(entries), size: t.size + int64(len(text)), file: t.file}

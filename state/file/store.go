@@ -3,6 +3,7 @@
 //	ledger.jsonl   one entry per line, each with the hash of those before it, only ever appended to
 //	ledger.head    how many entries there are at least, and the hash of the last
 //	ledger.lock    held while appending
+//	ledger.room    what a run keeps of the disk, to give it up when the disk is full; absent between runs
 //	lease.json     who is changing the deployment; absent when nobody is
 //	lease.lock     held while lease.json changes
 //	fence          the highest fence ever given out

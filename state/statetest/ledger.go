@@ -27,6 +27,7 @@ func Ledger(t *testing.T, fresh func(t *testing.T) (open func() state.Ledger)) {
 		{"order", "history is decided by order, not by clocks", ledgerOrder},
 		{"many at once", "a rotation of ten thousand hosts announces all of them before it touches one", manyAtOnce},
 		{"concurrent", "a nightly job and a merge may write at the same time", concurrentAppends},
+		{"room", "what a run has kept room for is written; keeping it writes no entry", reserved},
 		{"cancelled", "an interrupted run must not believe that its announcement is there", cancelledAppend},
 		{"hostile text", "details hold whatever a host answered", hostileText},
 		{"hosts", "an entry names a fleet, and is asked about one host of it", hostSets},
@@ -145,6 +146,23 @@ func cancelledAppend(t *testing.T, open func() state.Ledger) {
 	got := entries(t, open())
 	if last := got[len(got)-1]; last.Version != "2" {
 		t.Fatalf("the next entry is not there: %+v", last)
+	}
+}
+
+func reserved(t *testing.T, open func() state.Ledger) {
+	l := open()
+	for _, size := range []int{1 << 16, 1, 1 << 10} {
+		if err := l.Reserve(t.Context(), size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantEntries(t, open(), nil)
+	mustAppend(t, l, full())
+	wantEntries(t, open(), []state.Entry{full()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Reserve(ctx, 1); err == nil {
+		t.Error("an interrupted run believes that its room is there")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // What winrm.Config has for zeroes, in sum.
 const (
-	patience    = 75 * time.Second // for one answer
+	patience    = 30 * time.Second // for one answer
 	idle        = 180 * time.Second
 	deletesWith = 10 * time.Second
 )

@@ -31,6 +31,9 @@ var program string
 // TestMain builds the program once. These tests run processes and wait for them: many at once cost nothing, so the usual
 // limit of parallel tests, the number of processors, is raised unless it is given.
 func TestMain(m *testing.M) {
+	if between() {
+		return
+	}
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
@@ -86,15 +89,38 @@ func startWorld(t *testing.T, args ...string) *world {
 		_ = cmd.Wait()
 		w.searchSecrets()
 	})
+	w.ready()
+	return w
+}
+
+// startHere starts a lab in this process, so that the test can make weather, and waits until all its relays are connected. The
+// operator's programs are processes of their own.
+func startHere(t *testing.T, c lab.Config) (*world, *lab.Lab) {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	c.Dir = w.dir
+	l, err := lab.Start(c)
+	must(t, err)
+	must(t, l.ServeControl())
+	t.Cleanup(func() {
+		l.Close()
+		w.searchSecrets()
+	})
+	w.ready()
+	return w, l
+}
+
+// ready waits for the lab and takes its environment.
+func (w *world) ready() {
+	w.t.Helper()
 	w.eventually("the lab is up", func() bool { return w.connected() })
 	env, err := os.ReadFile(filepath.Join(w.dir, "env"))
-	must(t, err)
+	must(w.t, err)
 	w.env = append(os.Environ(), "NO_COLOR=1", "USER=ada")
 	for line := range strings.Lines(string(env)) {
 		name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
 		w.env = append(w.env, name+"="+strings.Trim(value, "'"))
 	}
-	return w
 }
 
 // Write takes what a process says.

@@ -22,6 +22,8 @@ type Point struct {
 	// Object is the path, as the request has it, or the service.
 	Object string
 	When   When
+	// Process counts the machine's processes, from 1: a script that a dead client left behind is another one than the next.
+	Process int
 }
 
 // End is how a process goes away.

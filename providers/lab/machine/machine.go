@@ -43,6 +43,7 @@ type Machine struct {
 	machine  map[string]string   // the machine's environment, by the name as it was set
 	boot     map[string]string   // what it was at the last boot: services see this one
 	lastPID  uint32
+	scripts  int // how many were started
 }
 
 // New is a machine of this name with an empty disk in memory.

@@ -55,6 +55,7 @@ type conversation struct {
 	m      *Machine
 	ctx    context.Context
 	stdout io.Writer
+	number int
 	noise  string
 	end    End
 }
@@ -68,7 +69,7 @@ const (
 )
 
 func (m *Machine) powershell(ctx context.Context, stdin io.Reader, stdout io.Writer) uint32 {
-	c := &conversation{m: m, ctx: ctx, stdout: stdout}
+	c := &conversation{m: m, ctx: ctx, stdout: stdout, number: m.nextScript()}
 	if !pause(ctx, m.PowerShellStart) {
 		return exitFault
 	}
@@ -140,14 +141,14 @@ func (c *conversation) serve(frame winhost.Frame) bool {
 
 // try does one op, with the faults around it.
 func (c *conversation) try(op winhost.Op) winhost.Result {
-	if fail := c.strike(Point{op.Name(), op.Object(), Before}); fail != 0 {
+	if fail := c.strike(Point{Op: op.Name(), Object: op.Object(), When: Before}); fail != 0 {
 		return failure(fail, "injected")
 	}
 	if c.end == EndCrash || c.end == EndHang {
 		return winhost.Result{}
 	}
 	result := c.m.do(c.ctx, op)
-	if fail := c.strike(Point{op.Name(), op.Object(), After}); fail != 0 {
+	if fail := c.strike(Point{Op: op.Name(), Object: op.Object(), When: After}); fail != 0 {
 		return failure(fail, "injected")
 	}
 	return result
@@ -158,6 +159,7 @@ func (c *conversation) strike(p Point) Errno {
 	if c.m.Hook == nil {
 		return 0
 	}
+	p.Process = c.number
 	a := c.m.Hook(p)
 	pause(c.ctx, a.Delay)
 	c.noise += a.Noise
@@ -167,7 +169,17 @@ func (c *conversation) strike(p Point) Errno {
 	if a.End == EndHang {
 		<-c.ctx.Done()
 	}
+	if c.ctx.Err() != nil { // killed meanwhile: it does nothing more
+		c.end = EndCrash
+	}
 	return a.Fail
+}
+
+func (m *Machine) nextScript() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.scripts++
+	return m.scripts
 }
 
 // pause returns false when the context ended first.

@@ -86,6 +86,12 @@ func (m *Machine) describe(s *service) winhost.Service {
 	return d
 }
 
+// Await waits until a service is in a state; false says that it did not come in time.
+func (m *Machine) Await(name string, state winhost.ServiceState, limit time.Duration) bool {
+	reached, err := m.wait(context.Background(), name, limit, func(s *service) bool { return s.state == state })
+	return reached && err == nil
+}
+
 // wait blocks until the service is as wanted, or the time is over: then it returns false. It also ends with the
 // context.
 func (m *Machine) wait(ctx context.Context, name string, limit time.Duration, wanted func(*service) bool) (bool, error) {

@@ -13,6 +13,11 @@ import (
 // thousands of worlds on a virtual clock; what only a wire shows is for the others. A Direct takes one request at a
 // time.
 type Direct struct {
+	// Name is told with every event. Set it before the first request.
+	Name string
+	// Number tells the client's ends apart, likewise.
+	Number int
+
 	s     *Server
 	user  string
 	life  context.Context
@@ -146,7 +151,7 @@ func (d *Direct) in(do func(*shell, patience) error) func(patience) error {
 }
 
 // operation is how long a client lets the host hold back an answer.
-const operation = 60 * time.Second
+const operation = 20 * time.Second
 
 // ask is one request, with the faults around it.
 func (d *Direct) ask(ctx context.Context, e Event, do func(patience) error) error {
@@ -158,6 +163,7 @@ func (d *Direct) ask(ctx context.Context, e Event, do func(patience) error) erro
 	defer context.AfterFunc(d.life, cancel)()
 	d.done = false
 	d.s.requests.Add(1)
+	e.Client, e.Connection = d.Name, d.Number
 	f := d.s.happen(e)
 	if f.Delay > 0 {
 		d.wait(ctx, time.After(f.Delay))

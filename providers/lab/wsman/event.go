@@ -24,6 +24,10 @@ type Event struct {
 	Action Action
 	// N counts the events of this action on this server, from 1.
 	N int
+	// Client is the process that asks, where there is no wire that hides it: a Direct's name.
+	Client string
+	// Connection tells the client's connections to the server apart, from 1, where Client is known.
+	Connection int
 	// User is who asks; empty for Connect and Handshake.
 	User string
 	// CommandLine is the command's that the step is about; empty where there is none.

@@ -207,11 +207,8 @@ func (s *Server) Close() error {
 	for c := range s.conns {
 		_ = c.Close()
 	}
-	for id, sh := range s.shells {
-		sh.end()
-		delete(s.shells, id)
-	}
 	s.mu.Unlock()
+	s.Reset()
 	s.wait.Wait()
 	return err
 }

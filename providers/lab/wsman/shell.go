@@ -94,6 +94,16 @@ func (s *Server) remove(sh *shell) {
 	delete(s.shells, sh.id)
 }
 
+// Reset ends every shell and what runs in it, as the machine's end does. The server goes on.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, sh := range s.shells {
+		sh.end()
+		delete(s.shells, id)
+	}
+}
+
 // launch starts a command within the quotas.
 func (s *Server) launch(sh *shell, line string, console bool) (*process, error) {
 	s.mu.Lock()

@@ -61,6 +61,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.files) > 0); wrong {
 		c.Findings = append(c.Findings, f)
 	}
+	for _, l := range w.restarts() {
+		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.label, l.service); ok {
+			c.Down = append(c.Down, d)
+		}
+	}
 	blocked := reconciler.Blocked(c.Findings)
 	switch {
 	case blocked && w.none():
@@ -77,11 +82,6 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
 		c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
 		c.Outages = r.predict(in, w)
-		for _, l := range w.restarts() {
-			if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.label, l.service); ok {
-				c.Down = append(c.Down, d)
-			}
-		}
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -38,6 +39,12 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Findings = findings
 	blocked := reconciler.Blocked(findings)
+	since := r.cutOff(in, w, 0).Since
+	for _, l := range append([]member{admin}, w.restart...) {
+		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok {
+			c.Down = append(c.Down, d)
+		}
+	}
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
@@ -46,7 +53,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 		return c
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+		c.Status, c.Reason = reconciler.Refused, r.reason(w, since)
 		return c
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
@@ -54,7 +61,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, disconnected(relays)...)
 		return c
 	}
-	c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+	c.Status, c.Reason = reconciler.Rotate, r.reason(w, since)
 	c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
 	for _, n := range r.relays {
 		if n.toleratedByPolicy {
@@ -66,11 +73,6 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
 	c.Outages = r.predict(in, w)
-	for _, l := range append([]member{admin}, w.restart...) {
-		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok {
-			c.Down = append(c.Down, d)
-		}
-	}
 	return c
 }
 
@@ -138,8 +140,8 @@ func (r *Rotation) before(in reconciler.Input, admin member, relays []member) st
 	return ""
 }
 
-// reason says why there is something to do.
-func (r *Rotation) reason(w work) string {
+// reason says why there is something to do. Since is when relays were cut off by an earlier run.
+func (r *Rotation) reason(w work, since time.Time) string {
 	want := r.ref.Version
 	switch {
 	case w.editAdmin:
@@ -155,7 +157,7 @@ func (r *Rotation) reason(w work) string {
 		}
 		return s + verb(same) + named(w.admin.setting.Version) + w.others()
 	case len(w.edit) > 0 && w.admin.whole():
-		return "Admin has " + want + w.others()
+		return "Admin has " + want + w.others() + cut(since)
 	case len(w.edit) > 0:
 		return fmt.Sprintf("%s holds %s, not %s", who(false, w.edit), named(w.edit[0].setting.Version), want)
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
@@ -169,6 +171,13 @@ func (r *Rotation) reason(w work) string {
 	default:
 		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", want)
 	}
+}
+
+func cut(since time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return ", cut off since " + since.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 // named makes a version readable when it is none.

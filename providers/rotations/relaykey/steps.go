@@ -168,8 +168,31 @@ func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
 	if len(w.restart) > 0 {
 		all = append(all, state.Outage{What: "relays", Predicted: guess("relays", relays), Members: hosts(w.restart)})
 	}
+	if cut := r.cutOff(in, w, relays); cut.Members != nil {
+		cut.Predicted = guess(cut.What, cut.Predicted)
+		all = append(all, cut)
+	}
 	if w.bounce {
 		all = append(all, state.Outage{What: "Admin", Predicted: guess("Admin", guessStop+guessReplace+guessStart), Members: []string{"Admin"}})
 	}
 	return all
+}
+
+// cutOff is for how long relays cannot work, though they run: Admin is down, or has another key than they. When an earlier run
+// stopped Admin, and was cut off, it is since then.
+func (r *Rotation) cutOff(in reconciler.Input, w work, own float64) state.Outage {
+	o := state.Outage{What: "relays cut off", With: w.admin.who.Name, Predicted: own}
+	if !w.admin.edit {
+		at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service)
+		if !began || len(w.edit) == 0 {
+			return state.Outage{}
+		}
+		o.Since, o.Members = at, hosts(w.edit)
+		return o
+	}
+	o.Predicted += guessStop + guessReplace + guessStart
+	if len(w.prove) > 0 {
+		o.Members = hosts(w.prove)
+	}
+	return o
 }

@@ -1,0 +1,306 @@
+//go:build linux
+
+package labcli_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/wsman"
+	"meshrotate/reconciler/render"
+	"meshrotate/state"
+)
+
+// outcome applies, and reads how it ended.
+func (w *world) outcome(r *running, code int) render.Outcome {
+	w.t.Helper()
+	got := r.wait()
+	var o render.Outcome
+	got.json(w.t, &o)
+	if got.code != code {
+		w.t.Errorf("exit code %d, want %d\n%s\n%s", got.code, code, got.out, got.err)
+	}
+	return o
+}
+
+// TestAway takes a host's WinRM away for some seconds, in each phase. The run waits for it: everything is proven, nobody is
+// left behind.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"im-admin", "im-engine", "relay-02"} {
+		for _, phase := range []string{"prepare", "switch", "verify", "retire"} {
+			for _, away := range []time.Duration{2 * time.Second, 4 * time.Second, 20 * time.Second} {
+				if away > 4*time.Second && phase != "switch" && phase != "verify" {
+					continue // the model's time has these
+				}
+				t.Run(fmt.Sprint(host, " ", phase, " ", away), func(t *testing.T) {
+					t.Parallel()
+					w, l := startHere(t, lab.Config{Relays: 3})
+					r := w.start("apply", "--yes", "-o", "json")
+					r.reaches(`"phase":"` + phase + `"`)
+					l.Host(host).Unplug(true)
+					plugged := make(chan struct{})
+					time.AfterFunc(away, func() { l.Host(host).Unplug(false); close(plugged) })
+					if o := w.outcome(r, 0); !o.OK {
+						t.Errorf("%+v", o)
+					}
+					<-plugged // the run may have done without that host by then
+					w.converged()
+				})
+			}
+		}
+	}
+}
+
+// TestBadAnswers has a host answer nonsense several times in a row: a proxy's 502, an answer that is cut off, a fault.
+func TestBadAnswers(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"im-admin", "im-engine", "relay-02"} {
+		for _, f := range []wsman.Fault{{Kind: wsman.Status, Status: 502}, {Kind: wsman.CutMid}, {Kind: wsman.WSManFault, Code: 1726}} {
+			for n := 2; n <= 3; n++ {
+				t.Run(fmt.Sprint(host, f.Kind, n), func(t *testing.T) {
+					t.Parallel()
+					w, l := startHere(t, lab.Config{Relays: 3})
+					var left atomic.Int64
+					stopping := false // by the hooks of one host, one at a time
+					h := l.Host(host)
+					h.Points(func(p machine.Point) machine.Action {
+						if p.Op == "service.stop" && !stopping {
+							stopping = true
+							left.Store(int64(n))
+						}
+						return machine.Action{}
+					})
+					h.Wire(func(e wsman.Event) wsman.Fault {
+						if left.Add(-1) >= 0 {
+							return f
+						}
+						return wsman.Fault{}
+					})
+					if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 0); !o.OK {
+						t.Errorf("%+v", o)
+					}
+					if !stopping {
+						t.Error("nothing went wrong")
+					}
+					w.converged()
+				})
+			}
+		}
+	}
+}
+
+// TestHung stops the process that answers for a host, in the switch: it takes connections and says nothing. A relay is left
+// behind, the others are proven and nobody waits for it with a service down; Admin and Engine are waited for.
+func TestHung(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		host string
+		hung time.Duration
+		code int
+	}{{"relay-02", 0, 3}, {"relay-02", 20 * time.Second, 0}, {"im-engine", 20 * time.Second, 0}, {"im-admin", 20 * time.Second, 0}} {
+		t.Run(fmt.Sprint(c.host, " ", c.hung), func(t *testing.T) {
+			t.Parallel()
+			w, l := startHere(t, lab.Config{Relays: 3})
+			p := w.between(l.Host(c.host).Name)
+			r := w.start("apply", "--yes", "-o", "json")
+			r.reaches(`"phase":"switch"`)
+			must(t, p.Signal(syscall.SIGSTOP))
+			if c.hung > 0 {
+				time.AfterFunc(c.hung, func() { _ = p.Signal(syscall.SIGCONT) })
+			}
+			o := w.outcome(r, c.code)
+			if c.code == 0 {
+				w.converged()
+				return
+			}
+			for _, s := range o.Secrets {
+				if s.Ending != state.Proven {
+					t.Errorf("%s: %s", s.Title, s.Ending)
+				}
+				for _, out := range s.Outages {
+					if (out.What == "Engine" || out.What == "Admin") && (out.Measured > o.Seconds/4 || !out.Since.IsZero()) {
+						t.Errorf("%s was down for %.1f s of %.1f", out.What, out.Measured, o.Seconds)
+					}
+				}
+			}
+			if len(o.Left) != 1 || len(o.Down) != 1 || o.Down[0].Target != l.Host(c.host).Name {
+				t.Errorf("left %v, down %v", o.Left, o.Down)
+			}
+			must(t, p.Signal(syscall.SIGCONT))
+			w.run(0, "apply", "--yes")
+			w.converged()
+		})
+	}
+}
+
+// TestFullDisk fills the state's file system while services are down. What is written has its room: the run ends as any other.
+// A file system that has no such room, of 64 KiB, ends the run before anything is stopped.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	for size, fits := range map[string]bool{"64k": false, "128k": true} {
+		t.Run(size, func(t *testing.T) {
+			t.Parallel()
+			w, l := startHere(t, lab.Config{Relays: 3})
+			dir := w.smallState(size)
+			filled := make(chan error, 1)
+			when := machine.After
+			l.Admin.Points(func(p machine.Point) machine.Action {
+				if p.Op == "service.stop" && p.When == when {
+					when = "" // once
+					filled <- fill(dir)
+				}
+				return machine.Action{}
+			})
+			got := w.start("apply", "--yes").wait()
+			if !fits {
+				if got.code != 1 || len(filled) > 0 {
+					t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
+				}
+				got.says(t, "everything is as it was before", "no space left on device", "before switch")
+				return
+			}
+			must(t, <-filled)
+			if got.code != 0 || strings.Contains(got.out, "DOWN") {
+				t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
+			}
+			must(t, os.Remove(filepath.Join(dir, "filler")))
+			w.converged()
+		})
+	}
+}
+
+// smallState puts the state on a file system of its own.
+func (w *world) smallState(size string) string {
+	w.t.Helper()
+	dir := filepath.Join(w.dir, ".meshrotate")
+	must(w.t, os.Rename(dir, dir+".old"))
+	must(w.t, os.Mkdir(dir, 0o700))
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		if os.Getenv("CI") != "" {
+			w.t.Fatal(err)
+		}
+		w.t.Skipf("mount a file system: %v", err)
+	}
+	w.t.Cleanup(func() { // what is searched for secrets stays
+		must(w.t, os.CopyFS(dir+".end", os.DirFS(dir)))
+		must(w.t, syscall.Unmount(dir, 0))
+		must(w.t, os.Remove(dir))
+		must(w.t, os.Rename(dir+".end", dir))
+	})
+	must(w.t, os.CopyFS(dir, os.DirFS(dir+".old")))
+	return dir
+}
+
+// fill takes all that is left of a disk.
+func fill(dir string) error {
+	f, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		return err
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return f.Close()
+}
+
+// TestUnlockedInTheSwitch takes the lock of a living run away while Admin is stopped. What its host was told it does to the end,
+// Admin's start with it; no other host is touched, and the next run finishes.
+func TestUnlockedInTheSwitch(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 20})
+	taken := make(chan struct{})
+	stops := atomic.Int64{}
+	for _, h := range l.Relays {
+		h.Points(func(p machine.Point) machine.Action {
+			select {
+			case <-taken:
+				if p.Op == "service.stop" && p.When == machine.Before {
+					stops.Add(1)
+				}
+			default:
+			}
+			return machine.Action{}
+		})
+	}
+	h := l.Admin
+	stopped := make(chan struct{}, 1)
+	h.Points(func(p machine.Point) machine.Action {
+		if p.Op == "service.stop" && p.When == machine.After {
+			select {
+			case stopped <- struct{}{}:
+			default:
+			}
+			<-taken // the host's disk is slow
+		}
+		return machine.Action{}
+	})
+	r := w.start("apply", "--yes")
+	<-stopped
+	unlock := w.start("unlock", "--yes", "--fence", "1").wait()
+	close(taken)
+	if unlock.code != 0 {
+		t.Fatalf("unlock: exit code %d\n%s\n%s", unlock.code, unlock.out, unlock.err)
+	}
+	got := r.wait()
+	if got.code != 3 {
+		t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
+	}
+	got.says(t, "the lock (fence 1) was lost", "what is live now must be looked at")
+	if n := stops.Load(); n > 0 {
+		t.Errorf("%d relays were stopped without the lock", n)
+	}
+	h.Points(nil)
+	w.run(0, "apply", "--yes")
+	w.converged()
+}
+
+// TestDownSinceAnEarlierRun kills a run, and its script on a relay, between the stop and the start. Whatever the next runs do, a
+// plan, a refusal, they name what is down and since when; the one that starts it counts the outage from the stop.
+func TestDownSinceAnEarlierRun(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 3})
+	h := l.Host("relay-01")
+	stopped := make(chan struct{}, 1)
+	h.Points(func(p machine.Point) (a machine.Action) {
+		if p.Op == "service.stop" && p.When == machine.After {
+			a.End = machine.EndCrash
+			select {
+			case stopped <- struct{}{}:
+			default:
+			}
+		}
+		return a
+	})
+	r := w.start("apply", "--yes")
+	<-stopped
+	r.signal(syscall.SIGKILL)
+	r.wait()
+	h.Points(nil)
+	w.run(2, "plan").says(t, "[still-down]", "down since")
+	w.run(2, "drift").says(t, "[still-down]", "relay-01.lab.example")
+	l.Host("relay-02").Unplug(true)
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "an earlier run has left DOWN: relay-01.lab.example, since")
+	l.Host("relay-02").Unplug(false)
+	o := w.outcome(w.start("apply", "--yes", "-o", "json"), 0)
+	for _, s := range o.Secrets {
+		for _, out := range s.Outages {
+			if out.What == "relay-01.lab.example" && (out.Measured < 3 || !out.Since.IsZero()) {
+				t.Errorf("counted from its start only: %+v", out)
+			}
+		}
+	}
+	w.converged()
+}

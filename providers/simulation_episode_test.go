@@ -1,0 +1,197 @@
+package providers_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/winhost"
+	"meshrotate/state/memory"
+)
+
+// drift is what somebody does behind our back.
+func (u *universe) drift(d drift) {
+	h := u.w.lab.Host(d.Host)
+	if h == nil {
+		return
+	}
+	u.alone(func() { u.drifting = true })
+	_, err := u.w.lab.Break(d.What, d.Host)
+	u.alone(func() {
+		u.drifting = false
+		u.drifted(d, h, err)
+	})
+	switch d.What { // what it set going has ended, unless it goes on in a run
+	case "stop":
+		h.Machine.Await(serviceOf(h), winhost.Stopped, 2*time.Minute)
+	case "key", "start":
+		h.Machine.Await(serviceOf(h), winhost.Running, 2*time.Minute)
+	}
+}
+
+func (u *universe) drifted(d drift, h *lab.Host, err error) {
+	u.scheduler.Note("%s %s: %v", d.What, d.Host, err)
+	u.disturb(d.Host)
+	u.invariants.drifted(u.w, h)
+}
+
+// alone does what nobody else may see half done.
+func (u *universe) alone(do func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	do()
+}
+
+// episode is a commit, a run, and what goes wrong meanwhile.
+func (u *universe) episode(n int, e episode) {
+	u.sleep(time.Duration(e.Wait) * time.Second)
+	if e.Key+e.License != "" || e.Declared > 0 {
+		u.scheduler.Note("commit: relay key %s, license %s, %d relays", e.Key, e.License, e.Declared)
+		u.commit(e)
+	}
+	u.clock.Store(int64(time.Duration(e.Clock) * time.Hour))
+	for _, d := range e.Drift {
+		u.drift(d)
+	}
+	u.free(e.Unlock)
+	before := u.snapshot()
+	u.copied(e.Second)
+	u.alone(func() {
+		u.events, u.struck, u.disturbed, u.faults = 0, map[string]bool{}, map[string]bool{}, nil
+		for _, f := range e.Faults {
+			u.faults = append(u.faults, pending{fault: f})
+		}
+		u.armed = e.Early
+		u.first = u.operator(fmt.Sprintf("run%d", n), "shared")
+	})
+	over := make(chan struct{})
+	var other chan *operator
+	if e.Second != nil {
+		begin := make(chan struct{})
+		other = make(chan *operator, 1)
+		u.alone(func() { u.second = &late{e.Second.At, begin} })
+		go u.late(*e.Second, fmt.Sprintf("run%d-second", n), begin, over, other)
+	}
+	u.first.begin()
+	u.first.await()
+	close(over)
+	overlapped := false
+	if other != nil {
+		if o := <-other; o != nil {
+			overlapped = o.applied != nil && o.applied.Run != "" || o.dead.Load()
+			u.tell(o)
+			o.leave()
+		}
+	}
+	u.tell(u.first)
+	u.alone(func() {
+		u.second, u.faults, u.working = nil, nil, nil
+		u.check()
+		if !u.first.dead.Load() && !overlapped {
+			u.judge(u.first, before)
+		}
+		u.haunted = u.first.dead.Load() || overlapped
+	})
+	u.first.leave()
+}
+
+// sleep waits, by the bubble's clock.
+func (u *universe) sleep(d time.Duration) {
+	if d > 0 {
+		time.Sleep(d)
+	}
+}
+
+// free makes sure that a dead run's lease is not in the way.
+func (u *universe) free(unlock bool) {
+	switch _, held, err := u.w.state.Lock.Current(context.Background()); {
+	case err != nil || !held:
+	case unlock:
+		u.scheduler.Note("unlock")
+		u.alone(u.unlock)
+	default:
+		time.Sleep(memory.TTL + time.Second)
+	}
+}
+
+// late is a second operator, who begins when it is time. He ends in done; nil when he never began.
+func (u *universe) late(s second, name string, begin, over chan struct{}, done chan *operator) {
+	select {
+	case <-begin:
+	case <-over:
+		done <- nil
+		return
+	}
+	if s.Unlock {
+		u.alone(u.unlock)
+	}
+	o := u.operator(name, s.State)
+	o.begin()
+	o.await()
+	done <- o
+}
+
+// named is what has a random name: runs, and shells on hosts.
+var named = regexp.MustCompile(`\d{8}-\d{6}-[a-z0-9]{6}|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}|\b[0-9a-f]{12}\b`)
+
+func (u *universe) tell(o *operator) {
+	text := "killed"
+	switch {
+	case o.dead.Load():
+	case o.applied == nil:
+		text = fmt.Sprint(o.err)
+	case o.applied.Run == "":
+		text = fmt.Sprintf("nothing was done, %d blocked: %v", len(o.applied.Plan.Blocked()), o.err)
+	default:
+		text = o.applied.Outcome.String()
+		if o.err != nil {
+			text += "; " + o.err.Error()
+		}
+	}
+	u.scheduler.Note("%s: %s", o.name, named.ReplaceAllString(text, "NAME"))
+}
+
+// calm ends all that is wrong. Then within three runs everything must be as declared, and stay so.
+func (u *universe) calm() {
+	u.scheduler.Note("the weather clears")
+	u.alone(func() { u.away, u.haunted = map[string]time.Time{}, false })
+	u.full.Store(0)
+	u.clock.Store(0)
+	u.sleep(10 * time.Minute) // what was under way on a host has ended
+	for _, m := range u.Manners {
+		h := u.w.lab.Host(m.Host)
+		if h == nil {
+			continue
+		}
+		h.Skew(0)
+		if err := h.Machine.Change(serviceOf(h), func(s *machine.Service) {
+			s.StartMode, s.Timing = "auto", u.timing[h.Name]
+		}); err != nil {
+			u.t.Error(err)
+		}
+	}
+	u.free(true)
+	u.commit(episode{Declared: max(u.Relays, 1)})
+	for i := range 3 {
+		before := u.snapshot()
+		u.alone(func() {
+			u.events, u.struck, u.disturbed = 0, map[string]bool{}, map[string]bool{}
+			u.first = u.operator(fmt.Sprintf("calm%d", i+1), "shared")
+		})
+		u.first.begin()
+		u.first.await()
+		u.tell(u.first)
+		u.alone(func() {
+			u.check()
+			u.judge(u.first, before)
+		})
+		u.first.leave()
+		if a := u.first.applied; a != nil && a.Plan.Empty() && len(a.Plan.Blocked()) == 0 {
+			break
+		}
+	}
+	u.settled()
+}

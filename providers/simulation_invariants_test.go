@@ -1,0 +1,298 @@
+package providers_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/lab"
+	"meshrotate/providers/licensefile"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// invariants are what is known of the world so that it can be judged. What the engine says is believed in nothing.
+type invariants struct {
+	wantKey, wantLicense string
+	// known are the keys that may run: kept ones, and those that somebody put there behind our back.
+	known map[string]bool
+	// ruled are the keys that Admin has run with: no relay runs with another one.
+	ruled map[string]bool
+	// settings are the hosts' files, the key left out: only the key may change.
+	settings map[string]string
+	licenses map[string]string // versions, by content
+	sealed   map[string]string // the kept values, by name
+	texts    map[string]bool   // what was said
+}
+
+func (v *invariants) begin(w *world) {
+	v.wantKey, v.wantLicense = lab.NewKey, lab.NewLicense
+	v.known, v.ruled = map[string]bool{w.old: true}, map[string]bool{w.old: true}
+	v.settings, v.licenses, v.sealed, v.texts = map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}
+	for _, h := range w.lab.Hosts() {
+		v.settings[h.Name], _ = without(h)
+	}
+	for _, version := range []string{lab.OldLicense, lab.NewLicense} {
+		if b, err := os.ReadFile(filepath.Join(w.dir, "licenses", version+".key")); err == nil {
+			v.licenses[string(b)] = version
+		}
+	}
+}
+
+// drifted learns what somebody else has put on a host.
+func (v *invariants) drifted(w *world, h *lab.Host) {
+	text, key := without(h)
+	v.settings[h.Name] = text
+	if key != "" {
+		v.known[key], v.ruled[key] = true, true
+	}
+	if b, _, err := h.Machine.FS.Read(lab.LicenseFile); err == nil && v.licenses[string(b)] == "" {
+		v.licenses[string(b)] = "put there by somebody"
+	}
+}
+
+// without is a host's settings file without its key, and the key.
+func without(h *lab.Host) (text, key string) {
+	b, _, err := h.Machine.FS.Read(h.Settings())
+	if err != nil {
+		return "unreadable: " + err.Error(), ""
+	}
+	s, err := appsettings.Get(b, "Relay:ApiKey")
+	if err != nil {
+		return string(b), ""
+	}
+	key = string(s.Value.Expose())
+	bare, err := appsettings.Set(b, "Relay:ApiKey", secret.NewString("KEY"))
+	if err != nil {
+		return string(b), key
+	}
+	return string(bare), key
+}
+
+// watch is asked at every event: nobody runs with a value that is not durable, and no relay with one that Admin never had.
+func (u *universe) watch() {
+	if u.drifting {
+		return
+	}
+	keys := u.w.lab.Keys()
+	if k, up := keys[u.w.lab.Admin.Name]; up {
+		u.ruled[k] = true
+	}
+	for host, k := range keys {
+		if !u.known[k] && !u.learn(k) {
+			u.known[k] = true // said once
+			u.wrong("2: %s runs with a key that is kept nowhere", host)
+		}
+		if !u.ruled[k] && !u.disturbed[label(host)] {
+			u.ruled[k] = true
+			u.wrong("1: %s runs with a key that Admin has never run with", host)
+		}
+	}
+}
+
+// learn looks for a key among the kept values.
+func (u *universe) learn(key string) bool {
+	for version := 6; version < 10; version++ {
+		ref := secret.Ref{Name: "relaykey", Version: fmt.Sprint(version)}
+		if u.value(ref.Version) == key || u.other != nil && u.w.unsealIn(u.other, ref) == key {
+			u.known[key] = true
+			return true
+		}
+	}
+	return false
+}
+
+// check is what holds after every run, however it ended.
+func (u *universe) check() {
+	u.watch()
+	for _, h := range u.w.lab.Hosts() {
+		if text, _ := without(h); text != u.settings[h.Name] {
+			u.settings[h.Name] = text
+			u.wrong("3: the settings of %s are torn, or somebody's change is lost", h.Name)
+		}
+		if b, _, err := h.Machine.FS.Read(lab.LicenseFile); err == nil && u.licenses[string(b)] == "" {
+			u.wrong("3: the license on %s is nobody's", h.Name)
+		}
+	}
+	ctx := context.Background()
+	for _, folder := range []string{"relaykey", "license"} {
+		names, err := u.w.state.Values.List(ctx, folder)
+		if err != nil {
+			u.wrong("2: the kept values cannot be listed: %v", err)
+		}
+		for _, name := range names {
+			b, err := u.w.state.Values.Read(ctx, name)
+			if err != nil || u.sealed[name] != "" && u.sealed[name] != string(b) {
+				u.wrong("2: %s has a second value (%v)", name, err)
+			}
+			u.sealed[name] = string(b)
+		}
+		for name := range u.sealed {
+			if strings.HasPrefix(name, folder+"/") && !slices.Contains(names, name) {
+				u.wrong("2: the kept value %s is lost", name)
+			}
+		}
+	}
+	if _, err := u.w.state.Ledger.Entries(ctx); err != nil {
+		u.wrong("the ledger cannot be read: %v", err)
+	}
+}
+
+// snapshot is what runs before a run.
+type snapshot struct {
+	keys map[string]string
+	pids map[string]uint32 // of services that run
+	// haunted: scripts of a dead run may still be at work. Then what was before says little.
+	haunted bool
+}
+
+func (u *universe) snapshot() snapshot {
+	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted}
+	for _, h := range u.w.lab.Hosts() {
+		if now := h.Machine.Service(serviceOf(h)); now.State == winhost.Running || now.State == winhost.StartPending {
+			s.pids[h.Name] = now.PID
+		}
+	}
+	return s
+}
+
+// judge compares what a run says about itself with the world, at the instant at which it says so.
+func (u *universe) judge(o *operator, before snapshot) {
+	if o.applied == nil || o.applied.Run == "" {
+		for host, pid := range u.snapshot().pids {
+			if pid != before.pids[host] && before.pids[host] != 0 && !before.haunted && !u.disturbed[label(host)] {
+				u.wrong("7: nothing was done, it says, and the service of %s was restarted", host)
+			}
+		}
+		return
+	}
+	out := o.applied.Outcome
+	left := map[string]bool{}
+	for _, l := range out.Left {
+		left[l.Target.Name] = true
+	}
+	for _, d := range out.Down { // proven, and then taken down by another secret's way back: it says so
+		left[d.Target.Name] = true
+	}
+	for _, e := range out.Secrets {
+		for _, outage := range e.Outages {
+			if outage.Measured < 0 {
+				u.wrong("an outage of %s lasted %v s", outage.What, outage.Measured)
+			}
+		}
+		switch {
+		case e.Change.Secret.Name == "relaykey" && e.Ending == state.Proven:
+			u.proven(u.value(e.Change.Secret.Version), left)
+		case e.Change.Secret.Name == "license" && e.Ending == state.Proven:
+			u.licensed(e.Change.Secret.Version, left)
+		case e.Change.Secret.Name == "relaykey" && e.Ending == state.Back && !before.haunted:
+			u.back(before, left)
+		}
+	}
+	if !before.haunted {
+		u.down(out, before)
+	}
+}
+
+// proven: whoever runs and is not named runs with the new key.
+func (u *universe) proven(key string, left map[string]bool) {
+	keys := u.w.lab.Keys()
+	for i, h := range append([]*lab.Host{u.w.lab.Admin}, u.w.lab.Relays[:u.declared]...) {
+		k, up := keys[h.Name]
+		switch {
+		case left[h.Name] || u.disturbed[label(h.Name)]:
+		case !up:
+			u.wrong("7: the relay key is proven, and %s does not run", h.Name)
+		case k != key:
+			u.wrong("%d: the relay key is proven, and %s runs with another one", 7-6*min(i, 1), h.Name)
+		case i > 0 && !u.disturbed["im-admin"] && !u.w.lab.IsConnected(h):
+			u.wrong("7: the relay key is proven, and %s is not connected", h.Name)
+		}
+	}
+}
+
+// licensed: the hosts that are not named have the file.
+func (u *universe) licensed(version string, left map[string]bool) {
+	for _, h := range []*lab.Host{u.w.lab.Admin, u.w.lab.EngineHost} {
+		b, _, err := h.Machine.FS.Read(lab.LicenseFile)
+		if !left[h.Name] && !u.disturbed[label(h.Name)] && (err != nil || u.licenses[string(b)] != version) {
+			u.wrong("7: the license is proven, and %s has %q (%v)", h.Name, u.licenses[string(b)], err)
+		}
+	}
+	if served := u.w.lab.Served(); !left[u.w.lab.Admin.Name] && !u.disturbed["im-admin"] && (served == nil || served.Expires != u.expires(version)) {
+		u.wrong("7: the license is proven, and Admin serves another one")
+	}
+}
+
+// expires is when a license does.
+func (u *universe) expires(version string) (at time.Time) {
+	for text, v := range u.licenses {
+		if l, err := licensefile.Parse([]byte(text)); v == version && err == nil {
+			at = l.Expires
+		}
+	}
+	return at
+}
+
+// back: whoever runs, runs with what it had.
+func (u *universe) back(before snapshot, left map[string]bool) {
+	for host, k := range u.w.lab.Keys() {
+		if was, ran := before.keys[host]; ran && was != k && !left[host] && !u.disturbed[label(host)] {
+			u.wrong("1: everything is back, it says, and %s runs with another key than before", host)
+		}
+	}
+}
+
+// down: what this run left stopped is named, and nothing else.
+func (u *universe) down(out reconciler.Outcome, before snapshot) {
+	named := map[string]bool{}
+	for _, d := range out.Down {
+		named[d.Target.Name] = true
+	}
+	for _, h := range u.w.lab.Hosts() {
+		s := h.Machine.Service(serviceOf(h))
+		up := s.State == winhost.Running || s.State == winhost.StartPending
+		switch {
+		case u.disturbed[label(h.Name)]:
+		case !up && before.pids[h.Name] != 0 && !named[h.Name]:
+			u.wrong("7: %s on %s is %s, and nobody says so: %v", serviceOf(h), h.Name, s.State, out)
+		case up && named[h.Name] && !u.struck[label(h.Name)] && !u.struck[api]:
+			u.wrong("7: %s is named down, and it runs: %v", h.Name, out)
+		}
+	}
+}
+
+// settled: after calm runs everything is as declared, and nothing was said that nobody may see.
+func (u *universe) settled() {
+	if a := u.first.applied; a == nil || !a.Plan.Empty() || len(a.Plan.Blocked()) > 0 {
+		u.wrong("6: not as declared after three runs in calm weather: %v", u.first.err)
+	}
+	for _, err := range []error{u.w.up(), u.w.together(), u.w.licensed(u.wantLicense), u.w.keyWorks(u.value(u.wantKey), "")} {
+		if err != nil {
+			u.wrong("6: after calm runs: %v", err)
+		}
+	}
+	for _, h := range u.w.lab.Hosts() {
+		if w := h.Machine.Service(lab.WatchService); w.Installed && w.State != winhost.Running && !u.unruly[label(h.Name)] {
+			u.wrong("6: after calm runs %s on %s is %s", lab.WatchService, h.Name, w.State)
+		}
+	}
+	said := u.w.said()
+	var all bytes.Buffer
+	for text := range u.texts {
+		all.WriteString(text + "\n")
+	}
+	said["what was said"] = all.Bytes()
+	for _, found := range rotationtest.Found(u.w.secrets(), said) {
+		u.wrong("5: %s", found)
+	}
+}

@@ -1,0 +1,254 @@
+package providers_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"meshrotate/providers"
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/scheduler"
+	"meshrotate/providers/licensefile"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+	"meshrotate/state"
+	"meshrotate/state/memory"
+)
+
+// universe is a schedule as it is lived through. What happens in it happens one thing at a time: the scheduler's goroutine
+// decides, and everybody else waits meanwhile.
+type universe struct {
+	// mu orders nothing: whoever holds it is alone. It tells the race detector so, which does not know of bubbles.
+	mu sync.Mutex
+
+	schedule
+	t         *testing.T
+	w         *world
+	scheduler *scheduler.Scheduler[verdict]
+	other     *memory.Process // a second operator's own state
+	store     *memory.Store   // the lock, and the books when they are in memory
+	text      string          // the document
+
+	declared int // relays
+	clock    atomic.Int64
+	zombies  sync.WaitGroup
+	timing   map[string]machine.Timing // of hosts with manners, as it was
+
+	// Of the present episode.
+	first     *operator
+	working   *operator // who has begun to change something and not given the lock back
+	second    *late
+	events    int
+	faults    []pending
+	armed     bool // they may strike
+	haunted   bool // scripts of a dead run may be at work
+	drifting  bool // somebody is at it: what he does is not known yet
+	away      map[string]time.Time
+	full      atomic.Int64    // the disk of the state, until then
+	struck    map[string]bool // hosts at which a fault struck
+	disturbed map[string]bool // hosts to which something happened that no run did
+	unruly    map[string]bool // in any episode
+
+	invariants
+	broken []string
+}
+
+// late is a second operator who has not begun.
+type late struct {
+	at    int
+	begin chan struct{}
+}
+
+// liveThrough lives through a schedule, and says which invariants broke. The trace is what happened.
+func liveThrough(t *testing.T, s schedule) (broken, trace []string) {
+	t.Helper()
+	vendor()
+	virtual(t, func(t *testing.T) {
+		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{}}
+		u.create()
+		u.scheduler = scheduler.Start(s.Seed, u.decide)
+		u.hooks()
+		for i, e := range s.Runs {
+			u.episode(i+1, e)
+		}
+		u.zombies.Wait()
+		u.calm()
+		u.scheduler.Stop()
+		broken, trace = u.broken, u.scheduler.Trace()
+	})
+	return broken, trace
+}
+
+// wrong notes an invariant that does not hold.
+func (u *universe) wrong(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(u.broken) < 20 {
+		u.broken = append(u.broken, text)
+	}
+	u.scheduler.Note("BROKEN: %s", text)
+}
+
+// create makes the world as it is before anything goes wrong.
+func (u *universe) create() {
+	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
+	u.store = memory.New()
+	if err := u.books(); err != nil {
+		u.t.Fatal(err)
+	}
+	u.text = u.w.lab.Document()
+	u.declared = u.Relays
+	if u.Declared > 0 {
+		u.declared = min(u.Declared, u.Relays)
+	}
+	u.invariants.begin(u.w)
+	u.timing = map[string]machine.Timing{}
+	u.commit(episode{})
+	for _, m := range u.Manners {
+		u.behave(m)
+	}
+}
+
+// books puts the state where the schedule wants it. The lock is always in memory: there a dead process's lease ends by itself.
+func (u *universe) books() error {
+	fresh, ctx := u.store.Open(), context.Background()
+	was := u.w.state
+	u.w.state.Lock = fresh
+	if u.Books == "file" {
+		return nil
+	}
+	entries, err := was.Ledger.Entries(ctx)
+	if err != nil {
+		return err
+	}
+	u.w.state = fresh.State()
+	if err := fresh.Append(ctx, entries...); err != nil {
+		return err
+	}
+	for _, name := range []string{"relaykey/" + lab.OldKey + ".age", "license/" + lab.OldLicense + ".age"} {
+		b, err := was.Values.Read(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := fresh.Create(ctx, name, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is what a new process works with.
+func (u *universe) state() (state.State, *memory.Process) {
+	p := u.store.Open()
+	s := p.State()
+	if u.Books == "file" {
+		s = u.w.state
+		s.Lock = p
+	}
+	return s, p
+}
+
+// behave gives a host its manner.
+func (u *universe) behave(m manner) {
+	h := u.w.lab.Host(m.Host)
+	if h == nil {
+		return
+	}
+	err := h.Machine.Change(serviceOf(h), func(s *machine.Service) {
+		if _, known := u.timing[h.Name]; !known {
+			u.timing[h.Name] = s.Timing
+		}
+		if m.Start > 0 {
+			s.Timing.Start = time.Duration(m.Start) * time.Second
+		}
+		if m.Stop > 0 {
+			s.Timing.Stop = time.Duration(m.Stop) * time.Second
+		}
+		if m.Mode != "" {
+			s.StartMode = m.Mode
+		}
+	})
+	if err != nil {
+		u.t.Error(err)
+	}
+	if m.Skew != 0 {
+		h.Skew(time.Duration(m.Skew) * time.Second)
+	}
+	if m.Dependent && !h.Machine.Service(lab.WatchService).Installed {
+		u.w.depends(h)
+	}
+}
+
+func (u *universe) hooks() {
+	for _, h := range u.w.lab.Hosts() {
+		name := label(h.Name)
+		h.Wire(u.wire(name))
+		h.Points(u.point(name))
+	}
+	u.w.lab.WireAPI(u.wire(api))
+}
+
+func label(host string) string {
+	first, _, _ := strings.Cut(host, ".")
+	return first
+}
+
+// commit changes the document, as a merge does. Who has read the old one goes on with that.
+func (u *universe) commit(e episode) {
+	set := func(old, text string) { u.text = strings.Replace(u.text, old, text, 1) }
+	if e.Key != "" {
+		set(fmt.Sprintf("version: %s\n", u.wantKey), fmt.Sprintf("version: %s\n", e.Key))
+		u.wantKey = e.Key
+	}
+	if e.License != "" {
+		u.writeLicense(e.License)
+		set(fmt.Sprintf("version: %q", u.wantLicense), fmt.Sprintf("version: %q", e.License))
+		set("licenses/"+u.wantLicense+".key", "licenses/"+e.License+".key")
+		u.wantLicense = e.License
+	}
+	if e.Declared > 0 {
+		u.declared = min(e.Declared, u.Relays)
+	}
+	text := u.text
+	if u.declared < u.Relays {
+		first, last, all := short(2, u.Relays), short(1+u.declared, u.Relays), short(1+u.Relays, u.Relays)
+		cut := func(s string) string { return strings.TrimPrefix(s, "relay-") }
+		text = strings.Replace(text, fmt.Sprintf("[%s..%s]", cut(first), cut(all)), fmt.Sprintf("[%s..%s]", cut(first), cut(last)), 1)
+	}
+	path := filepath.Join(u.w.dir, "meshrotate.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		u.t.Fatal(err)
+	}
+	doc, err := specs.LoadFile(path, providers.Sections())
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	if u.Parallel > 0 {
+		doc.Policy.Parallel = u.Parallel
+	}
+	doc.Policy.Unreachable.Count = u.Tolerate
+	u.w.doc = doc
+}
+
+func (u *universe) writeLicense(version string) {
+	b, err := u.w.lab.License(licensefile.License{Customer: lab.Customer, Tier: lab.Tier, Expires: time.Now().UTC().Truncate(24*time.Hour).AddDate(2, 0, 0)})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(u.w.dir, "licenses", version+".key"), b, 0o600)
+	}
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.alone(func() { u.licenses[string(b)] = version })
+}
+
+// value is a kept value, "" when there is none.
+func (u *universe) value(version string) string {
+	return u.w.unseal(secret.Ref{Name: "relaykey", Version: version})
+}

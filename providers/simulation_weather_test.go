@@ -1,0 +1,215 @@
+package providers_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/scheduler"
+	"meshrotate/providers/lab/wsman"
+)
+
+// occasion is an event at which something may go wrong.
+type occasion struct {
+	kind     string    // wire, point, work or books
+	operator string    // whose it is; "" for a script on a host
+	by       *operator // of work and books
+	host     string
+	action   string
+}
+
+// verdict is what is decided about it.
+type verdict struct {
+	wire  wsman.Fault
+	point machine.Action
+}
+
+// pending is a fault that has not struck yet.
+type pending struct {
+	fault
+	fits int // events so far that fit
+}
+
+func (p *pending) suits(o occasion) bool {
+	if slices.Contains(wireTrouble, p.What) && o.kind != "wire" || slices.Contains(scriptTrouble, p.What) && o.kind != "point" {
+		return false
+	}
+	return (p.Host == "" || p.Host == o.host) && (p.Action == "" || p.Action == o.action)
+}
+
+// decide says what becomes of an event. It is the only place where anything goes wrong.
+func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := e.What.(occasion)
+	u.watch()
+	u.events++
+	u.apart(o)
+	if s := u.second; s != nil && s.at == u.events {
+		f.After = func() { close(s.begin) }
+	}
+	if o.kind == "wire" && time.Now().Before(u.away[o.host]) {
+		f.Value.wire.Kind, f.Text = wsman.Refuse, "away"
+	}
+	if !u.armed {
+		return f
+	}
+	for i := range u.faults {
+		p := &u.faults[i]
+		if !p.suits(o) {
+			continue
+		}
+		if p.fits++; p.fits >= p.Nth && p.fits < p.Nth+max(p.Times, 1) && f.Text == "" {
+			u.strike(p.fault, o, &f)
+		}
+	}
+	return f
+}
+
+// apart: two runs are never at work at the same time.
+func (u *universe) apart(o occasion) {
+	switch {
+	case o.kind == "books" && o.action == "gives the lock back" && u.working == o.by:
+		u.working = nil
+	case o.kind != "work" || o.action == "verify":
+	case u.working != nil && u.working != o.by && !u.working.dead.Load():
+		u.wrong("1: %s changes something while %s is at work", o.operator, u.working.name)
+		u.working = o.by
+	case !o.by.lost:
+		u.working = o.by
+	}
+}
+
+// strike makes a fault happen.
+func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
+	f.Text = strings.TrimSpace(fmt.Sprintf("%s %s", t.What, t.Machine))
+	lasts := time.Duration(t.For) * time.Second
+	if t.For != 0 {
+		f.Text += " for " + lasts.String()
+	}
+	if t.Code != 0 {
+		f.Text += fmt.Sprint(" ", t.Code)
+	}
+	u.struck[o.host] = true
+	wire, point := &f.Value.wire, &f.Value.point
+	after := f.After
+	then := func(do func()) {
+		f.After = func() {
+			u.alone(do)
+			if after != nil {
+				after()
+			}
+		}
+	}
+	on := func(do func(h *lab.Host)) {
+		if h := u.w.lab.Host(t.Machine); h != nil { // a reduced universe may not have it
+			u.struck[t.Machine] = true
+			u.disturb(t.Machine)
+			then(func() { do(h) })
+		}
+	}
+	switch t.What {
+	case "cut before":
+		wire.Kind = wsman.CutBefore
+	case "cut mid":
+		wire.Kind = wsman.CutMid
+	case "cut after":
+		wire.Kind = wsman.CutAfter
+	case "hang":
+		wire.Kind = wsman.Hang
+	case "hang after":
+		wire.Kind = wsman.HangAfter
+	case "status":
+		wire.Kind, wire.Status = wsman.Status, t.Code
+	case "busy":
+		wire.Kind, wire.Code = wsman.WSManFault, 170
+	case "aborted":
+		wire.Kind, wire.Code = wsman.WSManFaultAfter, 995
+	case "in the clear":
+		wire.Kind = wsman.ClearText
+	case "slow wire":
+		wire.Delay = lasts
+	case "crash":
+		point.End = machine.EndCrash
+	case "cut reply":
+		point.End = machine.EndCut
+	case "hang script":
+		point.End = machine.EndHang
+	case "error":
+		point.Fail = machine.Errno(t.Code)
+	case "slow disk":
+		point.Delay = lasts
+	case "kill":
+		f.Before = func() { u.alone(u.first.kill) }
+	case "kill after":
+		then(u.first.kill)
+	case "interrupt":
+		then(u.first.cancel)
+	case "lost lease":
+		then(u.unlock)
+	case "full":
+		u.full.Store(time.Now().Add(lasts).UnixNano())
+	case "clock":
+		u.clock.Store(int64(lasts))
+	case "partition":
+		for _, h := range u.w.lab.Hosts() {
+			u.leave(label(h.Name), lasts)
+		}
+		u.leave(api, lasts)
+	case "away":
+		u.leave(t.Machine, lasts)
+	case "reboot":
+		on(func(h *lab.Host) { h.Reboot(lasts) })
+	case "die":
+		on(func(h *lab.Host) { h.Machine.Kill(serviceOf(h)) })
+	case "edit":
+		on(func(h *lab.Host) {
+			_, err := u.w.lab.Break("edit", t.Machine)
+			u.drifted(drift{"edit", t.Machine}, h, err)
+		})
+	}
+}
+
+// disturb notes that something happened to a host that no run did.
+func (u *universe) disturb(host string) { u.disturbed[host], u.unruly[host] = true, true }
+
+// leave makes a host unreachable for a time.
+func (u *universe) leave(host string, lasts time.Duration) {
+	u.away[host] = time.Now().Add(lasts)
+	u.struck[host] = true
+}
+
+// unlock is what an operator does who finds a lease and does not believe in it.
+func (u *universe) unlock() {
+	if h, held, err := u.w.state.Lock.Current(context.Background()); err == nil && held {
+		_ = u.w.state.Lock.Break(context.Background(), h.Fence)
+		if u.working != nil && u.working.name == h.By {
+			u.working.lost, u.working = true, nil // it stops before its next effect
+		}
+	}
+}
+
+// wire is the hook of a host's WinRM, and of the Admin API.
+func (u *universe) wire(host string) func(wsman.Event) wsman.Fault {
+	return func(e wsman.Event) wsman.Fault {
+		return u.scheduler.Pass(fmt.Sprint(e.Client, " ", host, " ", e.Connection, " ", e.Action), occasion{kind: "wire", operator: e.Client, host: host, action: string(e.Action)}).wire
+	}
+}
+
+// changes are the ops after which something is different.
+var changes = map[string]bool{"file.stage": true, "file.swap": true, "file.restore": true, "file.discard": true, "service.stop": true, "service.start": true}
+
+// point is the hook of a host's scripts.
+func (u *universe) point(host string) func(machine.Point) machine.Action {
+	return func(p machine.Point) machine.Action {
+		if p.When == machine.After && !changes[p.Op] {
+			return machine.Action{}
+		}
+		what := p.Op + " " + string(p.When)
+		return u.scheduler.Pass(fmt.Sprintf("%s script %d %s %s", host, p.Process, what, p.Object), occasion{kind: "point", host: host, action: what}).point
+	}
+}
