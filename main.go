@@ -62,7 +62,7 @@ func app(lookup func(string) (string, bool)) cli.App {
 	return cli.App{
 		Kinds: providers.Kinds(),
 		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
-			remembered, err := connect.State(d)
+			remembered, err := connect.OpenState(d, connect.Options{LookupEnv: lookup})
 			if err != nil {
 				return nil, err
 			}
@@ -73,8 +73,10 @@ func app(lookup func(string) (string, bool)) cli.App {
 			}
 			return &cli.Live{Site: site, State: remembered}, nil
 		},
-		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) { return connect.State(d) },
-		Commands:  labcli.Commands(app),
+		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) {
+			return connect.OpenState(d, connect.Options{LookupEnv: lookup})
+		},
+		Commands: labcli.Commands(app),
 	}
 }
 

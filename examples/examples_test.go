@@ -98,7 +98,11 @@ func deploy(t *testing.T, folder string, change func(*lab.Lab)) cli.App {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	l, err := lab.Start(lab.Config{Relays: len(d.Relays()), Dir: dir, Time: quick})
+	login := ""
+	if _, declared := d.Secrets["sqlLogin"]; declared {
+		login = "alternating"
+	}
+	l, err := lab.Start(lab.Config{Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +129,9 @@ func supply(t *testing.T, l *lab.Lab, dir string) {
 	}
 	license := "licenses/" + lab.NewLicense + ".key"
 	write(t, license, read(license))
-	write(t, "keys/license-vendor.pem", read("keys/license-vendor.pem"))
+	for _, key := range []string{"keys/license-vendor.pem", "keys/sql-server.pem"} {
+		write(t, key, read(key))
+	}
 	identity, err := age.ParseX25519Identity(strings.TrimSpace(l.Identity))
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +161,10 @@ func app(t *testing.T, l *lab.Lab, dir string) cli.App {
 		moved := *d
 		moved.State.Dir = filepath.Join(dir, there.State.Dir)
 		moved.Connect = there.Connect
+		if moved.Connect.SQL.Server = d.Connect.SQL.Server; moved.Connect.SQL.Server != "" {
+			moved.Connect.SQL.CertificateName = lab.SQLServer
+			moved.Connect.SQL.Addresses = map[string]string{lab.SQLServer: l.SQLAddress(), d.Connect.SQL.Server: l.SQLAddress()}
+		}
 		moved.Connect.Hosts = map[string]specs.HostConnect{}
 		for i, h := range d.AllHosts() {
 			moved.Connect.Hosts[h] = specs.HostConnect{Address: l.Hosts()[i].Address}

@@ -29,6 +29,12 @@ func (w *world) watch() {
 			return machine.Action{}
 		})
 	}
+	w.lab.WireSQL(func(e wsman.Event) wsman.Fault {
+		if e.N <= 3 || alters(e) {
+			w.pass(fmt.Sprintf("%s %s %d", sql, e.Action, e.N))
+		}
+		return wsman.Fault{}
+	})
 	w.lab.WireAPI(func(e wsman.Event) wsman.Fault {
 		if e.N <= 3 { // a wait asks again and again: one of these is as good as another
 			w.pass(fmt.Sprintf("%s %s %d", api, e.Action, e.N))
@@ -38,7 +44,7 @@ func (w *world) watch() {
 }
 
 // api is the Admin API among the hosts.
-const api = "@api"
+const api, sql = "@api", "@sql"
 
 func (w *world) pass(point string) {
 	w.mu.Lock()
@@ -60,7 +66,7 @@ func (w *world) points() []string {
 	var all []string
 	slices.Sort(w.passed)
 	for _, p := range w.passed {
-		if strings.Contains(p, "/") && !strings.HasPrefix(p, api) {
+		if strings.Contains(p, "/") && !strings.HasPrefix(p, "@") {
 			all = append(all, p+"|crash")
 			continue
 		}
@@ -87,8 +93,12 @@ func (w *world) arm(point string, kill func()) {
 		}
 		return f
 	}
-	if host == api {
+	switch host {
+	case api:
 		w.lab.WireAPI(wire)
+		return
+	case sql:
+		w.lab.WireSQL(wire)
 		return
 	}
 	h := w.lab.Host(host)

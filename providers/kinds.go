@@ -4,6 +4,7 @@ package providers
 import (
 	"meshrotate/providers/rotations/license"
 	"meshrotate/providers/rotations/relaykey"
+	"meshrotate/providers/rotations/sqllogin"
 	"meshrotate/reconciler"
 	"meshrotate/specs"
 )
@@ -13,6 +14,7 @@ func Kinds() []reconciler.Kind {
 	return []reconciler.Kind{
 		license.Kind(),
 		relaykey.Kind(),
+		sqllogin.Kind(),
 	}
 }
 

@@ -64,6 +64,10 @@ var proofs = map[string]struct{ old, new func(*world) error }{
 		func(w *world) error { return w.keyWorks(w.old, "") },
 		func(w *world) error { return w.keyWorks(w.kept("relaykey", lab.NewKey), w.old) },
 	},
+	"sqllogin": {
+		func(w *world) error { return w.signsIn(lab.OldLogin) },
+		func(w *world) error { return w.signsIn(lab.NewLogin) },
+	},
 	"license": {
 		func(w *world) error { return w.licensed(lab.OldLicense) },
 		func(w *world) error { return w.licensed(lab.NewLicense) },
@@ -77,7 +81,7 @@ func fixture(make func(*testing.T, int, ...string) *world, kinds ...string) func
 		all := func(of func(string) func(*world) error) func() error {
 			return func() error {
 				for _, k := range kinds {
-					if err := of(k)(w); err != nil {
+					if err := of(kindOf(k))(w); err != nil {
 						return fmt.Errorf("%s: %w", k, err)
 					}
 				}
@@ -112,6 +116,12 @@ func TestRotations(t *testing.T) {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, k.Name), Virtual: true})
+		})
+	}
+	for _, mode := range []string{"single", "external"} {
+		t.Run("sqllogin-"+mode, func(t *testing.T) {
+			t.Parallel()
+			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "sqllogin/"+mode), Virtual: true})
 		})
 	}
 	t.Run("together", func(t *testing.T) {

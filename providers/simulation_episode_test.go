@@ -53,6 +53,7 @@ func (u *universe) episode(n int, e episode) {
 		u.commit(e)
 	}
 	u.clock.Store(int64(time.Duration(e.Clock) * time.Hour))
+	u.carried = u.carried || e.Clock != 0
 	for _, d := range e.Drift {
 		u.drift(d)
 	}
@@ -60,7 +61,9 @@ func (u *universe) episode(n int, e episode) {
 	before := u.snapshot()
 	u.copied(e.Second)
 	u.alone(func() {
-		u.events, u.struck, u.disturbed, u.faults = 0, map[string]bool{}, map[string]bool{}, nil
+		u.fresh()
+		u.newRun(e.Drift)
+		u.faults = nil
 		for _, f := range e.Faults {
 			u.faults = append(u.faults, pending{fault: f})
 		}
@@ -98,6 +101,12 @@ func (u *universe) episode(n int, e episode) {
 	u.first.leave()
 }
 
+// fresh forgets what went wrong in the episode before.
+func (u *universe) fresh() {
+	u.events, u.struck, u.disturbed, u.hands = 0, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	u.meddled, u.swappedSince, u.startedSince, u.other2 = map[string]uint32{}, map[string]bool{}, map[string]bool{}, nil
+}
+
 // sleep waits, by the bubble's clock.
 func (u *universe) sleep(d time.Duration) {
 	if d > 0 {
@@ -127,8 +136,12 @@ func (u *universe) late(s second, name string, begin, over chan struct{}, done c
 	}
 	if s.Unlock {
 		u.alone(u.unlock)
+		if s.State == "own" {
+			u.alone(u.unmark)
+		}
 	}
 	o := u.operator(name, s.State)
+	u.alone(func() { u.other2 = o })
 	o.begin()
 	o.await()
 	done <- o
@@ -178,7 +191,8 @@ func (u *universe) calm() {
 	for i := range 3 {
 		before := u.snapshot()
 		u.alone(func() {
-			u.events, u.struck, u.disturbed = 0, map[string]bool{}, map[string]bool{}
+			u.fresh()
+			u.newRun(nil)
 			u.first = u.operator(fmt.Sprintf("calm%d", i+1), "shared")
 		})
 		u.first.begin()

@@ -87,6 +87,8 @@ func (u *universe) watch() {
 	if k, up := keys[u.w.lab.Admin.Name]; up {
 		u.ruled[k] = true
 	}
+	u.time(keys)
+	u.together(keys)
 	for host, k := range keys {
 		if !u.known[k] && !u.learn(k) {
 			u.known[k] = true // said once
@@ -153,16 +155,30 @@ type snapshot struct {
 	pids map[string]uint32 // of services that run
 	// haunted: scripts of a dead run may still be at work. Then what was before says little.
 	haunted bool
+	watched map[string]bool   // hosts whose dependent runs
+	files   map[string]string // the hosts' license files
+	served  *licensefile.License
 }
 
 func (u *universe) snapshot() snapshot {
-	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted}
+	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served()}
 	for _, h := range u.w.lab.Hosts() {
 		if now := h.Machine.Service(serviceOf(h)); now.State == winhost.Running || now.State == winhost.StartPending {
 			s.pids[h.Name] = now.PID
 		}
+		s.watched[h.Name] = h.Machine.Service(lab.WatchService).State == winhost.Running
 	}
 	return s
+}
+
+func (u *universe) licenseFiles() map[string]string {
+	files := map[string]string{}
+	for _, h := range []*lab.Host{u.w.lab.Admin, u.w.lab.EngineHost} {
+		if b, _, err := h.Machine.FS.Read(lab.LicenseFile); err == nil {
+			files[h.Name] = string(b)
+		}
+	}
+	return files
 }
 
 // judge compares what a run says about itself with the world, at the instant at which it says so.
@@ -196,10 +212,16 @@ func (u *universe) judge(o *operator, before snapshot) {
 			u.licensed(e.Change.Secret.Version, left)
 		case e.Change.Secret.Name == "relaykey" && e.Ending == state.Back && !before.haunted:
 			u.back(before, left)
+		case e.Change.Secret.Name == "license" && e.Ending == state.Back && !before.haunted && !out.Halted: // halted: look again
+			u.relicensed(before, left)
 		}
 	}
 	if !before.haunted {
 		u.down(out, before)
+		u.timed(out)
+		u.dependents(out, before)
+		u.split(out, before)
+		u.between(out)
 	}
 }
 
@@ -209,11 +231,12 @@ func (u *universe) proven(key string, left map[string]bool) {
 	for i, h := range append([]*lab.Host{u.w.lab.Admin}, u.w.lab.Relays[:u.declared]...) {
 		k, up := keys[h.Name]
 		switch {
-		case left[h.Name] || u.disturbed[label(h.Name)]:
+		case left[h.Name]:
+		case up && k != key:
+			u.wrong("%d: the relay key is proven, and %s runs with another one", 7-6*min(i, 1), h.Name)
+		case u.disturbed[label(h.Name)]:
 		case !up:
 			u.wrong("7: the relay key is proven, and %s does not run", h.Name)
-		case k != key:
-			u.wrong("%d: the relay key is proven, and %s runs with another one", 7-6*min(i, 1), h.Name)
 		case i > 0 && !u.disturbed["im-admin"] && !u.w.lab.IsConnected(h):
 			u.wrong("7: the relay key is proven, and %s is not connected", h.Name)
 		}
@@ -226,6 +249,12 @@ func (u *universe) licensed(version string, left map[string]bool) {
 		b, _, err := h.Machine.FS.Read(lab.LicenseFile)
 		if !left[h.Name] && !u.disturbed[label(h.Name)] && (err != nil || u.licenses[string(b)] != version) {
 			u.wrong("7: the license is proven, and %s has %q (%v)", h.Name, u.licenses[string(b)], err)
+		}
+	}
+	engine := u.w.lab.EngineHost
+	if _, info, err := engine.Machine.FS.Read(lab.LicenseFile); err == nil && !left[engine.Name] {
+		if s := engine.Machine.Service(lab.EngineService); s.State == winhost.Running && s.StartedAt.Before(info.Modified) {
+			u.wrong("7: the license is proven, and the Engine has read it before it was there")
 		}
 	}
 	if served := u.w.lab.Served(); !left[u.w.lab.Admin.Name] && !u.disturbed["im-admin"] && (served == nil || served.Expires != u.expires(version)) {
@@ -252,11 +281,31 @@ func (u *universe) back(before snapshot, left map[string]bool) {
 	}
 }
 
+// relicensed: the files are what they were, and Admin serves what it did.
+func (u *universe) relicensed(before snapshot, left map[string]bool) {
+	for host, now := range u.licenseFiles() {
+		if was, ok := before.files[host]; ok && was != now && !left[host] && !u.disturbed[label(host)] {
+			u.wrong("1: the license is back, it says, and that of %s is another than before", host)
+		}
+	}
+	admin := u.w.lab.Admin.Name
+	served := u.w.lab.Served()
+	if before.served != nil && served != nil && served.Expires != before.served.Expires && u.sameFile(before, admin) && !left[admin] && !u.disturbed["im-admin"] {
+		u.wrong("1: the license is back, it says, and Admin serves another one than before")
+	}
+}
+
+// sameFile: what Admin served before was in its file.
+func (u *universe) sameFile(before snapshot, host string) bool {
+	l, err := licensefile.Parse([]byte(before.files[host]))
+	return err == nil && l.Expires == before.served.Expires
+}
+
 // down: what this run left stopped is named, and nothing else.
 func (u *universe) down(out reconciler.Outcome, before snapshot) {
-	named := map[string]bool{}
+	named, sure := map[string]bool{}, map[string]bool{}
 	for _, d := range out.Down {
-		named[d.Target.Name] = true
+		named[d.Target.Name], sure[d.Target.Name] = true, !d.Unsure
 	}
 	for _, h := range u.w.lab.Hosts() {
 		s := h.Machine.Service(serviceOf(h))
@@ -265,7 +314,7 @@ func (u *universe) down(out reconciler.Outcome, before snapshot) {
 		case u.disturbed[label(h.Name)]:
 		case !up && before.pids[h.Name] != 0 && !named[h.Name]:
 			u.wrong("7: %s on %s is %s, and nobody says so: %v", serviceOf(h), h.Name, s.State, out)
-		case up && named[h.Name] && !u.struck[label(h.Name)] && !u.struck[api]:
+		case up && named[h.Name] && !u.struck[label(h.Name)] && (sure[h.Name] || !u.struck[api]):
 			u.wrong("7: %s is named down, and it runs: %v", h.Name, out)
 		}
 	}

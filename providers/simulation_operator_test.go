@@ -37,6 +37,8 @@ type operator struct {
 	killed chan struct{} // closed when it was killed
 	dead   atomic.Bool
 	lost   bool // its lease
+	run    string
+	record record
 
 	mu   sync.Mutex
 	said map[string]bool // each text once: polls say the same for minutes
@@ -148,6 +150,9 @@ func (o *operator) kill() {
 }
 
 func (o *operator) tell(e reconciler.Event) {
+	if e.Kind == reconciler.Undoing {
+		o.u.alone(func() { o.record.turned = true })
+	}
 	o.say(fmt.Sprint(e.Kind, e.Phase, e.Target, e.Text, e.Error, e.Err))
 }
 
@@ -189,9 +194,13 @@ func (w work) Do(ctx context.Context, t reconciler.Target, steps []reconciler.St
 	if w.o.dead.Load() {
 		return nil
 	}
+	lost := w.o.leaseLost()
 	name := fmt.Sprintf("%s does %s on %s", w.o.name, steps[0].Name(), label(t.String()))
 	w.o.u.scheduler.Pass(name, occasion{kind: "work", operator: w.o.name, by: w.o, host: label(t.Name), action: strings.ToLower(steps[0].Phase.String())})
-	return w.Site.Do(ctx, t, steps, tell)
+	w.o.u.alone(func() { w.o.may(t, steps, lost) })
+	reports := w.Site.Do(ctx, t, steps, tell)
+	w.o.u.alone(func() { w.o.heard(steps, reports) })
+	return reports
 }
 
 type ledger struct {
@@ -200,10 +209,23 @@ type ledger struct {
 }
 
 func (l ledger) Append(ctx context.Context, entries ...state.Entry) error {
-	if err := errors.Join(l.o.pass(fmt.Sprintf("writes %d lines", len(entries))), l.o.full()); err != nil {
-		return err
+	err := errors.Join(l.o.pass(fmt.Sprintf("writes %d lines", len(entries))), l.o.full())
+	if err == nil {
+		err = l.Ledger.Append(ctx, entries...)
 	}
-	return l.Ledger.Append(ctx, entries...)
+	l.o.u.alone(func() { l.o.record.wrote(entries, err) })
+	return err
+}
+
+func (l ledger) Reserve(ctx context.Context, bytes int) error {
+	err := l.o.full()
+	if err == nil {
+		err = l.Ledger.Reserve(ctx, bytes)
+	}
+	if err != nil {
+		l.o.u.alone(func() { l.o.record.refused = true })
+	}
+	return err
 }
 
 type lock struct {
@@ -219,6 +241,7 @@ func (l lock) Acquire(ctx context.Context, h state.Holder) (state.Lease, error) 
 	if err != nil {
 		return nil, err
 	}
+	l.o.u.alone(func() { l.o.holds(held, h) })
 	return lease{held, l.o}, nil
 }
 

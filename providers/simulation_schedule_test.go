@@ -103,7 +103,7 @@ type fault struct {
 var (
 	wireTrouble   = []string{"cut before", "cut mid", "cut after", "hang", "hang after", "status", "busy", "aborted", "in the clear", "slow wire"}
 	scriptTrouble = []string{"crash", "cut reply", "hang script", "error", "slow disk"}
-	worldTrouble  = []string{"kill", "kill after", "interrupt", "lost lease", "full", "clock", "partition", "away", "reboot", "die", "edit"}
+	worldTrouble  = []string{"kill", "kill after", "interrupt", "lost lease", "full", "clock", "partition", "away", "reboot", "die", "edit", "start between"}
 )
 
 var (
@@ -232,6 +232,8 @@ func drawFault(r *rand.Rand, relays int) fault {
 		f.Host = drawHost(r, relays)
 	}
 	switch f.What {
+	case "start between":
+		f.Action, f.Nth, f.For = "service.stop after", 1+r.IntN(2), pick(r, 0, 1, 1)
 	case "away", "reboot", "die", "edit":
 		f.Machine = cmp.Or(f.Host, drawHost(r, relays))
 		if r.IntN(4) == 0 {

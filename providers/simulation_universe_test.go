@@ -55,6 +55,17 @@ type universe struct {
 	struck    map[string]bool // hosts at which a fault struck
 	disturbed map[string]bool // hosts to which something happened that no run did
 	unruly    map[string]bool // in any episode
+	hands     map[string]bool // hosts at whose service somebody had a hand
+	carried   bool            // a clock was wrong: what an earlier run says about times says nothing
+
+	downtimes map[string]*downtime // by host
+	began     time.Time            // the run
+	lastKeys  map[string]string
+	leaving   map[string]leaving
+	// Hosts at which somebody started a service that a run had stopped: the process, and what the run did after.
+	meddled                    map[string]uint32
+	swappedSince, startedSince map[string]bool
+	other2                     *operator // the second operator
 
 	invariants
 	broken []string
@@ -71,7 +82,10 @@ func liveThrough(t *testing.T, s schedule) (broken, trace []string) {
 	t.Helper()
 	vendor()
 	virtual(t, func(t *testing.T) {
-		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{}}
+		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{},
+			hands: map[string]bool{}, downtimes: map[string]*downtime{}, lastKeys: map[string]string{}, leaving: map[string]leaving{}}
+		u.fresh()
+		u.began = time.Now()
 		u.create()
 		u.scheduler = scheduler.Start(s.Seed, u.decide)
 		u.hooks()

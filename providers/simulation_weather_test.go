@@ -11,6 +11,7 @@ import (
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/scheduler"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/winhost"
 )
 
 // occasion is an event at which something may go wrong.
@@ -49,6 +50,8 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 	u.watch()
 	u.events++
 	u.apart(o)
+	u.marked()
+	u.meddle(o)
 	if s := u.second; s != nil && s.at == u.events {
 		f.After = func() { close(s.begin) }
 	}
@@ -94,6 +97,7 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 	if t.Code != 0 {
 		f.Text += fmt.Sprint(" ", t.Code)
 	}
+	struck := u.struck[o.host]
 	u.struck[o.host] = true
 	wire, point := &f.Value.wire, &f.Value.point
 	after := f.After
@@ -155,6 +159,7 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 		u.full.Store(time.Now().Add(lasts).UnixNano())
 	case "clock":
 		u.clock.Store(int64(lasts))
+		u.carried = true
 	case "partition":
 		for _, h := range u.w.lab.Hosts() {
 			u.leave(label(h.Name), lasts)
@@ -163,14 +168,55 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 	case "away":
 		u.leave(t.Machine, lasts)
 	case "reboot":
+		u.hands[t.Machine] = true
 		on(func(h *lab.Host) { h.Reboot(lasts) })
 	case "die":
+		u.hands[t.Machine] = true
 		on(func(h *lab.Host) { h.Machine.Kill(serviceOf(h)) })
+	case "start between":
+		u.struck[o.host] = struck // it disturbs nothing that is promised
+		if h := u.w.lab.Host(o.host); h != nil && o.kind == "point" {
+			point.Delay = lasts
+			then(func() { u.startBetween(h) })
+		}
 	case "edit":
 		on(func(h *lab.Host) {
 			_, err := u.w.lab.Break("edit", t.Machine)
 			u.drifted(drift{"edit", t.Machine}, h, err)
 		})
+	}
+}
+
+// startBetween is somebody who starts a service that a run has just stopped.
+func (u *universe) startBetween(h *lab.Host) {
+	if h.Machine.Service(serviceOf(h)).State != winhost.Stopped {
+		return
+	}
+	name := label(h.Name)
+	u.hands[name] = true
+	delete(u.swappedSince, name)
+	delete(u.startedSince, name)
+	u.meddled[name] = 0
+	go func() { _ = h.Machine.Start(serviceOf(h)) }()
+}
+
+// meddle follows what the run does on a host where somebody started the service.
+func (u *universe) meddle(o occasion) {
+	pid, is := u.meddled[o.host]
+	if !is || o.kind != "point" {
+		return
+	}
+	if pid == 0 {
+		h := u.w.lab.Host(o.host)
+		u.meddled[o.host] = h.Machine.Service(serviceOf(h)).PID
+	}
+	switch o.action {
+	case "file.swap after":
+		u.swappedSince[o.host] = true
+	case "service.start before":
+		h := u.w.lab.Host(o.host)
+		now := h.Machine.Service(serviceOf(h))
+		u.startedSince[o.host] = u.startedSince[o.host] || u.swappedSince[o.host] && now.State == winhost.Running && now.PID == u.meddled[o.host]
 	}
 }
 
@@ -187,8 +233,27 @@ func (u *universe) leave(host string, lasts time.Duration) {
 func (u *universe) unlock() {
 	if h, held, err := u.w.state.Lock.Current(context.Background()); err == nil && held {
 		_ = u.w.state.Lock.Break(context.Background(), h.Fence)
-		if u.working != nil && u.working.name == h.By {
-			u.working.lost, u.working = true, nil // it stops before its next effect
+		u.loses(func(o *operator) bool { return o.run == h.Run })
+	}
+}
+
+// unmark removes the marker, as unlock --marker does. Whoever is at work sees it with his next heartbeat.
+func (u *universe) unmark() {
+	if err := u.w.lab.Admin.Machine.FS.Remove(markerFile); err == nil {
+		u.scheduler.Note("the marker is removed")
+		u.loses(func(o *operator) bool { return true })
+	}
+}
+
+// loses notes whose lease it was: he stops before his next effect, as soon as he can know.
+func (u *universe) loses(whose func(*operator) bool) {
+	for _, o := range []*operator{u.first, u.other2} {
+		if o == nil || o.run == "" || !whose(o) {
+			continue
+		}
+		o.lost = true
+		if u.working == o {
+			u.working = nil
 		}
 	}
 }

@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/reconciler"
 	"meshrotate/state"
 )
 
@@ -77,7 +79,7 @@ func TestARelayDiesAfterItsStart(t *testing.T) {
 		says(t, o.Left[0].Why, "relay-01", "stopped", "exit code")
 		hinted(t, o.Left[0].Why)
 		if took := time.Since(began); took > time.Minute {
-			t.Errorf("it was waited for: %s", took)
+			t.Errorf("it was waited for: %s: %v", took, o)
 		}
 		for _, e := range o.With(state.Proven) {
 			for _, out := range e.Outages {
@@ -85,6 +87,28 @@ func TestARelayDiesAfterItsStart(t *testing.T) {
 					t.Errorf("its outage is said to be over: %+v", out)
 				}
 			}
+		}
+		time.Sleep(4 * time.Minute)
+		next := w.process()
+		found := false
+		for _, c := range next.look().Plan.Changes {
+			found = found || slices.ContainsFunc(c.Findings, func(f reconciler.Finding) bool {
+				return f.Code == "still-down" && slices.Contains(f.Hosts, w.relay(1).Name)
+			})
+		}
+		next.close()
+		if !found {
+			t.Error("the next plan does not say since when it is down")
+		}
+		_, o = w.run()
+		counted := false
+		for _, e := range o.With(state.Proven) {
+			for _, out := range e.Outages {
+				counted = counted || out.What == "relays" && out.Measured > 240 && out.Since.IsZero()
+			}
+		}
+		if !counted {
+			t.Errorf("its outage is not counted from the first run on: %v %+v", o, o.Secrets)
 		}
 		w.converged()
 	})
@@ -186,4 +210,34 @@ func TestALockIsLostOnce(t *testing.T) {
 		}
 		w.converged()
 	})
+}
+
+// Somebody stops Admin while its API is waited for, by the switch and by the proof: that is noticed after some seconds, and said.
+func TestAdminStopsWhileItIsWaitedFor(t *testing.T) {
+	for name, act := range map[string]func(w *world){
+		"before it is ready": func(w *world) {
+			when(w.lab.Admin, "service.start", machine.After, func() { w.lab.Admin.Machine.Kill(lab.AdminService) })
+		},
+		"while the relays are proven": func(w *world) {
+			when(w.relay(1), "service.start", machine.After, func() { w.lab.Admin.Machine.Kill(lab.AdminService) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Time: lab.Timing{RelayConnect: 8 * time.Second}})
+				act(w)
+				began := time.Now()
+				_, o := w.run()
+				if o.Err == nil {
+					t.Fatalf("%v", o)
+				}
+				says(t, o.Err, "im-admin", "IdentityMeshAdmin", "stopped (exit code")
+				hinted(t, o.Err)
+				if took := time.Since(began); took > 90*time.Second {
+					t.Errorf("it was waited for: %s: %v", took, o)
+				}
+				w.converged()
+			})
+		})
+	}
 }

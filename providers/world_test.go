@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,13 +82,13 @@ type world struct {
 // newWorld starts a lab in memory, within a bubble of testing/synctest, with a document of these kinds; none means all.
 func newWorld(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	return newWorldAt(t, lab.Config{Relays: relays, Memory: true}, kinds...)
+	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds)}, kinds...)
 }
 
 // newWire starts one that listens on loopback.
 func newWire(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick}, kinds...)
+	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds)}, kinds...)
 	short := func(d string, seconds float64) specs.Duration { return specs.Duration{Text: d, Seconds: seconds} }
 	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
 		c.Stable = short("50ms", 0.05)
@@ -111,7 +110,7 @@ func newWorldAt(t *testing.T, c lab.Config, kinds ...string) *world {
 		t.Fatal(err)
 	}
 	for _, k := range providers.Kinds() {
-		if len(kinds) > 0 && !slices.Contains(kinds, k.Name) {
+		if len(kinds) > 0 && !slices.ContainsFunc(kinds, func(kind string) bool { return kindOf(kind) == k.Name }) {
 			delete(w.doc.Secrets, k.Section.Key)
 		}
 	}
@@ -208,6 +207,7 @@ func (w *world) open(ctx context.Context) (reconciler.Site, func(), error) {
 func by(c *lab.Client, o *connect.Options) {
 	api := c.API()
 	o.API = &api
+	o.DialSQL = c.DialSQL
 	o.Dial = func(ctx context.Context, host string) (live.Shell, error) { return c.Dial(ctx, host) }
 }
 
@@ -228,7 +228,7 @@ func (w *world) together() error {
 			return fmt.Errorf("%s runs with another key than Admin", host)
 		}
 	}
-	return nil
+	return w.oneString()
 }
 
 // sound: a relay runs with the new key only once Admin does, or did: Admin goes first, in both directions. And nobody ever
@@ -240,7 +240,7 @@ func (w *world) sound() error {
 			return fmt.Errorf("%s runs with a key that is neither the old nor the new", host)
 		}
 	}
-	return nil
+	return w.noLockout()
 }
 
 func (w *world) up() error {
@@ -270,9 +270,12 @@ func (w *world) secrets() map[string][]byte {
 			}
 		}
 	}
-	_, sql, _ := strings.Cut(w.lab.SQL(), "Password=")
-	sql, _, _ = strings.Cut(sql, ";")
-	all["the SQL password"] = []byte(sql)
+	for login, password := range w.lab.SQLPasswords() {
+		all["the password of "+login] = []byte(password)
+	}
+	if p := w.kept("sqllogin", lab.NewLogin); p != "" {
+		all["the new SQL password"] = []byte(p)
+	}
 	return all
 }
 

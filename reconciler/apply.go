@@ -1,12 +1,9 @@
 package reconciler
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"meshrotate/state"
@@ -26,89 +23,6 @@ type Run struct {
 	Tell     func(Event)
 }
 
-// Ended is how a secret ended in a run.
-type Ended struct {
-	Change Change `json:"-"`
-	// Ending is Proven, Back, Ahead or Unknown.
-	Ending state.Outcome `json:"ending"`
-	// Evidence is what showed it: that the new works, or, of a secret that is back, that everything is as it was. Without any,
-	// a secret that is back was put back, or nothing was begun, and nobody looked.
-	Evidence []string       `json:"evidence,omitempty"`
-	Outages  []state.Outage `json:"outages,omitempty"`
-	// Why it is not proven, nil when it is.
-	Why error `json:"-"`
-}
-
-// Outcome is how a run ended.
-type Outcome struct {
-	Secrets []Ended
-	// Left are targets on which something is left to do, with the reason.
-	Left []LeftBehind
-	// Down is what this run stopped and nobody started again.
-	Down []Down
-	// Remarks are what happened beside, and a person should know.
-	Remarks []Remark
-	// Halted says that the run stopped where it was: what is live must be looked at again.
-	Halted bool
-	Err    error
-}
-
-// String is the outcome in a line, for logs and tests.
-func (o Outcome) String() string {
-	var all []string
-	for _, e := range o.Secrets {
-		all = append(all, e.Change.Secret.String()+" "+string(e.Ending))
-	}
-	for _, l := range o.Left {
-		all = append(all, fmt.Sprintf("left %s: %v", l.Target, l.Why))
-	}
-	for _, d := range o.Down {
-		all = append(all, "down "+d.What)
-	}
-	if o.Halted {
-		all = append(all, "halted")
-	}
-	if o.Err != nil {
-		all = append(all, o.Err.Error())
-	}
-	return strings.Join(all, "; ")
-}
-
-// With are the secrets with this ending.
-func (o Outcome) With(ending state.Outcome) []Ended {
-	var some []Ended
-	for _, e := range o.Secrets {
-		if e.Ending == ending {
-			some = append(some, e)
-		}
-	}
-	return some
-}
-
-// LeftBehind is a target that a run could not finish.
-type LeftBehind struct {
-	Target Target
-	Why    error
-	// Secrets names what is unfinished there.
-	Secrets []string
-}
-
-// Down is something that is stopped at the end of a run.
-type Down struct {
-	// What is its name in the outages: "Admin", "relay-07".
-	What   string    `json:"what"`
-	Target Target    `json:"target"`
-	Since  time.Time `json:"since"`
-	// Unsure: its stop was asked for, no answer came, and nobody could look since.
-	Unsure bool `json:"unsure,omitempty"`
-}
-
-// Remark is what happened on a target beside what was to be done.
-type Remark struct {
-	Target Target
-	Text   string
-}
-
 // progress is what the engine knows while it runs. The engine's goroutine alone changes it.
 type progress struct {
 	run     Run
@@ -122,6 +36,7 @@ type progress struct {
 	all     []Step          // its steps
 	ran     []Step          // what was begun, in order
 	done    map[string]bool // by id: it was done
+	refused map[string]bool // by id: it changed nothing for certain
 	passed  map[proof]bool  // what its proofs have shown
 	evident map[string]bool // by secret: there is evidence of this round
 	// shownNow: by secret, this round is proven, and the ledger has it.
@@ -166,7 +81,7 @@ func (r Run) Apply(ctx context.Context) Outcome {
 
 // passRound passes the phases of a round. What was proven is recorded before anything old is removed.
 func (p *progress) passRound(ctx context.Context, i int) {
-	p.round, p.all, p.ran, p.done, p.passed, p.switching = i, p.run.Plan.Rounds[i].Steps, nil, map[string]bool{}, map[proof]bool{}, false
+	p.round, p.all, p.ran, p.done, p.refused, p.passed, p.switching = i, p.run.Plan.Rounds[i].Steps, nil, map[string]bool{}, map[string]bool{}, map[proof]bool{}, false
 	p.shownNow, p.evident = map[string]bool{}, map[string]bool{}
 	for phase := Prepare; phase <= Verify; phase++ {
 		if p.cause != nil || p.halted {
@@ -274,11 +189,15 @@ func (p *progress) begin(ctx context.Context, phase Phase, steps []Step, must bo
 		targets[s.Op.Target()] = true
 	}
 	p.run.Tell(Event{Kind: PhaseBegan, Phase: phase.String(), Total: len(targets), Time: p.run.Now()})
+	if !must {
+		p.writeSoon(ctx)
+		return true
+	}
 	err := p.write(ctx)
 	if err == nil && phase == Switch {
 		err = p.run.Ledger.Reserve(ctx, p.room())
 	}
-	if err != nil && must {
+	if err != nil {
 		p.cause = fmt.Errorf("before %s: the ledger does not take the start: %w", phase, err)
 		return false
 	}
@@ -291,39 +210,6 @@ func foreseen(s Step) []state.Fact {
 	}
 	return nil
 }
-
-func (p *progress) outcome() Outcome {
-	o := Outcome{Halted: p.halted, Err: p.cause, Down: p.clock.stillDown(), Remarks: p.remarks}
-	changed := false
-	for _, c := range p.rotating() {
-		e := Ended{Change: c, Ending: p.ending[c.Secret.Name], Evidence: p.evidence[c.Secret.Name], Outages: p.clock.outages(c)}
-		if e.Ending == state.Back {
-			e.Evidence = p.asBefore[c.Secret.Name]
-		}
-		if e.Ending != state.Proven {
-			e.Why = cmp.Or(p.failed[c.Secret.Name], p.cause, errNothingShown)
-		}
-		o.Secrets = append(o.Secrets, e)
-		if e.Ending == state.Back {
-			continue // nothing is left to do on a host that was away: nothing was done anywhere
-		}
-		changed = true
-		for _, t := range c.Left {
-			o.Left = append(o.Left, LeftBehind{Target: t, Why: errors.New("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
-		}
-	}
-	var left []LeftBehind
-	for _, t := range p.order {
-		stuck, back := p.stuck[t]
-		if (changed || p.touched[t]) && (stuck || !back) {
-			left = append(left, p.left[t])
-		}
-	}
-	o.Left = append(left, o.Left...)
-	return o
-}
-
-var errNothingShown = errors.New("nothing showed that it works")
 
 // rotating are the changes that do something, in the plan's order.
 func (p *progress) rotating() []Change {

@@ -55,7 +55,7 @@ func (p *progress) spoil() {
 			}
 		}
 	}
-	p.spread(func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
+	spread(p.ran, func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
 }
 
 // inRound says that this round has to do with the change.
@@ -63,36 +63,37 @@ func (p *progress) inRound(c Change) bool {
 	return slices.ContainsFunc(p.all, func(s Step) bool { return s.needs(c.Secret.Name) })
 }
 
-// spread carries a mark from secret to secret along the files that were swapped for several.
-func (p *progress) spread(marked func(string) bool, mark func(string)) {
+// spread carries a mark from secret to secret along the files that these steps swap for several.
+func spread(steps []Step, marked func(string) bool, mark func(string)) {
 	for again := true; again; {
 		again = false
-		for _, s := range p.ran {
+		for _, s := range steps {
 			if s.swaps() == "" || !slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return marked(r.Name) }) {
 				continue
 			}
 			for _, r := range s.Secrets {
 				if !marked(r.Name) {
 					mark(r.Name)
-					again = true
+					again = again || marked(r.Name)
 				}
 			}
 		}
 	}
 }
 
-// ahead are the failed secrets that cannot go back.
+// ahead are the failed secrets that cannot go back: what has no way back was done, or nobody knows. What was refused was not
+// done. With them go those whose edits are in a file that they will yet swap.
 func (p *progress) ahead() map[string]bool {
 	on := map[string]bool{}
 	for _, s := range p.ran {
-		if s.Back.kind != never {
+		if s.Back.kind != never || p.refused[s.ID] {
 			continue
 		}
 		for _, r := range s.Secrets {
 			on[r.Name] = p.failed[r.Name] != nil
 		}
 	}
-	p.spread(func(name string) bool { return on[name] }, func(name string) { on[name] = true })
+	spread(p.all, func(name string) bool { return on[name] }, func(name string) { on[name] = p.failed[name] != nil })
 	return on
 }
 
@@ -169,12 +170,12 @@ func (p *progress) undo(ctx context.Context, names []string) {
 		}
 	}
 	p.run.Tell(Event{Kind: Undoing, Text: p.cause.Error(), Total: total, Time: p.run.Now()})
-	p.books.failedBack = map[string]error{}
+	p.books.failedBack, p.books.untriedBack = map[string]error{}, map[string]bool{}
 	for _, phase := range []Phase{Retire, Switch, Verify, Accept, Prepare} {
 		from := taken(phase)
 		if phase == Verify {
 			if from = nil; p.switching {
-				from = slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) })
+				from = slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) || p.notBack(s) })
 			}
 		}
 		p.passBack(ctx, phase, from)
@@ -197,6 +198,17 @@ func (p *progress) undo(ctx context.Context, names []string) {
 	}
 }
 
+// notBack says that of each of the step's secrets something was not even tried to be put back, because what it waits for could
+// not be: nobody waits for a proof of that.
+func (p *progress) notBack(s Step) bool {
+	for _, r := range s.Secrets {
+		if !p.books.untriedBack[r.Name] {
+			return false
+		}
+	}
+	return true
+}
+
 // began says that the step was begun in this round, whatever came of it.
 func (p *progress) began(s Step) bool {
 	_, begun := p.done[s.ID]
@@ -212,21 +224,27 @@ func (p *progress) passBack(ctx context.Context, phase Phase, taken []Step) {
 	for _, s := range steps {
 		p.books.note(s, state.Started, "", "", nil)
 	}
-	_ = p.write(ctx)
+	p.writeSoon(ctx)
 	p.work(ctx, phase, steps, backward)
 }
 
 // goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
-// has no way back or says Once: what became of that is looked at by the next run.
+// has no way back or says Once: what became of that is looked at by the next run. No file is swapped that was to follow such
+// a step: nobody knows whether what it says would work.
 func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
 	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
 	var rest []Step
 	var failed []string
-	for _, s := range (Round{p.all}).of(Switch) {
+	steps := (Round{p.all}).of(Switch)
+	behind := following(steps, func(s Step) bool {
+		return p.began(s) && !p.done[s.ID] && !p.refused[s.ID] && s.Once && s.Back.kind == never
+	})
+	for _, s := range steps {
 		switch {
 		case !goes(s) || p.done[s.ID]:
 		case p.began(s) && (s.Once || s.Back.kind == never):
 			failed = append(failed, s.ID)
+		case s.swaps() != "" && behind[s.ID]:
 		default:
 			rest = append(rest, s)
 		}
@@ -254,4 +272,20 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 			delete(p.ending, name) // proven, if every proof was given: recordProven says so
 		}
 	}
+}
+
+// following are the steps that wait for one of these, directly or not.
+func following(steps []Step, of func(Step) bool) map[string]bool {
+	behind := map[string]bool{}
+	order := links(steps)
+	for more := true; more; {
+		more = false
+		for _, l := range order {
+			a, b := steps[l.before], steps[l.after]
+			if !behind[b.ID] && (of(a) || behind[a.ID]) {
+				behind[b.ID], more = true, true
+			}
+		}
+	}
+	return behind
 }

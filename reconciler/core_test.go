@@ -2,6 +2,7 @@ package reconciler_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,6 +104,38 @@ func TestAhead(t *testing.T) {
 				t.Error("the history vouches for a dead password")
 			}
 		})
+	}
+}
+
+// What was refused for certain was not done: everything goes back, and so does what shares the file.
+func TestRefusedWithoutAWayBack(t *testing.T) {
+	b := newBench(t, login("sql"))
+	b.clock("admin")
+	refused := failure("the policy refuses it")
+	refused.Refused = true
+	b.answer["alter sql"] = refused
+	o := b.run(t.Context())
+	if !slices.Equal(ended(o), []string{"sql back"}) || len(o.Down) > 0 || b.has("swap settings") || b.times("alter sql") != 1 {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// Nobody knows whether it was done: what was to follow it is not made live, in any secret's name, and the services come up.
+func TestNoFileFollowsWhatIsNotKnown(t *testing.T) {
+	sql := login("sql")
+	sql.steps[2].Once = true
+	key := rotation{name: "key", steps: []reconciler.Step{
+		step(reconciler.Prepare, "admin", "stage settings"), step(reconciler.Switch, "admin", "stop admin"),
+		step(reconciler.Switch, "admin", "swap settings", "stop admin"), step(reconciler.Switch, "admin", "start admin", "swap settings", "restore settings"),
+		step(reconciler.Switch, "relay", "stop relay", "admin: start admin"), step(reconciler.Switch, "relay", "swap relay", "stop relay"),
+		step(reconciler.Switch, "relay", "start relay", "stop relay", "swap relay", "restore relay"), step(reconciler.Verify, "", "prove key"),
+	}}
+	b := newBench(t, sql, key)
+	b.clock("admin", "relay")
+	b.answer["alter sql"] = reconciler.Report{Outcome: state.Unknown, Err: errors.New("lost")}
+	o := b.run(t.Context())
+	if !b.has("start admin") || b.has("swap settings") || b.has("swap relay") || len(o.Down) > 0 || ended(o)[0] != "sql ahead" {
+		t.Errorf("%v; %q", o, b.did)
 	}
 }
 

@@ -98,8 +98,9 @@
 //
 // # What each class of trouble does to a run
 //
-// The site asks again before it reports: for 5 s in a look, in a step for a minute after the first failure, and an effect is
-// sent again only because every op looks before it acts. A step that says Once is not sent again. What then comes back:
+// The site asks again before it reports: for 5 s in a look, in a step for a minute, and for half of that at least after the
+// first failure. An effect is sent again only because every op looks before it acts, and while the lease is ours. A step that
+// says Once is not sent again. What then comes back:
 //
 //	class           example                   reported as             what the run does
 //	not reached     no route, refused,        Failed, Unreachable;    before the first swapped file: all goes back. Later:
@@ -122,20 +123,23 @@
 // that it waits for is back. At the end of every run Outcome.Down is what is down, since when, and whether that is sure;
 // Outcome.Remarks is what somebody else did meanwhile.
 //
-// # Secrets to come, as steps of this core
+// # Secrets as steps of this core
 //
 // SQL login, alternating (two logins; the idle one is changed, so that nothing live breaks):
 //
 //	Prepare  keep the value; stage both settings files
-//	Accept   ALTER the idle login: Never("its old password was not in use"), Once; prove it on a fresh connection: Proof
+//	Accept   ALTER the idle login: Nothing to take back, as nobody used its old password; Once. Then a fresh sign-in: Proof
 //	Switch   stop Engine; stop Admin after it; swap both files after both stops (together: each start After both swaps);
 //	         start Admin; await ready; start Engine after it. Ways: start, restore, stop
 //	Verify   a fresh login with the string of the files; Engine's own sessions; /health/ready
-//	Retire   in a later run, after the soak: ALTER or disable the old login: Never, Proof
+//	Retire   in a later run, after the soak: disable the old login: Never, Proof
 //
 // SQL login, single (an outage, forward only): the same, but ALTER stands in the Switch, After both stops, Never and Once;
 // both swaps come After it. Killed on either side of it, the next run probes which password is accepted; a failure after it
-// ends ahead, with both services started.
+// ends ahead, with both services started. Refused for certain ([Report.Refused]) it was not begun, and everything goes back.
+// Without an answer no file follows it.
+//
+// To come:
 //
 // Service account: Switch: set the logon of each service After its stop: Never("the old password is not known here"), one
 // host Before the rest by After, so that a wrong password is tried once; start After it. Restart later: the same without stop

@@ -101,16 +101,19 @@ func (p *progress) lost(s Step) bool {
 
 func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 	switch {
-	case len(r.Missing) > 0:
+	case len(r.Missing) > 0 && !lostLease(r.Err):
 		// The new value is proven by some; the others are problems of their own hosts. Undoing would take all down again.
 		for _, h := range r.Missing {
 			p.leave(Target{HostTarget, h}, s, r.Err)
 		}
 		p.shown(s, r)
-	case phase == Retire && !s.Proof:
+	case phase == Retire && !s.Proof && !lostLease(r.Err):
 		p.leave(b.target, s, r.Err) // proven already: what is left is tidying up
-	case s.Alone || p.tolerated(s, b.target, r):
+	case !lostLease(r.Err) && (s.Alone || p.tolerated(s, b.target, r)):
 		p.leave(b.target, s, r.Err)
+	case lostLease(r.Err):
+		p.fail(s, r.Err)
+		p.halted = true
 	case r.Outcome == state.Unknown || r.Outcome == "":
 		p.fail(s, r.Err)
 		// Until a file is changed everything can be put back, whatever happened to this step.
@@ -120,9 +123,17 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 	}
 }
 
+func lostLease(err error) bool {
+	var lost *state.LostError
+	return errors.As(err, &lost)
+}
+
 // judgeBack notes what could not be taken back, or not be shown to be as it was. What Prepare left behind changes nothing
 // that is live: the next plan finds it.
 func (p *progress) judgeBack(b block, s Step, r Report) {
+	if lostLease(r.Err) {
+		p.halt(r.Err)
+	}
 	if s.Phase == Prepare {
 		return
 	}

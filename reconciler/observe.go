@@ -67,7 +67,9 @@ type Report struct {
 	Outcome state.Outcome // Done, Failed, Unknown; the zero value means that it was not tried
 	// Unreachable says that the target could not be reached, so nothing was done.
 	Unreachable bool
-	Err         error
+	// Refused says that it failed, and that for certain nothing was changed: what has no way back was not begun then.
+	Refused bool
+	Err     error
 	// Evidence is what was seen, in words: "running since 02:11:07, process 4711".
 	Evidence string
 	// Note is what happened beside, and a person should know: somebody else was at work. It is told with the outcome.
@@ -93,7 +95,11 @@ func (s Seen) facts() []HostFacts {
 		slices.Sort(keys)
 		for _, k := range keys {
 			if r := look.Results[k]; r != nil {
-				h.Facts = append(h.Facts, r.Facts()...)
+				for _, f := range r.Facts() {
+					if !slices.Contains(h.Facts, f) { // two settings of one file both tell of the file
+						h.Facts = append(h.Facts, f)
+					}
+				}
 			}
 		}
 		all = append(all, h)

@@ -162,8 +162,8 @@ func (c *clock) outages(change Change) []state.Outage {
 			continue
 		}
 		all = append(all, state.Outage{What: predicted.What, Predicted: predicted.Predicted, Measured: seconds, Since: since})
-		if len(predicted.Members) < 2 || predicted.With != "" {
-			continue
+		if predicted.With != "" || len(predicted.Members) == 1 && (since.IsZero() || predicted.Members[0] == predicted.What) {
+			continue // the only member of a fleet has a line of its own while it is down: the next run asks for it by its name
 		}
 		for _, name := range predicted.Members {
 			if seconds, since, any := c.measure([]string{name}); any {

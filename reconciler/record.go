@@ -3,9 +3,11 @@ package reconciler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/reconciler/secret"
 	"meshrotate/state"
@@ -18,6 +20,8 @@ type books struct {
 	// failedBack is what could not be taken back, by secret; firstBack the first of it.
 	failedBack map[string]error
 	firstBack  error
+	// untriedBack: by secret, what waits for something that could not be taken back was not tried.
+	untriedBack map[string]bool
 }
 
 // line is what hosts have in common.
@@ -110,6 +114,37 @@ func (p *progress) write(ctx context.Context, more ...state.Entry) error {
 	return nil
 }
 
+// A ledger that is away, as a server that restarts or fails over, is waited for when it is to take an ending.
+const (
+	endingMost  = 3 * time.Minute
+	endingPause = 2 * time.Second
+)
+
+// writeEnding is write, and may wait for a ledger that is away: whatever was to come up has come up.
+func (p *progress) writeEnding(ctx context.Context, mayWait bool, entries ...state.Entry) error {
+	err := p.write(context.WithoutCancel(ctx), entries...)
+	var away *state.AwayError
+	for until := time.Now().Add(endingMost); mayWait && errors.As(err, &away) && time.Now().Before(until) && ctx.Err() == nil; {
+		p.run.Tell(Event{Kind: Progressed, Time: p.run.Now(), Text: "waiting for the ledger, which is to take how it ended: " + err.Error()})
+		select {
+		case <-ctx.Done():
+		case <-time.After(endingPause):
+		}
+		err = p.write(context.WithoutCancel(ctx), entries...)
+	}
+	return err
+}
+
+// soon is how long a ledger is waited for while services are down, or not yet seen to work.
+const soon = 2 * time.Second
+
+// writeSoon is write where nothing depends on it. What is not written is written later.
+func (p *progress) writeSoon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	_ = p.write(ctx)
+}
+
 // The bytes of an entry of a step, of an ending without its outages, and of one outage; long ones, as JSON.
 const (
 	entryBytes  = 250
@@ -186,7 +221,7 @@ func (p *progress) recordProven(ctx context.Context) {
 	if len(entries) == 0 {
 		return
 	}
-	if err := p.write(context.WithoutCancel(ctx), entries...); err != nil {
+	if err := p.writeEnding(ctx, len(p.clock.stillDown()) == 0, entries...); err != nil {
 		p.halt(fmt.Errorf("the rotation is proven, but the ledger does not take it: %w", err))
 		return
 	}
@@ -251,7 +286,7 @@ func (p *progress) finish(ctx context.Context) {
 		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
 		entries = append(entries, e)
 	}
-	err := p.write(context.WithoutCancel(ctx), entries...)
+	err := p.writeEnding(ctx, true, entries...)
 	if err == nil {
 		return
 	}

@@ -29,6 +29,8 @@ type Needed struct {
 	From specs.Source
 	// Exact says that every byte counts, a final newline too: a signed file rather than a password.
 	Exact bool
+	// Plain says that a generated one is of letters and digits alone, some of each: a password.
+	Plain bool
 	// Read makes of a value what the kind's plan may know of it, of the declared one and of one found live. What it returns
 	// may be shown to anybody. Nil: nothing is known of a value.
 	Read func(value []byte) (any, error)

@@ -16,6 +16,7 @@ type TargetKind string
 const (
 	HostTarget   TargetKind = "host"
 	APITarget    TargetKind = "admin-api"
+	SQLTarget    TargetKind = "sql"
 	ValuesTarget TargetKind = "values"
 )
 

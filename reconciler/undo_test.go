@@ -203,3 +203,20 @@ func TestWhatIsDown(t *testing.T) {
 		t.Errorf("%+v", o.Down)
 	}
 }
+
+// Where Admin cannot be put back its relays are not touched, and nobody waits for a proof that they are as before.
+func TestNoProofOfWhatWasNotTried(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		r := canary(2)
+		r.steps[len(r.steps)-1].Back = reconciler.Way(op{What: "ask again"})
+		b := newBench(t, r)
+		b.answer["prove key"] = failure("refused")
+		if fails {
+			b.answer["back stop admin"] = away
+		}
+		o := b.run(t.Context())
+		if b.has("back stop relay-000") == fails || b.has("back ask again") == fails || o.Halted != fails {
+			t.Errorf("Admin fails: %v: %v: %q", fails, o, b.did)
+		}
+	}
+}

@@ -94,6 +94,13 @@ func (w *worker) start(ctx context.Context, i int) {
 	b := w.blocks[i]
 	if w.blocked(b) {
 		w.broken[i] = true
+		for _, s := range b.steps {
+			for _, r := range s.Secrets {
+				if w.toward == backward {
+					w.books.untriedBack[r.Name] = true
+				}
+			}
+		}
 		b.steps = nil
 	}
 	if w.toward == backward {
@@ -111,7 +118,7 @@ func (w *worker) start(ctx context.Context, i int) {
 	go func() {
 		a := answer{block: i}
 		if a.lease = w.run.Lease.Check(context.WithoutCancel(ctx)); a.lease == nil {
-			a.reports = w.run.Site.Do(ctx, b.target, b.steps, w.run.Tell)
+			a.reports = w.run.Site.Do(withLease(ctx, w.run.Lease), b.target, b.steps, w.run.Tell)
 			w.tellDone(ctx, b, a.reports, more)
 		}
 		w.answers <- a
@@ -199,7 +206,7 @@ func (w *worker) noteRan(b block, reports []Report) {
 			w.touched[b.target] = true
 			w.swapped[b.target] = w.swapped[b.target] || w.toward != backward && s.swaps() != ""
 		}
-		w.done[s.ID] = r.Outcome == state.Done
+		w.done[s.ID], w.refused[s.ID] = r.Outcome == state.Done, r.Outcome == state.Failed && r.Refused
 	}
 }
 
@@ -214,4 +221,20 @@ func (w *worker) tellDone(ctx context.Context, b block, reports []Report, more b
 		return // cut off by an interrupt, which is told once
 	}
 	w.run.Tell(e)
+}
+
+type leaseKey struct{}
+
+func withLease(ctx context.Context, l state.Lease) context.Context {
+	return context.WithValue(ctx, leaseKey{}, l)
+}
+
+// StillOurs fails with a *state.LostError when the lease of the run that a site works for is lost. A site asks before it sends
+// anything once more: what somebody else has done since is not to be undone by a late try.
+func StillOurs(ctx context.Context) error {
+	l, ok := ctx.Value(leaseKey{}).(state.Lease)
+	if !ok {
+		return nil
+	}
+	return l.Check(context.WithoutCancel(ctx))
 }

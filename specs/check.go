@@ -12,6 +12,8 @@ func (r *reader) check(d *Deployment) {
 	hosts := r.checkHosts(d)
 	r.checkSources(d)
 	r.checkAdminAPI(&d.Connect)
+	r.checkSQL(&d.Connect)
+	r.checkStateSQL(d)
 	r.checkProduct(&d.Product)
 	r.checkHostPath(d.State.Marker, "state", "marker")
 	r.checkSeal(d.State.Seal)

@@ -172,8 +172,12 @@ func (r *reader) checkSources(d *Deployment) {
 	}
 	check(c.AdminAPI.Password, "connect", "adminApi", "password")
 	check(c.AdminAPI.Token, "connect", "adminApi", "token")
+	check(c.SQL.Password, "connect", "sql", "password")
 	if o := c.AdminAPI.OAuth2; o != nil {
 		check(o.ClientSecret, "connect", "adminApi", "oauth2", "clientSecret")
+	}
+	if s := d.State.SQL; s != nil {
+		check(s.Password, "state", "sql", "password")
 	}
 	if s := d.State.Seal; s != nil {
 		check(s.Identity, "state", "seal", "identity")

@@ -15,6 +15,8 @@ type Connect struct {
 	Hosts map[string]HostConnect `json:"hosts,omitempty"`
 	// AdminAPI is how the product's HTTP API is reached.
 	AdminAPI AdminAPI `json:"adminApi,omitzero"`
+	// SQL is how the product's SQL Server is reached, by meshrotate itself.
+	SQL SQL `json:"sql,omitzero"`
 }
 
 // WinRM is how hosts are reached.

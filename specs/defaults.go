@@ -14,6 +14,10 @@ func (d *Deployment) fillDefaults() {
 	d.Product.fillDefaults()
 	orText(&d.State.Dir, ".meshrotate")
 	orText(&d.State.Marker, `%ProgramData%\IdentityMesh\meshrotate.run.json`)
+	if q := d.State.SQL; q != nil {
+		orText(&q.Database, "meshrotate")
+		orText(&q.Schema, "meshrotate")
+	}
 	if d.State.Seal == nil {
 		d.State.Seal = &Seal{}
 	}
@@ -38,6 +42,8 @@ func (c *Connect) fillDefaults() {
 		}
 		a.Kerberos = cmp.Or(a.Kerberos, w.Kerberos)
 	}
+	orText(&c.SQL.Database, "IdentityMesh")
+	orText(&c.SQL.Auth, "sql")
 	for _, k := range c.kerberos() {
 		orText(&k.Config, "/etc/krb5.conf")
 	}

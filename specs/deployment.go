@@ -84,10 +84,12 @@ type Unreachable struct {
 	Count int `json:"count,omitempty" jsonschema:"minimum=0,maximum=10000"`
 }
 
-// State says where the ledger, the lease and the sealed values are kept.
+// State says where the ledger, the lease and the sealed values are kept: in a folder, or in a database.
 type State struct {
 	// Dir holds ledger.jsonl, lease.json and values/. It is relative to the document.
 	Dir string `json:"dir,omitempty" jsonschema:"minLength=1,default=.meshrotate"`
+	// SQL keeps all of this in a database instead, which several machines can share.
+	SQL *StateSQL `json:"sql,omitempty"`
 	// Marker is the file on the Admin host that shows operators with other state folders that a run is at work.
 	Marker string `json:"marker,omitempty" jsonschema:"minLength=1"`
 	// Seal says which age identity seals kept values. Left out: the one in MESHROTATE_AGE_IDENTITY.

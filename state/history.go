@@ -234,6 +234,23 @@ func (h History) Outages(secret string) []Outage {
 	return nil
 }
 
+// DownSince is since when something is down that a rotation of the secret left so at its end, or that was not seen to work again
+// since: ok is false when its last word about it was another.
+func (h History) DownSince(secret, what string) (since time.Time, ok bool) {
+	whole := h.whole(secret)
+	for i := len(whole) - 1; i >= 0; i-- {
+		for _, o := range whole[i].Outages {
+			if o.What == what {
+				return o.Since, !o.Since.IsZero()
+			}
+		}
+		if whole[i].Outcome == Proven && len(whole[i].Left) == 0 {
+			break // it works since then, whoever brought it up
+		}
+	}
+	return time.Time{}, false
+}
+
 // Since is the rotation that brought the version of LastProven. A later run that finished it on hosts that were left
 // behind does not make the value any younger.
 func (h History) Since(secret string) (Entry, bool) {

@@ -249,6 +249,14 @@ func (e *HeldError) Hint() string {
 	return "wait for it to end; if that run is dead, `meshrotate unlock` shows what it was doing and removes its lock"
 }
 
+// AwayError says that what keeps the state was not reached, or did not answer. Later it may.
+type AwayError struct{ Err error }
+
+func (e *AwayError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what happened.
+func (e *AwayError) Unwrap() error { return e.Err }
+
 // LostError says that a lease is no longer held by the one who acquired it: it was broken, or taken over.
 type LostError struct {
 	Fence uint64 // of the lease that was lost

@@ -1,6 +1,9 @@
 package state
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // steps are the entries about the steps of one version. A step of a fleet is few entries with many hosts each, or many
 // entries with few hosts each; both are found quickly, and neither costs an entry per host and step.
@@ -17,6 +20,7 @@ type stepHost struct{ step, host string }
 type stepEntry struct {
 	at int // its place among all entries of the version's steps
 	*Entry
+	began time.Time // of a single: when the step was begun there for the last time
 }
 
 // fewHosts is how many hosts of an entry are worth a place of their own.
@@ -30,12 +34,14 @@ func (r *record) addStep(e *Entry) {
 	}
 	of.count++
 	own := *e // the caller's slice of entries is not kept
-	s := stepEntry{of.count, &own}
+	s := stepEntry{at: of.count, Entry: &own}
 	switch {
 	case len(own.Hosts) == 0:
+		s.began = of.began(s, "")
 		of.single[stepHost{own.Step, ""}] = s
 	case len(own.Hosts) <= fewHosts:
 		for _, host := range own.Hosts {
+			s.began = of.began(s, host)
 			of.single[stepHost{own.Step, host}] = s
 		}
 	default:
@@ -61,18 +67,40 @@ func (h History) StepDone(secret, version, step, host string) (Entry, bool) {
 	return *latest, true
 }
 
-// StepBegan is the latest entry about a step of this version on a host, whatever came of it. It is forgotten as StepDone's
-// is.
-func (h History) StepBegan(secret, version, step, host string) (Entry, bool) {
+// StepBegan is when a step of this version was begun on a host for the last time, whatever came of it. It is forgotten as
+// StepDone's entry is.
+func (h History) StepBegan(secret, version, step, host string) (time.Time, bool) {
 	r := h.secrets[secret]
 	if r == nil || r.steps[version] == nil {
-		return Entry{}, false
+		return time.Time{}, false
 	}
-	latest := r.steps[version].latest(step, host)
-	if latest == nil {
-		return Entry{}, false
+	s := r.steps[version]
+	if s.latest(step, host) == nil {
+		return time.Time{}, false
 	}
-	return *latest, true
+	return s.began(stepEntry{at: s.count + 1, Entry: &Entry{Step: step}}, host), true
+}
+
+// began is when the step was begun of which a new entry tells: its own time when it is a start, else the last start's before it.
+func (s *steps) began(e stepEntry, host string) time.Time {
+	if e.Outcome == Started {
+		return e.Time
+	}
+	single := s.single[stepHost{e.Step, host}]
+	many := s.many[e.Step]
+	last := e.Time
+	for i := len(many) - 1; i >= 0 && many[i].at > single.at; i-- {
+		if _, found := slices.BinarySearch(many[i].Hosts, host); !found {
+			continue
+		}
+		if last = many[i].Time; many[i].Outcome == Started {
+			return last
+		}
+	}
+	if single.Entry != nil {
+		return single.began
+	}
+	return last
 }
 
 // latest is the last entry about a step on a host, nil without one.

@@ -72,7 +72,7 @@ func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config,
 	if config.HTTPS && w.CAFile != "" {
 		pool, err := c.pool(w.CAFile)
 		if err != nil {
-			return config, err
+			return config, fmt.Errorf("connect.winrm.%w", err)
 		}
 		config.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -222,11 +222,11 @@ func (c *connector) pool(path string) (*x509.CertPool, error) {
 	}
 	pem, err := c.readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("connect.winrm.caFile: %w", err)
+		return nil, fmt.Errorf("caFile: %w", err)
 	}
 	p := x509.NewCertPool()
 	if !p.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("connect.winrm.caFile: no certificate in %s", path)
+		return nil, fmt.Errorf("caFile: no certificate in %s", path)
 	}
 	if c.pools == nil {
 		c.pools = map[string]*x509.CertPool{}

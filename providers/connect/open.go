@@ -3,6 +3,7 @@ package connect
 
 import (
 	"context"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -30,14 +31,22 @@ type Options struct {
 	// Dial and API are other ways to the hosts and to the Admin API than the document's, as to a lab in memory.
 	Dial func(ctx context.Context, host string) (live.Shell, error)
 	API  *adminapi.Config
+	// DialSQL is another way to every instance of SQL Server.
+	DialSQL func(ctx context.Context, network, address string) (net.Conn, error)
 	// State is what is remembered; nil is what the document names.
 	State *state.State
 	// Poll is how often the Admin API is asked while waiting; 0 is live's.
 	Poll time.Duration
 }
 
-// State opens what is remembered about a deployment, where the document says. It creates nothing.
-func State(d *specs.Deployment) (state.State, error) {
+// State opens what is remembered about a deployment, where the document says. It creates nothing, and contacts nobody.
+func State(d *specs.Deployment) (state.State, error) { return OpenState(d, Options{}) }
+
+// OpenState is State with another environment, or another way to a database.
+func OpenState(d *specs.Deployment, o Options) (state.State, error) {
+	if q, ok := d.StateServer(); ok {
+		return inSQL(d, q, o), nil
+	}
 	store, err := file.Open(stateDir(d))
 	if err != nil {
 		return state.State{}, err
@@ -56,7 +65,7 @@ func stateDir(d *specs.Deployment) string {
 // Open reads the credentials that the document names and returns the deployment's site. It contacts nothing yet.
 func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o Options) (*live.Site, error) {
 	if o.State == nil {
-		opened, err := State(d)
+		opened, err := OpenState(d, o)
 		if err != nil {
 			return nil, err
 		}
@@ -81,6 +90,10 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 	if err != nil {
 		return nil, err
 	}
+	sql, err := c.sql(ctx, o.DialSQL)
+	if err != nil {
+		return nil, err
+	}
 	parallel := d.Policy.Parallel
 	if o.Parallel > 0 {
 		parallel = o.Parallel
@@ -91,7 +104,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		dial = c.dial
 	}
 	return live.New(live.Config{
-		Dial: dial, API: api, Values: supply, Needed: needed, ReadFile: d.Origin.ReadFile, Salt: salt, Parallel: parallel,
+		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadFile, Salt: salt, Parallel: parallel,
 		HostTimeout: d.Policy.HostTimeout.Of(), Stay: o.Stay, Poll: o.Poll,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
@@ -123,6 +136,10 @@ func (c *connector) supply(needed map[string]reconciler.Needed, place state.Blob
 		from, err := values.From(n.From, form, c.sources)
 		if err != nil {
 			return s, err
+		}
+		if g, made := from.(values.Generated); made {
+			g.Plain = n.Plain
+			from = g
 		}
 		s.Sources[name], s.Declared[name] = from, n.Ref.Version
 	}

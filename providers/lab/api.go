@@ -109,9 +109,9 @@ func answer(w http.ResponseWriter, v any) {
 
 func (l *Lab) getReady(w http.ResponseWriter, _ *http.Request) {
 	l.mu.Lock()
-	ok := !l.ailing && l.admin.process != nil && time.Now().After(l.admin.ready) && l.admin.sql == l.sql
+	ok := !l.ailing && l.admin.process != nil && time.Now().After(l.admin.ready)
 	l.mu.Unlock()
-	if !ok {
+	if !ok || !l.database.admin.healthy() {
 		http.Error(w, "Unhealthy", http.StatusServiceUnavailable)
 		return
 	}
@@ -147,9 +147,13 @@ func (l *Lab) getRelays(w http.ResponseWriter, _ *http.Request) {
 	answer(w, list)
 }
 
-// getDashboard shows live configuration: a settings file that was broken while the service runs blanks it, without a
+// getDashboard needs the database, and shows live configuration: a settings file that was broken while the service runs blanks it, without a
 // crash and without a word in the log.
 func (l *Lab) getDashboard(w http.ResponseWriter, _ *http.Request) {
+	if !l.database.admin.healthy() {
+		http.Error(w, "An error occurred while processing your request.", http.StatusInternalServerError)
+		return
+	}
 	b, _, _ := l.Admin.Machine.FS.Read(AdminSettings)
 	s, err := appsettings.Get(b, "IdentityMesh:Name")
 	name := ""

@@ -116,9 +116,9 @@ func (l *Lab) mend(h *Host) error {
 	text := relaySettings(key)
 	switch h {
 	case l.Admin:
-		text = adminSettings(key, l.sql)
+		text = adminSettings(key, l.SQL())
 	case l.EngineHost:
-		text = engineSettings(l.sql)
+		text = engineSettings(l.SQL())
 	}
 	return h.write(h.Settings(), []byte(text))
 }
@@ -169,6 +169,7 @@ func (l *Lab) Show() string {
 	var b strings.Builder
 	keys := l.Keys()
 	fmt.Fprintf(&b, "Admin API %s, %d of %d relays connected\n", l.URL(), l.Connected(), len(l.Relays))
+	fmt.Fprintf(&b, "%s\n", l.sqlNote())
 	whole := 0
 	for i, h := range l.Hosts() {
 		note, usual := l.note(h, keys)

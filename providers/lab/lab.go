@@ -1,9 +1,10 @@
-// Package lab is a whole IdentityMesh, on loopback or in memory: Admin, Engine, relays, their hosts, and the Admin API.
+// Package lab is a whole IdentityMesh, on loopback or in memory: Admin, Engine, relays, their hosts, the Admin API, and
+// SQL Server with the product's database.
 //
 // It is a test double, and also what `meshrotate demo` and `meshrotate lab` show. It is a model of the product, not a
-// script of expected calls: services read their settings when they start, a relay with an empty key dies, one with a
-// wrong key stays disconnected, a running service proves nothing, the relay list keeps stale heartbeats. It speaks the
-// real protocols (WinRM with sealed NTLM, HTTP with NTLM), so the real client code runs end to end. In memory (see
+// script of expected calls: services read their settings when they start and log in to the database with the string that
+// they find, a relay with an empty key dies, one with a wrong key stays disconnected, a running service proves nothing, the relay list keeps stale heartbeats. It speaks the
+// real protocols (WinRM with sealed NTLM, HTTP with NTLM, TDS), so the real client code runs end to end. In memory (see
 // Config.Memory and Client) the same machines are asked without a wire, on any clock. It is not Windows: what
 // PowerShell, NTFS and the service manager do is modelled, and compared with the real engines elsewhere.
 package lab
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/wsman"
 )
 
@@ -32,8 +34,13 @@ type Config struct {
 	Record func(host, kind, text string)
 	// Converged makes the document ask for what is live: nothing is to be rotated.
 	Converged bool
+	// Login is the mode in which the document asks for a new password of the services' SQL login: alternating, single,
+	// external. Empty: the document says nothing of it.
+	Login string
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
+	// Replicas of SQL Server, in an availability group when there are more than one. Each has logins of its own.
+	Replicas int
 	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and
 	// channels only, so it also lives in a bubble of testing/synctest, on a virtual clock.
 	Memory bool
@@ -83,7 +90,7 @@ type Lab struct {
 	// Password is the account's. Identity is the age identity that seals the state. Both are made for this lab.
 	Password, Identity string
 	license            *rsa.PrivateKey
-	sql                string // the connection string that the database accepts
+	database           sqlSide
 
 	mu    sync.Mutex
 	admin adminState
@@ -97,6 +104,9 @@ type Lab struct {
 	apiFaults func(wsman.Event) wsman.Fault
 	apiCounts map[wsman.Action]int
 	control   *http.Server
+
+	sqlFaults  func(wsman.Event) wsman.Fault
+	statements func(sqlserver.Statement)
 }
 
 // The product's names.
@@ -117,7 +127,10 @@ func Start(c Config) (*Lab, error) {
 			return nil, err
 		}
 	}
-	l.sql = "Server=sql01.lab.example;Database=IdentityMesh;User ID=im_app;Password=" + random(18) + ";Encrypt=True"
+	if err := l.startSQL(); err != nil {
+		l.Close()
+		return nil, err
+	}
 	if err := l.hosts(); err != nil {
 		l.Close()
 		return nil, err
@@ -188,6 +201,7 @@ func (l *Lab) Close() {
 	if l.api != nil {
 		_ = l.api.Close()
 	}
+	l.closeSQL()
 	var wg sync.WaitGroup
 	for _, h := range l.Hosts() {
 		if h != nil {

@@ -13,7 +13,6 @@ type adminState struct {
 	process *machine.Process
 	ready   time.Time // when it will be
 	key     string
-	sql     string
 	license *licensefile.License
 	reloads int
 }
@@ -147,18 +146,4 @@ func (l *Lab) Served() *licensefile.License {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.admin.license
-}
-
-// SQL is the connection string that the database accepts.
-func (l *Lab) SQL() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sql
-}
-
-// SetSQL changes it, as whoever rotates the login does.
-func (l *Lab) SetSQL(s string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sql = s
 }

@@ -61,10 +61,11 @@ func (a adminProgram) Start(p *machine.Process) machine.Startup {
 	case read[relayKey] == "":
 		return dies
 	}
+	l.database.admin.start(read[sqlString])
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	l.admin = adminState{process: p, ready: now.Add(l.timing.AdminReady), key: read[relayKey], sql: read[sqlString],
+	l.admin = adminState{process: p, ready: now.Add(l.timing.AdminReady), key: read[relayKey],
 		license: l.readLicense(l.Admin), reloads: l.admin.reloads}
 	for _, r := range l.mesh {
 		if !r.last.IsZero() {
@@ -81,6 +82,7 @@ func (a adminProgram) Stop(p *machine.Process) {
 	if l.admin.process != p {
 		return
 	}
+	l.database.admin.stop()
 	now := time.Now()
 	for h := range l.mesh {
 		l.freeze(h, now)
@@ -110,10 +112,11 @@ func (e engineProgram) Start(p *machine.Process) machine.Startup {
 	if read == nil {
 		return refused
 	}
+	e.lab.database.engine.start(read[sqlString])
 	return machine.Startup{}
 }
 
-func (e engineProgram) Stop(*machine.Process) {}
+func (e engineProgram) Stop(*machine.Process) { e.lab.database.engine.stop() }
 
 // relayProgram is IdentityMeshRelayAgent.
 type relayProgram struct {

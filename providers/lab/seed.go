@@ -25,6 +25,7 @@ import (
 const (
 	OldKey, NewKey         = "6", "7"
 	OldLicense, NewLicense = "2025-11", "2026-11"
+	OldLogin, NewLogin     = "11", "12"
 	Customer, Tier         = "Contoso Ltd", "Enterprise"
 )
 
@@ -73,10 +74,10 @@ func (l *Lab) install(key string, license []byte) {
 		}
 	}
 	stop := func(d time.Duration) machine.Timing { return machine.Timing{Stop: d} }
-	put(l.Admin, AdminSettings, adminSettings(key, l.sql))
+	put(l.Admin, AdminSettings, adminSettings(key, l.database.text))
 	put(l.Admin, LicenseFile, string(license))
 	l.Admin.Machine.Install(machine.Service{Name: AdminService, Account: `LAB\svc-im`, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
-	put(l.EngineHost, EngineSettings, engineSettings(l.sql))
+	put(l.EngineHost, EngineSettings, engineSettings(l.database.text))
 	put(l.EngineHost, LicenseFile, string(license))
 	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, Account: `LAB\svc-im`, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
 	text := relaySettings(key)
@@ -120,6 +121,7 @@ func (l *Lab) operator(key string, old, next []byte) error {
 		"licenses/2026-11.key":    string(next),
 		"keys/license-vendor.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
 		"env":                     l.environment(),
+		"keys/sql-server.pem":     string(l.SQLAuthority()),
 		".gitignore":              "/env\n/.meshrotate/\n/control.json\n",
 	}
 	for name, text := range files {
@@ -161,6 +163,16 @@ func (l *Lab) history(dir, key string, old []byte) error {
 		entries = append(entries, e)
 	}
 	done(345, "license", "2024-11", OldLicense)
+	if l.config.Login != "" {
+		c, err := clientOf(l.SQL())
+		if err != nil {
+			return err
+		}
+		if err := keep.Put(ctx, secret.Ref{Name: "sqllogin", Version: OldLogin}, secret.NewString(c.Password)); err != nil {
+			return err
+		}
+		done(95, "sqllogin", "10", OldLogin)
+	}
 	done(93, "relaykey", "5", OldKey)
 	return store.Append(ctx, entries...)
 }
@@ -184,6 +196,8 @@ func (l *Lab) Env(name string) (string, bool) {
 	switch name {
 	case "IM_LAB_PASSWORD":
 		return l.Password, true
+	case "IM_LAB_SQL_PASSWORD":
+		return l.database.spare, l.config.Login == "external"
 	case values.DefaultIdentity:
 		return secretLine(l.Identity), true
 	}
@@ -208,12 +222,16 @@ func (l *Lab) Document() string {
 		fmt.Fprintf(&b, "    path: '%s'\n", l.Admin.manager.License())
 	}
 	fmt.Fprintf(&b, "  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n", key)
+	b.WriteString(l.loginSection())
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
 		license := l.Admin.manager.License()
 		fmt.Fprintf(&b, "\nstate:\n  marker: '%smeshrotate.run.json'\n", license[:strings.LastIndexAny(license, `\/`)+1])
 	}
 	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n", Domain, User, l.URL())
+	if l.config.Login != "" {
+		b.WriteString(l.sqlSection())
+	}
 	if l.config.Memory {
 		return b.String() // its hosts have no address
 	}
@@ -222,6 +240,23 @@ func (l *Lab) Document() string {
 		fmt.Fprintf(&b, "    %s: {address: \"%s\"}\n", h.Name, h.Address)
 	}
 	return b.String()
+}
+
+// loginSection is what the document says of the SQL login.
+func (l *Lab) loginSection() string {
+	version, from, logins := NewLogin, "generated", "login: "+SQLLogin
+	switch l.config.Login {
+	case "":
+		return ""
+	case "alternating":
+		logins = fmt.Sprintf("logins: [%s, %s]", SQLLogin, SQLSpare)
+	case "external":
+		from, logins = "{env: IM_LAB_SQL_PASSWORD}", "login: "+SQLSpare
+	}
+	if l.config.Converged {
+		version = OldLogin
+	}
+	return fmt.Sprintf("  sqlLogin:\n    mode: %s\n    %s\n    version: %s\n    from: %s\n    every: 90d\n", l.config.Login, logins, version, from)
 }
 
 func label(name string) string {

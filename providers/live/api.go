@@ -26,6 +26,8 @@ type api struct {
 	restarts func(hosts []string) map[string]time.Time
 	// gone says that a host's service ended by itself.
 	gone func(host string) bool
+	// ended says which service that the API comes from has stopped, nil when none has or nobody knows.
+	ended func(ctx context.Context) error
 
 	mu    sync.Mutex
 	clock adminClock
@@ -123,7 +125,12 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, say func(strin
 	say("waiting until Admin is ready")
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
+	ctx, end := a.whileRunning(ctx)
+	defer end()
 	answer, err := a.client.WaitReady(ctx, a.poll)
+	if why := stoppedSince(ctx); err != nil && why != nil {
+		return reconciler.Report{Outcome: state.Failed, Err: why, Down: map[string]time.Time{site.AdminLabel: a.now()}}
+	}
 	if err != nil {
 		return failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
 			"look at Admin's log; /health/ready answers 200 only when its database check passes"))[0]
@@ -159,12 +166,18 @@ func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
 func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.Report {
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
+	ctx, end := a.whileRunning(ctx)
+	defer end()
 	var answered time.Time
 	var seen *site.AnswerSeen
 	for {
 		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
 		if err == nil {
-			if seen = got; agrees(seen, op.Want) {
+			seen = got
+			switch {
+			case len(op.Want) == 0:
+				return done(op.What)
+			case agrees(seen, op.Want):
 				return done(site.AdminLabel + " serves " + seen.String())
 			}
 			if answered.IsZero() {
@@ -177,6 +190,9 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.R
 		}
 		if seen != nil {
 			return failed(fmt.Errorf("admin still serves %s", seen))[0]
+		}
+		if why := stoppedSince(ctx); why != nil {
+			err = why
 		}
 		return reconciler.Report{Outcome: state.Unknown, Err: err}
 	}

@@ -3,6 +3,8 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"meshrotate/providers/site"
@@ -33,8 +35,10 @@ type opWith struct {
 // deed is what came back for one op.
 type deed struct {
 	results []winhost.Result
-	// began and ended are ours, around the whole batch.
+	// began and ended are ours, around the batch as it was sent when it may have had its first effect, and as it was answered.
 	began, ended time.Time
+	// last is when the host had ended the last of it that tells so, by its own clock; zero when nothing does.
+	last time.Time
 	// again: an earlier try may have done it, and what is unchanged now may have been changed by that.
 	again bool
 }
@@ -89,11 +93,19 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 	if err != nil {
 		return failed(fmt.Errorf("%s: %w", h.name, err))
 	}
-	began := h.site.config.Now()
+	checks := h.checks(steps)
+	ops = append(checks, ops...)
+	var began time.Time
 	var results []winhost.Result
 	var ran error // of a try that may have had an effect
 	if len(ops) > 0 {
 		err = insist(ctx, stepPatience, h.site.config.Now, func() (err error) {
+			if err := reconciler.StillOurs(ctx); err != nil {
+				return err
+			}
+			if ran == nil {
+				began = h.site.config.Now()
+			}
 			try, cancel := context.WithTimeout(ctx, triesAt(steps))
 			defer cancel()
 			results, err = h.ask(try, ops, false)
@@ -108,12 +120,15 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 			}
 			return err
 		})
-		if ran != nil && (err != nil || once(steps)) {
+		if ran != nil && !lostLease(err) && (err != nil || once(steps)) {
 			err = ran // that other tries reached nobody says nothing about it
 		}
 	}
 	if err != nil {
 		r := lost(err)
+		if ran == nil && lostLease(err) {
+			r.Outcome = state.Failed // nothing was sent
+		}
 		if steps[0].Phase == reconciler.Verify && passes(err) {
 			r.Outcome = state.Unknown // who was not reached has refuted nothing
 		}
@@ -122,11 +137,21 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		}
 		return []reconciler.Report{r}
 	}
-	ended := h.site.config.Now()
+	d := deed{began: began, ended: h.site.config.Now(), again: ran != nil}
+	for i, r := range results {
+		if i < len(checks) && !r.Done() {
+			return failed(fmt.Errorf("%s: before %s: %w", h.name, steps[0].Op.Key(), explain(r.Err(ops[i]))))
+		}
+		if r.Service != nil && r.Service.End.After(d.last) {
+			d.last = r.Service.End
+		}
+	}
+	ops, results = ops[len(checks):], results[len(checks):]
 	var reports []reconciler.Report
 	for i, s := range steps {
 		n := counts[i]
-		report := h.report(ctx, s, ops[:n], deed{results[:n], began, ended, ran != nil})
+		d.results = results[:n]
+		report := h.report(ctx, s, ops[:n], d)
 		ops, results = ops[n:], results[n:]
 		reports = append(reports, report)
 		if report.Outcome != state.Done {
@@ -134,6 +159,32 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		}
 	}
 	return reports
+}
+
+// checks demand, before a service is stopped, that every file which this run has staged on the host is still what was read, or
+// what was staged: a batch that comes late must not stop what somebody else has changed since.
+func (h *host) checks(steps []reconciler.Step) []winhost.Op {
+	if !slices.ContainsFunc(steps, func(s reconciler.Step) bool { _, stops := s.Op.(site.StopService); return stops }) {
+		return nil
+	}
+	var ops []winhost.Op
+	for _, path := range slices.Sorted(maps.Keys(h.files)) {
+		if f := h.files[path]; f.staged != "" {
+			ops = append(ops, winhost.FileRead{Path: path, HashOnly: true, Any: []string{f.base, f.staged}})
+		}
+	}
+	return ops
+}
+
+// since is when a stop began, by our clock: the host tells how long before the end of the batch that was.
+func (d deed) since(s *winhost.Service) time.Time {
+	if s == nil || s.Begin.IsZero() || d.last.Before(s.Begin) || d.again {
+		return d.began
+	}
+	if at := d.ended.Add(-d.last.Sub(s.Begin)); at.After(d.began) {
+		return at
+	}
+	return d.began
 }
 
 // triesAt is how long one try may take: what the services may take, and what a request and its answer take at the most. A
@@ -187,7 +238,7 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			if r.Code == winhost.Skipped {
 				outcome = "" // the op before it failed, and was reported
 			}
-			return reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.began)}
+			return reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
 		}
 	}
 	return h.site.families.ops[s.Op.Kind()].report(ctx, h, s.Op, d)

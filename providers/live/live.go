@@ -39,7 +39,9 @@ type Config struct {
 	// PowerShell is the program that runs the host script, by host; nil or "" is winhost's default.
 	PowerShell func(host string) string
 	// API is nil when the deployment has no access to the Admin API.
-	API    *adminapi.Client
+	API *adminapi.Client
+	// SQL is how instances of SQL Server are signed in to.
+	SQL    SQL
 	Values values.Supply
 	// Needed are the values that the kinds need, by the secret's name: each kind knows how to read its own.
 	Needed map[string]reconciler.Needed
@@ -103,7 +105,8 @@ func New(c Config) *Site {
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:   onHosts{s},
-		reconciler.APITarget:    &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartsOf, gone: s.isGone},
+		reconciler.APITarget:    &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartsOf, gone: s.isGone, ended: s.adminEnded},
+		reconciler.SQLTarget:    &database{config: c.SQL, site: s},
 		reconciler.ValuesTarget: s.values,
 	}
 	return s
@@ -129,8 +132,11 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 	slices.SortStableFunc(order, func(a, b reconciler.Target) int { return first(b) - first(a) })
 	looks := make([]reconciler.Look, len(order))
 	var wg sync.WaitGroup
+	turns := newOrder(order)
 	for i, t := range order {
 		run := func() {
+			defer turns.looked(t)
+			turns.await(ctx, byTarget[t])
 			looks[i] = s.lookAt(ctx, t, byTarget[t], salt)
 			e := reconciler.Event{Kind: reconciler.Looked, Target: t.String(), Time: s.config.Now(), Err: looks[i].Err}
 			if e.Err != nil {
@@ -193,96 +199,6 @@ func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.S
 	return w.do(ctx, t, steps, tell)
 }
 
-// onHosts is the worker for hosts.
-type onHosts struct{ *Site }
-
-// look has its first turn already.
-func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
-	var look reconciler.Look
-	h, again := s.host(t.Name), false
-	err := insist(ctx, lookPatience, s.config.Now, func() error {
-		if again {
-			if err := h.queue(ctx); err != nil {
-				look = reconciler.Look{Err: err}
-				return err
-			}
-		}
-		again = true
-		look = s.lookAtHost(ctx, h, reads, salt)
-		return look.Err
-	})
-	if look.Err != nil {
-		look.Err = err
-		look.Reach = reach(err)
-	}
-	return look
-}
-
-// do bounds the batch by what its steps allow themselves, or else by the policy: what waits for services is bounded by the
-// ops' own limits, and this bounds the connection.
-func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
-	limit := s.config.HostTimeout
-	for _, step := range steps {
-		limit = max(limit, step.Limit.Of())
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return s.host(t.Name).do(ctx, steps)
-}
-
-// lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next
-// connections are made while these start. So a connection is there when its turn comes. The host has
-// queued, and gives its turn back.
-func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read, salt secret.Value) reconciler.Look {
-	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: err} }
-	if !h.queued {
-		waiting, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
-		err := h.connect(waiting)
-		cancel()
-		if err == nil {
-			err = s.running.enter(ctx)
-		}
-		if err != nil {
-			s.connecting.leave()
-			return fail(err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
-	defer cancel()
-	sent := s.config.Now()
-	err := h.start(ctx)
-	if !h.queued {
-		s.connecting.leave()
-	}
-	look := fail(err)
-	if err == nil {
-		look = h.look(ctx, reads, salt, sent)
-	}
-	s.running.leave()
-	if !s.config.Stay {
-		h.close(context.WithoutCancel(ctx))
-		h.forget()
-	}
-	return look
-}
-
-// gate lets so many in at once.
-type gate chan struct{}
-
-func (g gate) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case g <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (g gate) leave() { <-g }
-
 // Close ends all connections.
 func (s *Site) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
@@ -317,7 +233,7 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]time.Time{}, took: map[string][]string{}, stopped: map[string]bool{}}
+		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}}
 		s.hosts[name] = h
 	}
 	return h

@@ -3,6 +3,9 @@ package live
 import (
 	"sync"
 	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler/secret"
 )
 
 // memory is what one target's work tells another's, by host, while a run lasts. Nobody waits for a host to read it.
@@ -14,10 +17,15 @@ type memory struct {
 	dead map[string]bool
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
+	// values are settings as they were read, where more than a secret is in them.
+	values map[settingOf]secret.Value
 }
 
+// settingOf is where a setting stands.
+type settingOf struct{ host, path, setting string }
+
 func newMemory() memory {
-	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}}
+	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}, values: map[settingOf]secret.Value{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -70,4 +78,21 @@ func (m *memory) restartsOf(hosts []string) map[string]time.Time {
 		}
 	}
 	return all
+}
+
+// noteValue keeps the value of a setting: another target is asked about it.
+func (m *memory) noteValue(r site.Setting, v secret.Value) {
+	if r.Form.Kind == "" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values[settingOf{r.Host, r.Path, r.Setting}] = v
+}
+
+func (m *memory) valueOf(host, path, setting string) (secret.Value, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.values[settingOf{host, path, setting}]
+	return v, ok
 }

@@ -27,8 +27,11 @@ const (
 // answered was not WinRM. A refusal does not pass.
 func passes(err error) bool {
 	var e *winrm.Error
-	if errors.Is(err, winhost.ErrUnsupported) || errors.Is(err, winhost.ErrScript) {
+	if lostLease(err) || errors.Is(err, winhost.ErrUnsupported) || errors.Is(err, winhost.ErrScript) {
 		return false
+	}
+	if passing, sql := passesSQL(err); sql {
+		return passing
 	}
 	if !errors.As(err, &e) {
 		return true // a reply that is no reply
@@ -41,10 +44,10 @@ func passes(err error) bool {
 	}
 }
 
-// insist tries until it works, the failure does not pass, or this long after the first failure. It returns the first error of
-// those that pass, which says most, or else the last.
+// insist tries until it works, the failure does not pass, or the patience is over, and at least for half of it after the first
+// failure: that may have come late. It returns the first error of those that pass, which says most, or else the last.
 func insist(ctx context.Context, patience time.Duration, now func() time.Time, try func() error) error {
-	var until time.Time
+	until := now().Add(patience)
 	wait := firstPause
 	var first error
 	for {
@@ -53,7 +56,10 @@ func insist(ctx context.Context, patience time.Duration, now func() time.Time, t
 			return err
 		}
 		if first == nil {
-			first, until = err, now().Add(patience)
+			first = err
+			if late := now().Add(patience / 2); late.After(until) {
+				until = late
+			}
 		}
 		if now().Add(wait).After(until) || pause(ctx, wait) != nil {
 			return first

@@ -60,6 +60,8 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 	}
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
+	ctx, end := a.whileRunning(ctx)
+	defer end()
 	w := waiting{names: a.names(op.Relays), since: a.restarts(op.Relays), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
 	a.mu.Lock()
 	w.rest = a.ready
@@ -92,7 +94,11 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
 		}
 		if pause(ctx, a.poll) != nil {
-			return w.failed(op, last)
+			r := w.failed(op, last)
+			if why := stoppedSince(ctx); why != nil {
+				r.Err = why
+			}
+			return r
 		}
 	}
 }

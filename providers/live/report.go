@@ -30,6 +30,11 @@ func lost(err error) reconciler.Report {
 	return r
 }
 
+func lostLease(err error) bool {
+	var lost *state.LostError
+	return errors.As(err, &lost)
+}
+
 // reach says how a look ended that failed as a whole.
 func reach(err error) reconciler.Reach {
 	var e *winrm.Error

@@ -67,7 +67,7 @@ func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler
 	h.stopped[op.Service] = true
 	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
 	if d.results[0].Code != winhost.Unchanged || d.again {
-		r.Down = stops(op, d.began)
+		r.Down = stops(op, d.since(s))
 		for _, name := range s.Dependents {
 			if !slices.Contains(op.Dependents, name) {
 				h.took[op.Service] = append(h.took[op.Service], name)
@@ -83,7 +83,7 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	if d.results[0].Code != winhost.Unchanged {
 		// By our clock it began at this moment at the latest, and what ran before had ended.
 		h.site.restarted(h.name, d.ended.Add(-s.Took()))
-		h.running[op.Service] = d.ended
+		h.running[op.Service] = run{s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	if h.stopped[op.Service] && d.results[0].Code == winhost.Unchanged && !d.again {
@@ -182,10 +182,20 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		return done("") // one of many: the fleet's evidence is the Admin API's
 	}
 	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
-	if at, ok := h.running[op.Service]; ok {
-		r.Up = map[string]time.Time{op.Name: at} // it was up from its start on: that is known now
+	if at, ok := h.upSince(op.Service, first); ok {
+		r.Up = map[string]time.Time{op.Name: at}
 	}
 	return r
+}
+
+// upSince is from when on a service that this run has started is known to be up: from its start on, now that it has stayed. A
+// process that somebody else started is up by now.
+func (h *host) upSince(service string, s *winhost.Service) (time.Time, bool) {
+	started, ours := h.running[service]
+	if ours && started.pid != s.PID {
+		return h.site.config.Now(), true
+	}
+	return started.at, ours
 }
 
 // died says why a service does not run, and that nobody need wait for what it would do.

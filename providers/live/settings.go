@@ -86,9 +86,30 @@ func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.
 		seen.Version = site.Empty
 		return seen, nil
 	}
-	seen.Content = q.host.site.values.content(r.Secret, s.Value)
-	seen.Version, err = q.host.site.values.match(ctx, r.Secret, s.Value)
-	return seen, err
+	return seen, q.host.understand(ctx, r, s.Value, seen)
+}
+
+// understand finds the secret in a setting's value, and which version it is.
+func (h *host) understand(ctx context.Context, r site.Setting, value secret.Value, seen *site.SettingSeen) error {
+	form, err := formOf(r.Form)
+	if err != nil {
+		return err
+	}
+	part, content, err := form.read(value, h.name)
+	if err != nil {
+		seen.Version, seen.Refused = site.Unknown, err.Error()
+		return nil
+	}
+	h.site.noteValue(r, value)
+	if part.Len() == 0 {
+		seen.Version, seen.Content = site.Absent, content
+		return nil
+	}
+	if seen.Content = content; content == nil {
+		seen.Content = h.site.values.content(r.Secret, part)
+	}
+	seen.Version, err = h.site.values.match(ctx, r.Secret, part)
+	return err
 }
 
 // overrides are the variables and arguments that win over the settings file.
@@ -157,6 +178,9 @@ func (h *host) edited(ctx context.Context, op site.StageSettings) (secret.Value,
 	var edits []appsettings.Edit
 	for _, e := range op.Edits {
 		v, err := h.site.values.value(ctx, e.Secret)
+		if err == nil {
+			v, err = h.written(op.Path, f.content, e, v)
+		}
 		if err != nil {
 			return secret.Value{}, err
 		}
@@ -169,6 +193,22 @@ func (h *host) edited(ctx context.Context, op site.StageSettings) (secret.Value,
 	return secret.New(content), nil
 }
 
+// written is the value that an edit gives a setting.
+func (h *host) written(path string, content secret.Value, e site.KeyEdit, v secret.Value) (secret.Value, error) {
+	form, err := formOf(e.Form)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	s, err := appsettings.Get(content.Expose(), e.Setting)
+	if err == nil {
+		v, err = form.write(s.Value, v, e.Form)
+	}
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("%s: %s: %w", path, e.Setting, err)
+	}
+	return v, nil
+}
+
 // proveSetting looks at the file, at the file of the default environment, at the variables and at the command line.
 func proveSetting(ctx context.Context, h *host, op site.ProveSetting, d deed) reconciler.Report {
 	base, layer, env, service := d.results[0].File, d.results[1].File, d.results[2].Environment, d.results[3].Service
@@ -179,8 +219,15 @@ func proveSetting(ctx context.Context, h *host, op site.ProveSetting, d deed) re
 	if err != nil {
 		return h.unproven("%w", err)
 	}
+	form, err := formOf(op.Form)
+	if err != nil {
+		return h.unproven("%w", err)
+	}
 	got, err := appsettings.Get(base.Content.Expose(), op.Setting)
-	if err != nil || !got.Value.Equal(want) {
+	if err != nil || !got.Found || got.Value.Len() == 0 {
+		return h.unproven("%s does not hold %s", op.Path, op.Setting)
+	}
+	if asked, err := form.write(got.Value, want, op.Form); err != nil || !got.Value.Equal(asked) {
 		return h.unproven("%s does not hold version %s of %s", op.Path, op.Secret.Version, op.Setting)
 	}
 	asked := site.Setting{Path: op.Path, Setting: op.Setting, Service: op.Service}

@@ -147,6 +147,18 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	return version, nil
 }
 
+// wanted is the declared value if it is known already, kept or not: nothing is minted or fetched for it.
+func (k *kept) wanted(ctx context.Context, ref secret.Ref) (secret.Value, bool) {
+	k.mu.Lock()
+	v, ok := k.want[ref]
+	k.mu.Unlock()
+	if ok {
+		return v, true
+	}
+	v, err := k.supply.Keep.Get(ctx, ref)
+	return v, err == nil
+}
+
 func (k *kept) do(ctx context.Context, _ reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
 	var reports []reconciler.Report
 	for _, s := range steps {

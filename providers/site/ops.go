@@ -38,17 +38,22 @@ func same[T interface {
 
 // kinds read ops back, by kind.
 var kinds = map[string]func(t reconciler.Target, args []byte) (reconciler.Op, error){
-	StageSettings{}.Kind(): onHost(func(o *StageSettings, host string) { o.Host = host }),
-	StageFile{}.Kind():     onHost(func(o *StageFile, host string) { o.Host = host }),
-	Swap{}.Kind():          onHost(func(o *Swap, host string) { o.Host = host }),
-	Restore{}.Kind():       onHost(func(o *Restore, host string) { o.Host = host }),
-	Discard{}.Kind():       onHost(func(o *Discard, host string) { o.Host = host }),
-	StopService{}.Kind():   onHost(func(o *StopService, host string) { o.Host = host }),
-	StartService{}.Kind():  onHost(func(o *StartService, host string) { o.Host = host }),
-	ProveFile{}.Kind():     onHost(func(o *ProveFile, host string) { o.Host = host }),
-	ProveAsBefore{}.Kind(): onHost(func(o *ProveAsBefore, host string) { o.Host = host }),
-	ProveSetting{}.Kind():  onHost(func(o *ProveSetting, host string) { o.Host = host }),
-	ProveProcess{}.Kind():  onHost(func(o *ProveProcess, host string) { o.Host = host }),
+	StageSettings{}.Kind(): onNamed(func(o *StageSettings, host string) { o.Host = host }),
+	StageFile{}.Kind():     onNamed(func(o *StageFile, host string) { o.Host = host }),
+	Swap{}.Kind():          onNamed(func(o *Swap, host string) { o.Host = host }),
+	Restore{}.Kind():       onNamed(func(o *Restore, host string) { o.Host = host }),
+	Discard{}.Kind():       onNamed(func(o *Discard, host string) { o.Host = host }),
+	StopService{}.Kind():   onNamed(func(o *StopService, host string) { o.Host = host }),
+	StartService{}.Kind():  onNamed(func(o *StartService, host string) { o.Host = host }),
+	ProveFile{}.Kind():     onNamed(func(o *ProveFile, host string) { o.Host = host }),
+	ProveAsBefore{}.Kind(): onNamed(func(o *ProveAsBefore, host string) { o.Host = host }),
+	ProveSetting{}.Kind():  onNamed(func(o *ProveSetting, host string) { o.Host = host }),
+	ProveProcess{}.Kind():  onNamed(func(o *ProveProcess, host string) { o.Host = host }),
+	AlterLogin{}.Kind():    onNamed(func(o *AlterLogin, server string) { o.Server = server }),
+	ProveLogin{}.Kind():    onNamed(func(o *ProveLogin, server string) { o.Server = server }),
+	ProveAccount{}.Kind():  onNamed(func(o *ProveAccount, server string) { o.Server = server }),
+	ProveSessions{}.Kind(): onNamed(func(o *ProveSessions, server string) { o.Server = server }),
+	RetireLogin{}.Kind():   onNamed(func(o *RetireLogin, server string) { o.Server = server }),
 	Keep{}.Kind():          elsewhere[Keep],
 	AwaitReady{}.Kind():    elsewhere[AwaitReady],
 	Call{}.Kind():          elsewhere[Call],
@@ -77,7 +82,7 @@ func elsewhere[T reconciler.Op](_ reconciler.Target, args []byte) (reconciler.Op
 	return decode[T](args, func(*T) {})
 }
 
-func onHost[T reconciler.Op](put func(*T, string)) func(reconciler.Target, []byte) (reconciler.Op, error) {
+func onNamed[T reconciler.Op](put func(*T, string)) func(reconciler.Target, []byte) (reconciler.Op, error) {
 	return func(t reconciler.Target, args []byte) (reconciler.Op, error) {
 		return decode(args, func(o *T) { put(o, t.Name) })
 	}

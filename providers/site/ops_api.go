@@ -26,12 +26,17 @@ func (o Keep) Merge(reconciler.Op) (reconciler.Op, error) {
 // AwaitReady waits until the Admin API is ready.
 type AwaitReady struct {
 	Timeout reconciler.Span `json:"timeout"`
+	// As is how people call it where it is a proof: "/health/ready answers".
+	As string `json:"as,omitempty"`
 }
 
 func (o AwaitReady) Kind() string              { return "await-ready" }
 func (o AwaitReady) Target() reconciler.Target { return API }
 func (o AwaitReady) Key() string               { return "await ready" }
 func (o AwaitReady) Says() reconciler.Phrase {
+	if o.As != "" {
+		return reconciler.Phrase{Do: o.As}
+	}
 	return reconciler.Phrase{Do: "wait until ready", Who: AdminLabel}
 }
 func (o AwaitReady) Merge(other reconciler.Op) (reconciler.Op, error) {

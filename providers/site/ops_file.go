@@ -12,6 +12,7 @@ import (
 type KeyEdit struct {
 	Setting string     `json:"setting"`
 	Secret  secret.Ref `json:"secret"`
+	Form    Form       `json:"form,omitzero"`
 }
 
 // StageSettings writes the edited settings file beside the live one. The live one must still be what this run has read.
@@ -164,6 +165,7 @@ type ProveSetting struct {
 	Setting string     `json:"setting"`
 	Secret  secret.Ref `json:"secret"`
 	Service string     `json:"service"`
+	Form    Form       `json:"form,omitzero"`
 	Who
 }
 

@@ -79,22 +79,27 @@ func Stopped(h state.History, name, host, service string, s *ServiceSeen) (depen
 	return dependents, lost
 }
 
-// DownSince says that a service is stopped, and since when an earlier run that was not at its end stopped it.
+// DownSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop.
 func DownSince(h state.History, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
 	if s == nil || !s.Installed || s.Running() {
 		return reconciler.Down{}, false
 	}
-	at, ok := StopBegan(h, ref, host, service)
+	at, ok := StopBegan(h, ref, host, service, what)
 	return reconciler.Down{What: what, Target: Host(host), Since: at}, ok
 }
 
-// StopBegan is when an earlier run, that was not at its end, began to stop a service.
-func StopBegan(h state.History, ref secret.Ref, host, service string) (time.Time, bool) {
+// StopBegan is when an earlier run, that was not at its end, began to stop a service; or since when what is called so is down
+// after a run that ended. The earlier of both, for a run that finished another may have been cut off itself.
+func StopBegan(h state.History, ref secret.Ref, host, service, what string) (time.Time, bool) {
+	since, left := h.DownSince(ref.Name, what)
 	if _, pending := h.Pending(ref.Name, ref.Version); !pending {
-		return time.Time{}, false
+		return since, left
 	}
-	e, ok := h.StepBegan(ref.Name, ref.Version, reconciler.Step{Phase: reconciler.Switch, Op: StopService{Host: host, Service: service}}.Name(), host)
-	return e.Time, ok
+	at, ok := h.StepBegan(ref.Name, ref.Version, reconciler.Step{Phase: reconciler.Switch, Op: StopService{Host: host, Service: service}}.Name(), host)
+	if left && (!ok || since.Before(at)) {
+		return since, true
+	}
+	return at, ok
 }
 
 // StartService starts a service and these dependents, and waits until they run. Whether it stays so is for ProveProcess:

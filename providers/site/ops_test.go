@@ -13,7 +13,7 @@ import (
 // targetOf is where ops of a kind are done.
 func targetOf(t *testing.T, kind string) reconciler.Target {
 	t.Helper()
-	for _, target := range []reconciler.Target{Host("relay-07.example"), API, Values} {
+	for _, target := range []reconciler.Target{Host("relay-07.example"), SQL("sql01.example"), API, Values} {
 		if op, err := kinds[kind](target, nil); err == nil && op.Target() == target {
 			return target
 		}

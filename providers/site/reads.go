@@ -17,6 +17,8 @@ type Setting struct {
 	Secret secret.Ref
 	// Service is the service that reads the file: its environment can override it.
 	Service string
+	// Form is how the secret sits in the value: the answer's content is then what else the value says.
+	Form Form
 }
 
 func (r Setting) Target() reconciler.Target { return Host(r.Host) }

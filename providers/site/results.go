@@ -70,7 +70,7 @@ type SettingSeen struct {
 	Key string
 	// Version is a kept version, or one of Absent, Empty, Unknown, Unreadable.
 	Version string
-	// Content is what the kind reads in the value, nil when it reads nothing in it or there is none.
+	// Content is what the kind reads in the value, or what the form says of it; nil when there is nothing.
 	Content any
 	// Refused is why .NET would refuse the file, or why it cannot be edited, "" when it can.
 	Refused string
@@ -81,6 +81,11 @@ type SettingSeen struct {
 
 func (s *SettingSeen) Facts() []reconciler.Fact {
 	f := append(s.facts(shortName(s.Path)), reconciler.Fact{Field: s.Key + " in " + shortName(s.Path), Value: s.Version})
+	if c, ok := s.Content.(interface {
+		Facts(key string) []reconciler.Fact
+	}); ok {
+		f = append(f, c.Facts(s.Key+" in "+shortName(s.Path))...)
+	}
 	if s.Refused != "" {
 		f = append(f, reconciler.Fact{Field: s.Key + " cannot be edited", Value: s.Refused})
 	}

@@ -353,3 +353,20 @@ func hintOf(err error) string {
 	}
 	return ""
 }
+
+// A plain password needs no quotes anywhere, and no rule of complexity refuses it.
+func TestPlainPasswords(t *testing.T) {
+	seen := map[string]bool{}
+	for range 2000 {
+		v, err := values.Generated{Plain: true}.Get(t.Context(), ref7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(v.Expose())
+		if len(text) < 43 || seen[text] || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" ||
+			!strings.ContainsAny(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") || !strings.ContainsAny(text, "abcdefghijklmnopqrstuvwxyz") || !strings.ContainsAny(text, "0123456789") {
+			t.Fatalf("a password of %d characters that will not do", len(text))
+		}
+		seen[text] = true
+	}
+}

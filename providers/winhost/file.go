@@ -21,6 +21,8 @@ type FileRead struct {
 	HashOnly bool `json:"hashOnly"`
 	// Most is from how many bytes on the content stays there too; 0 is the protocol's own limit, above which it is an error.
 	Most int64 `json:"most"`
+	// Any are the SHA-256 that the file may have, "" for no file: with another one the answer is Conflict. Nil: whatever it has.
+	Any []string `json:"any"`
 }
 
 // FileStage writes new content to a sibling of the file, with the file's access rules, flushed to the disk and read

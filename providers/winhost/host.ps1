@@ -248,7 +248,11 @@ function Get-Proven([string]$path, [string]$code, [string]$want) {
     New-FileResult 'failed' $s 'the file is not what was written' 0
 }
 
-function Invoke-FileRead($a, $path) { New-FileResult 'ok' (Get-FileState $path (-not $a.hashOnly) $a.most) '' 0 }
+function Invoke-FileRead($a, $path) {
+    $s = Get-FileState $path (-not $a.hashOnly) $a.most
+    if ($null -ne $a.any -and @($a.any) -notcontains $s.sha256) { return New-FileResult 'conflict' $s 'the file is not as expected' 0 }
+    New-FileResult 'ok' $s '' 0
+}
 
 function Invoke-FileStage($a, $path, [byte[]]$content) {
     $s = Get-FileState $path $false; $hash = Get-Hex $sha.ComputeHash($content)

@@ -10,14 +10,20 @@ import (
 // outages compares what was predicted with what was measured. Single hosts of a fleet show by the longest.
 func (r Outcome) outages(p *page) {
 	rows := [][]string{{"outage", "predicted", "measured", ""}}
+	most := map[int]float64{} // by row: two secrets, one restart, and the longer prediction
 	for _, s := range r.Secrets {
 		for _, o := range fleetOutages(s.Outages) {
 			row := []string{o.What, seconds(o.Predicted), lastedFor(o), ""}
 			if o.Since.IsZero() { // else who is down is told below
 				row[3] = longest(s.Outages, o)
 			}
-			if !slices.ContainsFunc(rows, func(r []string) bool { return slices.Equal(r, row) }) { // two secrets, one restart
+			i := slices.IndexFunc(rows, func(r []string) bool { return r[0] == row[0] && slices.Equal(r[2:], row[2:]) })
+			switch {
+			case i < 0:
+				most[len(rows)] = o.Predicted
 				rows = append(rows, row)
+			case o.Predicted > most[i]:
+				most[i], rows[i] = o.Predicted, row
 			}
 		}
 	}

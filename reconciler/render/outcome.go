@@ -67,6 +67,8 @@ type Down struct {
 	What   string    `json:"what"`
 	Target string    `json:"target"`
 	Since  time.Time `json:"since"`
+	// Why it is, where the run knows.
+	Why string `json:"why,omitempty"`
 	// Unsure: its stop was asked for, no answer came, and nobody could look since.
 	Unsure bool `json:"unsure,omitempty"`
 }
@@ -101,6 +103,11 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	}
 	for _, d := range o.Down {
 		r.Down = append(r.Down, Down{What: d.What, Target: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure})
+	}
+	for i, d := range r.Down {
+		if at := slices.IndexFunc(o.Left, func(l reconciler.LeftBehind) bool { return l.Target.String() == d.Target }); at >= 0 {
+			r.Down[i].Why = o.Left[at].Why.Error()
+		}
 	}
 	for _, l := range o.Left {
 		r.Left = append(r.Left, Left{Target: l.Target.String(), Secrets: l.Secrets, Why: l.Why.Error()})

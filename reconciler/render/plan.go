@@ -95,10 +95,15 @@ func looked(seen []reconciler.HostFacts) string {
 	for _, h := range seen {
 		switch {
 		case h.Target.Kind == reconciler.ValuesTarget:
-		case h.Target.Kind != reconciler.HostTarget && h.Reach == reconciler.Reached:
-			others = append(others, "the "+h.Target.String())
 		case h.Target.Kind != reconciler.HostTarget:
-			others = append(others, "the "+h.Target.String()+" (it did not answer)")
+			name := h.Target.String()
+			if h.Target.Name == "" {
+				name = "the " + name
+			}
+			if h.Reach != reconciler.Reached {
+				name += " (it did not answer)"
+			}
+			others = append(others, name)
 		case h.Reach == reconciler.Reached:
 			hosts++
 		default:

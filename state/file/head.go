@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"meshrotate/state/chain"
 	"meshrotate/state/durable"
 )
 
@@ -41,15 +42,15 @@ func (s *Store) readHead() (h head, ok bool, err error) {
 	return h, true, nil
 }
 
-func (s *Store) writeHead(c chain) error {
+func (s *Store) writeHead(c chain.Chain) error {
 	return durable.Replace(s.path("ledger.head"), []byte(headOf(c).String()+"\n"))
 }
 
-func headOf(c chain) head {
-	if c.entries == 0 {
+func headOf(c chain.Chain) head {
+	if c.Entries == 0 {
 		return head{}
 	}
-	return head{c.entries, c.last}
+	return head{c.Entries, c.Last}
 }
 
 // begin makes the head of a new ledger, before anything that a ledger goes with: from then on a ledger that is not there
@@ -108,7 +109,7 @@ func (s *Store) lost(trace string) error {
 
 // agrees says whether the ledger holds what the head knows of. It may hold more: a crash can come between the two.
 func (s *Store) agrees(h head, l lines) error {
-	switch missing := h.Entries - l.chain.entries; {
+	switch missing := h.Entries - l.chain.Entries; {
 	case missing > 0:
 		text := strconv.Itoa(missing) + " entries are missing"
 		if missing == 1 {

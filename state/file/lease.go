@@ -11,6 +11,7 @@ import (
 
 	"meshrotate/state"
 	"meshrotate/state/durable"
+	"meshrotate/state/process"
 )
 
 // Acquire takes the lease. Zero Host, PID and Started of the holder are filled in with this machine, this process and
@@ -36,7 +37,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 		if err != nil {
 			return err
 		}
-		mine = leaseFile{Holder: holder, Process: processOf(holder.PID), TTL: s.ttl().Seconds()}
+		mine = leaseFile{Holder: holder, Process: process.Of(holder.PID), TTL: s.ttl().Seconds()}
 		mine.Heartbeat = s.now()
 		return s.writeLease(mine)
 	})

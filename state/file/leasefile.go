@@ -10,6 +10,7 @@ import (
 
 	"meshrotate/state"
 	"meshrotate/state/durable"
+	"meshrotate/state/process"
 )
 
 // maxTTL bounds what a lease may promise: a damaged number must not keep everybody out for ever.
@@ -63,7 +64,7 @@ func (s *Store) judge(l leaseFile) (ended bool, damaged string) {
 
 func (s *Store) processEnded(l leaseFile) bool {
 	host, err := os.Hostname()
-	return err == nil && host == l.Host && ended(l.PID, l.Process)
+	return err == nil && host == l.Host && process.Ended(l.PID, l.Process)
 }
 
 func (s *Store) writeLease(l leaseFile) error {

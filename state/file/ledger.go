@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"meshrotate/state"
+	"meshrotate/state/chain"
 	"meshrotate/state/durable"
 )
 
@@ -60,7 +61,7 @@ func (s *Store) appendEntries(entries []state.Entry) (err error) {
 	if err != nil {
 		return err
 	}
-	text, err := t.chain.encode(entries)
+	text, err := t.chain.Encode(entries)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (s *Store) appendEntries(entries []state.Entry) (err error) {
 
 // tail is what a Store knows of the end of its ledger, so that it need not read everything for each Append.
 type tail struct {
-	chain   chain
+	chain   chain.Chain
 	number  int   // of lines
 	size    int64 // of the file
 	file    os.FileInfo
@@ -108,8 +109,8 @@ func (s *Store) catchUp(f *os.File) (*tail, error) {
 	t := s.tail
 	s.tail = nil
 	if t == nil || !os.SameFile(t.file, info) || info.Size() < t.size {
-		t = &tail{chain: newChain()}
-		t.chain.forget = true
+		t = &tail{chain: chain.New()}
+		t.chain.Forget = true
 	}
 	if info.Size() > ledgerLimit {
 		return nil, fmt.Errorf("it has more than %d bytes", ledgerLimit)
@@ -126,7 +127,7 @@ func (s *Store) catchUp(f *os.File) (*tail, error) {
 	if err := s.read(&l, h, data); err != nil {
 		return nil, err
 	}
-	if h.Entries > t.chain.entries || t.size == 0 { // else it was checked, and was longer than the head already
+	if h.Entries > t.chain.Entries || t.size == 0 { // else it was checked, and was longer than the head already
 		if err := s.agrees(h, l); err != nil {
 			return nil, err
 		}
@@ -169,7 +170,7 @@ func (s *Store) Entries(ctx context.Context) ([]state.Entry, error) {
 }
 
 func (s *Store) readLines(h head) (lines, error) {
-	l := lines{chain: newChain()}
+	l := lines{chain: chain.New()}
 	data, err := durable.ReadFile(s.path("ledger.jsonl"), ledgerLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return l, fmt.Errorf("read the ledger: %w", err)

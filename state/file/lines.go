@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"meshrotate/state"
+	"meshrotate/state/chain"
 )
 
 // lines is what was read of a ledger.
 type lines struct {
 	entries []state.Entry // unless the chain is told to forget
 	number  int           // of lines
-	chain   chain
+	chain   chain.Chain
 	atHead  string // the link of the entry that the head knows as the last
 	closing []byte // what the next Append must write first
 }
@@ -26,17 +27,17 @@ func (s *Store) read(l *lines, h head, data []byte) error {
 		if len(text) == 0 && whole || whole && bytes.HasSuffix(text, []byte(tornMark)) {
 			continue // torn: its Append never returned, so nobody relied on it
 		}
-		e, err := l.chain.decode(text)
+		e, err := l.chain.Decode(text)
 		switch {
 		case err != nil && !whole:
 			l.closing = []byte(tornMark + "\n")
 			continue
 		case err != nil:
-			return s.damage(l.number, err, l.chain.entries >= h.Entries && h.Entries > 0)
+			return s.damage(l.number, err, l.chain.Entries >= h.Entries && h.Entries > 0)
 		case !whole:
 			l.closing = []byte("\n") // only the newline was torn off
 		}
-		if l.mark(h); !l.chain.forget {
+		if l.mark(h); !l.chain.Forget {
 			l.entries = append(l.entries, e)
 		}
 	}
@@ -45,8 +46,8 @@ func (s *Store) read(l *lines, h head, data []byte) error {
 
 // mark notes the link that the head must know.
 func (l *lines) mark(h head) {
-	if l.chain.entries == h.Entries && h.Entries > 0 {
-		l.atHead = l.chain.last
+	if l.chain.Entries == h.Entries && h.Entries > 0 {
+		l.atHead = l.chain.Last
 	}
 }
 

@@ -166,6 +166,9 @@ func (s *Store) ttl() time.Duration {
 	return DefaultTTL
 }
 
+// lockMost bounds the wait for another process that writes, which takes milliseconds.
+const lockMost = 20 * time.Second
+
 // locked runs do while it holds the named lock file. The folder is made if need be.
 func (s *Store) locked(ctx context.Context, name string, do func() error) error {
 	if err := durable.MkdirAll(s.dir); err != nil {
@@ -175,7 +178,13 @@ func (s *Store) locked(ctx context.Context, name string, do func() error) error 
 		return fmt.Errorf("lock %s: it is not a regular file", s.path(name)) // a FIFO would be waited for
 	}
 	lock := flock.New(s.path(name))
-	if _, err := lock.TryLockContext(ctx, time.Millisecond); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, lockMost)
+	defer cancel()
+	if _, err := lock.TryLockContext(waiting, time.Millisecond); err != nil {
+		if ctx.Err() == nil && waiting.Err() != nil {
+			return &hinted{fmt.Errorf("lock %s: another process has held it for %v", s.path(name), lockMost),
+				"a write takes milliseconds: see which process has the file open (`fuser`, `lsof`), and whether it is suspended"}
+		}
 		return fmt.Errorf("lock %s: %w", s.path(name), err)
 	}
 	return errors.Join(do(), lock.Close())

@@ -90,11 +90,11 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	d.dir = dir
-	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir}); err != nil {
+	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating"}); err != nil {
 		return nil, err
 	}
 	defer d.lab.Close()
-	d.say("an IdentityMesh on loopback: Admin, Engine, %d relays, each behind real WinRM", relays)
+	d.say("an IdentityMesh on loopback: Admin, Engine, %d relays, each behind real WinRM, and a model of SQL Server", relays)
 	if err := d.drift(ctx); err != nil {
 		return nil, err
 	}
@@ -212,6 +212,12 @@ func (d *demo) witness(kind, oldKey string) (string, bool) {
 			return "Admin runs without a license", false
 		}
 		return "Admin runs with the license until " + lic.Expires.Format(time.DateOnly), lic.Expires.After(time.Now().AddDate(0, 6, 0))
+	case "sqllogin":
+		login, ok := d.lab.SignedIn()
+		if !ok {
+			return "Admin and Engine are not signed in with one login", false
+		}
+		return "Admin and Engine are signed in as " + login, login == lab.SQLSpare
 	}
 	return "the lab does not know this kind", false
 }

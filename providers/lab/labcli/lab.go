@@ -122,6 +122,9 @@ machine is contacted. Its document is %s:
 
 %s  hosts:   # %d addresses, in the file
 
+SQL Server listens on %s; keys/sql-server.pem is its authority, and
+im_rotator may sign in with the account's password.
+
 In a second terminal:
 
   cd %s && . ./env
@@ -132,7 +135,7 @@ In a second terminal:
 
 env holds the account's password and the age identity that seals the state.
 Ctrl-C ends the lab.
-`, len(l.Relays), filepath.Join(dir, "meshrotate.yaml"), document, len(l.Hosts()), dir, host)
+`, len(l.Relays), filepath.Join(dir, "meshrotate.yaml"), document, len(l.Hosts()), l.SQLAddress(), dir, host)
 }
 
 func breakCommand(stdio cli.Stdio) *cobra.Command {

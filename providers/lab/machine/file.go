@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"meshrotate/providers/winhost"
@@ -70,6 +71,9 @@ func (m *Machine) fileRead(o *winhost.FileRead) winhost.Result {
 	}
 	if f.Exists && !o.HashOnly && (o.Most == 0 || f.Size <= o.Most) {
 		f.Content = secret.New(content)
+	}
+	if o.Any != nil && !slices.Contains(o.Any, f.SHA256) {
+		return answer(winhost.Conflict, f, "the file is not as expected")
 	}
 	return winhost.Result{Code: winhost.OK, File: f}
 }

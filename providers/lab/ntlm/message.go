@@ -70,12 +70,12 @@ type authenticateMessage struct {
 }
 
 // choose settles the flags of the challenge (MS-NLMP 3.2.5.1.1).
-func choose(offered uint32, inDomain bool) (uint32, error) {
-	if offered&flagExtendedSession == 0 || offered&flag128 == 0 {
+func choose(offered uint32, inDomain, lenient bool) (uint32, error) {
+	if offered&flagExtendedSession == 0 || offered&flag128 == 0 && !lenient {
 		return 0, errors.New("extended session security and 128-bit keys are required")
 	}
 	const echoed = flagSign | flagSeal | flagAlwaysSign | flagKeyExchange | flag56 | flagVersion
-	flags := offered&echoed | flagExtendedSession | flag128 | flagNTLM | flagTargetInfo | flagRequestTarget
+	flags := offered&(echoed|flag128) | flagExtendedSession | flagNTLM | flagTargetInfo | flagRequestTarget
 	switch {
 	case offered&flagUnicode != 0:
 		flags |= flagUnicode

@@ -34,6 +34,9 @@ type Server struct {
 	Host string
 	// Password returns a user's password. The name comes as the client sent it, without its domain. Nil knows nobody.
 	Password func(user string) (string, bool)
+	// Lenient takes what Windows takes from old clients, and SQL Server with it: NTLMv2 without an integrity code, with
+	// another time or an LMv2 response, and without 128-bit keys.
+	Lenient bool
 	// Now is the clock for the challenge's timestamp; nil means time.Now.
 	Now func() time.Time
 }
@@ -56,7 +59,7 @@ func (s *Server) Begin(negotiate []byte) (challenge []byte, e *Exchange, err err
 		return nil, nil, fmt.Errorf("NTLM negotiate: %w", err)
 	}
 	e = &Exchange{server: s, negotiate: bytes.Clone(negotiate)}
-	if e.flags, err = choose(offered, s.Domain != ""); err != nil {
+	if e.flags, err = choose(offered, s.Domain != "", s.Lenient); err != nil {
 		return nil, nil, fmt.Errorf("NTLM negotiate: %w", err)
 	}
 	if _, err := rand.Read(e.nonce[:]); err != nil {
@@ -117,6 +120,9 @@ func (e *Exchange) Finish(authenticate []byte) (*Context, error) {
 
 // verifyClaims checks what a client must repeat or add when the challenge carries a timestamp (MS-NLMP 3.1.5.1.2).
 func (e *Exchange) verifyClaims(m *authenticateMessage) (avPairs, error) {
+	if e.server.Lenient && !announcesMIC(m) {
+		return parsePairs(m.nt[16+28:])
+	}
 	if !bytes.Equal(m.lm, make([]byte, 24)) {
 		return nil, errors.New("the LM response must be 24 zero bytes when the challenge has a timestamp")
 	}
@@ -149,6 +155,12 @@ func (e *Exchange) verifyClaims(m *authenticateMessage) (avPairs, error) {
 	return pairs, nil
 }
 
+// announcesMIC says whether a client says that its message has an integrity code.
+func announcesMIC(m *authenticateMessage) bool {
+	pairs, err := parsePairs(m.nt[16+28:])
+	return err == nil && len(pairs[avFlags]) == 4 && pairs[avFlags][0]&avFlagMIC != 0
+}
+
 // verifyProof checks the NTLMv2 response and returns the session base key (MS-NLMP 3.3.2).
 func (e *Exchange) verifyProof(m *authenticateMessage) ([]byte, error) {
 	if m.user == "" || m.flags&flagAnonymous != 0 {
@@ -173,6 +185,9 @@ func (e *Exchange) verifyProof(m *authenticateMessage) ([]byte, error) {
 
 // verifyMIC checks the code over all three messages, its own field taken as zero (MS-NLMP 3.1.5.1.2).
 func (e *Exchange) verifyMIC(authenticate []byte, m *authenticateMessage, key []byte) error {
+	if e.server.Lenient && !announcesMIC(m) {
+		return nil
+	}
 	if len(m.mic) != 16 {
 		return errors.New("no message integrity code")
 	}

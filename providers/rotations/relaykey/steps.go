@@ -179,15 +179,16 @@ func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
 }
 
 // cutOff is for how long relays cannot work, though they run: Admin is down, or has another key than they. When an earlier run
-// stopped Admin, and was cut off, it is since then.
+// stopped Admin, and was cut off or left relays behind, it is since then, for all that are not seen connected.
 func (r *Rotation) cutOff(in reconciler.Input, w work, own float64) state.Outage {
 	o := state.Outage{What: "relays cut off", With: w.admin.who.Name, Predicted: own}
 	if !w.admin.edit {
-		at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service)
-		if !began || len(w.edit) == 0 {
+		at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
+		off := filter(w.prove, func(l member) bool { return l.edit || l.stale || l.stopped || !l.connected() })
+		if !began || len(off) == 0 {
 			return state.Outage{}
 		}
-		o.Since, o.Members = at, hosts(w.edit)
+		o.Since, o.Members = at, hosts(off)
 		return o
 	}
 	o.Predicted += guessStop + guessReplace + guessStart

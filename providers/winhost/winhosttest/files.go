@@ -53,6 +53,22 @@ var fileCases = []testCase{
 			}
 		},
 	}, {
+		name:   "read what must be",
+		reason: "before a service is stopped its file must be one that the run knows: what follows is not tried otherwise",
+		run: func(w *world) {
+			content := Content("known")
+			w.Write(w.file("a.json"), content)
+			path, none := w.path("a.json"), w.path("none.json")
+			w.one(winhost.OK, &winhost.FileRead{Path: path, HashOnly: true, Any: []string{"", Sum(content)}})
+			w.one(winhost.OK, &winhost.FileRead{Path: none, HashOnly: true, Any: []string{""}})
+			w.one(winhost.Conflict, &winhost.FileRead{Path: none, HashOnly: true, Any: []string{Sum(content)}})
+			w.one(winhost.Conflict, &winhost.FileRead{Path: path, HashOnly: true, Any: []string{}})
+			results := w.do(&winhost.FileRead{Path: path, HashOnly: true, Any: []string{Sum(nil), ""}}, &winhost.FileDiscard{Path: path, Which: winhost.Staged})
+			if results[0].Code != winhost.Conflict || results[0].File.SHA256 != Sum(content) || results[1].Code != winhost.Skipped {
+				w.Errorf("%+v", results)
+			}
+		},
+	}, {
 		name:   "make, renew and remove",
 		reason: "a small file is a lock: of two that write it in the place of the same one, one wins; and who removes it names it",
 		run: func(w *world) {

@@ -1,6 +1,7 @@
 //go:build unix
 
-package file
+// Package process tells processes apart: one that holds a lease from a later one with the same number.
+package process
 
 import (
 	"errors"
@@ -10,10 +11,10 @@ import (
 	"syscall"
 )
 
-// processOf tells a process from a later one with the same number, and from one in another container: the machine's
+// Of tells a process from a later one with the same number, and from one in another container: the machine's
 // boot, the PID namespace, and the process's start in clock ticks after the boot (proc(5)). It is "" where there is no
 // /proc.
-func processOf(pid int) string {
+func Of(pid int) string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
@@ -29,13 +30,13 @@ func processOf(pid int) string {
 	return strings.TrimSpace(string(boot)) + " " + namespace + " " + start
 }
 
-// ended says that a process of a machine with our host name has certainly ended. In doubt it has not, and its
+// Ended says that a process of a machine with our host name has certainly ended. In doubt it has not, and its
 // heartbeat decides.
-func ended(pid int, process string) bool {
+func Ended(pid int, process string) bool {
 	if pid <= 0 {
 		return false
 	}
-	here := processOf(os.Getpid())
+	here := Of(os.Getpid())
 	if !samePlace(process, here) {
 		return false
 	}

@@ -1,4 +1,4 @@
-package file
+package chain
 
 import (
 	"bytes"
@@ -37,6 +37,12 @@ func cutLink(text []byte) (body []byte, link string, ok bool) {
 	}
 	link = string(text[at+len(linkStart) : at+len(linkStart)+linkSize])
 	return append(text[:at:at], '}'), link, true
+}
+
+// Link is the link of a line, "" when it has none.
+func Link(line []byte) string {
+	_, link, _ := cutLink(line)
+	return link
 }
 
 // nameOf is the name of a set of hosts.

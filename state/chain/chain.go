@@ -1,4 +1,6 @@
-package file
+// Package chain writes entries as lines of JSON, each with the hash of those before it, and reads them. So a line that was
+// lost, added, edited or moved is noticed, wherever the lines are kept.
+package chain
 
 import (
 	"bytes"
@@ -31,15 +33,16 @@ type facts struct {
 	Value string `json:"value"`
 }
 
-// chain is how far a ledger was read, or written.
-type chain struct {
-	entries int
-	last    string          // link
-	sets    map[string]*set // by name
+// Chain is how far a ledger was read, or written.
+type Chain struct {
+	Entries int
+	Last    string // link
+	// Forget the hosts: only the chain is wanted, to go on with.
+	Forget bool
+
+	sets map[string]*set // by name
 	// texts are the hosts of those that are too short for a name.
 	texts map[string][]string
-	// forget the hosts: only the chain is wanted, to go on with.
-	forget bool
 }
 
 // set is hosts that many entries share.
@@ -48,12 +51,13 @@ type set struct {
 	hosts []string // nil until somebody asks
 }
 
-func newChain() chain {
-	return chain{last: genesis, sets: map[string]*set{}, texts: map[string][]string{}}
+// New is the chain of a ledger without entries.
+func New() Chain {
+	return Chain{Last: genesis, sets: map[string]*set{}, texts: map[string][]string{}}
 }
 
-// encode turns entries into lines and goes on to the last of them.
-func (c *chain) encode(entries []state.Entry) ([]byte, error) {
+// Encode turns entries into lines, each with a newline at its end, and goes on to the last of them.
+func (c *Chain) Encode(entries []state.Entry) ([]byte, error) {
 	var lines, body bytes.Buffer
 	enc := json.NewEncoder(&body) // ends every entry with a newline, and escapes those within
 	enc.SetEscapeHTML(false)
@@ -77,8 +81,8 @@ func (c *chain) encode(entries []state.Entry) ([]byte, error) {
 			return nil, fmt.Errorf("ledger entry about %s %s: %w", e.Secret, e.Version, err)
 		}
 		text := bytes.TrimSuffix(body.Bytes(), []byte("\n"))
-		c.entries, c.last = c.entries+1, link(c.last, text)
-		lines.Write(addLink(text, c.last))
+		c.Entries, c.Last = c.Entries+1, link(c.Last, text)
+		lines.Write(addLink(text, c.Last))
 		lines.WriteByte('\n')
 	}
 	return lines.Bytes(), nil
@@ -89,7 +93,7 @@ func same(a, b []string) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-func (c *chain) line(e state.Entry, hosts string) (l line, err error) {
+func (c *Chain) line(e state.Entry, hosts string) (l line, err error) {
 	l.Entry, l.Hosts = e, hosts
 	if len(l.Hosts) > longSet {
 		name := nameOf(l.Hosts)
@@ -129,23 +133,24 @@ func alike(told []state.Fact) int {
 	return n
 }
 
+// What is wrong with a line.
 var (
-	errDamaged = errors.New("this line is damaged")
-	errLink    = errors.New("this line does not follow from the one before it: a line was lost, added, edited or moved")
+	ErrDamaged = errors.New("this line is damaged")
+	ErrLink    = errors.New("this line does not follow from the one before it: a line was lost, added, edited or moved")
 )
 
-// decode reads one line and goes on to it.
-func (c *chain) decode(text []byte) (state.Entry, error) {
+// Decode reads one line, without its newline, and goes on to it.
+func (c *Chain) Decode(text []byte) (state.Entry, error) {
 	body, link1, ok := cutLink(text)
-	if ok && link(c.last, body) != link1 {
-		return state.Entry{}, errLink
+	if ok && link(c.Last, body) != link1 {
+		return state.Entry{}, ErrLink
 	}
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil || l.Outcome == "" {
-		return state.Entry{}, errDamaged // an entry without an outcome says nothing
+		return state.Entry{}, ErrDamaged // an entry without an outcome says nothing
 	}
 	if !ok {
-		return state.Entry{}, errLink
+		return state.Entry{}, ErrLink
 	}
 	e := l.Entry
 	var err error
@@ -155,12 +160,12 @@ func (c *chain) decode(text []byte) (state.Entry, error) {
 	if e.Facts, err = c.facts(l.Facts); err != nil {
 		return state.Entry{}, err
 	}
-	c.entries, c.last = c.entries+1, link1
+	c.Entries, c.Last = c.Entries+1, link1
 	return e, nil
 }
 
 // hosts returns the hosts of a line; of a set they are read once.
-func (c *chain) hosts(l line) ([]string, error) {
+func (c *Chain) hosts(l line) ([]string, error) {
 	if l.Set == "" {
 		return c.unnamed(l.Hosts)
 	}
@@ -174,18 +179,18 @@ func (c *chain) hosts(l line) ([]string, error) {
 	case l.Hosts != "" && l.Hosts != known.text:
 		return nil, fmt.Errorf("this line gives set %s other hosts than a line before it", l.Set)
 	}
-	if known.hosts == nil && !c.forget {
+	if known.hosts == nil && !c.Forget {
 		hosts, err := hostset.Unfold(known.text)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		known.hosts = hosts
 	}
 	return known.hosts, nil
 }
 
-func (c *chain) unnamed(text string) ([]string, error) {
-	if text == "" || c.forget {
+func (c *Chain) unnamed(text string) ([]string, error) {
+	if text == "" || c.Forget {
 		return nil, nil
 	}
 	if hosts, known := c.texts[text]; known {
@@ -193,13 +198,13 @@ func (c *chain) unnamed(text string) ([]string, error) {
 	}
 	hosts, err := hostset.Unfold(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	c.texts[text] = hosts
 	return hosts, nil
 }
 
-func (c *chain) facts(written []facts) ([]state.Fact, error) {
+func (c *Chain) facts(written []facts) ([]state.Fact, error) {
 	var told []state.Fact
 	for _, f := range written {
 		hosts := []string{f.Host}

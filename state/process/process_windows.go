@@ -1,4 +1,4 @@
-package file
+package process
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ const (
 	errInvalidParameter     = syscall.Errno(87)
 )
 
-// processOf tells a process from a later one with the same number: when it was created, "" when that is not known.
-func processOf(pid int) string {
+// Of tells a process from a later one with the same number: when it was created, "" when that is not known.
+func Of(pid int) string {
 	created, _, err := times(pid)
 	if err != nil {
 		return ""
@@ -22,9 +22,9 @@ func processOf(pid int) string {
 	return strconv.FormatInt(created, 10)
 }
 
-// ended says that a process of a machine with our host name has certainly ended. In doubt it has not, and its
+// Ended says that a process of a machine with our host name has certainly ended. In doubt it has not, and its
 // heartbeat decides.
-func ended(pid int, process string) bool {
+func Ended(pid int, process string) bool {
 	if pid <= 0 {
 		return false
 	}

@@ -1,0 +1,126 @@
+package lab
+
+import (
+	"sync"
+	"time"
+
+	"meshrotate/providers/lab/sqlserver"
+)
+
+// The pool of .NET's driver does not ask the server again for a while after a login that failed: 5 s, and twice as long
+// each time, up to a minute (PoolBlockingPeriod).
+const (
+	firstBlock = 5 * time.Second
+	lastBlock  = time.Minute
+)
+
+// databaseClient is a service's connection to its database: the pool of a process, with one connection in it. It asks the
+// model and no wire, so that a lab with thousands of starts stays cheap; what the real driver does there is tried in
+// package tds.
+type databaseClient struct {
+	lab           *Lab
+	host, program string
+
+	mu      sync.Mutex
+	life    int // counts the processes
+	running bool
+	text    string
+	session *sqlserver.Session
+	wait    time.Duration // of the last block
+	blocked time.Time
+	retry   *time.Timer
+}
+
+// start is a new process, which logs in with the string that it has read.
+func (d *databaseClient) start(text string) {
+	d.stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.life++
+	d.running, d.text, d.wait, d.blocked = true, text, 0, time.Time{}
+	d.connect()
+}
+
+// stop is the end of a process and of its sessions.
+func (d *databaseClient) stop() {
+	d.mu.Lock()
+	session := d.session
+	d.running, d.session = false, nil
+	if d.retry != nil {
+		d.retry.Stop()
+	}
+	d.mu.Unlock()
+	if session != nil {
+		session.Close()
+	}
+}
+
+// healthy says whether the database answers: the connection in the pool, reset, or a new one. The health check of the
+// product does this.
+func (d *databaseClient) healthy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.running {
+		return false
+	}
+	if d.session != nil && d.session.Reset() == nil {
+		return true
+	}
+	d.session = nil
+	return d.connect()
+}
+
+// connect logs in, unless the pool is blocked. A process that is let in nowhere tries again. It is called with the mutex
+// held.
+func (d *databaseClient) connect() bool {
+	now := time.Now()
+	if now.Before(d.blocked) {
+		return false
+	}
+	c, err := clientOf(d.text)
+	if c.Windows {
+		c.User = `LAB\svc-im` // who the services run as
+	}
+	c.Host, c.Program = d.host, d.program
+	if err == nil {
+		d.session, err = d.login(c)
+	}
+	life := d.life
+	if err != nil {
+		d.session = nil
+		d.wait = min(max(2*d.wait, firstBlock), lastBlock)
+		d.blocked = now.Add(d.wait)
+		d.retry = time.AfterFunc(d.wait, func() { d.again(life) })
+		return false
+	}
+	d.wait = 0
+	session := d.session
+	session.AfterEnd(func() { d.lost(life, session) })
+	return true
+}
+
+// login asks whoever answers now.
+func (d *databaseClient) login(c sqlserver.Client) (*sqlserver.Session, error) {
+	if s := d.lab.SQLInstance(); s != nil {
+		return s.Login(c)
+	}
+	return nil, sqlserver.ErrDown
+}
+
+// lost is when a session ends that the process did not end itself: a process that works connects again.
+func (d *databaseClient) lost(life int, session *sqlserver.Session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running && d.life == life && d.session == session {
+		d.session = nil
+		d.connect()
+	}
+}
+
+func (d *databaseClient) again(life int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running && d.life == life && d.session == nil {
+		d.connect()
+	}
+}

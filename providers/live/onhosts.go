@@ -1,0 +1,98 @@
+package live
+
+import (
+	"context"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// onHosts is the worker for hosts.
+type onHosts struct{ *Site }
+
+// look has its first turn already.
+func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
+	var look reconciler.Look
+	h, again := s.host(t.Name), false
+	err := insist(ctx, lookPatience, s.config.Now, func() error {
+		if again {
+			if err := h.queue(ctx); err != nil {
+				look = reconciler.Look{Err: err}
+				return err
+			}
+		}
+		again = true
+		look = s.lookAtHost(ctx, h, reads, salt)
+		return look.Err
+	})
+	if look.Err != nil {
+		look.Err = err
+		look.Reach = reach(err)
+	}
+	return look
+}
+
+// do bounds the batch by what its steps allow themselves, or else by the policy: what waits for services is bounded by the
+// ops' own limits, and this bounds the connection.
+func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
+	limit := s.config.HostTimeout
+	for _, step := range steps {
+		limit = max(limit, step.Limit.Of())
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return s.host(t.Name).do(ctx, steps)
+}
+
+// lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next
+// connections are made while these start. So a connection is there when its turn comes. The host has
+// queued, and gives its turn back.
+func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read, salt secret.Value) reconciler.Look {
+	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: err} }
+	if !h.queued {
+		waiting, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+		err := h.connect(waiting)
+		cancel()
+		if err == nil {
+			err = s.running.enter(ctx)
+		}
+		if err != nil {
+			s.connecting.leave()
+			return fail(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+	defer cancel()
+	sent := s.config.Now()
+	err := h.start(ctx)
+	if !h.queued {
+		s.connecting.leave()
+	}
+	look := fail(err)
+	if err == nil {
+		look = h.look(ctx, reads, salt, sent)
+	}
+	s.running.leave()
+	if !s.config.Stay {
+		h.close(context.WithoutCancel(ctx))
+		h.forget()
+	}
+	return look
+}
+
+// gate lets so many in at once.
+type gate chan struct{}
+
+func (g gate) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g gate) leave() { <-g }

@@ -1,0 +1,236 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"meshrotate/providers/mssql"
+	"meshrotate/providers/mssql/connstring"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// SQL is how instances of SQL Server are signed in to.
+type SQL struct {
+	// Servers are by the target's name: where it is, and who signs in there to look and to change logins.
+	Servers map[string]mssql.Config
+	// Trust is for sign-ins with a string of the product, and Dial another way to its server.
+	Trust mssql.Trust
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// database is the worker for instances of SQL Server.
+type database struct {
+	config SQL
+	site   *Site
+	guard  mssql.Guard // of all logins, our own too
+}
+
+func (d *database) server(t reconciler.Target) (mssql.Config, error) {
+	c, ok := d.config.Servers[t.Name]
+	if !ok {
+		return c, fmt.Errorf("%s: the document does not say how to sign in to this SQL Server", t.Name)
+	}
+	return c, nil
+}
+
+func (d *database) look(ctx context.Context, t reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
+	ctx, cancel := context.WithTimeout(ctx, d.site.config.HostTimeout)
+	defer cancel()
+	var look reconciler.Look
+	err := insist(ctx, lookPatience, d.site.config.Now, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, tryLimit)
+		defer cancel()
+		look, err = d.lookOnce(ctx, t, reads)
+		return err
+	})
+	if err != nil {
+		return reconciler.Look{Reach: reachSQL(err), Err: hinted(err)}
+	}
+	return look
+}
+
+// lookOnce asks the instance for everything in one batch, and then tries the strings: each once, whoever has it.
+func (d *database) lookOnce(ctx context.Context, t reconciler.Target, reads []reconciler.Read) (reconciler.Look, error) {
+	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
+	c, err := d.server(t)
+	if err != nil {
+		return look, err
+	}
+	q := &catalogue{now: d.site.config.Now}
+	var tries []site.SignIn
+	for _, r := range reads {
+		switch r := r.(type) {
+		case site.Instance:
+			q.database = r.Database
+		case site.Login:
+			q.logins = append(q.logins, r.Name)
+		case site.SignIn:
+			tries = append(tries, r)
+		default:
+			return look, fmt.Errorf("SQL Server cannot answer %T", r)
+		}
+	}
+	if err := d.ask(ctx, c, q); err != nil {
+		return look, err
+	}
+	tried := map[attempt]*site.SignInSeen{}
+	for _, r := range tries {
+		seen := *d.signIn(ctx, r, q, tried)
+		seen.On = r.Setting.Host + " " + r.Setting.Setting
+		look.Results[r.Key()] = &seen
+	}
+	for _, r := range reads {
+		switch r := r.(type) {
+		case site.Instance:
+			look.Results[r.Key()] = &q.instance
+		case site.Login:
+			look.Results[r.Key()] = q.login(r.Name)
+		}
+	}
+	return look, nil
+}
+
+// ask signs in as ourselves and reads the catalogue.
+func (d *database) ask(ctx context.Context, c mssql.Config, q *catalogue) error {
+	s, err := d.guard.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return q.read(ctx, s)
+}
+
+// attempt is what is tried once, on whichever host it stands.
+type attempt struct {
+	value  [sha256.Size]byte
+	login  string
+	always bool
+}
+
+// mostFailures is how many wrong passwords a login may have behind it and still be tried with one that may be wrong: no
+// threshold in use is lower than three.
+const mostFailures = 1
+
+// signIn tries a string, and the declared version where that may tell more.
+func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, tried map[attempt]*site.SignInSeen) *site.SignInSeen {
+	value, ok := d.site.valueOf(r.Setting.Host, r.Setting.Path, r.Setting.Setting)
+	if !ok {
+		return &site.SignInSeen{Why: "no connection string was read on " + r.Setting.Host}
+	}
+	key := attempt{sha256.Sum256(value.Expose()), r.Login, r.Always}
+	if seen := tried[key]; seen != nil {
+		return seen
+	}
+	seen := &site.SignInSeen{}
+	tried[key] = seen
+	c, err := d.fromString(value, r.Setting.Host)
+	if err != nil {
+		seen.Why = err.Error()
+		return seen
+	}
+	if n := q.failures(c.User); n > mostFailures {
+		seen.Why = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
+		return seen
+	}
+	d.enter(ctx, c, seen)
+	if seen.Verdict == site.Rejected || r.Always {
+		d.tryDeclared(ctx, r, c, q, seen)
+	}
+	return seen
+}
+
+// enter signs in and asks where it is.
+func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInSeen) {
+	s, err := d.guard.Open(ctx, c)
+	if err == nil {
+		defer s.Close()
+		err = s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error {
+			return scan(&seen.Instance, &seen.Login, &seen.Database)
+		})
+	}
+	if err != nil {
+		seen.Verdict, seen.Why, seen.Hint = verdict(err), err.Error(), hintOf(err)
+		return
+	}
+	seen.Verdict = site.Accepted
+}
+
+const whereAmI = "SELECT @@SERVERNAME, SUSER_SNAME(), DB_NAME()"
+
+// tryDeclared asks whether the declared version is taken. What is not there yet is not tried.
+func (d *database) tryDeclared(ctx context.Context, r site.SignIn, c mssql.Config, q *catalogue, seen *site.SignInSeen) {
+	v, ok := d.site.values.wanted(ctx, r.Setting.Secret)
+	if !ok {
+		return
+	}
+	if same := r.Login == "" || strings.EqualFold(r.Login, c.User); same && c.Password.Equal(v) {
+		seen.Declared, seen.DeclaredWhy = seen.Verdict, seen.Why
+		return
+	}
+	c.User = cmp.Or(r.Login, c.User)
+	if n := q.failures(c.User); n > mostFailures {
+		seen.DeclaredWhy = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
+		return
+	}
+	c.Password = v
+	switch a := d.guard.Probe(ctx, c); a.Verdict {
+	case mssql.Accepted:
+		seen.Declared = site.Accepted
+	default:
+		seen.Declared, seen.DeclaredWhy = verdict(a.Err), a.Err.Error()
+	}
+}
+
+// fromString is how the product signs in with a string of a host.
+func (d *database) fromString(value secret.Value, host string) (mssql.Config, error) {
+	s, err := connstring.Parse(value)
+	if err != nil {
+		return mssql.Config{}, err
+	}
+	c, err := mssql.FromString(s, host, d.config.Trust)
+	c.Dial = d.config.Dial
+	return c, err
+}
+
+// verdict is a sign-in's that failed. A login that may not sign in at all, or whose password is right, is no wrong password.
+func verdict(err error) string {
+	var e *mssql.SignInError
+	if errors.As(err, &e) && e.Verdict == mssql.Rejected {
+		return site.Rejected
+	}
+	return ""
+}
+
+func hintOf(err error) string {
+	var s *mssql.SignInError
+	var e *mssql.ServerError
+	switch {
+	case errors.As(err, &s):
+		return s.Hint()
+	case errors.As(err, &e):
+		return e.Hint()
+	}
+	return ""
+}
+
+func hinted(err error) error {
+	if hint := hintOf(err); hint != "" {
+		return reconciler.Hinted(err, hint)
+	}
+	return err
+}
+
+func reachSQL(err error) reconciler.Reach {
+	var e *mssql.SignInError
+	if errors.As(err, &e) && (e.Why == mssql.Unreachable || e.Why == mssql.TimedOut) {
+		return reconciler.Unreachable
+	}
+	return reconciler.Broken
+}

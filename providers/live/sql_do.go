@@ -1,0 +1,300 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/providers/mssql"
+	"meshrotate/providers/mssql/tsql"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+func (d *database) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
+	c, err := d.server(t)
+	if err != nil {
+		return failed(err)
+	}
+	var reports []reconciler.Report
+	for _, s := range steps {
+		r := d.one(ctx, c, s, func(text string) {
+			tell(reconciler.Event{Kind: reconciler.Progressed, Phase: s.Phase.String(), Target: t.String(), Text: text, Time: d.site.config.Now()})
+		})
+		if r.Err != nil {
+			r.Err = hinted(r.Err)
+		}
+		reports = append(reports, r)
+		if r.Outcome != state.Done {
+			break
+		}
+	}
+	return reports
+}
+
+func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, say func(string)) reconciler.Report {
+	limit := max(d.site.config.HostTimeout, s.Limit.Of())
+	if p, ok := s.Op.(site.ProveSessions); ok {
+		limit = p.Timeout.Of()
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	switch op := s.Op.(type) {
+	case site.AlterLogin:
+		return d.alter(ctx, c, op)
+	case site.RetireLogin:
+		return d.retire(ctx, c, op)
+	case site.ProveLogin:
+		return d.proveLogin(ctx, op)
+	case site.ProveAccount:
+		return d.proveAccount(ctx, c, op)
+	case site.ProveSessions:
+		return d.proveSessions(ctx, c, op, say)
+	}
+	return failed(fmt.Errorf("SQL Server cannot do this (%s)", s.Op.Kind()))[0]
+}
+
+// alter sends one ALTER LOGIN. What is not clear after that, a sign-in with the new value answers: a reply that was lost, and
+// a history of passwords that refuses the value, which may be because the login has it already.
+func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin) reconciler.Report {
+	v, err := d.site.values.value(ctx, op.Secret)
+	if err != nil {
+		return refused(err)
+	}
+	statement, err := tsql.SetPassword(op.Login, v)
+	if err != nil {
+		return refused(err)
+	}
+	var open *mssql.Session
+	if err := d.insist(ctx, func(ctx context.Context) (err error) {
+		open, err = d.guard.Open(ctx, c)
+		return err
+	}); err != nil {
+		return refused(err)
+	}
+	defer open.Close()
+	err = d.sendPassword(ctx, open, op, statement)
+	var server *mssql.ServerError
+	switch answered := errors.As(err, &server); {
+	case err == nil:
+		return altered(op, "")
+	case answered && !errors.Is(err, mssql.TakenBefore):
+		return refused(err)
+	}
+	c.User, c.Password = op.Login, v
+	switch a := d.probe(ctx, c); {
+	case a.Verdict == mssql.Accepted:
+		return altered(op, " already")
+	case server != nil:
+		return refused(err)
+	default:
+		// It may still be on its way: that it is not taken now says nothing for certain.
+		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%w; a sign-in with the new value: %v", err, a)}
+	}
+}
+
+// altered is the report of a login that has the version. One that was enabled for it is retired no more.
+func altered(op site.AlterLogin, since string) reconciler.Report {
+	r := done(op.Login + " has version " + op.Secret.Version + since)
+	if op.Enable {
+		r.Facts = []state.Fact{{Field: site.RetiredLogin}}
+	}
+	return r
+}
+
+func (d *database) sendPassword(ctx context.Context, s *mssql.Session, op site.AlterLogin, password tsql.Statement) error {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	if op.Enable {
+		enable, err := tsql.Enable(op.Login)
+		if err == nil {
+			err = s.Exec(ctx, enable)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.Exec(ctx, password)
+}
+
+// tryLimit is how long one sign-in and what is asked there may take.
+const tryLimit = 30 * time.Second
+
+// insist tries, each time for so long, until it works, does not pass, or the patience is over.
+func (d *database) insist(ctx context.Context, try func(context.Context) error) error {
+	return insist(ctx, stepPatience, d.site.config.Now, func() error {
+		ctx, cancel := context.WithTimeout(ctx, tryLimit)
+		defer cancel()
+		return try(ctx)
+	})
+}
+
+// refused is the report of what changed nothing for certain.
+func refused(err error) reconciler.Report {
+	return reconciler.Report{Outcome: state.Failed, Refused: true, Err: err, Unreachable: reachSQL(err) == reconciler.Unreachable}
+}
+
+// probe tries until there is an answer.
+func (d *database) probe(ctx context.Context, c mssql.Config) (a mssql.Answer) {
+	_ = d.insist(ctx, func(ctx context.Context) error {
+		a = d.guard.Probe(ctx, c)
+		return a.Err
+	})
+	return a
+}
+
+// retire disables a login, unless somebody is signed in with it.
+func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLogin) reconciler.Report {
+	statement, err := tsql.Disable(op.Login)
+	if err != nil {
+		return refused(err)
+	}
+	q := &catalogue{logins: []string{op.Login}, now: d.site.config.Now}
+	err = d.insist(ctx, func(ctx context.Context) error {
+		s, err := d.guard.Open(ctx, c)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if err := q.read(ctx, s); err != nil {
+			return err
+		}
+		if busy := q.instance.Of(op.Login); len(busy) > 0 {
+			return &inUseError{op.Login, busy[0]}
+		}
+		return s.Exec(ctx, statement) // to disable it again changes nothing
+	})
+	if err != nil {
+		return failed(err)[0]
+	}
+	r := done(op.Login + " is disabled on " + q.instance.Name)
+	r.Facts = []state.Fact{{Field: site.RetiredLogin, Value: op.Login}}
+	return r
+}
+
+// inUseError says that a login is not idle.
+type inUseError struct {
+	login string
+	by    site.SessionSeen
+}
+
+func (e *inUseError) Error() string {
+	return fmt.Sprintf("%s is in use by %s on %s", e.login, e.by.Program, e.by.Host)
+}
+
+// proveLogin signs in with the string that a host has, or gets from the same edit.
+func (d *database) proveLogin(ctx context.Context, op site.ProveLogin) reconciler.Report {
+	value, ok := d.site.valueOf(op.On, op.Path, op.Setting)
+	if !ok {
+		return refused(fmt.Errorf("%s: %s was not read in this run", op.On, op.Setting))
+	}
+	v, err := d.site.values.value(ctx, op.Secret)
+	if err != nil {
+		return refused(err)
+	}
+	form, err := formOf(op.Form)
+	if err == nil {
+		value, err = form.write(value, v, op.Form)
+	}
+	var c mssql.Config
+	if err == nil {
+		c, err = d.fromString(value, op.On)
+	}
+	if err != nil {
+		return refused(fmt.Errorf("%s: %s: %w", op.On, op.Setting, err))
+	}
+	var at site.SignInSeen
+	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
+		return r
+	}
+	if op.Form.User != "" && !strings.EqualFold(at.Login, op.Form.User) || op.Database != "" && !strings.EqualFold(at.Database, op.Database) {
+		return failed(fmt.Errorf("the string of %s leads to %s as %s, in %s", op.On, at.Instance, at.Login, at.Database))[0]
+	}
+	return done(fmt.Sprintf("a fresh sign-in with the string of %s: %s at %s in %s", op.On, at.Login, at.Instance, at.Database))
+}
+
+// entered signs in as somebody, with patience, and asks where that leads.
+func (d *database) entered(ctx context.Context, c mssql.Config, at *site.SignInSeen) reconciler.Report {
+	err := d.insist(ctx, func(ctx context.Context) error {
+		s, err := d.guard.Open(ctx, c)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error { return scan(&at.Instance, &at.Login, &at.Database) })
+	})
+	switch {
+	case err == nil:
+		return done("")
+	case verdict(err) == site.Rejected:
+		return failed(err)[0]
+	}
+	return reconciler.Report{Outcome: state.Unknown, Err: err, Unreachable: reachSQL(err) == reconciler.Unreachable}
+}
+
+func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.ProveAccount) reconciler.Report {
+	v, err := d.site.values.value(ctx, op.Secret)
+	if err != nil {
+		return refused(err)
+	}
+	c.User, c.Password = op.Login, v
+	var at site.SignInSeen
+	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
+		return r
+	}
+	return done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))
+}
+
+// proveSessions asks for a service's own sessions until there is one. What asks is never one of them.
+func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.ProveSessions, say func(string)) reconciler.Report {
+	say("waiting for a session as " + op.Login + " from " + op.Name)
+	computer := d.site.computerNames([]string{op.On})[op.On]
+	if computer == "" {
+		return refused(fmt.Errorf("%s has not said what it is called", op.On))
+	}
+	since, restarted := d.site.restartsOf([]string{op.On})[op.On]
+	for {
+		q := &catalogue{now: d.site.config.Now}
+		err := d.ask(ctx, c, q)
+		if err == nil {
+			for _, s := range q.instance.Of(op.Login) {
+				if strings.EqualFold(s.Host, computer) && (!restarted || !s.Newest.Before(since.Add(-clockGrain))) {
+					return done(fmt.Sprintf("%s is signed in as %s from %s", s.Program, s.Login, s.Host))
+				}
+			}
+		}
+		if passing, sql := passesSQL(err); sql && !passing {
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		}
+		if pause(ctx, max(d.site.config.Poll, 500*time.Millisecond)) == nil {
+			continue
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		}
+		return failed(reconciler.Hinted(fmt.Errorf("%s has no session as %s after %s", op.Name, op.Login, op.Timeout),
+			"look at its log on "+op.On+": it runs and has not signed in to SQL Server"))[0]
+	}
+}
+
+// clockGrain is how coarse the age of a session is told: in seconds, by the borders that were crossed.
+const clockGrain = 2 * time.Second
+
+// passesSQL says whether an error of SQL Server passes, and whether it is one. A login that is refused does not.
+func passesSQL(err error) (passing, sql bool) {
+	var signIn *mssql.SignInError
+	var server *mssql.ServerError
+	var busy *inUseError
+	switch {
+	case errors.As(err, &busy):
+		return false, true
+	case errors.As(err, &signIn):
+		return signIn.Why == mssql.Unreachable || signIn.Why == mssql.TimedOut || signIn.Why == mssql.Unavailable, true
+	case errors.As(err, &server):
+		return errors.Is(err, mssql.LockWait) || errors.Is(err, mssql.Moved) || errors.Is(err, mssql.Busy), true
+	}
+	return false, false
+}

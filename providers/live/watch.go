@@ -1,0 +1,77 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+)
+
+// watchEvery is how often it is asked whether Admin's service still runs, while its API is waited for. A service manager starts
+// a service again within seconds: only what is stopped twice in a row is not waited for any more.
+const watchEvery = 10 * time.Second
+
+// whileRunning is a context that ends, with the reason as its cause, when what the API comes from has stopped: then nobody need
+// wait for an answer. Call end when it is waited for no more.
+func (a *api) whileRunning(ctx context.Context) (watched context.Context, end func()) {
+	watched, cancel := context.WithCancelCause(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		var before error
+		for pause(watched, watchEvery) == nil {
+			why := a.ended(watched)
+			if why != nil && before != nil {
+				cancel(why)
+				return
+			}
+			before = why
+		}
+	}()
+	return watched, func() { cancel(nil); <-over }
+}
+
+// stoppedError is a service that was started by this run and runs no more.
+type stoppedError struct{ error }
+
+// stoppedSince is the cause of a context of whileRunning, nil when that was not why it ended.
+func stoppedSince(ctx context.Context) error {
+	if e, ok := context.Cause(ctx).(stoppedError); ok {
+		return e.error
+	}
+	return nil
+}
+
+// adminEnded says which service, of those that this run has started on Admin's host, has stopped; nil when none has, or when
+// nobody can say now.
+func (s *Site) adminEnded(ctx context.Context) error {
+	h := s.host(s.config.MarkerHost)
+	if s.config.MarkerHost == "" || !h.mu.TryLock() {
+		return nil // a batch is under way there
+	}
+	defer h.mu.Unlock()
+	var ops []winhost.Op
+	for _, name := range slices.Sorted(maps.Keys(h.running)) {
+		ops = append(ops, winhost.ServiceQuery{Service: name})
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, markerTry)
+	defer cancel()
+	results, err := h.ask(ctx, ops, true)
+	if err != nil {
+		return nil
+	}
+	for i, r := range results {
+		if r.Service != nil && r.Service.State == winhost.Stopped {
+			return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): its API is not waited for", h.name, ops[i].Object(), r.Service.ExitCode),
+				"look at the Application log and at the service's own log on the host; or somebody stopped it")}
+		}
+	}
+	return nil
+}

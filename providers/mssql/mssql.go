@@ -1,0 +1,147 @@
+// Package mssql talks to SQL Server: it signs in, asks whether a login and its password are good, and sends statements
+// that carry a password.
+//
+// The driver is github.com/microsoft/go-mssqldb, and it never sees a connection string: its reading of one is not the
+// product's. FromString makes a Config of what package connstring has read.
+//
+//   - A connection is encrypted and the server's certificate verified, by a chain or by a pin. Without that a login
+//     packet goes to whoever answers, and an ALTER LOGIN in clear text. Loopback alone may do without.
+//   - A deadline holds from the first packet on. The driver itself waits for ever for a server that takes a connection
+//     and then says nothing.
+//   - Nothing is pooled and nothing tried twice: a Session is one connection and one login.
+//   - A Probe has three answers, and unknown is none of the other two. A Guard bounds how often a login is refused, so
+//     that it is never locked out by us.
+//
+// What the driver could log is not logged, and no error holds a statement or a password.
+package mssql
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/microsoft/go-mssqldb/integratedauth"
+	"github.com/microsoft/go-mssqldb/msdsn"
+
+	"meshrotate/reconciler/secret"
+)
+
+// Config says where to sign in and as whom. It may be shown: the password is a secret.Value.
+type Config struct {
+	Host     string
+	Port     uint16 // 0 is 1433, or the port that SQL Server Browser names where there is an Instance
+	Instance string
+	Database string // empty is the login's own
+
+	User     string // a login of SQL Server, or a contained user
+	Password secret.Value
+
+	MultiSubnetFailover bool // dial all addresses of a listener at once
+
+	Trust Trust
+
+	// Dial opens a connection in place of net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Trust says which server is the right one, and what the connection must be. The zero Trust wants encryption and a
+// certificate that the system's roots vouch for.
+type Trust struct {
+	Roots      *x509.CertPool    // nil is the system's
+	Pin        *x509.Certificate // this certificate and no other; no chain is asked for then
+	ServerName string            // the name in the certificate, if it is not the Host
+	Strict     bool              // TLS before the first packet (TDS 8.0, SQL Server 2022)
+
+	// Unverified takes any certificate, and a server without encryption. It is refused anywhere but on loopback.
+	Unverified bool
+}
+
+// check refuses what must not be sent.
+func (c Config) check() error {
+	switch {
+	case c.Host == "":
+		return errors.New("no server is named")
+	case c.User == "":
+		return errors.New("no login is named")
+	case c.Password.IsZero():
+		return fmt.Errorf("no password is known for %q", c.User)
+	case c.Trust.Unverified && !loopback(c.Host):
+		return fmt.Errorf("%s: %w", c.Host, errExposed)
+	}
+	return nil
+}
+
+var errExposed = errors.New("not on loopback: the connection must be encrypted and its certificate verified")
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// driver is the Config in the driver's words. It holds the password as text and is never kept or shown. When the server
+// has proven itself, and before the login is sent, proven is called.
+func (c Config) driver(proven func()) msdsn.Config {
+	d := msdsn.Config{
+		Host: c.Host, Port: uint64(c.Port), Instance: c.Instance, Database: c.Database,
+		User: c.User, Password: string(c.Password.Expose()),
+		AppName:    "meshrotate",
+		Protocols:  []string{"tcp"},
+		Parameters: map[string]string{"authenticator": passwordOnly()},
+
+		Encryption: msdsn.EncryptionRequired, TLSConfig: c.Trust.tls(c.Host, proven),
+		HostInCertificateProvided: c.Trust.ServerName != "",
+
+		DialTimeout:         -1, // the context decides
+		DisableRetry:        true,
+		MultiSubnetFailover: c.MultiSubnetFailover,
+	}
+	switch {
+	case c.Trust.Strict:
+		d.Encryption = msdsn.EncryptionStrict
+	case c.Trust.Unverified:
+		d.Encryption = msdsn.EncryptionOff
+	}
+	return d
+}
+
+func (t Trust) tls(host string, proven func()) *tls.Config {
+	config := &tls.Config{RootCAs: t.Roots, ServerName: host, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true}
+	if t.ServerName != "" {
+		config.ServerName = t.ServerName
+	}
+	config.InsecureSkipVerify = t.Pin != nil || t.Unverified // for a pin is stricter; Unverified is for loopback alone
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if t.Pin != nil && !bytes.Equal(state.PeerCertificates[0].Raw, t.Pin.Raw) {
+			return errors.New(certificateTrouble + ": it is not the pinned one")
+		}
+		proven()
+		return nil
+	}
+	return config
+}
+
+// certificateTrouble is how crypto/tls says it, too. The driver keeps only the text of a failed handshake.
+const certificateTrouble = "tls: failed to verify certificate"
+
+// passwordOnly names an authenticator that leaves signing in to user and password. Without one the driver falls back to
+// the platform's: NTLM for a user with a backslash, and on Windows the account of this very process.
+var passwordOnly = sync.OnceValue(func() string {
+	const name = "password"
+	if err := integratedauth.SetIntegratedAuthenticationProvider(name, noAuthenticator{}); err != nil {
+		panic(err) // only for a nil provider or an empty name
+	}
+	return name
+})
+
+type noAuthenticator struct{}
+
+func (noAuthenticator) GetIntegratedAuthenticator(msdsn.Config) (integratedauth.IntegratedAuthenticator, error) {
+	return nil, nil
+}

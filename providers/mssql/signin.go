@@ -1,0 +1,56 @@
+package mssql
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	mssql "github.com/microsoft/go-mssqldb"
+)
+
+// SignInError says why nobody signed in. It is never Accepted.
+type SignInError struct {
+	Host    string
+	Verdict Verdict
+	Why     Why
+	Err     error
+}
+
+func (e *SignInError) Error() string { return e.Host + ": " + e.Err.Error() }
+func (e *SignInError) Unwrap() error { return e.Err }
+
+// Hint says what a person can do, and is empty where nothing is known.
+func (e *SignInError) Hint() string {
+	var server *ServerError
+	if errors.As(e.Err, &server) {
+		return server.Hint()
+	}
+	return hints[e.Why]
+}
+
+var hints = map[Why]string{
+	Unreachable:  "check the server's name and port, that it listens on TCP, and the firewalls between",
+	Untrusted:    "declare the authority that signed the server's certificate, or pin the certificate; its name must be the server's, or be declared",
+	NotEncrypted: "let the server encrypt its connections; a password is not sent without",
+	TimedOut:     "look whether the server is overloaded, or starting",
+	Spared:       "find out why the login was refused before a run tries it again: further attempts could lock it out",
+}
+
+// judge says what a failed sign-in means. The driver keeps errors of the handshake as text only.
+func judge(host string, err error) error {
+	out := &SignInError{Host: host, Err: err, Why: Unreachable}
+	var server mssql.Error
+	switch text := err.Error(); {
+	case errors.As(err, &server):
+		answer := fromDriver(server, true) // a login packet is not quoted: the text names the login and no password
+		out.Err = answer
+		out.Verdict, out.Why = answer.verdict()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		out.Why = TimedOut
+	case strings.Contains(text, certificateTrouble):
+		out.Why = Untrusted
+	case errors.Is(err, errExposed), strings.Contains(text, "server does not support encryption"):
+		out.Why = NotEncrypted
+	}
+	return out
+}

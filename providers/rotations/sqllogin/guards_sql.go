@@ -1,0 +1,238 @@
+package sqllogin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// alters says that this program changes the password itself.
+func (r *Rotation) alters() bool { return r.spec.Mode == alternating || r.spec.Mode == single }
+
+// guardInstances looks at the server and its replicas: logins belong to each of them.
+func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
+	var all []reconciler.Finding
+	for n, i := range s.instances {
+		if i.seen != nil {
+			all = append(all, r.guardInstance(i, n == 0)...)
+			continue
+		}
+		text := i.server + ": SQL Server could not be asked"
+		if i.look.Err != nil {
+			text += ": " + i.look.Err.Error()
+		}
+		switch {
+		case i.tolerated:
+			all = append(all, warning("replica-left-behind", text+": it keeps the old password, and a failover to it stops the product", "bring it back and rotate again"))
+		case n > 0:
+			all = append(all, problem("replica-unreachable", text, "bring it back: with the old password a failover to it stops the product; or tolerate it by name: secrets.sqlLogin.tolerate"))
+		default:
+			all = append(all, problem("sql-unreachable", text, "look at the server and at connect.sql"))
+		}
+	}
+	for _, l := range r.spec.logins() {
+		all = append(all, sameSID(s, l)...)
+	}
+	return append(all, r.guardReplicas(s)...)
+}
+
+// guardReplicas finds replicas that nobody declared.
+func (r *Rotation) guardReplicas(s sight) []reconciler.Finding {
+	if s.main().seen == nil {
+		return nil
+	}
+	if s.main().seen.Database.Grouped && len(s.main().seen.Replicas) == 0 {
+		return []reconciler.Finding{problem("replicas-invisible", "the database is in an availability group, and "+s.main().seen.Login+" does not see its replicas: they would keep the old password",
+			"GRANT VIEW ANY DEFINITION TO "+s.main().seen.Login)}
+	}
+	var missing []string
+	for _, replica := range s.main().seen.Replicas {
+		known := slices.ContainsFunc(s.instances, func(i instance) bool {
+			first, _, _ := strings.Cut(i.server, ".") // one that did not answer is known by its host's name alone
+			return i.seen != nil && strings.EqualFold(i.seen.Name, replica) || i.seen == nil && strings.EqualFold(first, replica)
+		})
+		if !known && !slices.ContainsFunc(r.spec.Tolerate, func(t string) bool { return strings.EqualFold(t, replica) }) {
+			missing = append(missing, replica)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return []reconciler.Finding{problem("replica-undeclared", "the availability group has replicas that are not in the document: "+strings.Join(missing, ", ")+"; they would keep the old password, and a failover would stop the product",
+		"declare them: connect.sql.replicas")}
+}
+
+// sameSID compares a login's SID on all instances: users of the databases are tied to it.
+func sameSID(s sight, login string) []reconciler.Finding {
+	first := ""
+	for _, i := range s.reached() {
+		l := i.login(login)
+		if l == nil || !l.Exists {
+			continue
+		}
+		if first == "" {
+			first = l.SID
+		} else if l.SID != first {
+			return []reconciler.Finding{problem("sid-differs", fmt.Sprintf("%s has another SID on %s than on %s: after a failover it would have no user in the database", login, i.seen.Name, s.reached()[0].seen.Name),
+				"drop it there and CREATE LOGIN … WITH SID = the primary's")}
+		}
+	}
+	return nil
+}
+
+func (r *Rotation) guardInstance(i instance, first bool) []reconciler.Finding {
+	var all []reconciler.Finding
+	add := func(code, text, hint string) { all = append(all, problem(code, i.server+": "+text, hint)) }
+	if r.ours(i.seen.Login) {
+		add("rotator-is-the-product", "meshrotate signs in as "+i.seen.Login+", which is the product's own login", "give it a login of its own, with ALTER ANY LOGIN and VIEW SERVER STATE: connect.sql.user")
+	}
+	if r.alters() && !i.seen.MayAlter {
+		add("permission-missing", i.seen.Login+" may not alter logins", "GRANT ALTER ANY LOGIN TO "+i.seen.Login)
+	}
+	if !i.seen.MayView {
+		add("permission-missing", i.seen.Login+" does not see who is signed in: nothing would show which login the services use", "GRANT VIEW SERVER STATE TO "+i.seen.Login)
+	}
+	if db := i.seen.Database; first {
+		switch {
+		case !db.Exists:
+			add("database-missing", "there is no database "+r.database, "correct connect.sql.database")
+		case db.State != "ONLINE":
+			add("database-offline", fmt.Sprintf("the database %s is %s", r.database, strings.ToLower(db.State)), "bring it online")
+		case db.ReadOnly:
+			add("database-read-only", "the database "+r.database+" is read-only here: this is a secondary, or it is set so", "let connect.sql.server name the listener or the primary")
+		}
+	}
+	for _, name := range r.spec.logins() {
+		if l := i.login(name); l != nil {
+			all = append(all, r.guardLogin(i, l)...)
+		}
+	}
+	return all
+}
+
+// guardLogin looks at one login of one instance.
+func (r *Rotation) guardLogin(i instance, l *site.LoginSeen) []reconciler.Finding {
+	one := func(code, text, hint string) []reconciler.Finding {
+		return []reconciler.Finding{problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint)}
+	}
+	switch {
+	case !l.Exists && i.seen.Database.Contained:
+		return one("database-contained", "is no login, and the database is contained: it may be a user of it, which this program does not rotate", "make it a login of the instance, or change it elsewhere and declare `mode: external`")
+	case !l.Exists:
+		return one("login-missing", "does not exist: dropped, renamed, or never made on this instance; or "+i.seen.Login+" may not see it", "CREATE LOGIN, with the SID of the other replicas' where there are any; correct secrets.sqlLogin; or GRANT VIEW ANY DEFINITION TO "+i.seen.Login)
+	case l.Windows:
+		return one("login-windows", "is a Windows account: it has no password here", "name a login of SQL Server, or declare `mode: integrated`")
+	}
+	return nil
+}
+
+// guardTarget looks at the login that is to get the declared version, where it is to get it.
+func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Finding {
+	if s.target == "" {
+		return nil
+	}
+	var all []reconciler.Finding
+	for _, i := range s.reached() {
+		l := i.login(s.target)
+		if l == nil || !l.Exists {
+			continue
+		}
+		add := func(code, text, hint string) {
+			all = append(all, problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint))
+		}
+		switch {
+		case l.Disabled && !r.retired(in, l.Name):
+			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+l.Name+" ENABLE")
+		case l.Locked:
+			add("login-locked", "is locked out: too many wrong passwords", "find who uses an old password; wait for the lockout to end, or unlock it")
+		case (l.Expired || l.MustChange) && r.spec.Mode == external:
+			add("login-expired", "has a password that has expired", "set a new one, without MUST_CHANGE")
+		}
+	}
+	return all
+}
+
+// retired says that meshrotate disabled the login itself.
+func (r *Rotation) retired(in reconciler.Input, login string) bool {
+	was, ok := in.History.Fact(name, "", site.RetiredLogin)
+	return ok && strings.EqualFold(was, login)
+}
+
+// guardSignIns says what became of the strings that are in force.
+func (r *Rotation) guardSignIns(s sight) []reconciler.Finding {
+	var all []reconciler.Finding
+	said := map[string]bool{}
+	for _, h := range s.holders {
+		if !h.whole() || h.signIn == nil || h.says.Integrated || h.says.Unfit != "" || h.setting.Content == nil {
+			continue
+		}
+		f, ok := r.guardSignIn(s, h)
+		if ok && !said[f.Text] {
+			said[f.Text] = true
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
+	in := h.signIn
+	if h.accepted() {
+		switch {
+		case !slices.ContainsFunc(s.instances, func(i instance) bool { return i.seen != nil && strings.EqualFold(i.seen.Name, in.Instance) }):
+			return problem("server-undeclared", fmt.Sprintf("the connection strings lead to %s, which is not in the document", in.Instance), "correct connect.sql.server, or declare it under connect.sql.replicas", h.host), true
+		case !strings.EqualFold(in.Database, r.database):
+			return problem("database-differs", fmt.Sprintf("the connection strings lead to the database %s, and the document names %s", in.Database, r.database), "let the string name its database", h.host), true
+		}
+	}
+	switch {
+	case r.spec.Mode == external && !h.declared(r.ref.Version) && in.Declared != site.Accepted:
+		return problem("login-not-changed", fmt.Sprintf("version %s is not accepted for %s: %s", r.ref.Version, s.target, orUnknown(in.DeclaredWhy)),
+			"change the login first, on every replica; then plan again", h.host), true
+	case h.accepted() || in.Declared == site.Accepted:
+		return reconciler.Finding{}, false
+	case r.spec.Mode == alternating && !h.declared(r.ref.Version):
+		return warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
+	case h.rejected() && h.declared(r.ref.Version):
+		return problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
+			"somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept", h.host), true
+	case h.rejected():
+		return problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
+			"find out who; set the login to the password in the files, or declare `mode: external` with the new one", h.host), true
+	}
+	return problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
+}
+
+func orUnknown(why string) string {
+	if why == "" {
+		return "it was not tried"
+	}
+	return why
+}
+
+// guardSessions looks at who is signed in.
+func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
+	main := s.main().seen
+	if main == nil || !main.MayView || !s.whole() {
+		return nil
+	}
+	var all []reconciler.Finding
+	if r.spec.Mode == alternating && s.target == "" {
+		var who []string
+		for _, l := range r.spec.Logins {
+			for _, x := range main.Of(l) {
+				who = append(who, fmt.Sprintf("%s by %s on %s", l, x.Program, x.Host))
+			}
+		}
+		all = append(all, problem("idle-login-in-use", "neither login of the pair is idle: "+strings.Join(who, "; "), "the one that is to change may be used by nobody: end what else signs in with it"))
+	}
+	e := s.engine()
+	if e.accepted() && !e.stopped && !e.stale && !s.pending && e.machine != nil && !slices.ContainsFunc(main.Of(e.says.User), func(x site.SessionSeen) bool { return strings.EqualFold(x.Host, e.machine.ComputerName) }) {
+		all = append(all, problem("engine-no-session", fmt.Sprintf("Engine runs and has no session as %s from %s: its sessions would prove nothing", e.says.User, e.machine.ComputerName),
+			"look at Engine's log: it signs in with another string, or not at all", e.host))
+	}
+	return all
+}

@@ -1,0 +1,187 @@
+package sqllogin
+
+import (
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// holder is a node as it was seen, and what it needs.
+type holder struct {
+	node
+	reach   reconciler.Reach
+	setting *site.SettingSeen
+	service *site.ServiceSeen
+	machine *site.MachineSeen
+	signIn  *site.SignInSeen // nil when nobody could ask
+	says    site.Connection
+	// edit: the file holds another version, or another login. stale: the process is older than the file. stopped: it should run.
+	edit, stale, stopped bool
+	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
+	dependents, lost []string
+}
+
+// whole says that everything about the host was seen.
+func (h holder) whole() bool {
+	return h.reach == reconciler.Reached && h.setting != nil && h.service != nil
+}
+
+func (h holder) declared(version string) bool { return h.whole() && h.setting.Version == version }
+
+// rejected says that the server refuses the password in the string; accepted that it takes it.
+func (h holder) rejected() bool { return h.signIn != nil && h.signIn.Verdict == site.Rejected }
+func (h holder) accepted() bool { return h.signIn != nil && h.signIn.Verdict == site.Accepted }
+
+// instance is an instance of SQL Server as it was seen.
+type instance struct {
+	server    string
+	look      reconciler.Look
+	seen      *site.InstanceSeen // nil when it did not answer
+	logins    map[string]*site.LoginSeen
+	tolerated bool
+}
+
+func (i instance) login(name string) *site.LoginSeen { return i.logins[strings.ToLower(name)] }
+
+// sight is everything that was seen.
+type sight struct {
+	holders   []holder // Admin, Engine
+	instances []instance
+	value     *site.ValueSeen
+	pending   bool
+	// target is the login that is to have the declared version, "" when none can. old is the one that is in force.
+	target, old string
+}
+
+func (s sight) admin() holder  { return s.holders[0] }
+func (s sight) engine() holder { return s.holders[1] }
+
+func (s sight) whole() bool { return s.admin().whole() && s.engine().whole() }
+
+// reached are the instances that answered, each once: a listener leads to one of the replicas.
+func (s sight) reached() []instance {
+	var some []instance
+	known := map[string]int{}
+	for _, i := range s.instances {
+		if i.seen == nil {
+			continue
+		}
+		key := strings.ToLower(i.seen.Name)
+		if at, again := known[key]; again {
+			some[at] = i // by its own name it is the same one after a failover
+			continue
+		}
+		known[key] = len(some)
+		some = append(some, i)
+	}
+	return some
+}
+
+// main is the instance that the strings lead to.
+func (s sight) main() instance {
+	if len(s.instances) == 0 {
+		return instance{}
+	}
+	return s.instances[0]
+}
+
+// look sorts what was seen.
+func (r *Rotation) look(in reconciler.Input) sight {
+	s := sight{value: site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})}
+	_, s.pending = in.History.Pending(name, r.ref.Version)
+	for _, n := range r.nodes {
+		h := holder{node: n, reach: in.Seen.Reach(site.Host(n.host)), setting: site.Answer[site.SettingSeen](in.Seen, n.setting),
+			service: site.Answer[site.ServiceSeen](in.Seen, n.service), machine: site.Answer[site.MachineSeen](in.Seen, n.machine)}
+		if r.spec.Mode != integrated {
+			h.signIn = site.Answer[site.SignInSeen](in.Seen, n.signIn)
+		}
+		if h.whole() {
+			h.says, _ = h.setting.Content.(site.Connection)
+			h.dependents, h.lost = site.Stopped(in.History, name, n.host, n.component.Service, h.service)
+			h.stopped = !h.service.Running()
+			h.stale = !h.stopped && h.service.StartedAt.Before(h.setting.Modified)
+		}
+		s.holders = append(s.holders, h)
+	}
+	for i, server := range r.servers {
+		x := instance{server: server, look: in.Seen[site.SQL(server)], logins: map[string]*site.LoginSeen{},
+			seen: site.Answer[site.InstanceSeen](in.Seen, site.Instance{Server: server, Database: r.database})}
+		for _, t := range r.spec.Tolerate {
+			x.tolerated = x.tolerated || i > 0 && strings.EqualFold(t, server)
+		}
+		for _, l := range r.spec.logins() {
+			x.logins[strings.ToLower(l)] = site.Answer[site.LoginSeen](in.Seen, site.Login{Server: server, Name: l})
+		}
+		s.instances = append(s.instances, x)
+	}
+	r.choose(in, &s)
+	for i, h := range s.holders {
+		s.holders[i].edit = h.whole() && s.target != "" && (h.setting.Version != r.ref.Version || !strings.EqualFold(h.says.User, s.target))
+	}
+	return s
+}
+
+// choose finds the login for the declared version, and the one that is in force.
+//
+// Of a pair it is the one that already has it, by a file; or that an earlier run began with, by the ledger; or else the one
+// that no file names and nobody is signed in with.
+func (r *Rotation) choose(in reconciler.Input, s *sight) {
+	for _, h := range s.holders {
+		if h.whole() && !h.declared(r.ref.Version) {
+			s.old = h.says.User
+			break
+		}
+	}
+	if r.spec.Mode != alternating {
+		s.target = r.spec.Login
+		return
+	}
+	for _, h := range s.holders {
+		if h.declared(r.ref.Version) && r.ours(h.says.User) {
+			s.target = h.says.User
+		}
+	}
+	if begun, ok := in.History.Fact(name, "", site.LoginOf); s.target == "" && s.pending && ok && r.ours(begun) {
+		s.target = begun
+	}
+	for _, l := range r.spec.Logins {
+		if s.target == "" && !r.named(*s, l) && len(s.main().seen.Of(l)) == 0 {
+			s.target = l
+		}
+	}
+	if s.old == "" {
+		s.old = r.other(s.target)
+	}
+}
+
+// ours says that a login is declared.
+func (r *Rotation) ours(login string) bool {
+	for _, l := range r.spec.logins() {
+		if strings.EqualFold(l, login) {
+			return true
+		}
+	}
+	return false
+}
+
+// other is the other one of the pair.
+func (r *Rotation) other(login string) string {
+	if r.spec.Mode != alternating || login == "" {
+		return ""
+	}
+	if strings.EqualFold(login, r.spec.Logins[0]) {
+		return r.spec.Logins[1]
+	}
+	return r.spec.Logins[0]
+}
+
+// named says that a file names the login.
+func (r *Rotation) named(s sight, login string) bool {
+	for _, h := range s.holders {
+		if h.whole() && strings.EqualFold(h.says.User, login) {
+			return true
+		}
+	}
+	return false
+}

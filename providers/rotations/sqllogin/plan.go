@@ -1,0 +1,259 @@
+package sqllogin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// work is what is left to do.
+type work struct {
+	sight
+	edit    bool     // at least one file is swapped
+	alter   bool     // the login gets the password in this run
+	taken   bool     // the login has the declared password already: the old one is dead, or is as good as that
+	bounce  []holder // services that stop and start, Admin first
+	revive  []holder // running, with dependents that an earlier run stopped
+	tidy    []holder // with leftovers of an earlier run
+	mint    bool
+	retire  []instance // where the login that was replaced is disabled
+	replace string     // that login
+}
+
+func (w work) none() bool {
+	return !w.edit && len(w.bounce) == 0 && len(w.revive) == 0 && len(w.tidy) == 0 && !w.pending && len(w.retire) == 0
+}
+
+// Plan compares the live strings with the declared version.
+func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
+	s := r.look(in)
+	c := reconciler.Change{Secret: r.ref, Title: "SQL login", Before: r.before(in, s), Findings: r.guard(in, s)}
+	if r.spec.Mode == integrated {
+		return r.planIntegrated(c, s)
+	}
+	c.Due, _ = in.History.Due(name, r.spec.Every.Of())
+	w := r.need(in, s)
+	if w.edit {
+		c.Findings = append(c.Findings, r.guardTarget(in, s)...)
+	}
+	if f, ok := r.guardRetire(in, w); ok {
+		c.Findings = append(c.Findings, f)
+	}
+	if f, wrong := site.KeptFinding(in, r.ref, w.edit || w.alter); wrong {
+		c.Findings = append(c.Findings, f)
+	}
+	for _, h := range w.bounce {
+		if d, ok := site.DownSince(in.History, r.ref, h.host, h.component.Service, h.label, h.service); ok {
+			c.Down = append(c.Down, d)
+		}
+	}
+	switch blocked := reconciler.Blocked(c.Findings); {
+	case blocked && w.none() && s.whole() && s.main().seen != nil:
+		c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is in both files, and a guard objects"
+	case blocked && w.none():
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+	case blocked:
+		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+	case w.none():
+		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(in, w)
+	default:
+		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+		c.Rounds = []reconciler.Round{{Steps: r.steps(in, w)}}
+		c.Outages = r.predict(in, w)
+	}
+	return c
+}
+
+func (r *Rotation) planIntegrated(c reconciler.Change, s sight) reconciler.Change {
+	switch {
+	case !reconciler.Blocked(c.Findings):
+		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, "Windows signs in: there is no password here"
+	case s.whole():
+		c.Status, c.Reason = reconciler.Refused, "the document says that Windows signs in, and a guard objects"
+	default:
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+	}
+	return c
+}
+
+// need finds the work.
+func (r *Rotation) need(in reconciler.Input, s sight) work {
+	w := work{sight: s, mint: s.value != nil && !s.value.Kept}
+	if !s.whole() {
+		return w
+	}
+	swapped, accepted := false, false
+	for _, h := range s.holders {
+		w.edit = w.edit || h.edit
+		swapped = swapped || h.declared(r.ref.Version) && !h.edit
+		accepted = accepted || h.signIn != nil && h.signIn.Declared == site.Accepted
+	}
+	w.taken = swapped || accepted // a file is swapped only after the login was proven
+	w.alter = w.edit && r.alters() && !w.taken
+	for i, h := range s.holders {
+		shared := i > 0 && h.host == s.admin().host && h.component == s.admin().component
+		switch {
+		case shared: // one service has both parts
+		case w.edit || h.stale || h.stopped: // both stop for an edit: they never run on two strings
+			w.bounce = append(w.bounce, h)
+		case len(h.lost) > 0:
+			w.revive = append(w.revive, h)
+		}
+		if !shared && (h.setting.Staged || h.setting.Backup) {
+			w.tidy = append(w.tidy, h)
+		}
+	}
+	r.needRetire(in, &w)
+	return w
+}
+
+// needRetire finds where the login that was replaced is still enabled, once its soak is over.
+func (r *Rotation) needRetire(in reconciler.Input, w *work) {
+	w.replace = r.other(w.target)
+	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending || len(w.bounce) > 0 {
+		return
+	}
+	if over, known := r.soaked(in); !known || in.Now.Before(over) || r.named(w.sight, w.replace) {
+		return
+	}
+	for _, i := range w.reached() {
+		if l := i.login(w.replace); l != nil && l.Exists && !l.Disabled {
+			w.retire = append(w.retire, i)
+		}
+	}
+	if len(w.inUse()) > 0 {
+		w.retire = nil // a finding says so
+	}
+}
+
+// inUse are the sessions of the login that was replaced.
+func (w work) inUse() []site.SessionSeen {
+	var some []site.SessionSeen
+	for _, i := range w.reached() {
+		some = append(some, i.seen.Of(w.replace)...)
+	}
+	return some
+}
+
+// soaked is when the soak of the login that was replaced is over.
+func (r *Rotation) soaked(in reconciler.Input) (time.Time, bool) {
+	since, ok := in.History.Since(name)
+	if !ok || since.Version != r.ref.Version || since.Time.IsZero() {
+		return time.Time{}, false
+	}
+	return since.Time.Add(r.spec.Soak.Of()), true
+}
+
+// guardRetire says that somebody still uses the login that was replaced.
+func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding, bool) {
+	over, known := r.soaked(in)
+	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" {
+		return reconciler.Finding{}, false
+	}
+	all := w.inUse()
+	if len(all) == 0 {
+		return reconciler.Finding{}, false
+	}
+	return warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host),
+		"give that program a login of its own"), true
+}
+
+// before is the version that is live now.
+func (r *Rotation) before(in reconciler.Input, s sight) string {
+	if e, ok := in.History.Pending(name, r.ref.Version); ok && e.Before != "" {
+		return e.Before
+	}
+	for _, h := range s.holders {
+		if h.whole() && h.setting.Version != r.ref.Version {
+			return h.setting.Version
+		}
+	}
+	if s.admin().whole() {
+		return s.admin().setting.Version
+	}
+	return ""
+}
+
+// holds is what a file has, for people.
+func (r *Rotation) holds(h holder) string {
+	switch v := h.setting.Version; v {
+	case site.Absent, site.Empty:
+		return "no password"
+	case site.Unreadable:
+		return "a settings file that .NET refuses"
+	case site.Unknown:
+		return h.says.User + " with a password that meshrotate does not know"
+	default:
+		return h.says.User + " with " + v
+	}
+}
+
+func (r *Rotation) reason(w work) string {
+	if !w.whole() {
+		return "the spec asks for " + r.ref.Version
+	}
+	a, e := w.admin(), w.engine()
+	switch {
+	case w.edit && a.setting.Version == e.setting.Version && strings.EqualFold(a.says.User, e.says.User):
+		return fmt.Sprintf("the spec asks for %s; Admin and Engine have %s", r.ref.Version, r.holds(a))
+	case w.edit:
+		return fmt.Sprintf("the spec asks for %s; Admin has %s, Engine %s", r.ref.Version, r.holds(a), r.holds(e))
+	case len(w.bounce) > 0:
+		var names []string
+		for _, h := range w.bounce {
+			word := "started before it was written"
+			if h.stopped {
+				word = "is not running"
+			}
+			names = append(names, h.label+" "+word)
+		}
+		return fmt.Sprintf("the files hold %s; %s", r.ref.Version, strings.Join(names, ", "))
+	case len(w.revive) > 0:
+		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+	case w.pending:
+		return fmt.Sprintf("an earlier run switched to %s and was cut off before the proof", r.ref.Version)
+	case len(w.retire) > 0:
+		return fmt.Sprintf("%s was replaced by %s, its soak of %s is over, and nobody is signed in with it", w.replace, w.target, r.spec.Soak)
+	default:
+		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", r.ref.Version)
+	}
+}
+
+func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
+	text := w.admin().says.User + " in use by Admin and Engine"
+	if over, known := r.soaked(in); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
+		enabled := slices.ContainsFunc(w.reached(), func(i instance) bool { l := i.login(w.replace); return l != nil && l.Exists && !l.Disabled })
+		if enabled {
+			text += fmt.Sprintf("; %s is to be disabled from %s on", w.replace, over.UTC().Format(time.DateOnly))
+		}
+	}
+	return text
+}
+
+// What a service takes where no earlier run measured it, in seconds.
+const guessRestart, guessReady = 9, 3
+
+// predict says how long what will be down: Engine is down around Admin.
+func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
+	last := map[string]float64{}
+	for _, o := range in.History.Outages(name) {
+		last[o.What] = o.Measured
+	}
+	var all []state.Outage
+	for i, h := range w.bounce {
+		o := state.Outage{What: h.label, Predicted: guessRestart, Members: []string{h.label}}
+		if i > 0 {
+			o.Predicted += guessReady
+		}
+		if m, ok := last[h.label]; ok {
+			o.Predicted = m
+		}
+		all = append(all, o)
+	}
+	return all
+}

@@ -1,0 +1,79 @@
+package sqllogin_test
+
+import (
+	"strings"
+	"testing"
+
+	"meshrotate/providers/rotations/sqllogin"
+	"meshrotate/specs"
+)
+
+const frame = `apiVersion: meshrotate/v1
+kind: Deployment
+name: contoso-prod
+hosts: {admin: im-admin.contoso.example}
+connect:
+  winrm: {user: a, password: {env: A}}
+  adminApi: {url: "https://im-admin.contoso.example"}
+  sql: {server: sql01.contoso.example, user: rot, password: {env: B}, replicas: [sql02.contoso.example]}
+secrets:
+  sqlLogin:
+`
+
+func load(section string) (*sqllogin.Spec, error) {
+	text := frame
+	for line := range strings.Lines(section) {
+		text += "    " + line
+	}
+	d, err := specs.Load("meshrotate.yaml", []byte(text+"\n"), []specs.Section{sqllogin.Kind().Section})
+	if err != nil {
+		return nil, err
+	}
+	return d.Secrets["sqlLogin"].(*sqllogin.Spec), nil
+}
+
+func TestSection(t *testing.T) {
+	for _, c := range []struct{ section, says string }{
+		{"logins: [a, b]\nversion: 1\nfrom: generated", ""},
+		{"mode: single\nlogin: a\nversion: 1\nfrom: generated\nsettings: {admin: 'ConnectionStrings:Mesh'}", ""},
+		{"mode: external\nlogin: a\nversion: 1\nfrom: {env: SQL}\ntolerate: [sql02.contoso.example]", ""},
+		{"mode: integrated", ""},
+		{"login: a\nversion: 1\nfrom: generated", "say how it rotates"},
+		{"logins: [a, A]\nversion: 1\nfrom: generated", "two names of one login"},
+		{"mode: single\nlogins: [a, b]\nversion: 1\nfrom: generated", "one login is rotated"},
+		{"mode: alternating\nlogin: a\nversion: 1\nfrom: generated", "two logins take turns"},
+		{"logins: [a, b]\nfrom: generated", "version"},
+		{"logins: [a, b]\nversion: 1", "from"},
+		{"mode: external\nlogin: a\nversion: 1\nfrom: generated", "cannot be generated here"},
+		{"logins: [a, b]\nversion: 1\nfrom: {file: password.txt}", "plain file"},
+		{"mode: integrated\nlogin: a", "neither a login nor a password"},
+		{"logins: [a, b]\nversion: 1\nfrom: generated\ntolerate: [sql09]", "not one of connect.sql.replicas"},
+		{"logins: [a, b]\nversion: 1\nfrom: generated\nsettings: {engine: 'A::B'}", "every part between colons"},
+	} {
+		spec, err := load(c.section)
+		switch {
+		case c.says == "" && (err != nil || spec.Mode == "" || spec.Soak.Text != "7d" || spec.Settings.Engine == "" || spec.Retire != "disable"):
+			t.Errorf("%s: %v, %+v", c.section, err, spec)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: not refused with %q: %v", c.section, c.says, err)
+		}
+	}
+}
+
+// A password that SQL Server cannot take is never rolled out.
+func TestPasswordThatFits(t *testing.T) {
+	spec, err := load("logins: [a, b]\nversion: 1\nfrom: generated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := sqllogin.Kind().Values(spec)[0]
+	if err := needed.Check([]byte(strings.Repeat("x", 128)), nil); err != nil || !needed.Plain {
+		t.Errorf("%v", err)
+	}
+	if err := needed.Check([]byte(strings.Repeat("x", 129)), nil); err == nil {
+		t.Error("129 characters are taken")
+	}
+	if err := needed.Check([]byte(strings.Repeat("𝕏", 65)), nil); err == nil {
+		t.Error("characters of two units count as one")
+	}
+}

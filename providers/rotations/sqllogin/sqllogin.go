@@ -1,0 +1,237 @@
+// Package sqllogin rotates the password with which Admin and Engine sign in to SQL Server. Both have it in a connection
+// string in their settings files, and may never run on two different ones.
+//
+//	alternating   two logins take turns. The idle one gets the new password, is proven on a fresh connection with the very
+//	              strings that the hosts get, and then both files are swapped while both services are stopped. Nothing live
+//	              breaks if that fails: the other login still works, so the way back is open until it is retired, after a soak,
+//	              in a later run.
+//	single        one login. Both services stop, the password is changed and proven, the files are swapped. There is no way
+//	              back once the password was changed; what a run that died has left is learnt by a sign-in.
+//	external      somebody else changes the password. It must be accepted before anything is staged.
+//	integrated    Windows signs in: there is no password here, and a string with one is refused, not rewritten.
+//
+// Logins belong to an instance: every replica of an availability group is changed, and proven, or tolerated by its name.
+package sqllogin
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+)
+
+// name is the secret's name in references and in the ledger.
+const name = "sqllogin"
+
+// The modes.
+const (
+	integrated, alternating, single, external = "integrated", "alternating", "single", "external"
+)
+
+// Spec is `secrets.sqlLogin` in the document.
+type Spec struct {
+	// Mode is how the login rotates. Left out: alternating, where two logins are declared.
+	Mode string `json:"mode,omitempty" jsonschema:"enum=integrated,enum=alternating,enum=single,enum=external"`
+	// Logins are the two that take turns, for mode: alternating.
+	Logins []string `json:"logins,omitempty" jsonschema:"minItems=2,maxItems=2,minLength=1"`
+	// Login is the one, for single and external.
+	Login string `json:"login,omitempty" jsonschema:"minLength=1"`
+	// Version names the wanted password. Changing it is what asks for a rotation.
+	Version specs.Version `json:"version,omitempty"`
+	// From is where the password comes from.
+	From specs.Source `json:"from,omitzero"`
+	// Every is how often it should be rotated; status and drift say when it is due.
+	Every specs.Duration `json:"every,omitzero"`
+	// Soak is how long the login that was replaced stays as it is, for mode: alternating.
+	Soak specs.Duration `json:"soak,omitzero" jsonschema:"default=7d"`
+	// Retire says what becomes of it then.
+	Retire string `json:"retire,omitempty" jsonschema:"enum=disable,enum=keep,default=disable"`
+	// Settings are the configuration keys that hold the connection string, as .NET names them.
+	Settings Settings `json:"settings,omitzero"`
+	// Tolerate names replicas that may be left with the old password: a failover to one stops the product.
+	Tolerate []string `json:"tolerate,omitempty" jsonschema:"minLength=1"`
+}
+
+// Settings are the configuration keys that hold the connection string.
+type Settings struct {
+	// Admin is the key in Admin's file.
+	Admin string `json:"admin,omitempty" jsonschema:"minLength=1,default=IdentityMesh:SqlConnectionString"`
+	// Engine is the key in Engine's file.
+	Engine string `json:"engine,omitempty" jsonschema:"minLength=1,default=IdentityMesh:SqlConnectionString"`
+}
+
+func (s *Spec) ref() secret.Ref {
+	return secret.Ref{Name: name, Version: cmp.Or(string(s.Version), integrated)}
+}
+
+// logins are all that the document names.
+func (s *Spec) logins() []string {
+	if s.Mode == alternating {
+		return s.Logins
+	}
+	if s.Login == "" {
+		return nil
+	}
+	return []string{s.Login}
+}
+
+// maxPassword is SQL Server's limit, in UTF-16 units.
+const maxPassword = 128
+
+// Kind registers the rotation.
+func Kind() reconciler.Kind {
+	return reconciler.Kind{
+		Name:    name,
+		Section: specs.Section{Key: "sqlLogin", New: func() any { return &Spec{} }, Check: check},
+		Values: func(spec any) []reconciler.Needed {
+			s := spec.(*Spec)
+			if s.Mode == integrated {
+				return nil
+			}
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Plain: true, Check: fits}}
+		},
+		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
+			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
+		},
+	}
+}
+
+func fits(password []byte, _ func(string) ([]byte, error)) error {
+	if n := len(utf16.Encode([]rune(string(password)))); n > maxPassword {
+		return fmt.Errorf("it has %d characters, and SQL Server takes %d", n, maxPassword)
+	}
+	return nil
+}
+
+func check(d *specs.Deployment, spec any, report specs.Report) {
+	s := spec.(*Spec)
+	if s.Mode == "" && len(s.Logins) > 0 {
+		s.Mode = alternating
+	}
+	s.Settings.Admin = cmp.Or(s.Settings.Admin, defaultKey)
+	s.Settings.Engine = cmp.Or(s.Settings.Engine, defaultKey)
+	s.Retire = cmp.Or(s.Retire, "disable")
+	if s.Soak.IsZero() {
+		s.Soak = specs.MustDuration("7d")
+	}
+	for key, at := range map[string]string{s.Settings.Admin: "settings/admin", s.Settings.Engine: "settings/engine"} {
+		if slices.Contains(strings.Split(key, ":"), "") {
+			report(at, "every part between colons needs a name", defaultKey)
+		}
+	}
+	if s.Mode == integrated {
+		if len(s.Logins) > 0 || s.Login != "" || s.Version != "" || !s.From.IsZero() {
+			report("mode", "where Windows signs in there is neither a login nor a password to rotate", "leave out login, logins, version and from; the account's password is another secret")
+		}
+		return
+	}
+	s.checkLogins(report)
+	if s.Version == "" {
+		report("version", "is missing", "it names the wanted password: version: 1")
+	}
+	switch {
+	case s.From.IsZero():
+		report("from", "is missing", "write `from: generated`, or where the password is")
+	case s.From.Generated && s.Mode == external:
+		report("from", "whoever changes the login elsewhere knows its password: it cannot be generated here", "write {env: NAME} or {file: PATH}, or another mode")
+	case s.From.File != "" && !strings.HasSuffix(s.From.File, ".age"):
+		report("from", "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
+	}
+	if d.Connect.SQL.Server == "" {
+		report("", "a login cannot be rotated without access to its SQL Server", "declare connect.sql")
+	}
+	if d.Connect.AdminAPI.URL == "" {
+		report("", "a login cannot be rotated without the Admin API: nothing else says that Admin works with it", "declare connect.adminApi.url")
+	}
+	for i, t := range s.Tolerate {
+		if !slices.Contains(d.Connect.SQL.Replicas, t) {
+			report("tolerate/"+strconv.Itoa(i), "is not one of connect.sql.replicas", "only replicas can be tolerated")
+		}
+	}
+}
+
+const defaultKey = "IdentityMesh:SqlConnectionString"
+
+func (s *Spec) checkLogins(report specs.Report) {
+	switch {
+	case s.Mode == "":
+		report("mode", "one login: say how it rotates", "mode: single stops both services while the password changes; external rolls out what was changed elsewhere; two logins take turns: logins: [a, b]")
+	case s.Mode == alternating && (len(s.Logins) != 2 || s.Login != ""):
+		report("logins", "two logins take turns", "logins: [im_app_a, im_app_b]")
+	case s.Mode != alternating && (s.Login == "" || len(s.Logins) > 0):
+		report("login", "one login is rotated", "login: im_app")
+	case s.Mode == alternating && strings.EqualFold(s.Logins[0], s.Logins[1]):
+		report("logins", "two names of one login", "SQL Server does not tell capital letters apart")
+	}
+}
+
+// Rotation is the SQL login of one deployment.
+type Rotation struct {
+	ref      secret.Ref
+	spec     *Spec
+	database string
+	servers  []string // the first is the server of the strings, or its listener
+	nodes    [2]node  // Admin, Engine
+	api      specs.API
+}
+
+// node is a service that has the connection string in its settings file.
+type node struct {
+	label, host string
+	component   specs.Component
+	setting     site.Setting
+	service     site.Service
+	machine     site.Machine
+	signIn      site.SignIn
+}
+
+func (n node) who() site.Who { return site.Who{Name: n.label} }
+
+// New makes the rotation that the document asks for.
+func New(d *specs.Deployment, spec *Spec) *Rotation {
+	r := &Rotation{ref: spec.ref(), spec: spec, database: d.Connect.SQL.Database, servers: d.SQLServers(), api: d.Product.API}
+	make := func(label, host, key string, c specs.Component) node {
+		n := node{label: label, host: host, component: c,
+			setting: site.Setting{Host: host, Path: c.Settings, Setting: key, Secret: r.ref, Service: c.Service, Form: site.Form{Kind: site.ConnectionString}},
+			service: site.Service{Host: host, Name: c.Service}, machine: site.Machine{Host: host}}
+		if len(r.servers) > 0 {
+			n.signIn = site.SignIn{Server: r.servers[0], Setting: n.setting, Login: spec.Login, Always: spec.Mode == external}
+		}
+		return n
+	}
+	r.nodes = [2]node{make(site.AdminLabel, d.Hosts.Admin, spec.Settings.Admin, d.Product.Admin),
+		make("Engine", d.EngineHost(), spec.Settings.Engine, d.Product.Engine)}
+	return r
+}
+
+// Ref names the secret and the declared version.
+func (r *Rotation) Ref() secret.Ref { return r.ref }
+
+// Reads are the string and the service on both hosts, the logins on every instance, and whether the strings sign in.
+func (r *Rotation) Reads() []reconciler.Read {
+	var reads []reconciler.Read
+	for _, n := range r.nodes {
+		reads = append(reads, n.setting, n.service, n.machine)
+	}
+	if r.spec.Mode == integrated {
+		return reads
+	}
+	reads = append(reads, site.Value{Secret: r.ref})
+	for _, server := range r.servers {
+		reads = append(reads, site.Instance{Server: server, Database: r.database})
+		for _, l := range r.spec.logins() {
+			reads = append(reads, site.Login{Server: server, Name: l})
+		}
+	}
+	for _, n := range r.nodes {
+		reads = append(reads, n.signIn)
+	}
+	return reads
+}

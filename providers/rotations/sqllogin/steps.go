@@ -1,0 +1,273 @@
+package sqllogin
+
+import (
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// steps lists what is to be done.
+func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
+	var steps []reconciler.Step
+	if w.mint && w.edit {
+		how := "fetch the password from " + r.spec.From.String()
+		if r.spec.From.Generated {
+			how = "generate a password"
+		}
+		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: r.ref, How: how}, Back: reconciler.Nothing()})
+	}
+	if w.edit {
+		steps = append(steps, r.accept(in, w)...)
+		for _, h := range w.edited() {
+			steps = append(steps, r.replace(h, w)...)
+		}
+	}
+	steps = append(steps, r.restarts(w)...)
+	for _, h := range w.revive {
+		op := start(h)
+		op.Dependents = h.lost
+		steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Nothing()})
+	}
+	if len(w.retire) == 0 {
+		steps = append(steps, r.proofs(w)...)
+	}
+	for _, i := range w.retire {
+		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: i.server, Login: w.replace},
+			Back: reconciler.Never("a login that was retired is enabled by the next rotation"), Proof: true})
+	}
+	for _, h := range w.holders {
+		if h.edit || h.setting.Staged || h.setting.Backup {
+			steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Back: reconciler.Nothing(),
+				Op: site.Discard{Host: h.host, Path: h.component.Settings, Staged: true, Backup: true}})
+		}
+	}
+	return steps
+}
+
+func (w work) edited() []holder {
+	var some []holder
+	for _, h := range w.holders {
+		if h.edit {
+			some = append(some, h)
+		}
+	}
+	return some
+}
+
+// accept makes every instance take the new password, and proves it with the very strings. Where that stands is the mode's.
+func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
+	phase := map[string]reconciler.Phase{alternating: reconciler.Accept, single: reconciler.Switch, external: reconciler.Prepare}[r.spec.Mode]
+	var after []string
+	switch phase {
+	case reconciler.Prepare:
+		after = []string{reconciler.StepID(reconciler.Prepare, site.Keep{Secret: r.ref})}
+	case reconciler.Switch:
+		for _, h := range w.bounce {
+			after = append(after, site.StepOf(stop(h)))
+		}
+	}
+	var steps []reconciler.Step
+	if w.alter {
+		for _, i := range w.replicasFirst() {
+			l := i.login(w.target)
+			step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
+				Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled}}
+			if r.spec.Mode == single {
+				step.Back = reconciler.Never("the old password of " + w.target + " is gone")
+			}
+			steps = append(steps, step)
+			after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))
+		}
+	}
+	for _, op := range r.signIns(w) {
+		steps = append(steps, reconciler.Step{Phase: phase, After: after, Op: op, Back: reconciler.Nothing(), Proof: true})
+	}
+	return steps
+}
+
+// signIns prove the password: with each host's string, and on each instance, as a failover may make it the server.
+func (r *Rotation) signIns(w work) []reconciler.Op {
+	all := r.strings(w)
+	if reached := w.reached(); len(reached) > 1 {
+		for _, i := range reached {
+			all = append(all, site.ProveAccount{Server: i.server, Login: w.target, Secret: r.ref})
+		}
+	}
+	return all
+}
+
+func (r *Rotation) strings(w work) []reconciler.Op {
+	var all []reconciler.Op
+	for _, h := range w.holders {
+		all = append(all, site.ProveLogin{Server: r.servers[0], On: h.host, Path: h.component.Settings, Setting: h.node.setting.Setting, Form: r.form(w),
+			Secret: r.ref, Database: r.database, Who: h.who()})
+	}
+	return all
+}
+
+func (r *Rotation) form(w work) site.Form {
+	return site.Form{Kind: site.ConnectionString, User: w.target}
+}
+
+// replace stages the file, and swaps it once both services are stopped. Where the old password may be dead there is no way
+// back to it.
+func (r *Rotation) replace(h holder, w work) []reconciler.Step {
+	stage := reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Way(site.Discard{Host: h.host, Path: h.component.Settings, Staged: true}),
+		Op: site.StageSettings{Host: h.host, Path: h.component.Settings, Edits: []site.KeyEdit{{Setting: h.node.setting.Setting, Secret: r.ref, Form: r.form(w)}}, Who: h.who()}}
+	if w.mint {
+		stage.After = []string{reconciler.StepID(reconciler.Prepare, site.Keep{Secret: r.ref})}
+	}
+	swap := site.Replace(site.Swap{Host: h.host, Path: h.component.Settings, Who: h.who()}, false)
+	for _, other := range w.bounce {
+		swap.After = append(swap.After, site.StepOf(stop(other)))
+		swap.Before = append(swap.Before, site.StepOf(start(other)))
+	}
+	switch r.spec.Mode {
+	case single:
+		for _, s := range r.accepting(w) {
+			swap.After = append(swap.After, site.StepOf(s))
+		}
+	case external:
+		for _, op := range r.signIns(w) {
+			stage.After = append(stage.After, reconciler.StepID(reconciler.Prepare, op))
+		}
+	}
+	if why := r.oneWay(w); why != "" {
+		swap.Back = reconciler.Never(why)
+	}
+	return []reconciler.Step{stage, swap}
+}
+
+// accepting are the ops that must be done before a file may name the new password: on the server that the strings lead to. A
+// replica that fails is finished by the next run; the product does not wait for it.
+func (r *Rotation) accepting(w work) []reconciler.Op {
+	all := r.strings(w)
+	for _, i := range w.reached() {
+		if w.alter && w.isMain(i) {
+			all = append(all, site.AlterLogin{Server: i.server, Login: w.target})
+		}
+	}
+	return all
+}
+
+// replicasFirst are the instances in the order of their change: as long as the server of the strings has the old password,
+// nobody is in need of the new one.
+func (w work) replicasFirst() []instance {
+	var first, last []instance
+	for _, i := range w.reached() {
+		if w.isMain(i) {
+			last = append(last, i)
+		} else {
+			first = append(first, i)
+		}
+	}
+	return append(first, last...)
+}
+
+// isMain says that the strings lead to the instance now.
+func (w work) isMain(i instance) bool {
+	return w.main().seen != nil && strings.EqualFold(i.seen.Name, w.main().seen.Name)
+}
+
+// oneWay says why a file that is swapped does not come back, "" when it may. While the password is changed in this very run
+// that step says it.
+func (r *Rotation) oneWay(w work) string {
+	switch {
+	case r.spec.Mode == single && w.taken:
+		return w.target + " has version " + r.ref.Version + " already: the old password is gone"
+	case r.spec.Mode == external && !w.admin().accepted():
+		return "the old password is no longer accepted"
+	case r.spec.Mode == alternating && len(w.edited()) == 1:
+		return "one of the two has version " + r.ref.Version + " already, and they never run on two"
+	}
+	return ""
+}
+
+func stop(h holder) site.StopService {
+	return site.StopService{Host: h.host, Service: h.component.Service, Timeout: reconciler.Span(h.component.StopTimeout.Of()), Dependents: h.dependents, Who: h.who()}
+}
+
+func start(h holder) site.StartService {
+	return site.StartService{Host: h.host, Service: h.component.Service, Timeout: reconciler.Span(h.component.StartTimeout.Of()), Dependents: h.dependents, Who: h.who()}
+}
+
+func (r *Rotation) ready() site.AwaitReady {
+	return site.AwaitReady{Timeout: reconciler.Span(r.api.ReadyTimeout.Of())}
+}
+
+// restarts stop Engine before Admin and start it once Admin is ready. Neither starts before both files are swapped, and on the
+// way back before both are as they were.
+func (r *Rotation) restarts(w work) []reconciler.Step {
+	var steps []reconciler.Step
+	for _, h := range w.bounce {
+		b := site.Bounce{Start: start(h), Stop: stop(h), WasDown: h.stopped}
+		for _, other := range w.edited() {
+			b.StartAfter = append(b.StartAfter, site.StepOf(site.Swap{Host: other.host, Path: other.component.Settings}),
+				site.StepOf(site.Restore{Host: other.host, Path: other.component.Settings}))
+		}
+		if h.label == site.AdminLabel {
+			b.StopAfter = []string{site.StepOf(stop(w.engine()))}
+		} else {
+			b.StartAfter = append(b.StartAfter, site.StepOf(start(w.admin())), site.StepOf(r.ready()))
+		}
+		steps = append(steps, b.Steps()...)
+		if h.label == site.AdminLabel {
+			steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: r.ready(), Back: reconciler.Way(r.ready()), After: []string{site.StepOf(b.Start)}})
+		}
+	}
+	return steps
+}
+
+// proofs sign in anew with the strings, ask Admin, and look at the processes and at Engine's own sessions: Admin's health says
+// nothing about Engine. On the way back they ask whether everything is as it was.
+func (r *Rotation) proofs(w work) []reconciler.Step {
+	var steps []reconciler.Step
+	add := func(op, back reconciler.Op) {
+		s := reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing()}
+		if back != nil {
+			s.Back = reconciler.Way(back)
+		}
+		steps = append(steps, s)
+	}
+	for _, h := range w.holders {
+		var back reconciler.Op
+		if h.edit {
+			back = site.ProveAsBefore{Host: h.host, Path: h.component.Settings, Who: h.who()}
+		}
+		add(site.ProveSetting{Host: h.host, Path: h.component.Settings, Setting: h.node.setting.Setting, Secret: r.ref, Service: h.component.Service, Form: r.form(w), Who: h.who()}, back)
+	}
+	for _, op := range r.signIns(w) {
+		add(op, nil)
+	}
+	ready := r.ready()
+	ready.As = r.api.Ready + " answers"
+	bounced := map[string]bool{}
+	for _, h := range w.bounce {
+		bounced[h.label] = !h.stopped // it ran before
+	}
+	if bounced[site.AdminLabel] && w.admin().accepted() {
+		add(ready, ready)
+	} else {
+		add(ready, nil)
+	}
+	add(site.ProveAnswer{Path: r.api.Dashboard, Timeout: ready.Timeout, What: "Admin shows its dashboard, which needs the database"}, nil)
+	for _, h := range w.holders {
+		op := site.ProveProcess{Host: h.host, Service: h.component.Service, Path: h.component.Settings, Stable: reconciler.Span(h.component.Stable.Of()), Who: h.who()}
+		if bounced[h.label] {
+			add(op, op)
+		} else {
+			add(op, nil)
+		}
+	}
+	e := w.engine()
+	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who()}
+	if bounced[e.label] && e.edit && e.accepted() {
+		old := session
+		old.Login = e.says.User
+		add(session, old)
+	} else {
+		add(session, nil)
+	}
+	return steps
+}

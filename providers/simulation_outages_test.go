@@ -1,0 +1,216 @@
+package providers_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// downtime is for how long one main service was seen down in the world. It is looked at now and then: the truth is longer.
+type downtime struct {
+	// since is when it was first seen down, last when it was last; zeroes while it works.
+	since, last time.Time
+	// foreign: it was not a run that took it down, or nobody knows.
+	foreign bool
+	// total is what is over, and ended in this run.
+	total time.Duration
+	// from is when the run began in which the first of these outages did.
+	from time.Time
+	// old: it was down when the run began.
+	old bool
+	// stopped: it was seen without a process in this run, and a run had taken it.
+	stopped bool
+}
+
+// slack, in seconds, is what two ways to look at the same outage may differ.
+const slack = 0.01
+
+// time looks at every main service. A relay works again when it is connected.
+func (u *universe) time(keys map[string]string) {
+	now := time.Now()
+	for _, h := range u.w.lab.Hosts() {
+		d := u.downtimes[h.Name]
+		if d == nil {
+			d = &downtime{}
+			u.downtimes[h.Name] = d
+		}
+		_, runs := keys[h.Name]
+		if h == u.w.lab.EngineHost {
+			runs = h.Machine.Service(lab.EngineService).State != winhost.Stopped
+		}
+		relay := serviceLabel(u.w.lab, h) == ""
+		switch {
+		case !runs:
+			if d.since.IsZero() {
+				d.since, d.last, d.foreign = now, now, u.hands[label(h.Name)]
+				if d.from.IsZero() {
+					d.from = u.began
+				}
+			}
+			d.stopped = d.stopped || !d.foreign
+		case d.since.IsZero():
+			continue
+		case !relay || u.w.lab.IsConnected(h):
+			if !d.foreign {
+				d.total += d.last.Sub(later(d.since, u.began))
+			}
+			d.since, d.last, d.foreign = time.Time{}, time.Time{}, false
+			continue
+		}
+		d.last = now
+	}
+}
+
+// serviceLabel is what a host's outage is called, "" for a relay's.
+func serviceLabel(l *lab.Lab, h *lab.Host) string {
+	switch h {
+	case l.Admin:
+		return "Admin"
+	case l.EngineHost:
+		return "Engine"
+	}
+	return ""
+}
+
+// newRun forgets what is over. What goes on goes on, unless somebody else may have had a hand in it.
+func (u *universe) newRun(drifted []drift) {
+	keys := u.w.lab.Keys()
+	u.time(keys)
+	u.lastKeys, u.leaving = map[string]string{}, map[string]leaving{}
+	for host, key := range keys {
+		u.lastKeys[host] = key
+	}
+	for host, d := range u.downtimes {
+		if _, runs := keys[host]; runs {
+			*d = downtime{} // whether it is connected is for the run that started it
+		}
+		d.total, d.stopped, d.old = 0, false, !d.since.IsZero()
+		if d.since.IsZero() {
+			d.from = time.Time{}
+		}
+		d.foreign = d.foreign || u.carried
+	}
+	for _, dr := range drifted {
+		if h := u.w.lab.Host(dr.Host); h != nil {
+			u.downtimes[h.Name].foreign = true
+		}
+	}
+	u.began = time.Now()
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// timed compares what a run says about outages with the world.
+func (u *universe) timed(out reconciler.Outcome) {
+	now := time.Now()
+	keys := u.w.lab.Keys()
+	u.time(keys)
+	for _, h := range u.w.lab.Hosts() {
+		d := u.downtimes[h.Name]
+		// Of what an earlier run left down, only what this one's plan says counts: it may have been told as left behind.
+		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name) {
+			continue
+		}
+		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name })
+		name := serviceLabel(u.w.lab, h)
+		known := false
+		for _, e := range out.Secrets {
+			for _, o := range e.Outages {
+				if o.What != name && (name != "" || !outageOf(e.Change, h.Name, o.What)) {
+					continue
+				}
+				known = true
+				u.measured(h, d, o, now)
+			}
+		}
+		if d.stopped && !known && d.total.Seconds() > slack {
+			u.wrong("7: %s was down for %v, and no outage of it is told: %v", h.Name, d.total, out)
+		}
+		if !d.since.IsZero() && d.stopped && !d.foreign && h.Machine.Service(serviceOf(h)).State == winhost.Stopped && !named {
+			u.wrong("7: %s is down since %v, and nobody says so", h.Name, d.since.UTC())
+		}
+	}
+	for _, d := range out.Down {
+		if d.Since.IsZero() || d.Since.After(now) && !u.carried {
+			u.wrong("7: %s is named down since %v", d.What, d.Since)
+		}
+	}
+}
+
+// outageOf: an outage is of this relay alone. A fleet of one has no other name.
+func outageOf(c reconciler.Change, host, what string) bool {
+	for _, predicted := range c.Outages {
+		if predicted.What == what && predicted.With == "" && len(predicted.Members) == 1 && predicted.Members[0] == host {
+			return true
+		}
+	}
+	return what == host
+}
+
+// planned: the run knew from the start that something on this host is down.
+func planned(out reconciler.Outcome, host string) bool {
+	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
+		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host })
+	})
+}
+
+// measured: an outage is told as no shorter than it was, nor as longer than it can have been.
+func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.Time) {
+	least := d.total
+	began := u.began
+	if !d.from.IsZero() && d.from.Before(began) {
+		began = d.from
+	}
+	if !d.since.IsZero() && !d.foreign {
+		least += d.last.Sub(later(d.since, u.began))
+		if o.Since.IsZero() {
+			u.wrong("7: %s does not work since %v, and its outage is told as over: %v s", h.Name, d.since.UTC(), o.Measured)
+		}
+	}
+	told := o.Measured
+	if !o.Since.IsZero() {
+		told += now.Sub(o.Since).Seconds()
+		if u.carried && (d.old || o.Since.After(now)) {
+			return // by a clock that was wrong
+		}
+		if o.Since.After(now) {
+			u.wrong("7: an outage of %s begins after its end: %v", h.Name, o.Since)
+		}
+	}
+	if told < least.Seconds()-slack {
+		u.wrong("7: %s was down for %.1f s at least, and it is told as %.1f s", h.Name, least.Seconds(), told)
+	}
+	if !u.carried && o.Measured > now.Sub(began).Seconds()+slack {
+		u.wrong("7: %s is told to have been down for %.1f s, in %.1f s", h.Name, o.Measured, now.Sub(began).Seconds())
+	}
+}
+
+// dependents: what ran beside a service runs again, or is told.
+func (u *universe) dependents(out reconciler.Outcome, before snapshot) {
+	text := fmt.Sprint(out.Err, out.Left, out.Remarks)
+	for _, e := range out.Secrets {
+		text += fmt.Sprint(e.Why)
+	}
+	for _, d := range out.Down {
+		text += d.Target.Name
+	}
+	for _, h := range u.w.lab.Hosts() {
+		if w := h.Machine.Service(lab.WatchService); !before.watched[h.Name] || u.hands[label(h.Name)] || w.State != winhost.Stopped {
+			continue
+		}
+		if !strings.Contains(text, h.Name) {
+			u.wrong("7: %s on %s ran before, and nobody says that it does not: %v", lab.WatchService, h.Name, out)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package site
+
+import (
+	"fmt"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// AlterLogin gives a login a password: a version of a secret. It looks before it says that it failed: a reply that was lost,
+// and a policy that does not take a password twice, are answered by a sign-in.
+type AlterLogin struct {
+	Server string     `json:"-"`
+	Login  string     `json:"login"`
+	Secret secret.Ref `json:"secret"`
+	// Enable lets it sign in again: it was disabled when it was retired.
+	Enable bool `json:"enable,omitempty"`
+}
+
+func (o AlterLogin) Kind() string              { return "alter-login" }
+func (o AlterLogin) Target() reconciler.Target { return SQL(o.Server) }
+func (o AlterLogin) Key() string               { return "alter login " + o.Login }
+func (o AlterLogin) Says() reconciler.Phrase {
+	do := "set the password of " + o.Login
+	if o.Enable {
+		do += ", enable it"
+	}
+	return reconciler.Phrase{Do: do + " on", Who: o.Server, Noun: "instance"}
+}
+func (o AlterLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}
+
+// Foresees is which login the version is for: the next run goes on with it.
+func (o AlterLogin) Foresees() []state.Fact {
+	return []state.Fact{{Field: LoginOf, Value: o.Login}}
+}
+
+// Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin the one that was disabled last.
+const (
+	LoginOf      = "login"
+	RetiredLogin = "retired login"
+)
+
+// ProveLogin signs in on a connection of its own, with the very string that a host has or is to get: the one that was read
+// there, with this version of the secret and this login in it. It demands to be that login, in that database.
+type ProveLogin struct {
+	Server   string     `json:"-"`
+	On       string     `json:"on"` // the host
+	Path     string     `json:"path"`
+	Setting  string     `json:"setting"`
+	Form     Form       `json:"form"`
+	Secret   secret.Ref `json:"secret"`
+	Database string     `json:"database,omitempty"`
+	Who
+}
+
+func (o ProveLogin) Kind() string              { return "prove-login" }
+func (o ProveLogin) Target() reconciler.Target { return SQL(o.Server) }
+func (o ProveLogin) Key() string {
+	return "prove login of " + o.On + " " + o.Setting + " " + o.Path
+}
+func (o ProveLogin) Says() reconciler.Phrase {
+	return o.says("a fresh sign-in of " + o.Form.User + " with the string of")
+}
+func (o ProveLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}
+
+// ProveAccount signs in to an instance as a login, with a version of a secret: what a replica would do after a failover.
+type ProveAccount struct {
+	Server string     `json:"-"`
+	Login  string     `json:"login"`
+	Secret secret.Ref `json:"secret"`
+}
+
+func (o ProveAccount) Kind() string              { return "prove-account" }
+func (o ProveAccount) Target() reconciler.Target { return SQL(o.Server) }
+func (o ProveAccount) Key() string               { return "prove account " + o.Login }
+func (o ProveAccount) Says() reconciler.Phrase {
+	return reconciler.Phrase{Do: "a fresh sign-in of " + o.Login + " on", Who: o.Server, Noun: "instance"}
+}
+func (o ProveAccount) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}
+
+// ProveSessions waits until a service of a host has a session of its own as this login: one that is younger than the
+// service's restart, if this run restarted it.
+type ProveSessions struct {
+	Server  string          `json:"-"`
+	Login   string          `json:"login"`
+	On      string          `json:"on"` // the host
+	Timeout reconciler.Span `json:"timeout"`
+	Who
+}
+
+func (o ProveSessions) Kind() string              { return "prove-sessions" }
+func (o ProveSessions) Target() reconciler.Target { return SQL(o.Server) }
+func (o ProveSessions) Key() string               { return "prove sessions of " + o.On }
+func (o ProveSessions) Says() reconciler.Phrase {
+	return o.says("a session as " + o.Login + " from")
+}
+func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(ProveSessions)
+	if !ok || b.Login != o.Login || b.Who != o.Who {
+		return nil, errDifferent
+	}
+	o.Timeout = max(o.Timeout, b.Timeout)
+	return o, nil
+}
+
+// RetireLogin disables a login that nobody is signed in with.
+type RetireLogin struct {
+	Server string `json:"-"`
+	Login  string `json:"login"`
+}
+
+func (o RetireLogin) Kind() string              { return "retire-login" }
+func (o RetireLogin) Target() reconciler.Target { return SQL(o.Server) }
+func (o RetireLogin) Key() string               { return "retire login " + o.Login }
+func (o RetireLogin) Says() reconciler.Phrase {
+	return reconciler.Phrase{Do: fmt.Sprintf("disable %s on", o.Login), Who: o.Server, Noun: "instance"}
+}
+func (o RetireLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}

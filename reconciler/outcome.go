@@ -1,0 +1,127 @@
+package reconciler
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/state"
+)
+
+// Ended is how a secret ended in a run.
+type Ended struct {
+	Change Change `json:"-"`
+	// Ending is Proven, Back, Ahead or Unknown.
+	Ending state.Outcome `json:"ending"`
+	// Evidence is what showed it: that the new works, or, of a secret that is back, that everything is as it was. Without any,
+	// a secret that is back was put back, or nothing was begun, and nobody looked.
+	Evidence []string       `json:"evidence,omitempty"`
+	Outages  []state.Outage `json:"outages,omitempty"`
+	// Why it is not proven, nil when it is.
+	Why error `json:"-"`
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	Secrets []Ended
+	// Left are targets on which something is left to do, with the reason.
+	Left []LeftBehind
+	// Down is what this run stopped and nobody started again.
+	Down []Down
+	// Remarks are what happened beside, and a person should know.
+	Remarks []Remark
+	// Halted says that the run stopped where it was: what is live must be looked at again.
+	Halted bool
+	Err    error
+}
+
+// String is the outcome in a line, for logs and tests.
+func (o Outcome) String() string {
+	var all []string
+	for _, e := range o.Secrets {
+		all = append(all, e.Change.Secret.String()+" "+string(e.Ending))
+	}
+	for _, l := range o.Left {
+		all = append(all, fmt.Sprintf("left %s: %v", l.Target, l.Why))
+	}
+	for _, d := range o.Down {
+		all = append(all, "down "+d.What)
+	}
+	if o.Halted {
+		all = append(all, "halted")
+	}
+	if o.Err != nil {
+		all = append(all, o.Err.Error())
+	}
+	return strings.Join(all, "; ")
+}
+
+// With are the secrets with this ending.
+func (o Outcome) With(ending state.Outcome) []Ended {
+	var some []Ended
+	for _, e := range o.Secrets {
+		if e.Ending == ending {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+// LeftBehind is a target that a run could not finish.
+type LeftBehind struct {
+	Target Target
+	Why    error
+	// Secrets names what is unfinished there.
+	Secrets []string
+}
+
+// Down is something that is stopped at the end of a run.
+type Down struct {
+	// What is its name in the outages: "Admin", "relay-07".
+	What   string    `json:"what"`
+	Target Target    `json:"target"`
+	Since  time.Time `json:"since"`
+	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Remark is what happened on a target beside what was to be done.
+type Remark struct {
+	Target Target
+	Text   string
+}
+
+func (p *progress) outcome() Outcome {
+	o := Outcome{Halted: p.halted, Err: p.cause, Down: p.clock.stillDown(), Remarks: p.remarks}
+	changed := false
+	for _, c := range p.rotating() {
+		e := Ended{Change: c, Ending: p.ending[c.Secret.Name], Evidence: p.evidence[c.Secret.Name], Outages: p.clock.outages(c)}
+		if e.Ending == state.Back {
+			e.Evidence = p.asBefore[c.Secret.Name]
+		}
+		if e.Ending != state.Proven {
+			e.Why = cmp.Or(p.failed[c.Secret.Name], p.cause, errNothingShown)
+		}
+		o.Secrets = append(o.Secrets, e)
+		if e.Ending == state.Back {
+			continue // nothing is left to do on a host that was away: nothing was done anywhere
+		}
+		changed = true
+		for _, t := range c.Left {
+			o.Left = append(o.Left, LeftBehind{Target: t, Why: errors.New("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
+		}
+	}
+	var left []LeftBehind
+	for _, t := range p.order {
+		stuck, back := p.stuck[t]
+		if (changed || p.touched[t]) && (stuck || !back) {
+			left = append(left, p.left[t])
+		}
+	}
+	o.Left = append(left, o.Left...)
+	return o
+}
+
+var errNothingShown = errors.New("nothing showed that it works")

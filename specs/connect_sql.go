@@ -1,0 +1,124 @@
+package specs
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// SQL is how the product's SQL Server is reached, and as whom.
+type SQL struct {
+	// Server is the instance, or the listener of an availability group, as the product's connection strings name it: host,
+	// host\\instance or host,port. Left out: there is no access to SQL Server.
+	Server string `json:"server,omitempty" jsonschema:"minLength=1,example=sql01.contoso.example"`
+	// Database is the product's.
+	Database string `json:"database,omitempty" jsonschema:"minLength=1,default=IdentityMesh"`
+	// Auth is how meshrotate proves who it is: sql is a login of the server with a password.
+	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=windows,enum=entra,default=sql"`
+	// User is meshrotate's own login, with ALTER ANY LOGIN, VIEW SERVER STATE and, in an availability group, VIEW
+	// ANY DEFINITION: never the product's.
+	User string `json:"user,omitempty" jsonschema:"minLength=1"`
+	// Password says where User's password comes from.
+	Password *Source `json:"password,omitempty"`
+	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
+	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1"`
+	// PinFile is a PEM file with the server's certificate: this one and no other is trusted.
+	PinFile string `json:"pinFile,omitempty" jsonschema:"minLength=1"`
+	// CertificateName is the name in the server's certificate. Left out: the server's.
+	CertificateName string `json:"certificateName,omitempty" jsonschema:"minLength=1"`
+	// Strict demands TDS 8.0 (SQL Server 2022), which encrypts from the first byte on.
+	Strict bool `json:"strict,omitempty"`
+	// Replicas are the instances of the availability group, written as the server is. Each has logins of its own.
+	Replicas []string `json:"replicas,omitempty" jsonschema:"minLength=1"`
+	// Addresses are where to dial instead of a server's name, by the host in it: host or host:port.
+	Addresses map[string]string `json:"addresses,omitempty"`
+}
+
+// SQLServers are the server and its replicas.
+func (d *Deployment) SQLServers() []string {
+	if d.Connect.SQL.Server == "" {
+		return nil
+	}
+	return append([]string{d.Connect.SQL.Server}, d.Connect.SQL.Replicas...)
+}
+
+// SQLHost cuts a server's name into its host, instance and port, 0 where it names none.
+func SQLHost(server string) (host, instance string, port int, err error) {
+	name, text, hasPort := strings.Cut(server, ",")
+	if hasPort {
+		if port, err = strconv.Atoi(strings.TrimSpace(text)); err != nil || port < 1 || port > 65535 {
+			return "", "", 0, fmt.Errorf("what follows the comma must be a port")
+		}
+	}
+	host, instance, named := strings.Cut(strings.TrimSpace(name), `\`)
+	if !addressForm(host) || named && (instance == "" || strings.ContainsAny(instance, `\/ `)) {
+		return "", "", 0, fmt.Errorf("must be host, host\\instance or host,port")
+	}
+	return host, instance, port, nil
+}
+
+// checkSQL looks at connect.sql as it was written.
+func (r *reader) checkSQL(c *Connect) {
+	path := []string{"connect", "sql"}
+	if r.isBroken(path...) {
+		return
+	}
+	q := c.SQL
+	if q.Server == "" {
+		if q.Database != "" || q.User != "" || q.Password != nil || len(q.Replicas) > 0 {
+			r.at(append(path, "server"), "is missing", "without it there is no access to SQL Server; then leave sql out")
+		}
+		return
+	}
+	r.checkSQLServer(q, path)
+}
+
+// checkSQLServer looks at a server that is named, and at how it is signed in to.
+func (r *reader) checkSQLServer(q SQL, path []string) {
+	if _, _, _, err := SQLHost(q.Server); err != nil {
+		r.at(append(path, "server"), err.Error(), "sql01.contoso.example")
+	}
+	seen := map[string]bool{}
+	for i, name := range q.Replicas {
+		at := append(slices.Clone(path), "replicas", strconv.Itoa(i))
+		if _, _, _, err := SQLHost(name); err != nil {
+			r.at(at, err.Error(), "sql02.contoso.example")
+		} else if key := strings.ToLower(name); seen[key] || strings.EqualFold(name, q.Server) {
+			r.at(at, "is named twice", "")
+		} else {
+			seen[key] = true
+		}
+	}
+	for _, host := range sortedKeys(q.Addresses) {
+		if !addressForm(q.Addresses[host]) {
+			r.at(append(slices.Clone(path), "addresses", host), "must be a host or host:port", "")
+		}
+	}
+	switch {
+	case q.Auth == "windows" || q.Auth == "entra":
+		r.at(append(path, "auth"), "this program signs in to SQL Server with a login and its password only", "write auth: sql, with user and password")
+	case q.User == "" || q.Password == nil:
+		r.at(path, "user and password are needed", "write user: NAME and password: {env: NAME}")
+	case q.CAFile != "" && q.PinFile != "":
+		r.at(append(path, "pinFile"), "a pinned certificate needs no authority", "leave out caFile or pinFile")
+	}
+}
+
+// Address is where to dial for host:port, or the same.
+func (q SQL) Address(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	for name, to := range q.Addresses {
+		if strings.EqualFold(name, host) {
+			if _, _, err := net.SplitHostPort(to); err == nil {
+				return to
+			}
+			return net.JoinHostPort(strings.Trim(to, "[]"), port)
+		}
+	}
+	return address
+}
