@@ -134,11 +134,11 @@ func (u *universe) late(s second, name string, begin, over chan struct{}, done c
 		done <- nil
 		return
 	}
-	if s.Unlock {
+	switch {
+	case s.Unlock && s.State == "own":
+		u.alone(u.unmark) // the first one's lock he does not have
+	case s.Unlock:
 		u.alone(u.unlock)
-		if s.State == "own" {
-			u.alone(u.unmark)
-		}
 	}
 	o := u.operator(name, s.State)
 	u.alone(func() { u.other2 = o })

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab"
@@ -94,7 +93,7 @@ func (u *universe) watch() {
 			u.known[k] = true // said once
 			u.wrong("2: %s runs with a key that is kept nowhere", host)
 		}
-		if !u.ruled[k] && !u.disturbed[label(host)] {
+		if !u.ruled[k] && !u.disturbed[label(host)] && !u.stale() {
 			u.ruled[k] = true
 			u.wrong("1: %s runs with a key that Admin has never run with", host)
 		}
@@ -171,16 +170,6 @@ func (u *universe) snapshot() snapshot {
 	return s
 }
 
-func (u *universe) licenseFiles() map[string]string {
-	files := map[string]string{}
-	for _, h := range []*lab.Host{u.w.lab.Admin, u.w.lab.EngineHost} {
-		if b, _, err := h.Machine.FS.Read(lab.LicenseFile); err == nil {
-			files[h.Name] = string(b)
-		}
-	}
-	return files
-}
-
 // judge compares what a run says about itself with the world, at the instant at which it says so.
 func (u *universe) judge(o *operator, before snapshot) {
 	if o.applied == nil || o.applied.Run == "" {
@@ -212,7 +201,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 			u.licensed(e.Change.Secret.Version, left)
 		case e.Change.Secret.Name == "relaykey" && e.Ending == state.Back && !before.haunted:
 			u.back(before, left)
-		case e.Change.Secret.Name == "license" && e.Ending == state.Back && !before.haunted && !out.Halted: // halted: look again
+		case e.Change.Secret.Name == "license" && e.Ending == state.Back && !before.haunted:
 			u.relicensed(before, left)
 		}
 	}
@@ -243,35 +232,6 @@ func (u *universe) proven(key string, left map[string]bool) {
 	}
 }
 
-// licensed: the hosts that are not named have the file.
-func (u *universe) licensed(version string, left map[string]bool) {
-	for _, h := range []*lab.Host{u.w.lab.Admin, u.w.lab.EngineHost} {
-		b, _, err := h.Machine.FS.Read(lab.LicenseFile)
-		if !left[h.Name] && !u.disturbed[label(h.Name)] && (err != nil || u.licenses[string(b)] != version) {
-			u.wrong("7: the license is proven, and %s has %q (%v)", h.Name, u.licenses[string(b)], err)
-		}
-	}
-	engine := u.w.lab.EngineHost
-	if _, info, err := engine.Machine.FS.Read(lab.LicenseFile); err == nil && !left[engine.Name] {
-		if s := engine.Machine.Service(lab.EngineService); s.State == winhost.Running && s.StartedAt.Before(info.Modified) {
-			u.wrong("7: the license is proven, and the Engine has read it before it was there")
-		}
-	}
-	if served := u.w.lab.Served(); !left[u.w.lab.Admin.Name] && !u.disturbed["im-admin"] && (served == nil || served.Expires != u.expires(version)) {
-		u.wrong("7: the license is proven, and Admin serves another one")
-	}
-}
-
-// expires is when a license does.
-func (u *universe) expires(version string) (at time.Time) {
-	for text, v := range u.licenses {
-		if l, err := licensefile.Parse([]byte(text)); v == version && err == nil {
-			at = l.Expires
-		}
-	}
-	return at
-}
-
 // back: whoever runs, runs with what it had.
 func (u *universe) back(before snapshot, left map[string]bool) {
 	for host, k := range u.w.lab.Keys() {
@@ -279,26 +239,6 @@ func (u *universe) back(before snapshot, left map[string]bool) {
 			u.wrong("1: everything is back, it says, and %s runs with another key than before", host)
 		}
 	}
-}
-
-// relicensed: the files are what they were, and Admin serves what it did.
-func (u *universe) relicensed(before snapshot, left map[string]bool) {
-	for host, now := range u.licenseFiles() {
-		if was, ok := before.files[host]; ok && was != now && !left[host] && !u.disturbed[label(host)] {
-			u.wrong("1: the license is back, it says, and that of %s is another than before", host)
-		}
-	}
-	admin := u.w.lab.Admin.Name
-	served := u.w.lab.Served()
-	if before.served != nil && served != nil && served.Expires != before.served.Expires && u.sameFile(before, admin) && !left[admin] && !u.disturbed["im-admin"] {
-		u.wrong("1: the license is back, it says, and Admin serves another one than before")
-	}
-}
-
-// sameFile: what Admin served before was in its file.
-func (u *universe) sameFile(before snapshot, host string) bool {
-	l, err := licensefile.Parse([]byte(before.files[host]))
-	return err == nil && l.Expires == before.served.Expires
 }
 
 // down: what this run left stopped is named, and nothing else.

@@ -123,6 +123,8 @@ func (o *operator) await() {
 // leave closes its connections, as the end of the program does.
 func (o *operator) leave() {
 	o.u.alone(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		for text := range o.said {
 			o.u.texts[text] = true
 		}

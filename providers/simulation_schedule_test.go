@@ -170,6 +170,9 @@ func draw(seed uint64) schedule {
 		for range few(r, pick(r, 2, 4, 8, 14)) {
 			e.Faults = append(e.Faults, drawFault(r, s.Relays))
 		}
+		if r.IntN(10) == 0 {
+			e.Faults = append(e.Faults, stuckBack(r)...)
+		}
 		s.Runs = append(s.Runs, e)
 	}
 	return s
@@ -211,6 +214,13 @@ func drawManner(r *rand.Rand, relays int) manner {
 		m.Dependent = true
 	}
 	return m
+}
+
+// stuckBack are two faults that are rare together: the switch fails while relays run, and Admin cannot be taken back.
+func stuckBack(r *rand.Rand) []fault {
+	admin := pick(r, fault{Action: "file.restore before", Nth: 1}, fault{Action: "service.stop before", Nth: 2})
+	admin.What, admin.Host, admin.Times, admin.Code = "error", "im-admin", 4, 5
+	return []fault{{What: "error", Host: "im-engine", Action: "service.start before", Nth: 1, Code: 1053}, admin}
 }
 
 func drawFault(r *rand.Rand, relays int) fault {

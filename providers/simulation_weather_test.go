@@ -50,7 +50,9 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 	u.watch()
 	u.events++
 	u.apart(o)
-	u.marked()
+	if o.kind == "work" || o.kind == "point" && o.host == "im-admin" {
+		u.marked()
+	}
 	u.meddle(o)
 	if s := u.second; s != nil && s.at == u.events {
 		f.After = func() { close(s.begin) }
@@ -78,11 +80,11 @@ func (u *universe) apart(o occasion) {
 	switch {
 	case o.kind == "books" && o.action == "gives the lock back" && u.working == o.by:
 		u.working = nil
-	case o.kind != "work" || o.action == "verify":
+	case o.kind != "work" || o.action == "verify" || o.by.lost: // how long he may go on, may says
 	case u.working != nil && u.working != o.by && !u.working.dead.Load():
 		u.wrong("1: %s changes something while %s is at work", o.operator, u.working.name)
 		u.working = o.by
-	case !o.by.lost:
+	default:
 		u.working = o.by
 	}
 }

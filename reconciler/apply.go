@@ -46,6 +46,7 @@ type progress struct {
 
 	touched  map[Target]bool     // something may have been changed there in a switch
 	swapped  map[Target]bool     // a file may have been swapped there
+	excused  map[Target]bool     // it was left behind and is away still: on the way back nothing more is asked of it
 	stuck    map[Target]bool     // by target of the way back: it could not be taken back there; false: it was
 	begun    map[string]bool     // by secret: a step of it was begun, in any round
 	earlier  map[string]bool     // by secret: a round of it that is not its last was proven
@@ -62,7 +63,7 @@ type progress struct {
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan.Changes), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}}
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan.Changes), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, excused: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}

@@ -28,7 +28,10 @@ func (p *progress) judge(phase Phase, b block, reports []Report, toward directio
 			r.Err = fmt.Errorf("%s: %s: no outcome", b.target, s.Op.Key())
 		}
 		if toward == backward {
-			p.judgeBack(b, s, r)
+			if p.judgeBack(b, s, r) {
+				return nil, false
+			}
+			p.untried(b.steps[j+1:], r.Err)
 		} else {
 			p.judgeFailure(phase, b, s, r)
 		}
@@ -129,18 +132,20 @@ func lostLease(err error) bool {
 }
 
 // judgeBack notes what could not be taken back, or not be shown to be as it was. What Prepare left behind changes nothing
-// that is live: the next plan finds it.
-func (p *progress) judgeBack(b block, s Step, r Report) {
+// that is live: the next plan finds it. Nobody waits for a target that was left behind before a file was changed there, and is
+// away still: then it is excused.
+func (p *progress) judgeBack(b block, s Step, r Report) (excused bool) {
 	if lostLease(r.Err) {
 		p.halt(r.Err)
 	}
 	if s.Phase == Prepare {
-		return
+		return false
 	}
 	if _, left := p.left[b.target]; left && r.Unreachable {
 		p.stuck[b.target] = true
 		if !p.swapped[b.target] {
-			return // no file was changed there, and the next run looks at it again
+			p.excused[b.target] = true
+			return true // the next run looks at it again
 		}
 	}
 	if len(r.Missing) > 0 {
@@ -150,6 +155,16 @@ func (p *progress) judgeBack(b block, s Step, r Report) {
 		}
 	}
 	p.books.stuck(s, r.Err)
+	return false
+}
+
+// untried notes what was not taken back because something before it could not be: it is not back either.
+func (p *progress) untried(steps []Step, why error) {
+	for _, s := range steps {
+		if s.Phase != Prepare {
+			p.books.stuck(s, fmt.Errorf("%s on %s was not tried: %w", s.Op.Key(), s.Op.Target(), why))
+		}
+	}
 }
 
 // tolerated says whether the policy lets an unreachable target fall behind.

@@ -86,7 +86,7 @@ func TestWhoIsTouchedOnTheWayBack(t *testing.T) {
 	}
 	b = newBench(t, spared("a")) // left behind, and away still: it is asked once
 	b.answer["start relay"], b.answer["prove a"], b.answer["back stop relay"] = failure("1067"), failure("refused"), away
-	if o := b.run(t.Context()); b.has("back start relay") || !slices.Equal(left(o), []string{"host relay (1067): a"}) || !slices.Equal(ended(o), []string{"a back"}) {
+	if o := b.run(t.Context()); b.has("back start relay") || !slices.Equal(left(o), []string{"host relay (1067): a"}) || !slices.Equal(ended(o), []string{"a back"}) || !b.has("back restore a") {
 		t.Errorf("%v; %q", o, b.did)
 	}
 }

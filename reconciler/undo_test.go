@@ -220,3 +220,24 @@ func TestNoProofOfWhatWasNotTried(t *testing.T) {
 		}
 	}
 }
+
+// Two secrets share a host. Where the first step of its batch cannot be taken back the rest is not tried: what stood there is not
+// back, and nobody says so.
+func TestWhatWasNotTriedIsNotBack(t *testing.T) {
+	a := rotation{name: "a", steps: []reconciler.Step{step(reconciler.Switch, "admin", "stop admin"), step(reconciler.Switch, "admin", "swap a", "stop admin"),
+		step(reconciler.Switch, "admin", "start admin", "swap a", "restore a"), step(reconciler.Verify, "", "prove a")}}
+	c := rotation{name: "c", steps: []reconciler.Step{step(reconciler.Switch, "admin", "swap c"), step(reconciler.Verify, "", "prove c", ": prove a")}}
+	b := newBench(t, a, c)
+	b.answer["prove a"], b.answer["prove c"] = failure("refused"), failure("refused")
+	for _, key := range []string{"back stop admin", "back restore a", "back restore c"} {
+		b.answer[key] = failure("held open")
+		o := b.run(t.Context())
+		for _, e := range o.With(state.Back) {
+			if !b.has("back restore " + e.Change.Secret.Name) {
+				t.Errorf("%s fails: %s is said to be back: %q", key, e.Change.Secret.Name, b.did)
+			}
+		}
+		delete(b.answer, key)
+		b.did = nil
+	}
+}

@@ -94,18 +94,15 @@ func (w *worker) start(ctx context.Context, i int) {
 	b := w.blocks[i]
 	if w.blocked(b) {
 		w.broken[i] = true
-		for _, s := range b.steps {
-			for _, r := range s.Secrets {
-				if w.toward == backward {
-					w.books.untriedBack[r.Name] = true
-				}
-			}
-		}
+		w.skip(b.steps)
 		b.steps = nil
 	}
-	if w.toward == backward {
+	switch {
+	case w.toward == backward && w.excused[b.target]:
+		b.steps = nil
+	case w.toward == backward:
 		b.steps = w.narrowed(b.steps, w.stuck) // who was left behind is tried all the same
-	} else {
+	default:
 		b.steps = w.remaining(b.steps)
 	}
 	if len(b.steps) == 0 {
@@ -124,6 +121,21 @@ func (w *worker) start(ctx context.Context, i int) {
 		w.answers <- a
 	}()
 }
+
+// skip notes steps of the way back that are not tried, because something that they wait for could not be taken back.
+func (w *worker) skip(steps []Step) {
+	if w.toward != backward {
+		return
+	}
+	w.untried(steps, errNotTried)
+	for _, s := range steps {
+		for _, r := range s.Secrets {
+			w.books.untriedBack[r.Name] = true
+		}
+	}
+}
+
+var errNotTried = errors.New("what it waits for could not be taken back")
 
 // blocked says that a block is not tried because another that it waits for failed. On the way back, and where services only
 // have to come up, whoever was stopped comes up all the same; on the way back not where its own target failed: then its file

@@ -61,7 +61,7 @@ func (a adminProgram) Start(p *machine.Process) machine.Startup {
 	case read[relayKey] == "":
 		return dies
 	}
-	l.database.admin.start(read[sqlString])
+	l.database.admin.start(p, read[sqlString])
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -82,7 +82,7 @@ func (a adminProgram) Stop(p *machine.Process) {
 	if l.admin.process != p {
 		return
 	}
-	l.database.admin.stop()
+	l.database.admin.stop(p)
 	now := time.Now()
 	for h := range l.mesh {
 		l.freeze(h, now)
@@ -112,11 +112,11 @@ func (e engineProgram) Start(p *machine.Process) machine.Startup {
 	if read == nil {
 		return refused
 	}
-	e.lab.database.engine.start(read[sqlString])
+	e.lab.database.engine.start(p, read[sqlString])
 	return machine.Startup{}
 }
 
-func (e engineProgram) Stop(*machine.Process) { e.lab.database.engine.stop() }
+func (e engineProgram) Stop(p *machine.Process) { e.lab.database.engine.stop(p) }
 
 // relayProgram is IdentityMeshRelayAgent.
 type relayProgram struct {

@@ -156,8 +156,8 @@ func (l *Lab) closeSQL() {
 	if q.wire == nil {
 		return
 	}
-	q.admin.stop()
-	q.engine.stop()
+	q.admin.stop(nil)
+	q.engine.stop(nil)
 	_ = q.wire.Close()
 	for _, r := range q.replicas {
 		_ = r.wire.Close()

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/sqlserver"
 )
 
@@ -22,6 +23,7 @@ type databaseClient struct {
 	host, program string
 
 	mu      sync.Mutex
+	process *machine.Process
 	life    int // counts the processes
 	running bool
 	text    string
@@ -32,18 +34,23 @@ type databaseClient struct {
 }
 
 // start is a new process, which logs in with the string that it has read.
-func (d *databaseClient) start(text string) {
-	d.stop()
+func (d *databaseClient) start(p *machine.Process, text string) {
+	d.stop(nil)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.life++
-	d.running, d.text, d.wait, d.blocked = true, text, 0, time.Time{}
+	d.process, d.running, d.text, d.wait, d.blocked = p, true, text, 0, time.Time{}
 	d.connect()
 }
 
-// stop is the end of a process and of its sessions.
-func (d *databaseClient) stop() {
+// stop is the end of a process and of its sessions; nil is whichever there is. The end of an old process may be told after the
+// next one has started.
+func (d *databaseClient) stop(p *machine.Process) {
 	d.mu.Lock()
+	if p != nil && d.process != p {
+		d.mu.Unlock()
+		return
+	}
 	session := d.session
 	d.running, d.session = false, nil
 	if d.retry != nil {

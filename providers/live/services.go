@@ -86,7 +86,9 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		h.running[op.Service] = run{s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
-	if h.stopped[op.Service] && d.results[0].Code == winhost.Unchanged && !d.again {
+	// That a dependent was started does not say that the service was: its process is older than this start then.
+	theirs := d.results[0].Code == winhost.Unchanged || !s.StartedAt.IsZero() && s.StartedAt.Before(s.Begin)
+	if h.stopped[op.Service] && theirs && !d.again {
 		return h.restart(ctx, op)
 	}
 	h.stopped[op.Service] = false
