@@ -1,22 +1,14 @@
 package appsettings
 
 import (
-	"bufio"
 	"encoding/json"
-	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"unicode"
-)
 
-// dotnet is the program dotnet-oracle: Microsoft.Extensions.Configuration 10 behind a line of JSON in, a line of JSON out.
-type dotnet struct {
-	in  io.WriteCloser
-	out *bufio.Scanner
-}
+	"meshrotate/providers/dotnettest"
+)
 
 type question struct {
 	Op    string            `json:"op"`
@@ -31,64 +23,20 @@ type reply struct {
 	From   map[string]int
 }
 
-func startDotnet(t *testing.T) *dotnet {
+// ask asks Microsoft.Extensions.Configuration 10, and collects the answers.
+func ask(t *testing.T, questions []question) []reply {
 	t.Helper()
-	program, err := exec.LookPath("dotnet-oracle")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("dotnet-oracle is not on PATH, and CI must not go without")
-		}
-		t.Skip("dotnet-oracle is not on PATH: .NET's own answers are not compared")
-	}
-	cmd := exec.Command(program)
-	in, errIn := cmd.StdinPipe()
-	out, errOut := cmd.StdoutPipe()
-	if errIn != nil || errOut != nil {
-		t.Fatal(errIn, errOut)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	d := &dotnet{in, bufio.NewScanner(out)}
-	d.out.Buffer(nil, 64<<20)
-	return d
-}
-
-// ask sends all questions and collects the answers as they come.
-func (d *dotnet) ask(t *testing.T, questions []question) []reply {
-	t.Helper()
-	failed := make(chan error, 1)
-	go func() {
-		w := bufio.NewWriter(d.in)
-		enc := json.NewEncoder(w)
-		for _, q := range questions {
-			q.Op = "config"
-			if err := enc.Encode(q); err != nil {
-				failed <- err
-				return
-			}
-		}
-		failed <- w.Flush()
-	}()
 	replies := make([]reply, len(questions))
-	for i := range replies {
-		if !d.out.Scan() {
-			t.Fatalf("dotnet-oracle stopped after %d answers: %v", i, d.out.Err())
-		}
-		if err := json.Unmarshal(d.out.Bytes(), &replies[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := <-failed; err != nil {
-		t.Fatal(err)
-	}
+	dotnettest.Ask(t, len(questions), func(i int) any {
+		q := questions[i]
+		q.Op = "config"
+		return q
+	}, func(i int, answer reply) { replies[i] = answer })
 	return replies
 }
 
 // TestDotnetAgrees asks .NET about generated files, before and after an edit.
 func TestDotnetAgrees(t *testing.T) {
-	d := startDotnet(t)
 	random := rand.New(rand.NewPCG(4, 64))
 	var files [][]byte
 	for _, c := range dotnetCases(t) {
@@ -111,8 +59,8 @@ func TestDotnetAgrees(t *testing.T) {
 			after = append(after, question{Files: [][]byte{checkSet(t, "generated", file, "relay:APIKEY", newValue)}})
 		}
 	}
-	was := d.ask(t, before)
-	is := d.ask(t, after)
+	was := ask(t, before)
+	is := ask(t, after)
 
 	read := 0
 	for i, file := range files {
@@ -174,7 +122,6 @@ func compareEdited(t *testing.T, file []byte, was map[string]*string, is reply) 
 
 // TestDotnetFolds asks about every character whose case Go would change, and its relatives.
 func TestDotnetFolds(t *testing.T) {
-	d := startDotnet(t)
 	var questions []question
 	for r := rune(1); r <= unicode.MaxRune; r++ {
 		for _, other := range []rune{unicode.ToUpper(r), unicode.ToLower(r), unicode.SimpleFold(r)} {
@@ -184,7 +131,7 @@ func TestDotnetFolds(t *testing.T) {
 			}
 		}
 	}
-	for i, answer := range d.ask(t, questions) {
+	for i, answer := range ask(t, questions) {
 		file := questions[i].Files[0]
 		if _, err := read(file); (err == nil) != answer.OK {
 			t.Errorf("%s: %v, .NET says %v", file, err, answer.OK)
@@ -195,7 +142,6 @@ func TestDotnetFolds(t *testing.T) {
 
 // TestDotnetLayers asks which layer wins, among two files and an environment, with the variables that Azure names.
 func TestDotnetLayers(t *testing.T) {
-	d := startDotnet(t)
 	files := []string{`{}`, `{"Relay":{"ApiKey":"a"}}`, `{"relay:apikey":null}`, `{"Relay":{"APIKEY":{}}}`, `{"Relay":{"ApiKey":[]}}`, `{"Relay":null}`, `{"ConnectionStrings":{"M":"m"}}`, `{"Relay":{"ApiKey":["x"]}}`, `{`}
 	envs := []map[string]string{nil, {"RELAY__apikey": "e"}, {"relay:ApiKey": ""}, {"Relay_ApiKey": "e"}, {"Relay": "e"}, {"ConnectionStrings__M": "e"}, {"CONNECTIONSTRINGS:M_PROVIDERNAME": "e"}, {"RELAYCONNSTR_M": "e"}}
 	for _, c := range connectionStrings {
@@ -210,7 +156,7 @@ func TestDotnetLayers(t *testing.T) {
 			}
 		}
 	}
-	for i, answer := range d.ask(t, questions) {
+	for i, answer := range ask(t, questions) {
 		q := questions[i]
 		layers := []Layer{{Name: "one", Data: q.Files[0]}, {Name: "two", Data: q.Files[1]}, {Name: "env", Env: q.Env}}
 		if q.Env == nil {
