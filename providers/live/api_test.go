@@ -34,8 +34,8 @@ func TestACallWaitsUntilAdminListens(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := siteOf(t, live.Config{API: c}, nil)
-		if r := only(t, s, site.Call{Path: "/api/again", What: "read it again"}); r.Outcome != state.Done || a.asked != 1 {
-			t.Errorf("%+v, asked %d times, %d connections tried", r, a.asked, dialled.Load())
+		if r := only(t, s, site.Call{Path: "/api/again", What: "read it again"}); r.Outcome != state.Done || a.asked.Load() != 1 {
+			t.Errorf("%+v, asked %d times, %d connections tried", r, a.asked.Load(), dialled.Load())
 		}
 		if took := time.Since(begin); took < 5*time.Second || took > 6*time.Second {
 			t.Errorf("it took %s", took)
@@ -95,7 +95,7 @@ func TestProofOfRelays(t *testing.T) {
 		virtual(t, func(t *testing.T) {
 			a := &admin{list: func(int, time.Time) []map[string]any { return nil }}
 			op := site.ProveRelays{Relays: []string{"r1"}, Timeout: reconciler.Span(time.Second)}.Without(func(string) bool { return true })
-			if r := only(t, siteOf(t, live.Config{API: a.start(t)}, nil), op); r.Outcome == state.Done || a.asked > 0 {
+			if r := only(t, siteOf(t, live.Config{API: a.start(t)}, nil), op); r.Outcome == state.Done || a.asked.Load() > 0 {
 				t.Errorf("a proof without a relay: %+v", r)
 			}
 		})

@@ -28,7 +28,7 @@ func TestProofByAdminsClock(t *testing.T) {
 				stop := site.StopService{Host: host, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: site.Who{Name: host}}
 				start := site.StartService{Host: host, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: site.Who{Name: host}}
 				r := do(t, s, stop)
-				beat = time.Now().Add(ahead) // the last moment at which the old process can have sent one
+				a.now(func() { beat = time.Now().Add(ahead) }) // the last moment at which the old process can have sent one
 				r = append(r, do(t, s, start)...)
 				for _, r := range r {
 					if r.Outcome != state.Done {
@@ -40,7 +40,7 @@ func TestProofByAdminsClock(t *testing.T) {
 					t.Errorf("the old process proves the new one: %+v", r)
 				}
 				started := l.Relays[0].Machine.Service(lab.RelayService).StartedAt
-				beat = started.Add(300 * time.Millisecond).Add(ahead)
+				a.now(func() { beat = started.Add(300 * time.Millisecond).Add(ahead) })
 				begin := time.Now()
 				if r := only(t, s, proof); r.Outcome != state.Done || len(r.Up) != 1 {
 					t.Errorf("%+v", r)
@@ -77,7 +77,7 @@ func TestProofAfterAdminsRestart(t *testing.T) {
 		a := &admin{ahead: ahead, list: func(int, time.Time) []map[string]any { return []map[string]any{relay("r1", true, beat)} }}
 		s := siteOf(t, live.Config{API: a.start(t)}, nil)
 		time.Sleep(time.Minute)
-		beat = time.Now().Add(ahead)
+		a.now(func() { beat = time.Now().Add(ahead) })
 		time.Sleep(time.Millisecond)
 		if r := only(t, s, site.AwaitReady{Timeout: reconciler.Span(time.Minute)}); r.Outcome != state.Done {
 			t.Fatalf("%+v", r)
@@ -87,7 +87,7 @@ func TestProofAfterAdminsRestart(t *testing.T) {
 		if r := only(t, s, proof); r.Outcome != state.Failed {
 			t.Errorf("a heartbeat from before Admin was ready: %+v", r)
 		}
-		beat = beat.Add(2 * time.Second) // long before the proof began, and after Admin was ready
+		a.now(func() { beat = beat.Add(2 * time.Second) }) // long before the proof began, and after Admin was ready
 		if r := only(t, s, proof); r.Outcome != state.Done {
 			t.Errorf("%+v", r)
 		}
@@ -110,8 +110,8 @@ func TestProofWhileAdminsClockIsSet(t *testing.T) {
 			return []map[string]any{relay("r1", true, now)}
 		}
 		r := only(t, siteOf(t, live.Config{API: a.start(t)}, nil), site.ProveRelays{Relays: []string{"r1"}, Timeout: reconciler.Span(time.Minute)})
-		if r.Outcome != state.Done || a.asked < 20 {
-			t.Errorf("%+v, after %d answers", r, a.asked)
+		if r.Outcome != state.Done || a.asked.Load() < 20 {
+			t.Errorf("%+v, after %d answers", r, a.asked.Load())
 		}
 	})
 }

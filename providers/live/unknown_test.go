@@ -34,8 +34,8 @@ func TestWhatNobodyKnows(t *testing.T) {
 				if l := seen[target]; l.Reach != reconciler.Broken || l.Err == nil || len(l.Results) > 0 {
 					t.Errorf("seen: %+v", l)
 				}
-				if a.asked > 0 {
-					t.Errorf("Admin was asked %d times", a.asked)
+				if a.asked.Load() > 0 {
+					t.Errorf("Admin was asked %d times", a.asked.Load())
 				}
 			})
 		})
@@ -84,8 +84,8 @@ func TestOpsOfAnotherTarget(t *testing.T) {
 				t.Errorf("%s on %s: %+v", c.op.Kind(), c.target, r)
 			}
 		}
-		if a.asked > 0 {
-			t.Errorf("Admin was asked %d times", a.asked)
+		if a.asked.Load() > 0 {
+			t.Errorf("Admin was asked %d times", a.asked.Load())
 		}
 	})
 }

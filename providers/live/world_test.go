@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +45,7 @@ type admin struct {
 	object map[string]any
 
 	mu     sync.Mutex
-	asked  int
+	asked  atomic.Int32
 	accept chan net.Conn
 }
 
@@ -70,10 +71,17 @@ func (a *admin) start(t *testing.T) *adminapi.Client {
 	return c
 }
 
+// now does something between two of its answers: a question that was given up may still be being answered.
+func (a *admin) now(do func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	do()
+}
+
 func (a *admin) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked++
+	n := int(a.asked.Add(1))
 	now := time.Now().Add(a.ahead)
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
@@ -81,7 +89,7 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(a.object)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(a.list(a.asked, now))
+	_ = json.NewEncoder(w).Encode(a.list(n, now))
 }
 
 func relay(name string, connected any, beat time.Time) map[string]any {
