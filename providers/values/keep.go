@@ -107,7 +107,7 @@ func (k *Keep) close(ctx context.Context, ref secret.Ref, v secret.Value) ([]byt
 	if v.Len() == 0 {
 		return nil, fmt.Errorf("%s: an empty value is never kept", ref)
 	}
-	sealed, err := k.seal.seal(ctx, v)
+	sealed, err := k.seal.seal(ctx, ref, v)
 	if err != nil {
 		return nil, fmt.Errorf("keep %s: %w", ref, err)
 	}
@@ -140,7 +140,7 @@ func (k *Keep) load(ctx context.Context, ref secret.Ref) (kept, error) {
 	if err != nil {
 		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
 	}
-	data, err := k.seal.open(ctx, k.blobs.Place()+"/"+name, sealed)
+	data, err := k.seal.openKept(ctx, k.blobs.Place()+"/"+name, ref, sealed)
 	if err != nil {
 		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
 	}

@@ -113,8 +113,8 @@ func trimLines(text []byte) []byte {
 	return bytes.Join(lines, []byte("\n"))
 }
 
-// seal closes a value, to the identity and to the further recipients.
-func (s *Seal) seal(ctx context.Context, v secret.Value) ([]byte, error) {
+// seal closes the value of a version, to the identity and to the further recipients.
+func (s *Seal) seal(ctx context.Context, ref secret.Ref, v secret.Value) ([]byte, error) {
 	ids, err := s.unlock(ctx)
 	if err != nil {
 		return nil, err
@@ -128,6 +128,11 @@ func (s *Seal) seal(ctx context.Context, v secret.Value) ([]byte, error) {
 			to = append(to, id.Recipient())
 		}
 	}
+	n, err := noteOf(ref, v, ids[0])
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	to[0] = noted{to[0], n}
 	var out bytes.Buffer
 	w, err := age.Encrypt(&out, to...)
 	if err != nil {
@@ -142,29 +147,51 @@ func (s *Seal) seal(ctx context.Context, v secret.Value) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// open opens what was sealed; name is the file's, for errors.
-func (s *Seal) open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
+// openKept opens the value of a version, and nothing else that lies in its place.
+func (s *Seal) openKept(ctx context.Context, name string, ref secret.Ref, sealed []byte) ([]byte, error) {
+	data, n, err := s.decrypt(ctx, name, sealed)
+	if err != nil {
+		return nil, err
+	}
 	ids, err := s.unlock(ctx)
+	if err == nil {
+		err = n.check(ref, data, ids)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r, err := age.Decrypt(dearmored(sealed), ids...)
+	return data, nil
+}
+
+// open opens what anybody sealed; name is the file's, for errors.
+func (s *Seal) open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
+	data, _, err := s.decrypt(ctx, name, sealed)
+	return data, err
+}
+
+func (s *Seal) decrypt(ctx context.Context, name string, sealed []byte) ([]byte, *note, error) {
+	ids, err := s.unlock(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	with := &reader{ids: ids}
+	r, err := age.Decrypt(dearmored(sealed), with)
 	var other *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &other) && slices.Contains(other.StanzaTypes, "scrypt"):
-		return nil, hint(fmt.Errorf("%s: is encrypted with a passphrase", name),
+		return nil, nil, hint(fmt.Errorf("%s: is encrypted with a passphrase", name),
 			"encrypt it to the identity's public key instead: `age -r age1… -o FILE.age FILE`")
 	case errors.As(err, &other):
-		return nil, hint(fmt.Errorf("%s: cannot be opened with this age identity: it is sealed for another", name),
+		return nil, nil, hint(fmt.Errorf("%s: cannot be opened with this age identity: it is sealed for another", name),
 			"use the identity that it was sealed for, or seal it again for this one")
 	case err != nil:
-		return nil, damaged(name)
+		return nil, nil, damaged(name)
 	}
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return nil, damaged(name)
+		return nil, nil, damaged(name)
 	}
-	return data, nil
+	return data, with.note, nil
 }
 
 // dearmored reads both forms of an age file.
