@@ -202,7 +202,7 @@ func TestRecords(t *testing.T) {
 		{"the salt is cut", "nothing is planned with another one", func(t *testing.T, w *world) {
 			w.run()
 			w.rewrite("salt", "short")
-			w.lookFails("salt", "5 bytes")
+			w.damaged("salt", "5 bytes")
 			w.lose("salt")
 			w.converged()
 		}},
@@ -254,7 +254,13 @@ func TestRecords(t *testing.T) {
 		{"the values are a file", "nobody knows what is kept", func(t *testing.T, w *world) {
 			w.lose("values")
 			w.rewrite("values", "")
-			w.refused("value-unavailable", "values")
+			w.damaged("values", "not a folder")
+		}},
+		{"the values of one secret are a file", "nobody knows what is kept of it", func(t *testing.T, w *world) {
+			w.lose("values/relaykey")
+			w.rewrite("values/relaykey", "")
+			w.doubted("state-value-damaged", "not a folder")
+			w.applyRefused("not a folder")
 		}},
 		{"a value cannot be read", "it is neither kept nor gone", func(t *testing.T, w *world) {
 			w.run()
@@ -263,10 +269,79 @@ func TestRecords(t *testing.T) {
 			if err := os.Mkdir(w.records(name), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			s := w.process()
-			defer s.close()
-			if f, ok := finding(s.look().Plan, "value-unavailable"); !ok || f.Hint == "" || !strings.Contains(f.Text, lab.NewKey) {
-				t.Errorf("%+v", s.look().Plan.Changes)
+			w.doubted("state-value-damaged", "relaykey "+lab.NewKey)
+			w.applyRefused("relaykey " + lab.NewKey)
+		}},
+		{"a value lies in another's place", "it is not rolled out as that one, and no host is blamed", func(t *testing.T, w *world) {
+			w.converged()
+			b, err := os.ReadFile(w.records("values/relaykey/" + lab.OldKey + ".age"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.rewrite("values/relaykey/"+lab.NewKey+".age", string(b))
+			p := w.doubted("state-value-damaged", `kept for "relaykey `+lab.OldKey+`"`)
+			if f, blamed := finding(p, "target-failed"); blamed {
+				t.Errorf("%+v", f)
+			}
+			w.applyRefused("somebody put it in this one's place")
+		}},
+		{"an older value is damaged", "what is live is as declared, and somebody is told", func(t *testing.T, w *world) {
+			w.converged()
+			w.rewrite("values/relaykey/"+lab.OldKey+".age", "no age file")
+			if p := w.doubted("state-value-damaged", "relaykey "+lab.OldKey); !p.Empty() || len(p.Blocked()) > 0 {
+				t.Errorf("%+v", p.Changes)
+			}
+		}},
+		{"the ledger is damaged", "nothing is judged by it, in whatever way", func(t *testing.T, w *world) {
+			w.converged()
+			whole := map[string][]byte{}
+			for _, name := range []string{"ledger.jsonl", "ledger.head", "fence"} {
+				b, err := os.ReadFile(w.records(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				whole[name] = b
+			}
+			lines := strings.SplitAfter(string(whole["ledger.jsonl"]), "\n")
+			for name, touch := range map[string]func(){
+				"emptied":     func() { w.rewrite("ledger.jsonl", "") },
+				"gone":        func() { w.lose("ledger.jsonl") },
+				"without end": func() { w.rewrite("ledger.jsonl", strings.Join(lines[:3], "")) },
+				"edited": func() {
+					w.rewrite("ledger.jsonl", strings.Replace(string(whole["ledger.jsonl"]), "relaykey", "relaykez", 1))
+				},
+				"doubled":       func() { w.rewrite("ledger.jsonl", strings.Repeat(string(whole["ledger.jsonl"]), 2)) },
+				"without head":  func() { w.lose("ledger.head") },
+				"head is noise": func() { w.rewrite("ledger.head", "{") },
+				"fence is none": func() { w.rewrite("fence", "many") },
+				"both are gone": func() { w.lose("ledger.jsonl"); w.lose("ledger.head") },
+			} {
+				touch()
+				t.Log(name)
+				w.damaged()
+				for name, b := range whole {
+					w.rewrite(name, string(b))
+				}
+			}
+			w.undoubted()
+		}},
+		{"the lock cannot be read", "nobody is let in, and the nightly job says so", func(t *testing.T, w *world) {
+			w.converged()
+			for name, put := range map[string]func(path string) error{
+				"noise":            func(path string) error { return os.WriteFile(path, []byte("{"), 0o600) },
+				"a folder":         func(path string) error { return os.Mkdir(path, 0o700) },
+				"a link to itself": func(path string) error { return os.Symlink("lease.json", path) },
+			} {
+				if err := put(w.records("lease.json")); err != nil {
+					t.Fatal(err)
+				}
+				t.Log(name)
+				w.doubted("state-lock-damaged", "nobody can say by whom")
+				w.applyRefused("locked")
+				if err := w.state.Lock.Break(t.Context(), 0); err != nil {
+					t.Error(err)
+				}
+				w.undoubted()
 			}
 		}},
 	} {
@@ -305,6 +380,19 @@ func (w *world) moved(t *testing.T) {
 	if w.state, err = connect.State(w.doc); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// damaged demands that the record is not believed: a finding, drift, no secret judged, nothing applied.
+func (w *world) damaged(words ...string) {
+	w.t.Helper()
+	p := w.doubted("state-damaged", words...)
+	if len(p.Blocked()) != len(p.Changes) || !p.Empty() || len(p.Seen) > 0 {
+		w.t.Errorf("it is judged all the same: %+v", p.Changes)
+	}
+	if session.Stuck(p) == nil {
+		w.t.Error("nothing keeps it from being applied")
+	}
+	w.applyRefused(words...)
 }
 
 // lookFails demands an error instead of a plan.

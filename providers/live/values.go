@@ -11,6 +11,7 @@ import (
 	"meshrotate/providers/values"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // kept is the store of values as a target.
@@ -38,8 +39,15 @@ func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler
 // see looks at the declared version without keeping it.
 func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	seen := &site.ValueSeen{Secret: r.Secret, Place: k.supply.Keep.Place()}
+	damaged, _ := k.supply.Keep.Damaged(ctx, r.Secret.Name) // what could not be read is asked for again where it is needed
+	for _, err := range damaged {
+		seen.Damaged, seen.Hint = append(seen.Damaged, err.Error()), reconciler.HintOf(err)
+	}
 	_, err := k.supply.Keep.Get(ctx, r.Secret)
 	switch {
+	case errors.Is(err, state.ErrDamaged):
+		seen.Kept = true
+		return seen
 	case err == nil:
 		seen.Kept = true
 	case !errors.Is(err, values.ErrNotKept):
@@ -66,7 +74,7 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
 	k.read(seen, v)
 	same, found, err := k.supply.Keep.Match(ctx, r.Secret, v)
-	if err != nil {
+	if err != nil && !errors.Is(err, state.ErrDamaged) {
 		return trouble(seen, err)
 	}
 	if found && same != r.Secret.Version {
@@ -137,6 +145,8 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	}
 	version, found, err := k.supply.Keep.Match(ctx, ref, live)
 	switch {
+	case errors.Is(err, state.ErrDamaged):
+		return site.Unknown, nil // and what is damaged is a finding
 	case err != nil:
 		return "", fmt.Errorf("compare with the kept versions of %s: %w", ref.Name, err)
 	case !found:

@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"strings"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -9,7 +10,7 @@ import (
 
 // KeptFinding holds the store of values against the ledger, and opens none. A version has one value for ever: where the ledger
 // says that it was kept and it is gone, no second one is made; and one that the ledger has never heard of was put there by
-// somebody else, for a start is in the ledger before anything is kept. Used says that the value is about to be put somewhere:
+// somebody else, for a start is in the ledger before anything is kept; and one that is damaged may be the live one. Used says that the value is about to be put somewhere:
 // then it is refused, and else it is a warning. ok is false when nothing is wrong.
 func KeptFinding(in reconciler.Input, ref secret.Ref, used bool) (f reconciler.Finding, ok bool) {
 	v := Answer[ValueSeen](in.Seen, Value{Secret: ref})
@@ -23,6 +24,9 @@ func KeptFinding(in reconciler.Input, ref secret.Ref, used bool) (f reconciler.F
 		f.Severity = reconciler.Error
 	}
 	switch {
+	case len(v.Damaged) > 0:
+		f.Code, f.Text, f.Hint = "state-value-damaged", strings.Join(v.Damaged, "; "), v.Hint
+		return f, true
 	case !v.Kept && (kept || ended):
 		f.Code = "state-value-lost"
 		f.Text = fmt.Sprintf("the kept value of %s is gone from %s, and the ledger says that it was there: no second value is made for a version", ref, v.Place)

@@ -221,6 +221,8 @@ type ValueSeen struct {
 	SameAs string
 	// SourceChanged says that the source has another value now than the kept one: the version was not bumped with it.
 	SourceChanged bool
+	// Damaged are kept values of this secret, of whatever version, that cannot be believed: Hint says what to do.
+	Damaged []string
 	// Problem is why it is not available, or why it cannot be kept; Hint says what to do.
 	Problem, Hint string
 	// Content is what the kind reads in it; Unfit is why the kind does not want it rolled out.

@@ -176,16 +176,18 @@ func (k *Keep) Versions(ctx context.Context, name string) ([]string, error) {
 
 // Match says which kept version of a secret equals a value that was found live. Where several do, that of ref wins,
 // then the last. An error means that some version could not be compared and no other was equal: then it is not known
-// what is live.
+// what is live. It is state.ErrDamaged where damage is the only reason.
 func (k *Keep) Match(ctx context.Context, ref secret.Ref, live secret.Value) (version string, ok bool, err error) {
 	versions, err := k.Versions(ctx, ref.Name)
 	if err != nil {
 		return "", false, err
 	}
-	var failed []error
+	var failed, damaged []error
 	for _, v := range versions {
 		have, err := k.Get(ctx, secret.Ref{Name: ref.Name, Version: v})
 		switch {
+		case errors.Is(err, state.ErrDamaged):
+			damaged = append(damaged, err)
 		case err != nil:
 			failed = append(failed, err)
 		case have.Equal(live) && !(ok && version == ref.Version):
@@ -195,7 +197,27 @@ func (k *Keep) Match(ctx context.Context, ref secret.Ref, live secret.Value) (ve
 	if ok {
 		return version, true, nil
 	}
+	if len(failed) == 0 {
+		failed = damaged
+	}
 	return "", false, errors.Join(failed...)
+}
+
+// Damaged says which kept versions of a secret are there and cannot be believed. An error means that not all could be read.
+func (k *Keep) Damaged(ctx context.Context, name string) (all []error, err error) {
+	versions, err := k.Versions(ctx, name)
+	if errors.Is(err, state.ErrDamaged) {
+		return []error{err}, nil
+	}
+	for _, v := range versions {
+		_, e := k.Get(ctx, secret.Ref{Name: name, Version: v})
+		if errors.Is(e, state.ErrDamaged) {
+			all = append(all, e)
+		} else if err == nil {
+			err = e
+		}
+	}
+	return all, err
 }
 
 // blobName is the blob of a version: NAME/VERSION.age, each part escaped.

@@ -12,6 +12,7 @@ import (
 	"filippo.io/age"
 
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // noteType is the type of the stanza that says what a kept value is the value of. An age file's header may hold stanzas that a
@@ -100,7 +101,7 @@ func (n note) codeOf(value []byte, id age.Identity) ([]byte, error) {
 // check says why a value that was opened is not that of ref, nil when it is.
 func (n *note) check(ref secret.Ref, value []byte, ids []age.Identity) error {
 	if n == nil {
-		return hint(errors.New("it was not kept by meshrotate: nothing in the file says which version it is the value of"), wayOn)
+		return state.Damaged(errors.New("it was not kept by meshrotate: nothing in the file says which version it is the value of"), wayOn)
 	}
 	want, err := noteOf(ref, secret.New(bytes.Clone(value)), ids[0])
 	if err != nil {
@@ -109,14 +110,14 @@ func (n *note) check(ref secret.Ref, value []byte, ids []age.Identity) error {
 	if n.name != want.name || n.version != want.version {
 		name, _ := unescape(n.name)
 		version, _ := unescape(n.version)
-		return hint(fmt.Errorf("the file holds the value that was kept for %q: somebody put it in this one's place", secret.Ref{Name: name, Version: version}), wayOn)
+		return state.Damaged(fmt.Errorf("the file holds the value that was kept for %q: somebody put it in this one's place", secret.Ref{Name: name, Version: version}), wayOn)
 	}
 	for _, id := range ids {
 		if code, err := n.codeOf(value, id); err == nil && hmac.Equal(code, n.code) {
 			return nil
 		}
 	}
-	return hint(errors.New("it was sealed by somebody who does not hold this identity: only its public key is needed for that"), wayOn)
+	return state.Damaged(errors.New("it was sealed by somebody who does not hold this identity: only its public key is needed for that"), wayOn)
 }
 
 const wayOn = "restore the state folder from the backup; to use what the file holds all the same, declare a new version `from` it, copied out of the state folder"

@@ -16,6 +16,7 @@ import (
 
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
+	"meshrotate/state"
 )
 
 // DefaultIdentity is the environment variable that holds the age identity when the document names no other source.
@@ -203,5 +204,5 @@ func dearmored(sealed []byte) io.Reader {
 }
 
 func damaged(name string) error {
-	return hint(fmt.Errorf("%s: is damaged, or no age file", name), "restore it from a backup, or from where it was made")
+	return state.Damaged(fmt.Errorf("%s: is damaged, or no age file", name), "restore it from a backup, or from where it was made")
 }

@@ -55,7 +55,12 @@ func (r Plan) summary() string {
 }
 
 func (r Plan) warnings() int {
-	n := len(r.Fleet)
+	n := 0
+	for _, f := range r.Fleet {
+		if f.Severity == reconciler.Warning {
+			n++
+		}
+	}
 	known := hostNames(r.Plan)
 	for _, c := range r.Changes {
 		for _, f := range fold(c.Findings, known) {

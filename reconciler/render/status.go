@@ -114,7 +114,7 @@ func (s Status) text(p *page) {
 	p.line("%s", p.title(s.Deployment, s.Commit, s.Source))
 	p.line("looked at %s%s", looked(s.plan.Seen), took(s.took))
 	p.blank()
-	if l := s.Lock; l != nil {
+	if l := s.Lock; l != nil && l.Fence > 0 { // of one that cannot be read a finding tells
 		p.hang(yellow, "locked", 9, holderLine(*l))
 		p.blank()
 	}

@@ -8,6 +8,49 @@ import (
 	"meshrotate/state"
 )
 
+// remembered is what the state holds before a look, which may make a salt.
+func (s *Session) remembered(ctx context.Context) (h state.History, p state.Present, err error) {
+	entries, err := s.State.Ledger.Entries(ctx)
+	if err != nil {
+		return h, p, fmt.Errorf("read the ledger of %s: %w", s.Document.Name, err)
+	}
+	h = state.NewHistory(entries)
+	if err := s.ours(h); err != nil {
+		return h, p, err
+	}
+	p, err = s.present(ctx)
+	return h, p, err
+}
+
+// damaged is the view where what is remembered cannot be believed: nothing was looked at, for nothing could be judged.
+func (s *Session) damaged(err error) (*View, error) {
+	v := &View{History: state.NewHistory(nil)}
+	var planned error
+	v.Plan, planned = reconciler.MakePlan(s.Document, s.Rotations, reconciler.Input{History: v.History, Now: s.now()})
+	if planned != nil {
+		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, planned)
+	}
+	for i, c := range v.Plan.Changes {
+		v.Plan.Changes[i] = reconciler.Change{Secret: c.Secret, Title: c.Title, Status: reconciler.Unknown, Reason: "nothing was looked at"}
+	}
+	v.Plan.Only = s.Only
+	v.Plan.Fleet = []reconciler.Finding{{Severity: reconciler.Error, Code: "state-damaged", Text: err.Error(), Hint: reconciler.HintOf(err)}}
+	return v, nil
+}
+
+// locked says that the lock is held by nobody knows whom.
+func (s *Session) locked(ctx context.Context) ([]reconciler.Finding, error) {
+	h, held, err := s.State.Lock.Current(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the lock of %s: %w", s.Document.Name, err)
+	}
+	if !held || h.Damaged == "" {
+		return nil, nil
+	}
+	return []reconciler.Finding{{Severity: reconciler.Warning, Code: "state-lock-damaged", Text: (&state.HeldError{Holder: h}).Error(),
+		Hint: "make sure that no meshrotate is at work, then remove the lock: `meshrotate unlock`"}}, nil
+}
+
 // present is what is there of the state, before a look may make a salt.
 func (s *Session) present(ctx context.Context) (state.Present, error) {
 	p, err := s.State.Records.Present(ctx)

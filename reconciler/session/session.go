@@ -81,21 +81,16 @@ func (s *Session) now() time.Time {
 // Look looks at the deployment and plans. It changes nothing.
 func (s *Session) Look(ctx context.Context) (*View, error) {
 	began := s.now()
-	entries, err := s.State.Ledger.Entries(ctx)
-	if ctx.Err() != nil {
+	history, before, err := s.remembered(ctx)
+	switch {
+	case ctx.Err() != nil:
 		return nil, ErrInterrupted
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger of %s: %w", s.Document.Name, err)
-	}
-	v := &View{History: state.NewHistory(entries)}
-	if err := s.ours(v.History); err != nil {
+	case errors.Is(err, state.ErrDamaged):
+		return s.damaged(err)
+	case err != nil:
 		return nil, err
 	}
-	before, err := s.present(ctx)
-	if err != nil {
-		return nil, err
-	}
+	v := &View{History: history}
 	seen := reconciler.Observe(ctx, s.Site, s.Rotations, func(e reconciler.Event) {
 		if ctx.Err() == nil && s.Tell != nil { // an interrupt is nobody's failure
 			s.Tell(e)
@@ -114,8 +109,12 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
+	locked, err := s.locked(ctx)
+	if err != nil {
+		return nil, err
+	}
 	v.Plan.Only, v.Plan.Salt = s.Only, after.Salt
-	v.Plan.Fleet = append(doubts(before, v.History), v.Plan.Fleet...)
+	v.Plan.Fleet = slices.Concat(doubts(before, v.History), locked, v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
@@ -232,12 +231,16 @@ func (s *Session) newRun() string {
 // Stuck is the error about secrets that a guard refuses or that nobody could look at, nil without any. Nothing is applied
 // while there is one. The plan says the rest.
 func Stuck(plan *reconciler.Plan) error {
+	isError := func(f reconciler.Finding) bool { return f.Severity == reconciler.Error }
+	if i := slices.IndexFunc(plan.Fleet, isError); i >= 0 {
+		return reconciler.Hinted(errors.New(plan.Fleet[i].Text), plan.Fleet[i].Hint)
+	}
 	stuck := plan.Blocked()
 	if len(stuck) == 0 {
 		return nil
 	}
 	text, hint := stuck[0].Title+" is "+string(stuck[0].Status), "the plan says why"
-	i := slices.IndexFunc(stuck[0].Findings, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
+	i := slices.IndexFunc(stuck[0].Findings, isError)
 	if i >= 0 {
 		text += ": " + stuck[0].Findings[i].Text
 		if h := stuck[0].Findings[i].Hint; h != "" {

@@ -32,18 +32,22 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 // OpenFile is os.OpenFile for a regular file, with mode 0600 where flag creates it. It waits for nobody.
 func OpenFile(path string, flag int) (*os.File, error) {
 	// To open a device may do something already, so it is looked at before, and again once it is open.
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	info, err := os.Stat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Lstat(path) // a link that leads to itself is found, and nothing else can be said of it
+	}
+	if err == nil && !info.Mode().IsRegular() {
 		return nil, irregular(path, info)
 	}
 	var f *os.File
-	err := patiently(func() (err error) {
+	err = patiently(func() (err error) {
 		f, err = os.OpenFile(path, flag|nonblock, 0o600)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	info, err = f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = irregular(path, info)
 	}

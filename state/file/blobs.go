@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"meshrotate/state"
 	"meshrotate/state/durable"
@@ -56,7 +57,8 @@ func (s *Store) Read(ctx context.Context, name string) ([]byte, error) {
 	if err := errors.Join(ctx.Err(), state.CheckBlob(name)); err != nil {
 		return nil, err
 	}
-	return durable.ReadFile(s.blob(name), blobLimit)
+	data, err := durable.ReadFile(s.blob(name), blobLimit)
+	return data, s.misplaced(name, err)
 }
 
 // List names the blobs in a folder, sorted. Files that no blob can be named like, and what killed writers left behind,
@@ -67,7 +69,7 @@ func (s *Store) List(ctx context.Context, folder string) ([]string, error) {
 	}
 	files, err := os.ReadDir(filepath.Join(s.Place(), folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, s.misplaced(folder, err)
 	}
 	var names []string
 	for _, f := range files {
@@ -96,6 +98,16 @@ func (s *Store) Check(ctx context.Context) error {
 			"see that the folder can be written and the disk has room"}
 	}
 	return nil
+}
+
+// misplaced says of an error whether something else stands in a blob's place, or in its folder's.
+func (s *Store) misplaced(name string, err error) error {
+	if folder := filepath.Join(s.Place(), strings.Split(name, "/")[0]); err != nil {
+		if info, e := os.Stat(folder); e == nil && !info.IsDir() {
+			return state.Damaged(fmt.Errorf("%s is not a folder: what was kept is gone", folder), "restore the state folder from the backup")
+		}
+	}
+	return unfit(err)
 }
 
 // Place is the folder of the blobs.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"meshrotate/state"
 	"meshrotate/state/chain"
 	"meshrotate/state/durable"
 )
@@ -36,8 +37,8 @@ func (s *Store) readHead() (h head, ok bool, err error) {
 		return head{}, false, err
 	}
 	if err != nil || json.Unmarshal(data, &h) != nil || h.Entries < 0 || (h.Entries == 0) != (h.Chain == "") {
-		return head{}, false, &hinted{fmt.Errorf("%s cannot be read", s.path("ledger.head")),
-			"restore it from a backup; removed, it leaves an error that says what to write into it"}
+		return head{}, false, state.Damaged(fmt.Errorf("%s cannot be read", s.path("ledger.head")),
+			"restore it from a backup; removed, it leaves an error that says what to write into it")
 	}
 	return h, true, nil
 }
@@ -96,15 +97,15 @@ func (s *Store) trace() (string, error) {
 // lost says that there is no head where there must have been one.
 func (s *Store) lost(trace string) error {
 	if trace != "ledger.jsonl" {
-		return &hinted{fmt.Errorf("%s and ledger.head are missing, and %s shows that they were there", s.path("ledger.jsonl"), s.path(trace)),
-			"restore them from a backup; if they are lost for good, write " + head{}.String() +
-				" into ledger.head: then every secret counts as never rotated"}
+		return state.Damaged(fmt.Errorf("%s and ledger.head are missing, and %s shows that they were there", s.path("ledger.jsonl"), s.path(trace)),
+			"restore them from a backup; if they are lost for good, write "+head{}.String()+
+				" into ledger.head: then every secret counts as never rotated")
 	}
 	hint := "restore it from a backup"
 	if l, err := s.readLines(head{}); err == nil {
 		hint += ", or, if ledger.jsonl is complete, write " + headOf(l.chain).String() + " into it"
 	}
-	return &hinted{fmt.Errorf("%s is missing: nobody can say whether the end of the ledger is there", s.path("ledger.head")), hint}
+	return state.Damaged(fmt.Errorf("%s is missing: nobody can say whether the end of the ledger is there", s.path("ledger.head")), hint)
 }
 
 // agrees says whether the ledger holds what the head knows of. It may hold more: a crash can come between the two.
@@ -115,12 +116,12 @@ func (s *Store) agrees(h head, l lines) error {
 		if missing == 1 {
 			text = "1 entry is missing"
 		}
-		return &hinted{fmt.Errorf("%s: %s at its end: ledger.head knows of %d", s.path("ledger.jsonl"), text, h.Entries),
-			"restore the file from a backup; if they are lost for good, write " + headOf(l.chain).String() +
-				" into ledger.head: what they told is then looked at again"}
+		return state.Damaged(fmt.Errorf("%s: %s at its end: ledger.head knows of %d", s.path("ledger.jsonl"), text, h.Entries),
+			"restore the file from a backup; if they are lost for good, write "+headOf(l.chain).String()+
+				" into ledger.head: what they told is then looked at again")
 	case l.atHead != h.Chain:
-		return &hinted{fmt.Errorf("%s: entry %d is not the one that ledger.head knows", s.path("ledger.jsonl"), h.Entries),
-			"restore both files from one backup: this is the ledger of another folder, or it was written anew"}
+		return state.Damaged(fmt.Errorf("%s: entry %d is not the one that ledger.head knows", s.path("ledger.jsonl"), h.Entries),
+			"restore both files from one backup: this is the ledger of another folder, or it was written anew")
 	}
 	return nil
 }

@@ -124,12 +124,12 @@ func (s *Store) readFence() (uint64, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return 0, nil
 	case err != nil:
-		return 0, err
+		return 0, unfit(err)
 	}
 	last, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
 	if err != nil {
-		return 0, &hinted{fmt.Errorf("%s is not a number", s.path("fence")),
-			"write into it a number higher than every fence in ledger.jsonl"}
+		return 0, state.Damaged(fmt.Errorf("%s is not a number", s.path("fence")),
+			"write into it a number higher than every fence in ledger.jsonl")
 	}
 	return last, nil
 }

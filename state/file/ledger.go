@@ -173,7 +173,7 @@ func (s *Store) readLines(h head) (lines, error) {
 	l := lines{chain: chain.New()}
 	data, err := durable.ReadFile(s.path("ledger.jsonl"), ledgerLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return l, fmt.Errorf("read the ledger: %w", err)
+		return l, fmt.Errorf("read the ledger: %w", unfit(err))
 	}
 	l.entries = make([]state.Entry, 0, bytes.Count(data, []byte("\n")))
 	if err := s.read(&l, h, data); err != nil {

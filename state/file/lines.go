@@ -58,5 +58,5 @@ func (s *Store) damage(number int, err error, unconfirmed bool) error {
 		hint = fmt.Sprintf("ledger.head confirms every line before it, and nobody relied on it or on what follows: "+
 			"cut the file after line %d, or restore it from a backup", number-1)
 	}
-	return &hinted{fmt.Errorf("%s:%d: %w", s.path("ledger.jsonl"), number, err), hint}
+	return state.Damaged(fmt.Errorf("%s:%d: %w", s.path("ledger.jsonl"), number, err), hint)
 }

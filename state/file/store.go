@@ -133,6 +133,9 @@ func (s *Store) Present(ctx context.Context) (state.Present, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
+	if values, err := os.Stat(s.Place()); err == nil && !values.IsDir() {
+		return p, state.Damaged(fmt.Errorf("%s is not a folder: what was kept is gone", s.Place()), "restore the state folder from the backup")
+	}
 	p.Fence, err = s.readFence()
 	return p, err
 }
@@ -140,13 +143,21 @@ func (s *Store) Present(ctx context.Context) (state.Present, error) {
 func (s *Store) readSalt() (secret.Value, error) {
 	salt, err := durable.ReadFile(s.path("salt"), smallLimit)
 	if err != nil {
-		return secret.Value{}, err
+		return secret.Value{}, unfit(err)
 	}
 	if len(salt) != saltSize {
-		return secret.Value{}, &hinted{fmt.Errorf("%s: has %d bytes, not %d", s.path("salt"), len(salt), saltSize),
-			"restore it from a backup, or remove it: plans that were saved before must then be made again"}
+		return secret.Value{}, state.Damaged(fmt.Errorf("%s: has %d bytes, not %d", s.path("salt"), len(salt), saltSize),
+			"restore it from a backup, or remove it: plans that were saved before must then be made again")
 	}
 	return secret.New(salt), nil
+}
+
+// unfit says of a part of the record that something else stands in its place.
+func unfit(err error) error {
+	if errors.Is(err, durable.ErrUnfit) {
+		return state.Damaged(err, "restore it from a backup")
+	}
+	return err
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }

@@ -194,5 +194,5 @@ func (s *Store) read(ctx context.Context, x Session, t *tail) (entries []state.E
 }
 
 func (s *Store) damage(n int, err error) error {
-	return &hinted{fmt.Errorf("%s, n = %d: %w", s.sql("{ledger}"), n, err), "restore the database from a backup: nothing is changed while the record has a hole"}
+	return state.Damaged(fmt.Errorf("%s, n = %d: %w", s.sql("{ledger}"), n, err), "restore the database from a backup: nothing is changed while the record has a hole")
 }

@@ -116,7 +116,7 @@ func (s *Store) head(ctx context.Context, x Session) (h head, ok bool, err error
 	case err != nil:
 		return head{}, false, err
 	case !ok:
-		return head{}, false, &hinted{fmt.Errorf("the row of %s is gone", s.sql("{state}")), "restore the database from a backup: nothing is changed while the record has a hole"}
+		return head{}, false, state.Damaged(fmt.Errorf("the row of %s is gone", s.sql("{state}")), "restore the database from a backup: nothing is changed while the record has a hole")
 	case h.version > len(migrations):
 		return head{}, false, &hinted{fmt.Errorf("%s has version %d of its tables, and this program knows %d", s.Place(), h.version, len(migrations)), "use the newer meshrotate"}
 	}
@@ -131,8 +131,8 @@ func (s *Store) there(ctx context.Context, x Session) (yes bool, err error) {
 		if yes = own.Valid; err != nil || yes || !ledger.Valid && !kept.Valid {
 			return err
 		}
-		return &hinted{fmt.Errorf("%s is missing, or may not be seen, and other tables show that it was there", s.sql("{state}")),
-			"grant the role " + s.config.Schema + "_runner to this login, or restore the database from a backup"}
+		return state.Damaged(fmt.Errorf("%s is missing, or may not be seen, and other tables show that it was there", s.sql("{state}")),
+			"grant the role "+s.config.Schema+"_runner to this login, or restore the database from a backup")
 	})
 	return yes, err
 }
@@ -180,8 +180,8 @@ const saltSize = 32
 
 func (h head) checked() (secret.Value, error) {
 	if len(h.salt) != saltSize {
-		return secret.Value{}, &hinted{fmt.Errorf("the salt has %d bytes, not %d", len(h.salt), saltSize),
-			"restore it from a backup, or set it to NULL: plans that were saved before must then be made again"}
+		return secret.Value{}, state.Damaged(fmt.Errorf("the salt has %d bytes, not %d", len(h.salt), saltSize),
+			"restore it from a backup, or set it to NULL: plans that were saved before must then be made again")
 	}
 	return secret.New(h.salt), nil
 }
