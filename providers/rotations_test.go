@@ -115,18 +115,18 @@ func TestRotations(t *testing.T) {
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, k.Name), Virtual: true})
+			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, k.Name), Virtual: true, Sample: sample})
 		})
 	}
 	for _, mode := range []string{"single", "external"} {
 		t.Run("sqllogin-"+mode, func(t *testing.T) {
 			t.Parallel()
-			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "sqllogin/"+mode), Virtual: true})
+			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "sqllogin/"+mode), Virtual: true, Sample: sample})
 		})
 	}
 	t.Run("together", func(t *testing.T) {
 		t.Parallel()
-		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, every...), Virtual: true})
+		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, every...), Virtual: true, Sample: sample})
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	schedules    = flag.Int("schedules", 100, "how many random schedules TestSimulation runs")
+	schedules    = flag.Int("schedules", 100/max(1, sample), "how many random schedules TestSimulation runs")
 	first        = flag.Uint64("first", 1, "the first of their seeds")
 	seed         = flag.Uint64("seed", 0, "run the schedule of this seed alone, and tell it event for event")
 	scheduleFile = flag.String("schedule", "", "run the schedule in this file alone, as JSON, and tell it event for event")
@@ -75,7 +75,7 @@ func TestSimulationIsTheSameAgain(t *testing.T) {
 	if *scheduleFile != "" || *seed > 0 {
 		return // told by TestSimulation
 	}
-	for s := range uint64(100) {
+	for s := range uint64(100 / max(1, sample)) {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			t.Parallel()
 			_, trace := liveThrough(t, draw(s))

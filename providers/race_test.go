@@ -1,0 +1,6 @@
+//go:build race
+
+package providers_test
+
+// sample: see rotationtest.Fixture. Without the race detector all cases run.
+const sample = 8
