@@ -24,7 +24,7 @@ func (w *world) elsewhere() (name string) {
 // TestTwoOperators runs the program twice at once, with two state folders: one works, the other refuses and names it.
 func TestTwoOperators(t *testing.T) {
 	t.Parallel()
-	for round := range 4 {
+	for round := range 15 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()
 			w := startWorld(t)
