@@ -12,8 +12,8 @@ import (
 
 func main() {
 	said := map[string]string{} // by package and test
-	passed, failed := 0, 0
-	var skipped []string
+	passed := 0
+	var skipped, failed []string
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -29,7 +29,7 @@ func main() {
 		case "output":
 			said[key] += e.Output
 		case "fail":
-			failed++
+			failed = append(failed, strings.TrimSpace(strings.TrimPrefix(e.Package, "meshrotate/")+" "+e.Test))
 			fmt.Print(said[key])
 		case "skip":
 			if e.Test != "" { // else a package without tests
@@ -55,8 +55,8 @@ func main() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	if failed > 0 {
-		fmt.Printf("%d FAILED, packages counted\n", failed)
+	if len(failed) > 0 {
+		fmt.Printf("%d FAILED, packages counted: %s\n", len(failed), strings.Join(failed, ", "))
 		os.Exit(1)
 	}
 }
