@@ -40,7 +40,7 @@ func (l Loader) Load(name string, data []byte) (*Deployment, error) {
 	if r.root = r.parse(data); r.root == nil {
 		return nil, r.join()
 	}
-	s, err := newSchema(l.schema(), l.Sections)
+	s, err := schemaOf(l.schema(), l.Sections)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -29,6 +30,25 @@ const secretsURL = "#/properties/secrets"
 type schema struct {
 	text     map[string]any
 	compiled *jsonschema.Schema
+}
+
+// compiled are the schemas that this process has made: it takes longer than everything else about a document.
+var compiled sync.Map
+
+// schemaOf is newSchema, once for each text and set of sections.
+func schemaOf(text []byte, sections []Section) (*schema, error) {
+	key := string(text)
+	for _, section := range sections {
+		key += "\x00" + section.Key
+	}
+	if s, ok := compiled.Load(key); ok {
+		return s.(*schema), nil
+	}
+	s, err := newSchema(text, sections)
+	if err == nil {
+		compiled.Store(key, s)
+	}
+	return s, err
 }
 
 // newSchema compiles text for exactly these sections. A section that the text does not know is left to its own type:
