@@ -122,11 +122,7 @@ func (l *Lab) getLicense(w http.ResponseWriter, _ *http.Request) {
 	l.mu.Lock()
 	lic := l.admin.license
 	l.mu.Unlock()
-	if lic == nil {
-		answer(w, map[string]any{"tier": "Unlicensed", "customerName": "", "expiresUtc": nil})
-		return
-	}
-	answer(w, map[string]any{"tier": lic.Tier, "customerName": lic.Customer, "expiresUtc": lic.Expires.UTC()})
+	answer(w, served(lic))
 }
 
 // reloadLicense reads the file again; a file that is not the vendor's leaves the license as it was.

@@ -39,6 +39,8 @@ type Config struct {
 	Login string
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
+	// License is the shape in which the vendor writes licenses, one of LicenseShapes; "" is the first.
+	License string
 	// Replicas of SQL Server, in an availability group when there are more than one. Each has logins of its own.
 	Replicas int
 	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and

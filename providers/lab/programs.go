@@ -6,7 +6,6 @@ import (
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab/machine"
-	"meshrotate/providers/licensefile"
 )
 
 // settings are what a process reads of its configuration when it starts: the file, the file of its environment, the
@@ -89,19 +88,6 @@ func (a adminProgram) Stop(p *machine.Process) {
 	}
 	l.admin = adminState{reloads: l.admin.reloads}
 	l.gate.drop()
-}
-
-// readLicense is what the license provider makes of the file: nil for none, or for one that is not the vendor's.
-func (l *Lab) readLicense(h *Host) *licensefile.License {
-	b, _, err := h.Machine.FS.Read(LicenseFile)
-	if err != nil {
-		return nil
-	}
-	lic, err := licensefile.Parse(b)
-	if err != nil || lic.Verify(&l.license.PublicKey) != nil {
-		return nil
-	}
-	return lic
 }
 
 // engineProgram is IdentityMeshEngine: it reads the license once, at its start.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -35,11 +36,12 @@ const SeedRun = "lab-seed"
 // seed writes the product's files and the operator's folder.
 func (l *Lab) seed() error {
 	key := random(32)
-	old, err := l.License(licensefile.License{Customer: Customer, Tier: Tier, Expires: day(20)})
+	shape := cmp.Or(l.config.License, LicenseShapes[0])
+	old, err := l.LicenseAs(shape, licensefile.License{Customer: Customer, Tier: Tier, Expires: day(20)})
 	if err != nil {
 		return err
 	}
-	next, err := l.License(licensefile.License{Customer: Customer, Tier: Tier, Expires: day(372)})
+	next, err := l.LicenseAs(shape, licensefile.License{Customer: Customer, Tier: Tier, Expires: day(372)})
 	if err != nil {
 		return err
 	}
@@ -53,11 +55,6 @@ func (l *Lab) seed() error {
 		return nil
 	}
 	return l.operator(key, old, next)
-}
-
-// License makes a license file signed by the lab's vendor.
-func (l *Lab) License(lic licensefile.License) ([]byte, error) {
-	return licensefile.Sign(lic, l.license)
 }
 
 func day(n int) time.Time {
@@ -217,7 +214,14 @@ func (l *Lab) Document() string {
 		first, last := label(RelayName(1, n)), label(RelayName(n, n))
 		fmt.Fprintf(&b, "  relays: [\"relay-[%s..%s].lab.example\"]\n", strings.TrimPrefix(first, "relay-"), strings.TrimPrefix(last, "relay-"))
 	}
-	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    publicKey: keys/license-vendor.pem\n    every: 1y\n", license, license)
+	fmt.Fprintf(&b, "\nsecrets:\n  license:\n    version: \"%s\"\n    from: {file: licenses/%s.key}\n    every: 1y\n", license, license)
+	switch l.config.License { // whose signature nobody but the product can check, or which nobody else can read
+	case "opaque":
+		fmt.Fprintf(&b, "    customer: %s\n    tier: %s\n    expires: \"%s\"\n", Customer, Tier, day(372).Format(time.DateOnly))
+	case "json", "xml":
+	default:
+		b.WriteString("    publicKey: keys/license-vendor.pem\n")
+	}
 	if l.Admin.manager != nil {
 		fmt.Fprintf(&b, "    path: '%s'\n", l.Admin.manager.License())
 	}

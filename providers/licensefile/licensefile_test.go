@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,10 +49,10 @@ func TestRead(t *testing.T) {
 		{"empty", "", "", false, false},
 		{"only space", "", " \r\n", false, false},
 		{"no signature", "cut at the dot", payload + ".", false, false},
-		{"no dot", "cut before the dot", payload, false, false},
-		{"four parts", "it is something else", "a.b.c.d", false, false},
-		{"no claims", "it says nothing", e([]byte(`{}`)) + "." + signature, false, false},
-		{"no expiry", "a license without an end is not known", e([]byte(`{"customerName":"x","tier":"y"}`)) + "." + signature, false, false},
+		{"no dot", "cut before the dot: it says the same, and cannot be checked", payload, true, false},
+		{"four parts", "it is something else", "a.b.c.d", true, false},
+		{"no claims", "it says nothing", e([]byte(`{}`)) + "." + signature, true, false},
+		{"no expiry", "a license without an end is not known", e([]byte(`{"customerName":"x","tier":"y"}`)) + "." + signature, true, false},
 		{"not JSON", "", e([]byte("hello")) + "." + signature, false, false},
 		{"too large", "nothing of that size is a license", strings.Repeat("A", 70_000) + "." + signature, false, false},
 	} {
@@ -69,17 +70,17 @@ func TestRead(t *testing.T) {
 			if c.signed && (l.Customer != want.Customer || l.Tier != want.Tier || !l.Expires.Equal(want.Expires)) {
 				t.Errorf("%+v", l)
 			}
-			if err := l.Verify(&key.PublicKey); (err == nil) != c.signed {
+			if err := l.Verify(&key.PublicKey, licensefile.Signature{}); (err == nil) != c.signed {
 				t.Errorf("signature: %v", err)
 			}
-			if l.Verify(&other.PublicKey) == nil {
+			if l.Verify(&other.PublicKey, licensefile.Signature{}) == nil {
 				t.Error("another vendor's key verifies it")
 			}
 		})
 	}
 	// Wherever it is cut, but for the padding, it is refused or its signature fails.
 	for n := range len(strings.TrimRight(string(file), "=\n")) {
-		if l, err := licensefile.Parse(file[:n]); err == nil && l.Verify(&key.PublicKey) == nil {
+		if l, err := licensefile.Parse(file[:n]); err == nil && l.Verify(&key.PublicKey, licensefile.Signature{}) == nil {
 			t.Errorf("cut to %d bytes, and verified", n)
 		}
 	}
@@ -110,10 +111,19 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(file)
-	f.Add([]byte("a.b.c"))
+	for _, seed := range []string{"a.b.c", `{"tier":3,"exp":1}`, "<a><b>1</b></a>", "-----BEGIN X-----\nYQ==\n-----END X-----", "\xff\xfea\x00", "YWJj"} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if l, err := licensefile.Parse(b); err == nil && (l.Customer == "" || l.Tier == "" || l.Expires.IsZero()) {
-			t.Error("a license without its claims")
+		l, err := licensefile.Parse(b)
+		if err != nil {
+			return
+		}
+		if !slices.Contains(licensefile.Layouts, l.Layout) {
+			t.Errorf("layout %q", l.Layout)
+		}
+		if l.Opaque() && (l.Customer != "" || l.Tier != "" || !l.Expires.IsZero() || l.Never) {
+			t.Error("an opaque file says something")
 		}
 	})
 }

@@ -77,7 +77,9 @@ func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
 		text := o.Text(f.Of...)
 		if f.Time {
 			text = ""
-			if t := o.Time(f.Of...); !t.IsZero() {
+			if t := o.Time(f.Of...); t.Year() >= 9999 {
+				text = site.Never
+			} else if !t.IsZero() {
 				text = t.Format(time.RFC3339Nano)
 			}
 		}
@@ -200,12 +202,17 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.R
 
 func agrees(seen *site.AnswerSeen, want []site.Field) bool {
 	for _, f := range want {
-		got := seen.Fields[f.Name]
+		got := strings.TrimSpace(seen.Fields[f.Name])
 		switch {
+		case f.Want == "":
+		case f.Time && f.Want == site.Never:
+			if got != "" && got != site.Never {
+				return false
+			}
 		case f.Time:
 			a, err1 := time.Parse(time.RFC3339Nano, got)
 			b, err2 := time.Parse(time.RFC3339Nano, f.Want)
-			if err1 != nil || err2 != nil || !a.Equal(b) {
+			if err1 != nil || err2 != nil || a.Sub(b).Abs() > f.Within.Of() {
 				return false
 			}
 		case f.Fold && strings.EqualFold(got, f.Want):

@@ -62,6 +62,9 @@ type Get struct {
 func (r Get) Target() reconciler.Target { return API }
 func (r Get) Key() string               { return "get " + r.Path }
 
+// Never is the moment that does not come: no date, or the end of .NET's calendar.
+const Never = "never"
+
 // Field is one field of an object that Admin answers.
 type Field struct {
 	// Name is ours. Of are the product's names for it, whatever their case; the first that is there counts.
@@ -70,12 +73,14 @@ type Field struct {
 	// Time says that it is a moment, however it is written: it is compared as one. Fold says that case does not matter.
 	Time bool `json:"time,omitempty"`
 	Fold bool `json:"fold,omitempty"`
-	// Want is what a proof demands; a moment is in RFC 3339, UTC.
+	// Want is what a proof demands, "" for nothing; a moment is in RFC 3339, UTC, or Never.
 	Want string `json:"want,omitempty"`
+	// Within is how far the moment may lie from the wanted one.
+	Within reconciler.Span `json:"within,omitempty"`
 }
 
 func (f Field) equal(g Field) bool {
-	return f.Name == g.Name && f.Time == g.Time && f.Fold == g.Fold && f.Want == g.Want && slices.Equal(f.Of, g.Of)
+	return f.Name == g.Name && f.Time == g.Time && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && slices.Equal(f.Of, g.Of)
 }
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.

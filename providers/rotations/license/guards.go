@@ -69,12 +69,15 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 	case in(v.Content) == nil:
 		return []reconciler.Finding{problem("license-invalid", "the license file could not be read", "ask for the file again")}
 	}
-	next := in(v.Content)
-	findings := r.guardClaims(next, r.liveLicense(input, all))
+	next := r.declared(input)
+	findings := append(r.guardLayout(next, r.liveFile(all)), r.guardClaims(next, r.live(input, all))...)
 	if v.SourceChanged {
 		findings = append(findings, site.SourceChanged(r.ref, r.spec.From.String()))
 	}
-	if !next.Expires.After(input.Now) {
+	if next.Expires.IsZero() {
+		return findings // never, or nobody here knows
+	}
+	if !next.Expires.Add(next.Precision).After(input.Now) {
 		findings = append(findings, problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
 			"ask for a file that is still good"))
 	} else if days := daysLeft(next.Expires, input.Now); days <= 60 {
@@ -91,7 +94,7 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 	if customer == "" && now != nil {
 		customer, source = now.Customer, "the live file is for"
 	}
-	if customer != "" && customer != next.Customer {
+	if customer != "" && next.Customer != "" && !strings.EqualFold(strings.TrimSpace(customer), next.Customer) {
 		findings = append(findings, problem("license-customer", fmt.Sprintf("license %s is for %q; %s %q", r.ref.Version, next.Customer, source, customer),
 			"if the customer was renamed, declare the new name as secrets.license.customer"))
 	}
@@ -101,6 +104,7 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 	}
 	have, want := r.spec.rank(next.Tier), r.spec.rank(tier)
 	switch {
+	case next.Tier == "" || number(next.Tier):
 	case have < 0:
 		findings = append(findings, problem("license-tier", fmt.Sprintf("license %s has the tier %q, which is none of %s", r.ref.Version, next.Tier, strings.Join(r.spec.Tiers, ", ")),
 			"if the vendor has new tiers, list all of them, lowest first, as secrets.license.tiers"))
@@ -108,7 +112,12 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 		findings = append(findings, problem("license-tier", fmt.Sprintf("license %s has the tier %s; %s %s", r.ref.Version, next.Tier, source, tier),
 			"if the lower tier is meant, declare it as secrets.license.tier"))
 	}
-	if now != nil && next.Expires.Before(now.Expires) {
+	if end, precision, never, err := licensefile.ParseExpiry(r.spec.Expires); r.spec.Expires != "" && err == nil &&
+		!next.SameExpiry(&licensefile.License{Expires: end, Precision: precision, Never: never}) {
+		findings = append(findings, problem("license-expiry", fmt.Sprintf("license %s %s; the document says %s", r.ref.Version, ends(next), r.spec.Expires),
+			"name the file that is meant, or correct secrets.license.expires"))
+	}
+	if now != nil && !next.Expires.IsZero() && next.Expires.Before(now.Expires) {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-earlier",
 			Text: fmt.Sprintf("license %s expires on %s, before the live one (%s)", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), now.Expires.UTC().Format(time.DateOnly)),
 			Hint: "make sure that it is not an old file"})
@@ -116,17 +125,24 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 	return findings
 }
 
-// liveLicense is what the live files say, or else what Admin serves.
-func (r *Rotation) liveLicense(input reconciler.Input, all []reader) *licensefile.License {
-	for _, l := range all {
-		if l.file != nil && in(l.file.Content) != nil {
-			return in(l.file.Content)
-		}
+// guardLayout refuses a file that is written in another way than the live one: it is cut short, or something else. Of one that
+// nobody here can read it says how far it can be proven.
+func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Finding {
+	var findings []reconciler.Finding
+	want, source := r.spec.Layout, "the document says"
+	if want == "" && now != nil && !now.Opaque() { // an unreadable one may be damaged, and this its repair
+		want, source = now.Layout, "the live file is"
 	}
-	if s := loaded(site.Answer[site.AnswerSeen](input.Seen, r.served())); s != nil && s.Customer != "" {
-		return s
+	if want != "" && next.Layout != want {
+		findings = append(findings, problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: it is cut short, or something else", r.ref.Version, next.Layout, source, want),
+			"ask for the file again; if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout))
 	}
-	return nil
+	if r.hasAPI && silent(next) {
+		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-opaque",
+			Text: fmt.Sprintf("license %s is of a layout that only the product reads: that Admin serves it, and not the one before, is not proven", r.ref.Version),
+			Hint: "declare what it says: secrets.license.customer, tier, expires"})
+	}
+	return findings
 }
 
 func daysLeft(expires, now time.Time) int { return int(expires.Sub(now).Hours() / 24) }

@@ -48,6 +48,20 @@ func TestGuards(t *testing.T) {
 				f.Content = until(5)
 			}
 		}, reconciler.AsDeclared, "in 5 days: urgent"},
+		{"license-layout", "cut before its signature", func(s *scene) {
+			s.files[admin].Content.(*licensefile.License).Layout, next(s).Layout = "dotted", "json"
+		}, reconciler.Refused, "cut short"},
+		{"license-layout", "another layout than the document says", func(s *scene) { s.spec.Layout, next(s).Layout = "xml", "json" }, reconciler.Refused, "the document says xml"},
+		{"license-opaque", "what nobody here can read is placed, and not called proven", func(s *scene) {
+			s.value.Content = &licensefile.License{Layout: licensefile.Unknown}
+			s.files[admin].Content, s.files[engine].Content = s.value.Content, s.value.Content
+		}, reconciler.Rotate, "not proven"},
+		{"license-expiry", "it ends at another time than the document says", func(s *scene) { s.spec.Expires = "2030-01-01" }, reconciler.Refused, "2030-01-01"},
+		{"license-expiry", "and it should never end", func(s *scene) { s.spec.Expires = "never" }, reconciler.Refused, "the document says never"},
+		{"license-tier", "lower than what Admin serves, whatever the live file says", func(s *scene) {
+			s.files[admin].Content = &licensefile.License{Layout: licensefile.Unknown}
+			next(s).Tier = "Standard"
+		}, reconciler.Refused, "Standard"},
 		{"admin-api", "Admin cannot say what it serves", func(s *scene) { s.api = reconciler.Look{Reach: reconciler.Unreachable, Err: errors.New("refused")} }, reconciler.Refused, "refused"},
 		{"admin-stopped", "Admin is stopped: it is started", func(s *scene) {
 			s.api, s.service["IdentityMeshAdmin"].State = reconciler.Look{Reach: reconciler.Unreachable}, "stopped"

@@ -3,7 +3,8 @@
 // The file is replaced in one move and Admin reads it again by its API, without a restart. The reload reaches Admin
 // only, so Engine restarts: nothing else shows that it no longer runs on the old file. Without access to the Admin API
 // both services restart. An expired file, another customer's, or one of a lower tier is refused before anything is
-// touched. Success is the new file on every host, Admin serving its customer, tier and expiry, and every other consumer
+// touched, as far as the file can be read here: of a layout that only the product knows, what the document declares of it
+// counts. Success is the new file on every host, Admin serving its customer, tier and expiry, and every other consumer
 // running in a process that started after the file was replaced.
 package license
 
@@ -33,14 +34,36 @@ type Spec struct {
 	Tier string `json:"tier,omitempty"`
 	// Tiers are all tiers, lowest first.
 	Tiers []string `json:"tiers,omitempty" jsonschema:"uniqueItems=true"`
-	// PublicKey is a PEM file with the key that signs licenses. Left out: the signature is not checked.
+	// Expires is when the file ends: a date, a moment, or `never`. Left out: what the file says.
+	Expires string `json:"expires,omitempty"`
+	// Layout is how the file is written, where it is another way than the live one: dotted (a payload, a dot, a signature), jwt,
+	// lines, envelope (JSON with a payload and a signature), json, xml, or opaque: only the product can read it.
+	Layout string `json:"layout,omitempty" jsonschema:"enum=dotted,enum=jwt,enum=lines,enum=envelope,enum=json,enum=xml,enum=opaque"`
+	// PublicKey is a PEM file with the RSA key that signs licenses. Left out: the signature is not checked.
 	PublicKey string `json:"publicKey,omitempty"`
+	// Signature is how licenses are signed. Left out: PKCS #1 v1.5 over the payload itself. The hash is SHA-256.
+	Signature *Signature `json:"signature,omitempty"`
 	// Path is the license file on every host that reads it.
 	Path string `json:"path,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key"`
 	// Endpoint is where the Admin API shows the license in use.
 	Endpoint string `json:"endpoint,omitempty" jsonschema:"minLength=1,default=/api/license"`
 	// ReloadEndpoint is where the Admin API is asked to read the file again.
 	ReloadEndpoint string `json:"reloadEndpoint,omitempty" jsonschema:"minLength=1,default=/api/license/reload"`
+}
+
+// Signature is how licenses are signed.
+type Signature struct {
+	// Padding is pkcs1 (RFC 8017, v1.5) or pss.
+	Padding string `json:"padding,omitempty" jsonschema:"enum=pkcs1,enum=pss,default=pkcs1"`
+	// Over is what is signed: the decoded payload, or its base64 as the file has it, encoded.
+	Over string `json:"over,omitempty" jsonschema:"enum=decoded,enum=encoded,default=decoded"`
+}
+
+func (s *Spec) signature() licensefile.Signature {
+	if s.Signature == nil {
+		return licensefile.Signature{}
+	}
+	return licensefile.Signature{PSS: s.Signature.Padding == "pss", Over: licensefile.Over(s.Signature.Over)}
 }
 
 func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
@@ -71,7 +94,7 @@ func (s *Spec) verify(value []byte, open func(string) ([]byte, error)) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.PublicKey, err)
 	}
-	return l.Verify(key)
+	return l.Verify(key, s.signature())
 }
 
 // Kind registers the rotation.
@@ -106,6 +129,14 @@ func check(_ *specs.Deployment, spec any, report specs.Report) {
 	specs.CheckEndpoint(s.ReloadEndpoint, "reloadEndpoint", report)
 	if len(s.Tiers) == 0 {
 		s.Tiers = []string{"Community", "Standard", "Professional", "Enterprise"}
+	}
+	if s.Expires != "" {
+		if _, _, _, err := licensefile.ParseExpiry(s.Expires); err != nil {
+			report("expires", err.Error(), "write a date like 2027-11-30, a moment like 2027-11-30T00:00:00Z, or `never`")
+		}
+	}
+	if s.Signature != nil && s.PublicKey == "" {
+		report("signature", "says how files are signed, and there is no key to check that with", "name a PEM file as publicKey, or leave signature out")
 	}
 	if s.Tier != "" && s.rank(s.Tier) < 0 {
 		report("tier", fmt.Sprintf("there is no tier %q", s.Tier), "the tiers are "+strings.Join(s.Tiers, ", ")+"; secrets.license.tiers names others")
@@ -178,11 +209,15 @@ func (r *Rotation) served() site.Get {
 // fields are the three things that a license says, as the Admin API names them, with what a proof demands of them.
 func fields(l licensefile.License) []site.Field {
 	want := ""
-	if !l.Expires.IsZero() {
+	switch {
+	case l.Never:
+		want = site.Never
+	case !l.Expires.IsZero():
 		want = l.Expires.UTC().Format(time.RFC3339Nano)
 	}
-	return []site.Field{{Name: "customer", Of: []string{"customerName"}, Want: l.Customer},
-		{Name: "tier", Of: []string{"tier"}, Fold: true, Want: l.Tier}, {Name: "expires", Of: []string{"expiresUtc"}, Time: true, Want: want}}
+	return []site.Field{{Name: "customer", Of: licensefile.CustomerNames, Want: l.Customer},
+		{Name: "tier", Of: licensefile.TierNames, Fold: true, Want: l.Tier},
+		{Name: "expiry", Of: licensefile.ExpiryNames, Time: true, Want: want, Within: reconciler.Span(l.Precision)}}
 }
 
 // loaded is the license in an answer, nil when it names none.
@@ -191,7 +226,9 @@ func loaded(s *site.AnswerSeen) *licensefile.License {
 		return nil
 	}
 	l := &licensefile.License{Customer: s.Fields["customer"], Tier: s.Fields["tier"]}
-	l.Expires, _ = time.Parse(time.RFC3339Nano, s.Fields["expires"]) // zero when it says none
+	if l.Never = s.Fields["expiry"] == site.Never; !l.Never {
+		l.Expires, _ = time.Parse(time.RFC3339Nano, s.Fields["expiry"]) // zero when it says none
+	}
 	return l
 }
 

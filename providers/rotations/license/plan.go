@@ -3,7 +3,6 @@ package license
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"meshrotate/providers/licensefile"
 	"meshrotate/providers/site"
@@ -54,8 +53,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
 	c := reconciler.Change{Secret: r.ref, Title: "license", Before: r.before(in, w.all)}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
-	if w.next != nil {
-		c.Expires = w.next.Expires
+	if now := r.live(in, w.all); now != nil {
+		c.Expires = now.Expires
 	}
 	c.Findings = r.guard(in, w.all)
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.files) > 0); wrong {
@@ -77,7 +76,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Refused, r.reason(w)
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
-		c.Reason = fmt.Sprintf("%s, %s, expires %s, in %s", w.next.Customer, w.next.Tier, w.next.Expires.UTC().Format(time.DateOnly), dayCount(daysLeft(w.next.Expires, in.Now)))
+		if c.Reason = say(w.next); !w.next.Expires.IsZero() {
+			c.Reason += ", in " + dayCount(daysLeft(w.next.Expires, in.Now))
+		}
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
 		c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
@@ -100,7 +101,7 @@ func (r *Rotation) seen(in reconciler.Input, w work) bool {
 func (r *Rotation) need(input reconciler.Input) work {
 	var w work
 	if v := site.Answer[site.ValueSeen](input.Seen, r.value()); v != nil {
-		w.next, w.fetch = in(v.Content), !v.Kept
+		w.next, w.fetch = r.declared(input), !v.Kept
 	}
 	_, w.pending = input.History.Pending(r.ref.Name, r.ref.Version)
 	hosts := map[string]bool{}
@@ -126,12 +127,8 @@ func (r *Rotation) need(input reconciler.Input) work {
 		w.all = append(w.all, l)
 	}
 	w.served = loaded(site.Answer[site.AnswerSeen](input.Seen, r.served()))
-	w.reload = r.hasAPI && (len(w.files) > 0 || w.next != nil && w.served != nil && !serves(w.served, w.next))
+	w.reload = r.hasAPI && (len(w.files) > 0 || w.next != nil && w.served != nil && !serves(w.served, w.next) || r.unread(input, w.all[0]))
 	return w
-}
-
-func serves(s, want *licensefile.License) bool {
-	return s.Customer == want.Customer && strings.EqualFold(s.Tier, want.Tier) && s.Expires.Equal(want.Expires)
 }
 
 func (r *Rotation) before(in reconciler.Input, all []reader) string {
@@ -161,11 +158,11 @@ func (r *Rotation) reason(w work) string {
 			holds = "an empty file"
 		case site.Unknown:
 			holds = "a license that meshrotate does not know"
-			if l := in(f.file.Content); l != nil {
-				holds += fmt.Sprintf(" (%s, until %s)", l.Tier, l.Expires.UTC().Format(time.DateOnly))
-			}
+			holds += until(in(f.file.Content))
 		}
 		return fmt.Sprintf("the spec asks for %s; %s has %s", r.ref.Version, f.host, holds)
+	case w.reload && w.served != nil && w.next != nil && serves(w.served, w.next):
+		return fmt.Sprintf("the file is %s; Admin runs since before it was written, and has not been asked to read it since", r.ref.Version)
 	case w.reload:
 		return fmt.Sprintf("the file is %s; Admin serves another license", r.ref.Version)
 	case len(w.restarts()) > 0:

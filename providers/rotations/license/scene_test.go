@@ -96,8 +96,12 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	}
 	seen[site.API] = s.api
 	if s.api.Reach == reconciler.Reached && s.served != nil {
+		expiry := s.served.Expires.UTC().Format(time.RFC3339Nano)
+		if s.served.Never {
+			expiry = site.Never
+		}
 		put(site.Get{Path: s.spec.Endpoint}, &site.AnswerSeen{Fields: map[string]string{
-			"customer": s.served.Customer, "tier": s.served.Tier, "expires": s.served.Expires.UTC().Format(time.RFC3339Nano)}})
+			"customer": s.served.Customer, "tier": s.served.Tier, "expiry": expiry}})
 	}
 	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now}
 	c := r.Plan(in)

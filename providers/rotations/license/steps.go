@@ -1,9 +1,8 @@
 package license
 
 import (
-	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"meshrotate/providers/licensefile"
 	"meshrotate/providers/site"
@@ -55,7 +54,7 @@ func (r *Rotation) reload() site.Call {
 func (r *Rotation) replace(l reader, w work) []reconciler.Step {
 	who := site.Who{Name: l.label}
 	stage := reconciler.Step{Phase: reconciler.Prepare, Op: site.StageFile{Host: l.host, Path: r.spec.Path, Secret: r.ref, Who: who,
-		What: fmt.Sprintf("%s, %s, expires %s", w.next.Customer, w.next.Tier, w.next.Expires.UTC().Format(time.DateOnly))},
+		What: say(w.next) + r.unchecked()},
 		Back: reconciler.Way(site.Discard{Host: l.host, Path: r.spec.Path, Staged: true})}
 	if w.fetch {
 		stage.After = []string{reconciler.StepID(reconciler.Prepare, site.Keep{Secret: r.ref})}
@@ -121,7 +120,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		if w.served != nil && w.served.Customer != "" {
 			back = reconciler.Way(r.serves(w.served))
 		}
-		add(r.serves(w.next), back)
+		add(r.serves(provable(w.next, w.served)), back)
 	}
 	for _, l := range w.all {
 		if l.admin() && r.hasAPI {
@@ -138,7 +137,22 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 }
 
 func (r *Rotation) serves(l *licensefile.License) site.ProveAnswer {
-	return site.ProveAnswer{Path: r.spec.Endpoint, Want: fields(*l), Timeout: reconciler.Span(r.api.ReadyTimeout.Of()), What: "Admin serves customer, tier and expiry"}
+	op := site.ProveAnswer{Path: r.spec.Endpoint, Timeout: reconciler.Span(r.api.ReadyTimeout.Of()), What: "Admin answers which license it serves"}
+	var names []string
+	for _, f := range fields(*l) {
+		if f.Want != "" {
+			op.Want = append(op.Want, f)
+			names = append(names, f.Name)
+		}
+	}
+	if n := len(names); n > 0 {
+		op.What = "Admin serves " + strings.Join(names[:n-1], ", ")
+		if n > 1 {
+			op.What += " and "
+		}
+		op.What += names[n-1]
+	}
+	return op
 }
 
 func (r *Rotation) tidy(w work) []reconciler.Step {

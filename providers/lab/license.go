@@ -1,0 +1,132 @@
+package lab
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"meshrotate/providers/licensefile"
+)
+
+// LicenseShapes are the ways in which the lab's vendor writes license files: nobody knows the one of the real product.
+var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "pem", "base64", "nul", "utf16", "date", "zoneless", "perpetual", "end-of-time", "number", "opaque"}
+
+// License makes a license file signed by the lab's vendor.
+func (l *Lab) License(lic licensefile.License) ([]byte, error) {
+	return licensefile.Sign(lic, l.license)
+}
+
+// opaque begins a file that only the lab's product reads.
+const opaque = "IMLK1:"
+
+// LicenseAs makes one in another shape.
+func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
+	if !slices.Contains(LicenseShapes, shape) {
+		return nil, fmt.Errorf("there is no license shape %q: %s", shape, strings.Join(LicenseShapes, ", "))
+	}
+	says := map[string]any{"customerName": lic.Customer, "tier": lic.Tier, "expiresUtc": lic.Expires.UTC().Format(time.RFC3339),
+		"serial": lic.Expires.Unix()} // two perpetual ones are two files
+	switch shape {
+	case "date":
+		says["expiresUtc"] = lic.Expires.UTC().Format(time.DateOnly)
+	case "zoneless":
+		says["expiresUtc"] = lic.Expires.UTC().Format("2006-01-02T15:04:05")
+	case "perpetual":
+		says["expiresUtc"] = nil
+	case "end-of-time":
+		says["expiresUtc"] = "9999-12-31T23:59:59.9999999"
+	case "number":
+		says["tier"] = 3
+	}
+	body, err := json.Marshal(says)
+	if err != nil {
+		return nil, err
+	}
+	sign := func(b []byte) string {
+		h := sha256.Sum256(b)
+		var sig []byte
+		sig, err = rsa.SignPKCS1v15(nil, l.license, crypto.SHA256, h[:])
+		return base64.StdEncoding.EncodeToString(sig)
+	}
+	payload := base64.StdEncoding.EncodeToString(body)
+	text := payload + "." + sign(body)
+	switch shape {
+	case "jwt":
+		head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + base64.RawURLEncoding.EncodeToString(body)
+		text = head + "." + strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(sign([]byte(head)))
+	case "lines":
+		text = payload + "\r\n" + sign(body)
+	case "envelope":
+		text = fmt.Sprintf(`{"payload":%q,"signature":%q}`, payload, sign(body))
+	case "json":
+		text = fmt.Sprintf(`{"customerName":%q,"tier":%q,"expiresUtc":%q,"signature":%q}`, lic.Customer, lic.Tier, says["expiresUtc"], sign(body))
+	case "xml":
+		text = fmt.Sprintf("<License><Id>7</Id><Tier>%s</Tier><Expiration>%s</Expiration><Customer><Name>%s</Name></Customer><Signature>%s</Signature></License>",
+			lic.Tier, lic.Expires.UTC().Format(time.RFC1123), lic.Customer, sign(body))
+	case "pem":
+		text = string(pem.EncodeToMemory(&pem.Block{Type: "LICENSE", Bytes: []byte(text)}))
+	case "base64":
+		text = base64.StdEncoding.EncodeToString([]byte(text))
+	case "nul":
+		text += "\x00\x00"
+	case "utf16":
+		b := []byte{0xff, 0xfe}
+		for _, u := range utf16.Encode([]rune(text)) {
+			b = append(b, byte(u), byte(u>>8))
+		}
+		text = string(b)
+	case "opaque":
+		text = opaque + hex.EncodeToString(body)
+	}
+	return []byte(text), err
+}
+
+// readLicense is what the license provider makes of the file: nil for none, or for one that is not the vendor's.
+func (l *Lab) readLicense(h *Host) *licensefile.License {
+	b, _, err := h.Machine.FS.Read(LicenseFile)
+	if err != nil {
+		return nil
+	}
+	if rest, ours := bytes.CutPrefix(b, []byte(opaque)); ours { // no other reader knows that this is hexadecimal
+		body, err := hex.DecodeString(string(rest))
+		if err != nil {
+			return nil
+		}
+		b = body
+	}
+	lic, err := licensefile.Parse(b)
+	if err != nil || lic.Opaque() {
+		return nil
+	}
+	if err := lic.Verify(&l.license.PublicKey, licensefile.Signature{}); err != nil && !errors.Is(err, licensefile.ErrNotCheckable) {
+		return nil
+	}
+	return lic
+}
+
+// served is a license as the Admin API tells it.
+func served(lic *licensefile.License) map[string]any {
+	if lic == nil {
+		return map[string]any{"tier": "Unlicensed", "customerName": "", "expiresUtc": nil}
+	}
+	var expires any = lic.Expires.UTC()
+	if lic.Never {
+		expires = nil
+	}
+	tier := lic.Tier
+	if tier == "3" { // its enumeration
+		tier = Tier
+	}
+	return map[string]any{"tier": tier, "customerName": lic.Customer, "expiresUtc": expires}
+}

@@ -1,0 +1,134 @@
+package providers_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/licensefile"
+	"meshrotate/providers/rotations/license"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+// issue puts a file of a shape beside the document, and asks for it.
+func (w *world) issue(version, shape string, days int) *license.Spec {
+	w.t.Helper()
+	end := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, days)
+	b, err := w.lab.LicenseAs(shape, licensefile.License{Customer: lab.Customer, Tier: lab.Tier, Expires: end})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.dir, "licenses", version+".key"), b, 0o600)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	read, err := licensefile.Parse(b)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	spec := w.doc.Secrets["license"].(*license.Spec)
+	spec.Version, spec.Layout = specs.Version(version), ""
+	spec.From.File = "licenses/" + version + ".key"
+	if l := *read; l.Verify(&vendor().PublicKey, licensefile.Signature{}) != nil {
+		spec.PublicKey = ""
+	}
+	if live, _, err := w.lab.Admin.Machine.FS.Read(lab.LicenseFile); err == nil {
+		if now, err := licensefile.Parse(live); err == nil && !now.Opaque() && now.Layout != read.Layout {
+			spec.Layout = read.Layout
+		}
+	}
+	return spec
+}
+
+// Whatever the vendor writes, the file is placed, and proven by what Admin serves; and the night after nothing is to be done.
+func TestLicensesOfEveryShape(t *testing.T) {
+	vendor()
+	for _, shape := range lab.LicenseShapes {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, License: shape}, "license")
+				if p, o := w.run(); o.Err != nil || len(p.Blocked()) > 0 || len(o.With(state.Proven)) != 1 { // as the lab's document has it
+					t.Fatalf("%v %+v", o, p.Changes)
+				}
+				for i, version := range []string{"2027-01", "2027-02"} {
+					days := 500 + 300*i
+					spec := w.issue(version, shape, days)
+					if shape == "opaque" {
+						spec.Customer, spec.Tier, spec.Expires = lab.Customer, lab.Tier, time.Now().UTC().AddDate(0, 0, days).Format(time.DateOnly)
+					}
+					p, o := w.run()
+					if o.Err != nil || len(o.With(state.Proven)) != 1 {
+						t.Fatalf("%s: %v %+v", version, o, p.Changes)
+					}
+					if served := w.lab.Served(); served == nil || !served.Never && served.Expires.Sub(time.Now()) < time.Duration(days-2)*24*time.Hour {
+						t.Errorf("Admin serves %+v", served)
+					}
+					s := w.process()
+					if again := s.look().Plan; !again.Empty() || len(again.Blocked()) > 0 {
+						t.Errorf("%s: and again: %+v", version, again.Changes)
+					}
+					s.close()
+				}
+			})
+		})
+	}
+}
+
+// What is wrong is known before anything stops.
+func TestLicensesThatAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(t *testing.T, w *world)
+		code string
+	}{
+		"cut before its signature": {func(t *testing.T, w *world) {
+			spec := w.issue("2027-01", "dotted", 500)
+			path := filepath.Join(w.dir, spec.From.File)
+			b, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, b[:slices.Index(b, '.')], 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, "license-invalid"},
+		"another layout, and nobody said so": {func(_ *testing.T, w *world) { w.issue("2027-01", "xml", 500).Layout = "" }, "license-layout"},
+		"a signature that cannot be checked": {func(_ *testing.T, w *world) {
+			w.issue("2027-01", "opaque", 500).PublicKey = "keys/license-vendor.pem"
+		}, "license-invalid"},
+		"an end that is not the declared one": {func(_ *testing.T, w *world) { w.issue("2027-01", "date", 500).Expires = "never" }, "license-expiry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "license")
+				c.make(t, w)
+				w.refused(c.code)
+			})
+		})
+	}
+}
+
+// A file that says the same as the live one, copied to the host by hand: Admin is asked to read it once, and no more.
+func TestALicenseThatNobodyRead(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "license")
+		w.run()
+		time.Sleep(time.Minute)
+		if err := w.lab.Admin.Machine.FS.Touch(lab.LicenseFile, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		before := w.lab.Reloads()
+		for range 3 {
+			if _, o := w.run(); o.Err != nil {
+				t.Error(o.Err)
+			}
+		}
+		if n := w.lab.Reloads() - before; n != 1 {
+			t.Errorf("%d reloads", n)
+		}
+	})
+}

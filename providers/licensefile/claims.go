@@ -1,0 +1,128 @@
+package licensefile
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Names that licenses, and those who serve them, give to what they say, most telling first. In a file case, '_' and '-' do not
+// count.
+var (
+	CustomerNames = []string{"customerName", "customer", "licensee", "licensedTo", "issuedTo", "company", "organization", "name"}
+	TierNames     = []string{"tier", "edition", "licenseTier", "level", "plan", "type"}
+	ExpiryNames   = []string{"expiresUtc", "expires", "expiresAt", "expiry", "expiryDate", "expiration", "expirationDate", "validUntil", "validTo", "notAfter", "exp"}
+)
+
+// claims reads what an object says.
+func claims(o map[string]any) *License {
+	l := &License{Customer: text(find(o, CustomerNames...)), Tier: text(find(o, TierNames...))}
+	for _, name := range ExpiryNames {
+		if v, ok := lookUp(o, name); ok {
+			l.Expires, l.Precision, l.Never = moment(v)
+			break
+		}
+	}
+	return l
+}
+
+func find(o map[string]any, names ...string) any {
+	for _, name := range names {
+		if v, ok := lookUp(o, name); ok {
+			return v
+		}
+	}
+	return nil
+}
+
+func lookUp(o map[string]any, name string) (any, bool) {
+	for k, v := range o {
+		if strings.EqualFold(strings.NewReplacer("_", "", "-", "").Replace(k), name) {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// text is a word, a number, or the name of an object.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strings.TrimSpace(v)
+	case json.Number:
+		return v.String()
+	case map[string]any:
+		return text(find(v, "name"))
+	}
+	return ""
+}
+
+// day is how far two readers of a date may be apart: the day itself, and the zones of the earth on both sides of it.
+const (
+	zones = 14 * time.Hour
+	day   = 24*time.Hour + zones
+)
+
+// ParseExpiry reads an expiry as people and programs write it.
+func ParseExpiry(s string) (at time.Time, precision time.Duration, never bool, err error) {
+	if at, precision, never = moment(s); at.IsZero() && !never {
+		err = fmt.Errorf("%q is no date", s)
+	}
+	return at, precision, never, err
+}
+
+// moment reads an expiry: null and the end of .NET's calendar are never. It is zero for what is no moment.
+func moment(v any) (at time.Time, precision time.Duration, never bool) {
+	switch v := v.(type) {
+	case nil:
+		return at, 0, true
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			at = epoch(n)
+		}
+	case string:
+		v = strings.TrimSpace(v)
+		switch strings.ToLower(v) {
+		case "never", "perpetual", "unlimited", "none":
+			return at, 0, true
+		}
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			at = epoch(n)
+		} else {
+			at, precision = written(v)
+		}
+	}
+	if at.Year() >= 9999 {
+		return time.Time{}, 0, true
+	}
+	return at, precision, false
+}
+
+// epoch reads seconds, or milliseconds, since 1970.
+func epoch(n int64) time.Time {
+	switch {
+	case n > 1e11:
+		return time.UnixMilli(n).UTC()
+	case n > 1e8:
+		return time.Unix(n, 0).UTC()
+	}
+	return time.Time{}
+}
+
+func written(s string) (at time.Time, precision time.Duration) {
+	for _, form := range []struct {
+		layout    string
+		precision time.Duration
+	}{
+		{time.RFC3339Nano, 0}, {"2006-01-02T15:04:05.999999999-0700", 0}, {"2006-01-02 15:04:05Z07:00", 0}, {time.RFC1123, 0}, {time.RFC1123Z, 0},
+		{"2006-01-02T15:04:05.999999999", zones}, {"2006-01-02 15:04:05.999999999", zones}, {"2006-01-02T15:04", zones}, {"2006-01-02 15:04", zones},
+		{time.DateOnly, day}, {"20060102", day}, {"2 Jan 2006", day},
+	} {
+		if t, err := time.Parse(form.layout, s); err == nil {
+			return t.UTC(), form.precision
+		}
+	}
+	return time.Time{}, 0
+}

@@ -1,0 +1,247 @@
+package licensefile
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// The layouts that are read.
+const (
+	dotted   = "dotted"   // a payload, a dot and its signature
+	jwt      = "jwt"      // a JSON Web Token
+	lines    = "lines"    // a payload and its signature, a line each
+	envelope = "envelope" // JSON with a payload and its signature
+	flat     = "json"     // JSON that says it all itself
+	markup   = "xml"
+)
+
+// Layouts are the names of all, and Unknown is the name for none of them.
+var Layouts = []string{dotted, jwt, lines, envelope, flat, markup, Unknown}
+
+// Unknown is the layout that only the product reads.
+const Unknown = "opaque"
+
+// plain is the text of a file: UTF-8, without byte order mark, and without the blanks and NULs around it.
+func plain(file []byte) []byte {
+	for _, mark := range []struct {
+		bom string
+		big bool
+	}{{"\xff\xfe", false}, {"\xfe\xff", true}} {
+		if rest, ok := bytes.CutPrefix(file, []byte(mark.bom)); ok {
+			file = fromUTF16(rest, mark.big)
+		}
+	}
+	if len(file) >= 4 && file[1] == 0 && file[3] == 0 && file[0] != 0 {
+		file = fromUTF16(file, false) // without a mark, as some editors leave it
+	}
+	return bytes.Trim(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf")), " \t\r\n\x00")
+}
+
+func fromUTF16(b []byte, big bool) []byte {
+	units := make([]uint16, len(b)/2)
+	for i := range units {
+		lo, hi := b[2*i], b[2*i+1]
+		if big {
+			lo, hi = hi, lo
+		}
+		units[i] = uint16(hi)<<8 | uint16(lo)
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// parse reads one layer of a file: depth more may be wrapped in it.
+func parse(text []byte, depth int) (*License, error) {
+	if inner, ok := unarmoured(text); ok {
+		text = inner
+	}
+	switch {
+	case len(text) == 0 || depth == 0 || !utf8.Valid(text):
+		return &License{Layout: Unknown}, nil
+	case text[0] == '{':
+		return ofJSON(text)
+	case text[0] == '<':
+		return ofXML(text)
+	}
+	if parts := strings.Split(string(text), "."); len(parts) == 2 || len(parts) == 3 {
+		if strings.IndexFunc(parts[0], func(r rune) bool { return !inBase64(r) }) < 0 {
+			return ofParts(parts)
+		}
+	}
+	if parts := strings.Fields(string(text)); len(parts) == 2 {
+		payload, err1 := decode(parts[0])
+		signature, err2 := decode(parts[1])
+		if err1 == nil && err2 == nil && len(payload) > 0 && payload[0] == '{' {
+			return signedBy(lines, parts[0], payload, signature)
+		}
+	}
+	if inner, err := decode(string(text)); err == nil {
+		if inner = plain(inner); len(inner) > 0 {
+			return parse(inner, depth-1)
+		}
+	}
+	return &License{Layout: Unknown}, nil
+}
+
+// unarmoured is what stands between BEGIN and END, as in a PEM file. What is damaged in there is somebody else's to say.
+func unarmoured(text []byte) (inner []byte, ok bool) {
+	if !bytes.HasPrefix(text, []byte("-----BEGIN ")) {
+		return nil, false
+	}
+	var kept [][]byte
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.HasPrefix(line, []byte("-----")) && !bytes.Contains(line, []byte(": ")) {
+			kept = append(kept, line)
+		}
+	}
+	inner = bytes.Join(kept, []byte("\n"))
+	if whole, err := decode(string(inner)); err == nil && len(plain(whole)) > 0 {
+		return plain(whole), true
+	}
+	return inner, true
+}
+
+// ofParts reads base64 parts with dots between: a payload and a signature, or a JSON Web Token (RFC 7519).
+func ofParts(parts []string) (*License, error) {
+	layout, payload := dotted, parts[0]
+	if len(parts) == 3 {
+		layout, payload = jwt, parts[1]
+	}
+	body, err := decode(payload)
+	var signature []byte
+	if err == nil {
+		signature, err = decode(parts[len(parts)-1])
+	}
+	if err != nil {
+		return nil, errors.New("the license file is damaged or cut short: it is not base64")
+	}
+	if layout == dotted && len(signature) == 0 {
+		return nil, errors.New("the license file is cut short: it has no signature")
+	}
+	l, err := signedBy(layout, payload, body, signature)
+	if err != nil || layout == dotted {
+		return l, err
+	}
+	head, err := decode(parts[0])
+	var header struct{ Alg string }
+	if err != nil || json.Unmarshal(head, &header) != nil {
+		return nil, errors.New("the license file is damaged: the header of the token is not the expected JSON")
+	}
+	l.unsigned = strings.EqualFold(header.Alg, "none") || len(signature) == 0
+	l.signed = map[Over][]byte{Encoded: []byte(parts[0] + "." + parts[1])}
+	if strings.HasPrefix(header.Alg, "PS") {
+		l.signed = map[Over][]byte{encodedPSS: l.signed[Encoded]}
+	}
+	return l, nil
+}
+
+// signedBy is a payload of JSON with its signature.
+func signedBy(layout, encoded string, body, signature []byte) (*License, error) {
+	var o map[string]any
+	if err := unmarshal(body, &o); err != nil {
+		return nil, errors.New("the license file is damaged or cut short: its payload is not the expected JSON")
+	}
+	l := claims(o)
+	l.Layout, l.signature = layout, signature
+	l.signed = map[Over][]byte{Encoded: []byte(encoded), Decoded: body}
+	return l, nil
+}
+
+// ofJSON reads an object: the claims themselves, or a payload beside its signature.
+func ofJSON(text []byte) (*License, error) {
+	var o map[string]any
+	if err := unmarshal(text, &o); err != nil {
+		return nil, errors.New("the license file is damaged or cut short: it is not the JSON that it begins as")
+	}
+	sig, _ := find(o, "signature", "sig").(string)
+	switch payload := find(o, "payload", "license", "data", "content").(type) {
+	case string:
+		signature, err := decode(sig)
+		if err != nil {
+			return nil, errors.New("the license file is damaged or cut short: its signature is not base64")
+		}
+		body := []byte(payload)
+		if decoded, err := decode(payload); err == nil && len(decoded) > 0 {
+			body = decoded
+		}
+		return signedBy(envelope, payload, body, signature)
+	case map[string]any:
+		l := claims(payload)
+		l.Layout = envelope // which bytes are signed, nobody can say of an object
+		return l, nil
+	}
+	l := claims(o)
+	l.Layout = flat
+	return l, nil
+}
+
+// ofXML takes every element and attribute with a value for a claim. Its signature is not read: XML signatures are over a
+// canonical form, which only whoever made the file can be trusted to know.
+func ofXML(text []byte) (*License, error) {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.Strict = true
+	o := map[string]any{}
+	put := func(name, value string) {
+		if value = strings.TrimSpace(value); value != "" && find(o, name) == nil {
+			o[name] = value
+		}
+	}
+	var path []string
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			l := claims(o)
+			l.Layout = markup
+			return l, nil
+		}
+		if err != nil {
+			return nil, errors.New("the license file is damaged or cut short: it is not the XML that it begins as")
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			path = append(path, t.Name.Local)
+			for _, a := range t.Attr {
+				put(a.Name.Local, a.Value)
+			}
+		case xml.CharData:
+			if n := len(path); n > 1 && strings.EqualFold(path[n-1], "name") { // Customer/Name is a customer
+				put(path[n-2], string(t))
+			}
+			if n := len(path); n > 0 {
+				put(path[n-1], string(t))
+			}
+		case xml.EndElement:
+			path = path[:len(path)-1]
+		}
+	}
+}
+
+// unmarshal keeps numbers as they are written.
+func unmarshal(text []byte, to any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more follows")
+	}
+	return nil
+}
+
+func inBase64(r rune) bool {
+	return unicode.IsLetter(r) && r < unicode.MaxASCII || unicode.IsDigit(r) || strings.ContainsRune("+/-_=\r\n", r)
+}
+
+// decode takes both base64 alphabets, padded or not, in one line or many.
+func decode(s string) ([]byte, error) {
+	s = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "").Replace(strings.TrimRight(s, "=\r\n"))
+	return base64.RawStdEncoding.DecodeString(s)
+}

@@ -1,0 +1,136 @@
+package license
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"meshrotate/providers/licensefile"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// declared is what is known of the file: what it says itself, and else what the document says of it. nil without a file.
+func (r *Rotation) declared(input reconciler.Input) *licensefile.License {
+	v := site.Answer[site.ValueSeen](input.Seen, r.value())
+	if v == nil || in(v.Content) == nil {
+		return nil
+	}
+	l := *in(v.Content)
+	if l.Customer == "" {
+		l.Customer = r.spec.Customer
+	}
+	if l.Tier == "" && l.Opaque() {
+		l.Tier = r.spec.Tier
+	}
+	if l.Expires.IsZero() && !l.Never && r.spec.Expires != "" {
+		l.Expires, l.Precision, l.Never, _ = licensefile.ParseExpiry(r.spec.Expires) // checked when it was read
+	}
+	return &l
+}
+
+// live is the license that is in use: what Admin serves, or else what the live files say. nil when nobody says.
+func (r *Rotation) live(input reconciler.Input, all []reader) *licensefile.License {
+	if s := loaded(site.Answer[site.AnswerSeen](input.Seen, r.served())); s != nil && (s.Customer != "" || s.Tier != "" || !s.Expires.IsZero()) {
+		return s
+	}
+	return r.liveFile(all)
+}
+
+// liveFile is what the live files say.
+func (r *Rotation) liveFile(all []reader) *licensefile.License {
+	for _, l := range all {
+		if l.file != nil && in(l.file.Content) != nil {
+			return in(l.file.Content)
+		}
+	}
+	return nil
+}
+
+// provable is what of a license can be held against what Admin serves: a tier's number says nothing of its name.
+func provable(l, served *licensefile.License) *licensefile.License {
+	p := *l
+	if served != nil && served.Tier != "" && number(p.Tier) != number(served.Tier) {
+		p.Tier = ""
+	}
+	return &p
+}
+
+func number(tier string) bool {
+	_, err := strconv.ParseFloat(tier, 64)
+	return err == nil
+}
+
+// serves says that Admin serves a license, as far as both say what it is.
+func serves(s, want *licensefile.License) bool {
+	want = provable(want, s)
+	return (want.Customer == "" || strings.TrimSpace(s.Customer) == want.Customer) &&
+		(want.Tier == "" || strings.EqualFold(strings.TrimSpace(s.Tier), want.Tier)) &&
+		(want.Expires.IsZero() && !want.Never || want.SameExpiry(s) || want.Never && s.Expires.IsZero())
+}
+
+// silent says that a license says nothing that Admin's answer could be held against.
+func silent(l *licensefile.License) bool {
+	return l.Customer == "" && l.Tier == "" && l.Expires.IsZero() && !l.Never
+}
+
+// say is a license for people: "Contoso Ltd, Enterprise, expires 2027-12-03".
+func say(l *licensefile.License) string {
+	var parts []string
+	for _, part := range []string{l.Customer, l.Tier, ends(l)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return "of a layout that only the product reads"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func ends(l *licensefile.License) string {
+	switch {
+	case l.Never:
+		return "never expires"
+	case l.Expires.IsZero():
+		return ""
+	}
+	return "expires " + l.Expires.UTC().Format(time.DateOnly)
+}
+
+// unread says that Admin runs since before the file was replaced, and that no proof of ours came after. A file that somebody
+// copied there may say the same as the one that Admin has read.
+func (r *Rotation) unread(input reconciler.Input, l reader) bool {
+	if !l.whole() || !l.service.Running() || !l.service.StartedAt.Before(l.file.Modified) {
+		return false
+	}
+	written := l.file.Modified
+	if m := site.Answer[site.MachineSeen](input.Seen, l.machine); m != nil {
+		written = written.Add(-m.Skew)
+	}
+	e, proven := input.History.LastProven(r.ref.Name)
+	return !proven || e.Version != r.ref.Version || e.Time.Add(skewError).Before(written)
+}
+
+// skewError is how wrong the measured difference of two clocks may be.
+const skewError = 10 * time.Second
+
+// unchecked is "" where the file's signature was checked.
+func (r *Rotation) unchecked() string {
+	if r.spec.PublicKey != "" {
+		return ""
+	}
+	return ", signature not checked"
+}
+
+// until adds when an unknown license ends.
+func until(l *licensefile.License) string {
+	if l == nil || silent(l) {
+		return ""
+	}
+	if l.Expires.IsZero() {
+		return fmt.Sprintf(" (%s)", l.Tier)
+	}
+	return fmt.Sprintf(" (%s, until %s)", l.Tier, l.Expires.UTC().Format(time.DateOnly))
+}
