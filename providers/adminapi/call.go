@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +126,8 @@ func (c *Client) failure(ctx context.Context, method string, err error) error {
 		return e
 	}
 	e = broken(err)
-	if method == http.MethodPost && e.Kind == Unreachable && !neverSent(err) {
+	plainAnswer := errors.As(err, new(tls.RecordHeaderError)) // nobody got as far as the request
+	if method == http.MethodPost && (e.Kind == Unreachable || e.Kind == TLS) && !plainAnswer && !neverSent(err) {
 		e.Kind = Lost
 	}
 	return e

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"meshrotate/providers/negotiate"
+	"meshrotate/providers/tlshint"
 )
 
 // Kind is what went wrong, as far as a caller needs to know.
@@ -25,6 +26,7 @@ const (
 	Unreachable  Kind = "unreachable"           // nothing was carried out
 	Lost         Kind = "answer lost"           // a POST was sent; whether it was carried out is unknown
 	Untrusted    Kind = "certificate untrusted" // unknown authority, wrong name, expired
+	TLS          Kind = "TLS failed"            // for another reason
 	Credential   Kind = "credential rejected"   // 401
 	NoTicket     Kind = "no Kerberos ticket"    // for a reason of the server's or the KDC's, not of the credential's
 	Denied       Kind = "permission missing"    // 403
@@ -84,8 +86,8 @@ func (e *Error) Hint() string {
 		return "check connect.adminApi.url, that the IdentityMeshAdmin service runs, and the firewall between this machine and the Admin host"
 	case Lost:
 		return "the request may have been carried out: look at the current state before asking again"
-	case Untrusted:
-		return "name the issuing authority in connect.adminApi.caFile, and use the host name that the certificate was issued for"
+	case Untrusted, TLS:
+		return e.tlsHint()
 	case Credential:
 		return "check connect.adminApi.auth and its user, password or token; it was tried once only, so that the account is not locked out"
 	case Denied:
@@ -103,6 +105,21 @@ func (e *Error) Hint() string {
 		return "look at the Admin service's log on the Admin host"
 	}
 	return ""
+}
+
+func (e *Error) tlsHint() string {
+	host, _, err := net.SplitHostPort(e.Host)
+	if err != nil {
+		host = e.Host
+	}
+	return tlshint.Hint(e.Err, tlshint.Server{
+		Host: host, Who: "the Admin service", CAFile: "connect.adminApi.caFile",
+		Rename: "name the host in connect.adminApi.url as its certificate does",
+		Plain:  "use the port of the https endpoint in connect.adminApi.url, or http where nothing but this machine is on the way",
+		Renew:  "bind it to the Admin service (Kestrel's Certificates section, or http.sys: netsh http show sslcert)",
+		Client: "the Admin service demands a client certificate, which meshrotate does not send: use an endpoint without one",
+		Log:    "look at the Admin service's log, and at the Admin host's System log, source Schannel",
+	})
 }
 
 // KindOf is the Kind of an error of this package, "" for any other.
@@ -125,11 +142,13 @@ func broken(err error) *Error {
 	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)):
 		return &Error{Kind: Untrusted, Detail: plain(err.Error()), Err: err}
 	case errors.As(err, new(tls.RecordHeaderError)):
-		return &Error{Kind: Unreachable, Detail: "the server does not speak TLS on this port"}
+		return &Error{Kind: TLS, Detail: "the server does not speak TLS on this port", Err: tls.RecordHeaderError{}}
 	case errors.As(err, &dns):
 		return &Error{Kind: Unreachable, Detail: plain(dns.Error()), Err: dns}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Kind: Unreachable, Detail: "no answer in time", Err: context.DeadlineExceeded}
+	case errors.As(err, &op) && strings.Contains(op.Error(), "tls: "): // an alert of the other side, or of this one
+		return &Error{Kind: TLS, Detail: plain(op.Err.Error()), Err: op}
 	case errors.As(err, &op):
 		return &Error{Kind: Unreachable, Detail: plain(op.Error()), Err: op}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -40,7 +40,7 @@ func TestTLSIsVerified(t *testing.T) {
 func TestTheOtherProtocolOnThePort(t *testing.T) {
 	s := serve(t, answers(200, "application/json", `[]`))
 	_, err := open(t, adminapi.Config{URL: strings.Replace(s.URL, "http", "https", 1)}).Relays(t.Context())
-	if adminapi.KindOf(err) != adminapi.Unreachable || !strings.Contains(err.Error(), "does not speak TLS") {
+	if adminapi.KindOf(err) != adminapi.TLS || !strings.Contains(err.Error(), "does not speak TLS") {
 		t.Errorf("%v", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

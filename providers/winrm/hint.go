@@ -1,15 +1,12 @@
 package winrm
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"time"
 
 	"meshrotate/providers/negotiate"
+	"meshrotate/providers/tlshint"
 )
 
 // Hint says what a person can do about it.
@@ -93,65 +90,14 @@ func (e *httpError) hint() string {
 	return ""
 }
 
-// tlsHint tells the ways in which TLS fails apart: each has another remedy.
+// tlsHint tells the ways in which TLS fails apart.
 func (e *Error) tlsHint() string {
-	var invalid x509.CertificateInvalidError
-	var name x509.HostnameError
-	switch {
-	case errors.As(e.Err, new(tls.RecordHeaderError)):
-		return "what listens on this port does not speak TLS: use the port of the https listener, usually 5986; or set connect.winrm.transport: http with auth: ntlm, which seals every message"
-	case errors.As(e.Err, &invalid):
-		return invalidHint(invalid)
-	case errors.As(e.Err, &name):
-		return e.nameHint(name.Certificate)
-	case errors.As(e.Err, new(x509.UnknownAuthorityError)) && !strings.Contains(e.Err.Error(), "insecure algorithm"):
-		return "name the authority that issued the host's certificate in connect.winrm.caFile, or give the host a certificate of an authority that is trusted here"
-	}
-	return alertHint(e.Err.Error())
-}
-
-func invalidHint(e x509.CertificateInvalidError) string {
-	switch e.Reason {
-	case x509.Expired: // or not yet valid: the library has one reason for both
-		day := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-		if strings.Contains(e.Detail, "is before") {
-			return fmt.Sprintf("the host's certificate, or one above it, is valid from %s only: set the clock of this machine, and of the authority that issued it too early", day(e.Cert.NotBefore))
-		}
-		return fmt.Sprintf("the host's certificate, or one above it, has expired on %s: renew it and bind the new one to the listener (winrm set winrm/config/listener, CertificateThumbprint); if it has not, set the clock of this machine", day(e.Cert.NotAfter))
-	case x509.IncompatibleUsage:
-		return "the host's certificate is not for servers: give the listener one with the usage Server Authentication (1.3.6.1.5.5.7.3.1)"
-	}
-	return "a certificate in the host's chain breaks the rules of its authority: have it issued anew"
-}
-
-func (e *Error) nameHint(c *x509.Certificate) string {
-	if c != nil && len(c.DNSNames)+len(c.IPAddresses) == 0 {
-		return fmt.Sprintf("the certificate names its host in the subject only, which nobody reads any more (RFC 9525): issue one with the DNS name %s (subjectAltName)", e.Host)
-	}
-	return fmt.Sprintf("call the host by a name that its certificate holds, with connect.hosts.<name>.address where that name does not lead to it; or issue one with the DNS name %s", e.Host)
-}
-
-// alertHint is about what one side says when it gives a TLS handshake up: the library has texts for it only.
-func alertHint(text string) string {
-	has := func(some ...string) bool {
-		for _, s := range some {
-			if strings.Contains(text, s) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case has("protocol version"):
-		return "the host speaks older versions only: enable TLS 1.2 there (Schannel, Protocols\\TLS 1.2\\Server)"
-	case has("handshake failure", "insufficient security", "cipher suite"):
-		return "the host and this machine have no cipher suite in common: allow one with ECDHE and AES-GCM on the host (Get-TlsCipherSuite), and see that its certificate has a private key"
-	case has("remote error") && has("certificate", "access denied"):
-		return "the host refuses the client certificate: it must be valid, issued by an authority that the host trusts, and mapped to an account (winrm enumerate winrm/config/service/certmapping)"
-	case has("unrecognized name"):
-		return "the host has no certificate for this name: call it by another one, or bind a certificate for this one"
-	case has("insecure algorithm"):
-		return "the certificate is signed with an algorithm that is not trusted any more: issue one signed with SHA-256"
-	}
-	return "look at the host's System log, source Schannel: it says why TLS was given up"
+	return tlshint.Hint(e.Err, tlshint.Server{
+		Host: e.Host, Who: "the host", CAFile: "connect.winrm.caFile",
+		Rename: "call the host by a name that its certificate holds, with connect.hosts.<name>.address where that name does not lead to it",
+		Plain:  "what listens on this port does not speak TLS: use the port of the https listener, usually 5986; or set connect.winrm.transport: http with auth: ntlm, which seals every message",
+		Renew:  "bind the new one to the listener (winrm set winrm/config/listener, CertificateThumbprint)",
+		Client: "the host refuses the client certificate: it must be valid, issued by an authority that the host trusts, and mapped to an account (winrm enumerate winrm/config/service/certmapping)",
+		Log:    "look at the host's System log, source Schannel: it says why TLS was given up",
+	})
 }
