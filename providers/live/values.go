@@ -73,6 +73,11 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	seen.Available = true
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
 	k.read(seen, v)
+	if n := k.needed[r.Secret.Name]; !seen.Kept && !n.Exact && seen.Unfit == "" { // what is kept was accepted once
+		if err := values.Odd(v.Expose()); err != nil {
+			seen.Unfit = err.Error()
+		}
+	}
 	same, found, err := k.supply.Keep.Match(ctx, r.Secret, v)
 	if err != nil && !errors.Is(err, state.ErrDamaged) {
 		return trouble(seen, err)

@@ -141,6 +141,12 @@ func SourceChanged(ref secret.Ref, from string) reconciler.Finding {
 		Text: from + " has another value now than when version " + ref.Version + " was kept; the kept one counts", Hint: "a new value wants a new version: bump it in the document"}
 }
 
+// Unfit is the error that goes with ValueSeen.Unfit.
+func Unfit(ref secret.Ref, v *ValueSeen) reconciler.Finding {
+	return reconciler.Finding{Severity: reconciler.Error, Code: "value-unfit", Text: "the value of " + ref.String() + " cannot be meant: " + v.Unfit,
+		Hint: "put another value at its source, or write `from: generated`"}
+}
+
 // MachineSeen answers Machine.
 type MachineSeen struct {
 	ComputerName, Domain, MachineGUID string

@@ -81,6 +81,8 @@ func (r *Rotation) guardValue(in reconciler.Input) []reconciler.Finding {
 			hint = v.Hint
 		}
 		return []reconciler.Finding{problem("value-unavailable", text, hint)}
+	case v.Unfit != "":
+		return []reconciler.Finding{site.Unfit(r.ref, v)}
 	case v.Available && tooShort(v.Content):
 		return []reconciler.Finding{problem("key-too-short", fmt.Sprintf("the key of version %s has %d bytes; at least %d are wanted", r.ref.Version, v.Content.(Key).Bytes, MinBytes),
 			"write `from: generated`, or put a longer key at its source")}

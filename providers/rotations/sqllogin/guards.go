@@ -99,7 +99,7 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 		}
 		return []reconciler.Finding{problem("value-unavailable", text, hint)}
 	case v.Unfit != "":
-		return []reconciler.Finding{problem("value-unfit", "the password of version "+r.ref.Version+" cannot be used: "+v.Unfit, "put another value at its source, or write `from: generated`")}
+		return []reconciler.Finding{site.Unfit(r.ref, v)}
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
 		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("version %s has the same password as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
 			"put a new value at its source, or write `from: generated`")}

@@ -1,0 +1,67 @@
+package providers_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"meshrotate/providers/rotations/relaykey"
+	"meshrotate/providers/rotations/sqllogin"
+	"meshrotate/specs"
+)
+
+// A value that cannot be meant is refused in the plan, of every kind whose values are words: nothing is kept, nothing is staged.
+func TestValuesThatCannotBeMeant(t *testing.T) {
+	for what, value := range map[string]string{
+		"two lines":        strings.Repeat("k", 20) + "\n" + strings.Repeat("l", 20) + "\n",
+		"a blank":          strings.Repeat("key4", 10) + " \n",
+		"quotes":           `"` + strings.Repeat("key4", 10) + `"`,
+		"a placeholder":    "${{ secrets.RELAY_KEY_FOR_CONTOSO_PROD_2027 }}",
+		"zero width space": strings.Repeat("key4", 10) + "\u200b",
+	} {
+		for _, kind := range []string{"relaykey", "sqllogin"} {
+			t.Run(kind+"/"+what, func(t *testing.T) {
+				t.Parallel()
+				virtual(t, func(t *testing.T) {
+					w := newWorld(t, 1, kind)
+					from := specs.Source{File: "odd.age"}
+					seal(t, w, filepath.Join(w.dir, from.File), value)
+					switch s := w.doc.Secrets[map[string]string{"relaykey": "relayKey", "sqllogin": "sqlLogin"}[kind]].(type) {
+					case *relaykey.Spec:
+						s.From = from
+					case *sqllogin.Spec:
+						s.From = from
+					}
+					w.refused("value-unfit")
+				})
+			})
+		}
+	}
+}
+
+// seal writes an .age file that the lab's identity opens.
+func seal(t *testing.T, w *world, path, value string) {
+	t.Helper()
+	identity, err := age.ParseX25519Identity(strings.TrimSpace(w.lab.Identity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sealed bytes.Buffer
+	out, err := age.Encrypt(&sealed, identity.Recipient())
+	if err == nil {
+		_, err = out.Write([]byte(value))
+	}
+	if err == nil {
+		err = out.Close()
+	}
+	if err == nil {
+		err = os.WriteFile(path, sealed.Bytes(), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,68 @@
+package values
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// template matches a whole text that some tool should have replaced: ${{ secrets.X }}, $(X), ${X}, %X%, {{ .X }}, <x>.
+var template = regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|\$\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\])$`)
+
+// placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
+var placeholders = []string{"changeme", "changeit", "replaceme", "todo", "tbd", "xxx", "placeholder", "yourpassword", "yourpasswordhere", "yourkeyhere", "null", "none", "undefined", "redacted"}
+
+// Odd says why a password or a key that a source gave cannot be meant, nil when it can. It says what is wrong, and never a
+// character of the value but for invisible ones.
+func Odd(value []byte) error {
+	text := string(value)
+	switch {
+	case !utf8.Valid(value):
+		return errors.New("it is not text in UTF-8")
+	case strings.TrimFunc(text, unicode.IsSpace) != text:
+		return errors.New("it begins or ends with a blank")
+	case template.MatchString(text):
+		return errors.New("it is a placeholder that nothing was put in the place of")
+	}
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\r':
+			return errors.New("it has more than one line")
+		case unicode.IsControl(r):
+			return fmt.Errorf("it holds the control character U+%04X", r)
+		case unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' ':
+			return fmt.Errorf("it holds the invisible character U+%04X", r)
+		}
+	}
+	if first, _ := utf8.DecodeRuneInString(text); utf8.RuneCountInString(text) > 1 {
+		if last, _ := utf8.DecodeLastRuneInString(text); quoted[first] != 0 && quoted[first] == last {
+			return errors.New("it stands in quotes, which would become part of it")
+		}
+		if strings.Trim(text, string(first)) == "" {
+			return errors.New("it is one character, repeated")
+		}
+	}
+	letters := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, text)
+	for _, p := range placeholders {
+		if letters == p && len(text) <= len(p)+6 {
+			return errors.New("it is a placeholder that nothing was put in the place of")
+		}
+	}
+	if raw, err := base64.StdEncoding.DecodeString(text); err == nil && len(raw) > 0 && len(bytes.Trim(raw, string(raw[:1]))) == 0 {
+		return errors.New("it is one byte, repeated")
+	}
+	return nil
+}
+
+// quoted are quotation marks with what closes them.
+var quoted = map[rune]rune{'"': '"', '\'': '\'', '`': '`', '“': '”', '‘': '’', '„': '“', '«': '»'}

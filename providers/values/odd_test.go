@@ -1,0 +1,70 @@
+package values_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"meshrotate/providers/values"
+	"meshrotate/reconciler/secret"
+)
+
+func TestOdd(t *testing.T) {
+	for text, why := range map[string]string{
+		" p4ssw0rd!":                  "blank",
+		"p4ssw0rd!\t":                 "blank",
+		"p4ssw0rd!\u00a0":             "blank",
+		"p4ss\u00a0w0rd!":             "U+00A0",
+		"p4ss\u200bw0rd!":             "U+200B",
+		"\ufeffp4ssw0rd!":             "U+FEFF",
+		"p4ss\nw0rd!":                 "more than one line",
+		"p4ss\rw0rd!":                 "more than one line",
+		"p4ss\x00w0rd!":               "U+0000",
+		"p4ss\x1bw0rd!":               "U+001B",
+		"p4ss\xffw0rd!":               "UTF-8",
+		`"p4ssw0rd!"`:                 "quotes",
+		`'p4ssw0rd!'`:                 "quotes",
+		"“p4ssw0rd!”":                 "quotes",
+		"${{ secrets.SQL_PASSWORD }}": "placeholder",
+		"$(SqlPassword)":              "placeholder",
+		"${SQL_PASSWORD}":             "placeholder",
+		"%SQL_PASSWORD%":              "placeholder",
+		"{{ .Values.password }}":      "placeholder",
+		"<new-password>":              "placeholder",
+		"[your key here]":             "placeholder",
+		"ChangeMe!":                   "placeholder",
+		"change-me-123":               "placeholder",
+		"TODO":                        "placeholder",
+		"************":                "one character",
+		"00000000000000000000":        "one character",
+		"xxxxxxxx":                    "one character",
+		zeros(0):                      "one byte",
+		zeros(0xff):                   "one byte",
+	} {
+		if err := values.Odd([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: %v", text, err)
+		} else if strings.Contains(err.Error(), "p4ss") {
+			t.Errorf("%q: the value is shown: %v", text, err)
+		}
+	}
+	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz"} {
+		if err := values.Odd([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for range 1000 {
+		for _, g := range []values.Generated{{}, {Plain: true}} {
+			v, err := g.Get(t.Context(), secret.Ref{Name: "x", Version: "1"})
+			if err == nil {
+				err = values.Odd(v.Expose())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func zeros(b byte) string {
+	return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string([]byte{b}), 32)))
+}
