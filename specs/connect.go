@@ -37,6 +37,9 @@ type WinRM struct {
 	Certificate *Certificate `json:"certificate,omitempty"`
 	// Kerberos says where tickets come from.
 	Kerberos *Kerberos `json:"kerberos,omitempty"`
+	// SPN is the service that a Kerberos ticket is for, where it is not HTTP: a class such as WSMAN or HOST, to which the host's
+	// name is added, or, for one host, a whole name such as WSMAN/relay01.
+	SPN string `json:"spn,omitempty" jsonschema:"minLength=1,example=WSMAN"`
 	// PowerShell is the program that runs the host script.
 	PowerShell string `json:"powershell,omitempty" jsonschema:"minLength=1,default=powershell.exe"`
 }
@@ -83,6 +86,8 @@ type AdminAPI struct {
 	Token *Source `json:"token,omitempty"`
 	// OAuth2 says how to get tokens for auth: oauth2.
 	OAuth2 *OAuth2 `json:"oauth2,omitempty"`
+	// SPN is the service that a Kerberos ticket is for, where it is not HTTP and the URL's host: a class, or a whole name.
+	SPN string `json:"spn,omitempty" jsonschema:"minLength=1,example=HTTP/svc-im.contoso.example"`
 	// Kerberos says where tickets come from. Left out: as for WinRM.
 	Kerberos *Kerberos `json:"kerberos,omitempty"`
 	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
@@ -118,6 +123,7 @@ func (d *Deployment) WinRMFor(host string) (address string, w WinRM) {
 	w.CAFile = cmp.Or(own.CAFile, w.CAFile)
 	w.Certificate = cmp.Or(own.Certificate, w.Certificate)
 	w.Kerberos = cmp.Or(own.Kerberos, w.Kerberos)
+	w.SPN = cmp.Or(own.SPN, w.SPN)
 	w.PowerShell = cmp.Or(own.PowerShell, w.PowerShell, "powershell.exe")
 
 	name := cmp.Or(own.Address, host)

@@ -99,6 +99,8 @@ func TestWinRMFor(t *testing.T) {
 			with(base, func(w *specs.WinRM) { w.Transport, w.Port = "https", 8 })},
 		{"another user does not get the first one's password", specs.HostConnect{WinRM: specs.WinRM{User: "v"}}, "h:15985",
 			with(base, func(w *specs.WinRM) { w.User, w.Password = "v", nil })},
+		{"another service for its ticket", specs.HostConnect{WinRM: specs.WinRM{SPN: "HOST/alias"}}, "h:15985",
+			with(base, func(w *specs.WinRM) { w.SPN = "HOST/alias" })},
 		{"another user and password", specs.HostConnect{WinRM: specs.WinRM{User: "v", Password: other}}, "h:15985",
 			with(base, func(w *specs.WinRM) { w.User, w.Password = "v", other })},
 	} {

@@ -18,7 +18,7 @@ type Auth struct {
 	OAuth2 *OAuth2
 	// Kerberos gives tickets. It stays the caller's to close.
 	Kerberos negotiate.TokenSource
-	// SPN names the service for Kerberos. Zero: HTTP/ and the URL's host.
+	// SPN names the service for Kerberos: see negotiate.Service.
 	SPN string
 	// NTLM is a user and password for servers that Kerberos has no ticket for.
 	NTLM *negotiate.Credential
@@ -49,12 +49,8 @@ func (a Auth) open(transport *http.Transport, host string, caPEM []byte) (authen
 	case a.OAuth2 != nil:
 		return a.OAuth2.open(transport, caPEM)
 	case windows:
-		spn := a.SPN
-		if spn == "" {
-			spn = "HTTP/" + host
-		}
 		return windowsLogin{negotiate.NewTransport(negotiate.Config{
-			Kerberos: a.Kerberos, SPN: spn, NTLM: a.NTLM, HTTP: transport,
+			Kerberos: a.Kerberos, SPN: negotiate.Service(a.SPN, host), NTLM: a.NTLM, HTTP: transport,
 		})}, nil
 	}
 	return anonymous{transport}, nil

@@ -54,7 +54,7 @@ func (c *connector) dial(ctx context.Context, host string) (live.Shell, error) {
 
 func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config, error) {
 	address, w := c.d.WinRMFor(host)
-	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User}
+	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN}
 	var err error
 	if config.Password, err = c.value(ctx, w.Password, "connect.winrm.password"); err != nil {
 		return config, err
@@ -138,6 +138,7 @@ func (c *connector) windowsAuth(ctx context.Context, auth *adminapi.Auth, a spec
 		if auth.Kerberos, err = c.tickets(k, user, password); err != nil {
 			return err
 		}
+		auth.SPN = a.SPN
 	}
 	if a.Auth != "kerberos" && !password.IsZero() {
 		auth.NTLM = &negotiate.Credential{User: user, Password: password}

@@ -16,6 +16,18 @@ import (
 	"meshrotate/reconciler/secret"
 )
 
+// Service is the name of a service on a host, for Kerberos: HTTP on it, where nothing else is said; a class such as WSMAN on it;
+// or a whole name, which may be that of another account than the host's.
+func Service(spn, host string) string {
+	switch {
+	case spn == "":
+		return "HTTP/" + host
+	case strings.Contains(spn, "/"):
+		return spn
+	}
+	return spn + "/" + host
+}
+
 // TokenSource gives the first token of a SPNEGO exchange (RFC 4178) for a service such as HTTP/host.example.
 type TokenSource interface {
 	Token(ctx context.Context, spn string) ([]byte, error)

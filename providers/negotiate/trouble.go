@@ -63,7 +63,7 @@ var localTroubles = [...]struct{ text, detail string }{
 // {host} its host.
 var serviceTroubles = map[int32]struct{ detail, advice string }{
 	errorcode.KDC_ERR_S_PRINCIPAL_UNKNOWN: {"the KDC does not know this service",
-		"use the name that the computer has in the domain, or register {spn} for its account (setspn -S {spn} <computer>; setspn -Q {spn} shows who has it)"},
+		"use the name that the computer has in the domain, or register {spn} for its account (setspn -S {spn} <computer>; setspn -Q {spn} shows who has it); or ask for another service with spn under connect, such as WSMAN"},
 	errorcode.KDC_ERR_PRINCIPAL_NOT_UNIQUE: {"this service is registered for several accounts",
 		"leave {spn} with the computer's account only: setspn -Q {spn} shows all that have it, setspn -D takes it from one"},
 	errorcode.KDC_ERR_MUST_USE_USER2USER: {"this service is registered for an account that takes no tickets",
@@ -78,7 +78,7 @@ var serviceTroubles = map[int32]struct{ detail, advice string }{
 	errorcode.KRB_AP_ERR_SKEW:    {"the clocks are too far apart", adviceSkew},
 	errorcode.KRB_AP_ERR_TKT_NYV: {"the ticket is not valid yet: the clocks are too far apart", adviceSkew},
 	errorcode.KRB_AP_ERR_MODIFIED: {"the service has another key than its ticket",
-		"see that {spn} belongs to the computer's own account (setspn -Q {spn}), and that {host} has kept its trust with the domain (Test-ComputerSecureChannel)"},
+		"see that {spn} belongs to the computer's own account (setspn -Q {spn}), or, where another account must have it, ask for another service with spn under connect, such as WSMAN; and see that {host} has kept its trust with the domain (Test-ComputerSecureChannel)"},
 }
 
 const adviceSkew = "set the clocks of this machine, of the KDC and of the host: Kerberos bears 5 minutes of difference"

@@ -43,6 +43,7 @@ type Config struct {
 	TLS         *tls.Config
 	Certificate *tls.Certificate // for Auth Certificate
 	Kerberos    TokenSource      // for Auth Kerberos
+	SPN         string           // of the service that tickets are for; see negotiate.Service
 	Guard       *Guard           // shared by all sessions with this credential; nil guards nothing
 
 	// Dial opens the connection; nil means net.Dialer. No proxy is used either way.

@@ -87,7 +87,7 @@ func (s *Session) ntlm(ctx context.Context, c *connection) error {
 // kerberos logs in with one token. The host's own proof is not asked for: TLS has given one. What goes wrong after the
 // KDC has given a ticket is the host's: the KDC has taken the credential.
 func (s *Session) kerberos(ctx context.Context, c *connection) error {
-	spn := "HTTP/" + s.cfg.Name
+	spn := negotiate.Service(s.cfg.SPN, s.cfg.Name)
 	token, err := s.cfg.Kerberos.Token(ctx, spn)
 	if err != nil {
 		return s.noTicket(ctx, err)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"math/big"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,8 @@ func TestHTTPS(t *testing.T) {
 		{name: "basic", change: func(c *Config) { c.Auth, c.User = Basic, "admin" }, requests: 5},
 		{name: "ntlm", change: func(*Config) {}, requests: 7},
 		{name: "kerberos", change: func(c *Config) { c.Auth, c.Kerberos = Kerberos, k }, token: "token", requests: 6},
+		{name: "another service", change: func(c *Config) { c.Auth, c.Kerberos, c.SPN = Kerberos, k, "WSMAN" }, token: "token", requests: 6},
+		{name: "another account's service", change: func(c *Config) { c.Auth, c.Kerberos, c.SPN = Kerberos, k, "HOST/alias" }, token: "token", requests: 6},
 		{name: "certificate", change: func(c *Config) { c.Auth, c.Certificate = Certificate, &person }, client: true, requests: 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,7 +91,7 @@ func TestHTTPS(t *testing.T) {
 			}
 		})
 	}
-	if len(k.spns) != 1 || k.spns[0] != "HTTP/relay01" {
+	if want := []string{"HTTP/relay01", "WSMAN/relay01", "HOST/alias"}; !slices.Equal(k.spns, want) {
 		t.Errorf("tokens for %q: one for each connection", k.spns)
 	}
 }
