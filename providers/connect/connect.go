@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"meshrotate/providers/adminapi"
 	"meshrotate/providers/live"
@@ -54,7 +55,7 @@ func (c *connector) dial(ctx context.Context, host string) (live.Shell, error) {
 
 func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config, error) {
 	address, w := c.d.WinRMFor(host)
-	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN}
+	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN, IdleTimeout: idle(c.d)}
 	var err error
 	if config.Password, err = c.value(ctx, w.Password, "connect.winrm.password"); err != nil {
 		return config, err
@@ -84,6 +85,17 @@ func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config,
 	}
 	config.Guard = c.guards[id]
 	return config, nil
+}
+
+// idle is how long a host keeps a shell that nobody uses: longer than every wait of a run for somebody else, or each shell would
+// have to be made again, some of them in the outage. Windows' own bound is 2 hours (winrm/config/winrs, IdleTimeout).
+func idle(d *specs.Deployment) time.Duration {
+	p := d.Product
+	wait := p.API.ReadyTimeout.Of() + p.API.ConnectedTimeout.Of()
+	for _, c := range []specs.Component{p.Admin, p.Engine, p.Relay} {
+		wait += c.StopTimeout.Of() + c.StartTimeout.Of() + c.Stable.Of()
+	}
+	return min(max(wait, 180*time.Second)+time.Minute, 2*time.Hour)
 }
 
 func (c *connector) adminAPI(ctx context.Context, other *adminapi.Config) (*adminapi.Client, error) {
