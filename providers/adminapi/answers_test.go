@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,40 +16,106 @@ import (
 func TestReadRelays(t *testing.T) {
 	yes, no := true, false
 	beat := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
-	one := func(r Relay) Relays { return Relays{List: []Relay{r}} }
+	one := func(r Relay) Relays {
+		if r.Names == nil {
+			r.Names = []string{r.Name}
+		}
+		return Relays{List: []Relay{r}}
+	}
 	for _, test := range []struct {
 		reason, body string
 		want         Relays
 	}{
 		{"an empty array", `[]`, Relays{List: []Relay{}}},
-		{"under relays", `{"total":1,"relays":[{"name":"a","connected":true}]}`, one(Relay{Name: "a", Connected: &yes})},
+		{"under relays", `{"relays":[{"name":"a","connected":true}]}`, one(Relay{Name: "a", Connected: &yes})},
 		{"under items, Pascal case", `{"Items":[{"Name":"a","Connected":false}]}`, one(Relay{Name: "a", Connected: &no})},
 		{"relays before items", `{"items":[],"relays":[{"name":"a"}]}`, one(Relay{Name: "a"})},
 		{"hostName", `[{"hostName":"a"}]`, one(Relay{Name: "a"})},
 		{"host", `[{"Host":"a"}]`, one(Relay{Name: "a"})},
 		{"machineName", `[{"MachineName":"A"}]`, one(Relay{Name: "A"})},
-		{"the first name that is not empty", `[{"name":" ","hostName":null,"host":"h","machineName":"m"}]`, one(Relay{Name: "h"})},
+		{"the first name that is not empty", `[{"name":" ","hostName":null,"host":"h","machineName":"m"}]`, one(Relay{Name: "h", Names: []string{"h", "m"}})},
 		{"lastHeartbeatUtc", `[{"name":"a","LastHeartbeatUtc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
 		{"lastSeenUtc without a zone", `[{"name":"a","lastSeenUtc":"2026-11-23T06:00:00"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
 		{"absent fields are unknown", `[{"name":"a"}]`, one(Relay{Name: "a"})},
 		{"null fields are unknown", `[{"name":"a","connected":null,"lastHeartbeat":null,"version":null}]`, one(Relay{Name: "a"})},
-		{"a text is not a yes", `[{"name":"a","connected":"true","lastHeartbeat":1732341600}]`, one(Relay{Name: "a"})},
+		{"a text", `[{"name":"a","connected":"true"}]`, one(Relay{Name: "a", Connected: &yes})},
+		{"a number", `[{"name":"a","connected":0}]`, one(Relay{Name: "a", Connected: &no})},
+		{"isConnected", `[{"name":"a","isConnected":true}]`, one(Relay{Name: "a", Connected: &yes})},
+		{"a status", `[{"name":"a","status":"Connected"}]`, one(Relay{Name: "a", Connected: &yes})},
+		{"another status", `[{"name":"a","connectionState":"Reconnecting"}]`, one(Relay{Name: "a", Connected: &no})},
+		{"a status that nobody knows", `[{"name":"a","status":"Degraded"}]`, one(Relay{Name: "a", Odd: []string{`status = "Degraded"`}})},
+		{"what is told plainly counts before a status", `[{"name":"a","connected":false,"status":"Active"}]`, one(Relay{Name: "a", Connected: &no})},
+		{"/Date()/", `[{"name":"a","lastHeartbeat":"/Date(1795413600000)/"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"/Date()/ with an offset, which is for showing", `[{"name":"a","lastHeartbeat":"\/Date(1795413600000+0100)\/"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"seconds since 1970", `[{"name":"a","lastHeartbeat":1795413600}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"milliseconds since 1970", `[{"name":"a","lastSeen":1795413600000}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"whole minutes", `[{"name":"a","lastHeartbeatUtc":"2026-11-23T06:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"without a zone, in a field that does not say UTC", `[{"name":"a","lastHeartbeat":"2026-11-23T06:00:00"}]`, one(Relay{Name: "a", LastHeartbeat: beat, Zoneless: true})},
+		{"another field's name", `[{"name":"a","lastContactUtc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"a domain before the name", `[{"relayName":"CONTOSO\\RELAY-01"}]`, one(Relay{Name: "RELAY-01"})},
+		{"a computer's account", `[{"name":"RELAY-01$"}]`, one(Relay{Name: "RELAY-01"})},
+		{"a display name beside the machine's", `[{"displayName":"Berlin, floor 2","machineName":"relay-01","fqdn":"relay-01.hq.example"}]`,
+			one(Relay{Name: "relay-01", Names: []string{"relay-01", "relay-01.hq.example", "Berlin, floor 2"}})},
+		{"under value, with a count", `{"@odata.count":1,"value":[{"name":"a"}]}`, func() Relays { r := one(Relay{Name: "a"}); r.Total = 1; return r }()},
+		{"one page of two", `{"items":[{"name":"a"}],"totalCount":2,"nextLink":"/api/relays?page=2"}`, func() Relays { r := one(Relay{Name: "a"}); r.Total, r.next = 2, "/api/relays?page=2"; return r }()},
 		{"a key given twice: the last one, even null", `[{"name":"a","connected":true,"Connected":null}]`, one(Relay{Name: "a"})},
-		{"never seen is .NET's year 1", `[{"name":"a","lastHeartbeat":"0001-01-01T00:00:00"}]`, one(Relay{Name: "a"})},
-		{"an unreadable time is unknown", `[{"name":"a","lastHeartbeat":"yesterday"}]`, one(Relay{Name: "a"})},
-		{"entries without a name are counted", `[{"connected":true},null,{"name":"a"}]`, Relays{List: []Relay{{Name: "a"}}, Unnamed: 2}},
+		{"never seen is .NET's year 1", `[{"name":"a","lastHeartbeat":"0001-01-01T00:00:00"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "0001-01-01T00:00:00"`}})},
+		{"an unreadable time is unknown", `[{"name":"a","lastHeartbeat":"yesterday"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "yesterday"`}})},
+		{"entries without a name are counted", `[{"connected":true},null,{"name":"a"}]`, Relays{List: []Relay{{Name: "a", Names: []string{"a"}}}, Unnamed: 2}},
 		{"a terminal escape is no part of a name", `[{"name":"a\u001b[2J"}]`, one(Relay{Name: "a\uFFFD[2J"})},
 		{"the version", `[{"name":"a","version":"2.1.0"}]`, one(Relay{Name: "a", Version: "2.1.0"})},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			got, err := readRelays([]byte(test.body))
+			got, err := readRelays([]byte(test.body), Fields{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(test.want, got); d != "" {
+			if d := cmp.Diff(test.want, got, cmp.AllowUnexported(Relays{})); d != "" {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// Whoever runs a product of his own names its fields.
+func TestFieldsOfOnesOwn(t *testing.T) {
+	beat := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	r, err := readRelays([]byte(`[{"id":"relay-01","name":"Berlin","alive":"yes","connected":false,"ping":"2026-11-23T06:00:00Z"}]`), Fields{Name: "Id", Connected: "alive", Heartbeat: "Ping"})
+	if err != nil || len(r.List) != 1 || r.List[0].Name != "relay-01" || !r.List[0].IsConnected() || !r.List[0].LastHeartbeat.Equal(beat) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A list of several pages is read to its end, and nowhere else.
+func TestPages(t *testing.T) {
+	for next, want := range map[string]string{
+		"?page=%d": "", "/api/relays?page=%d": "", "{url}/api/relays?page=%d": "", "http://stranger.invalid/api/relays?page=%d": "another server", "/api/relays?page=0&x=%d": "does not end",
+	} {
+		var url string
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			link := fmt.Sprintf(strings.ReplaceAll(next, "{url}", url), n+1)
+			if n == 3 {
+				link = ""
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"items":[{"name":"relay-%d"}],"totalCount":4,"nextLink":%q}`, n, link)
+		}))
+		url = s.URL
+		c, err := New(Config{URL: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Relays(t.Context())
+		if want != "" {
+			if KindOf(err) != WrongContent || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", next, err)
+			}
+		} else if err != nil || len(r.List) != 4 || r.List[3].Name != "relay-3" || r.Total != 4 {
+			t.Errorf("%s: %+v, %v", next, r, err)
+		}
+		c.Close()
+		s.Close()
 	}
 }
 
@@ -65,14 +132,14 @@ func BenchmarkReadRelays(b *testing.B) {
 	body := fleet(10_000)
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := readRelays(body); err != nil {
+		if _, err := readRelays(body, Fields{}); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func TestReadManyRelays(t *testing.T) {
-	r, err := readRelays(fleet(10_000))
+	r, err := readRelays(fleet(10_000), Fields{})
 	if err != nil || len(r.List) != 10_000 || r.List[9_999].Name != "relay-09999" || !r.List[9_999].IsConnected() {
 		t.Fatalf("%d relays, %v", len(r.List), err)
 	}
@@ -144,7 +211,7 @@ func FuzzAnswers(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if r, err := readRelays(body); err == nil {
+		if r, err := readRelays(body, Fields{}); err == nil {
 			for _, relay := range r.List {
 				if relay.Name == "" || strings.ContainsAny(relay.Name+relay.Version, "\x1b\n\r") {
 					t.Errorf("%+v", relay)

@@ -34,6 +34,8 @@ type Config struct {
 	CAPEM []byte
 	// Paths are the endpoints. Zero fields: the product's defaults.
 	Paths Paths
+	// Fields are the names of what a relay says of itself, where they are not the usual ones.
+	Fields Fields
 	// Timeout bounds one attempt, connecting and reading included. Zero: 30 s. The context bounds the whole call.
 	Timeout time.Duration
 	// Retry says how reads are repeated.
@@ -63,6 +65,7 @@ type Client struct {
 	base    string // scheme, host and base path, without a slash at the end
 	host    string // as shown in errors
 	paths   Paths
+	fields  Fields
 	timeout time.Duration
 	maxBody int64
 	retry   Retry
@@ -106,6 +109,7 @@ func New(c Config) (*Client, error) {
 		base:    strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"),
 		host:    u.Host,
 		paths:   paths,
+		fields:  c.Fields,
 		timeout: orElse(c.Timeout, 30*time.Second),
 		maxBody: MaxBody,
 		retry: Retry{

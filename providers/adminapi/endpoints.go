@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -52,20 +53,38 @@ func (c *Client) Post(ctx context.Context, path string) error {
 	return c.named(err, http.MethodPost, path)
 }
 
-// Relays lists the relays that the Admin service knows. It needs the permission dashboard.read.
+// pages bounds how many answers one list may have.
+const pages = 1000
+
+// Relays lists the relays that the Admin service knows, of all pages. Answer is that of the first, which is the oldest. It needs
+// the permission dashboard.read.
 func (c *Client) Relays(ctx context.Context) (Relays, error) {
-	var r Relays
-	a, err := c.read(ctx, c.paths.Relays, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
-		if err = wantJSON(h, status, body); err == nil {
-			r, err = readRelays(body)
+	var all Relays
+	for path, n := c.paths.Relays, 0; ; n++ {
+		var r Relays
+		a, err := c.read(ctx, path, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
+			if err = wantJSON(h, status, body); err == nil {
+				r, err = readRelays(body, c.fields)
+			}
+			return err
+		})
+		if err != nil {
+			return Relays{}, err
 		}
-		return err
-	})
-	if err != nil {
-		return Relays{}, err
+		if n == 0 {
+			all = r
+			all.Answer = a
+		} else {
+			all.List = append(all.List, r.List...)
+			all.Unnamed += r.Unnamed
+		}
+		if path, err = c.page(r.next); err != nil || path != "" && n == pages {
+			return Relays{}, c.named(cmp.Or(err, error(&Error{Kind: WrongContent, Detail: "the relay list does not end"})), http.MethodGet, c.paths.Relays)
+		}
+		if path == "" {
+			return all, nil
+		}
 	}
-	r.Answer = a
-	return r, nil
 }
 
 // Dashboard asks for the dashboard, which reads the database. Its content is not looked at beyond being a JSON

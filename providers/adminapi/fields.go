@@ -1,43 +1,33 @@
 package adminapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 )
 
-// lenient is a field that is unknown, not an error, when it is absent, null or of another type: one odd relay must
-// not hide the other thousands.
-type lenient[T any] struct {
-	value T
-	known bool
-}
+// A field that is absent, null or of another type is unknown, not an error: one odd relay must not hide the other thousands.
 
-// UnmarshalJSON never fails: what cannot be read stays unknown.
-func (f *lenient[T]) UnmarshalJSON(b []byte) error {
-	*f = lenient[T]{} // of a key given twice the last one counts, also when it is null
-	var v *T
-	if err := json.Unmarshal(b, &v); err == nil && v != nil {
-		f.value, f.known = *v, true
+// textOf is a text, or a number: .NET writes an enumeration as a number unless told otherwise.
+func textOf(raw json.RawMessage) (string, bool) {
+	switch {
+	case len(raw) == 0:
+		return "", false
+	case raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9':
+		return string(raw), true
+	case raw[0] != '"':
+		return "", false
+	case bytes.IndexByte(raw, '\\') < 0:
+		return strings.Map(printable, string(raw[1:len(raw)-1])), true
 	}
-	return nil
-}
-
-// label is a text, or a number: .NET writes an enumeration as a number unless told otherwise.
-type label string
-
-func (l *label) UnmarshalJSON(b []byte) error {
 	var s string
-	if err := json.Unmarshal(b, &s); err == nil {
-		*l = label(strings.Map(printable, s))
-		return nil
-	}
-	var n json.Number
-	err := json.Unmarshal(b, &n)
-	*l = label(n)
-	return err
+	err := json.Unmarshal(raw, &s)
+	return strings.Map(printable, s), err == nil
 }
 
 // printable keeps terminal escapes out of names that end up on a terminal.
@@ -48,31 +38,72 @@ func printable(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// moment is a point in time as ASP.NET writes it: ISO 8601, with or without a fraction, with Z, an offset or
-// nothing. Nothing means UTC: the fields are documented as UTC, and a DateTime of kind Unspecified has no zone.
-type moment time.Time
+// yesNo are the words for yes and no, and for a connection's state.
+var yesNo = map[string]bool{"true": true, "yes": true, "1": true, "connected": true, "online": true, "active": true, "up": true,
+	"false": false, "no": false, "0": false, "disconnected": false, "offline": false, "inactive": false, "down": false, "stale": false,
+	"disconnecting": false, "connecting": false, "reconnecting": false, "lost": false, "never": false, "unknown": false}
 
-func (m *moment) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
+// yesOf is yes or no as APIs write it: true, "true", 1, or a word.
+func yesOf(raw json.RawMessage) (yes, known bool) {
+	text, ok := textOf(raw)
+	if !ok {
+		text = string(raw) // a boolean, or nothing of ours
 	}
-	t, err := parseMoment(s)
-	*m = moment(t)
-	return err
+	yes, known = yesNo[strings.ToLower(strings.TrimSpace(text))]
+	return yes, known
 }
 
-func parseMoment(s string) (time.Time, error) {
+// momentOf is a point in time as programs write it: ISO 8601, with or without a fraction, with Z, an offset or nothing; the form
+// of Microsoft's older serializers, /Date(1732341600000+0100)/; or a count of seconds or milliseconds since 1970. Nothing is read
+// as UTC, and said: a DateTime of kind Unspecified has no zone. Zero is unknown.
+func momentOf(raw json.RawMessage) (at time.Time, zoneless bool) {
+	text, ok := textOf(raw)
+	if !ok {
+		return at, false
+	}
+	if raw[0] != '"' {
+		n, _ := strconv.ParseInt(text, 10, 64)
+		return epoch(n), false
+	}
+	at, zoneless, _ = parseMoment(text)
+	return at, zoneless
+}
+
+// epoch reads seconds, or milliseconds, since 1970. What is too small for a year of ours is none.
+func epoch(n int64) time.Time {
+	switch {
+	case n > 1e11:
+		return time.UnixMilli(n).UTC()
+	case n > 1e8:
+		return time.Unix(n, 0).UTC()
+	}
+	return time.Time{}
+}
+
+var slashDate = regexp.MustCompile(`^/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/$`) // the offset is for showing, not for counting
+
+func parseMoment(s string) (t time.Time, zoneless bool, err error) {
 	s = strings.TrimSpace(s)
-	var t time.Time
-	err := errors.New("no time")
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly} { // Parse takes a fraction, too
-		if t, err = time.Parse(layout, s); err == nil {
+	if m := slashDate.FindStringSubmatch(s); m != nil {
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil || n <= 0 {
+			return time.Time{}, false, err // before 1970: DateTime.MinValue
+		}
+		return time.UnixMilli(n).UTC(), false, nil
+	}
+	err = errors.New("no time")
+	for _, layout := range []struct {
+		form     string
+		zoneless bool
+	}{{time.RFC3339, false}, {"2006-01-02T15:04Z07:00", false}, {"2006-01-02 15:04:05Z07:00", false}, {time.RFC1123, false}, {time.RFC1123Z, false},
+		{"2006-01-02T15:04:05", true}, {"2006-01-02 15:04:05", true}, {"2006-01-02T15:04", true}, {time.DateOnly, true}} { // Parse takes a fraction, too
+		if t, err = time.Parse(layout.form, s); err == nil {
+			zoneless = layout.zoneless
 			break
 		}
 	}
 	if err != nil || t.Year() <= 1 { // .NET's DateTime.MinValue stands for "never"
-		return time.Time{}, err
+		return time.Time{}, false, err
 	}
-	return t.UTC(), nil
+	return t.UTC(), zoneless, nil
 }
