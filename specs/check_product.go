@@ -2,11 +2,14 @@ package specs
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	_ "time/tzdata" // Windows has no database of its own
 )
 
 // checkProduct checks what the document overrides, field by field.
@@ -25,11 +28,16 @@ func (r *reader) checkProduct(p *Product) {
 	} {
 		CheckEndpoint(e.path, e.key, func(key, problem, hint string) { r.at([]string{"product", "api", key}, problem, hint) })
 	}
+	if zone := p.API.Fields.Zone; zone != "" {
+		if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
+			r.at([]string{"product", "api", "fields", "zone"}, fmt.Sprintf("there is no time zone %q", zone), "name one as IANA does: Europe/Berlin, America/New_York, UTC")
+		}
+	}
 }
 
 // CheckEndpoint wants the path of an endpoint of the Admin API. "" is left to the default.
 func CheckEndpoint(path, key string, report Report) {
-	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# \\")) {
+	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "# \\")) {
 		report(key, "must be a path that starts with /", "the host stands under connect.adminApi.url")
 	}
 }

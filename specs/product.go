@@ -29,6 +29,18 @@ type Component struct {
 	Stable Duration `json:"stable,omitzero" jsonschema:"default=3s"`
 }
 
+// RelayFields are the names of what the relay list says of a relay. Left out: the usual names, see the README.
+type RelayFields struct {
+	// Name holds the computer's name.
+	Name string `json:"name,omitempty" jsonschema:"minLength=1,example=machineName"`
+	// Connected says whether it is connected.
+	Connected string `json:"connected,omitempty" jsonschema:"minLength=1,example=isConnected"`
+	// Heartbeat is when it was last heard of.
+	Heartbeat string `json:"heartbeat,omitempty" jsonschema:"minLength=1,example=lastSeenUtc"`
+	// Zone is the time zone of heartbeats that are written without one, as IANA names it. Left out: UTC.
+	Zone string `json:"zone,omitempty" jsonschema:"minLength=1,example=Europe/Berlin"`
+}
+
 // API is the paths of the Admin API's endpoints.
 type API struct {
 	// Ready answers 200 when Admin is ready.
@@ -37,6 +49,8 @@ type API struct {
 	Relays string `json:"relays,omitempty" jsonschema:"minLength=1,default=/api/relays"`
 	// Dashboard needs the database.
 	Dashboard string `json:"dashboard,omitempty" jsonschema:"minLength=1,default=/api/dashboard"`
+	// Fields are the names in the relay list, where the usual ones are not those.
+	Fields RelayFields `json:"fields,omitzero"`
 	// ReadyTimeout is how long to wait for Admin to be ready.
 	ReadyTimeout Duration `json:"readyTimeout,omitzero" jsonschema:"default=2m"`
 	// ConnectedTimeout is how long to wait for every relay to be connected.

@@ -44,6 +44,8 @@ func (r Relay) IsConnected() bool { return r.Connected != nil && *r.Connected }
 // Fields are the product's names for what a relay says of itself. Those left out have the usual names.
 type Fields struct {
 	Name, Connected, Heartbeat string
+	// Zone is that of heartbeats that are written without one; nil is UTC.
+	Zone *time.Location
 }
 
 // The usual names, lower case. The first that is there and can be read counts.
@@ -150,6 +152,10 @@ func (f Fields) relay(raw map[string]json.RawMessage) Relay {
 	for _, name := range chosen(f.Heartbeat, heartbeatFields) {
 		if at, zoneless := momentOf(low[name]); !at.IsZero() {
 			r.LastHeartbeat, r.Zoneless = at, zoneless && !strings.HasSuffix(name, "utc")
+			if zoneless && f.Zone != nil {
+				r.LastHeartbeat = time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), f.Zone).UTC()
+				r.Zoneless = false
+			}
 			break
 		}
 		odd = noteOdd(odd, name, low[name])

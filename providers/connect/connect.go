@@ -98,17 +98,32 @@ func idle(d *specs.Deployment) time.Duration {
 	return min(max(wait, 180*time.Second)+time.Minute, 2*time.Hour)
 }
 
+func relayFields(f specs.RelayFields) (fields adminapi.Fields, err error) {
+	fields = adminapi.Fields{Name: f.Name, Connected: f.Connected, Heartbeat: f.Heartbeat}
+	if f.Zone != "" {
+		if fields.Zone, err = time.LoadLocation(f.Zone); err != nil {
+			err = fmt.Errorf("product.api.fields.zone: %w", err)
+		}
+	}
+	return fields, err
+}
+
 func (c *connector) adminAPI(ctx context.Context, other *adminapi.Config) (*adminapi.Client, error) {
+	fields, err := relayFields(c.d.Product.API.Fields)
+	if err != nil {
+		return nil, err
+	}
 	if other != nil {
-		return adminapi.New(*other)
+		config := *other
+		config.Fields = fields
+		return adminapi.New(config)
 	}
 	a, w := c.d.Connect.AdminAPI, c.d.Connect.WinRM
 	if a.URL == "" {
 		return nil, nil
 	}
 	p := c.d.Product.API
-	config := adminapi.Config{URL: a.URL, Paths: adminapi.Paths{Ready: p.Ready, Relays: p.Relays, Dashboard: p.Dashboard}}
-	var err error
+	config := adminapi.Config{URL: a.URL, Paths: adminapi.Paths{Ready: p.Ready, Relays: p.Relays, Dashboard: p.Dashboard}, Fields: fields}
 	if a.CAFile != "" {
 		if config.CAPEM, err = c.readFile(a.CAFile); err != nil {
 			return nil, fmt.Errorf("connect.adminApi.caFile: %w", err)

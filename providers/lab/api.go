@@ -136,13 +136,6 @@ func (l *Lab) reloadLicense(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (l *Lab) getRelays(w http.ResponseWriter, _ *http.Request) {
-	l.mu.Lock()
-	list := l.list(time.Now())
-	l.mu.Unlock()
-	answer(w, list)
-}
-
 // getDashboard needs the database, and shows live configuration: a settings file that was broken while the service runs blanks it, without a
 // crash and without a word in the log.
 func (l *Lab) getDashboard(w http.ResponseWriter, _ *http.Request) {

@@ -39,6 +39,8 @@ type Config struct {
 	Login string
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
+	// Relaying is the shape in which Admin lists its relays, one of RelayShapes; "" is the first.
+	Relaying string
 	// License is the shape in which the vendor writes licenses, one of LicenseShapes; "" is the first.
 	License string
 	// Replicas of SQL Server, in an availability group when there are more than one. Each has logins of its own.

@@ -21,9 +21,10 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.mu.Lock()
 	a.clock.note(list.Answer)
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime}
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Total: list.Total}
 	for _, r := range list.List {
-		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat})
+		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
+			Names: r.Names, Odd: r.Odd, Zoneless: r.Zoneless})
 	}
 	return seen, nil
 }

@@ -8,7 +8,8 @@ import (
 
 // Directory says which entry of Admin's relay list stands for which host.
 type Directory struct {
-	// Of is the entry of each host that has one. Of a host that is listed twice it says the worse of both.
+	// Of is the entry of each host that has one. Of a host that is listed twice it is the one that was heard of last: what a
+	// relay left behind when it connected anew says nothing of the one that lives.
 	Of map[string]*RelaySeen
 	// Ambiguous are hosts whose entry could be another host's: it proves nothing about either.
 	Ambiguous []string
@@ -25,9 +26,11 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	}
 	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays}
 	for i, r := range s.Relays {
-		whole, first, _ := labels(r.Name)
-		x.whole[whole] = append(x.whole[whole], i)
-		x.first[first] = append(x.first[first], i)
+		for _, name := range r.names() {
+			whole, first, _ := labels(name)
+			x.whole[whole] = appendOnce(x.whole[whole], i)
+			x.first[first] = appendOnce(x.first[first], i)
+		}
 	}
 	claims := map[int][]string{}
 	found := map[string][]int{}
@@ -48,7 +51,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 		case slices.ContainsFunc(entries, func(i int) bool { return len(claims[i]) > 1 }):
 			d.Ambiguous = append(d.Ambiguous, h)
 		default:
-			d.Of[h] = x.worst(entries)
+			d.Of[h] = x.living(entries)
 		}
 	}
 	for i, r := range s.Relays {
@@ -75,26 +78,34 @@ func (x index) find(host string) []int {
 	}
 	var found []int
 	for _, i := range x.first[first] {
-		if _, _, bareToo := labels(x.relays[i].Name); bare || bareToo {
+		if bare || !slices.ContainsFunc(x.relays[i].names(), func(name string) bool {
+			_, other, bareToo := labels(name)
+			return other == first && !bareToo // it has a domain, and another one
+		}) {
 			found = append(found, i)
 		}
 	}
 	return found
 }
 
-// worst is one entry for several: connected where all of them are, with the oldest heartbeat.
-func (x index) worst(entries []int) *RelaySeen {
-	w := x.relays[entries[0]]
+func appendOnce(all []int, i int) []int {
+	if n := len(all); n > 0 && all[n-1] == i {
+		return all
+	}
+	return append(all, i)
+}
+
+// living is the entry with the latest heartbeat. Of two that are as late, or say nothing, it is the worse one.
+func (x index) living(entries []int) *RelaySeen {
+	best := x.relays[entries[0]]
 	for _, i := range entries[1:] {
 		r := x.relays[i]
-		if w.Connected != nil && (r.Connected == nil || !*r.Connected) {
-			w.Connected = r.Connected
-		}
-		if r.Heartbeat.Before(w.Heartbeat) {
-			w.Heartbeat = r.Heartbeat
+		worse := r.Connected == nil || !*r.Connected
+		if r.Heartbeat.After(best.Heartbeat) || r.Heartbeat.Equal(best.Heartbeat) && worse {
+			best = r
 		}
 	}
-	return &w
+	return &best
 }
 
 // labels gives a host's name and its first label in lower case. An address has no labels.

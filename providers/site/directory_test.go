@@ -15,6 +15,7 @@ func TestDirectory(t *testing.T) {
 	}
 	list.Relays = append(list.Relays, RelaySeen{Name: "relay-03", Connected: &yes, Heartbeat: at},
 		RelaySeen{Name: "RELAY-03", Connected: &no, Heartbeat: at.Add(-time.Hour)})
+	list.Relays = append(list.Relays, RelaySeen{Name: "Berlin", Names: []string{"Berlin", "relay-05", "relay-05.hq.example"}, Connected: &yes, Heartbeat: at})
 	for _, test := range []struct {
 		reason    string
 		hosts     []string
@@ -28,6 +29,8 @@ func TestDirectory(t *testing.T) {
 		{"a bare name is no part of an address", []string{"10"}, "", 0},
 		{"the computer's own name, where the host's is unknown to Admin", []string{"relay-09.hq.example"}, "WIN-8QK2", 0},
 		{"one machine's name cannot prove two hosts", []string{"relay-01.hq.example", "relay-01.dmz.example"}, "", 2},
+		{"any of its names", []string{"relay-05.hq.example"}, "Berlin", 0},
+		{"a bare name beside one with a domain is of that domain", []string{"relay-05.dmz.example"}, "", 0},
 		{"nobody", []string{"relay-99"}, "", 0},
 	} {
 		d := list.Directory(test.hosts, map[string]string{"relay-09.hq.example": "WIN-8QK2"})
@@ -40,8 +43,14 @@ func TestDirectory(t *testing.T) {
 		}
 	}
 	d := list.Directory([]string{"relay-03.hq.example"}, nil)
-	if r := d.Of["relay-03.hq.example"]; r == nil || *r.Connected || !r.Heartbeat.Equal(at.Add(-time.Hour)) {
-		t.Errorf("a host that is listed twice is as bad as its worse entry: %+v", r)
+	if r := d.Of["relay-03.hq.example"]; r == nil || !*r.Connected || !r.Heartbeat.Equal(at) {
+		t.Errorf("a host that connected anew is its living entry: %+v", r)
+	}
+	for i := range list.Relays {
+		list.Relays[i].Heartbeat = at
+	}
+	if r := list.Directory([]string{"relay-03.hq.example"}, nil).Of["relay-03.hq.example"]; r == nil || *r.Connected {
+		t.Errorf("of two that say as much it is the worse: %+v", r)
 	}
 	if !slices.ContainsFunc(d.Others, func(r RelaySeen) bool { return r.Name == "WIN-8QK2" }) {
 		t.Errorf("an entry that is nobody's is among the others: %v", d.Others)

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -162,22 +161,34 @@ func (s *MachineSeen) Facts() []reconciler.Fact {
 // RelaySeen is one relay as the Admin API lists it.
 type RelaySeen struct {
 	Name string
+	// Names are all that it has, where there are several: of the machine, of its domain, for people.
+	Names []string
+	// Odd are fields that could not be read, with what they hold.
+	Odd []string
+	// Zoneless says that the heartbeat was written without a zone: it is read as UTC.
+	Zoneless bool
 	// Connected is nil when the API does not say.
 	Connected *bool
 	Heartbeat time.Time // Admin's clock; zero when the API does not say
 }
 
+func (r RelaySeen) names() []string {
+	if len(r.Names) == 0 {
+		return []string{r.Name}
+	}
+	return r.Names
+}
+
 // RelaysSeen answers Relays.
 type RelaysSeen struct {
 	Relays []RelaySeen
+	Total  int       // that there are, as the API says; 0 when it does not
 	Time   time.Time // Admin's clock
 }
 
-// Facts tell how many relays Admin lists. Not how many are connected: in a large fleet that changes all the time, and a
-// saved plan would never be true again. A relay that matters shows in the steps or in a finding.
-func (s *RelaysSeen) Facts() []reconciler.Fact {
-	return []reconciler.Fact{{Field: "relays listed", Value: strconv.Itoa(len(s.Relays))}}
-}
+// Facts are none: in a large fleet relays come and go all the time, and a saved plan would never be true again. A relay that
+// matters shows in the steps or in a finding.
+func (s *RelaysSeen) Facts() []reconciler.Fact { return nil }
 
 // AnswerSeen answers Get.
 type AnswerSeen struct {

@@ -34,6 +34,7 @@ type labFlags struct {
 	dir        string
 	powershell time.Duration
 	engine     string
+	relaying   string
 	license    string
 	converged  bool
 }
@@ -63,6 +64,7 @@ the README.`,
 	c.Flags().StringVar(&f.dir, "dir", "", "the folder for the document and the state (default: a new one)")
 	c.Flags().DurationVar(&f.powershell, "powershell", 400*time.Millisecond, "how long the emulated PowerShell takes to start")
 	c.Flags().StringVar(&f.engine, "engine", "", "what runs the host script: `NAME` is pwsh or pwsh-windows, where that is installed (default: a model of it)")
+	c.Flags().StringVar(&f.relaying, "api", "", "how Admin lists its relays: `SHAPE` is "+strings.Join(lab.RelayShapes, ", ")+" (default: the first)")
 	c.Flags().StringVar(&f.license, "license", "", "how the vendor writes licenses: `SHAPE` is "+strings.Join(lab.LicenseShapes, ", ")+" (default: the first)")
 	c.AddCommand(breakCommand(stdio), showCommand(stdio))
 	return c
@@ -107,7 +109,7 @@ func startLab(f labFlags) (*lab.Lab, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	l, err := lab.Start(lab.Config{Relays: f.relays, Dir: dir, Engine: engine, License: f.license, Converged: f.converged, Time: lab.Timing{PowerShell: f.powershell}})
+	l, err := lab.Start(lab.Config{Relays: f.relays, Dir: dir, Engine: engine, License: f.license, Relaying: f.relaying, Converged: f.converged, Time: lab.Timing{PowerShell: f.powershell}})
 	return l, dir, err
 }
 

@@ -37,6 +37,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, w.editAdmin || len(w.edit) > 0); wrong {
 		findings = append(findings, f)
 	}
+	findings = append(findings, r.readable(in, admin, relays, !w.none())...)
 	c.Findings = findings
 	blocked := reconciler.Blocked(findings)
 	since := r.cutOff(in, w, 0).Since

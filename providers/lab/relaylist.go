@@ -1,0 +1,102 @@
+package lab
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
+var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "minutes", "seen", "domain", "display", "ghost", "value", "pages",
+	"page", "frozen", "odd-status", "odd-heartbeat", "no-heartbeat", "unnamed", "strangers"}
+
+// getRelays lists the relays, in the shape that the lab was asked for.
+func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	now := time.Now()
+	list := l.list(now)
+	l.mu.Unlock()
+	shape := l.config.Relaying
+	if shape == "" || shape == RelayShapes[0] {
+		answer(w, list)
+		return
+	}
+	entries := make([]map[string]any, 0, len(list))
+	for i, e := range list {
+		o := map[string]any{"name": e.Name, "connected": e.Connected, "lastHeartbeatUtc": e.LastHeartbeatUTC}
+		bend(o, shape, e, i, now)
+		if shape == "ghost" { // what a relay left behind when it connected anew
+			entries = append(entries, map[string]any{"name": e.Name, "connected": false, "lastHeartbeatUtc": e.LastHeartbeatUTC.Add(-time.Hour)})
+		}
+		entries = append(entries, o)
+	}
+	switch shape {
+	case "value":
+		answer(w, map[string]any{"value": entries, "@odata.count": len(entries)})
+	case "page":
+		answer(w, map[string]any{"items": entries[:min(1, len(entries))], "totalCount": len(entries)})
+	case "pages":
+		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		all := slices.Collect(slices.Chunk(entries, 1))
+		page := map[string]any{"items": []any{}, "totalCount": len(entries)}
+		if n < len(all) {
+			page["items"] = all[n]
+		}
+		if n+1 < len(all) {
+			page["nextLink"] = fmt.Sprintf("?page=%d", n+1)
+		}
+		answer(w, page)
+	default:
+		answer(w, entries)
+	}
+}
+
+// bend writes one entry in a shape.
+func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
+	put := func(old, name string, v any) { delete(o, old); o[name] = v }
+	beat := e.LastHeartbeatUTC
+	switch shape {
+	case "text":
+		o["connected"] = strconv.FormatBool(e.Connected)
+	case "number":
+		o["connected"] = 0
+		if e.Connected {
+			o["connected"] = 1
+		}
+	case "is-connected":
+		put("connected", "isConnected", e.Connected)
+	case "status":
+		put("connected", "status", map[bool]string{true: "Connected", false: "Disconnected"}[e.Connected])
+	case "slash-date":
+		put("lastHeartbeatUtc", "lastHeartbeat", fmt.Sprintf("/Date(%d)/", beat.UnixMilli()))
+	case "epoch":
+		put("lastHeartbeatUtc", "lastHeartbeat", beat.UnixMilli())
+	case "zoneless":
+		o["lastHeartbeatUtc"] = beat.Format("2006-01-02T15:04:05.999")
+	case "local":
+		put("lastHeartbeatUtc", "lastHeartbeat", beat.In(time.FixedZone("", 5*3600+1800)).Format("2006-01-02T15:04:05.999"))
+	case "minutes":
+		o["lastHeartbeatUtc"] = beat.Truncate(time.Minute).Format("2006-01-02T15:04Z")
+	case "seen":
+		put("lastHeartbeatUtc", "lastSeenUtc", beat)
+	case "domain":
+		put("name", "relayName", `LAB\`+strings.ToUpper(e.Name))
+	case "display":
+		o["name"], o["machineName"] = fmt.Sprintf("Branch office %d", i+1), e.Name
+	case "frozen":
+		o["lastHeartbeatUtc"] = now.Add(-time.Hour)
+	case "odd-status":
+		put("connected", "status", "Degraded")
+	case "odd-heartbeat":
+		o["lastHeartbeatUtc"] = "just now"
+	case "no-heartbeat":
+		delete(o, "lastHeartbeatUtc")
+	case "unnamed":
+		put("name", "id", fmt.Sprintf("7f0c-%d", i))
+	case "strangers":
+		o["name"] = fmt.Sprintf("branch-%d", i+1)
+	}
+}

@@ -1,0 +1,134 @@
+package relaykey
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// fresh is how old the latest heartbeat of a fleet may be. Relays send one at least every minute or so.
+const fresh = 5 * time.Minute
+
+// readable says why a proof by Admin's list would fail whatever the relays do: it would be waited for in vain, with all of them
+// down before it. It is judged by relays that must be connected now: they run, with the key that Admin has. Used says that the
+// proof is about to be needed.
+func (r *Rotation) readable(in reconciler.Input, admin member, relays []member, used bool) []reconciler.Finding {
+	list := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
+	if list == nil {
+		return nil
+	}
+	var findings []reconciler.Finding
+	object := func(code, hint string, at []member, format string, args ...any) {
+		f := reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint, Hosts: hosts(at)}
+		if used {
+			f.Severity = reconciler.Error
+		}
+		findings = append(findings, f)
+	}
+	if list.Total > len(list.Relays) {
+		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
+			"Admin lists %d of %d relays, and no way to the others: the rest would count as not connected", len(list.Relays), list.Total)
+	}
+	healthy := filter(relays, func(l member) bool {
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Version == admin.setting.Version
+	})
+	settled := filter(healthy, func(l member) bool {
+		since := l.service.StartedAt
+		if admin.service.StartedAt.After(since) {
+			since = admin.service.StartedAt
+		}
+		return in.Now.Sub(since) > r.api.ConnectedTimeout.Of()+fresh
+	})
+	unlisted := func(l member) bool { return l.relay == nil }
+	if len(settled) > 0 && len(filter(settled, unlisted)) == len(settled) {
+		object("relay-list-names", "see what Admin calls them, and name the field that holds the computer's name: product.api.fields.name", settled,
+			"%s in Admin's list, which has %s", none(settled), namesIn(list))
+	}
+	silent := filter(healthy, func(l member) bool { return l.relay != nil && l.relay.Connected == nil })
+	if len(silent) > 0 {
+		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
+			"Admin does not say whether %s connected%s", are(len(silent)), seenIn(silent[0]))
+	}
+	mute := filter(healthy, func(l member) bool { return l.connected() && l.relay.Heartbeat.IsZero() })
+	if len(mute) > 0 {
+		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
+			"Admin does not say when it last heard of %s%s", thisMany(len(mute)), seenIn(mute[0]))
+	}
+	if f, off := r.frozen(list, settled); off {
+		object(f.Code, f.Hint, settled, "%s", f.Text)
+	}
+	return findings
+}
+
+// frozen compares the latest heartbeat with the answer's own time.
+func (r *Rotation) frozen(list *site.RelaysSeen, settled []member) (f reconciler.Finding, off bool) {
+	beating := filter(settled, func(l member) bool { return l.connected() && !l.relay.Heartbeat.IsZero() })
+	if len(beating) == 0 || list.Time.IsZero() {
+		return f, false
+	}
+	last := slices.MaxFunc(beating, func(a, b member) int { return a.relay.Heartbeat.Compare(b.relay.Heartbeat) }).relay
+	age := list.Time.Sub(last.Heartbeat)
+	if age.Abs() <= fresh {
+		return f, false
+	}
+	way := "before"
+	if age < 0 {
+		way = "after"
+	}
+	f.Code = "relay-list-time"
+	f.Text = fmt.Sprintf("the latest heartbeat in Admin's list, %s, is %s %s the answer itself: it would prove nothing", last.Heartbeat.UTC().Format(time.RFC3339), age.Abs().Round(time.Second), way)
+	f.Hint = "the list is frozen, or served from a cache, or no relay is heard: see that heartbeats go on in Admin's dashboard"
+	if last.Zoneless {
+		f.Hint = "its times have no zone and are read as UTC: name their zone as product.api.fields.zone; or else the list is frozen"
+	}
+	return f, true
+}
+
+// seenIn is what an entry holds in fields that could not be read.
+func seenIn(l member) string {
+	if len(l.relay.Odd) == 0 {
+		return ": no field of its list does"
+	}
+	return ": " + l.relay.Name + " has " + strings.Join(l.relay.Odd, ", ")
+}
+
+// namesIn are some of the names that a list has.
+func namesIn(list *site.RelaysSeen) string {
+	var names []string
+	for _, r := range list.Relays {
+		if len(names) == 3 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, r.Name)
+	}
+	if len(names) == 0 {
+		return "no entry with a name"
+	}
+	return strings.Join(names, ", ")
+}
+
+func none(all []member) string {
+	if len(all) == 1 {
+		return all[0].host + " is not"
+	}
+	return fmt.Sprintf("none of %d relays that run with Admin's key is", len(all))
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "a relay is"
+	}
+	return fmt.Sprintf("%d relays are", n)
+}
+
+func thisMany(n int) string {
+	if n == 1 {
+		return "a relay"
+	}
+	return count(n, "relay")
+}
