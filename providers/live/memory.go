@@ -1,6 +1,7 @@
 package live
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -68,16 +69,11 @@ func (m *memory) restarted(host string, at time.Time) {
 	}
 }
 
-func (m *memory) restartsOf(hosts []string) map[string]time.Time {
+// restartedAt are all hosts with a service that was started again, and when.
+func (m *memory) restartedAt() map[string]time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := map[string]time.Time{}
-	for _, h := range hosts {
-		if at, ok := m.restarts[h]; ok {
-			all[h] = at
-		}
-	}
-	return all
+	return maps.Clone(m.restarts)
 }
 
 // noteValue keeps the value of a setting: another target is asked about it.

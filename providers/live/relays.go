@@ -62,7 +62,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
-	w := waiting{names: a.names(op.Relays), since: a.restarts(op.Relays), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
+	w := waiting{names: a.names(op.Relays), since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
 	a.mu.Lock()
 	w.rest = a.ready
 	a.mu.Unlock()
@@ -110,8 +110,9 @@ type waiting struct {
 	rest    time.Time            // for all others
 	missing []string
 	up      map[string]time.Time
-	heard   bool     // there was a list
-	gone    []string // whose service ended by itself: nobody waits for them
+	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
+	heard   bool                 // there was a list
+	gone    []string             // whose service ended by itself: nobody waits for them
 }
 
 func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
@@ -132,6 +133,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			continue
 		}
 		w.up[host] = now
+		if at := w.first[host]; restarted && at.After(since) {
+			w.up[host] = at
+		}
 	}
 	w.missing = missing
 }
