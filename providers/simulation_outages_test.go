@@ -142,6 +142,9 @@ func (u *universe) timed(out reconciler.Outcome) {
 		}
 	}
 	for _, d := range out.Down {
+		if d.Service == "" || u.w.lab.Host(d.Target.Name) == nil {
+			u.wrong("7: %s is named down, and not which service on which host: %+v", d.What, d)
+		}
 		if d.Since.IsZero() || d.Since.After(now) && !u.carried {
 			u.wrong("7: %s is named down since %v", d.What, d.Since)
 		}

@@ -81,6 +81,17 @@ func TestARelayDiesAfterItsStart(t *testing.T) {
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it was waited for: %s: %v", took, o)
 		}
+		if d := o.Down[0]; d.Service != lab.RelayService || d.Since.IsZero() {
+			t.Errorf("%+v", d)
+		}
+		since := o.Down[0].Since
+		noted := func(o state.Outage) bool {
+			return o.Host == w.relay(1).Name && o.Service == lab.RelayService && o.Since.Equal(since.UTC().Round(0))
+		}
+		entries, err := w.state.Ledger.Entries(t.Context())
+		if err != nil || !slices.ContainsFunc(entries, func(e state.Entry) bool { return slices.ContainsFunc(e.Outages, noted) }) {
+			t.Errorf("the ledger does not say what is down: %v %+v", err, entries[len(entries)-1])
+		}
 		for _, e := range o.With(state.Proven) {
 			for _, out := range e.Outages {
 				if out.What == w.relay(1).Name && out.Since.IsZero() {

@@ -63,7 +63,7 @@ type progress struct {
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan.Changes), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, excused: map[Target]bool{}}
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, excused: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}

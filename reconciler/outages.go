@@ -13,6 +13,7 @@ type clock struct {
 	spans map[string][]span   // by name, in order
 	now   map[string]Down     // what is stopped at present
 	with  map[string][]string // by name: who is cut off while it is down, and until it works itself
+	where map[string]Down     // by name: the service, and its host
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -28,9 +29,15 @@ func (s span) end() time.Time {
 	return s.started
 }
 
-func newClock(changes []Change) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}}
-	for _, change := range changes {
+func newClock(plan *Plan) clock {
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}}
+	for _, s := range plan.Steps() {
+		if o, ok := s.Op.(Serving); ok {
+			what, service := o.Serves()
+			c.where[what] = Down{What: what, Service: service, Target: s.Op.Target()}
+		}
+	}
+	for _, change := range plan.Changes {
 		for _, o := range change.Outages {
 			if o.With == "" || change.Status != Rotate {
 				continue
@@ -60,7 +67,8 @@ func (c *clock) note(t Target, r Report) {
 		at = c.open(name, at)
 		d, ok := c.now[name]
 		if !ok {
-			d = Down{What: name, Target: t, Since: at, Unsure: true}
+			d = c.place(name, t)
+			d.Since, d.Unsure = at, true
 		}
 		d.Unsure = d.Unsure && r.Outcome == state.Unknown
 		c.now[name] = d
@@ -83,6 +91,14 @@ func (c *clock) note(t Target, r Report) {
 			})
 		}
 	}
+}
+
+// place is which service is called so, and where it is.
+func (c *clock) place(name string, t Target) Down {
+	if d, ok := c.where[name]; ok {
+		return d
+	}
+	return Down{What: name, Target: t}
 }
 
 // open begins an outage, or goes on with the one that is not over, and says when it began: what was started and ended again,
@@ -162,16 +178,27 @@ func (c *clock) outages(change Change) []state.Outage {
 			continue
 		}
 		all = append(all, state.Outage{What: predicted.What, Predicted: predicted.Predicted, Measured: seconds, Since: since})
+		if predicted.With == "" && len(predicted.Members) == 1 && predicted.Members[0] == predicted.What {
+			all[len(all)-1] = c.placed(all[len(all)-1])
+		}
 		if predicted.With != "" || len(predicted.Members) == 1 && (since.IsZero() || predicted.Members[0] == predicted.What) {
 			continue // the only member of a fleet has a line of its own while it is down: the next run asks for it by its name
 		}
 		for _, name := range predicted.Members {
 			if seconds, since, any := c.measure([]string{name}); any {
-				all = append(all, state.Outage{What: name, Measured: seconds, Since: since})
+				all = append(all, c.placed(state.Outage{What: name, Measured: seconds, Since: since}))
 			}
 		}
 	}
 	return all
+}
+
+// placed says which service on which host it is that is not seen to work.
+func (c *clock) placed(o state.Outage) state.Outage {
+	if d, ok := c.where[o.What]; ok && !o.Since.IsZero() {
+		o.Host, o.Service = d.Target.Name, d.Service
+	}
+	return o
 }
 
 // stillDown tells of what an earlier run stopped. What is called by its host is one finding.

@@ -80,9 +80,12 @@ type LeftBehind struct {
 // Down is something that is stopped at the end of a run.
 type Down struct {
 	// What is its name in the outages: "Admin", "relay-07".
-	What   string    `json:"what"`
-	Target Target    `json:"target"`
-	Since  time.Time `json:"since"`
+	What    string    `json:"what"`
+	Service string    `json:"service,omitempty"`
+	Target  Target    `json:"target"`
+	Since   time.Time `json:"since"`
+	// Why is nil when only its stop is known.
+	Why error `json:"-"`
 	// Unsure: its stop was asked for, no answer came, and nobody could look since.
 	Unsure bool `json:"unsure,omitempty"`
 }

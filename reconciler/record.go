@@ -149,7 +149,7 @@ func (p *progress) writeSoon(ctx context.Context) {
 const (
 	entryBytes  = 250
 	endingBytes = 1500
-	outageBytes = 200
+	outageBytes = 300
 )
 
 // room is how much this round still has to write at most, in bytes: what the switch did, the proofs, and the way back.

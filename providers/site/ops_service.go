@@ -21,10 +21,11 @@ type StopService struct {
 	Who
 }
 
-func (o StopService) Kind() string              { return "stop" }
-func (o StopService) Target() reconciler.Target { return Host(o.Host) }
-func (o StopService) Key() string               { return "stop " + o.Service }
-func (o StopService) Says() reconciler.Phrase   { return o.says("stop" + with(o.Dependents)) }
+func (o StopService) Kind() string                   { return "stop" }
+func (o StopService) Target() reconciler.Target      { return Host(o.Host) }
+func (o StopService) Key() string                    { return "stop " + o.Service }
+func (o StopService) Serves() (what, service string) { return o.Name, o.Service }
+func (o StopService) Says() reconciler.Phrase        { return o.says("stop" + with(o.Dependents)) }
 func (o StopService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StopService)
 	if !ok || b.Service != o.Service || b.Who != o.Who {
@@ -85,7 +86,7 @@ func DownSince(h state.History, ref secret.Ref, host, service, what string, s *S
 		return reconciler.Down{}, false
 	}
 	at, ok := StopBegan(h, ref, host, service, what)
-	return reconciler.Down{What: what, Target: Host(host), Since: at}, ok
+	return reconciler.Down{What: what, Service: service, Target: Host(host), Since: at}, ok
 }
 
 // StopBegan is when an earlier run, that was not at its end, began to stop a service; or since when what is called so is down
@@ -112,10 +113,11 @@ type StartService struct {
 	Who
 }
 
-func (o StartService) Kind() string              { return "start" }
-func (o StartService) Target() reconciler.Target { return Host(o.Host) }
-func (o StartService) Key() string               { return "start " + o.Service }
-func (o StartService) Says() reconciler.Phrase   { return o.says("start" + with(o.Dependents)) }
+func (o StartService) Kind() string                   { return "start" }
+func (o StartService) Target() reconciler.Target      { return Host(o.Host) }
+func (o StartService) Key() string                    { return "start " + o.Service }
+func (o StartService) Serves() (what, service string) { return o.Name, o.Service }
+func (o StartService) Says() reconciler.Phrase        { return o.says("start" + with(o.Dependents)) }
 func (o StartService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StartService)
 	if !ok || b.Service != o.Service || b.Who != o.Who {

@@ -254,7 +254,8 @@ func leftBehind(host, why string) reconciler.LeftBehind {
 }
 
 func down(what, host string, after time.Duration) reconciler.Down {
-	return reconciler.Down{What: what, Target: hostTarget(host), Since: now.Add(after)}
+	service := map[string]string{host: "IdentityMeshRelayAgent", "Admin": "IdentityMeshAdmin"}[what]
+	return reconciler.Down{What: what, Service: service, Target: hostTarget(host), Since: now.Add(after)}
 }
 
 // partly is the end of a run that left relays behind.

@@ -133,7 +133,7 @@ func TestHung(t *testing.T) {
 					}
 				}
 			}
-			if len(o.Left) != 1 || len(o.Down) != 1 || o.Down[0].Target != l.Host(c.host).Name {
+			if len(o.Left) != 1 || len(o.Down) != 1 || o.Down[0].Host != l.Host(c.host).Name {
 				t.Errorf("left %v, down %v", o.Left, o.Down)
 			}
 			must(t, p.Signal(syscall.SIGCONT))
