@@ -93,11 +93,25 @@ func (p *progress) passRound(ctx context.Context, i int) {
 	if p.cause == nil && !p.halted {
 		p.recordProven(ctx)
 		p.pass(ctx, Retire)
+		p.lookOnceMore(ctx)
 	}
 	if p.cause != nil && !p.halted {
 		p.turn(ctx)
 	}
 	p.recordProven(ctx)
+}
+
+// lookOnceMore asks, when everything is done, for what was proven and has stopped since.
+func (p *progress) lookOnceMore(ctx context.Context) {
+	w, ok := p.run.Site.(Watcher)
+	if !ok || p.halted {
+		return
+	}
+	r := w.Fallen(context.WithoutCancel(ctx))
+	p.clock.note(Target{Kind: APITarget}, r)
+	if r.Note != "" {
+		p.remarks = append(p.remarks, Remark{Target{Kind: APITarget}, r.Note})
+	}
 }
 
 // pass does one phase's steps.

@@ -62,6 +62,12 @@ func (s Seen) Of(r Read) (Result, bool) {
 // Reach says how the look at a target ended.
 func (s Seen) Reach(t Target) Reach { return s[t].Reach }
 
+// Watcher is a Site that can say at the end of a run, without contacting a host for it, what was started and seen to work and does
+// not work any more: Report.Down and Fallen. Note is why that is not known.
+type Watcher interface {
+	Fallen(ctx context.Context) Report
+}
+
 // Report is how one step ended.
 type Report struct {
 	Outcome state.Outcome // Done, Failed, Unknown; the zero value means that it was not tried
@@ -77,6 +83,8 @@ type Report struct {
 	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
 	// clock.
 	Down, Started, Up map[string]time.Time
+	// Fallen is why something is in Down that was seen to work before.
+	Fallen error
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
 	Missing []string
 	// Facts are what was learnt that a later run needs: they go to the ledger with the outcome.

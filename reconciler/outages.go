@@ -14,6 +14,7 @@ type clock struct {
 	now   map[string]Down     // what is stopped at present
 	with  map[string][]string // by name: who is cut off while it is down, and until it works itself
 	where map[string]Down     // by name: the service, and its host
+	fell  map[string]bool     // by name: it was proven, and does not work any more
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -30,7 +31,7 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
@@ -71,6 +72,9 @@ func (c *clock) note(t Target, r Report) {
 			d.Since, d.Unsure = at, true
 		}
 		d.Unsure = d.Unsure && r.Outcome == state.Unknown
+		if d.Why = r.Fallen; r.Fallen != nil {
+			c.fell[name] = true
+		}
 		c.now[name] = d
 	}
 	last := func(name string, set func(*span)) {
@@ -191,6 +195,19 @@ func (c *clock) outages(change Change) []state.Outage {
 		}
 	}
 	return all
+}
+
+// fallen are the members of the change's outages that were proven and do not work any more.
+func (c *clock) fallen(change Change) []string {
+	var names []string
+	for _, o := range change.Outages {
+		for _, name := range o.Members {
+			if c.fell[name] && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // placed says which service on which host it is that is not seen to work.

@@ -32,6 +32,8 @@ type api struct {
 	mu    sync.Mutex
 	clock adminClock
 	ready time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	// proven are the relays that a proof has seen to work.
+	proven map[string]bool
 	// first is when relays were first seen to work since then, by host; endFollow ends looking for that.
 	first     map[string]time.Time
 	endFollow func()

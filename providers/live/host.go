@@ -27,8 +27,9 @@ type host struct {
 
 // run is a process that this run has started, and when it had, by our clock.
 type run struct {
-	pid uint32
-	at  time.Time
+	name string // in the outages
+	pid  uint32
+	at   time.Time
 }
 
 // file is what the run knows about one file.

@@ -79,6 +79,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
 		}
+		a.prove(w.up)
 		w.missing = slices.DeleteFunc(w.missing, func(host string) bool {
 			if !a.gone(host) {
 				return false
@@ -100,6 +101,18 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			}
 			return r
 		}
+	}
+}
+
+// prove notes what a proof has seen to work.
+func (a *api) prove(up map[string]time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.proven == nil {
+		a.proven = map[string]bool{}
+	}
+	for host := range up {
+		a.proven[host] = true
 	}
 }
 

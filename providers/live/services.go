@@ -83,7 +83,7 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	if d.results[0].Code != winhost.Unchanged {
 		// By our clock it began at this moment at the latest, and what ran before had ended.
 		h.site.restarted(h.name, d.ended.Add(-s.Took()))
-		h.running[op.Service] = run{s.PID, d.ended}
+		h.running[op.Service] = run{op.Name, s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	// That a dependent was started does not say that the service was: its process is older than this start then.
