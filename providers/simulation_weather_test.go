@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"meshrotate/providers/lab"
@@ -262,8 +263,24 @@ func (u *universe) loses(whose func(*operator) bool) {
 
 // wire is the hook of a host's WinRM, and of the Admin API.
 func (u *universe) wire(host string) func(wsman.Event) wsman.Fault {
+	var mu sync.Mutex
+	waiting := map[string]int{}
 	return func(e wsman.Event) wsman.Fault {
-		return u.scheduler.Pass(fmt.Sprint(e.Client, " ", host, " ", e.Connection, " ", e.Action), occasion{kind: "wire", operator: e.Client, host: host, action: string(e.Action)}).wire
+		name := fmt.Sprint(e.Client, " ", host, " ", e.Connection, " ", e.Action)
+		mu.Lock()
+		waiting[name]++
+		n := waiting[name]
+		mu.Unlock()
+		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
+			waiting[name]--
+		}()
+		event := name
+		if n > 1 { // the client has given up the same request, and asks again
+			event = fmt.Sprint(name, " ", n)
+		}
+		return u.scheduler.Pass(event, occasion{kind: "wire", operator: e.Client, host: host, action: string(e.Action)}).wire
 	}
 }
 
