@@ -31,6 +31,9 @@ type downtime struct {
 // slack, in seconds, is what two ways to look at the same outage may differ.
 const slack = 0.01
 
+// overdue, in seconds, is how much later than it was true a run may know that a relay works, whoever else it waits for.
+const overdue = 5
+
 // time looks at every main service. A relay works again when it is connected.
 func (u *universe) time(keys map[string]string) {
 	now := time.Now()
@@ -131,7 +134,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 					continue
 				}
 				known = true
-				u.measured(h, d, o, now)
+				u.measured(h, d, o, now, planned(out, h.Name))
 			}
 		}
 		if d.stopped && !known && d.total.Seconds() > slack {
@@ -169,7 +172,9 @@ func planned(out reconciler.Outcome, host string) bool {
 }
 
 // measured: an outage is told as no shorter than it was, nor as longer than it can have been.
-func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.Time) {
+// Old: the run knew of an outage that an earlier one began.
+func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.Time, old bool) {
+	old = old || d.old
 	least := d.total
 	began := u.began
 	if !d.from.IsZero() && d.from.Before(began) {
@@ -184,7 +189,7 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 	told := o.Measured
 	if !o.Since.IsZero() {
 		told += now.Sub(o.Since).Seconds()
-		if u.carried && (d.old || o.Since.After(now)) {
+		if u.carried && (old || o.Since.After(now)) {
 			return // by a clock that was wrong
 		}
 		if o.Since.After(now) {
@@ -194,9 +199,18 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 	if told < least.Seconds()-slack {
 		u.wrong("7: %s was down for %.1f s at least, and it is told as %.1f s", h.Name, least.Seconds(), told)
 	}
-	if !u.carried && !d.old && o.Measured > now.Sub(began).Seconds()+slack {
+	if !old && serviceLabel(u.w.lab, h) == "" && o.Measured > least.Seconds()+overdue && u.quiet(h) {
+		u.wrong("7: %s was down for %.1f s, and it is told as %.1f s", h.Name, least.Seconds(), o.Measured)
+	}
+	if !u.carried && !old && o.Measured > now.Sub(began).Seconds()+slack {
 		u.wrong("7: %s is told to have been down for %.1f s, in %.1f s", h.Name, o.Measured, now.Sub(began).Seconds())
 	}
+}
+
+// quiet: nothing went wrong on the way to this relay, or to Admin, and its service stops and starts at once.
+func (u *universe) quiet(h *lab.Host) bool {
+	slow := slices.ContainsFunc(u.Manners, func(m manner) bool { return m.Host == label(h.Name) && m.Start+m.Stop > 0 })
+	return !slow && !u.struck[api] && !u.struck["im-admin"] && !u.struck[label(h.Name)]
 }
 
 // dependents: what ran beside a service runs again, or is told.

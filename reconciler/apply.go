@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -95,19 +96,28 @@ func (p *progress) passRound(ctx context.Context, i int) {
 		p.pass(ctx, Retire)
 		p.lookOnceMore(ctx)
 	}
+	if p.cause != nil || p.halted {
+		p.noteWorked()
+	}
 	if p.cause != nil && !p.halted {
 		p.turn(ctx)
 	}
 	p.recordProven(ctx)
 }
 
+// noteWorked ends the outages of what was seen to work without being proven: a way back begins others.
+func (p *progress) noteWorked() {
+	r := p.run.Site.Worked()
+	maps.DeleteFunc(r.Up, func(name string, _ time.Time) bool { _, down := p.clock.now[name]; return down })
+	p.clock.note(Target{Kind: APITarget}, r)
+}
+
 // lookOnceMore asks, when everything is done, for what was proven and has stopped since.
 func (p *progress) lookOnceMore(ctx context.Context) {
-	w, ok := p.run.Site.(Watcher)
-	if !ok || p.halted {
+	if p.halted {
 		return
 	}
-	r := w.Fallen(context.WithoutCancel(ctx))
+	r := p.run.Site.Fallen(context.WithoutCancel(ctx))
 	p.clock.note(Target{Kind: APITarget}, r)
 	if r.Note != "" {
 		p.remarks = append(p.remarks, Remark{Target{Kind: APITarget}, r.Note})

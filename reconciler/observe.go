@@ -18,6 +18,11 @@ type Site interface {
 	// Do runs the steps of one target in order. It answers for every step that it was given; the first that is not
 	// Done ends the batch.
 	Do(ctx context.Context, target Target, steps []Step, tell func(Event)) []Report
+	// Worked is what a run has started and was seen to work beside the steps, before anything has proven it: Report.Up.
+	Worked() Report
+	// Fallen is what was proven and does not work any more: Report.Down and Fallen. Note is why that is not known. No host is
+	// contacted for it.
+	Fallen(ctx context.Context) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker
 	// Close ends all connections.
@@ -61,12 +66,6 @@ func (s Seen) Of(r Read) (Result, bool) {
 
 // Reach says how the look at a target ended.
 func (s Seen) Reach(t Target) Reach { return s[t].Reach }
-
-// Watcher is a Site that can say at the end of a run, without contacting a host for it, what was started and seen to work and does
-// not work any more: Report.Down and Fallen. Note is why that is not known.
-type Watcher interface {
-	Fallen(ctx context.Context) Report
-}
 
 // Report is how one step ended.
 type Report struct {

@@ -24,6 +24,7 @@ type api struct {
 	// names gives the computers' own names, restarts when services began to start again, by host.
 	names    func(hosts []string) map[string]string
 	restarts func() map[string]time.Time
+	fleet    func() map[string]time.Time // the same, of relays
 	// gone says that a host's service ended by itself.
 	gone func(host string) bool
 	// ended says which service that the API comes from has stopped, nil when none has or nobody knows.

@@ -51,7 +51,7 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 	a.mu.Lock()
 	proven := slices.Sorted(maps.Keys(a.proven))
 	a.mu.Unlock()
-	restarted := s.restartedAt()
+	restarted := s.startedOfMany()
 	proven = slices.DeleteFunc(proven, func(host string) bool { _, ours := restarted[host]; return !ours })
 	if len(proven) == 0 {
 		return reconciler.Report{}

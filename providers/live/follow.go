@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // followEvery is how often Admin's list is asked for while the relays start: the end of an outage is as exact as that.
@@ -41,8 +44,15 @@ func (a *api) unfollow() map[string]time.Time {
 	return maps.Clone(a.first)
 }
 
+// Worked are the relays that were seen to work, when they were first.
+func (s *Site) Worked() reconciler.Report {
+	s.api.mu.Lock()
+	defer s.api.mu.Unlock()
+	return reconciler.Report{Outcome: state.Done, Up: maps.Clone(s.api.first)}
+}
+
 func (a *api) noteFirst(ctx context.Context) {
-	since := a.restarts()
+	since := a.fleet()
 	a.mu.Lock()
 	maps.DeleteFunc(since, func(host string, at time.Time) bool { return a.first[host].After(at) })
 	a.mu.Unlock()

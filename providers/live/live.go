@@ -104,7 +104,7 @@ func New(c Config) *Site {
 	}
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
-	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, gone: s.isGone, ended: s.adminEnded}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, gone: s.isGone, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:   onHosts{s},
 		reconciler.APITarget:    s.api,

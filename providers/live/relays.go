@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -88,20 +89,32 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			return true
 		})
 		if len(w.missing) == 0 && len(w.gone) > 0 {
-			return w.failed(op, last)
+			return a.unproven(w, op, last)
 		}
 		if len(w.missing) == 0 {
 			return reconciler.Report{Outcome: state.Done, Up: w.up,
 				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
 		}
 		if pause(ctx, a.poll) != nil {
-			r := w.failed(op, last)
+			r := a.unproven(w, op, last)
 			if why := stoppedSince(ctx); why != nil {
 				r.Err = why
 			}
 			return r
 		}
 	}
+}
+
+// unproven says who is missing. Whoever is, does not work now, whatever was seen before.
+func (a *api) unproven(w waiting, op site.ProveRelays, last error) reconciler.Report {
+	r := w.failed(op, last)
+	if !w.heard {
+		return r
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.first, func(host string, _ time.Time) bool { return w.up[host].IsZero() })
+	return r
 }
 
 // prove notes what a proof has seen to work.

@@ -82,7 +82,7 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	s := d.results[0].Service
 	if d.results[0].Code != winhost.Unchanged {
 		// By our clock it began at this moment at the latest, and what ran before had ended.
-		h.site.restarted(h.name, d.ended.Add(-s.Took()))
+		h.site.restarted(h.name, op.Noun != "", d.ended.Add(-s.Took()))
 		h.running[op.Service] = run{op.Name, s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
