@@ -164,6 +164,23 @@ func outageOf(c reconciler.Change, host, what string) bool {
 	return what == host
 }
 
+// lastSeen: what was stopped when a run asked for the last time is named, also when it was proven before.
+func (u *universe) lastSeen(out reconciler.Outcome) {
+	told := fmt.Sprint(out.Err, out.Left)
+	for _, e := range out.Secrets {
+		told += fmt.Sprint(e.Why)
+	}
+	for _, d := range out.Down {
+		told += " " + d.Target.Name
+	}
+	for _, h := range u.w.lab.Hosts() {
+		stopped := u.seenStopped[label(h.Name)] && h.Machine.Service(serviceOf(h)).State == winhost.Stopped
+		if stopped && !u.deaf[label(h.Name)] && !strings.Contains(told, h.Name) {
+			u.wrong("7: the run saw %s stopped, and says nothing of it: %v", h.Name, out)
+		}
+	}
+}
+
 // planned: the run knew from the start that something on this host is down.
 func planned(out reconciler.Outcome, host string) bool {
 	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {

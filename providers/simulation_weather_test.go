@@ -55,6 +55,7 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 		u.marked()
 	}
 	u.meddle(o)
+	u.ask(o)
 	if s := u.second; s != nil && s.at == u.events {
 		f.After = func() { close(s.begin) }
 	}
@@ -73,7 +74,20 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 			u.strike(p.fault, o, &f)
 		}
 	}
+	u.deaf[o.host] = u.deaf[o.host] || f.Value != verdict{}
 	return f
+}
+
+// ask notes what a run can know of a host's service.
+func (u *universe) ask(o occasion) {
+	if h := u.w.lab.Host(o.host); o.kind == "point" && h != nil {
+		switch o.action {
+		case "service.start after":
+			u.startedNow[o.host] = true
+		case "service.query before":
+			u.seenStopped[o.host] = u.startedNow[o.host] && h.Machine.Service(serviceOf(h)).State == winhost.Stopped
+		}
+	}
 }
 
 // apart: two runs are never at work at the same time.
