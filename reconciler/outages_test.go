@@ -74,7 +74,7 @@ func TestOutagesByIntervals(t *testing.T) {
 	if got := measured(o)["r1"]; got.Measured != 3 || !got.Since.Equal(at(50)) || len(o.Down) != 1 || o.Down[0].Why == nil || !o.Down[0].Unsure || len(o.With(state.Proven)) != 1 {
 		t.Errorf("stopped after its proof: %+v, %v", got, o)
 	}
-	if since, ok := state.NewHistory(b.entries).DownSince("key", "r1"); !ok || !since.Equal(at(50)) {
+	if since, _, ok := state.NewHistory(b.entries).LastDown("key", "r1"); !ok || !since.Equal(at(50)) {
 		t.Errorf("the ledger has it down since %v", since)
 	}
 

@@ -86,8 +86,18 @@ type Down struct {
 	Since   time.Time `json:"since"`
 	// Why is nil when only its stop is known.
 	Why error `json:"-"`
-	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
+	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Returned is something that an earlier run left down, or was cut off after its stop, and that runs: nobody saw when it came up.
+type Returned struct {
+	// What is its name in the outages.
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
+	// UpBy is when it was up at the latest.
+	UpBy time.Time `json:"upBy"`
 }
 
 // Remark is what happened on a target beside what was to be done.

@@ -87,6 +87,9 @@ type Outage struct {
 	// Since is when it went down for the last time, when nothing has shown since that it is up again; else zero. What was
 	// started and then not seen to work counts as down.
 	Since time.Time `json:"since,omitzero"`
+	// UpBy says that Measured is the most that it can have been: an earlier run had left it down, nobody saw it come up, and by
+	// this moment it was.
+	UpBy time.Time `json:"upBy,omitzero"`
 	// Host and Service are what it is then, when it is one service.
 	Host    string `json:"host,omitempty"`
 	Service string `json:"service,omitempty"`

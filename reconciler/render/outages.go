@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -27,16 +28,41 @@ func (r Outcome) outages(p *page) {
 			}
 		}
 	}
+	rows = append(rows, r.returned()...)
 	if len(rows) > 1 {
 		p.blank()
 		p.table(0, rows)
 	}
 }
 
+// returned are those that came back by themselves since an earlier run, the longest first.
+func (r Outcome) returned() [][]string {
+	var all []state.Outage
+	for _, s := range r.Secrets {
+		for _, o := range s.Outages {
+			if o.Predicted == 0 && !o.UpBy.IsZero() && !slices.ContainsFunc(all, func(a state.Outage) bool { return a.What == o.What }) {
+				all = append(all, o)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b state.Outage) int { return cmp.Compare(b.Measured, a.Measured) })
+	var rows [][]string
+	for i, o := range all {
+		if i == shown && len(all) > shown+1 {
+			return append(rows, []string{"and " + number(len(all)-shown) + " more", "", "less", "came back by themselves"})
+		}
+		rows = append(rows, []string{o.What, "", lastedFor(o), "came back by itself, up by " + o.UpBy.UTC().Format("2006-01-02 15:04:05 UTC")})
+	}
+	return rows
+}
+
 // lastedFor is how long it was down, and what is not known to be up again.
 func lastedFor(o state.Outage) string {
-	if o.Since.IsZero() {
+	switch {
+	case o.Since.IsZero() && o.UpBy.IsZero():
 		return seconds(o.Measured)
+	case o.Since.IsZero():
+		return "at most " + seconds(o.Measured)
 	}
 	return "not seen up since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
 }

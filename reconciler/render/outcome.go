@@ -73,7 +73,8 @@ type Down struct {
 	// Why it is, as far as the run knows, and Hint what brings it back.
 	Why  string `json:"why"`
 	Hint string `json:"hint"`
-	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
+	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
 }
 
