@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,7 +123,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 	for _, h := range u.w.lab.Hosts() {
 		d := u.downtimes[h.Name]
 		// Of what an earlier run left down, only what this one's plan says counts: it may have been told as left behind.
-		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name) {
+		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name, serviceLabel(u.w.lab, h)) {
 			continue
 		}
 		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name })
@@ -134,7 +135,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 					continue
 				}
 				known = true
-				u.measured(h, d, o, now, planned(out, h.Name))
+				u.measured(h, d, o, now, planned(out, h.Name, name))
 			}
 		}
 		if d.stopped && !known && d.total.Seconds() > slack {
@@ -181,10 +182,12 @@ func (u *universe) lastSeen(out reconciler.Outcome) {
 	}
 }
 
-// planned: the run knew from the start that something on this host is down.
-func planned(out reconciler.Outcome, host string) bool {
+// planned: the run knew from the start that something on this host is down, or was since an earlier run. Name is what its outage is
+// called, "" for a relay's.
+func planned(out reconciler.Outcome, host, name string) bool {
 	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
-		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host })
+		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host }) ||
+			slices.ContainsFunc(e.Change.Returned, func(r reconciler.Returned) bool { return r.What == cmp.Or(name, host) })
 	})
 }
 
