@@ -38,6 +38,8 @@ type file struct {
 	base    string       // its SHA-256, "" when there was none
 	staged  string       // SHA-256 of what was staged, "" when nothing was
 	read    bool         // this run has looked at it
+	// replaced: this run has made another one live.
+	replaced bool
 }
 
 // connect opens a shell, once.
