@@ -15,7 +15,9 @@ func files(f *family) {
 	f.reading(looking(func(q *questions, r site.File) { q.ask(winhost.FileRead{Path: r.Path}, r.Path) }, readFile))
 	f.op(doing(stageFile, nil))
 	f.op(doing(swap, func(_ context.Context, h *host, op site.Swap, _ deed) reconciler.Report { return h.replaced(op.Path) }))
-	f.op(doing(restore, func(_ context.Context, h *host, op site.Restore, _ deed) reconciler.Report { return h.replaced(op.Path) }))
+	f.op(doing(restore, func(_ context.Context, h *host, op site.Restore, _ deed) reconciler.Report {
+		return h.replaced(op.Path)
+	}))
 	f.op(doing(discard, nil))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveFile) ([]winhost.Op, error) {
 		return one(winhost.FileRead{Path: o.Path, HashOnly: true})
