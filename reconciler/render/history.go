@@ -100,7 +100,7 @@ func measured(all []state.Outage) string {
 	}
 	for _, o := range all {
 		if o.Predicted == 0 && !o.UpBy.IsZero() {
-			parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+o.UpBy.UTC().Format("2006-01-02 15:04:05 UTC")+")")
+			parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+second(o.UpBy)+")")
 		}
 	}
 	return strings.Join(parts, ", ")

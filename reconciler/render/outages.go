@@ -28,15 +28,17 @@ func (r Outcome) outages(p *page) {
 			}
 		}
 	}
-	rows = append(rows, r.returned()...)
 	if len(rows) > 1 {
 		p.blank()
 		p.table(0, rows)
 	}
+	for _, text := range r.returned() {
+		p.hang(plain, "came back", labels, text)
+	}
 }
 
 // returned are those that came back by themselves since an earlier run, the longest first.
-func (r Outcome) returned() [][]string {
+func (r Outcome) returned() []string {
 	var all []state.Outage
 	for _, s := range r.Secrets {
 		for _, o := range s.Outages {
@@ -46,14 +48,14 @@ func (r Outcome) returned() [][]string {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b state.Outage) int { return cmp.Compare(b.Measured, a.Measured) })
-	var rows [][]string
+	var lines []string
 	for i, o := range all {
 		if i == shown && len(all) > shown+1 {
-			return append(rows, []string{"and " + number(len(all)-shown) + " more", "", "less", "came back by themselves"})
+			return append(lines, number(len(all)-shown)+" more, each sooner")
 		}
-		rows = append(rows, []string{o.What, "", lastedFor(o), "came back by itself, up by " + o.UpBy.UTC().Format("2006-01-02 15:04:05 UTC")})
+		lines = append(lines, o.What+": down "+lastedFor(o)+", up by "+second(o.UpBy))
 	}
-	return rows
+	return lines
 }
 
 // lastedFor is how long it was down, and what is not known to be up again.
@@ -85,7 +87,7 @@ func longest(all []state.Outage, fleet state.Outage) string {
 	for _, o := range all {
 		if o.Predicted > 0 {
 			inside = o.What == fleet.What
-		} else if inside && o.Measured > most.Measured {
+		} else if inside && o.UpBy.IsZero() && o.Measured > most.Measured {
 			most = o
 		}
 	}

@@ -112,7 +112,7 @@ func (g group) who() string {
 		s += " (" + g.service + ")"
 	}
 	if !g.since.IsZero() {
-		s += ", since " + g.since.Format("2006-01-02 15:04:05 UTC")
+		s += ", since " + second(g.since)
 		if g.several {
 			s += " or later"
 		}
