@@ -104,6 +104,7 @@ func (u *universe) episode(n int, e episode) {
 // fresh forgets what went wrong in the episode before.
 func (u *universe) fresh() {
 	u.events, u.struck, u.disturbed, u.hands = 0, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	u.deaf, u.startedNow, u.seenStopped = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	u.meddled, u.swappedSince, u.startedSince, u.other2 = map[string]uint32{}, map[string]bool{}, map[string]bool{}, nil
 }
 

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ type downtime struct {
 
 // slack, in seconds, is what two ways to look at the same outage may differ.
 const slack = 0.01
+
+// overdue, in seconds, is how much later than it was true a run may know that a relay works, whoever else it waits for.
+const overdue = 5
 
 // time looks at every main service. A relay works again when it is connected.
 func (u *universe) time(keys map[string]string) {
@@ -119,7 +123,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 	for _, h := range u.w.lab.Hosts() {
 		d := u.downtimes[h.Name]
 		// Of what an earlier run left down, only what this one's plan says counts: it may have been told as left behind.
-		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name) {
+		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name, serviceLabel(u.w.lab, h)) {
 			continue
 		}
 		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name })
@@ -131,7 +135,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 					continue
 				}
 				known = true
-				u.measured(h, d, o, now)
+				u.measured(h, d, o, now, planned(out, h.Name, name))
 			}
 		}
 		if d.stopped && !known && d.total.Seconds() > slack {
@@ -142,6 +146,9 @@ func (u *universe) timed(out reconciler.Outcome) {
 		}
 	}
 	for _, d := range out.Down {
+		if d.Service == "" || u.w.lab.Host(d.Target.Name) == nil {
+			u.wrong("7: %s is named down, and not which service on which host: %+v", d.What, d)
+		}
 		if d.Since.IsZero() || d.Since.After(now) && !u.carried {
 			u.wrong("7: %s is named down since %v", d.What, d.Since)
 		}
@@ -158,15 +165,36 @@ func outageOf(c reconciler.Change, host, what string) bool {
 	return what == host
 }
 
-// planned: the run knew from the start that something on this host is down.
-func planned(out reconciler.Outcome, host string) bool {
+// lastSeen: what was stopped when a run asked for the last time is named, also when it was proven before.
+func (u *universe) lastSeen(out reconciler.Outcome) {
+	told := fmt.Sprint(out.Err, out.Left)
+	for _, e := range out.Secrets {
+		told += fmt.Sprint(e.Why)
+	}
+	for _, d := range out.Down {
+		told += " " + d.Target.Name
+	}
+	for _, h := range u.w.lab.Hosts() {
+		stopped := u.seenStopped[label(h.Name)] && h.Machine.Service(serviceOf(h)).State == winhost.Stopped
+		if stopped && !u.deaf[label(h.Name)] && !strings.Contains(told, h.Name) {
+			u.wrong("7: the run saw %s stopped, and says nothing of it: %v", h.Name, out)
+		}
+	}
+}
+
+// planned: the run knew from the start that something on this host is down, or was since an earlier run. Name is what its outage is
+// called, "" for a relay's.
+func planned(out reconciler.Outcome, host, name string) bool {
 	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
-		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host })
+		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host }) ||
+			slices.ContainsFunc(e.Change.Returned, func(r reconciler.Returned) bool { return r.What == cmp.Or(name, host) })
 	})
 }
 
 // measured: an outage is told as no shorter than it was, nor as longer than it can have been.
-func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.Time) {
+// Old: the run knew of an outage that an earlier one began.
+func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.Time, old bool) {
+	old = old || d.old
 	least := d.total
 	began := u.began
 	if !d.from.IsZero() && d.from.Before(began) {
@@ -181,7 +209,7 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 	told := o.Measured
 	if !o.Since.IsZero() {
 		told += now.Sub(o.Since).Seconds()
-		if u.carried && (d.old || o.Since.After(now)) {
+		if u.carried && (old || o.Since.After(now)) {
 			return // by a clock that was wrong
 		}
 		if o.Since.After(now) {
@@ -191,9 +219,18 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 	if told < least.Seconds()-slack {
 		u.wrong("7: %s was down for %.1f s at least, and it is told as %.1f s", h.Name, least.Seconds(), told)
 	}
-	if !u.carried && !d.old && o.Measured > now.Sub(began).Seconds()+slack {
+	if !old && serviceLabel(u.w.lab, h) == "" && o.Measured > least.Seconds()+overdue && u.quiet(h) {
+		u.wrong("7: %s was down for %.1f s, and it is told as %.1f s", h.Name, least.Seconds(), o.Measured)
+	}
+	if !u.carried && !old && o.Measured > now.Sub(began).Seconds()+slack {
 		u.wrong("7: %s is told to have been down for %.1f s, in %.1f s", h.Name, o.Measured, now.Sub(began).Seconds())
 	}
+}
+
+// quiet: nothing went wrong on the way to this relay, or to Admin, and its service stops and starts at once.
+func (u *universe) quiet(h *lab.Host) bool {
+	slow := slices.ContainsFunc(u.Manners, func(m manner) bool { return m.Host == label(h.Name) && m.Start+m.Stop > 0 })
+	return !slow && !u.struck[api] && !u.struck["im-admin"] && !u.struck[label(h.Name)]
 }
 
 // dependents: what ran beside a service runs again, or is told.

@@ -175,6 +175,11 @@ func draw(seed uint64) schedule {
 		}
 		s.Runs = append(s.Runs, e)
 	}
+	if r := rand.New(rand.NewPCG(seed, 2)); r.IntN(15) == 0 { // what is drawn later leaves the rest of the schedule as it was
+		host := drawHost(r, s.Relays)
+		e := &s.Runs[r.IntN(len(s.Runs))]
+		e.Faults = append(e.Faults, fault{What: "die", Action: "file.discard before", Host: host, Machine: host, Nth: 1})
+	}
 	return s
 }
 

@@ -65,7 +65,10 @@ type universe struct {
 	// Hosts at which somebody started a service that a run had stopped: the process, and what the run did after.
 	meddled                    map[string]uint32
 	swappedSince, startedSince map[string]bool
-	other2                     *operator // the second operator
+	// By host: something went wrong on its wire or in its scripts; a run has started its service; and the service was stopped when
+	// the run asked for the last time.
+	deaf, startedNow, seenStopped map[string]bool
+	other2                        *operator // the second operator
 
 	invariants
 	broken []string

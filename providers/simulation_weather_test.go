@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"meshrotate/providers/lab"
@@ -54,6 +55,7 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 		u.marked()
 	}
 	u.meddle(o)
+	u.ask(o)
 	if s := u.second; s != nil && s.at == u.events {
 		f.After = func() { close(s.begin) }
 	}
@@ -72,7 +74,20 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 			u.strike(p.fault, o, &f)
 		}
 	}
+	u.deaf[o.host] = u.deaf[o.host] || f.Value != verdict{}
 	return f
+}
+
+// ask notes what a run can know of a host's service.
+func (u *universe) ask(o occasion) {
+	if h := u.w.lab.Host(o.host); o.kind == "point" && h != nil {
+		switch o.action {
+		case "service.start after":
+			u.startedNow[o.host] = true
+		case "service.query before":
+			u.seenStopped[o.host] = u.startedNow[o.host] && h.Machine.Service(serviceOf(h)).State == winhost.Stopped
+		}
+	}
 }
 
 // apart: two runs are never at work at the same time.
@@ -262,8 +277,24 @@ func (u *universe) loses(whose func(*operator) bool) {
 
 // wire is the hook of a host's WinRM, and of the Admin API.
 func (u *universe) wire(host string) func(wsman.Event) wsman.Fault {
+	var mu sync.Mutex
+	waiting := map[string]int{}
 	return func(e wsman.Event) wsman.Fault {
-		return u.scheduler.Pass(fmt.Sprint(e.Client, " ", host, " ", e.Connection, " ", e.Action), occasion{kind: "wire", operator: e.Client, host: host, action: string(e.Action)}).wire
+		name := fmt.Sprint(e.Client, " ", host, " ", e.Connection, " ", e.Action)
+		mu.Lock()
+		waiting[name]++
+		n := waiting[name]
+		mu.Unlock()
+		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
+			waiting[name]--
+		}()
+		event := name
+		if n > 1 { // the client has given up the same request, and asks again
+			event = fmt.Sprint(name, " ", n)
+		}
+		return u.scheduler.Pass(event, occasion{kind: "wire", operator: e.Client, host: host, action: string(e.Action)}).wire
 	}
 }
 

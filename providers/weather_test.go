@@ -81,6 +81,17 @@ func TestARelayDiesAfterItsStart(t *testing.T) {
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it was waited for: %s: %v", took, o)
 		}
+		if d := o.Down[0]; d.Service != lab.RelayService || d.Since.IsZero() {
+			t.Errorf("%+v", d)
+		}
+		since := o.Down[0].Since
+		noted := func(o state.Outage) bool {
+			return o.Host == w.relay(1).Name && o.Service == lab.RelayService && o.Since.Equal(since.UTC().Round(0))
+		}
+		entries, err := w.state.Ledger.Entries(t.Context())
+		if err != nil || !slices.ContainsFunc(entries, func(e state.Entry) bool { return slices.ContainsFunc(e.Outages, noted) }) {
+			t.Errorf("the ledger does not say what is down: %v %+v", err, entries[len(entries)-1])
+		}
 		for _, e := range o.With(state.Proven) {
 			for _, out := range e.Outages {
 				if out.What == w.relay(1).Name && out.Since.IsZero() {
@@ -182,6 +193,39 @@ func TestAStopWithoutAnAnswer(t *testing.T) {
 				}
 				h.Points(nil)
 				h.Unplug(false)
+				w.converged()
+			})
+		})
+	}
+}
+
+// Somebody starts a service after its stop while the batch is sent for the second time: it is noticed before the relays follow
+// Admin, and it is restarted.
+func TestSomebodyStartsItWhileItIsAskedAgain(t *testing.T) {
+	for _, host := range []string{"im-admin", "relay-01"} {
+		t.Run(host, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2)
+				h := w.lab.Host(host)
+				service := map[string]string{"im-admin": lab.AdminService, "relay-01": lab.RelayService}[host]
+				lost, theirs := false, false
+				h.Points(func(p machine.Point) (a machine.Action) {
+					switch {
+					case p.Op == "service.stop" && p.When == machine.After && !lost:
+						lost, a.End = true, machine.EndCrash
+					case p.Op == "file.swap" && p.When == machine.Before && lost && !theirs && !w.marks(p) && strings.Contains(p.Object, "appsettings"):
+						theirs, a.Delay = true, 2*time.Second
+						go func() { _ = h.Machine.Start(service) }()
+					}
+					return a
+				})
+				_, o := w.run()
+				if o.Err != nil || len(o.Left) > 0 || len(o.Down) > 0 || len(o.With(state.Proven)) != 2 {
+					t.Errorf("%v", o)
+				}
+				if !theirs || len(o.Remarks) != 1 || !strings.Contains(o.Remarks[0].Text, "somebody had started") {
+					t.Errorf("%+v", o.Remarks)
+				}
 				w.converged()
 			})
 		})

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,7 +64,7 @@ type progress struct {
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan.Changes), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, excused: map[Target]bool{}}
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, excused: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
@@ -93,11 +94,34 @@ func (p *progress) passRound(ctx context.Context, i int) {
 	if p.cause == nil && !p.halted {
 		p.recordProven(ctx)
 		p.pass(ctx, Retire)
+		p.lookOnceMore(ctx)
+	}
+	if p.cause != nil || p.halted {
+		p.noteWorked()
 	}
 	if p.cause != nil && !p.halted {
 		p.turn(ctx)
 	}
 	p.recordProven(ctx)
+}
+
+// noteWorked ends the outages of what was seen to work without being proven: a way back begins others.
+func (p *progress) noteWorked() {
+	r := p.run.Site.Worked()
+	maps.DeleteFunc(r.Up, func(name string, _ time.Time) bool { _, down := p.clock.now[name]; return down })
+	p.clock.note(Target{Kind: APITarget}, r)
+}
+
+// lookOnceMore asks, when everything is done, for what was proven and has stopped since.
+func (p *progress) lookOnceMore(ctx context.Context) {
+	if p.halted {
+		return
+	}
+	r := p.run.Site.Fallen(context.WithoutCancel(ctx))
+	p.clock.note(Target{Kind: APITarget}, r)
+	if r.Note != "" {
+		p.remarks = append(p.remarks, Remark{Target{Kind: APITarget}, r.Note})
+	}
 }
 
 // pass does one phase's steps.

@@ -95,6 +95,9 @@
 //
 // What this run stopped and nobody started again is in Outcome.Down. An outage is counted by intervals (outages.go): from the
 // stop, or from the time that the ledger knows of an earlier run's stop, to the moment at which something was seen to work.
+// A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
+// this run looked has an outage whose end is the latest that it can have been (Change.Returned). What was proven and has stopped
+// by the end of the run is down too (Site.Fallen).
 //
 // # What each class of trouble does to a run
 //

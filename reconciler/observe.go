@@ -18,6 +18,11 @@ type Site interface {
 	// Do runs the steps of one target in order. It answers for every step that it was given; the first that is not
 	// Done ends the batch.
 	Do(ctx context.Context, target Target, steps []Step, tell func(Event)) []Report
+	// Worked is what a run has started and was seen to work beside the steps, before anything has proven it: Report.Up.
+	Worked() Report
+	// Fallen is what was proven and does not work any more: Report.Down and Fallen. Note is why that is not known. No host is
+	// contacted for it.
+	Fallen(ctx context.Context) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker
 	// Close ends all connections.
@@ -77,6 +82,8 @@ type Report struct {
 	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
 	// clock.
 	Down, Started, Up map[string]time.Time
+	// Fallen is why something is in Down that was seen to work before.
+	Fallen error
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
 	Missing []string
 	// Facts are what was learnt that a later run needs: they go to the ledger with the outcome.

@@ -13,13 +13,18 @@ type clock struct {
 	spans map[string][]span   // by name, in order
 	now   map[string]Down     // what is stopped at present
 	with  map[string][]string // by name: who is cut off while it is down, and until it works itself
+	where map[string]Down     // by name: the service, and its host
+	fell  map[string]bool     // by name: it was proven, and does not work any more
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
 func cutOff(name string) string { return "cut off " + name }
 
 // span is one outage of one thing. It is over when something showed that it is up; that it was started is less.
-type span struct{ down, started, up time.Time }
+type span struct {
+	down, started, up time.Time
+	latest            bool // nobody saw it come up: up is the latest that it can have been
+}
 
 func (s span) end() time.Time {
 	if !s.up.IsZero() {
@@ -28,9 +33,15 @@ func (s span) end() time.Time {
 	return s.started
 }
 
-func newClock(changes []Change) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}}
-	for _, change := range changes {
+func newClock(plan *Plan) clock {
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}}
+	for _, s := range plan.Steps() {
+		if o, ok := s.Op.(Serving); ok {
+			what, service := o.Serves()
+			c.where[what] = Down{What: what, Service: service, Target: s.Op.Target()}
+		}
+	}
+	for _, change := range plan.Changes {
 		for _, o := range change.Outages {
 			if o.With == "" || change.Status != Rotate {
 				continue
@@ -47,6 +58,11 @@ func newClock(changes []Change) clock {
 				c.spans[d.What], c.now[d.What] = []span{{down: d.Since}}, d
 			}
 		}
+		for _, r := range change.Returned {
+			if len(c.spans[r.What]) == 0 && change.Status == Rotate {
+				c.spans[r.What] = []span{{down: r.Since, up: r.UpBy, latest: true}}
+			}
+		}
 	}
 	return c
 }
@@ -60,14 +76,18 @@ func (c *clock) note(t Target, r Report) {
 		at = c.open(name, at)
 		d, ok := c.now[name]
 		if !ok {
-			d = Down{What: name, Target: t, Since: at, Unsure: true}
+			d = c.place(name, t)
+			d.Since, d.Unsure = at, true
 		}
 		d.Unsure = d.Unsure && r.Outcome == state.Unknown
+		if d.Why = r.Fallen; r.Fallen != nil {
+			c.fell[name] = true
+		}
 		c.now[name] = d
 	}
 	last := func(name string, set func(*span)) {
 		delete(c.now, name)
-		if all := c.spans[name]; len(all) > 0 {
+		if all := c.spans[name]; len(all) > 0 && !all[len(all)-1].latest {
 			set(&all[len(all)-1])
 		}
 	}
@@ -83,6 +103,14 @@ func (c *clock) note(t Target, r Report) {
 			})
 		}
 	}
+}
+
+// place is which service is called so, and where it is.
+func (c *clock) place(name string, t Target) Down {
+	if d, ok := c.where[name]; ok {
+		return d
+	}
+	return Down{What: name, Target: t}
 }
 
 // open begins an outage, or goes on with the one that is not over, and says when it began: what was started and ended again,
@@ -120,9 +148,9 @@ func (c *clock) stillDown() []Down {
 	return all
 }
 
-// measure is for how long some of these were down: two outages with time between them are not one. Since is the earliest
-// of those that nothing has shown to be up again.
-func (c *clock) measure(names []string) (seconds float64, since time.Time, any bool) {
+// measure says of an outage for how long some of these were down: two outages with time between them are not one. Since is the
+// earliest of those that nothing has shown to be up again.
+func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 	var all []span
 	for _, n := range names {
 		all = append(all, c.spans[n]...)
@@ -130,20 +158,25 @@ func (c *clock) measure(names []string) (seconds float64, since time.Time, any b
 	slices.SortFunc(all, func(a, b span) int { return a.down.Compare(b.down) })
 	var until time.Time
 	for _, s := range all {
-		any = true
-		if s.up.IsZero() && (since.IsZero() || s.down.Before(since)) {
-			since = s.down
+		if s.up.IsZero() && (o.Since.IsZero() || s.down.Before(o.Since)) {
+			o.Since = s.down
+		}
+		if s.latest && s.up.After(o.UpBy) {
+			o.UpBy = s.up
 		}
 		from := s.down
 		if from.Before(until) {
 			from = until
 		}
 		if end := s.end(); end.After(from) {
-			seconds += end.Sub(from).Seconds()
+			o.Measured += end.Sub(from).Seconds()
 			until = end
 		}
 	}
-	return seconds, since, any
+	if d, ok := c.where[o.What]; ok && !o.Since.IsZero() {
+		o.Host, o.Service = d.Target.Name, d.Service
+	}
+	return o, len(all) > 0
 }
 
 // outages compares what was measured with what the change predicted. A fleet is down while one of it is.
@@ -157,21 +190,40 @@ func (c *clock) outages(change Change) []state.Outage {
 				names[i] = cutOff(n)
 			}
 		}
-		seconds, since, any := c.measure(names)
+		o, any := c.measure(state.Outage{What: predicted.What, Predicted: predicted.Predicted}, names...)
 		if !any {
 			continue
 		}
-		all = append(all, state.Outage{What: predicted.What, Predicted: predicted.Predicted, Measured: seconds, Since: since})
-		if predicted.With != "" || len(predicted.Members) == 1 && (since.IsZero() || predicted.Members[0] == predicted.What) {
+		all = append(all, o)
+		if predicted.With != "" || len(predicted.Members) == 1 && (o.Since.IsZero() || predicted.Members[0] == predicted.What) {
 			continue // the only member of a fleet has a line of its own while it is down: the next run asks for it by its name
 		}
 		for _, name := range predicted.Members {
-			if seconds, since, any := c.measure([]string{name}); any {
-				all = append(all, state.Outage{What: name, Measured: seconds, Since: since})
+			if o, any := c.measure(state.Outage{What: name}, name); any {
+				all = append(all, o)
 			}
 		}
 	}
+	for _, r := range change.Returned {
+		told := slices.ContainsFunc(change.Outages, func(o state.Outage) bool { return o.With == "" && slices.Contains(o.Members, r.What) })
+		if o, any := c.measure(state.Outage{What: r.What}, r.What); any && !told {
+			all = append(all, o)
+		}
+	}
 	return all
+}
+
+// fallen are the members of the change's outages that were proven and do not work any more.
+func (c *clock) fallen(change Change) []string {
+	var names []string
+	for _, o := range change.Outages {
+		for _, name := range o.Members {
+			if c.fell[name] && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // stillDown tells of what an earlier run stopped. What is called by its host is one finding.

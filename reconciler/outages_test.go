@@ -1,6 +1,7 @@
 package reconciler_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -52,6 +53,29 @@ func TestOutagesByIntervals(t *testing.T) {
 	o = b.run(t.Context())
 	if got := measured(o)["relays"]; !got.Since.Equal(at(1)) || len(o.Down) != 1 || o.Down[0].What != "r1" || !o.Down[0].Since.Equal(at(1)) {
 		t.Errorf("stopped for good: %+v, down %v", got, o.Down)
+	}
+
+	// It was seen to work before the failure: two outages.
+	b = newBench(t, r)
+	b.answer["stop relay-000"] = down(1)
+	b.answer["start relay-000"] = reconciler.Report{Outcome: state.Done, Started: map[string]time.Time{"r1": at(4)}}
+	b.worked = reconciler.Report{Outcome: state.Done, Up: map[string]time.Time{"r1": at(6)}}
+	b.answer["prove key"] = failure("refused")
+	b.answer["back stop relay-000"], b.answer["back start relay-000"] = down(100), up(102)
+	if got := measured(b.run(t.Context()))["relays"]; got.Measured != 7 || !got.Since.IsZero() {
+		t.Errorf("seen to work, and put back: %+v, not 5 s and 2 s", got)
+	}
+
+	// It stops after its proof: named, and in the ledger.
+	b = newBench(t, r)
+	b.answer["stop relay-000"], b.answer["start relay-000"] = down(1), up(4)
+	b.fallen = reconciler.Report{Outcome: state.Unknown, Down: map[string]time.Time{"r1": at(50)}, Fallen: errors.New("not connected")}
+	o = b.run(t.Context())
+	if got := measured(o)["r1"]; got.Measured != 3 || !got.Since.Equal(at(50)) || len(o.Down) != 1 || o.Down[0].Why == nil || !o.Down[0].Unsure || len(o.With(state.Proven)) != 1 {
+		t.Errorf("stopped after its proof: %+v, %v", got, o)
+	}
+	if since, _, ok := state.NewHistory(b.entries).LastDown("key", "r1"); !ok || !since.Equal(at(50)) {
+		t.Errorf("the ledger has it down since %v", since)
 	}
 
 	// An earlier run stopped it, and was killed.

@@ -80,11 +80,24 @@ type LeftBehind struct {
 // Down is something that is stopped at the end of a run.
 type Down struct {
 	// What is its name in the outages: "Admin", "relay-07".
-	What   string    `json:"what"`
-	Target Target    `json:"target"`
-	Since  time.Time `json:"since"`
-	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	What    string    `json:"what"`
+	Service string    `json:"service,omitempty"`
+	Target  Target    `json:"target"`
+	Since   time.Time `json:"since"`
+	// Why is nil when only its stop is known.
+	Why error `json:"-"`
+	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
+	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Returned is something that an earlier run left down, or was cut off after its stop, and that runs: nobody saw when it came up.
+type Returned struct {
+	// What is its name in the outages.
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
+	// UpBy is when it was up at the latest.
+	UpBy time.Time `json:"upBy"`
 }
 
 // Remark is what happened on a target beside what was to be done.

@@ -149,7 +149,7 @@ func (p *progress) writeSoon(ctx context.Context) {
 const (
 	entryBytes  = 250
 	endingBytes = 1500
-	outageBytes = 200
+	outageBytes = 300
 )
 
 // room is how much this round still has to write at most, in bytes: what the switch did, the proofs, and the way back.
@@ -270,6 +270,11 @@ func (p *progress) finish(ctx context.Context) {
 	for _, c := range p.rotating() {
 		name := c.Secret.Name
 		if p.ending[name] == state.Proven {
+			if what := p.clock.fallen(c); len(what) > 0 { // the ledger has it as proven already
+				e := p.entry(c, state.Proven, "after its proof it was seen not to work any more: "+strings.Join(what, ", "))
+				e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
+				entries = append(entries, e)
+			}
 			continue
 		}
 		switch {
@@ -286,10 +291,12 @@ func (p *progress) finish(ctx context.Context) {
 		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
 		entries = append(entries, e)
 	}
-	err := p.writeEnding(ctx, true, entries...)
-	if err == nil {
-		return
+	if err := p.writeEnding(ctx, true, entries...); err != nil {
+		p.unwritten(err)
 	}
+}
+
+func (p *progress) unwritten(err error) {
 	err = fmt.Errorf("the ledger does not take how it ended: %w", err)
 	if p.cause != nil {
 		err = fmt.Errorf("%w; and %w", p.cause, err)

@@ -91,6 +91,8 @@ type Change struct {
 	Rounds []Round `json:"-"`
 	// Down is what is stopped since an earlier run stopped it.
 	Down []Down `json:"down,omitempty"`
+	// Returned is what came up by itself since then.
+	Returned []Returned `json:"returned,omitempty"`
 	// Left are targets that this change leaves behind because the policy tolerates it.
 	Left []Target `json:"left,omitempty"`
 	// Tolerate says which targets may still fall behind while it is applied.

@@ -107,6 +107,9 @@ type Narrower interface {
 // before the effect.
 type Foreseer interface{ Foresees() []state.Fact }
 
+// Serving is an op about a service: what its outages are called, and the name it has on its host.
+type Serving interface{ Serves() (what, service string) }
+
 // OpData is an op as it is written.
 type OpData struct {
 	Kind   string          `json:"kind"`

@@ -31,9 +31,13 @@ type record struct {
 	// open are the starts of rotations that are not at an end, by version; before is what open was when the latest of a
 	// version was started.
 	open, before map[string]Entry
+	// down is what is down by the last word about it, by its name in the outages.
+	down map[string]lastDown
 	// rotation is the place of the latest one in History.all.
 	rotation int
 }
+
+type lastDown struct{ since, told time.Time }
 
 type stepOf struct{ version, step string }
 
@@ -51,7 +55,7 @@ func NewHistory(entries []Entry) History {
 		}
 		r := h.secrets[e.Secret]
 		if r == nil {
-			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, ever: map[stepOf]bool{}, rotation: -1}
+			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, ever: map[stepOf]bool{}, down: map[string]lastDown{}, rotation: -1}
 			h.secrets[e.Secret] = r
 		}
 		if len(e.Hosts) == 0 {
@@ -72,6 +76,7 @@ func NewHistory(entries []Entry) History {
 func (r *record) addWhole(e *Entry) {
 	r.whole = append(r.whole, *e)
 	r.noteOpen(e)
+	r.noteDown(e)
 	switch e.Outcome {
 	case Started:
 		// From here on, what was done for another version no longer holds.
@@ -82,6 +87,17 @@ func (r *record) addWhole(e *Entry) {
 		}
 	case Back:
 		delete(r.steps, e.Version)
+	}
+}
+
+func (r *record) noteDown(e *Entry) {
+	if e.Outcome == Proven && len(e.Left) == 0 {
+		clear(r.down) // it works since then, whoever brought it up
+	}
+	for _, o := range e.Outages {
+		if delete(r.down, o.What); !o.Since.IsZero() {
+			r.down[o.What] = lastDown{o.Since, e.Time}
+		}
 	}
 }
 
@@ -223,32 +239,32 @@ func beforeIt(whole []Entry) string {
 	return before
 }
 
-// Outages are those that were last measured for a secret, nil when none ever were.
+// Outages are those that were last measured for a secret, nil when none ever were. What may have been shorter was not measured.
 func (h History) Outages(secret string) []Outage {
 	whole := h.whole(secret)
 	for i := len(whole) - 1; i >= 0; i-- {
-		if o := whole[i].Outages; len(o) > 0 {
-			return append([]Outage(nil), o...)
+		var all []Outage
+		for _, o := range whole[i].Outages {
+			if o.UpBy.IsZero() {
+				all = append(all, o)
+			}
+		}
+		if len(all) > 0 {
+			return all
 		}
 	}
 	return nil
 }
 
-// DownSince is since when something is down that a rotation of the secret left so at its end, or that was not seen to work again
-// since: ok is false when its last word about it was another.
-func (h History) DownSince(secret, what string) (since time.Time, ok bool) {
-	whole := h.whole(secret)
-	for i := len(whole) - 1; i >= 0; i-- {
-		for _, o := range whole[i].Outages {
-			if o.What == what {
-				return o.Since, !o.Since.IsZero()
-			}
-		}
-		if whole[i].Outcome == Proven && len(whole[i].Left) == 0 {
-			break // it works since then, whoever brought it up
-		}
+// LastDown is since when something is down that a rotation of the secret left so at its end, or that was not seen to work again
+// since, and when that was said: ok is false when its last word about it was another.
+func (h History) LastDown(secret, what string) (since, told time.Time, ok bool) {
+	r := h.secrets[secret]
+	if r == nil {
+		return time.Time{}, time.Time{}, false
 	}
-	return time.Time{}, false
+	d, ok := r.down[what]
+	return d.since, d.told, ok
 }
 
 // Since is the rotation that brought the version of LastProven. A later run that finished it on hosts that were left

@@ -178,6 +178,10 @@ func TestOutages(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("%+v", got)
 	}
+	back := state.Entry{Secret: "k", Version: "7", Outcome: state.Proven, Outages: []state.Outage{{What: "r1", Measured: 900, UpBy: time.Unix(900, 0)}}}
+	if got := state.NewHistory([]state.Entry{{Secret: "k", Version: "6", Outcome: state.Proven, Outages: want}, back}).Outages("k"); !reflect.DeepEqual(got, want) {
+		t.Errorf("what nobody measured is none: %+v", got)
+	}
 	first := []state.Entry{{Secret: "k", Version: "6", Outcome: state.Proven, Outages: want}}
 	if got := state.NewHistory(first).Outages("k"); !reflect.DeepEqual(got, want) {
 		t.Errorf("measured in the only entry: %+v", got)
@@ -185,6 +189,28 @@ func TestOutages(t *testing.T) {
 	got[0].Measured = 99
 	if !reflect.DeepEqual(h.Outages("k"), want) || h.Outages("nobody") != nil {
 		t.Fatal("a caller changed the history, or there are outages of nobody")
+	}
+}
+
+// What is down is so until another word about it, or until everything was proven.
+func TestLastDown(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
+	down := state.Entry{Time: at(20), Secret: "k", Version: "7", Outcome: state.Proven, Left: []string{"r1"}, Outages: []state.Outage{{What: "r1", Since: at(10)}}}
+	for _, c := range []struct {
+		reason string
+		next   state.Entry
+		want   bool
+	}{
+		{"another is left behind", state.Entry{Outcome: state.Proven, Left: []string{"r2"}}, true},
+		{"a run that failed says nothing of it", state.Entry{Outcome: state.Unknown}, true},
+		{"it is up", state.Entry{Outcome: state.Proven, Left: []string{"r2"}, Outages: []state.Outage{{What: "r1", Measured: 3}}}, false},
+		{"everything is proven", state.Entry{Outcome: state.Proven}, false},
+	} {
+		c.next.Time, c.next.Secret, c.next.Version = at(30), "k", "7"
+		since, told, ok := state.NewHistory([]state.Entry{down, c.next}).LastDown("k", "r1")
+		if ok != c.want || ok && (!since.Equal(at(10)) || !told.Equal(at(20))) {
+			t.Errorf("%s: %v %v %v", c.reason, since, told, ok)
+		}
 	}
 }
 

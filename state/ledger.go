@@ -87,6 +87,12 @@ type Outage struct {
 	// Since is when it went down for the last time, when nothing has shown since that it is up again; else zero. What was
 	// started and then not seen to work counts as down.
 	Since time.Time `json:"since,omitzero"`
+	// UpBy says that Measured is the most that it can have been: an earlier run had left it down, nobody saw it come up, and by
+	// this moment it was.
+	UpBy time.Time `json:"upBy,omitzero"`
+	// Host and Service are what it is then, when it is one service.
+	Host    string `json:"host,omitempty"`
+	Service string `json:"service,omitempty"`
 	// Members are what it is the outage of, while it is a prediction: a fleet's hosts. Not recorded.
 	Members []string `json:"-"`
 	// With is what they are cut off by, while it is a prediction: from its stop on they cannot work, whether they run or not.

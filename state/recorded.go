@@ -17,6 +17,7 @@ func (e Entry) Recorded() Entry {
 	for i := range e.Outages {
 		e.Outages[i].Members, e.Outages[i].With = nil, ""
 		e.Outages[i].Since = e.Outages[i].Since.UTC().Round(0)
+		e.Outages[i].UpBy = e.Outages[i].UpBy.UTC().Round(0)
 	}
 	return e
 }

@@ -23,7 +23,8 @@ type api struct {
 	now    func() time.Time
 	// names gives the computers' own names, restarts when services began to start again, by host.
 	names    func(hosts []string) map[string]string
-	restarts func(hosts []string) map[string]time.Time
+	restarts func() map[string]time.Time
+	fleet    func() map[string]time.Time // the same, of relays
 	// gone says that a host's service ended by itself.
 	gone func(host string) bool
 	// ended says which service that the API comes from has stopped, nil when none has or nobody knows.
@@ -32,6 +33,11 @@ type api struct {
 	mu    sync.Mutex
 	clock adminClock
 	ready time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	// proven are the relays that a proof has seen to work.
+	proven map[string]bool
+	// first is when relays were first seen to work since then, by host; endFollow ends looking for that.
+	first     map[string]time.Time
+	endFollow func()
 }
 
 var errNoAPI = errors.New("the document declares no Admin API")
@@ -125,6 +131,8 @@ func (a *api) one(ctx context.Context, op reconciler.Op, say func(string)) recon
 
 func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, say func(string)) reconciler.Report {
 	say("waiting until Admin is ready")
+	a.unfollow()
+	run := ctx
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
@@ -142,6 +150,7 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, say func(strin
 	a.clock.note(answer)
 	a.ready = ready
 	a.mu.Unlock()
+	a.follow(run)
 	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}}
 }
 

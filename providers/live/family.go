@@ -94,7 +94,8 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		return failed(fmt.Errorf("%s: %w", h.name, err))
 	}
 	checks := h.checks(steps)
-	ops = append(checks, ops...)
+	last := h.lookOnceMore(steps)
+	ops = slices.Concat(checks, ops, last)
 	var began time.Time
 	var results []winhost.Result
 	var ran error // of a try that may have had an effect
@@ -155,8 +156,11 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		ops, results = ops[n:], results[n:]
 		reports = append(reports, report)
 		if report.Outcome != state.Done {
-			break
+			return reports
 		}
+	}
+	if n := len(reports) - 1; n >= 0 {
+		reports[n] = h.fallen(reports[n], last, results)
 	}
 	return reports
 }

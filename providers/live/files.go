@@ -14,8 +14,10 @@ import (
 func files(f *family) {
 	f.reading(looking(func(q *questions, r site.File) { q.ask(winhost.FileRead{Path: r.Path}, r.Path) }, readFile))
 	f.op(doing(stageFile, nil))
-	f.op(doing(swap, nil))
-	f.op(doing(restore, nil))
+	f.op(doing(swap, func(_ context.Context, h *host, op site.Swap, _ deed) reconciler.Report { return h.replaced(op.Path) }))
+	f.op(doing(restore, func(_ context.Context, h *host, op site.Restore, _ deed) reconciler.Report {
+		return h.replaced(op.Path)
+	}))
 	f.op(doing(discard, nil))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveFile) ([]winhost.Op, error) {
 		return one(winhost.FileRead{Path: o.Path, HashOnly: true})
@@ -94,6 +96,12 @@ func restore(_ context.Context, h *host, op site.Restore) ([]winhost.Op, error) 
 		return nil, fmt.Errorf("nothing was staged for %s", op.Path)
 	}
 	return one(winhost.FileRestore{Path: op.Path, Expect: f.staged, Backup: f.base})
+}
+
+// replaced notes that another file is live since a step that was just done: what started before has read the one before.
+func (h *host) replaced(path string) reconciler.Report {
+	h.files[path].replaced = true
+	return done("")
 }
 
 func discard(_ context.Context, _ *host, op site.Discard) ([]winhost.Op, error) {

@@ -27,8 +27,9 @@ type host struct {
 
 // run is a process that this run has started, and when it had, by our clock.
 type run struct {
-	pid uint32
-	at  time.Time
+	name string // in the outages
+	pid  uint32
+	at   time.Time
 }
 
 // file is what the run knows about one file.
@@ -37,6 +38,8 @@ type file struct {
 	base    string       // its SHA-256, "" when there was none
 	staged  string       // SHA-256 of what was staged, "" when nothing was
 	read    bool         // this run has looked at it
+	// replaced: this run has made another one live.
+	replaced bool
 }
 
 // connect opens a shell, once.

@@ -72,6 +72,7 @@ type Site struct {
 	families family
 	// workers are by kind of target. There is no default: an unknown target is an error, never a host.
 	workers map[reconciler.TargetKind]worker
+	api     *api
 	// connecting is held while a host is connected and its process started, running while it is looked at.
 	connecting, running gate
 
@@ -103,9 +104,10 @@ func New(c Config) *Site {
 	}
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, gone: s.isGone, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:   onHosts{s},
-		reconciler.APITarget:    &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartsOf, gone: s.isGone, ended: s.adminEnded},
+		reconciler.APITarget:    s.api,
 		reconciler.SQLTarget:    &database{config: c.SQL, site: s},
 		reconciler.ValuesTarget: s.values,
 	}
@@ -220,6 +222,7 @@ func (s *Site) Close(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+	s.api.unfollow()
 	if s.config.API != nil {
 		s.config.API.Close()
 	}

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type memory struct {
 	dead map[string]bool
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
+	// fleet are those of them that are one of many.
+	fleet map[string]bool
 	// values are settings as they were read, where more than a secret is in them.
 	values map[settingOf]secret.Value
 }
@@ -25,7 +28,7 @@ type memory struct {
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}, values: map[settingOf]secret.Value{}}
+	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, values: map[settingOf]secret.Value{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -59,24 +62,29 @@ func (m *memory) isGone(host string) bool {
 }
 
 // restarted notes that a service of the host was started again.
-func (m *memory) restarted(host string, at time.Time) {
+func (m *memory) restarted(host string, ofMany bool, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.dead, host)
+	m.fleet[host] = m.fleet[host] || ofMany
 	if m.restarts[host].Before(at) {
 		m.restarts[host] = at
 	}
 }
 
-func (m *memory) restartsOf(hosts []string) map[string]time.Time {
+// restartedAt are all hosts with a service that was started again, and when.
+func (m *memory) restartedAt() map[string]time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := map[string]time.Time{}
-	for _, h := range hosts {
-		if at, ok := m.restarts[h]; ok {
-			all[h] = at
-		}
-	}
+	return maps.Clone(m.restarts)
+}
+
+// startedOfMany are those of a fleet.
+func (m *memory) startedOfMany() map[string]time.Time {
+	all := m.restartedAt()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(all, func(host string, _ time.Time) bool { return !m.fleet[host] })
 	return all
 }
 

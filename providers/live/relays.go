@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,7 +64,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
-	w := waiting{names: a.names(op.Relays), since: a.restarts(op.Relays), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
+	w := waiting{names: a.names(op.Relays), since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
 	a.mu.Lock()
 	w.rest = a.ready
 	a.mu.Unlock()
@@ -80,6 +81,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
 		}
+		a.prove(w.up)
 		w.missing = slices.DeleteFunc(w.missing, func(host string) bool {
 			if !a.gone(host) {
 				return false
@@ -88,19 +90,43 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			return true
 		})
 		if len(w.missing) == 0 && len(w.gone) > 0 {
-			return w.failed(op, last)
+			return a.unproven(w, op, last)
 		}
 		if len(w.missing) == 0 {
 			return reconciler.Report{Outcome: state.Done, Up: w.up,
 				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
 		}
 		if pause(ctx, a.poll) != nil {
-			r := w.failed(op, last)
+			r := a.unproven(w, op, last)
 			if why := stoppedSince(ctx); why != nil {
 				r.Err = why
 			}
 			return r
 		}
+	}
+}
+
+// unproven says who is missing. Whoever is, does not work now, whatever was seen before.
+func (a *api) unproven(w waiting, op site.ProveRelays, last error) reconciler.Report {
+	r := w.failed(op, last)
+	if !w.heard {
+		return r
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.first, func(host string, _ time.Time) bool { return w.up[host].IsZero() })
+	return r
+}
+
+// prove notes what a proof has seen to work.
+func (a *api) prove(up map[string]time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.proven == nil {
+		a.proven = map[string]bool{}
+	}
+	for host := range up {
+		a.proven[host] = true
 	}
 }
 
@@ -111,8 +137,9 @@ type waiting struct {
 	rest    time.Time            // for all others
 	missing []string
 	up      map[string]time.Time
-	heard   bool     // there was a list
-	gone    []string // whose service ended by itself: nobody waits for them
+	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
+	heard   bool                 // there was a list
+	gone    []string             // whose service ended by itself: nobody waits for them
 }
 
 func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
@@ -133,6 +160,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			continue
 		}
 		w.up[host] = now
+		if at := w.first[host]; restarted && at.After(since) {
+			w.up[host] = at
+		}
 	}
 	w.missing = missing
 }

@@ -82,13 +82,13 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	s := d.results[0].Service
 	if d.results[0].Code != winhost.Unchanged {
 		// By our clock it began at this moment at the latest, and what ran before had ended.
-		h.site.restarted(h.name, d.ended.Add(-s.Took()))
-		h.running[op.Service] = run{s.PID, d.ended}
+		h.site.restarted(h.name, op.Noun != "", d.ended.Add(-s.Took()))
+		h.running[op.Service] = run{op.Name, s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	// That a dependent was started does not say that the service was: its process is older than this start then.
 	theirs := d.results[0].Code == winhost.Unchanged || !s.StartedAt.IsZero() && s.StartedAt.Before(s.Begin)
-	if h.stopped[op.Service] && theirs && !d.again {
+	if h.stopped[op.Service] && theirs && (!d.again || h.outdated(ctx, op.Service)) {
 		return h.restart(ctx, op)
 	}
 	h.stopped[op.Service] = false
@@ -106,6 +106,24 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		delete(h.took, op.Service)
 	}
 	return r
+}
+
+// outdated says that a service's process started before a file that this run has replaced was written. When an earlier try may
+// have started it, that alone tells whether somebody else did, too early; and relays follow Admin before its process is proven.
+func (h *host) outdated(ctx context.Context, service string) bool {
+	ops := []winhost.Op{winhost.ServiceQuery{Service: service}}
+	for _, path := range slices.Sorted(maps.Keys(h.files)) {
+		if h.files[path].replaced {
+			ops = append(ops, winhost.FileRead{Path: path, HashOnly: true})
+		}
+	}
+	results, err := h.ask(ctx, ops, true)
+	if err != nil || results[0].Service == nil || results[0].Service.State != winhost.Running {
+		return false // the proof of its process says it
+	}
+	return slices.ContainsFunc(results[1:], func(r winhost.Result) bool {
+		return r.File != nil && results[0].Service.StartedAt.Before(r.File.Modified)
+	})
 }
 
 // restart stops and starts a service that somebody has started since this run stopped it: it may have read the old file.

@@ -255,7 +255,7 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 	if computer == "" {
 		return refused(fmt.Errorf("%s has not said what it is called", op.On))
 	}
-	since, restarted := d.site.restartsOf([]string{op.On})[op.On]
+	since, restarted := d.site.restartedAt()[op.On]
 	for {
 		q := &catalogue{now: d.site.config.Now}
 		err := d.ask(ctx, c, q)

@@ -21,10 +21,11 @@ type StopService struct {
 	Who
 }
 
-func (o StopService) Kind() string              { return "stop" }
-func (o StopService) Target() reconciler.Target { return Host(o.Host) }
-func (o StopService) Key() string               { return "stop " + o.Service }
-func (o StopService) Says() reconciler.Phrase   { return o.says("stop" + with(o.Dependents)) }
+func (o StopService) Kind() string                   { return "stop" }
+func (o StopService) Target() reconciler.Target      { return Host(o.Host) }
+func (o StopService) Key() string                    { return "stop " + o.Service }
+func (o StopService) Serves() (what, service string) { return o.Name, o.Service }
+func (o StopService) Says() reconciler.Phrase        { return o.says("stop" + with(o.Dependents)) }
 func (o StopService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StopService)
 	if !ok || b.Service != o.Service || b.Who != o.Who {
@@ -85,13 +86,34 @@ func DownSince(h state.History, ref secret.Ref, host, service, what string, s *S
 		return reconciler.Down{}, false
 	}
 	at, ok := StopBegan(h, ref, host, service, what)
-	return reconciler.Down{What: what, Target: Host(host), Since: at}, ok
+	return reconciler.Down{What: what, Service: service, Target: Host(host), Since: at}, ok
+}
+
+// CameBack says that a service runs that an earlier run left down, or was cut off after its stop: nobody saw when it came up. Its
+// process tells, unless it was there when that run still did not see it work.
+func CameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
+	at, ok := StopBegan(in.History, ref, host, service, what)
+	if !ok || !s.Running() {
+		return reconciler.Returned{}, false
+	}
+	up := in.Now
+	if !s.StartedAt.IsZero() && m != nil {
+		began := s.StartedAt.Add(-m.Skew) // by our clock
+		_, told, _ := in.History.LastDown(ref.Name, what)
+		switch {
+		case began.Before(at):
+			return reconciler.Returned{}, false // it was never stopped
+		case began.After(told) && began.Before(up):
+			up = began
+		}
+	}
+	return reconciler.Returned{What: what, Since: at, UpBy: up}, !up.Before(at)
 }
 
 // StopBegan is when an earlier run, that was not at its end, began to stop a service; or since when what is called so is down
 // after a run that ended. The earlier of both, for a run that finished another may have been cut off itself.
 func StopBegan(h state.History, ref secret.Ref, host, service, what string) (time.Time, bool) {
-	since, left := h.DownSince(ref.Name, what)
+	since, _, left := h.LastDown(ref.Name, what)
 	if _, pending := h.Pending(ref.Name, ref.Version); !pending {
 		return since, left
 	}
@@ -112,10 +134,11 @@ type StartService struct {
 	Who
 }
 
-func (o StartService) Kind() string              { return "start" }
-func (o StartService) Target() reconciler.Target { return Host(o.Host) }
-func (o StartService) Key() string               { return "start " + o.Service }
-func (o StartService) Says() reconciler.Phrase   { return o.says("start" + with(o.Dependents)) }
+func (o StartService) Kind() string                   { return "start" }
+func (o StartService) Target() reconciler.Target      { return Host(o.Host) }
+func (o StartService) Key() string                    { return "start " + o.Service }
+func (o StartService) Serves() (what, service string) { return o.Name, o.Service }
+func (o StartService) Says() reconciler.Phrase        { return o.says("start" + with(o.Dependents)) }
 func (o StartService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StartService)
 	if !ok || b.Service != o.Service || b.Who != o.Who {

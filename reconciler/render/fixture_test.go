@@ -254,7 +254,8 @@ func leftBehind(host, why string) reconciler.LeftBehind {
 }
 
 func down(what, host string, after time.Duration) reconciler.Down {
-	return reconciler.Down{What: what, Target: hostTarget(host), Since: now.Add(after)}
+	service := map[string]string{host: "IdentityMeshRelayAgent", "Admin": "IdentityMeshAdmin"}[what]
+	return reconciler.Down{What: what, Service: service, Target: hostTarget(host), Since: now.Add(after)}
 }
 
 // partly is the end of a run that left relays behind.
@@ -262,6 +263,7 @@ func partly() Outcome {
 	p := relays(3)
 	o := endedAs(p, state.Proven)
 	o.Left = []reconciler.LeftBehind{leftBehind(relayName(3), "start IdentityMeshRelayAgent: error 1067")}
+	o.Secrets[0].Outages = append(o.Secrets[0].Outages, state.Outage{What: relayName(4), Measured: 420, UpBy: now.Add(-time.Hour)})
 	for _, host := range []string{relayName(1), relayName(2)} {
 		o.Remarks = append(o.Remarks, reconciler.Remark{Target: hostTarget(host), Text: "somebody had started IdentityMeshRelayAgent between its stop and its start: it was stopped and started once more"})
 	}

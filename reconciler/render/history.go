@@ -98,6 +98,11 @@ func measured(all []state.Outage) string {
 	for _, o := range fleetOutages(all) {
 		parts = append(parts, o.What+" "+lastedFor(o)+" ("+seconds(o.Predicted)+" predicted)")
 	}
+	for _, o := range all {
+		if o.Predicted == 0 && !o.UpBy.IsZero() {
+			parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+second(o.UpBy)+")")
+		}
+	}
 	return strings.Join(parts, ", ")
 }
 

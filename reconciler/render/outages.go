@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -31,12 +32,39 @@ func (r Outcome) outages(p *page) {
 		p.blank()
 		p.table(0, rows)
 	}
+	for _, text := range r.returned() {
+		p.hang(plain, "came back", labels, text)
+	}
+}
+
+// returned are those that came back by themselves since an earlier run, the longest first.
+func (r Outcome) returned() []string {
+	var all []state.Outage
+	for _, s := range r.Secrets {
+		for _, o := range s.Outages {
+			if o.Predicted == 0 && !o.UpBy.IsZero() && !slices.ContainsFunc(all, func(a state.Outage) bool { return a.What == o.What }) {
+				all = append(all, o)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b state.Outage) int { return cmp.Compare(b.Measured, a.Measured) })
+	var lines []string
+	for i, o := range all {
+		if i == shown && len(all) > shown+1 {
+			return append(lines, number(len(all)-shown)+" more, each sooner")
+		}
+		lines = append(lines, o.What+": down "+lastedFor(o)+", up by "+second(o.UpBy))
+	}
+	return lines
 }
 
 // lastedFor is how long it was down, and what is not known to be up again.
 func lastedFor(o state.Outage) string {
-	if o.Since.IsZero() {
+	switch {
+	case o.Since.IsZero() && o.UpBy.IsZero():
 		return seconds(o.Measured)
+	case o.Since.IsZero():
+		return "at most " + seconds(o.Measured)
 	}
 	return "not seen up since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
 }
@@ -59,7 +87,7 @@ func longest(all []state.Outage, fleet state.Outage) string {
 	for _, o := range all {
 		if o.Predicted > 0 {
 			inside = o.What == fleet.What
-		} else if inside && o.Measured > most.Measured {
+		} else if inside && o.UpBy.IsZero() && o.Measured > most.Measured {
 			most = o
 		}
 	}

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -63,13 +65,16 @@ type Rotated struct {
 
 // Down is something that is stopped.
 type Down struct {
-	// What is its name in the outages; Target is where it runs.
-	What   string    `json:"what"`
-	Target string    `json:"target"`
-	Since  time.Time `json:"since"`
-	// Why it is, where the run knows.
-	Why string `json:"why,omitempty"`
-	// Unsure: its stop was asked for, no answer came, and nobody could look since.
+	// What is its name in the outages, Service the one that it has on its host.
+	What    string    `json:"what"`
+	Service string    `json:"service"`
+	Host    string    `json:"host"`
+	Since   time.Time `json:"since"`
+	// Why it is, as far as the run knows, and Hint what brings it back.
+	Why  string `json:"why"`
+	Hint string `json:"hint"`
+	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
+	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
 }
 
@@ -102,12 +107,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 		r.Secrets = append(r.Secrets, rotated(e, o.Left))
 	}
 	for _, d := range o.Down {
-		r.Down = append(r.Down, Down{What: d.What, Target: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure})
-	}
-	for i, d := range r.Down {
-		if at := slices.IndexFunc(o.Left, func(l reconciler.LeftBehind) bool { return l.Target.String() == d.Target }); at >= 0 {
-			r.Down[i].Why = o.Left[at].Why.Error()
-		}
+		r.Down = append(r.Down, downOf(d, o))
 	}
 	for _, l := range o.Left {
 		r.Left = append(r.Left, Left{Target: l.Target.String(), Secrets: l.Secrets, Why: l.Why.Error()})
@@ -119,6 +119,23 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	r.Next = r.next("meshrotate plan", "meshrotate apply")
 	return r
 }
+
+// downOf says of what is down why it is, as far as the run knows: what it saw itself, why its host was left behind, or what ended
+// the run.
+func downOf(d reconciler.Down, o reconciler.Outcome) Down {
+	why := cmp.Or(d.Why, o.Err)
+	if i := slices.IndexFunc(o.Left, func(l reconciler.LeftBehind) bool { return l.Target == d.Target }); d.Why == nil && i >= 0 {
+		why = o.Left[i].Why
+	}
+	why = cmp.Or(why, errNotStarted)
+	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure, Why: why.Error(),
+		Hint: cmp.Or(reconciler.HintOf(why), applyStarts)}
+}
+
+// applyStarts is what brings back anything of which nothing better is known.
+const applyStarts = "mend the cause, then apply again, which starts it; or start it on the host"
+
+var errNotStarted = errors.New("it was stopped for a rotation, and nothing has started it since")
 
 func findings(changes []reconciler.Change) []reconciler.Finding {
 	var all []reconciler.Finding
@@ -205,7 +222,7 @@ func (r Outcome) next(plan, apply string) string {
 func (r Outcome) unfinished() []string {
 	var names []string
 	for _, d := range r.Down {
-		names = append(names, d.Target)
+		names = append(names, d.Host)
 	}
 	for _, l := range r.Left {
 		names = append(names, l.Target)

@@ -86,6 +86,8 @@ type group struct {
 	// what is down there, "" when it is called as its host.
 	what         string
 	targets      []string
+	service      string // that is down, by its name on the hosts
+	hint         string // what brings it back
 	secrets, why string
 	since        time.Time // the earliest
 	several      bool      // not all since then
@@ -106,8 +108,11 @@ func (g group) who() string {
 	if g.what != "" {
 		s = g.what + " on " + s
 	}
+	if g.service != "" && g.service != g.what {
+		s += " (" + g.service + ")"
+	}
 	if !g.since.IsZero() {
-		s += ", since " + g.since.Format("2006-01-02 15:04:05 UTC")
+		s += ", since " + second(g.since)
 		if g.several {
 			s += " or later"
 		}
@@ -119,6 +124,9 @@ func (g group) reason(p *page) {
 	if g.why != "" {
 		p.under(labels, strings.TrimPrefix(g.secrets+": "+g.why, ": "))
 	}
+	if g.hint != "" {
+		p.under(labels, "hint: "+g.hint)
+	}
 }
 
 // groups are what is down, with the reason where one is known, and what was left behind and is not down.
@@ -128,12 +136,19 @@ func (r Outcome) groups() (down, left []group) {
 		whys[l.Target] = l
 	}
 	for _, d := range r.Down {
-		g := r.group(d.Target, whys[d.Target])
-		g.unsure = d.Unsure
-		if g.since = d.Since; d.What != d.Target {
+		l, known := whys[d.Host]
+		if !known && d.Why != r.Error { // that one is told as the cause
+			l.Why = d.Why
+		}
+		g := r.group(d.Host, l)
+		g.unsure, g.service = d.Unsure, d.Service
+		if g.since = d.Since; d.What != d.Host {
 			g.what = d.What
 		}
-		isDown[d.Target] = true
+		if d.Hint != r.Hint && d.Hint != applyStarts { // else it is told below
+			g.hint = d.Hint
+		}
+		isDown[d.Host] = true
 		down = joined(down, g)
 	}
 	for _, l := range r.Left {
@@ -160,7 +175,7 @@ func (r Outcome) group(target string, l Left) group {
 // joined adds a story to those that were told already.
 func joined(all []group, g group) []group {
 	i := slices.IndexFunc(all, func(o group) bool {
-		return o.what == g.what && o.unsure == g.unsure && o.secrets == g.secrets && o.why == g.why
+		return o.what == g.what && o.service == g.service && o.hint == g.hint && o.unsure == g.unsure && o.secrets == g.secrets && o.why == g.why
 	})
 	if i < 0 {
 		return append(all, g)
@@ -210,7 +225,7 @@ func (r Outcome) unsettledMarkdown(m *mark) {
 	m.head("", "where", "why")
 	hidden := 0
 	row := func(word string, g group) {
-		if !m.row(word, md(clip(g.who(), 600)), md(clip(strings.TrimPrefix(g.secrets+": "+g.why, ": "), 400))) {
+		if !m.row(word, md(clip(g.who(), 600)), md(clip(strings.TrimPrefix(g.secrets+": "+g.why, ": "), 400)+clip(suffix(". Hint: ", g.hint), 300))) {
 			hidden++
 		}
 	}

@@ -45,6 +45,9 @@ func seconds(s float64) string {
 	}
 }
 
+// second is a time to the second, always UTC.
+func second(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
 // moment is a time as people and machines read it, always UTC.
 func moment(t time.Time) string {
 	if t.IsZero() {

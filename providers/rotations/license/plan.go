@@ -65,6 +65,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Down = append(c.Down, d)
 		}
 	}
+	for _, l := range w.all {
+		if b, ok := site.CameBack(in, r.ref, l.host, l.component.Service, l.label, l.service, site.Answer[site.MachineSeen](in.Seen, l.machine)); ok {
+			c.Returned = append(c.Returned, b)
+		}
+	}
 	blocked := reconciler.Blocked(c.Findings)
 	switch {
 	case blocked && w.none():

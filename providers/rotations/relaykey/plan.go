@@ -46,6 +46,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Down = append(c.Down, d)
 		}
 	}
+	for _, l := range append([]member{admin}, filter(relays, member.connected)...) {
+		if b, ok := site.CameBack(in, r.ref, l.host, l.component.Service, l.who.Name, l.service, l.machine); ok && l.whole() {
+			c.Returned = append(c.Returned, b)
+		}
+	}
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"

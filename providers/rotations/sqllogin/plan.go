@@ -52,6 +52,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Down = append(c.Down, d)
 		}
 	}
+	for _, h := range s.holders {
+		if b, ok := site.CameBack(in, r.ref, h.host, h.component.Service, h.label, h.service, h.machine); ok {
+			c.Returned = append(c.Returned, b)
+		}
+	}
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && s.whole() && s.main().seen != nil:
 		c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is in both files, and a guard objects"

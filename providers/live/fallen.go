@@ -1,0 +1,75 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// lookOnceMore asks in a batch of Retire, which comes last, for the services that this run has started on the host: that they
+// were proven says nothing about what somebody did since.
+func (h *host) lookOnceMore(steps []reconciler.Step) []winhost.Op {
+	if len(steps) == 0 || steps[0].Phase != reconciler.Retire {
+		return nil
+	}
+	var ops []winhost.Op
+	for _, name := range slices.Sorted(maps.Keys(h.running)) {
+		ops = append(ops, winhost.ServiceQuery{Service: name})
+	}
+	return ops
+}
+
+// fallen adds to the report what is stopped now.
+func (h *host) fallen(r reconciler.Report, asked []winhost.Op, results []winhost.Result) reconciler.Report {
+	for i, op := range asked {
+		s := results[i].Service
+		if results[i].Err(op) != nil || s == nil || s.State != winhost.Stopped {
+			continue
+		}
+		if r.Down == nil {
+			r.Down = map[string]time.Time{}
+		}
+		r.Down[h.running[op.Object()].name] = h.site.config.Now()
+		r.Fallen = reconciler.Hinted(fmt.Errorf("%s: service %s was proven, and is stopped now (exit code %d)", h.name, op.Object(), s.ExitCode), lookAtLog)
+	}
+	return r
+}
+
+const lookAtLog = "look at the Application log and at the service's own log on the host; or somebody stopped it; apply starts it"
+
+// Fallen asks Admin once which of the relays that were started and seen to work are not connected any more. An API that does not
+// answer says nothing.
+func (s *Site) Fallen(ctx context.Context) reconciler.Report {
+	a := s.api
+	a.mu.Lock()
+	proven := slices.Sorted(maps.Keys(a.proven))
+	a.mu.Unlock()
+	restarted := s.startedOfMany()
+	proven = slices.DeleteFunc(proven, func(host string) bool { _, ours := restarted[host]; return !ours })
+	if len(proven) == 0 {
+		return reconciler.Report{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	list, err := a.relays(ctx)
+	if err != nil {
+		return reconciler.Report{Outcome: state.Unknown, Note: "whether every relay is connected still is not known: " + err.Error()}
+	}
+	r := reconciler.Report{Outcome: state.Unknown, Down: map[string]time.Time{}, Fallen: reconciler.Hinted(errNotConnected, lookAtLog)}
+	listed := list.Directory(proven, s.computerNames(proven))
+	for _, host := range proven {
+		if e := listed.Of[host]; e == nil || e.Connected == nil || !*e.Connected {
+			r.Down[host] = a.now()
+		}
+	}
+	return r
+}
+
+var errNotConnected = errors.New("it was proven, and Admin does not list it as connected any more")

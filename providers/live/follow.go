@@ -1,0 +1,72 @@
+package live
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// followEvery is how often Admin's list is asked for while the relays start: the end of an outage is as exact as that.
+const followEvery = time.Second
+
+// follow looks, from the moment at which Admin is ready until its relays are proven, when each that was started again is first
+// seen to work: its outage ends then, and not when the last relay has come or was given up. It proves nothing.
+func (a *api) follow(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, a.limit)
+	over := make(chan struct{})
+	a.mu.Lock()
+	a.first, a.endFollow = map[string]time.Time{}, func() { cancel(); <-over }
+	a.mu.Unlock()
+	go func() {
+		defer close(over)
+		defer cancel()
+		for pause(ctx, followEvery) == nil {
+			a.noteFirst(ctx)
+		}
+	}()
+}
+
+// unfollow ends what follow began, and says when relays were first seen to work.
+func (a *api) unfollow() map[string]time.Time {
+	a.mu.Lock()
+	end := a.endFollow
+	a.endFollow = nil
+	a.mu.Unlock()
+	if end != nil {
+		end()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.first)
+}
+
+// Worked are the relays that were seen to work, when they were first.
+func (s *Site) Worked() reconciler.Report {
+	s.api.mu.Lock()
+	defer s.api.mu.Unlock()
+	return reconciler.Report{Outcome: state.Done, Up: maps.Clone(s.api.first)}
+}
+
+func (a *api) noteFirst(ctx context.Context) {
+	since := a.fleet()
+	a.mu.Lock()
+	maps.DeleteFunc(since, func(host string, at time.Time) bool { return a.first[host].After(at) })
+	a.mu.Unlock()
+	if len(since) == 0 {
+		return
+	}
+	list, err := a.relays(ctx)
+	if err != nil {
+		return
+	}
+	w := waiting{since: since, missing: slices.Sorted(maps.Keys(since)), up: map[string]time.Time{}}
+	w.names = a.names(w.missing)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.check(list, a.clock, a.now())
+	maps.Copy(a.first, w.up)
+}
