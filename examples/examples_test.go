@@ -34,6 +34,17 @@ var variants = map[string]struct {
 	change func(*lab.Lab)
 }{
 	"relaykey": {"the document tolerates a relay that is away: it is away", func(l *lab.Lab) { l.Relays[4].Unplug(true) }},
+	"serviceaccount": {"the domain is the document's, and the services run as its account", func(l *lab.Lab) {
+		const account = `CONTOSO\svc-im`
+		_, next := l.AccountPasswords()
+		l.Directory().Set(account, next)
+		for _, h := range l.Hosts() {
+			h.Machine.Allow(account, true)
+			for _, service := range []string{lab.AdminService, lab.EngineService} {
+				_ = h.Machine.SetLogon(service, account, "") // there is one of them
+			}
+		}
+	}},
 }
 
 // examples are the folders with a document.
@@ -102,7 +113,15 @@ func deploy(t *testing.T, folder string, change func(*lab.Lab)) cli.App {
 	if _, declared := d.Secrets["sqlLogin"]; declared {
 		login = "alternating"
 	}
-	l, err := lab.Start(lab.Config{Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login})
+	account := ""
+	if _, declared := d.Secrets["serviceAccounts"]; declared {
+		account = "now"
+	}
+	connectors := 0
+	if _, declared := d.Secrets["connectors"]; declared {
+		connectors = 2
+	}
+	l, err := lab.Start(lab.Config{Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login, Account: account, Connectors: connectors})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,18 +155,25 @@ func supply(t *testing.T, l *lab.Lab, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sealed bytes.Buffer
-	w, err := age.Encrypt(&sealed, identity.Recipient())
-	if err != nil {
-		t.Fatal(err)
+	seal := func(name string, content []byte) {
+		var sealed bytes.Buffer
+		w, err := age.Encrypt(&sealed, identity.Recipient())
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, name, sealed.Bytes())
 	}
-	if _, err := w.Write(read(license)); err != nil {
-		t.Fatal(err)
+	seal(license+".age", read(license))
+	for i, name := range []string{"ad", "hr-source"} {
+		_, next := l.ConnectorSecrets(l.Refs()[i])
+		seal("secrets/"+name+".age", []byte(next))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	write(t, license+".age", sealed.Bytes())
 }
 
 // app is the program, with the example's hosts reached where the lab has them and the state where the lab keeps it.
@@ -179,10 +205,20 @@ func app(t *testing.T, l *lab.Lab, dir string) cli.App {
 			if err != nil {
 				return nil, err
 			}
-			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: l.Env, State: &remembered})
+			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: environment(l), State: &remembered})
 			return &cli.Live{Site: site, State: remembered}, err
 		},
 		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) { return connect.State(on(d)) },
+	}
+}
+
+// environment is the lab's, where an example has a name of its own for a password.
+func environment(l *lab.Lab) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if name == "SVC_IM_PASSWORD" {
+			name = "IM_LAB_ACCOUNT_PASSWORD"
+		}
+		return l.Env(name)
 	}
 }
 

@@ -2,8 +2,10 @@
 package providers
 
 import (
+	"meshrotate/providers/rotations/connector"
 	"meshrotate/providers/rotations/license"
 	"meshrotate/providers/rotations/relaykey"
+	"meshrotate/providers/rotations/serviceaccount"
 	"meshrotate/providers/rotations/sqllogin"
 	"meshrotate/reconciler"
 	"meshrotate/specs"
@@ -15,6 +17,8 @@ func Kinds() []reconciler.Kind {
 		license.Kind(),
 		relaykey.Kind(),
 		sqllogin.Kind(),
+		connector.Kind(),
+		serviceaccount.Kind(),
 	}
 }
 

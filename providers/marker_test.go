@@ -37,7 +37,7 @@ func (w *world) another() *world {
 	}
 	doc := *w.doc
 	doc.State.Dir = dir
-	other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: &doc, old: w.old, memory: w.memory, logged: map[string]bool{}, values: map[secret.Ref]string{}}
+	other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: &doc, old: w.old, memory: w.memory, logged: map[string]string{}, values: map[secret.Ref]string{}}
 	var err error
 	if other.state, err = connect.State(&doc); err != nil {
 		w.t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // names are how secrets are called. Relays and Admin are parts of the product: whoever stops a service may know them.
-var names = regexp.MustCompile(`(?i)licen[cs]e|relay[^a-z0-9]{0,8}key|api[^a-z0-9]{0,2}key|sql[^a-z0-9]{0,2}login`)
+var names = regexp.MustCompile(`(?i)licen[cs]e|relay[^a-z0-9]{0,8}key|api[^a-z0-9]{0,2}key|sql[^a-z0-9]{0,2}login|service[^a-z0-9]{0,2}account`)
 
 // theirs are where a secret may be known by its name: its own package, the registry, the world to try it on.
 var theirs = []string{"providers/rotations/", "providers/lab/", "providers/licensefile/", "providers/kinds.go"}

@@ -98,7 +98,7 @@ func TestKeptValueIsGone(t *testing.T) {
 				w := newWorld(t, 2, k.Name)
 				w.run()
 				ref := w.rotations()[0].Ref()
-				name := "values/" + ref.Name + "/" + ref.Version + ".age"
+				name := "values/" + strings.NewReplacer(":", "%3a", "/", "%2f").Replace(ref.Name) + "/" + ref.Version + ".age"
 				kept, err := os.ReadFile(w.records(name))
 				if err != nil {
 					t.Fatal(err)
@@ -106,7 +106,10 @@ func TestKeptValueIsGone(t *testing.T) {
 				w.lose(name)
 				w.doubted("state-value-lost", ref.String(), "values")
 				for _, h := range w.lab.Hosts() { // every host holds another value: all must be written
-					_, _ = w.lab.Break(map[string]string{"relaykey": "key", "license": "license"}[ref.Name], h.Name)
+					_, _ = w.lab.Break(map[string]string{"relaykey": "key", "license": "license", "serviceaccount": "logon"}[k.Name], h.Name)
+				}
+				if k.Name == "connector" {
+					w.statement("DELETE dbo.IM_Secrets")
 				}
 				w.applyRefused(ref.String(), "no second value is made")
 				if _, err := os.Stat(w.records(name)); err == nil {

@@ -68,6 +68,14 @@ var proofs = map[string]struct{ old, new func(*world) error }{
 		func(w *world) error { return w.signsIn(lab.OldLogin) },
 		func(w *world) error { return w.signsIn(lab.NewLogin) },
 	},
+	"serviceaccount": {
+		func(w *world) error { return w.logsOn(false) },
+		func(w *world) error { return w.logsOn(true) },
+	},
+	"connector": {
+		func(w *world) error { return w.connects(lab.OldConnector) },
+		func(w *world) error { return w.connects(lab.NewConnector) },
+	},
 	"license": {
 		func(w *world) error { return w.licensed(lab.OldLicense) },
 		func(w *world) error { return w.licensed(lab.NewLicense) },
@@ -124,6 +132,10 @@ func TestRotations(t *testing.T) {
 			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "sqllogin/"+mode), Virtual: true, Sample: sample})
 		})
 	}
+	t.Run("serviceaccount-later", func(t *testing.T) {
+		t.Parallel()
+		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "serviceaccount/later"), Virtual: true})
+	})
 	t.Run("together", func(t *testing.T) {
 		t.Parallel()
 		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, every...), Virtual: true, Sample: sample})

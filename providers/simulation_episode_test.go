@@ -48,8 +48,8 @@ func (u *universe) alone(do func()) {
 // episode is a commit, a run, and what goes wrong meanwhile.
 func (u *universe) episode(n int, e episode) {
 	u.sleep(time.Duration(e.Wait) * time.Second)
-	if e.Key+e.License != "" || e.Declared > 0 {
-		u.scheduler.Note("commit: relay key %s, license %s, %d relays", e.Key, e.License, e.Declared)
+	if e.Key+e.License+e.Login != "" || e.Declared > 0 {
+		u.scheduler.Note("commit: relay key %s, license %s, %d relays, SQL login %s", e.Key, e.License, e.Declared, e.Login)
 		u.commit(e)
 	}
 	u.clock.Store(int64(time.Duration(e.Clock) * time.Hour))
@@ -175,6 +175,7 @@ func (u *universe) calm() {
 	u.full.Store(0)
 	u.clock.Store(0)
 	u.sleep(10 * time.Minute) // what was under way on a host has ended
+	u.starve()
 	for _, m := range u.Manners {
 		h := u.w.lab.Host(m.Host)
 		if h == nil {

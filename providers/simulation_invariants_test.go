@@ -67,14 +67,14 @@ func without(h *lab.Host) (text, key string) {
 	}
 	s, err := appsettings.Get(b, "Relay:ApiKey")
 	if err != nil {
-		return string(b), ""
+		return withoutLogin(b), ""
 	}
 	key = string(s.Value.Expose())
 	bare, err := appsettings.Set(b, "Relay:ApiKey", secret.NewString("KEY"))
 	if err != nil {
-		return string(b), key
+		bare = b
 	}
-	return string(bare), key
+	return withoutLogin(bare), key
 }
 
 // watch is asked at every event: nobody runs with a value that is not durable, and no relay with one that Admin never had.
@@ -88,6 +88,7 @@ func (u *universe) watch() {
 	}
 	u.time(keys)
 	u.together(keys)
+	u.watchLogin()
 	for host, k := range keys {
 		if !u.known[k] && !u.learn(k) {
 			u.known[k] = true // said once
@@ -125,7 +126,7 @@ func (u *universe) check() {
 		}
 	}
 	ctx := context.Background()
-	for _, folder := range []string{"relaykey", "license"} {
+	for _, folder := range u.folders() {
 		names, err := u.w.state.Values.List(ctx, folder)
 		if err != nil {
 			u.wrong("2: the kept values cannot be listed: %v", err)
@@ -157,10 +158,12 @@ type snapshot struct {
 	watched map[string]bool   // hosts whose dependent runs
 	files   map[string]string // the hosts' license files
 	served  *licensefile.License
+	// passwords are the SQL logins'.
+	passwords map[string]string
 }
 
 func (u *universe) snapshot() snapshot {
-	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served()}
+	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords()}
 	for _, h := range u.w.lab.Hosts() {
 		if now := h.Machine.Service(serviceOf(h)); now.State == winhost.Running || now.State == winhost.StartPending {
 			s.pids[h.Name] = now.PID
@@ -205,6 +208,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 			u.relicensed(before, left)
 		}
 	}
+	u.judgeLogin(out, before, left)
 	if !before.haunted {
 		u.down(out, before)
 		u.lastSeen(out)
@@ -270,6 +274,9 @@ func (u *universe) settled() {
 		if err != nil {
 			u.wrong("6: after calm runs: %v", err)
 		}
+	}
+	if err := u.loginSettled(); err != nil {
+		u.wrong("6: after calm runs: %v", err)
 	}
 	for _, h := range u.w.lab.Hosts() {
 		if w := h.Machine.Service(lab.WatchService); w.Installed && w.State != winhost.Running && !u.unruly[label(h.Name)] {

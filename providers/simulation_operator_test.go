@@ -55,7 +55,7 @@ func (u *universe) operator(name, where string) *operator {
 	}
 	o.memory = process
 	s.Ledger, s.Lock, s.Values = ledger{s.Ledger, o}, lock{s.Lock, o}, blobs{s.Values, o}
-	options := connect.Options{Stay: true, Bound: true, LookupEnv: u.w.lab.Env, State: &s}
+	options := connect.Options{Stay: true, Bound: true, LookupEnv: u.env, State: &s}
 	by(o.client, &options)
 	site, err := connect.Open(o.ctx, providers.Kinds(), u.w.doc, options)
 	if err != nil {
@@ -78,15 +78,7 @@ func (u *universe) copied(whose *second) {
 	if err == nil {
 		err = p.Append(ctx, entries...)
 	}
-	for _, folder := range []string{"relaykey", "license"} {
-		names, _ := s.Values.List(ctx, folder)
-		for _, name := range names {
-			if b, e := s.Values.Read(ctx, name); e == nil {
-				err = errors.Join(err, p.Create(ctx, name, b))
-			}
-		}
-	}
-	if err != nil {
+	if err = errors.Join(err, u.copyValues(s.Values, p)); err != nil {
 		u.t.Fatal(err)
 	}
 	u.other = p

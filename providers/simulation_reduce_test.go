@@ -67,9 +67,13 @@ func smaller(t *testing.T, s schedule) (all []schedule) {
 			try(func(c *schedule) { c.Runs[i].Drift = slices.Delete(c.Runs[i].Drift, j, j+1) })
 		}
 		some(func(c *schedule) { c.Runs[i].Second = nil })
-		some(func(c *schedule) { c.Runs[i].Key, c.Runs[i].License, c.Runs[i].Declared = "", "", 0 })
+		some(func(c *schedule) {
+			c.Runs[i].Key, c.Runs[i].License, c.Runs[i].Login, c.Runs[i].Declared = "", "", "", 0
+		})
 		some(func(c *schedule) { c.Runs[i].Wait, c.Runs[i].Clock = 0, 0 })
 	}
+	some(func(c *schedule) { c.Login, c.Replicas = "", 0 })
+	some(func(c *schedule) { c.Replicas = 0 })
 	some(func(c *schedule) { c.Books = "memory" })
 	some(func(c *schedule) { c.Parallel, c.Tolerate = 0, 0 })
 	some(func(c *schedule) { c.Declared = 0 })

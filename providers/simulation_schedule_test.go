@@ -25,6 +25,9 @@ type schedule struct {
 	// is as usual.
 	Ready   int `json:"ready,omitempty"`
 	Connect int `json:"connect,omitempty"`
+	// Login is the mode of the SQL login, "" for a document without it; Replicas is how many instances there are, 0 is one.
+	Login    string `json:"login,omitempty"`
+	Replicas int    `json:"replicas,omitempty"`
 	// Books is where the state is: in a file, or in memory.
 	Books   string    `json:"books"`
 	Manners []manner  `json:"manners,omitempty"`
@@ -49,9 +52,10 @@ type manner struct {
 type episode struct {
 	// Wait is how long nothing happens before, in seconds.
 	Wait int `json:"wait,omitempty"`
-	// Key, License and Declared are a commit: what the document asks for from now on. Zeroes are as before.
+	// Key, License, Login and Declared are a commit: what the document asks for from now on. Zeroes are as before.
 	Key      string `json:"key,omitempty"`
 	License  string `json:"license,omitempty"`
+	Login    string `json:"login,omitempty"`
 	Declared int    `json:"declared,omitempty"`
 	// Clock sets the operator's clock, in hours from the true time; 0 is right.
 	Clock int `json:"clock,omitempty"`
@@ -180,6 +184,7 @@ func draw(seed uint64) schedule {
 		e := &s.Runs[r.IntN(len(s.Runs))]
 		e.Faults = append(e.Faults, fault{What: "die", Action: "file.discard before", Host: host, Machine: host, Nth: 1})
 	}
+	drawLogin(&s)
 	return s
 }
 

@@ -71,6 +71,7 @@ type universe struct {
 	other2                        *operator // the second operator
 
 	invariants
+	login  loginSide
 	broken []string
 }
 
@@ -115,7 +116,7 @@ func (u *universe) wrong(format string, args ...any) {
 // create makes the world as it is before anything goes wrong.
 func (u *universe) create() {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
+	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
 	u.store = memory.New()
 	if err := u.books(); err != nil {
 		u.t.Fatal(err)
@@ -126,6 +127,7 @@ func (u *universe) create() {
 		u.declared = min(u.Declared, u.Relays)
 	}
 	u.invariants.begin(u.w)
+	u.beginLogin()
 	u.timing = map[string]machine.Timing{}
 	u.commit(episode{})
 	for _, m := range u.Manners {
@@ -149,13 +151,32 @@ func (u *universe) books() error {
 	if err := fresh.Append(ctx, entries...); err != nil {
 		return err
 	}
-	for _, name := range []string{"relaykey/" + lab.OldKey + ".age", "license/" + lab.OldLicense + ".age"} {
-		b, err := was.Values.Read(ctx, name)
+	return u.copyValues(was.Values, fresh)
+}
+
+// folders are where the values are kept.
+func (u *universe) folders() []string {
+	if u.Login == "" {
+		return []string{"relaykey", "license"}
+	}
+	return []string{"relaykey", "license", "sqllogin"}
+}
+
+func (u *universe) copyValues(from, to state.Blobs) error {
+	ctx := context.Background()
+	for _, folder := range u.folders() {
+		names, err := from.List(ctx, folder)
 		if err != nil {
 			return err
 		}
-		if err := fresh.Create(ctx, name, b); err != nil {
-			return err
+		for _, name := range names {
+			b, err := from.Read(ctx, name)
+			if err == nil {
+				err = to.Create(ctx, name, b)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -210,6 +231,9 @@ func (u *universe) hooks() {
 		h.Points(u.point(name))
 	}
 	u.w.lab.WireAPI(u.wire(api))
+	if u.Login != "" {
+		u.w.lab.WireSQL(u.wireSQL)
+	}
 }
 
 func label(host string) string {
@@ -229,6 +253,9 @@ func (u *universe) commit(e episode) {
 		set(fmt.Sprintf("version: %q", u.wantLicense), fmt.Sprintf("version: %q", e.License))
 		set("licenses/"+u.wantLicense+".key", "licenses/"+e.License+".key")
 		u.wantLicense = e.License
+	}
+	if e.Login != "" {
+		u.commitLogin(e.Login, set)
 	}
 	if e.Declared > 0 {
 		u.declared = min(e.Declared, u.Relays)

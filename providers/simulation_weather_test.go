@@ -134,6 +134,8 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 		}
 	}
 	switch t.What {
+	case "sql down", "sql drop", "failover":
+		u.strikeSQL(t, lasts, then)
 	case "cut before":
 		wire.Kind = wsman.CutBefore
 	case "cut mid":

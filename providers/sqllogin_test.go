@@ -254,3 +254,19 @@ func TestFailoverMidway(t *testing.T) {
 		}
 	}
 }
+
+// meshrotate itself signs in as an account of Windows.
+func TestTheRotatorIsAnAccountOfWindows(t *testing.T) {
+	vendor()
+	for _, mode := range []string{"alternating", "single"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Relays: 1, Memory: true, Login: mode, Replicas: 2}, "sqllogin")
+				w.doc.Connect.SQL.Auth, w.doc.Connect.SQL.User = "ntlm", lab.Domain+`\`+lab.User
+				w.login(lab.User, func(l *sqlserver.Login) { l.Disabled = true })
+				w.loggedIn(lab.NewLogin)
+			})
+		})
+	}
+}

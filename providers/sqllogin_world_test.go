@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/providers/mssql/connstring"
 	"meshrotate/reconciler/secret"
@@ -39,6 +40,10 @@ func (w *world) signsIn(version string) error {
 	if password == "" {
 		return fmt.Errorf("there is no password %s", version)
 	}
+	return w.signsInWith(password, version)
+}
+
+func (w *world) signsInWith(password, version string) error {
 	texts := w.lab.Strings()
 	if len(texts) != 2 {
 		return fmt.Errorf("%d services run", len(texts))
@@ -54,12 +59,19 @@ func (w *world) signsIn(version string) error {
 		}
 		login = s.Shown(connstring.UserID)
 	}
-	l, locked, ok := w.lab.SQLInstance().LookLogin(login)
+	instance := w.lab.SQLInstance()
+	if instance == nil {
+		return fmt.Errorf("no replica is the primary")
+	}
+	l, locked, ok := instance.LookLogin(login)
+	if u, contained := instance.Data().LookUser(lab.Database, login); contained && u.Password != "" {
+		l, ok = sqlserver.Login{Password: u.Password}, true
+	}
 	if !ok || locked || l.Disabled || l.Password != password {
 		return fmt.Errorf("%s does not take version %s", login, version)
 	}
 	signed := map[string]bool{}
-	for _, s := range w.lab.SQLInstance().Live() {
+	for _, s := range instance.Live() {
 		if s.Host == "IM-ADMIN" || s.Host == "IM-ENGINE" {
 			signed[s.Host] = true
 			if s.Login != login {
@@ -87,9 +99,11 @@ func (w *world) oneString() error {
 
 // noLockout: no login was ever locked out.
 func (w *world) noLockout() error {
-	for _, name := range []string{lab.SQLLogin, lab.SQLSpare, lab.User} {
-		if _, locked, _ := w.lab.SQLInstance().LookLogin(name); locked {
-			return fmt.Errorf("%s is locked out", name)
+	for _, r := range w.lab.SQLReplicas() {
+		for _, name := range []string{lab.SQLLogin, lab.SQLSpare, lab.User} {
+			if _, locked, _ := r.Instance.LookLogin(name); locked {
+				return fmt.Errorf("%s is locked out at %s", name, r.Name)
+			}
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ var vendor = sync.OnceValue(func() *rsa.PrivateKey {
 
 // quick is a lab on a wire that hardly waits. In memory, on a virtual clock, everything takes its usual time.
 var quick = lab.Timing{PowerShell: time.Millisecond, AdminReady: 50 * time.Millisecond, AdminStop: 20 * time.Millisecond,
-	RelayConnect: 30 * time.Millisecond, RelayStop: 20 * time.Millisecond, Heartbeat: 20 * time.Millisecond, Stale: 50 * time.Millisecond}
+	RelayConnect: 30 * time.Millisecond, RelayStop: 20 * time.Millisecond, Heartbeat: 20 * time.Millisecond, Stale: 50 * time.Millisecond, Sync: 50 * time.Millisecond}
 
 // world is a lab and the document that is applied to it.
 type world struct {
@@ -74,7 +74,7 @@ type world struct {
 
 	mu     sync.Mutex
 	client *lab.Client
-	logged map[string]bool // each text once: the script is the same on every host
+	logged map[string]string // kinds by text, each text once: the script is the same on every host
 	passed []string
 	values map[secret.Ref]string
 }
@@ -82,13 +82,13 @@ type world struct {
 // newWorld starts a lab in memory, within a bubble of testing/synctest, with a document of these kinds; none means all.
 func newWorld(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds)}, kinds...)
+	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds)}, kinds...)
 }
 
 // newWire starts one that listens on loopback.
 func newWire(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds)}, kinds...)
+	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds)}, kinds...)
 	short := func(d string, seconds float64) specs.Duration { return specs.Duration{Text: d, Seconds: seconds} }
 	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
 		c.Stable = short("50ms", 0.05)
@@ -99,7 +99,7 @@ func newWire(t *testing.T, relays int, kinds ...string) *world {
 
 func newWorldAt(t *testing.T, c lab.Config, kinds ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), logged: map[string]bool{}, values: map[secret.Ref]string{}, memory: c.Memory}
+	w := &world{t: t, dir: t.TempDir(), logged: map[string]string{}, values: map[secret.Ref]string{}, memory: c.Memory}
 	c.Dir, c.Vendor, c.Record = w.dir, vendor(), w.record
 	var err error
 	if w.lab, err = lab.Start(c); err != nil {
@@ -129,10 +129,10 @@ func virtual(t *testing.T, do func(t *testing.T)) {
 	synctest.Test(t, do)
 }
 
-func (w *world) record(_, _, text string) {
+func (w *world) record(_, kind, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.logged[text] = true
+	w.logged[text] = kind
 }
 
 func (w *world) await(what string, is func() bool) {
@@ -240,7 +240,10 @@ func (w *world) sound() error {
 			return fmt.Errorf("%s runs with a key that is neither the old nor the new", host)
 		}
 	}
-	return w.noLockout()
+	if err := w.noLockout(); err != nil {
+		return err
+	}
+	return w.accountOpen()
 }
 
 func (w *world) up() error {
@@ -273,8 +276,17 @@ func (w *world) secrets() map[string][]byte {
 	for login, password := range w.lab.SQLPasswords() {
 		all["the password of "+login] = []byte(password)
 	}
+	old, next := w.lab.AccountPasswords()
+	all["the account's old password"], all["the account's new password"] = []byte(old), []byte(next)
 	if p := w.kept("sqllogin", lab.NewLogin); p != "" {
 		all["the new SQL password"] = []byte(p)
+	}
+	for i, ref := range w.lab.Refs() {
+		if i >= 2 && i < len(w.lab.Refs())-1 {
+			continue // of a thousand some are enough: each is searched for in everything
+		}
+		old, next := w.lab.ConnectorSecrets(ref)
+		all["the old "+ref], all["the new "+ref] = []byte(old), []byte(next)
 	}
 	return all
 }

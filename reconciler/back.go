@@ -55,7 +55,7 @@ func (p *progress) spoil() {
 			}
 		}
 	}
-	spread(p.ran, func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
+	spread(p.ran, Step.edits, func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
 }
 
 // inRound says that this round has to do with the change.
@@ -63,12 +63,15 @@ func (p *progress) inRound(c Change) bool {
 	return slices.ContainsFunc(p.all, func(s Step) bool { return s.needs(c.Secret.Name) })
 }
 
-// spread carries a mark from secret to secret along the files that these steps swap for several.
-func spread(steps []Step, marked func(string) bool, mark func(string)) {
+// edits says that the step swaps a file.
+func (s Step) edits() bool { return s.swaps() != "" }
+
+// spread carries a mark from secret to secret along those of the steps that join them.
+func spread(steps []Step, joins func(Step) bool, marked func(string) bool, mark func(string)) {
 	for again := true; again; {
 		again = false
 		for _, s := range steps {
-			if s.swaps() == "" || !slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return marked(r.Name) }) {
+			if !joins(s) || !slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return marked(r.Name) }) {
 				continue
 			}
 			for _, r := range s.Secrets {
@@ -82,18 +85,33 @@ func spread(steps []Step, marked func(string) bool, mark func(string)) {
 }
 
 // ahead are the failed secrets that cannot go back: what has no way back was done, or nobody knows. What was refused was not
-// done. With them go those whose edits are in a file that they will yet swap.
+// done. With them go those whose edits are in a file that they will yet swap, and those that share a service with them which
+// starts only after that: on its way back another secret would start it with what is dead.
 func (p *progress) ahead() map[string]bool {
 	on := map[string]bool{}
+	is := func(name string) bool { return on[name] }
+	mark := func(name string) {
+		if p.failed[name] != nil {
+			on[name] = true
+		}
+	}
 	for _, s := range p.ran {
 		if s.Back.kind != never || p.refused[s.ID] {
 			continue
 		}
 		for _, r := range s.Secrets {
-			on[r.Name] = p.failed[r.Name] != nil
+			mark(r.Name)
 		}
 	}
-	spread(p.all, func(name string) bool { return on[name] }, func(name string) { on[name] = p.failed[name] != nil })
+	steps := (Round{p.all}).of(Switch)
+	for known := -1; known != len(on); {
+		known = len(on)
+		spread(p.all, Step.edits, is, mark)
+		behind := following(steps, func(s Step) bool {
+			return s.edits() && !p.done[s.ID] && slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return on[r.Name] })
+		})
+		spread(steps, func(s Step) bool { return behind[s.ID] }, is, mark)
+	}
 	return on
 }
 
@@ -171,15 +189,15 @@ func (p *progress) undo(ctx context.Context, names []string) {
 	}
 	p.run.Tell(Event{Kind: Undoing, Text: p.cause.Error(), Total: total, Time: p.run.Now()})
 	p.books.failedBack, p.books.untriedBack = map[string]error{}, map[string]bool{}
-	for _, phase := range []Phase{Retire, Switch, Verify, Accept, Prepare} {
-		from := taken(phase)
-		if phase == Verify {
-			if from = nil; p.switching {
-				from = slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) || p.notBack(s) })
-			}
-		}
-		p.passBack(ctx, phase, from)
+	proofs := func(of func(Step) bool) []Step {
+		return slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) || p.notBack(s) || !of(s) })
 	}
+	p.passBack(ctx, Retire, taken(Retire))
+	p.passBack(ctx, Switch, taken(Switch))
+	p.passBack(ctx, Verify, proofs(func(s Step) bool { return p.switching && !p.accepted(s) }))
+	p.passBack(ctx, Accept, taken(Accept))
+	p.passBack(ctx, Verify, proofs(p.accepted))
+	p.passBack(ctx, Prepare, taken(Prepare))
 	for _, name := range names {
 		if err := p.books.failedBack[name]; err != nil || p.halted {
 			p.ending[name] = state.Unknown
@@ -189,13 +207,24 @@ func (p *progress) undo(ctx context.Context, names []string) {
 			continue
 		}
 		p.ending[name] = state.Back
-		if !p.switching {
+		if !p.switching && !p.acceptedFor(name) {
 			p.asBefore[name] = append(p.asBefore[name], "nothing live was changed")
 		}
 		if p.earlier[name] {
 			p.ending[name] = state.Ahead // of what an earlier round proved nothing was taken back
 		}
 	}
+}
+
+// acceptedFor says that something live was changed for a secret before the switch, by a step that has a way back: what proves
+// that everything is as it was comes after that.
+func (p *progress) acceptedFor(name string) bool {
+	return slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase == Accept && s.Back.Op != nil && s.needs(name) })
+}
+
+// accepted says it of one of the step's secrets.
+func (p *progress) accepted(s Step) bool {
+	return slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return p.acceptedFor(r.Name) })
 }
 
 // notBack says that of each of the step's secrets something was not even tried to be put back, because what it waits for could
@@ -226,66 +255,4 @@ func (p *progress) passBack(ctx context.Context, phase Phase, taken []Step) {
 	}
 	p.writeSoon(ctx)
 	p.work(ctx, phase, steps, backward)
-}
-
-// goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
-// has no way back or says Once: what became of that is looked at by the next run. No file is swapped that was to follow such
-// a step: nobody knows whether what it says would work.
-func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
-	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
-	var rest []Step
-	var failed []string
-	steps := (Round{p.all}).of(Switch)
-	behind := following(steps, func(s Step) bool {
-		return p.began(s) && !p.done[s.ID] && !p.refused[s.ID] && s.Once && s.Back.kind == never
-	})
-	for _, s := range steps {
-		switch {
-		case !goes(s) || p.done[s.ID]:
-		case p.began(s) && (s.Once || s.Back.kind == never):
-			failed = append(failed, s.ID)
-		case s.swaps() != "" && behind[s.ID]:
-		default:
-			rest = append(rest, s)
-		}
-	}
-	if rest = p.remaining(rest); len(rest) > 0 && p.begin(ctx, Switch, rest, false) {
-		p.work(ctx, Switch, rest, upward, failed...)
-	}
-	for _, name := range names {
-		p.ending[name] = state.Ahead
-		if own[name] == nil {
-			delete(p.failed, name) // another's failure says nothing about it
-		}
-	}
-	var proofs []Step
-	for _, s := range p.remaining(Round{p.all}.of(Verify)) {
-		if goes(s) {
-			proofs = append(proofs, s)
-		}
-	}
-	if len(proofs) > 0 && !p.halted && p.begin(ctx, Verify, proofs, false) {
-		p.work(ctx, Verify, proofs, upward)
-	}
-	for _, name := range names {
-		if p.failed[name] == nil {
-			delete(p.ending, name) // proven, if every proof was given: recordProven says so
-		}
-	}
-}
-
-// following are the steps that wait for one of these, directly or not.
-func following(steps []Step, of func(Step) bool) map[string]bool {
-	behind := map[string]bool{}
-	order := links(steps)
-	for more := true; more; {
-		more = false
-		for _, l := range order {
-			a, b := steps[l.before], steps[l.after]
-			if !behind[b.ID] && (of(a) || behind[a.ID]) {
-				behind[b.ID], more = true, true
-			}
-		}
-	}
-	return behind
 }

@@ -142,15 +142,24 @@
 // ends ahead, with both services started. Refused for certain ([Report.Refused]) it was not begun, and everything goes back.
 // Without an answer no file follows it.
 //
+// A thousand connector secrets are a thousand rotations of one [Change.Group], which are shown in one row:
+//
+//	Prepare  keep all values, read at the same time
+//	Accept   one op each on the Engine host, in one batch. Way: the value before it, if it is kept here; else Never
+//	Verify   the database's own time of each, read once; a sync run that began later. Where a person changes the source after
+//	         the push, that is a second round, which a later run goes on with
+//
+// Service account (the password was changed in the domain; what a service manager keeps cannot be read back):
+//
+//	Prepare  keep the value
+//	Accept   a logon with it on one host, Once and Proof; on the other hosts After it: a wrong password is tried once
+//	Switch   set the logon of each service: Never, the old password is dead; stop After it, start After both
+//	Verify   each process runs as the account, is younger than its logon, and stays
+//
+// Restart later: no stop and no start; Verify asks what the service is set to. An account that has no password cannot be
+// tried: the first service is a round of its own.
+//
 // To come:
-//
-// Service account: Switch: set the logon of each service After its stop: Never("the old password is not known here"), one
-// host Before the rest by After, so that a wrong password is tried once; start After it. Restart later: the same without stop
-// and start, the set logon being the Proof that it is stored, and the restart a second round.
-//
-// A thousand connector secrets in one change: Prepare keeps all values; Switch: one op for the Engine host with a thousand
-// references as its arguments, one batch, Never("the old value cannot be read"), its Report tells each as a fact; Verify
-// reads UpdatedOn once and asks the next sync run.
 //
 // Code signing: round 1: Switch: an edit of each relay's list of thumbprints, which merges with a relay key's edit into one
 // staging, swap and restart; Verify that each relay's process is younger than its file. Round 2, on the build host: Prepare:

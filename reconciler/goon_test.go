@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"meshrotate/reconciler"
@@ -138,5 +139,114 @@ func BenchmarkSecrets(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/secret")
 		})
+	}
+}
+
+// twoInstances is the change of a password on two instances, the second of which the services use.
+func twoInstances() rotation {
+	alter := func(host string, after ...string) reconciler.Step {
+		s := step(reconciler.Switch, host, "alter "+host, after...)
+		s.Back, s.Once = reconciler.Never("the old password is gone"), true
+		return s
+	}
+	return rotation{name: "login", steps: []reconciler.Step{
+		step(reconciler.Switch, "engine", "stop engine"), alter("sql2", "engine: stop engine"), alter("sql1", "sql2: alter sql2"),
+		step(reconciler.Switch, "sql1", "try login", "alter sql1"), step(reconciler.Switch, "engine", "swap login", "stop engine", "sql1: alter sql1", "sql1: try login"),
+		step(reconciler.Switch, "engine", "start engine", "stop engine", "swap login"), step(reconciler.Verify, "engine", "prove login"),
+	}}
+}
+
+// A secret that goes back starts no service that another one, which cannot, still holds down: it would run with what is dead.
+func TestNobodyStartsWhatIsHeldDown(t *testing.T) {
+	license := rotation{name: "license", steps: []reconciler.Step{
+		step(reconciler.Switch, "engine", "stop engine"), step(reconciler.Switch, "engine", "swap license", "stop engine"),
+		step(reconciler.Switch, "engine", "start engine", "stop engine", "swap license", "restore license"), step(reconciler.Verify, "engine", "prove license"),
+	}}
+	b := newBench(t, twoInstances(), license)
+	b.clock("engine")
+	b.answer["try login"] = reconciler.Report{Outcome: state.Unknown, Err: errors.New("no answer")}
+	o := b.run(t.Context())
+	swap, start := slices.Index(b.did, "swap login"), slices.Index(b.did, "start engine")
+	if swap < 0 || start < swap || b.has("back start engine") || len(o.Down) > 0 {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// What has no way back and was refused was not done: it is tried once more, and no file relies on it before it is done.
+func TestWhatWasRefusedIsTriedAgain(t *testing.T) {
+	b := newBench(t, twoInstances())
+	b.clock("engine")
+	away := failure("away")
+	away.Refused = true
+	b.answer["alter sql1"] = away
+	o := b.run(t.Context())
+	if b.times("alter sql1") != 2 || b.times("alter sql2") != 1 || b.has("swap login") || !b.has("start engine") || !slices.Equal(ended(o), []string{"login ahead"}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// restored is the way back of a swap: it makes the old file live.
+type restored struct{ op }
+
+func (r restored) Swaps() string { return strings.TrimPrefix(r.What, "restore ") }
+
+// On the way back a file is not taken back while another service, which had to stop before, goes on with the new one: who is down
+// comes up with the new one too.
+func TestAPairGoesBackTogetherOrNotAtAll(t *testing.T) {
+	swap := func(host string) reconciler.Step {
+		s := step(reconciler.Switch, host, "swap "+host, "a: stop a", "b: stop b")
+		s.Back = reconciler.Way(restored{op{Host: host, What: "restore " + host}})
+		return s
+	}
+	start := func(host string, after ...string) reconciler.Step {
+		s := step(reconciler.Switch, host, "start "+host, append(after, "a: swap a", "b: swap b", "a: restore a", "b: restore b")...)
+		for _, h := range []string{"a", "b"} {
+			s.Before = append(s.Before, reconciler.StepID(reconciler.Switch, op{Host: h, What: "restore " + h}))
+		}
+		return s
+	}
+	b := newBench(t, rotation{name: "pair", steps: []reconciler.Step{
+		step(reconciler.Switch, "b", "stop b"), step(reconciler.Switch, "a", "stop a", "b: stop b"), swap("a"), swap("b"),
+		start("a", "stop a"), start("b", "stop b", "a: start a"), step(reconciler.Verify, "b", "prove pair"),
+	}})
+	b.clock("a", "b")
+	b.answer["start b"], b.answer["back stop a"] = failure("1053"), failure("denied")
+	o := b.run(t.Context())
+	if b.has("back restore b") || b.has("back restore a") || !b.has("back start b") || !slices.Equal(ended(o), []string{"pair unknown"}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// Where a switch is only finished, a host that is up is not touched for the sake of what failed there: its service would stop, and
+// start with what is dead.
+func TestAHostThatIsUpStaysUp(t *testing.T) {
+	never := func(s reconciler.Step) reconciler.Step {
+		s.Back = reconciler.Never("the old password is dead")
+		return s
+	}
+	r := rotation{name: "svc", steps: []reconciler.Step{
+		never(step(reconciler.Switch, "admin", "set admin")), step(reconciler.Switch, "admin", "start admin", "set admin"),
+		step(reconciler.Switch, "x", "wait x", "admin: set admin"),
+		never(step(reconciler.Switch, "engine", "set engine", "x: wait x")), step(reconciler.Switch, "engine", "stop engine", "set engine"),
+		step(reconciler.Switch, "engine", "start engine", "stop engine"), step(reconciler.Verify, "engine", "prove svc"),
+	}}
+	waits := r
+	waits.steps = slices.Clone(r.steps)
+	waits.steps[3].Before, waits.steps[4].After = []string{reconciler.StepID(reconciler.Switch, r.steps[4].Op)}, nil // said from the other side
+	for _, c := range []struct {
+		rotation
+		fails string
+	}{{r, "set engine"}, {r, ""}, {waits, "set engine"}, {waits, ""}} {
+		fails := c.fails
+		b := newBench(t, c.rotation)
+		b.clock("engine")
+		b.answer["start admin"] = failure("refused")
+		if fails != "" {
+			b.answer[fails] = failure("denied")
+		}
+		o := b.run(t.Context())
+		if !b.has("set engine") || b.has("stop engine") != (fails == "") || len(o.Down) > 0 || !slices.Equal(ended(o), []string{"svc ahead"}) {
+			t.Errorf("%q: %v; %q", fails, o, b.did)
+		}
 	}
 }

@@ -40,13 +40,22 @@ func (p *progress) judge(phase Phase, b block, reports []Report, toward directio
 		if phase == Verify && toward != backward && !left && len(rest) > 0 {
 			return rest, true
 		}
-		if rest := b.steps[j+1:]; toward == upward && len(rest) > 0 {
+		if rest := p.toCome(b, s, b.steps[j+1:]); toward == upward && len(rest) > 0 {
 			return rest, true // services must come up, whatever failed before
 		}
-
 		return nil, toward == backward || !left
 	}
 	return nil, false
+}
+
+// toCome are the steps of a block that are still tried where services only have to come up, after one of it failed. A host that
+// is up is not touched for the sake of what failed there.
+func (p *progress) toCome(b block, failed Step, rest []Step) []Step {
+	if b.target.Kind != HostTarget || p.clock.downAt(b.target) {
+		return rest
+	}
+	behind := following(b.steps, func(s Step) bool { return s.ID == failed.ID })
+	return slices.DeleteFunc(slices.Clone(rest), func(s Step) bool { return behind[s.ID] })
 }
 
 // proof is a proof for one secret.
@@ -70,7 +79,7 @@ func (p *progress) shown(s Step, r Report) {
 		}
 		if evidence != "" {
 			p.evident[ref.Name] = true
-			p.evidence[ref.Name] = append(p.evidence[ref.Name], evidence)
+			p.evidence[ref.Name] = appendNew(p.evidence[ref.Name], evidence) // a fleet says the same thousands of times
 		}
 	}
 }

@@ -74,7 +74,9 @@ const (
 type Change struct {
 	Secret secret.Ref `json:"secret"`
 	// Title is the secret's name for people: "relay key".
-	Title  string `json:"title"`
+	Title string `json:"title"`
+	// Group is what several secrets are called together, where there may be hundreds: they are shown in one row.
+	Group  string `json:"group,omitempty"`
 	Status Status `json:"status"`
 	// Before is the live version, "" when it is not known.
 	Before string `json:"before,omitempty"`

@@ -51,6 +51,27 @@ func TestWhatShowsThatItIsBack(t *testing.T) {
 	}
 }
 
+// What was changed before the switch is taken back, and only then is anybody asked whether everything is as it was.
+func TestAWayBackBeforeTheSwitch(t *testing.T) {
+	push := step(reconciler.Accept, "engine", "push new")
+	push.Back = reconciler.Way(op{Host: "engine", What: "push old"})
+	prove := step(reconciler.Verify, "engine", "prove new")
+	prove.Back = reconciler.Way(op{Host: "engine", What: "prove old"})
+	for _, fails := range []string{"push new", "prove new"} {
+		b := newBench(t, rotation{name: "a", steps: []reconciler.Step{push, prove}})
+		b.answer[fails] = failure("refused")
+		o := b.run(t.Context())
+		b.order("push new", "back push old", "back prove old")
+		if e := o.Secrets[0]; !slices.Equal(ended(o), []string{"a back"}) || len(e.Evidence) != 1 || e.Evidence[0] == "nothing live was changed" {
+			t.Errorf("%v, %q; %q", o, e.Evidence, b.did)
+		}
+		b.answer["back prove old"] = failure("still the new one")
+		if o := b.run(t.Context()); !slices.Equal(ended(o), []string{"a unknown"}) {
+			t.Errorf("%v", o)
+		}
+	}
+}
+
 // A secret that is proven is not asked whether its old value works.
 func TestNobodyAsksForTheOldOfWhatIsProven(t *testing.T) {
 	b := newBench(t, usual("a"), provenBack("c"))

@@ -35,9 +35,11 @@ type worker struct {
 	next     [][]int
 	ready    []int
 	broken   map[int]bool // blocks that failed, or were not tried because another did
+	behind   map[int]bool // blocks with a step that waits for one which failed before this work began
 	running  int
 	parallel int
-	rest     map[Target]int // blocks of a target that have not ended
+	rest     map[Target]int    // blocks of a target that have not ended
+	targets  map[string]Target // of the steps
 	answers  chan answer
 }
 
@@ -46,15 +48,23 @@ type worker struct {
 func (p *progress) work(ctx context.Context, phase Phase, steps []Step, toward direction, failed ...string) {
 	blocks, _ := arrange(steps, links(steps)) // the plan was refused if it had no order
 	w := &worker{progress: p, phase: phase, toward: toward, blocks: blocks, waits: make([]int, len(blocks)),
-		next: make([][]int, len(blocks)), broken: map[int]bool{}, parallel: p.run.Parallel, rest: map[Target]int{}, answers: make(chan answer)}
+		next: make([][]int, len(blocks)), broken: map[int]bool{}, behind: map[int]bool{}, parallel: p.run.Parallel, rest: map[Target]int{}, targets: map[string]Target{}, answers: make(chan answer)}
+	for _, s := range steps {
+		w.targets[s.ID] = s.Op.Target()
+	}
 	if phase == Switch || w.parallel < 1 {
 		w.parallel = len(blocks)
 	}
+	before := map[string][]string{}
+	for _, s := range p.all {
+		before[s.ID] = s.Before
+	}
 	for i, b := range blocks {
 		w.rest[b.target]++
-		w.broken[i] = slices.ContainsFunc(b.steps, func(s Step) bool {
-			return slices.ContainsFunc(s.After, func(id string) bool { return slices.Contains(failed, id) })
+		w.behind[i] = slices.ContainsFunc(b.steps, func(s Step) bool {
+			return slices.ContainsFunc(failed, func(id string) bool { return slices.Contains(s.After, id) || slices.Contains(before[id], s.ID) })
 		})
+		w.broken[i] = w.behind[i]
 		if w.waits[i] = len(b.deps); w.waits[i] == 0 {
 			w.ready = append(w.ready, i)
 		}
@@ -92,7 +102,7 @@ func (w *worker) mayStart(ctx context.Context) bool {
 // start sends a block to its target, without the steps that need no longer be tried.
 func (w *worker) start(ctx context.Context, i int) {
 	b := w.blocks[i]
-	if w.blocked(b) {
+	if w.blocked(i) {
 		w.broken[i] = true
 		w.skip(b.steps)
 		b.steps = nil
@@ -101,7 +111,7 @@ func (w *worker) start(ctx context.Context, i int) {
 	case w.toward == backward && w.excused[b.target]:
 		b.steps = nil
 	case w.toward == backward:
-		b.steps = w.narrowed(b.steps, w.stuck) // who was left behind is tried all the same
+		b.steps = w.narrowed(w.restorable(b.steps), w.stuck) // who was left behind is tried all the same
 	default:
 		b.steps = w.remaining(b.steps)
 	}
@@ -122,6 +132,21 @@ func (w *worker) start(ctx context.Context, i int) {
 	}()
 }
 
+// restorable leaves out files that may not be taken back, because on another target something goes on that had to stop before:
+// whoever is down here comes up with what that has.
+func (w *worker) restorable(steps []Step) []Step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+		held := s.edits() && slices.ContainsFunc(s.After, func(id string) bool {
+			t, ok := w.targets[id]
+			return ok && t != s.Op.Target() && !w.done[id]
+		})
+		if held {
+			w.skip([]Step{s})
+		}
+		return held
+	})
+}
+
 // skip notes steps of the way back that are not tried, because something that they wait for could not be taken back.
 func (w *worker) skip(steps []Step) {
 	if w.toward != backward {
@@ -140,9 +165,13 @@ var errNotTried = errors.New("what it waits for could not be taken back")
 // blocked says that a block is not tried because another that it waits for failed. On the way back, and where services only
 // have to come up, whoever was stopped comes up all the same; on the way back not where its own target failed: then its file
 // is not known.
-func (w *worker) blocked(b block) bool {
+func (w *worker) blocked(i int) bool {
+	b := w.blocks[i]
 	if w.phase == Verify && w.toward != backward {
 		return false // a proof that failed says nothing about another secret's
+	}
+	if w.toward == upward && w.behind[i] && b.target.Kind == HostTarget && !w.clock.downAt(b.target) {
+		return true // a host that is up is not touched for the sake of what failed
 	}
 	for _, d := range b.deps {
 		if !w.broken[d] {

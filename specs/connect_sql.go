@@ -15,13 +15,16 @@ type SQL struct {
 	Server string `json:"server,omitempty" jsonschema:"minLength=1,example=sql01.contoso.example"`
 	// Database is the product's.
 	Database string `json:"database,omitempty" jsonschema:"minLength=1,default=IdentityMesh"`
-	// Auth is how meshrotate proves who it is: sql is a login of the server with a password.
-	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=windows,enum=entra,default=sql"`
+	// Auth is how meshrotate proves who it is: sql is a login of the server with a password, ntlm and kerberos an account of
+	// Windows. Entra is not supported, and refused.
+	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=ntlm,enum=kerberos,enum=entra,default=sql"`
 	// User is meshrotate's own login, with ALTER ANY LOGIN, VIEW SERVER STATE and, in an availability group, VIEW
-	// ANY DEFINITION: never the product's.
+	// ANY DEFINITION: never the product's. For auth: ntlm it is DOMAIN\\user, for kerberos also user@realm.
 	User string `json:"user,omitempty" jsonschema:"minLength=1"`
 	// Password says where User's password comes from.
 	Password *Source `json:"password,omitempty"`
+	// Kerberos says where tickets come from, for auth: kerberos. Left out: as for WinRM.
+	Kerberos *Kerberos `json:"kerberos,omitempty"`
 	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
 	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1"`
 	// PinFile is a PEM file with the server's certificate: this one and no other is trusted.
@@ -32,16 +35,18 @@ type SQL struct {
 	Strict bool `json:"strict,omitempty"`
 	// Replicas are the instances of the availability group, written as the server is. Each has logins of its own.
 	Replicas []string `json:"replicas,omitempty" jsonschema:"minLength=1"`
+	// AlsoAt are other instances with the same logins, such as the secondary of log shipping or a distributor.
+	AlsoAt []string `json:"alsoAt,omitempty" jsonschema:"minLength=1"`
 	// Addresses are where to dial instead of a server's name, by the host in it: host or host:port.
 	Addresses map[string]string `json:"addresses,omitempty"`
 }
 
-// SQLServers are the server and its replicas.
+// SQLServers are the server, its replicas, and the other instances with the same logins.
 func (d *Deployment) SQLServers() []string {
 	if d.Connect.SQL.Server == "" {
 		return nil
 	}
-	return append([]string{d.Connect.SQL.Server}, d.Connect.SQL.Replicas...)
+	return slices.Concat([]string{d.Connect.SQL.Server}, d.Connect.SQL.Replicas, d.Connect.SQL.AlsoAt)
 }
 
 // SQLHost cuts a server's name into its host, instance and port, 0 where it names none.
@@ -67,7 +72,7 @@ func (r *reader) checkSQL(c *Connect) {
 	}
 	q := c.SQL
 	if q.Server == "" {
-		if q.Database != "" || q.User != "" || q.Password != nil || len(q.Replicas) > 0 {
+		if q.Database != "" || q.User != "" || q.Password != nil || len(q.Replicas)+len(q.AlsoAt) > 0 {
 			r.at(append(path, "server"), "is missing", "without it there is no access to SQL Server; then leave sql out")
 		}
 		return
@@ -81,8 +86,11 @@ func (r *reader) checkSQLServer(q SQL, path []string) {
 		r.at(append(path, "server"), err.Error(), "sql01.contoso.example")
 	}
 	seen := map[string]bool{}
-	for i, name := range q.Replicas {
+	for i, name := range slices.Concat(q.Replicas, q.AlsoAt) {
 		at := append(slices.Clone(path), "replicas", strconv.Itoa(i))
+		if n := len(q.Replicas); i >= n {
+			at = append(slices.Clone(path), "alsoAt", strconv.Itoa(i-n))
+		}
 		if _, _, _, err := SQLHost(name); err != nil {
 			r.at(at, err.Error(), "sql02.contoso.example")
 		} else if key := strings.ToLower(name); seen[key] || strings.EqualFold(name, q.Server) {
@@ -97,28 +105,38 @@ func (r *reader) checkSQLServer(q SQL, path []string) {
 		}
 	}
 	switch {
-	case q.Auth == "windows" || q.Auth == "entra":
-		r.at(append(path, "auth"), "this program signs in to SQL Server with a login and its password only", "write auth: sql, with user and password")
-	case q.User == "" || q.Password == nil:
+	case q.Auth == "entra":
+		r.at(append(path, "auth"), "meshrotate does not sign in to SQL Server with Entra ID", "write auth: sql with a login of its own, or ntlm or kerberos with an account of Windows")
+	case q.Auth != "kerberos" && q.Kerberos != nil:
+		r.at(append(path, "kerberos"), "is for auth: kerberos", "write auth: kerberos, or leave it out")
+	case q.Auth != "kerberos" && (q.User == "" || q.Password == nil):
 		r.at(path, "user and password are needed", "write user: NAME and password: {env: NAME}")
+	case q.Auth == "ntlm" && !strings.Contains(q.User, `\`):
+		r.at(append(path, "user"), "must name its domain", `CONTOSO\rotator`)
 	case q.CAFile != "" && q.PinFile != "":
 		r.at(append(path, "pinFile"), "a pinned certificate needs no authority", "leave out caFile or pinFile")
 	}
 }
 
-// Address is where to dial for host:port, or the same.
-func (q SQL) Address(address string) string {
+// Address is where to dial for host:port, or the same. A port that is given for the host is the server's own: over udp, where
+// SQL Server Browser is asked, it does not count.
+func (q SQL) Address(network, address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return address
 	}
 	for name, to := range q.Addresses {
-		if strings.EqualFold(name, host) {
-			if _, _, err := net.SplitHostPort(to); err == nil {
-				return to
-			}
-			return net.JoinHostPort(strings.Trim(to, "[]"), port)
+		if !strings.EqualFold(name, host) {
+			continue
 		}
+		own, _, err := net.SplitHostPort(to)
+		switch {
+		case err != nil:
+			own = strings.Trim(to, "[]")
+		case network == "tcp":
+			return to
+		}
+		return net.JoinHostPort(own, port)
 	}
 	return address
 }

@@ -33,8 +33,11 @@ func TestSQLHost(t *testing.T) {
 func TestSQLAddress(t *testing.T) {
 	q := specs.SQL{Addresses: map[string]string{"sql01.contoso.example": "127.0.0.1:5000", "sql02.contoso.example": "10.0.0.2"}}
 	for from, to := range map[string]string{"SQL01.contoso.example:1433": "127.0.0.1:5000", "sql02.contoso.example:1444": "10.0.0.2:1444", "sql03:1433": "sql03:1433"} {
-		if got := q.Address(from); got != to {
+		if got := q.Address("tcp", from); got != to {
 			t.Errorf("%s: %s instead of %s", from, got, to)
 		}
+	}
+	if got := q.Address("udp", "sql01.contoso.example:1434"); got != "127.0.0.1:1434" {
+		t.Errorf("the browser is asked at %s", got)
 	}
 }

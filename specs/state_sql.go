@@ -9,10 +9,14 @@ type StateSQL struct {
 	Database string `json:"database,omitempty" jsonschema:"minLength=1,default=meshrotate"`
 	// Schema is the tables'. Each deployment has its own.
 	Schema string `json:"schema,omitempty" jsonschema:"pattern=^[A-Za-z_][A-Za-z0-9_]*$,maxLength=100,default=meshrotate"`
+	// Auth is how meshrotate proves who it is, as in connect.sql.
+	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=ntlm,enum=kerberos,enum=entra,default=sql"`
 	// User is meshrotate's own login: a member of the role SCHEMA_runner, or one that may create the schema.
 	User string `json:"user,omitempty" jsonschema:"minLength=1"`
 	// Password says where User's password comes from.
 	Password *Source `json:"password,omitempty"`
+	// Kerberos says where tickets come from, for auth: kerberos. Left out: as for WinRM.
+	Kerberos *Kerberos `json:"kerberos,omitempty"`
 	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
 	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1"`
 	// PinFile is a PEM file with the server's certificate: this one and no other is trusted.
@@ -31,7 +35,7 @@ func (d *Deployment) StateServer() (q SQL, ok bool) {
 	if s == nil {
 		return SQL{}, false
 	}
-	q = SQL{Server: s.Server, User: s.User, Password: s.Password, CAFile: s.CAFile, PinFile: s.PinFile, CertificateName: s.CertificateName,
+	q = SQL{Server: s.Server, Auth: s.Auth, Kerberos: s.Kerberos, User: s.User, Password: s.Password, CAFile: s.CAFile, PinFile: s.PinFile, CertificateName: s.CertificateName,
 		Strict: s.Strict, Addresses: s.Addresses}
 	if s.Server == "" {
 		q = d.Connect.SQL
@@ -50,7 +54,7 @@ func (r *reader) checkStateSQL(d *Deployment) {
 	if d.State.Dir != "" {
 		r.at([]string{"state", "dir"}, "the state is in a database: it has no folder", "leave out dir or sql")
 	}
-	switch own := s.User != "" || s.Password != nil || s.CAFile != "" || s.PinFile != "" || s.CertificateName != "" || s.Strict || s.Addresses != nil; {
+	switch own := s.Auth != "" && s.Auth != "sql" || s.Kerberos != nil || s.User != "" || s.Password != nil || s.CAFile != "" || s.PinFile != "" || s.CertificateName != "" || s.Strict || s.Addresses != nil; {
 	case s.Server != "":
 		q, _ := d.StateServer()
 		r.checkSQLServer(q, path)

@@ -49,6 +49,40 @@ func readObject(body []byte) (Object, error) {
 	return o, nil
 }
 
+// readList reads an array of objects, or an object with exactly one array in it.
+func readList(body []byte) ([]Object, error) {
+	bad := notJSON("a list of objects")
+	if startsWith(body, '{') {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(body, &fields) != nil {
+			return nil, bad
+		}
+		body = nil
+		for _, raw := range fields {
+			if !startsWith(raw, '[') {
+				continue
+			}
+			if body != nil {
+				return nil, bad
+			}
+			body = raw
+		}
+	}
+	var raw []json.RawMessage
+	if !startsWith(body, '[') || json.Unmarshal(body, &raw) != nil {
+		return nil, bad
+	}
+	list := make([]Object, 0, len(raw))
+	for _, r := range raw {
+		o, err := readObject(r)
+		if err != nil {
+			return nil, bad
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
 func readDashboard(body []byte) error {
 	if !json.Valid(body) || !(startsWith(body, '{') || startsWith(body, '[')) {
 		return notJSON("a dashboard")

@@ -224,3 +224,19 @@ func FuzzAnswers(f *testing.F) {
 		_ = readDashboard(body)
 	})
 }
+
+func TestReadList(t *testing.T) {
+	for body, want := range map[string]string{
+		`[]`: "", `[{"Name":"a"},{"name":"b"}]`: "a,b", `{"total":2,"items":[{"name":"a"}]}`: "a", `{"connectors":[{"name":"a"}]}`: "a",
+		`{}`: "no", `{"a":[],"b":[]}`: "no", `[1]`: "no", `[null]`: "no", `"x"`: "no", ``: "no", `[{"name":"a"}`: "no",
+	} {
+		list, err := readList([]byte(body))
+		var names []string
+		for _, o := range list {
+			names = append(names, o.Text("name"))
+		}
+		if got := strings.Join(names, ","); (err != nil) != (want == "no") || err == nil && got != want {
+			t.Errorf("%s: %q, %v", body, got, err)
+		}
+	}
+}

@@ -46,6 +46,18 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 	return o, nil
 }
 
+// List reads the objects at a path: an array of them, or an object with one array in it.
+func (c *Client) List(ctx context.Context, path string) ([]Object, Answer, error) {
+	var list []Object
+	a, err := c.read(ctx, path, "", func(h http.Header, status int, body []byte) (err error) {
+		if err = wantJSON(h, status, body); err == nil {
+			list, err = readList(body)
+		}
+		return err
+	})
+	return list, a, err
+}
+
 // Post asks the Admin service to do something, without a body. It is sent once: on an error of Kind Lost it may have been
 // carried out.
 func (c *Client) Post(ctx context.Context, path string) error {

@@ -38,15 +38,26 @@ func (c *connector) sql(ctx context.Context, dial dialSQL) (live.SQL, error) {
 func (c *connector) signIn(ctx context.Context, q specs.SQL, where string, dial dialSQL) (config mssql.Config, err error) {
 	if dial == nil && len(q.Addresses) > 0 {
 		dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, q.Address(address))
+			return new(net.Dialer).DialContext(ctx, network, q.Address(network, address))
 		}
 	}
-	config = mssql.Config{User: q.User, Database: q.Database, Dial: dial}
+	config = mssql.Config{User: q.User, Database: q.Database, Dial: dial, NTLM: q.Auth == "ntlm"}
 	if config.Trust, err = c.sqlTrust(q, where); err != nil {
 		return config, err
 	}
-	config.Password, err = c.value(ctx, q.Password, where+".password")
-	return config, err
+	if config.Password, err = c.value(ctx, q.Password, where+".password"); err != nil || q.Auth != "kerberos" {
+		return config, err
+	}
+	k := q.Kerberos
+	if k == nil {
+		k = c.d.Connect.WinRM.Kerberos
+	}
+	t, err := c.tickets(k, q.User, config.Password)
+	if err != nil {
+		return config, fmt.Errorf("%s: %w", where, err)
+	}
+	config.Tickets = t
+	return config, nil
 }
 
 type dialSQL = func(ctx context.Context, network, address string) (net.Conn, error)

@@ -28,6 +28,7 @@ func (l *Lab) serveAPI() error {
 	guarded.HandleFunc("POST /api/license/reload", l.reloadLicense)
 	guarded.HandleFunc("GET /api/relays", l.getRelays)
 	guarded.HandleFunc("GET /api/dashboard", l.getDashboard)
+	guarded.HandleFunc("GET /api/connectors", l.getConnectors)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/ready", l.getReady)
 	mux.Handle("/", rules.Wrap(guarded))

@@ -41,6 +41,13 @@ func Mishaps() []Mishap {
 			return nil
 		}},
 		{"dependent", "install " + WatchService + ", which is stopped with the service", (*Lab).breakDependent},
+		{"logon", "let the service log on as LocalSystem, from its next start on", func(_ *Lab, h *Host) error {
+			return h.Machine.SetLogon(h.services()[0], "LocalSystem", "")
+		}},
+		{"lock", "lock the services' account out", func(l *Lab, _ *Host) error { l.domain.Lock(Account, true); return nil }},
+		{"unlock", "let the account log on again", func(l *Lab, _ *Host) error { l.domain.Lock(Account, false); return nil }},
+		{"bar", "take the right to log on as a service from the account", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, false); return nil }},
+		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
 	}

@@ -12,6 +12,7 @@ import (
 	"meshrotate/providers/lab/ntlm"
 	"meshrotate/providers/lab/webauth"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/winhost"
 )
 
 // Host is one machine and its WinRM service.
@@ -28,6 +29,7 @@ type Host struct {
 	skew   time.Duration
 	faults func(wsman.Event) wsman.Fault
 	points func(machine.Point) machine.Action
+	noSQL  bool // SQL Server is not reached from here
 }
 
 func (h *Host) services() []string {
@@ -62,7 +64,9 @@ func (l *Lab) newHost(name string) (*Host, error) {
 			return e.Run(ctx, m, p)
 		}
 	}
+	l.join(h)
 	m.Hook, m.Now = h.point, h.clock
+	m.SQL = func(text string) winhost.SQLAnswer { return l.signInFrom(h, text) }
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }
 	}

@@ -37,6 +37,12 @@ type Config struct {
 	// Login is the mode in which the document asks for a new password of the services' SQL login: alternating, single,
 	// external. Empty: the document says nothing of it.
 	Login string
+	// Account is when the services are to restart for a new password of their account: now or later. The domain has it already.
+	// Empty: the document says nothing of it.
+	Account string
+	// Connectors is how many connectors' secrets the document declares, with new versions; 0: it says nothing of them.
+	// MoreSecrets is how many more the product's database holds.
+	Connectors, MoreSecrets int
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
 	// Relaying is the shape in which Admin lists its relays, one of RelayShapes; "" is the first.
@@ -45,6 +51,10 @@ type Config struct {
 	License string
 	// Replicas of SQL Server, in an availability group when there are more than one. Each has logins of its own.
 	Replicas int
+	// Standbys are further instances, as of log shipping: outside the group, with the same logins.
+	Standbys int
+	// Contained makes the services' logins users of the database, which is contained, and no logins of the instance.
+	Contained bool
 	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and
 	// channels only, so it also lives in a bubble of testing/synctest, on a virtual clock.
 	Memory bool
@@ -59,6 +69,7 @@ type Timing struct {
 	RelayStop    time.Duration // 150 ms
 	Heartbeat    time.Duration // 1 s
 	Stale        time.Duration // how long a lost relay is still listed as connected; 1.5 s
+	Sync         time.Duration // between sync runs of the connectors; 2 s
 }
 
 func (t Timing) orDefault() Timing {
@@ -74,6 +85,7 @@ func (t Timing) orDefault() Timing {
 	set(&t.RelayStop, 150*time.Millisecond)
 	set(&t.Heartbeat, time.Second)
 	set(&t.Stale, 1500*time.Millisecond)
+	set(&t.Sync, 2*time.Second)
 	return t
 }
 
@@ -95,12 +107,15 @@ type Lab struct {
 	Password, Identity string
 	license            *rsa.PrivateKey
 	database           sqlSide
+	domain             domain
+	connectors         []*connector
 
 	mu    sync.Mutex
 	admin adminState
 	mesh  map[*Host]*relayState
 	// ailing: Admin is never ready.
 	ailing bool
+	cli    CLI
 
 	api       *http.Server
 	apiAddr   string
@@ -111,7 +126,10 @@ type Lab struct {
 
 	sqlFaults  func(wsman.Event) wsman.Fault
 	statements func(sqlserver.Statement)
+	traffic    func(fromClient bool, message []byte)
 }
+
+const engineHost = "im-engine.lab.example"
 
 // The product's names.
 const (
@@ -125,12 +143,14 @@ const (
 // Start brings a lab up, with every service running and every relay connecting.
 func Start(c Config) (*Lab, error) {
 	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, Password: random(18)}
+	l.connectors = newConnectors(c.Connectors)
 	var err error
 	if l.license = c.Vendor; l.license == nil {
 		if l.license, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 			return nil, err
 		}
 	}
+	l.startDomain()
 	if err := l.startSQL(); err != nil {
 		l.Close()
 		return nil, err
@@ -155,6 +175,9 @@ func Start(c Config) (*Lab, error) {
 			}
 		}
 	}
+	if c.Account != "" && !c.Converged {
+		l.changePassword()
+	}
 	return l, nil
 }
 
@@ -178,7 +201,7 @@ func (l *Lab) hosts() error {
 	if l.Admin, err = l.newHost("im-admin.lab.example"); err != nil {
 		return err
 	}
-	if l.EngineHost, err = l.newHost("im-engine.lab.example"); err != nil {
+	if l.EngineHost, err = l.newHost(engineHost); err != nil {
 		return err
 	}
 	for i := range l.config.Relays {

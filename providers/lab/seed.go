@@ -10,11 +10,13 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/licensefile"
+	"meshrotate/providers/site"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
@@ -73,10 +75,12 @@ func (l *Lab) install(key string, license []byte) {
 	stop := func(d time.Duration) machine.Timing { return machine.Timing{Stop: d} }
 	put(l.Admin, AdminSettings, adminSettings(key, l.database.text))
 	put(l.Admin, LicenseFile, string(license))
-	l.Admin.Machine.Install(machine.Service{Name: AdminService, Account: `LAB\svc-im`, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.Admin.Machine.Install(machine.Service{Name: AdminService, Account: Account, Password: l.domain.old, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
 	put(l.EngineHost, EngineSettings, engineSettings(l.database.text))
 	put(l.EngineHost, LicenseFile, string(license))
-	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, Account: `LAB\svc-im`, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, Account: Account, Password: l.domain.old, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.EngineHost.Machine.AuditsCommandLines = true
+	l.SetCLI(CLI{Stdin: true})
 	text := relaySettings(key)
 	for _, h := range l.Relays {
 		put(h, RelaySettings, text)
@@ -170,12 +174,38 @@ func (l *Lab) history(dir, key string, old []byte) error {
 		}
 		done(95, "sqllogin", "10", OldLogin)
 	}
+	if l.config.Account != "" {
+		if err := keep.Put(ctx, secret.Ref{Name: AccountSecret, Version: OldAccount}, secret.NewString(l.domain.old)); err != nil {
+			return err
+		}
+		done(94, AccountSecret, "1", OldAccount)
+		for h, service := range map[*Host]string{l.Admin: AdminService, l.EngineHost: EngineService} {
+			e := &entries[len(entries)-1]
+			e.Facts = append(e.Facts, site.StoredLogon{Version: OldAccount}.Fact(h.Name, service))
+		}
+	}
+	if l.config.Connectors > 0 {
+		for _, c := range l.connectors {
+			name := "connector:" + c.ref
+			if err := keep.Put(ctx, secret.Ref{Name: name, Version: OldConnector}, secret.NewString(c.old)); err != nil {
+				return err
+			}
+			done(100, name, "2", OldConnector)
+		}
+	}
 	done(93, "relaykey", "5", OldKey)
 	return store.Append(ctx, entries...)
 }
 
 func (l *Lab) environment() string {
-	return fmt.Sprintf("export IM_LAB_PASSWORD='%s'\nexport %s='%s'\n", l.Password, values.DefaultIdentity, secretLine(l.Identity))
+	text := fmt.Sprintf("export IM_LAB_PASSWORD='%s'\nexport %s='%s'\n", l.Password, values.DefaultIdentity, secretLine(l.Identity))
+	if p, ok := l.Env("IM_LAB_ACCOUNT_PASSWORD"); ok {
+		text += fmt.Sprintf("export IM_LAB_ACCOUNT_PASSWORD='%s'\n", p)
+	}
+	for i := range l.config.Connectors {
+		text += fmt.Sprintf("export %s%d='%s'\n", connectorEnv, i+1, l.connectors[i].next)
+	}
+	return text
 }
 
 // secretLine is the identity without the comments of its file.
@@ -193,10 +223,15 @@ func (l *Lab) Env(name string) (string, bool) {
 	switch name {
 	case "IM_LAB_PASSWORD":
 		return l.Password, true
+	case "IM_LAB_ACCOUNT_PASSWORD":
+		return l.domain.next, l.config.Account != ""
 	case "IM_LAB_SQL_PASSWORD":
 		return l.database.spare, l.config.Login == "external"
 	case values.DefaultIdentity:
 		return secretLine(l.Identity), true
+	}
+	if n, err := strconv.Atoi(strings.TrimPrefix(name, connectorEnv)); err == nil && strings.HasPrefix(name, connectorEnv) && n > 0 && n <= len(l.connectors) {
+		return l.connectors[n-1].next, true
 	}
 	return "", false
 }
@@ -227,13 +262,15 @@ func (l *Lab) Document() string {
 	}
 	fmt.Fprintf(&b, "  relayKey:\n    version: %s\n    from: generated\n    every: 90d\n", key)
 	b.WriteString(l.loginSection())
+	b.WriteString(l.connectorsSection())
+	b.WriteString(l.accountSection())
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
 		license := l.Admin.manager.License()
 		fmt.Fprintf(&b, "\nstate:\n  marker: '%smeshrotate.run.json'\n", license[:strings.LastIndexAny(license, `\/`)+1])
 	}
 	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n", Domain, User, l.URL())
-	if l.config.Login != "" {
+	if l.config.Login != "" || l.config.Connectors > 0 {
 		b.WriteString(l.sqlSection())
 	}
 	if l.config.Memory {

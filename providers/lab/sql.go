@@ -1,16 +1,11 @@
 package lab
 
 import (
-	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net"
-	"sync"
-	"sync/atomic"
-	"syscall"
+	"slices"
 
-	"meshrotate/providers/lab/ntlm"
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/tds"
 	"meshrotate/providers/lab/wsman"
@@ -29,6 +24,7 @@ const (
 // sqlSide is what the lab has of SQL Server.
 type sqlSide struct {
 	replicas []*Replica
+	standbys []*Replica       // with the same logins, and outside the group
 	group    *sqlserver.Group // nil when there is one replica
 	wire     *tds.Server      // the one instance's, or the group's listener
 	address  string           // "" in memory
@@ -53,7 +49,7 @@ type Replica struct {
 func (l *Lab) startSQL() error {
 	q := &l.database
 	data := sqlserver.NewData()
-	data.SetDatabase(Database, nil)
+	data.SetDatabase(Database, func(d *sqlserver.Database) { d.Contained = l.config.Contained })
 	var all []*sqlserver.Server
 	for i := range max(1, l.config.Replicas) {
 		name := fmt.Sprintf("sql%02d", i+1)
@@ -61,12 +57,23 @@ func (l *Lab) startSQL() error {
 		all = append(all, s)
 		q.replicas = append(q.replicas, &Replica{Instance: s, Name: name + ".lab.example"})
 	}
+	for i := range l.config.Standbys {
+		name := fmt.Sprintf("sqldr%02d", i+1)
+		q.standbys = append(q.standbys, &Replica{Instance: sqlserver.New(sqlserver.Config{Name: upper(name), Record: l.recordSQL}), Name: name + ".lab.example"})
+	}
 	if len(all) > 1 {
 		q.group = sqlserver.NewGroup("im-ag", []string{Database}, all...)
+	}
+	for _, r := range q.standbys {
+		all = append(all, r.Instance)
 	}
 	q.spare = random(18)
 	password, roles := random(18), []string{"db_datareader", "db_datawriter"}
 	add := func(name string, windows bool, password string, roles ...string) {
+		if l.config.Contained && (name == SQLLogin || name == SQLSpare) {
+			data.SetContainedUser(Database, name, password, roles...)
+			return
+		}
 		var sid []byte // the same on all replicas
 		for _, s := range all {
 			s.SetLogin(name, func(o *sqlserver.Login) {
@@ -87,7 +94,10 @@ func (l *Lab) startSQL() error {
 			s.GrantServer(name, "ALTER ANY LOGIN", "VIEW SERVER STATE", "VIEW ANY DEFINITION")
 		}
 	}
-	all[0].Seed(Database, connectors...)
+	if l.config.Contained {
+		data.Grant(Database, User, "", "ALTER ANY USER", "VIEW DEFINITION")
+	}
+	all[0].Seed(Database, l.connectorTables()...)
 	server := SQLServer
 	if err := l.serveSQL(); err != nil {
 		return err
@@ -103,89 +113,6 @@ func (l *Lab) startSQL() error {
 	q.admin = databaseClient{lab: l, host: "IM-ADMIN", program: AdminService}
 	q.engine = databaseClient{lab: l, host: "IM-ENGINE", program: EngineService}
 	return nil
-}
-
-// SQLListener is the name of the group's listener, where there is a group.
-// sqlName is the server's name in the document, and in the strings of a lab whose document has a login.
-// sqlSection is how the document says that SQL Server is reached.
-// issued are the server's certificate and its authority's: one for all labs of a process, as making one takes a moment.
-var issued = sync.OnceValues(func() (c struct {
-	server    tls.Certificate
-	authority []byte
-}, err error) {
-	c.server, c.authority, err = tds.Issue("localhost", "*.lab.example")
-	return c, err
-})
-
-// serveSQL puts the instance on loopback, or on pipes.
-func (l *Lab) serveSQL() error {
-	q := &l.database
-	c, err := issued()
-	if err != nil {
-		return err
-	}
-	rules := ntlm.Server{Lenient: true, Domain: Domain, Host: "SQL01", Password: func(user string) (string, bool) { return l.Password, user == User }}
-	serve := func(instance *sqlserver.Server, listener func() *sqlserver.Server) (s *tds.Server, address string, err error) {
-		s = &tds.Server{Instance: instance, Listener: listener, Encryption: tds.Required, Certificate: c.server, NTLM: rules, Faults: l.sqlFault}
-		if l.config.Memory {
-			return s, "", nil
-		}
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, "", fmt.Errorf("listen for SQL Server: %w", err)
-		}
-		go func() { _ = s.Serve(ln) }() // ends with Close
-		return s, ln.Addr().String(), nil
-	}
-	q.ca = c.authority
-	for _, r := range q.replicas {
-		if r.wire, r.Address, err = serve(r.Instance, nil); err != nil {
-			return err
-		}
-	}
-	q.wire, q.address = q.replicas[0].wire, q.replicas[0].Address
-	if q.group != nil {
-		q.wire, q.address, err = serve(nil, q.group.Primary)
-	}
-	return err
-}
-
-// closeSQL ends the services' connections, then the server.
-func (l *Lab) closeSQL() {
-	q := &l.database
-	if q.wire == nil {
-		return
-	}
-	q.admin.stop(nil)
-	q.engine.stop(nil)
-	_ = q.wire.Close()
-	for _, r := range q.replicas {
-		_ = r.wire.Close()
-		r.Instance.Close()
-	}
-	q.replicas[0].Instance.Data().Close()
-}
-
-// connectors is what the product keeps in its database: connectors, and their secrets, sealed for the Engine host. One
-// secret is of a connector that is gone, and one connector has no secret.
-var connectors = []string{
-	`CREATE TABLE dbo.IM_Connectors (
-		ConnectorId uniqueidentifier NOT NULL CONSTRAINT PK_IM_Connectors PRIMARY KEY,
-		Name nvarchar(200) NOT NULL,
-		Kind nvarchar(50) NOT NULL,
-		IsEnabled bit NOT NULL DEFAULT 1)`,
-	`CREATE TABLE dbo.IM_Secrets (
-		SecretRef nvarchar(400) NOT NULL CONSTRAINT PK_IM_Secrets PRIMARY KEY,
-		Value varbinary(max) NOT NULL,
-		UpdatedOn datetime2(7) NOT NULL DEFAULT SYSUTCDATETIME())`,
-	`INSERT dbo.IM_Connectors (ConnectorId, Name, Kind) VALUES
-		('6F9619FF-8B86-4D01-B42D-00C04FC964F1', N'ad', N'Ldap'),
-		('6F9619FF-8B86-4D01-B42D-00C04FC964F2', N'hr-source', N'Sql'),
-		('6F9619FF-8B86-4D01-B42D-00C04FC964F3', N'crm', N'Rest')`,
-	`INSERT dbo.IM_Secrets (SecretRef, Value, UpdatedOn) VALUES
-		(N'secret://ad/svc-imadmin/password', 0x01000000D08C9DDF0115D1118C7A00C04FC297EB, DATEADD(day, -120, SYSUTCDATETIME())),
-		(N'secret://sql/hr-source/password', 0x01000000D08C9DDF0115D1118C7A00C04FC297EB, DATEADD(day, -40, SYSUTCDATETIME())),
-		(N'secret://hr/old/sftp', 0x01000000D08C9DDF0115D1118C7A00C04FC297EB, DATEADD(day, -900, SYSUTCDATETIME()))`,
 }
 
 func (l *Lab) recordSQL(s sqlserver.Statement) {
@@ -216,8 +143,13 @@ func (l *Lab) SQLInstance() *sqlserver.Server {
 	return l.database.replicas[0].Instance
 }
 
-// SQLReplicas are all instances.
+// SQLReplicas are the instances that have the database, SQLStandbys the others.
 func (l *Lab) SQLReplicas() []*Replica { return l.database.replicas }
+
+// SQLStandbys are those outside the group, with the same logins.
+func (l *Lab) SQLStandbys() []*Replica { return l.database.standbys }
+
+func (q *sqlSide) instances() []*Replica { return slices.Concat(q.replicas, q.standbys) }
 
 // SQLGroup is the availability group; nil when there is one instance only.
 func (l *Lab) SQLGroup() *sqlserver.Group { return l.database.group }
@@ -235,7 +167,6 @@ func (l *Lab) SQLRoots() *x509.CertPool {
 	return pool
 }
 
-// sqlNote says who is logged in.
 // WireSQL injects faults into SQL Server's wire: nil injects none. The actions are those of package tds.
 func (l *Lab) WireSQL(faults func(wsman.Event) wsman.Fault) {
 	l.mu.Lock()
@@ -243,14 +174,18 @@ func (l *Lab) WireSQL(faults func(wsman.Event) wsman.Fault) {
 	l.sqlFaults = faults
 }
 
-func (l *Lab) sqlFault(e wsman.Event) wsman.Fault {
-	l.mu.Lock()
-	faults := l.sqlFaults
-	l.mu.Unlock()
-	if faults == nil {
-		return wsman.Fault{}
+// sqlFault is the hook of a server.
+func (l *Lab) sqlFault(server string) func(wsman.Event) wsman.Fault {
+	return func(e wsman.Event) wsman.Fault {
+		l.mu.Lock()
+		faults := l.sqlFaults
+		l.mu.Unlock()
+		if faults == nil {
+			return wsman.Fault{}
+		}
+		e.Server = server
+		return faults(e)
 	}
-	return faults(e)
 }
 
 // SQL is the connection string that the services were given, by seed or by SetSQL.
@@ -260,13 +195,10 @@ func (l *Lab) SQL() string {
 	return l.database.text
 }
 
-// Strings are the connection strings that running services have read, by host.
-// SignedIn is the login that Admin and Engine both have sessions of; false when it is not one, or one of them has none.
-// SQLPasswords are what nobody may see: of the services' login and of the spare one, as they were at the start.
 // SetSQL changes it, and the login's password with it on every replica, as whoever rotates the login elsewhere does.
 func (l *Lab) SetSQL(text string) {
 	if c, err := clientOf(text); err == nil {
-		for _, r := range l.database.replicas {
+		for _, r := range l.database.instances() {
 			r.Instance.SetLogin(c.User, func(o *sqlserver.Login) { o.Password = c.Password })
 		}
 	}
@@ -284,30 +216,4 @@ func clientOf(text string) (sqlserver.Client, error) {
 	return sqlserver.Client{User: s.Shown(connstring.UserID), Password: string(s.Get(connstring.Password).Expose()), Windows: s.Integrated(),
 		Database: s.Shown(connstring.InitialCatalog), Program: s.Shown(connstring.ApplicationName), Encrypted: true,
 		ReadOnly: s.Shown(connstring.ApplicationIntent) == "ReadOnly", Interface: "Core Microsoft SqlClient Data Provider"}, nil
-}
-
-// DialSQL connects to the replica that the address names, or else to the instance or the group's listener. A Client that is killed loses the connection.
-func (c *Client) DialSQL(ctx context.Context, network, address string) (net.Conn, error) {
-	refused := &net.OpError{Op: "dial", Net: network, Addr: memoryAddr{}, Err: syscall.ECONNREFUSED}
-	if c.life.Err() != nil {
-		return nil, refused
-	}
-	wire := c.lab.database.wire
-	if len(c.lab.database.replicas) > 1 {
-		for _, r := range c.lab.database.replicas {
-			if host, _, _ := net.SplitHostPort(address); host == r.Name {
-				wire = r.wire
-			}
-		}
-	}
-	conn, err := wire.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c.life.Err() != nil {
-		_ = conn.Close()
-		return nil, refused
-	}
-	stop := context.AfterFunc(c.life, func() { _ = conn.Close() })
-	return &memoryConn{Conn: conn, life: c.life, reset: new(atomic.Bool), stop: stop}, nil
 }

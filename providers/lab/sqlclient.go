@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/sqlserver"
+	"meshrotate/providers/winhost"
 )
 
 // The pool of .NET's driver does not ask the server again for a while after a login that failed: 5 s, and twice as long
@@ -25,6 +27,7 @@ type databaseClient struct {
 	mu      sync.Mutex
 	process *machine.Process
 	life    int // counts the processes
+	began   time.Time
 	running bool
 	text    string
 	session *sqlserver.Session
@@ -39,7 +42,7 @@ func (d *databaseClient) start(p *machine.Process, text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.life++
-	d.process, d.running, d.text, d.wait, d.blocked = p, true, text, 0, time.Time{}
+	d.process, d.running, d.began, d.text, d.wait, d.blocked = p, true, time.Now(), text, 0, time.Time{}
 	d.connect()
 }
 
@@ -60,6 +63,16 @@ func (d *databaseClient) stop(p *machine.Process) {
 	if session != nil {
 		session.Close()
 	}
+}
+
+// since is when the process started, zero while there is none.
+func (d *databaseClient) since() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.running {
+		return time.Time{}
+	}
+	return d.began
 }
 
 // healthy says whether the database answers: the connection in the pool, reset, or a new one. The health check of the
@@ -104,6 +117,47 @@ func (d *databaseClient) connect() bool {
 	session := d.session
 	session.AfterEnd(func() { d.lost(life, session) })
 	return true
+}
+
+// Unreach keeps the host from SQL Server, as a firewall does, or lets it there again.
+func (h *Host) Unreach(yes bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.noSQL = yes
+}
+
+// errNetwork is the client's own number for a server that is not found.
+const errNetwork = 53
+
+// signInFrom is a fresh sign-in from a host, by the client that Windows has.
+func (l *Lab) signInFrom(h *Host, text string) winhost.SQLAnswer {
+	h.mu.Lock()
+	cut := h.noSQL
+	h.mu.Unlock()
+	instance := l.SQLInstance()
+	c, err := clientOf(text)
+	if cut || err != nil || instance == nil {
+		return winhost.SQLAnswer{Numbers: []int32{errNetwork}}
+	}
+	c.Host, c.Program = h.Machine.Name, "meshrotate"
+	s, err := instance.Login(c)
+	if err != nil {
+		answer := winhost.SQLAnswer{Numbers: []int32{errNetwork}}
+		var one *sqlserver.Error
+		var many sqlserver.Errors
+		switch {
+		case errors.As(err, &many):
+			answer.Numbers = nil
+			for _, e := range many {
+				answer.Numbers = append(answer.Numbers, int32(e.Number))
+			}
+		case errors.As(err, &one):
+			answer.Numbers = []int32{int32(one.Number)}
+		}
+		return answer
+	}
+	defer s.Close()
+	return winhost.SQLAnswer{Accepted: true, Instance: instance.Name(), Login: c.User, User: c.User, Database: s.Database()}
 }
 
 // login asks whoever answers now.

@@ -25,6 +25,8 @@ type api struct {
 	names    func(hosts []string) map[string]string
 	restarts func() map[string]time.Time
 	fleet    func() map[string]time.Time // the same, of relays
+	// pushOf tells of a secret that this run has set.
+	pushOf func(ref string) (push, bool)
 	// gone says that a host's service ended by itself.
 	gone func(host string) bool
 	// ended says which service that the API comes from has stopped, nil when none has or nobody knows.
@@ -101,8 +103,9 @@ func (a *api) do(ctx context.Context, _ reconciler.Target, steps []reconciler.St
 		return failed(errNoAPI)
 	}
 	var reports []reconciler.Report
+	known := runs{}
 	for _, s := range steps {
-		r := a.one(ctx, s.Op, func(text string) {
+		r := a.one(ctx, s.Op, known, func(text string) {
 			tell(reconciler.Event{Kind: reconciler.Progressed, Phase: s.Phase.String(), Target: site.API.String(), Text: text, Time: a.now()})
 		})
 		reports = append(reports, r)
@@ -113,7 +116,7 @@ func (a *api) do(ctx context.Context, _ reconciler.Target, steps []reconciler.St
 	return reports
 }
 
-func (a *api) one(ctx context.Context, op reconciler.Op, say func(string)) reconciler.Report {
+func (a *api) one(ctx context.Context, op reconciler.Op, known runs, say func(string)) reconciler.Report {
 	switch op := op.(type) {
 	case site.AwaitReady:
 		return a.awaitReady(ctx, op, say)
@@ -125,6 +128,8 @@ func (a *api) one(ctx context.Context, op reconciler.Op, say func(string)) recon
 		return a.proveAnswer(ctx, op)
 	case site.ProveRelays:
 		return a.proveRelays(ctx, op, say)
+	case site.ProveSync:
+		return a.proveSync(ctx, op, known, say)
 	}
 	return failed(fmt.Errorf("the Admin API cannot do this (%s)", op.Kind()))[0]
 }

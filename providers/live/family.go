@@ -75,7 +75,7 @@ func (f *family) op(kind string, o opWith)        { f.ops[kind] = o }
 // families are all there are.
 func families() family {
 	f := family{reads: map[string]readWith{}, ops: map[string]opWith{}}
-	for _, add := range []func(*family){files, settings, services, machines, markers} {
+	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored} {
 		add(&f)
 	}
 	return f
@@ -204,6 +204,8 @@ func triesAt(steps []reconciler.Step) time.Duration {
 			t += op.Timeout.Of()
 		case site.ProveProcess:
 			t += op.Stable.Of()
+		case site.ProveLogon:
+			t += op.Stable.Of()
 		}
 	}
 	return t
@@ -242,7 +244,9 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			if r.Code == winhost.Skipped {
 				outcome = "" // the op before it failed, and was reported
 			}
-			return reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
+			report := reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
+			h.refusal(s, &report)
+			return report
 		}
 	}
 	return h.site.families.ops[s.Op.Kind()].report(ctx, h, s.Op, d)

@@ -104,7 +104,7 @@ func New(c Config) *Site {
 	}
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
-	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, gone: s.isGone, ended: s.adminEnded}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.isGone, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:   onHosts{s},
 		reconciler.APITarget:    s.api,
@@ -236,7 +236,7 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}}
+		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}, logons: map[string]time.Time{}}
 		s.hosts[name] = h
 	}
 	return h

@@ -20,15 +20,21 @@ type memory struct {
 	restarts map[string]time.Time
 	// fleet are those of them that are one of many.
 	fleet map[string]bool
+	// stored is when secrets of the product's store were set, as it was seen last; pushes are what this run has set there.
+	stored map[string]time.Time
+	pushes map[string]push
 	// values are settings as they were read, where more than a secret is in them.
 	values map[settingOf]secret.Value
 }
+
+// push is a secret that this run has let a program set: not before it began, by our clock. Before is when it had been set.
+type push struct{ began, before time.Time }
 
 // settingOf is where a setting stands.
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, values: map[settingOf]secret.Value{}}
+	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -86,6 +92,27 @@ func (m *memory) startedOfMany() map[string]time.Time {
 	defer m.mu.Unlock()
 	maps.DeleteFunc(all, func(host string, _ time.Time) bool { return !m.fleet[host] })
 	return all
+}
+
+// sawStored notes when secrets were set, as the store tells it.
+func (m *memory) sawStored(at map[string]time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stored = at
+}
+
+// push notes that a secret was set by this run.
+func (m *memory) push(ref string, began time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pushes[ref] = push{began, m.stored[ref]}
+}
+
+func (m *memory) pushOf(ref string) (push, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.pushes[ref]
+	return p, ok
 }
 
 // noteValue keeps the value of a setting: another target is asked about it.

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -36,10 +37,11 @@ func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconcil
 // ops' own limits, and this bounds the connection.
 func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
 	limit := s.config.HostTimeout
+	own := time.Duration(0)
 	for _, step := range steps {
-		limit = max(limit, step.Limit.Of())
+		own += step.Limit.Of()
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, max(limit, own))
 	defer cancel()
 	return s.host(t.Name).do(ctx, steps)
 }

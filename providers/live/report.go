@@ -18,6 +18,11 @@ func done(evidence string) reconciler.Report {
 	return reconciler.Report{Outcome: state.Done, Evidence: evidence}
 }
 
+// refused is the report of what changed nothing for certain.
+func refused(err error) reconciler.Report {
+	return reconciler.Report{Outcome: state.Failed, Refused: true, Err: err, Unreachable: reachSQL(err) == reconciler.Unreachable}
+}
+
 // lost is the report of a request that got no proper answer. Whether anything was done is unknown, unless the transport
 // knows that no command ran.
 func lost(err error) reconciler.Report {

@@ -169,7 +169,19 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 	case first.StartedAt.Before(f.Modified):
 		return h.unproven("service %s started before %s was written", op.Service, op.Path)
 	}
-	if wait := op.Stable.Of() - m.Now.Sub(first.StartedAt); wait > 0 {
+	if r := h.stays(ctx, op, first, m.Now); r.Outcome != state.Done || op.Noun != "" {
+		return r // one of many: the fleet's evidence is the Admin API's
+	}
+	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
+	if at, ok := h.upSince(op.Service, first); ok {
+		r.Up = map[string]time.Time{op.Name: at}
+	}
+	return r
+}
+
+// stays demands that the process is the same after a while.
+func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.Service, now time.Time) reconciler.Report {
+	if wait := op.Stable.Of() - now.Sub(first.StartedAt); wait > 0 {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -198,14 +210,7 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 			return h.unproven("service %s did not stay up: it is another process than after its start", op.Service)
 		}
 	}
-	if op.Noun != "" {
-		return done("") // one of many: the fleet's evidence is the Admin API's
-	}
-	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
-	if at, ok := h.upSince(op.Service, first); ok {
-		r.Up = map[string]time.Time{op.Name: at}
-	}
-	return r
+	return done("")
 }
 
 // upSince is from when on a service that this run has started is known to be up: from its start on, now that it has stayed. A
@@ -244,15 +249,28 @@ func explain(err error) error {
 	hint := map[uint32]string{
 		1053: "the service did not answer its start: .NET refuses its settings file, or it hangs; look at the file and at the Application log",
 		1067: "the service's process ended at once: an empty or refused setting; look at the Application log",
-		1069: "the service's account or password is refused: put the account's present password in the service manager",
+		1057: "there is no such account: correct its name in the document",
+		1069: "Windows does not let the service's account log on: a wrong password in the service manager, an account that is locked or disabled, or no right to log on as a service; event 7038 in the System log says which",
+		1072: "the service is about to be deleted: close what still shows it, or restart the host, and install it again",
+		1311: "the host reaches no domain controller: mend that and run again",
+		1326: "this is not the account's password: put the right one at its source and declare a new version",
+		1330: "the password has expired: set a new one in the domain, and declare it as a new version",
+		1331: "the account is disabled: enable it, or declare another",
+		1385: "the account may not log on as a service there: grant it \"Log on as a service\" on the host (secpol.msc, User Rights Assignment) or by group policy",
+		1907: "the password must be changed before it is used: set one in the domain that need not, and declare it as a new version",
+		1909: "the account is locked out: find out who tries a wrong password, unlock it, and run again",
 		1058: "the service is disabled: enable it, or take the host out of the document",
 		112:  "the disk is full: make room and run again",
 		5:    "access denied: the account needs administrator's rights on the host, and the file must not be read-only",
 		32:   "another process holds the file: stop it and run again",
 	}[e.Win32]
 	switch {
+	case e.Win32 == 87 && e.Op == (winhost.ServiceLogon{}).Name():
+		hint = "Windows does not take this account for the service: look at how its name is written in the document"
 	case e.Code == winhost.Conflict:
 		hint = "somebody changed the file since it was read; run `meshrotate plan` to see what is there now, then apply again"
+	case e.Code == winhost.Unsupported && e.Op == (winhost.SQLSignIn{}).Name():
+		hint = "Windows PowerShell has that client; without it write proveFrom: here"
 	case hint == "":
 		return err
 	}

@@ -65,8 +65,14 @@ func (d *database) lookOnce(ctx context.Context, t reconciler.Target, reads []re
 	}
 	q := &catalogue{now: d.site.config.Now}
 	var tries []site.SignIn
+	catalogued := false
 	for _, r := range reads {
 		switch r := r.(type) {
+		case site.StoredSecrets:
+			if look.Results[r.Key()], err = d.lookAtStore(ctx, c, r); err != nil {
+				return look, err
+			}
+			continue
 		case site.Instance:
 			q.database = r.Database
 		case site.Login:
@@ -76,9 +82,18 @@ func (d *database) lookOnce(ctx context.Context, t reconciler.Target, reads []re
 		default:
 			return look, fmt.Errorf("SQL Server cannot answer %T", r)
 		}
+		catalogued = true
+	}
+	if !catalogued {
+		return look, nil
 	}
 	if err := d.ask(ctx, c, q); err != nil {
 		return look, err
+	}
+	if q.instance.Database.Contained && len(q.logins) > 0 {
+		if err := d.askUsers(ctx, c, q); err != nil {
+			q.instance.Database.UsersWhy = err.Error()
+		}
 	}
 	tried := map[attempt]*site.SignInSeen{}
 	for _, r := range tries {
@@ -105,6 +120,17 @@ func (d *database) ask(ctx context.Context, c mssql.Config, q *catalogue) error 
 	}
 	defer s.Close()
 	return q.read(ctx, s)
+}
+
+// askUsers signs in to the database itself.
+func (d *database) askUsers(ctx context.Context, c mssql.Config, q *catalogue) error {
+	c.Database = q.database
+	s, err := d.guard.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return q.readUsers(ctx, s)
 }
 
 // attempt is what is tried once, on whichever host it stands.
@@ -137,6 +163,7 @@ func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, trie
 	}
 	if n := q.failures(c.User); n > mostFailures {
 		seen.Why = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
+		seen.Spared = true
 		return seen
 	}
 	d.enter(ctx, c, seen)
@@ -152,17 +179,17 @@ func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInS
 	if err == nil {
 		defer s.Close()
 		err = s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error {
-			return scan(&seen.Instance, &seen.Login, &seen.Database)
+			return scan(&seen.Instance, &seen.Login, &seen.User, &seen.Database)
 		})
 	}
 	if err != nil {
-		seen.Verdict, seen.Why, seen.Hint = verdict(err), err.Error(), hintOf(err)
+		seen.Verdict, seen.Why, seen.Hint, seen.Spared = verdict(err), err.Error(), hintOf(err), spared(err)
 		return
 	}
 	seen.Verdict = site.Accepted
 }
 
-const whereAmI = "SELECT @@SERVERNAME, SUSER_SNAME(), DB_NAME()"
+const whereAmI = "SELECT @@SERVERNAME, SUSER_SNAME(), USER_NAME(), DB_NAME()"
 
 // tryDeclared asks whether the declared version is taken. What is not there yet is not tried.
 func (d *database) tryDeclared(ctx context.Context, r site.SignIn, c mssql.Config, q *catalogue, seen *site.SignInSeen) {
@@ -206,6 +233,12 @@ func verdict(err error) string {
 		return site.Rejected
 	}
 	return ""
+}
+
+// spared says that a login is not asked about its password.
+func spared(err error) bool {
+	var e *mssql.SignInError
+	return errors.As(err, &e) && (e.Why == mssql.LockedOut || e.Why == mssql.Spared)
 }
 
 func hintOf(err error) string {

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"meshrotate/providers/mssql"
 	"meshrotate/providers/site"
+	"meshrotate/reconciler"
 )
 
 // catalogue is what is asked of an instance, and its answers.
@@ -21,7 +23,7 @@ type catalogue struct {
 }
 
 // catalogueBatch is one round trip for every table. A login's properties are variants, and numbers here.
-const catalogueBatch = `SELECT @@SERVERNAME, SUSER_SNAME(), HAS_PERMS_BY_NAME(NULL, NULL, 'ALTER ANY LOGIN'), HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE');
+const catalogueBatch = `SELECT @@SERVERNAME, SUSER_SNAME(), CAST(SERVERPROPERTY('EngineEdition') AS int), HAS_PERMS_BY_NAME(NULL, NULL, 'ALTER ANY LOGIN'), HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE');
 SELECT containment, is_read_only, state_desc, CASE WHEN group_database_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE name = @p1;
 SELECT r.replica_server_name FROM sys.availability_replicas AS r JOIN sys.availability_databases_cluster AS d ON d.group_id = r.group_id WHERE d.database_name = @p1 ORDER BY r.replica_server_name;
 SELECT login_name, host_name, program_name, COUNT(*), DATEDIFF(second, MAX(login_time), GETDATE()) FROM sys.dm_exec_sessions WHERE is_user_process = 1 AND session_id <> @@SPID GROUP BY login_name, host_name, program_name ORDER BY login_name, host_name, program_name`
@@ -48,9 +50,12 @@ func (q *catalogue) row(result int, scan func(...any) error) error {
 	i := &q.instance
 	switch result {
 	case 0:
-		var alter, view *int
-		err := scan(&i.Name, &i.Login, &alter, &view)
+		var edition, alter, view *int
+		err := scan(&i.Name, &i.Login, &edition, &alter, &view)
 		i.MayAlter, i.MayView = yes(alter), yes(view)
+		if name := azure[*cmp.Or(edition, new(int))]; err == nil && name != "" {
+			return reconciler.Hinted(fmt.Errorf("this is %s, on which meshrotate rotates no login", name), "change the login and both strings by hand, and take it out of the document")
+		}
 		return err
 	case 1:
 		var containment, grouped int
@@ -86,6 +91,37 @@ func (q *catalogue) row(result int, scan func(...any) error) error {
 	}
 	q.found[strings.ToLower(l.Name)] = l
 	return nil
+}
+
+// azure are the editions of the engine, as EngineEdition numbers them, that lack what is asked for here, or keep logins in other ways.
+var azure = map[int]string{5: "Azure SQL Database", 6: "Azure Synapse Analytics", 8: "Azure SQL Managed Instance", 9: "Azure SQL Edge", 11: "Azure Synapse serverless"}
+
+// usersBatch asks a contained database about its own users. It is sent there.
+const usersBatch = `SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'ALTER ANY USER');
+SELECT name, sid FROM sys.database_principals WHERE authentication_type = 2 AND name IN (`
+
+// readUsers looks for the names among the users of the database, which comes first at a sign-in there.
+func (q *catalogue) readUsers(ctx context.Context, s *mssql.Session) error {
+	var marks []string
+	var args []any
+	for i, name := range q.logins {
+		marks = append(marks, fmt.Sprintf("@p%d", i+1))
+		args = append(args, name)
+	}
+	return s.Select(ctx, usersBatch+strings.Join(marks, ", ")+")", args, func(result int, scan func(...any) error) error {
+		if result == 0 {
+			var may *int
+			err := scan(&may)
+			q.instance.Database.MayAlterUsers = yes(may)
+			return err
+		}
+		u := &site.LoginSeen{Exists: true, Contained: true, Database: q.database}
+		var sid []byte
+		err := scan(&u.Name, &sid)
+		u.SID = fmt.Sprintf("%X", sid)
+		q.found[strings.ToLower(u.Name)] = u
+		return err
+	})
 }
 
 // login is what was found of one, and that it is not there.

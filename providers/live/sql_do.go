@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"meshrotate/providers/mssql"
@@ -20,8 +19,9 @@ func (d *database) do(ctx context.Context, t reconciler.Target, steps []reconcil
 		return failed(err)
 	}
 	var reports []reconciler.Report
+	reader := d.storeReader(ctx, c)
 	for _, s := range steps {
-		r := d.one(ctx, c, s, func(text string) {
+		r := d.one(ctx, c, s, reader, func(text string) {
 			tell(reconciler.Event{Kind: reconciler.Progressed, Phase: s.Phase.String(), Target: t.String(), Text: text, Time: d.site.config.Now()})
 		})
 		if r.Err != nil {
@@ -35,7 +35,7 @@ func (d *database) do(ctx context.Context, t reconciler.Target, steps []reconcil
 	return reports
 }
 
-func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, say func(string)) reconciler.Report {
+func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, read storeReader, say func(string)) reconciler.Report {
 	limit := max(d.site.config.HostTimeout, s.Limit.Of())
 	if p, ok := s.Op.(site.ProveSessions); ok {
 		limit = p.Timeout.Of()
@@ -53,6 +53,8 @@ func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, s
 		return d.proveAccount(ctx, c, op)
 	case site.ProveSessions:
 		return d.proveSessions(ctx, c, op, say)
+	case site.ProveStored:
+		return d.proveStored(op, read)
 	}
 	return failed(fmt.Errorf("SQL Server cannot do this (%s)", s.Op.Kind()))[0]
 }
@@ -64,7 +66,14 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 	if err != nil {
 		return refused(err)
 	}
-	statement, err := tsql.SetPassword(op.Login, v)
+	set := tsql.SetPassword
+	switch {
+	case op.Database != "":
+		set, c.Database = tsql.SetUserPassword, op.Database
+	case op.Unlock:
+		set = tsql.ResetPassword
+	}
+	statement, err := set(op.Login, v)
 	if err != nil {
 		return refused(err)
 	}
@@ -84,7 +93,7 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 	case answered && !errors.Is(err, mssql.TakenBefore):
 		return refused(err)
 	}
-	c.User, c.Password = op.Login, v
+	c = c.As(op.Login, v)
 	switch a := d.probe(ctx, c); {
 	case a.Verdict == mssql.Accepted:
 		return altered(op, " already")
@@ -130,11 +139,6 @@ func (d *database) insist(ctx context.Context, try func(context.Context) error) 
 		defer cancel()
 		return try(ctx)
 	})
-}
-
-// refused is the report of what changed nothing for certain.
-func refused(err error) reconciler.Report {
-	return reconciler.Report{Outcome: state.Failed, Refused: true, Err: err, Unreachable: reachSQL(err) == reconciler.Unreachable}
 }
 
 // probe tries until there is an answer.
@@ -184,104 +188,6 @@ type inUseError struct {
 func (e *inUseError) Error() string {
 	return fmt.Sprintf("%s is in use by %s on %s", e.login, e.by.Program, e.by.Host)
 }
-
-// proveLogin signs in with the string that a host has, or gets from the same edit.
-func (d *database) proveLogin(ctx context.Context, op site.ProveLogin) reconciler.Report {
-	value, ok := d.site.valueOf(op.On, op.Path, op.Setting)
-	if !ok {
-		return refused(fmt.Errorf("%s: %s was not read in this run", op.On, op.Setting))
-	}
-	v, err := d.site.values.value(ctx, op.Secret)
-	if err != nil {
-		return refused(err)
-	}
-	form, err := formOf(op.Form)
-	if err == nil {
-		value, err = form.write(value, v, op.Form)
-	}
-	var c mssql.Config
-	if err == nil {
-		c, err = d.fromString(value, op.On)
-	}
-	if err != nil {
-		return refused(fmt.Errorf("%s: %s: %w", op.On, op.Setting, err))
-	}
-	var at site.SignInSeen
-	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
-		return r
-	}
-	if op.Form.User != "" && !strings.EqualFold(at.Login, op.Form.User) || op.Database != "" && !strings.EqualFold(at.Database, op.Database) {
-		return failed(fmt.Errorf("the string of %s leads to %s as %s, in %s", op.On, at.Instance, at.Login, at.Database))[0]
-	}
-	return done(fmt.Sprintf("a fresh sign-in with the string of %s: %s at %s in %s", op.On, at.Login, at.Instance, at.Database))
-}
-
-// entered signs in as somebody, with patience, and asks where that leads.
-func (d *database) entered(ctx context.Context, c mssql.Config, at *site.SignInSeen) reconciler.Report {
-	err := d.insist(ctx, func(ctx context.Context) error {
-		s, err := d.guard.Open(ctx, c)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		return s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error { return scan(&at.Instance, &at.Login, &at.Database) })
-	})
-	switch {
-	case err == nil:
-		return done("")
-	case verdict(err) == site.Rejected:
-		return failed(err)[0]
-	}
-	return reconciler.Report{Outcome: state.Unknown, Err: err, Unreachable: reachSQL(err) == reconciler.Unreachable}
-}
-
-func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.ProveAccount) reconciler.Report {
-	v, err := d.site.values.value(ctx, op.Secret)
-	if err != nil {
-		return refused(err)
-	}
-	c.User, c.Password = op.Login, v
-	var at site.SignInSeen
-	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
-		return r
-	}
-	return done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))
-}
-
-// proveSessions asks for a service's own sessions until there is one. What asks is never one of them.
-func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.ProveSessions, say func(string)) reconciler.Report {
-	say("waiting for a session as " + op.Login + " from " + op.Name)
-	computer := d.site.computerNames([]string{op.On})[op.On]
-	if computer == "" {
-		return refused(fmt.Errorf("%s has not said what it is called", op.On))
-	}
-	since, restarted := d.site.restartedAt()[op.On]
-	for {
-		q := &catalogue{now: d.site.config.Now}
-		err := d.ask(ctx, c, q)
-		if err == nil {
-			for _, s := range q.instance.Of(op.Login) {
-				if strings.EqualFold(s.Host, computer) && (!restarted || !s.Newest.Before(since.Add(-clockGrain))) {
-					return done(fmt.Sprintf("%s is signed in as %s from %s", s.Program, s.Login, s.Host))
-				}
-			}
-		}
-		if passing, sql := passesSQL(err); sql && !passing {
-			return reconciler.Report{Outcome: state.Unknown, Err: err}
-		}
-		if pause(ctx, max(d.site.config.Poll, 500*time.Millisecond)) == nil {
-			continue
-		}
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return reconciler.Report{Outcome: state.Unknown, Err: err}
-		}
-		return failed(reconciler.Hinted(fmt.Errorf("%s has no session as %s after %s", op.Name, op.Login, op.Timeout),
-			"look at its log on "+op.On+": it runs and has not signed in to SQL Server"))[0]
-	}
-}
-
-// clockGrain is how coarse the age of a session is told: in seconds, by the borders that were crossed.
-const clockGrain = 2 * time.Second
 
 // passesSQL says whether an error of SQL Server passes, and whether it is one. A login that is refused does not.
 func passesSQL(err error) (passing, sql bool) {

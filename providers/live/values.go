@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,14 +27,34 @@ type kept struct {
 
 func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
+	seen := make([]*site.ValueSeen, len(reads))
 	for _, r := range reads {
-		v, ok := r.(site.Value)
-		if !ok {
+		if _, ok := r.(site.Value); !ok {
 			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("the store of values cannot answer %T", r)}
 		}
-		look.Results[r.Key()] = k.see(ctx, v)
+	}
+	atOnce(len(reads), func(i int) { seen[i] = k.see(ctx, reads[i].(site.Value)) })
+	for i, r := range reads {
+		look.Results[r.Key()] = seen[i]
 	}
 	return look
+}
+
+// mostAtOnce is how many values are asked for at a time: their sources may be far away.
+const mostAtOnce = 16
+
+// atOnce does n things, some at a time.
+func atOnce(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	places := make(chan struct{}, mostAtOnce)
+	for i := range n {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			do(i)
+		})
+	}
+	wg.Wait()
 }
 
 // see looks at the declared version without keeping it.
@@ -72,6 +93,10 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	k.mu.Unlock()
 	seen.Available = true
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
+	if seen.Others, err = k.supply.Keep.Versions(ctx, r.Secret.Name); err != nil {
+		return trouble(seen, err)
+	}
+	seen.Others = slices.DeleteFunc(seen.Others, func(v string) bool { return v == r.Secret.Version })
 	k.read(seen, v)
 	if n := k.needed[r.Secret.Name]; !seen.Kept && !n.Exact && seen.Unfit == "" { // what is kept was accepted once
 		if err := values.Odd(v.Expose()); err != nil {
@@ -175,16 +200,22 @@ func (k *kept) wanted(ctx context.Context, ref secret.Ref) (secret.Value, bool) 
 }
 
 func (k *kept) do(ctx context.Context, _ reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
-	var reports []reconciler.Report
-	for _, s := range steps {
-		op, ok := s.Op.(site.Keep)
+	reports := make([]reconciler.Report, len(steps))
+	atOnce(len(steps), func(i int) {
+		op, ok := steps[i].Op.(site.Keep)
 		if !ok {
-			return append(reports, failed(fmt.Errorf("the store of values cannot do %T", s.Op))...)
+			reports[i] = failed(fmt.Errorf("the store of values cannot do %T", steps[i].Op))[0]
+			return
 		}
 		if _, err := k.supply.Fetch(ctx, op.Secret); err != nil {
-			return append(reports, failed(fmt.Errorf("keep %s: %w", op.Secret, err))...)
+			reports[i] = failed(fmt.Errorf("keep %s: %w", op.Secret, err))[0]
+			return
 		}
-		reports = append(reports, done("kept, sealed"))
+		reports[i] = done("kept, sealed")
+	})
+	// What was kept after the first failure stays kept, and the next run finds it.
+	if i := slices.IndexFunc(reports, func(r reconciler.Report) bool { return r.Outcome != state.Done }); i >= 0 {
+		return reports[:i+1]
 	}
 	return reports
 }

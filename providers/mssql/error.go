@@ -108,6 +108,15 @@ func fromDriver(e mssql.Error, mayShow bool) *ServerError {
 	return out
 }
 
+// Answered is what a server answered to somebody else's sign-in.
+func Answered(numbers []int32) *ServerError { return &ServerError{Numbers: numbers} }
+
+// Verdict judges a refused sign-in.
+func (e *ServerError) Verdict() Verdict {
+	v, _ := e.verdict()
+	return v
+}
+
 // verdict judges a refused sign-in. What stands beside "login failed" says more than it does: a database that is not
 // there, or a server in single-user mode, refuses a right password with both.
 func (e *ServerError) verdict() (Verdict, Why) {

@@ -25,9 +25,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 
-	"github.com/microsoft/go-mssqldb/integratedauth"
 	"github.com/microsoft/go-mssqldb/msdsn"
 
 	"meshrotate/reconciler/secret"
@@ -40,8 +38,10 @@ type Config struct {
 	Instance string
 	Database string // empty is the login's own
 
-	User     string // a login of SQL Server, or a contained user
+	User     string // a login of SQL Server, or a contained user; with NTLM DOMAIN\user
 	Password secret.Value
+	NTLM     bool    // an account of Windows signs in, with its password
+	Tickets  Tickets // an account of Windows signs in, with Kerberos; nil is none
 
 	MultiSubnetFailover bool // dial all addresses of a listener at once
 
@@ -68,9 +68,11 @@ func (c Config) check() error {
 	switch {
 	case c.Host == "":
 		return errors.New("no server is named")
-	case c.User == "":
+	case c.User == "" && c.Tickets == nil:
 		return errors.New("no login is named")
-	case c.Password.IsZero():
+	case c.NTLM && !strings.Contains(c.User, `\`):
+		return fmt.Errorf("%q: NTLM needs the account as DOMAIN\\user", c.User)
+	case c.Password.IsZero() && c.Tickets == nil:
 		return fmt.Errorf("no password is known for %q", c.User)
 	case c.Trust.Unverified && !loopback(c.Host):
 		return fmt.Errorf("%s: %w", c.Host, errExposed)
@@ -86,14 +88,14 @@ func loopback(host string) bool {
 }
 
 // driver is the Config in the driver's words. It holds the password as text and is never kept or shown. When the server
-// has proven itself, and before the login is sent, proven is called.
-func (c Config) driver(proven func()) msdsn.Config {
+// has proven itself, and before the login is sent, proven is called. The ticket is Tickets' own.
+func (c Config) driver(ticket []byte, proven func()) msdsn.Config {
 	d := msdsn.Config{
 		Host: c.Host, Port: uint64(c.Port), Instance: c.Instance, Database: c.Database,
 		User: c.User, Password: string(c.Password.Expose()),
 		AppName:    "meshrotate",
 		Protocols:  []string{"tcp"},
-		Parameters: map[string]string{"authenticator": passwordOnly()},
+		Parameters: c.authenticator(ticket), EpaEnabled: true,
 
 		Encryption: msdsn.EncryptionRequired, TLSConfig: c.Trust.tls(c.Host, proven),
 		HostInCertificateProvided: c.Trust.ServerName != "",
@@ -129,19 +131,3 @@ func (t Trust) tls(host string, proven func()) *tls.Config {
 
 // certificateTrouble is how crypto/tls says it, too. The driver keeps only the text of a failed handshake.
 const certificateTrouble = "tls: failed to verify certificate"
-
-// passwordOnly names an authenticator that leaves signing in to user and password. Without one the driver falls back to
-// the platform's: NTLM for a user with a backslash, and on Windows the account of this very process.
-var passwordOnly = sync.OnceValue(func() string {
-	const name = "password"
-	if err := integratedauth.SetIntegratedAuthenticationProvider(name, noAuthenticator{}); err != nil {
-		panic(err) // only for a nil provider or an empty name
-	}
-	return name
-})
-
-type noAuthenticator struct{}
-
-func (noAuthenticator) GetIntegratedAuthenticator(msdsn.Config) (integratedauth.IntegratedAuthenticator, error) {
-	return nil, nil
-}

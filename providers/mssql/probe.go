@@ -57,6 +57,7 @@ const (
 	Untrusted    Why = "certificate not trusted"
 	NotEncrypted Why = "no encryption"
 	TimedOut     Why = "no answer in time"
+	NoTicket     Why = "no Kerberos ticket"
 	Spared       Why = "spared: refused too often already"
 	Unfit        Why = "configuration"
 )

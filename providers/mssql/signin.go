@@ -22,14 +22,18 @@ func (e *SignInError) Unwrap() error { return e.Err }
 // Hint says what a person can do, and is empty where nothing is known.
 func (e *SignInError) Hint() string {
 	var server *ServerError
-	if errors.As(e.Err, &server) {
+	var other interface{ Hint() string } // of a ticket that was not given
+	switch {
+	case errors.As(e.Err, &server):
 		return server.Hint()
+	case errors.As(e.Err, &other):
+		return other.Hint()
 	}
 	return hints[e.Why]
 }
 
 var hints = map[Why]string{
-	Unreachable:  "check the server's name and port, that it listens on TCP, and the firewalls between",
+	Unreachable:  "check the server's name and port, that it listens on TCP, and the firewalls between; a named instance without a port is asked for over UDP 1434",
 	Untrusted:    "declare the authority that signed the server's certificate, or pin the certificate; its name must be the server's, or be declared",
 	NotEncrypted: "let the server encrypt its connections; a password is not sent without",
 	TimedOut:     "look whether the server is overloaded, or starting",

@@ -99,6 +99,7 @@ type Restore struct {
 func (o Restore) Kind() string              { return "restore" }
 func (o Restore) Target() reconciler.Target { return Host(o.Host) }
 func (o Restore) Key() string               { return "restore " + o.Path }
+func (o Restore) Swaps() string             { return o.Path }
 func (o Restore) Says() reconciler.Phrase   { return o.says("put back " + baseName(o.Path)) }
 func (o Restore) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)

@@ -14,8 +14,12 @@ type AlterLogin struct {
 	Server string     `json:"-"`
 	Login  string     `json:"login"`
 	Secret secret.Ref `json:"secret"`
+	// Database is where it is a user with a password of its own, "" for a login.
+	Database string `json:"database,omitempty"`
 	// Enable lets it sign in again: it was disabled when it was retired.
 	Enable bool `json:"enable,omitempty"`
+	// Unlock ends its lockout: services that an earlier run left with a dead password have locked it out.
+	Unlock bool `json:"unlock,omitempty"`
 }
 
 func (o AlterLogin) Kind() string              { return "alter-login" }
@@ -23,8 +27,14 @@ func (o AlterLogin) Target() reconciler.Target { return SQL(o.Server) }
 func (o AlterLogin) Key() string               { return "alter login " + o.Login }
 func (o AlterLogin) Says() reconciler.Phrase {
 	do := "set the password of " + o.Login
+	if o.Database != "" {
+		do += ", a user of " + o.Database
+	}
 	if o.Enable {
 		do += ", enable it"
+	}
+	if o.Unlock {
+		do += ", unlock it"
 	}
 	return reconciler.Phrase{Do: do + " on", Who: o.Server, Noun: "instance"}
 }
@@ -53,6 +63,8 @@ type ProveLogin struct {
 	Form     Form       `json:"form"`
 	Secret   secret.Ref `json:"secret"`
 	Database string     `json:"database,omitempty"`
+	// Contained: the login is a user of that database.
+	Contained bool `json:"contained,omitempty"`
 	Who
 }
 
@@ -65,6 +77,28 @@ func (o ProveLogin) Says() reconciler.Phrase {
 	return o.says("a fresh sign-in of " + o.Form.User + " with the string of")
 }
 func (o ProveLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
+	return same(o, other)
+}
+
+// ProveLoginFrom is ProveLogin from the host itself, by the client that Windows has there: over the host's own network.
+type ProveLoginFrom struct {
+	Host      string     `json:"-"`
+	Path      string     `json:"path"`
+	Setting   string     `json:"setting"`
+	Form      Form       `json:"form"`
+	Secret    secret.Ref `json:"secret"`
+	Database  string     `json:"database,omitempty"`
+	Contained bool       `json:"contained,omitempty"`
+	Who
+}
+
+func (o ProveLoginFrom) Kind() string              { return "prove-login-from" }
+func (o ProveLoginFrom) Target() reconciler.Target { return Host(o.Host) }
+func (o ProveLoginFrom) Key() string               { return "prove login " + o.Setting + " " + o.Path }
+func (o ProveLoginFrom) Says() reconciler.Phrase {
+	return o.says("a fresh sign-in of " + o.Form.User + ", on its own host, with the string of")
+}
+func (o ProveLoginFrom) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
 }
 

@@ -58,6 +58,10 @@ func fill(t *testing.T, v reflect.Value, name string, n *int) {
 			fill(t, v.Index(i), name, n)
 		}
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(int64(*n), 500).UTC()))
+			return
+		}
 		for i := range v.NumField() {
 			if !v.Type().Field(i).IsExported() {
 				t.Fatalf("%s.%s is not exported: it is lost on the way", name, v.Type().Field(i).Name)
@@ -72,8 +76,8 @@ func fill(t *testing.T, v reflect.Value, name string, n *int) {
 // zeroes names the fields that are not set.
 func zeroes(v reflect.Value, name string) []string {
 	var all []string
-	switch v.Kind() {
-	case reflect.Struct:
+	switch {
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
 		for i := range v.NumField() {
 			all = append(all, zeroes(v.Field(i), name+"."+v.Type().Field(i).Name)...)
 		}

@@ -61,6 +61,9 @@ type DatabaseSeen struct {
 	Exists, Contained, ReadOnly bool
 	Grouped                     bool   // it is in an availability group
 	State                       string // ONLINE, RESTORING, …
+	// MayAlterUsers says that this program may alter the users of a contained database; UsersWhy why they could not be looked at.
+	MayAlterUsers bool
+	UsersWhy      string
 }
 
 // SessionSeen is who is signed in, with how many sessions.
@@ -109,9 +112,11 @@ type LoginSeen struct {
 	Name   string
 	Exists bool
 	// SID tells the login from another of the same name: users of databases are tied to it. Hex.
-	SID      string
-	Windows  bool // a Windows account: it has no password here
-	Disabled bool
+	SID     string
+	Windows bool // a Windows account: it has no password here
+	// Contained: it is no login but a user of the contained database, with a password there. It goes where the database goes.
+	Contained bool
+	Disabled  bool
 	// Locked, Expired and MustChange keep a right password from being taken.
 	Locked, Expired, MustChange bool
 	Database                    string // its default
@@ -126,7 +131,7 @@ func (s *LoginSeen) Facts() []reconciler.Fact {
 		for _, state := range []struct {
 			is   bool
 			word string
-		}{{s.Windows, "Windows"}, {s.Disabled, "disabled"}, {s.Locked, "locked"}, {s.Expired, "expired"}, {s.MustChange, "must change"}} {
+		}{{s.Windows, "Windows"}, {s.Contained, "contained"}, {s.Disabled, "disabled"}, {s.Locked, "locked"}, {s.Expired, "expired"}, {s.MustChange, "must change"}} {
 			if state.is {
 				v += " " + state.word
 			}
@@ -147,8 +152,10 @@ type SignInSeen struct {
 	On string
 	// Verdict is Accepted, Rejected or "", Why what stood in the way, Hint what a person can do.
 	Verdict, Why, Hint string
-	// Instance, Login and Database are where one was, of an accepted one.
-	Instance, Login, Database string
+	// Spared: it was not tried, as that could lock the login out, or the login is locked out already.
+	Spared bool
+	// Instance, Login, User and Database are where one was and as whom, of an accepted one.
+	Instance, Login, User, Database string
 	// Declared is the verdict for the declared version, and DeclaredWhy what stood in its way; both "" when it was not tried.
 	Declared, DeclaredWhy string
 }

@@ -236,6 +236,8 @@ type ValueSeen struct {
 	Available bool
 	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.
 	SameAs string
+	// Others are the other versions that are kept.
+	Others []string
 	// SourceChanged says that the source has another value now than the kept one: the version was not bumped with it.
 	SourceChanged bool
 	// Damaged are kept values of this secret, of whatever version, that cannot be believed: Hint says what to do.

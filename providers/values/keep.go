@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
 
 	"meshrotate/reconciler/secret"
 	"meshrotate/state"
@@ -32,7 +31,8 @@ type Keep struct {
 	blobs state.Blobs
 	seal  *Seal
 
-	mu     sync.Mutex
+	// turn is had by one at a time. It is a channel, as whoever has it may wait for a server.
+	turn   chan struct{}
 	opened map[secret.Ref]kept
 }
 
@@ -53,7 +53,7 @@ func (k *Keep) Place() string { return k.blobs.Place() }
 // NewKeep returns the keep in the blobs of a state. It creates nothing, and needs no identity before something is kept
 // or opened.
 func NewKeep(blobs state.Blobs, seal *Seal) *Keep {
-	return &Keep{blobs: blobs, seal: seal, opened: map[secret.Ref]kept{}}
+	return &Keep{blobs: blobs, seal: seal, turn: make(chan struct{}, 1), opened: map[secret.Ref]kept{}}
 }
 
 // Put makes a value durable before it returns. It never overwrites: putting the same value again is fine, another value
@@ -73,8 +73,8 @@ func (k *Keep) Put(ctx context.Context, ref secret.Ref, v secret.Value) error {
 // settle returns the value of a version, durable: the kept one, or else v, which it then keeps. Of several processes
 // the first wins.
 func (k *Keep) settle(ctx context.Context, ref secret.Ref, v secret.Value) (secret.Value, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
 	name, err := blobName(ref)
 	if err != nil {
 		return secret.Value{}, err
@@ -116,8 +116,8 @@ func (k *Keep) close(ctx context.Context, ref secret.Ref, v secret.Value) ([]byt
 
 // Get returns a kept value, or an error that is ErrNotKept when there is none. Each is decrypted once per process.
 func (k *Keep) Get(ctx context.Context, ref secret.Ref) (secret.Value, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
 	have, err := k.load(ctx, ref)
 	return have.value, err
 }

@@ -97,7 +97,8 @@ type Sibling struct {
 	Size   int64  `json:"size"`
 }
 
-func (o FileStage) blob() secret.Value { return o.Content }
+func (o FileStage) blob() (secret.Value, bool)          { return o.Content, true }
+func (o *FileStage) take(v secret.Value, ok bool) error { return needed(&o.Content, v, ok) }
 
 func (o FileRead) Name() string      { return "file.read" }
 func (o FileRead) Object() string    { return o.Path }

@@ -84,36 +84,121 @@ function Get-HostEnvironment([string]$service) {
     $found
 }
 
-# Get-HostServiceStatus NAME: @{ state; processId; exitCode }, or nothing when there is no such service. .NET has no
-# call that tells the process, so this asks Windows itself.
-function Get-HostServiceStatus([string]$name) {
-    if ($null -eq ('MeshrotateService' -as [type])) { Add-Type -TypeDefinition @'
-using System; using System.ComponentModel; using System.Runtime.InteropServices;
-public static class MeshrotateService {
+# Use-HostNative: what .NET has no call for, so Windows itself is asked. A password is an array of bytes, which is not copied.
+function Use-HostNative {
+    if ($null -eq ('MeshrotateNative' -as [type])) { Add-Type -TypeDefinition @'
+using System; using System.ComponentModel; using System.Runtime.InteropServices; using System.Text;
+public static class MeshrotateNative {
   [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern IntPtr OpenSCManager(string machine, string database, uint access);
   [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern IntPtr OpenService(IntPtr manager, string name, uint access);
   [DllImport("advapi32.dll", SetLastError = true)] static extern bool QueryServiceStatusEx(IntPtr service, int level, int[] status, int size, out int needed);
+  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool ChangeServiceConfigW(IntPtr service, uint type, uint start, uint error,
+    string path, string group, IntPtr tag, string needs, string account, byte[] password, string shown);
   [DllImport("advapi32.dll")] static extern bool CloseServiceHandle(IntPtr handle);
-  public static int[] Query(string name) {
+  static int[] With(string name, uint access, Func<IntPtr, int[]> use) {
     IntPtr manager = OpenSCManager(null, null, 1);
     if (manager == IntPtr.Zero) throw new Win32Exception(Marshal.GetLastWin32Error());
     try {
-      IntPtr service = OpenService(manager, name, 4);
+      IntPtr service = OpenService(manager, name, access);
       if (service == IntPtr.Zero) {
         int error = Marshal.GetLastWin32Error();
         if (error == 1060) return null;
         throw new Win32Exception(error);
       }
-      try {
-        int[] status = new int[9]; int needed;
-        if (!QueryServiceStatusEx(service, 0, status, 36, out needed)) throw new Win32Exception(Marshal.GetLastWin32Error());
-        return status;
-      } finally { CloseServiceHandle(service); }
+      try { return use(service); } finally { CloseServiceHandle(service); }
     } finally { CloseServiceHandle(manager); }
+  }
+  public static int[] Query(string name) {
+    return With(name, 4, delegate(IntPtr service) {
+      int[] status = new int[9]; int needed;
+      if (!QueryServiceStatusEx(service, 0, status, 36, out needed)) throw new Win32Exception(Marshal.GetLastWin32Error());
+      return status;
+    });
+  }
+  public static void SetLogon(string name, string account, byte[] password) {
+    int[] done = With(name, 2, delegate(IntPtr service) {
+      const uint same = 0xFFFFFFFF;
+      if (!ChangeServiceConfigW(service, same, same, same, null, null, IntPtr.Zero, null, account, password, null)) throw new Win32Exception(Marshal.GetLastWin32Error());
+      return new int[0];
+    });
+    if (done == null) throw new Win32Exception(1060);
+  }
+
+  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool LogonUserW(string user, string domain, byte[] password, int type, int provider, out IntPtr token);
+  public static void TryLogon(string user, string domain, byte[] password) {
+    IntPtr token;
+    if (!LogonUserW(user, domain, password, 5, 0, out token)) throw new Win32Exception(Marshal.GetLastWin32Error());
+    CloseHandle(token);
+  }
+
+  [StructLayout(LayoutKind.Sequential)] struct Chars { public ushort Length, Most; public IntPtr At; }
+  [DllImport("advapi32.dll")] static extern int LsaOpenPolicy(IntPtr system, byte[] attributes, uint access, out IntPtr policy);
+  [DllImport("advapi32.dll")] static extern int LsaEnumerateAccountsWithUserRight(IntPtr policy, ref Chars right, out IntPtr sids, out int count);
+  [DllImport("advapi32.dll")] static extern int LsaFreeMemory(IntPtr memory);
+  [DllImport("advapi32.dll")] static extern int LsaClose(IntPtr policy);
+  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool ConvertSidToStringSid(IntPtr sid, out IntPtr text);
+  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool LookupAccountSid(string system, IntPtr sid, StringBuilder name, ref int names, StringBuilder domain, ref int domains, out int use);
+  static string Describe(IntPtr sid) {
+    IntPtr text; int names = 300, domains = 300, use;
+    if (!ConvertSidToStringSid(sid, out text)) throw new Win32Exception(Marshal.GetLastWin32Error());
+    string s = Marshal.PtrToStringUni(text);
+    Marshal.FreeHGlobal(text);
+    if (!LookupAccountSid(null, sid, new StringBuilder(300), ref names, new StringBuilder(300), ref domains, out use)) use = 8;
+    return use + " " + s;
+  }
+  // Holders are who has a right, each as "use SID" (SID_NAME_USE); null when that cannot be known.
+  public static string[] Holders(string right) {
+    IntPtr policy, sids = IntPtr.Zero; int count;
+    if (LsaOpenPolicy(IntPtr.Zero, new byte[64], 0x801, out policy) != 0) return null;
+    Chars c = new Chars(); c.At = Marshal.StringToHGlobalUni(right); c.Length = (ushort)(2 * right.Length); c.Most = (ushort)(c.Length + 2);
+    try {
+      int status = LsaEnumerateAccountsWithUserRight(policy, ref c, out sids, out count);
+      if (status == unchecked((int)0x8000001A)) return new string[0];
+      if (status != 0) return null;
+      string[] all = new string[count];
+      for (int i = 0; i < count; i++) all[i] = Describe(Marshal.ReadIntPtr(sids, i * IntPtr.Size));
+      return all;
+    } finally { Marshal.FreeHGlobal(c.At); if (sids != IntPtr.Zero) LsaFreeMemory(sids); LsaClose(policy); }
+  }
+
+  [DllImport("netapi32.dll", CharSet = CharSet.Unicode)] static extern int NetUserGetLocalGroups(string server, string user, int level, int flags, out IntPtr buffer, int most, out int read, out int total);
+  [DllImport("netapi32.dll", CharSet = CharSet.Unicode)] static extern int NetUserGetInfo(string server, string user, int level, out IntPtr buffer);
+  [DllImport("netapi32.dll")] static extern int NetApiBufferFree(IntPtr buffer);
+  // LocalGroups are the names of this machine's groups that a user is in, also by way of another group; null when that cannot be known.
+  public static string[] LocalGroups(string user) {
+    IntPtr buffer; int read, total;
+    if (NetUserGetLocalGroups(null, user, 0, 1, out buffer, -1, out read, out total) != 0) return null;
+    try {
+      string[] all = new string[read];
+      for (int i = 0; i < read; i++) all[i] = Marshal.PtrToStringUni(Marshal.ReadIntPtr(buffer, i * IntPtr.Size));
+      return all;
+    } finally { NetApiBufferFree(buffer); }
+  }
+  // Flags are those of a user of this machine (USER_INFO_1), -1 when they cannot be known.
+  public static int Flags(string user) {
+    IntPtr buffer;
+    if (NetUserGetInfo(null, user, 1, out buffer) != 0) return -1;
+    try { return Marshal.ReadInt32(buffer, 4 * IntPtr.Size + 8); } finally { NetApiBufferFree(buffer); }
+  }
+
+  [DllImport("kernel32.dll")] static extern IntPtr OpenProcess(uint access, bool inherit, int id);
+  [DllImport("kernel32.dll")] public static extern bool CloseHandle(IntPtr handle);
+  [DllImport("advapi32.dll")] static extern bool OpenProcessToken(IntPtr process, uint access, out IntPtr token);
+  // Token is a process' token to be looked at, zero when it may not be.
+  public static IntPtr Token(int id) {
+    IntPtr process = OpenProcess(0x1000, false, id), token;
+    if (process == IntPtr.Zero) return IntPtr.Zero;
+    try { return OpenProcessToken(process, 8, out token) ? token : IntPtr.Zero; } finally { CloseHandle(process); }
   }
 }
 '@ }
-    $s = ('MeshrotateService' -as [type])::Query($name)
+    'MeshrotateNative' -as [type]
+}
+
+# Get-HostServiceStatus NAME: @{ state; processId; exitCode }, or nothing when there is no such service. .NET has no
+# call that tells the process.
+function Get-HostServiceStatus([string]$name) {
+    $s = (Use-HostNative)::Query($name)
     if ($null -eq $s) { return $null }
     $code = $s[3]; if ($code -eq 1066) { $code = $s[4] }   # 1066: the service has a code of its own
     $state = @('', 'stopped', 'startPending', 'stopPending', 'running', 'continuePending', 'pausePending', 'paused')[$s[1]]
@@ -142,8 +227,111 @@ function Get-HostServiceDependents([string]$name) {
 function Start-HostService([string]$name) { (Get-HostServiceController $name).Start() }
 function Stop-HostService([string]$name) { (Get-HostServiceController $name).Stop() }
 
+# Invoke-HostSqlSignIn STRING SECONDS: a connection of its own with the client of .NET Framework, and where it leads; nothing where
+# there is no such client. STRING is UTF-8.
+function Invoke-HostSqlSignIn([byte[]]$text, [int]$seconds) {
+    if ($null -eq ('System.Data.SqlClient.SqlConnection' -as [type])) { return $null }
+    $parts = [Data.SqlClient.SqlConnectionStringBuilder]::new([Text.Encoding]::UTF8.GetString($text))
+    $parts['Pooling'] = $false; $parts['Connect Timeout'] = $seconds
+    $found = @{ accepted = $false; numbers = @(); instance = ''; login = ''; user = ''; database = '' }
+    $connection = [Data.SqlClient.SqlConnection]::new($parts.ToString())
+    try {
+        $connection.Open()
+        $ask = $connection.CreateCommand()
+        $ask.CommandText = 'SELECT @@SERVERNAME, SUSER_SNAME(), USER_NAME(), DB_NAME()'; $ask.CommandTimeout = $seconds
+        $row = $ask.ExecuteReader()
+        if (-not $row.Read()) { return $found }
+        $found.instance = [string]$row[0]; $found.login = [string]$row[1]; $found.user = [string]$row[2]; $found.database = [string]$row[3]
+        $found.accepted = $true
+    } catch {
+        $e = $_.Exception
+        while ($null -ne $e -and $e -isnot [Data.SqlClient.SqlException]) { $e = $e.InnerException }
+        if ($null -eq $e) { throw }
+        $found.numbers = @(foreach ($one in $e.Errors) { $one.Number })
+    } finally { $connection.Dispose() }
+    $found
+}
+
 # Get-HostProcessStart ID: when the process started, or nothing when it may not be asked.
 function Get-HostProcessStart([int]$id) { try { [Diagnostics.Process]::GetProcessById($id).StartTime.ToUniversalTime() } catch { } }
+
+# Set-HostServiceLogon NAME ACCOUNT PASSWORD: the password is UTF-16 with a zero at its end, nothing for an account without one.
+function Set-HostServiceLogon([string]$name, [string]$account, [byte[]]$password) { (Use-HostNative)::SetLogon($name, $account, $password) }
+
+# Test-HostLogon ACCOUNT PASSWORD: a logon as a service and its end. It throws a Win32Exception.
+function Test-HostLogon([string]$account, [byte[]]$password) {
+    $at = $account.IndexOf('\')
+    if ($at -lt 0) { (Use-HostNative)::TryLogon($account, [NullString]::Value, $password) }
+    else { (Use-HostNative)::TryLogon($account.Substring($at + 1), $account.Substring(0, $at), $password) }
+}
+
+# Get-HostSid ACCOUNT: its SID, '' when there is no such account, nothing when that cannot be known.
+function Get-HostSid([string]$account) {
+    if ($account -eq 'LocalSystem') { return 'S-1-5-18' }
+    if ($account.StartsWith('.\')) { $account = [Environment]::MachineName + $account.Substring(1) }
+    try { [Security.Principal.NTAccount]::new($account).Translate([Security.Principal.SecurityIdentifier]).Value }
+    catch [Security.Principal.IdentityNotMappedException] { '' }
+    catch { }
+}
+
+# Test-HostHolder RIGHT ACCOUNT SID: yes or no, or '' where membership in a group of the domain decides.
+function Test-HostHolder([string]$right, [string]$account, [string]$sid) {
+    $holders = (Use-HostNative)::Holders($right); $groups = $null; $asked = $false; $answer = 'no'
+    if ($null -eq $holders) { return '' }
+    foreach ($holder in $holders) {
+        $use, $who = $holder.Split(' ')
+        if (@($sid, 'S-1-1-0', 'S-1-5-11') -contains $who) { return 'yes' }
+        if ($who -eq 'S-1-5-80-0') { if ($sid.StartsWith('S-1-5-80-')) { return 'yes' }; continue }
+        if (@('1', '5', '9') -contains $use) { continue }   # another user, another built-in one, a computer
+        if ($use -ne '4') { $answer = ''; continue }
+        if (-not $asked) {
+            $asked = $true; $names = (Use-HostNative)::LocalGroups($account)
+            if ($null -ne $names) { $groups = @(foreach ($name in $names) { Get-HostSid $name }) }
+        }
+        if ($null -eq $groups) { $answer = '' } elseif ($groups -contains $who) { return 'yes' }
+    }
+    $answer
+}
+
+# Get-HostLogon SERVICE ACCOUNT: see Logon in logon.go.
+function Get-HostLogon([string]$service, [string]$account) {
+    $l = @{ exists = ''; right = ''; locked = ''; configured = ''; running = '' }
+    $name = (Get-HostServiceConfig $service).account; $sid = Get-HostSid $account
+    if ($name -eq $account) { $l.configured = 'yes' }
+    if ($null -eq $sid) { return $l }
+    if ($sid -eq '') { $l.exists = 'no'; return $l }
+    $l.exists = 'yes'
+    if (@('S-1-5-18', 'S-1-5-19', 'S-1-5-20') -contains $sid) { $l.right = 'yes' }
+    else {
+        $denied = Test-HostHolder 'SeDenyServiceLogonRight' $account $sid
+        if ($denied -eq 'yes') { $l.right = 'no' } elseif ($denied -eq 'no') { $l.right = Test-HostHolder 'SeServiceLogonRight' $account $sid }
+    }
+    $at = $account.IndexOf('\')
+    if ($at -gt 0 -and @('.', [Environment]::MachineName) -contains $account.Substring(0, $at)) {
+        $flags = (Use-HostNative)::Flags($account.Substring($at + 1))
+        if ($flags -ge 0) { $l.locked = 'no'; if ($flags -band 18) { $l.locked = 'yes' } }   # UF_LOCKOUT, UF_ACCOUNTDISABLE
+    }
+    $now = Get-HostSid $name
+    if ($now -eq $sid) { $l.configured = 'yes' } elseif ($null -ne $now) { $l.configured = 'no' }
+    $status = Get-HostServiceStatus $service
+    if ($null -eq $status -or $status.processId -eq 0) { return $l }
+    $token = (Use-HostNative)::Token($status.processId)
+    if ($token -eq [IntPtr]::Zero) { return $l }
+    try { $user = [Security.Principal.WindowsIdentity]::new($token).User.Value } finally { [void](Use-HostNative)::CloseHandle($token) }
+    $l.running = 'no'; if ($user -eq $sid) { $l.running = 'yes' }
+    $l
+}
+
+# Get-HostAuditing: @{ commandLines; sysmon }: whether events 4688 hold command lines, and whether Sysmon is installed.
+function Get-HostAuditing {
+    $a = @{ commandLines = 'no'; sysmon = 'no' }
+    $key = Open-HostKey 'SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System\Audit'
+    if ($null -ne $key -and [int]$key.GetValue('ProcessCreationIncludeCmdLine_Enabled', 0) -eq 1) { $a.commandLines = 'yes' }
+    foreach ($name in @('SysmonDrv', 'Sysmon', 'Sysmon64')) {
+        if ($null -ne (Open-HostKey ('SYSTEM\CurrentControlSet\Services\' + $name))) { $a.sysmon = 'yes' }
+    }
+    $a
+}
 
 # --- end: below, everything runs on any system -------------------------------------------------------------------
 
@@ -413,12 +601,25 @@ function Invoke-ServiceStart($a) {
     $r
 }
 
-function Invoke-Service($item) {
+# The password goes on as an array of bytes, to Windows itself. Without one it is known whether there is anything to do.
+function Invoke-ServiceLogon($a, [byte[]]$password) {
+    $begin = [DateTime]::UtcNow; $r = New-Result 'ok' ''
+    if ($null -eq $password -and (Get-HostServiceConfig $a.name).account -eq $a.account) { $r.code = 'unchanged' }
+    else { Set-HostServiceLogon $a.name $a.account $password }
+    $s = Get-ServiceState $a.name
+    $s.begin = $begin; $s.end = [DateTime]::UtcNow; $r.service = $s
+    $r
+}
+
+function Invoke-Service($item, $blobs) {
     $a = $item.args
     if ($item.op -eq 'service.query') { $r = New-Result 'ok' ''; $r.service = Get-ServiceState $a.name; return $r }
     if ($null -eq (Get-HostServiceStatus $a.name)) { throw [ComponentModel.Win32Exception]::new(1060) }
     if ($item.op -eq 'service.stop') { return Invoke-ServiceStop $a }
-    Invoke-ServiceStart $a
+    if ($item.op -eq 'service.start') { return Invoke-ServiceStart $a }
+    if ($item.op -eq 'logon.read') { $r = New-Result 'ok' ''; $r.logon = Get-HostLogon $a.name $a.account; return $r }
+    $password = $null; if ($item.blob -ge 0) { $password = $blobs[$item.blob] }
+    Invoke-ServiceLogon $a $password
 }
 
 # --- environment, machine, logs
@@ -452,6 +653,16 @@ function Invoke-Identity {
     $m.utcNow = [DateTime]::UtcNow
     $r = New-Result 'ok' ''
     $r.machine = $m
+    $r
+}
+
+function Invoke-SqlSignIn($item, $blobs) {
+    $seconds = $item.args.timeoutSeconds; if ($seconds -le 0) { $seconds = 15 }
+    try { $found = Invoke-HostSqlSignIn $blobs[$item.blob] $seconds }
+    catch { return New-Result 'failed' 'the client of SQL Server here cannot use the string' }   # its message may quote it
+    if ($null -eq $found) { return New-Result 'unsupported' 'there is no client of SQL Server here' }
+    $r = New-Result 'ok' ''
+    $r.sql = $found
     $r
 }
 
@@ -492,6 +703,84 @@ function Invoke-Log($item) {
         }
     } finally { $f.Dispose() }
     $r
+}
+
+# --- a program that fills a store of secrets. What it writes may hold a value: its length is told, and nothing else of it.
+
+# An argument as CommandLineToArgvW reads it.
+function Get-Quoted([string]$s) { '"' + [regex]::Replace([regex]::Replace($s, '(\\*)"', '$1$1\"'), '(\\+)$', '$1$1') + '"' }
+
+function Invoke-Program([string]$path, [string[]]$words, [byte[]]$in, [int]$seconds) {
+    if ($seconds -le 0) { $seconds = 60 }
+    $quoted = foreach ($w in $words) { Get-Quoted $w }
+    $start = [Diagnostics.ProcessStartInfo]::new($path, [string]::Join(' ', [string[]]@($quoted)))
+    $start.UseShellExecute = $false; $start.CreateNoWindow = $true
+    $start.RedirectStandardInput = $true; $start.RedirectStandardOutput = $true; $start.RedirectStandardError = $true
+    # .NET Framework writes the encoding's byte order mark into the child's standard input.
+    try { [Console]::InputEncoding = [Text.UTF8Encoding]::new($false) } catch { }
+    if ([Console]::InputEncoding.GetPreamble().Length -gt 0) { throw [ComponentModel.Win32Exception]::new(50) }
+    $p = [Diagnostics.Process]::Start($start)
+    try {
+        $deadline = [DateTime]::UtcNow.AddSeconds($seconds)
+        $out = $p.StandardOutput.ReadToEndAsync(); $err = $p.StandardError.ReadToEndAsync()
+        $pipe = $p.StandardInput.BaseStream
+        try {   # it may have ended already, or never read
+            if ($null -ne $in -and $in.Length -gt 0) { [void]$pipe.WriteAsync($in, 0, $in.Length).Wait($seconds * 1000) }
+            $pipe.Dispose()
+        } catch { }
+        $left = [int][Math]::Max(0, ($deadline - [DateTime]::UtcNow).TotalMilliseconds)
+        if (-not $p.WaitForExit($left)) { try { $p.Kill() } catch { }; return @{ ended = $false; exit = 0; text = ''; length = 0 } }
+        $text = ''
+        if ($out.Wait(5000) -and $err.Wait(5000)) { $text = $out.Result + $err.Result }
+        @{ ended = $true; exit = ([long]$p.ExitCode -band 4294967295); text = $text; length = $text.Length }
+    } finally { $p.Dispose() }
+}
+
+function New-Secrets([bool]$exists) { @{ exists = $exists; stdin = ''; commandLines = ''; sysmon = ''; listed = ''; exit = 0; output = 0 } }
+
+function Invoke-SecretsLook($a, $path) {
+    $r = New-Result 'ok' ''
+    $r.secrets = New-Secrets ([IO.File]::Exists($path))
+    if (-not $r.secrets.exists) { return $r }
+    try { $audit = Get-HostAuditing; $r.secrets.commandLines = $audit.commandLines; $r.secrets.sysmon = $audit.sysmon } catch { }
+    $run = Invoke-Program $path @('--help') $null $a.timeoutSeconds
+    if (-not $run.ended) { return $r }
+    $r.secrets.exit = $run.exit; $r.secrets.output = $run.length; $r.secrets.stdin = 'no'
+    if ([regex]::IsMatch($run.text, '(?<![\w-])--stdin(?![\w-])')) { $r.secrets.stdin = 'yes' }
+    $r
+}
+
+function Invoke-SecretsSet($a, $path, [byte[]]$value) {
+    if ($a.argument) { $run = Invoke-Program $path @('set', $a.ref, [Text.Encoding]::UTF8.GetString($value)) $null $a.timeoutSeconds }
+    else { $run = Invoke-Program $path @('set', $a.ref, '--stdin') $value $a.timeoutSeconds }
+    if (-not $run.ended) { return New-Result 'timeout' 'the program did not end in time, and was ended' }
+    $r = New-Result 'ok' ''
+    if ($run.exit -ne 0) { $r = New-Result 'failed' ('the program ended with exit code ' + $run.exit) }
+    $r.secrets = New-Secrets $true
+    $r.secrets.exit = $run.exit; $r.secrets.output = $run.length
+    $r
+}
+
+$lists = @{}   # what programs listed, during one request
+function Invoke-SecretsList($a, $path) {
+    if (-not $lists.ContainsKey($path)) { $lists[$path] = Invoke-Program $path @('list') $null $a.timeoutSeconds }
+    $run = $lists[$path]
+    if (-not $run.ended) { return New-Result 'timeout' 'the program did not end in time, and was ended' }
+    $r = New-Result 'ok' ''
+    if ($run.exit -ne 0) { $r = New-Result 'failed' ('the program ended with exit code ' + $run.exit) }
+    $r.secrets = New-Secrets $true
+    $r.secrets.exit = $run.exit; $r.secrets.output = $run.length; $r.secrets.listed = 'no'
+    if ([regex]::IsMatch($run.text, '(?<!\S)' + [regex]::Escape($a.ref) + '(?!\S)')) { $r.secrets.listed = 'yes' }
+    $r
+}
+
+function Invoke-Secrets($item, $blobs) {
+    $a = $item.args
+    $path = Resolve-HostPath $a.program
+    if (-not [IO.Path]::IsPathRooted($path)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
+    if ($item.op -eq 'secrets.look') { return Invoke-SecretsLook $a $path }
+    if ($item.op -eq 'secrets.set') { return Invoke-SecretsSet $a $path $blobs[$item.blob] }
+    Invoke-SecretsList $a $path
 }
 
 # --- frames
@@ -573,17 +862,20 @@ function Write-Frame($head, $results) {
 
 function Invoke-Op($item, $blobs) {
     if (@('file.read', 'file.stage', 'file.swap', 'file.restore', 'file.discard') -contains $item.op) { return Invoke-File $item $blobs }
-    if (@('service.query', 'service.stop', 'service.start') -contains $item.op) { return Invoke-Service $item }
+    if (@('service.query', 'service.stop', 'service.start', 'service.logon', 'logon.read') -contains $item.op) { return Invoke-Service $item $blobs }
     if (@('log.mark', 'log.match') -contains $item.op) { return Invoke-Log $item }
+    if ($item.op -eq 'logon.try') { Test-HostLogon $item.args.account $blobs[$item.blob]; return New-Result 'ok' '' }
+    if (@('secrets.look', 'secrets.set', 'secrets.list') -contains $item.op) { return Invoke-Secrets $item $blobs }
     if ($item.op -eq 'environment.read') { return Invoke-Environment $item.args }
     if ($item.op -eq 'machine.identity') { return Invoke-Identity }
+    if ($item.op -eq 'sql.signIn') { return Invoke-SqlSignIn $item $blobs }
     New-Result 'unsupported' 'unknown op'
 }
 
 while ($true) {
     $frame = Read-Frame
     if ($null -eq $frame) { exit 0 }
-    $results = [Collections.ArrayList]::new(); $stop = $false
+    $results = [Collections.ArrayList]::new(); $stop = $false; $lists.Clear()
     foreach ($item in @($frame.request.ops)) {
         if ($stop) { $r = New-Result 'skipped' '' }
         else { try { $r = Invoke-Op $item $frame.blobs } catch { $r = New-Failure $_ } }

@@ -2,6 +2,7 @@ package winhost
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"meshrotate/reconciler/secret"
@@ -18,8 +19,24 @@ type Op interface {
 	Looks() bool
 }
 
-// carrier is an op that carries a blob.
-type carrier interface{ blob() secret.Value }
+// carrier is an op that carries a blob, or may: then ok says that it does.
+type carrier interface {
+	blob() (v secret.Value, ok bool)
+}
+
+// taker is a carrier on the host's side. Without a blob ok is false.
+type taker interface {
+	take(v secret.Value, ok bool) error
+}
+
+// needed is for ops that always carry one.
+func needed(to *secret.Value, v secret.Value, ok bool) error {
+	if !ok {
+		return errors.New("no blob")
+	}
+	*to = v
+	return nil
+}
 
 // Code says how an op ended. The zero Code is no answer.
 type Code string
@@ -62,6 +79,9 @@ type Result struct {
 	Environment *Environment `json:"environment,omitempty"`
 	Machine     *Identity    `json:"machine,omitempty"`
 	Log         *Log         `json:"log,omitempty"`
+	SQL         *SQLAnswer   `json:"sql,omitempty"`
+	Logon       *Logon       `json:"logon,omitempty"`
+	Secrets     *Secrets     `json:"secrets,omitempty"`
 }
 
 // Done says that the state asked for is there: the op did it, or it was so already.
@@ -131,8 +151,10 @@ func EncodeRequest(nonce [NonceSize]byte, ops []Op, all bool) (Frame, error) {
 		}
 		w := wireOp{Op: op.Name(), Blob: -1, Args: args}
 		if c, ok := op.(carrier); ok {
-			w.Blob = len(f.Blobs)
-			f.Blobs = append(f.Blobs, c.blob().Expose())
+			if v, ok := c.blob(); ok {
+				w.Blob = len(f.Blobs)
+				f.Blobs = append(f.Blobs, v.Expose())
+			}
 		}
 		r.Ops = append(r.Ops, w)
 	}
@@ -152,11 +174,17 @@ func DecodeRequest(f Frame) (ops []Op, all bool, err error) {
 		if err := json.Unmarshal(w.Args, op); err != nil {
 			return nil, false, fmt.Errorf("%w: %s: %w", ErrFrame, w.Op, err)
 		}
-		if s, ok := op.(*FileStage); ok {
-			if w.Blob < 0 || w.Blob >= len(f.Blobs) {
+		if t, ok := op.(taker); ok {
+			var v secret.Value
+			if w.Blob >= len(f.Blobs) {
 				return nil, false, fmt.Errorf("%w: %s: no blob %d", ErrFrame, w.Op, w.Blob)
 			}
-			s.Content = secret.New(f.Blobs[w.Blob])
+			if w.Blob >= 0 {
+				v = secret.New(f.Blobs[w.Blob])
+			}
+			if err := t.take(v, w.Blob >= 0); err != nil {
+				return nil, false, fmt.Errorf("%w: %s: %w", ErrFrame, w.Op, err)
+			}
 		}
 		ops = append(ops, op)
 	}
@@ -209,8 +237,9 @@ func decodeReply(f Frame, n int) ([]Result, error) {
 func newOp(name string) Op {
 	for _, op := range []Op{
 		&FileRead{}, &FileStage{}, &FileSwap{}, &FileRestore{}, &FileDiscard{},
-		&ServiceQuery{}, &ServiceStop{}, &ServiceStart{},
-		&EnvironmentRead{}, &MachineIdentity{}, &LogMark{}, &LogMatch{},
+		&ServiceQuery{}, &ServiceStop{}, &ServiceStart{}, &ServiceLogon{}, &LogonTry{}, &LogonRead{},
+		&EnvironmentRead{}, &MachineIdentity{}, &LogMark{}, &LogMatch{}, &SQLSignIn{},
+		&SecretsLook{}, &SecretsSet{}, &SecretsList{},
 	} {
 		if op.Name() == name {
 			return op

@@ -1,11 +1,13 @@
 package winhost_test
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"meshrotate/providers/winhost"
 	"meshrotate/providers/winhost/process"
@@ -76,6 +78,15 @@ func folder(t *testing.T, dir string) winhosttest.Host {
 	}
 }
 
+// fromWide is text that Windows has: UTF-16, ended by a zero.
+func fromWide(b []byte) string {
+	var units []uint16
+	for i := 0; i+3 < len(b); i += 2 {
+		units = append(units, binary.LittleEndian.Uint16(b[i:]))
+	}
+	return string(utf16.Decode(units))
+}
+
 // eventLog is a file in which the engine logs, and how to read it.
 func eventLog(t *testing.T) (env string, read func() string) {
 	file := filepath.Join(t.TempDir(), "events")
@@ -96,9 +107,15 @@ func TestTableOnLinux(t *testing.T) {
 	}
 	dir := t.TempDir()
 	env, read := eventLog(t)
+	winhosttest.BuildTool(t, filepath.Join(dir, winhosttest.Tool))
 	host := folder(t, dir)
 	host.Kind, host.Dir, host.Logged = winhosttest.Linux, dir+"/", read
-	host.Process = process.PowerShell(pwsh, tables(t)+string(stand), env)
+	stored := filepath.Join(t.TempDir(), "password")
+	host.Stored = func() string {
+		wide, _ := os.ReadFile(stored)
+		return fromWide(wide)
+	}
+	host.Process = process.PowerShell(pwsh, "$global:passwordFile = "+quoted(stored)+"\n"+tables(t)+string(stand), env)
 	winhosttest.Run(t, host)
 }
 

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"meshrotate/providers/winhost"
 	"meshrotate/providers/winhost/process"
 	"meshrotate/providers/winhost/winhosttest"
+	"meshrotate/reconciler/secret"
 )
 
 // windowsPath is a file of this machine as Wine names it.
@@ -132,4 +134,42 @@ func TestTableOnWine(t *testing.T) {
 	host.Hold = func(name string) func() { return hold(t, engine, filepath.Join(dir, name)) }
 	host.Process = process.PowerShell(engine, "")
 	winhosttest.Run(t, host)
+	t.Run("program that takes secrets", func(t *testing.T) { takesSecrets(t, engine, host.Process) })
+}
+
+// takesSecrets lets the real script start a Windows program that writes its command line and how that was split, and ends with
+// the number of arguments: a value of as many characters makes as much output, and more only by what was escaped.
+func takesSecrets(t *testing.T, engine string, start process.Func) {
+	const audit = `HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System\Audit`
+	ask := func(op winhost.Op) *winhost.Secrets {
+		t.Helper()
+		rs, err := winhost.Run(t.Context(), start, winhost.Config{}, []winhost.Op{op})
+		if err != nil || rs[0].Secrets == nil {
+			t.Fatalf("%v %+v", err, rs)
+		}
+		return rs[0].Secrets
+	}
+	const program = `C:\svc\args.exe`
+	look := &winhost.SecretsLook{Program: program, TimeoutSeconds: 30}
+	if s := ask(look); !s.Exists || s.Stdin != winhost.No || s.CommandLines != winhost.No || s.Sysmon != winhost.No {
+		t.Errorf("%+v", s)
+	}
+	if out, err := wine(t, engine, "reg", "add", audit, "/v", "ProcessCreationIncludeCmdLine_Enabled", "/t", "REG_DWORD", "/d", "1", "/f"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Cleanup(func() { _, _ = wineAfter(engine, "reg", "delete", audit, "/f") })
+	if s := ask(look); s.CommandLines != winhost.Yes {
+		t.Errorf("command lines are logged, and it says %+v", s)
+	}
+	set := func(value string, argument bool) winhost.Op {
+		return &winhost.SecretsSet{Program: program, Ref: "secret://a/b", Argument: argument, TimeoutSeconds: 30, Value: secret.NewString(value)}
+	}
+	plain, nasty := ask(set("0123456789abcdef", true)), ask(set(`a "b" c\\" d\ %X`, true))
+	if escaped := 5; plain.Exit != 3 || nasty.Exit != 3 || nasty.Output != plain.Output+escaped {
+		t.Errorf("%+v and %+v: the command line was split otherwise", plain, nasty)
+	}
+	short, long := ask(set("x", false)), ask(set(strings.Repeat("y", 100_000), false))
+	if *short != *long || short.Output == 0 {
+		t.Errorf("%+v and %+v: a value on standard input shows on the command line", short, long)
+	}
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 
 	"meshrotate/specs"
@@ -61,8 +62,11 @@ func (d Document) text(p *page) {
 	}
 	row("relays", relays)
 	var names []string
-	for _, s := range d.Secrets {
+	for _, s := range d.Secrets[:min(len(d.Secrets), maxAsDeclared)] {
 		names = append(names, s.Secret+" "+s.Version)
+	}
+	if more := len(d.Secrets) - maxAsDeclared; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	row("secrets", strings.Join(names, ", "))
 }

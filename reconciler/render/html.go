@@ -130,7 +130,7 @@ func (r Plan) origin() string {
 func (r Plan) secrets() []htmlSecret {
 	var all []htmlSecret
 	class := map[reconciler.Status]string{reconciler.Rotate: "change", reconciler.AsDeclared: "same"}
-	for _, c := range r.Changes {
+	for _, c := range together(r.Changes) {
 		row := htmlSecret{Mark: marks[c.Status][0], Class: class[c.Status], Title: Safe(c.Title),
 			Version: Safe(versions(c.Before, c.Secret.Version)), Why: Safe(verdict(c, r.Made)), Outage: Safe(predicted(c.Outages))}
 		if row.Class == "" {

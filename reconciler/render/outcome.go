@@ -48,6 +48,7 @@ type Rotated struct {
 	// Kind is the rotation package's name, as --only takes it.
 	Kind   string `json:"kind"`
 	Title  string `json:"title"`
+	Group  string `json:"group,omitempty"`
 	Before string `json:"before"`
 	After  string `json:"after"`
 	// Ending is "proven", "back", "ahead" or "unknown".
@@ -98,7 +99,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	if o.Err != nil {
 		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)
 	}
-	for _, f := range slices.Concat(findings(p.Changes), p.Fleet) {
+	for _, f := range slices.Concat(findings(together(p.Changes)), p.Fleet) {
 		if f.Severity == reconciler.Warning {
 			r.warnings++
 		}
@@ -147,7 +148,7 @@ func findings(changes []reconciler.Change) []reconciler.Finding {
 
 func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 	c := e.Change
-	s := Rotated{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Before: c.Before, After: c.Secret.Version,
+	s := Rotated{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Before: c.Before, After: c.Secret.Version,
 		Ending: e.Ending, Proof: c.Proof, Evidence: e.Evidence, Outages: e.Outages}
 	if s.Ending == "" {
 		s.Ending = state.Unknown

@@ -31,7 +31,7 @@ func (r Outcome) text(p *page) {
 	p.blank()
 	if len(r.Secrets) > 0 {
 		rows := [][]string{{"secret", "before", "after", "how it ended"}}
-		for _, s := range r.Secrets {
+		for _, s := range endingRows(r.Secrets) {
 			rows = append(rows, []string{clip(s.Title, 28), clip(orDash(s.Before), 14), clip(s.After, 14), r.how(s)})
 		}
 		p.table(0, rows)
@@ -197,7 +197,7 @@ func (r Outcome) markdown(m *mark) {
 	}
 	if len(r.Secrets) > 0 {
 		m.head("", "secret", "version", "how it ended")
-		for _, s := range r.Secrets {
+		for _, s := range endingRows(r.Secrets) {
 			m.row(code(endings[s.Ending][0]), md(clip(s.Title, 80)), code(clip(versions(orDash(s.Before), s.After), 80)), md(clip(r.how(s), 400)))
 		}
 	}
@@ -268,7 +268,7 @@ func (r Outcome) origin() string {
 // secrets are the rows of the HTML table.
 func (r Outcome) secrets() []htmlSecret {
 	var all []htmlSecret
-	for _, s := range r.Secrets {
+	for _, s := range endingRows(r.Secrets) {
 		e := endings[s.Ending]
 		all = append(all, htmlSecret{Mark: e[0], Class: e[2], Title: Safe(s.Title), Version: Safe(versions(orDash(s.Before), s.After)),
 			Why: Safe(r.how(s)), Outage: Safe(measured(s.Outages))})

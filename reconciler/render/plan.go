@@ -149,8 +149,9 @@ func columnsOf(changes []reconciler.Change) columns {
 }
 
 func (r Plan) changes(p *page) {
-	cols, known, quiet, afterBlock := columnsOf(r.Changes), hostNames(r.Plan), 0, false
-	for i, c := range r.Changes {
+	rows := together(r.Changes)
+	cols, known, quiet, afterBlock := columnsOf(rows), hostNames(r.Plan), 0, false
+	for i, c := range rows {
 		c.Findings = fold(about(c.Findings, r.Host), known)
 		block := c.Status != reconciler.AsDeclared || len(c.Findings) > 0
 		if !block {

@@ -28,7 +28,7 @@ func (r Plan) markdown(m *mark) {
 	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {
 		m.fold(count(len(fleet), "warning")+" about the whole deployment", inset(func(p *page) { p.findings(fleet) }))
 	}
-	for _, c := range r.Changes {
+	for _, c := range together(r.Changes) {
 		c.Findings = fold(about(c.Findings, r.Host), known)
 		if c.Status == reconciler.AsDeclared && len(c.Findings) == 0 {
 			continue // the table says all there is
@@ -49,9 +49,14 @@ func (r Plan) markdown(m *mark) {
 // rows is the table of secrets. Those with nothing to say make room for the others.
 func (r Plan) rows(m *mark) {
 	m.head("", "secret", "version", "why", "outage")
-	noisy := len(r.Changes) - r.Count(reconciler.AsDeclared)
+	all, noisy := together(r.Changes), 0
+	for _, c := range all {
+		if c.Status != reconciler.AsDeclared {
+			noisy++
+		}
+	}
 	quiet, hidden := max(10, maxRows-noisy), 0
-	for _, c := range r.Changes {
+	for _, c := range all {
 		if c.Status == reconciler.AsDeclared {
 			if quiet--; quiet < 0 {
 				hidden++

@@ -62,7 +62,7 @@ func (r Plan) warnings() int {
 		}
 	}
 	known := hostNames(r.Plan)
-	for _, c := range r.Changes {
+	for _, c := range together(r.Changes) {
 		for _, f := range fold(c.Findings, known) {
 			if f.Severity == reconciler.Warning {
 				n++

@@ -42,6 +42,8 @@ type SecretStatus struct {
 	// Kind is the rotation package's name, as --only takes it.
 	Kind  string `json:"kind"`
 	Title string `json:"title"`
+	// Group is what several secrets are called together; text shows those that stand alike in one row.
+	Group string `json:"group,omitempty"`
 	// Status is "as declared", "rotate", "refused" or "unknown".
 	Status   reconciler.Status `json:"status"`
 	Declared string            `json:"declared"`
@@ -76,7 +78,7 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 	}
 	known, answered := hostNames(p), answering(p)
 	for _, c := range p.Changes {
-		one := SecretStatus{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Status: c.Status,
+		one := SecretStatus{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Status: c.Status,
 			Declared: c.Secret.Version, Live: c.Before, Reason: c.Reason, Due: c.Due, Expires: c.Expires,
 			Overdue: !c.Due.IsZero() && c.Due.Before(p.Made), Findings: fold(about(c.Findings, host), known)}
 		if since, ok := h.Since(c.Secret.Name); ok {
@@ -119,7 +121,7 @@ func (s Status) text(p *page) {
 		p.blank()
 	}
 	rows := [][]string{{"", "secret", "live", "declared", "rotated", "due", "expires"}}
-	for _, c := range s.Secrets {
+	for _, c := range statuses(s.Secrets) {
 		rows = append(rows, []string{marks[c.Status][0], c.Title, orDash(c.Live), c.Declared, date(c.LastRotated), s.due(c), s.until(c.Expires)})
 	}
 	p.table(0, rows)
@@ -157,7 +159,7 @@ func (s Status) until(t time.Time) string {
 // notes are the secrets about which there is something to say.
 func (s Status) notes() []SecretStatus {
 	var some []SecretStatus
-	for _, c := range s.Secrets {
+	for _, c := range statuses(s.Secrets) {
 		if c.Status != reconciler.AsDeclared || len(c.Findings) > 0 || c.Overdue || len(c.Left) > 0 {
 			some = append(some, c)
 		}
@@ -244,7 +246,7 @@ func (s Status) markdown(m *mark) {
 	m.add("**%s**: %s\n\n", md(s.Deployment), md(s.verdict()))
 	m.head("", "secret", "live", "declared", "rotated", "due", "expires")
 	hidden := 0
-	for i, c := range s.Secrets {
+	for i, c := range statuses(s.Secrets) {
 		if i >= maxRows || !m.row(code(marks[c.Status][0]), md(clip(c.Title, 80)), code(clip(orDash(c.Live), 80)),
 			code(clip(c.Declared, 80)), date(c.LastRotated), s.due(c), s.until(c.Expires)) {
 			hidden++

@@ -59,7 +59,7 @@ func (c *channel) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	question := strings.Split(string(b), "\x00")
-	fields, err := c.answer(ctx, question[0], append(question[1:], "", "")[:2])
+	fields, err := c.answer(ctx, question[0], append(question[1:], "", "", "")[:3])
 	if ctx.Err() != nil {
 		return // killed: it gets no answer
 	}
@@ -108,6 +108,13 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return nil, c.around(ctx, "service.start", name, m.Start)
 	case "stop":
 		return nil, c.around(ctx, "service.stop", name, m.Stop)
+	case "logon":
+		l, err := m.LogonOf(name, args[1])
+		return []string{string(l.Exists), string(l.Right), string(l.Locked), string(l.Configured), string(l.Running)}, err
+	case "log-on":
+		return nil, m.LogOn(name, args[1])
+	case "set-logon":
+		return nil, c.around(ctx, "service.logon", name, func(name string) error { return m.SetLogon(name, args[1], args[2]) })
 	case "point":
 		return nil, c.point(ctx, "file.swap", name, machine.When(args[1]))
 	}

@@ -5,12 +5,12 @@ Set-StrictMode -Version 2
 $ErrorActionPreference = 'Stop'
 
 # Ask WORD ARGUMENT ARGUMENT: the fields of the lab's answer. An error of the lab's Windows is thrown as one.
-function Ask([string]$word, [string]$first, [string]$second) {
+function Ask([string]$word, [string]$first, [string]$second, [string]$third) {
     $socket = [Net.Sockets.Socket]::new([Net.Sockets.AddressFamily]::Unix, [Net.Sockets.SocketType]::Stream, [Net.Sockets.ProtocolType]::Unspecified)
     try {
         $socket.Connect([Net.Sockets.UnixDomainSocketEndPoint]::new([Environment]::GetEnvironmentVariable('MESHROTATE_LAB_SOCKET')))
         $stream = [Net.Sockets.NetworkStream]::new($socket)   # now: a socket whose other end has gone takes none
-        [void]$socket.Send([Text.Encoding]::UTF8.GetBytes($word + [char]0 + $first + [char]0 + $second))
+        [void]$socket.Send([Text.Encoding]::UTF8.GetBytes($word + [char]0 + $first + [char]0 + $second + [char]0 + $third))
         $socket.Shutdown([Net.Sockets.SocketShutdown]::Send)
         $text = [IO.StreamReader]::new($stream).ReadToEnd()
     } finally { $socket.Dispose() }
@@ -56,8 +56,17 @@ function Use-Config([string]$name) { $a = @(Ask 'config' $name); @{ account = $a
 function Use-Dependents([string]$name) { Ask 'dependents' $name }
 function Use-Start([string]$name) { [void](Ask 'start' $name) }
 function Use-Stop([string]$name) { [void](Ask 'stop' $name) }
+function Read-Password([byte[]]$b) { if ($null -eq $b) { '' } else { [Text.Encoding]::Unicode.GetString($b, 0, $b.Length - 2) } }
+function Use-SetLogon([string]$name, [string]$account, [byte[]]$b) { [void](Ask 'set-logon' $name $account (Read-Password $b)) }
+function Use-TryLogon([string]$account, [byte[]]$b) { [void](Ask 'log-on' $account (Read-Password $b)) }
+function Use-Logon([string]$name, [string]$account) {
+    $a = @(Ask 'logon' $name $account); @{ exists = $a[0]; right = $a[1]; locked = $a[2]; configured = $a[3]; running = $a[4] }
+}
 function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
 
+function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
+
+${alias:Get-HostAuditing} = 'Use-Auditing'
 ${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:New-HostFile} = 'New-LinuxFile'
 ${alias:Get-HostAccess} = 'Use-Access'
@@ -69,5 +78,8 @@ ${alias:Get-HostServiceConfig} = 'Use-Config'
 ${alias:Get-HostServiceDependents} = 'Use-Dependents'
 ${alias:Start-HostService} = 'Use-Start'
 ${alias:Stop-HostService} = 'Use-Stop'
+${alias:Set-HostServiceLogon} = 'Use-SetLogon'
+${alias:Test-HostLogon} = 'Use-TryLogon'
+${alias:Get-HostLogon} = 'Use-Logon'
 ${alias:Get-HostProcessStart} = 'Use-ProcessStart'
 [void](Ask 'started')

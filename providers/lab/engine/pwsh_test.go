@@ -22,7 +22,28 @@ func openPwsh(t *testing.T, relays int) (*world, *engine.Pwsh) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newWorld(t, e, relays), e
+	return newWorld(t, e, relays, ""), e
+}
+
+// The password of an account goes from its source to the service manager through the real script, and into no log.
+func TestPwshRotatesAnAccount(t *testing.T) {
+	t.Parallel()
+	need(t, "pwsh")
+	e, err := engine.OpenPwsh()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, e, 0, "now")
+	old := w.key(lab.OldKey)
+	w.rotate(3)
+	_, next := w.lab.AccountPasswords()
+	for h, service := range map[*lab.Host]string{w.lab.Admin: lab.AdminService, w.lab.EngineHost: lab.EngineService} {
+		if account, password, ok := h.Machine.LoggedOn(service); !ok || account != lab.Account || password != next {
+			t.Errorf("%s runs as %s, with another password than the new one", service, account)
+		}
+	}
+	w.lab.Close() // a process's log is complete when it has ended
+	rotationtest.Search(t, w.values(old), w.everything())
 }
 
 // Everything that is real here: the program, WinRM with sealed NTLM, the script and its bootstrap, the PowerShell

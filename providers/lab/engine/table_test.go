@@ -30,7 +30,7 @@ func tableMachine() *machine.Machine {
 		{Name: winhosttest.ChildService, DependsOn: []string{winhosttest.QuickService}},
 		{Name: winhosttest.SlowService, Timing: machine.Timing{Start: 1200 * time.Millisecond, Stop: 4 * time.Second}},
 		{Name: winhosttest.RefusesService, Program: program{Refused: machine.ErrStartTimeout}},
-		{Name: winhosttest.DisabledService, StartMode: "disabled"},
+		{Name: winhosttest.DisabledService, StartMode: "disabled", Deleted: true},
 		{Name: winhosttest.DiesService, Program: program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}},
 	} {
 		s.ImagePath = `C:\svc\service.exe`
@@ -39,6 +39,10 @@ func tableMachine() *machine.Machine {
 		}
 		m.Install(s)
 	}
+	m.Directory = &machine.Directory{}
+	m.Directory.Set(winhosttest.Allowed, winhosttest.Password)
+	m.Directory.Set(winhosttest.Barred, winhosttest.Password)
+	m.Allow(winhosttest.Allowed, true)
 	for name, value := range winhosttest.MachineEnvironment {
 		m.SetEnvironment(name, value)
 	}
@@ -73,6 +77,7 @@ func TestPwshTable(t *testing.T) {
 		}
 	}
 	must(os.MkdirAll(local(""), 0o755))
+	winhosttest.BuildTool(t, local(winhosttest.Tool))
 	winhosttest.Run(t, winhosttest.Host{
 		Kind: winhosttest.Linux, Dir: `C:\test\`,
 		Process: func(ctx context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) uint32 {

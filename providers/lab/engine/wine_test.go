@@ -21,7 +21,7 @@ func TestWineRotates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, e, 1)
+	w := newWorld(t, e, 1, "")
 	old := w.key(lab.OldKey)
 	hosts := []*lab.Host{w.lab.Admin, w.lab.Relays[0]}
 	before := [][]byte{w.read(hosts[0], lab.AdminSettings), w.read(hosts[1], lab.RelaySettings)}

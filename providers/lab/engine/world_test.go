@@ -55,11 +55,12 @@ type world struct {
 	said bytes.Buffer        // what the runs said
 }
 
-func newWorld(t *testing.T, e lab.Engine, relays int) *world {
+// newWorld may let its document ask for a new password of the services' account.
+func newWorld(t *testing.T, e lab.Engine, relays int, account string) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), logs: map[string][]string{}}
 	var err error
-	if w.lab, err = lab.Start(lab.Config{Relays: relays, Dir: w.dir, Time: quick, Engine: e, Record: w.record}); err != nil {
+	if w.lab, err = lab.Start(lab.Config{Relays: relays, Dir: w.dir, Time: quick, Engine: e, Account: account, Record: w.record}); err != nil {
 		e.Close()
 		t.Fatal(err)
 	}
@@ -182,6 +183,8 @@ func (w *world) values(old string) map[string][]byte {
 	sql, _, _ = strings.Cut(sql, ";")
 	all := map[string][]byte{"the old key": []byte(old), "the new key": []byte(w.key(lab.NewKey)),
 		"the password": []byte(w.lab.Password), "the SQL password": []byte(sql)}
+	was, is := w.lab.AccountPasswords()
+	all["the account's old password"], all["the account's new password"] = []byte(was), []byte(is)
 	for _, v := range []string{lab.OldLicense, lab.NewLicense} {
 		b, err := os.ReadFile(filepath.Join(w.dir, "licenses", v+".key"))
 		if err != nil {

@@ -90,7 +90,7 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	d.dir = dir
-	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating"}); err != nil {
+	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating", Account: "now", Connectors: 2}); err != nil {
 		return nil, err
 	}
 	defer d.lab.Close()
@@ -182,14 +182,18 @@ func (d *demo) rows(ctx context.Context, oldKey string) ([]DemoSecret, error) {
 		if r.Run == lab.SeedRun {
 			continue
 		}
-		row := DemoSecret{Kind: r.Secret, Before: r.Before, After: r.Version, Proof: strings.Split(r.Detail, "; ")}
+		kind, of := r.Secret, ""
+		if i := strings.IndexAny(kind, ":-"); i > 0 { // one of several of a kind
+			kind, of = kind[:i], kind[i+1:]
+		}
+		row := DemoSecret{Kind: kind, Before: r.Before, After: r.Version, Proof: strings.Split(r.Detail, "; ")}
 		for _, o := range r.Outages {
 			if !strings.Contains(o.What, ".") { // the fleet's, not each relay's
 				row.Outages = append(row.Outages, o)
 			}
 		}
 		var agrees bool
-		row.Lab, agrees = d.witness(r.Secret, oldKey)
+		row.Lab, agrees = d.witness(kind, of, oldKey)
 		row.Proven = r.Outcome == state.Proven && agrees
 		rows = append(rows, row)
 	}
@@ -197,8 +201,15 @@ func (d *demo) rows(ctx context.Context, oldKey string) ([]DemoSecret, error) {
 }
 
 // witness asks the lab, which knows what really runs.
-func (d *demo) witness(kind, oldKey string) (string, bool) {
+func (d *demo) witness(kind, of, oldKey string) (string, bool) {
 	switch kind {
+	case "connector":
+		value, _, _ := d.lab.Stored(of)
+		_, next := d.lab.ConnectorSecrets(of)
+		if value != next || !d.lab.Works(of) {
+			return of + " is not stored as declared, or its source does not take it", false
+		}
+		return of + " opens on the Engine host, and its source takes it", true
 	case "relaykey":
 		key := d.lab.Keys()[d.lab.Admin.Name]
 		n := d.lab.Connected()
@@ -218,6 +229,14 @@ func (d *demo) witness(kind, oldKey string) (string, bool) {
 			return "Admin and Engine are not signed in with one login", false
 		}
 		return "Admin and Engine are signed in as " + login, login == lab.SQLSpare
+	case "serviceaccount":
+		_, next := d.lab.AccountPasswords()
+		for h, service := range map[*lab.Host]string{d.lab.Admin: lab.AdminService, d.lab.EngineHost: lab.EngineService} {
+			if account, password, ok := h.Machine.LoggedOn(service); !ok || account != lab.Account || password != next {
+				return service + " has not logged on with the new password", false
+			}
+		}
+		return "Admin and Engine have logged on as " + lab.Account + " with the new password", true
 	}
 	return "the lab does not know this kind", false
 }
@@ -236,17 +255,17 @@ func (d *demo) show(out []byte) {
 
 // table is narrow enough for 80 columns: how a secret was proven stands below it.
 func (d *demo) table(r *Demo) error {
-	fmt.Fprintf(d.io.Out, "\n%-10s %-9s %-9s %s\n", "SECRET", "BEFORE", "AFTER", "HOW IT WAS PROVEN")
+	fmt.Fprintf(d.io.Out, "\n%-14s %-9s %-9s %s\n", "SECRET", "BEFORE", "AFTER", "HOW IT WAS PROVEN")
 	for _, s := range r.Secrets {
 		how := append(s.Proof, "the lab says: "+s.Lab)
 		if !s.Proven {
 			how = append([]string{"NOT PROVEN"}, how...)
 		}
-		for i, line := range fold(how, 48) {
+		for i, line := range fold(how, 44) {
 			if i == 0 {
-				fmt.Fprintf(d.io.Out, "%-10s %-9s %-9s %s\n", s.Kind, s.Before, s.After, line)
+				fmt.Fprintf(d.io.Out, "%-14s %-9s %-9s %s\n", s.Kind, s.Before, s.After, line)
 			} else {
-				fmt.Fprintf(d.io.Out, "%31s%s\n", "", line)
+				fmt.Fprintf(d.io.Out, "%35s%s\n", "", line)
 			}
 		}
 	}

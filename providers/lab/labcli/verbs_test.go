@@ -168,7 +168,7 @@ func TestDemoJSON(t *testing.T) {
 		}
 		kinds[s.Kind] = s.Before + " → " + s.After
 	}
-	if !demo.OK || len(demo.Secrets) != 3 || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
+	if !demo.OK || len(demo.Secrets) != 6 || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
 		t.Errorf("%s", r.out)
 	}
 }

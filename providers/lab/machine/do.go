@@ -9,8 +9,8 @@ import (
 )
 
 // do is what host.ps1 does for each op.
-func (m *Machine) do(ctx context.Context, op winhost.Op) winhost.Result {
-	if _, unknown := op.(*winhost.UnknownOp); !unknown && strings.HasPrefix(op.Name(), "file.") && !absolute(m.Expand(op.Object())) {
+func (m *Machine) do(ctx context.Context, op winhost.Op, known lists) winhost.Result {
+	if path, ok := pathOf(op); ok && !absolute(m.Expand(path)) {
 		return failure(errBadPath, "the path is not absolute")
 	}
 	switch o := op.(type) {
@@ -31,16 +31,53 @@ func (m *Machine) do(ctx context.Context, op winhost.Op) winhost.Result {
 		return m.serviceStop(ctx, o)
 	case *winhost.ServiceStart:
 		return m.serviceStart(ctx, o)
+	case *winhost.ServiceLogon:
+		return m.serviceLogon(o)
+	case *winhost.LogonTry:
+		return m.logonTry(o)
+	case *winhost.LogonRead:
+		return m.logonRead(o)
 	case *winhost.EnvironmentRead:
 		return m.environmentRead(o)
 	case *winhost.MachineIdentity:
 		return winhost.Result{Code: winhost.OK, Machine: m.identity()}
+	case *winhost.SQLSignIn:
+		return m.sqlSignIn(o)
 	case *winhost.LogMark:
 		return m.logMark(o)
 	case *winhost.LogMatch:
 		return m.logMatch(o)
+	case *winhost.SecretsLook:
+		return m.secretsLook(ctx, o)
+	case *winhost.SecretsSet:
+		return m.secretsSet(ctx, o)
+	case *winhost.SecretsList:
+		return m.secretsList(ctx, o, known)
 	}
 	return winhost.Result{Code: winhost.Unsupported, Message: "unknown op"}
+}
+
+func (m *Machine) sqlSignIn(o *winhost.SQLSignIn) winhost.Result {
+	if m.SQL == nil {
+		return winhost.Result{Code: winhost.Unsupported, Message: "there is no client of SQL Server here"}
+	}
+	answer := m.SQL(string(o.Text.Expose()))
+	return winhost.Result{Code: winhost.OK, SQL: &answer}
+}
+
+// pathOf is the path that must be absolute.
+func pathOf(op winhost.Op) (path string, ok bool) {
+	switch o := op.(type) {
+	case *winhost.UnknownOp:
+		return "", false
+	case *winhost.SecretsLook:
+		return o.Program, true
+	case *winhost.SecretsSet:
+		return o.Program, true
+	case *winhost.SecretsList:
+		return o.Program, true
+	}
+	return op.Object(), strings.HasPrefix(op.Name(), "file.")
 }
 
 // failure is the result for an error number.

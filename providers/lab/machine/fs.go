@@ -12,23 +12,29 @@ func (e Errno) Error() string { return fmt.Sprintf("Windows error %d", uint32(e)
 
 // The numbers that this package gives (Microsoft's list of system error codes).
 const (
-	ErrFileNotFound   Errno = 2
-	ErrPathNotFound   Errno = 3
-	ErrAccessDenied   Errno = 5
-	ErrSharing        Errno = 32
-	ErrDiskFull       Errno = 112
-	errBadPath        Errno = 161
-	ErrAlreadyExists  Errno = 183
-	ErrDependents     Errno = 1051
-	ErrStartTimeout   Errno = 1053
-	ErrAlreadyRunning Errno = 1056
-	ErrDisabled       Errno = 1058
-	ErrNoService      Errno = 1060
-	ErrCannotControl  Errno = 1061
-	ErrNotActive      Errno = 1062
-	ErrProcessAborted Errno = 1067
-	ErrDependencyFail Errno = 1068
-	ErrLogonFailure   Errno = 1069
+	ErrFileNotFound    Errno = 2
+	ErrPathNotFound    Errno = 3
+	ErrAccessDenied    Errno = 5
+	ErrSharing         Errno = 32
+	ErrDiskFull        Errno = 112
+	errParameter       Errno = 87
+	errBadPath         Errno = 161
+	ErrAlreadyExists   Errno = 183
+	ErrDependents      Errno = 1051
+	ErrStartTimeout    Errno = 1053
+	ErrAlreadyRunning  Errno = 1056
+	ErrNoAccount       Errno = 1057
+	ErrDisabled        Errno = 1058
+	ErrNoService       Errno = 1060
+	ErrCannotControl   Errno = 1061
+	ErrNotActive       Errno = 1062
+	ErrProcessAborted  Errno = 1067
+	ErrDependencyFail  Errno = 1068
+	ErrLogonFailure    Errno = 1069
+	ErrMarkedForDelete Errno = 1072
+	ErrWrongPassword   Errno = 1326
+	ErrLogonType       Errno = 1385
+	ErrLockedOut       Errno = 1909
 )
 
 // FS is the machine's disk. Paths are Windows paths without variables. Errors are of type Errno where Windows has a

@@ -1,9 +1,9 @@
 // Package machine is a test double: one Windows machine, as far as a session of meshrotate sees it.
 //
 // It models a disk with case-insensitive paths, read-only files, open handles and a size; services with the states,
-// times and exit codes that Windows gives them; environments; an identity and a clock; and a PowerShell that takes its
+// times and exit codes that Windows gives them, and the logons that they start with; environments; an identity and a clock; and a PowerShell that takes its
 // time to start and then answers the frames of package winhost as host.ps1 does. The same table of cases runs against
-// it and against the real script. It does not model access rules beyond "users may read", logons, the registry, or
+// it and against the real script. It does not model access rules beyond "users may read", the registry, or
 // anything that PowerShell does by itself.
 //
 // What a service does when it runs is a Program, which the lab supplies. Faults are data: see Hook.
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"meshrotate/providers/winhost"
 )
 
 // Machine is one Windows machine. Set the exported fields before its first use.
@@ -23,27 +25,36 @@ type Machine struct {
 	GUID string
 	// FS is the disk.
 	FS FS
+	// Directory has the accounts that services log on with; nil lets any logon in.
+	Directory *Directory
 	// Now is the machine's clock, nil means time.Now. Waiting is always real.
 	Now func() time.Time
 	// PowerShellStart is how long powershell.exe takes before it reads its input.
 	PowerShellStart time.Duration
 	// Constrained puts PowerShell in Constrained Language Mode.
 	Constrained bool
+	// SQL signs in to SQL Server from this machine with a connection string; nil: it has no client for that.
+	SQL func(text string) winhost.SQLAnswer
 	// Hook injects faults, nil injects none. It is called from several goroutines at a time.
 	Hook func(Point) Action
 	// Record is told what Windows would keep of what happens here, nil keeps nothing. Kind is "4688" for a command
 	// line, "4104" for the text of a script, "4103" for what module logging shows of a request, "stderr" for what a
-	// process wrote there. The constant texts are the same string on every machine, so keeping them costs little.
+	// process wrote there, "4625" for a logon that was refused. The constant texts are the same string on every machine, so keeping them costs little.
 	Record func(kind, text string)
+
+	// AuditsCommandLines lets process auditing record the arguments of programs, Sysmon says that Sysmon is installed.
+	AuditsCommandLines, Sysmon bool
 
 	files turns // the script's Global\ mutex
 
 	mu       sync.Mutex
 	services map[string]*service // by lower-case name
+	rights   map[string]bool     // who may log on as a service, by lower-case name
 	machine  map[string]string   // the machine's environment, by the name as it was set
 	boot     map[string]string   // what it was at the last boot: services see this one
 	lastPID  uint32
-	scripts  int // how many were started
+	scripts  int             // how many were started
+	tools    map[string]Tool // by lower-case path
 }
 
 // New is a machine of this name with an empty disk in memory.

@@ -1,6 +1,8 @@
 package machine_test
 
 import (
+	"context"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/winhost/winhosttest"
+	"meshrotate/providers/winhost/winhosttest/tool"
 )
 
 // TestMain demands that every process ends, and every goroutine with it.
@@ -35,7 +38,11 @@ func services(m *machine.Machine) {
 		s.Timing = machine.Timing{Start: 1200 * time.Millisecond, Stop: 1200 * time.Millisecond}
 	})
 	install(winhosttest.RefusesService, func(s *machine.Service) { s.Program = program{Refused: machine.ErrStartTimeout} })
-	install(winhosttest.DisabledService, func(s *machine.Service) { s.StartMode = "disabled" })
+	install(winhosttest.DisabledService, func(s *machine.Service) { s.StartMode, s.Deleted = "disabled", true })
+	m.Directory = &machine.Directory{}
+	m.Directory.Set(winhosttest.Allowed, winhosttest.Password)
+	m.Directory.Set(winhosttest.Barred, winhosttest.Password)
+	m.Allow(winhosttest.Allowed, true)
 	install(winhosttest.DiesService, func(s *machine.Service) {
 		s.Program = program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
 	})
@@ -104,14 +111,36 @@ func TestTable(t *testing.T) {
 	})
 }
 
+// store is what the table's program fills: files beside it.
+type store struct {
+	disk machine.FS
+	mu   sync.Mutex
+	refs []string
+}
+
+func (s *store) Put(ref string, value []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.disk.Create(`C:\test\`+tool.File(ref), value, "")
+	s.refs = append(s.refs, ref)
+}
+
+func (s *store) List() []string { return s.refs }
+
 func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {
 	m := machine.New("RELAY01")
 	m.FS, m.GUID = disk, "6f1c2c5e-0000-4000-8000-000000000001"
 	log := &journal{}
 	m.Record = log.add
 	services(m)
+	m.AuditsCommandLines = true
+	s := &store{disk: disk}
+	m.SetTool(`C:\test\`+winhosttest.Tool, func(ctx context.Context, args []string, in io.Reader, out io.Writer) uint32 {
+		return tool.Run(args, in, out, s, ctx.Done())
+	})
 	return winhosttest.Host{
 		Kind: winhosttest.Model, Process: m.Run, Dir: `C:\test\`, Logged: log.String,
+		Stored: func() string { return m.Password(winhosttest.QuickService) },
 		Read: func(name string) []byte {
 			content, _, err := disk.Read(`C:\test\` + name)
 			if err != nil {

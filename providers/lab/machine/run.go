@@ -58,6 +58,7 @@ type conversation struct {
 	number int
 	noise  string
 	end    End
+	known  lists // of the request
 }
 
 // exit codes, as the bootstrap and the script give them.
@@ -111,6 +112,7 @@ func (c *conversation) serve(frame winhost.Frame) bool {
 	}
 	results := make([]winhost.Result, len(ops))
 	failed := false
+	c.known = lists{}
 	for i, op := range ops {
 		if failed && !all {
 			results[i] = winhost.Result{Code: winhost.Skipped}
@@ -147,7 +149,7 @@ func (c *conversation) try(op winhost.Op) winhost.Result {
 	if c.end == EndCrash || c.end == EndHang {
 		return winhost.Result{}
 	}
-	result := c.m.do(c.ctx, op)
+	result := c.m.do(c.ctx, op, c.known)
 	if fail := c.strike(Point{Op: op.Name(), Object: op.Object(), When: After}); fail != 0 {
 		return failure(fail, "injected")
 	}

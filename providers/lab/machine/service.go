@@ -36,10 +36,13 @@ type Timing struct{ Start, Stop, Refuse time.Duration }
 // Service is a service to install.
 type Service struct {
 	Name string
-	// Account is the start name, "" means LocalSystem. ImagePath is shown, never run.
-	Account, ImagePath string
+	// Account is the start name, "" means LocalSystem, and Password what the service manager keeps for it. ImagePath is shown,
+	// never run.
+	Account, Password, ImagePath string
 	// StartMode is auto, manual or disabled; "" means auto.
 	StartMode string
+	// Deleted: it is marked for deletion, and takes no change any more.
+	Deleted bool
 	// DependsOn are the services that must run before this one.
 	DependsOn []string
 	// Environment is the service's own.
@@ -53,7 +56,9 @@ type Service struct {
 type Process struct {
 	PID     uint32
 	Service string
-	Started time.Time
+	// Account and Password are what it logged on with.
+	Account, Password string
+	Started           time.Time
 	// Environment is what the process sees: the machine's as it was at boot, and over it the service's own.
 	Environment map[string]string
 
@@ -151,7 +156,7 @@ func (m *Machine) Start(name string) error {
 		}
 	}
 	m.lastPID += 4
-	p := &Process{PID: 1000 + m.lastPID, Service: s.Name, Started: m.now(), machine: m, Environment: maps.Clone(m.boot)}
+	p := &Process{PID: 1000 + m.lastPID, Service: s.Name, Account: s.Account, Password: s.Password, Started: m.now(), machine: m, Environment: maps.Clone(m.boot)}
 	for k, v := range s.Environment {
 		p.Environment = with(p.Environment, k, v)
 	}
@@ -161,7 +166,9 @@ func (m *Machine) Start(name string) error {
 	m.mu.Unlock()
 
 	var startup Startup
-	if program != nil {
+	if m.LogOn(p.Account, p.Password) != nil {
+		startup.Refused = ErrLogonFailure
+	} else if program != nil {
 		startup = program.Start(p)
 	}
 	if startup.Refused != 0 {

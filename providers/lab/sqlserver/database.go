@@ -92,6 +92,18 @@ func (d *Data) SetContainedUser(database, name, password string, roles ...string
 	}
 }
 
+// LookUser is a copy of a user, and whether there is one.
+func (d *Data) LookUser(database, name string) (u User, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if db := d.database(database); db != nil {
+		if p := db.user(name); p != nil {
+			return *p, true
+		}
+	}
+	return u, false
+}
+
 func (db *Database) addUser(name string) *User {
 	u := &User{Name: name, id: 5}
 	for _, x := range db.Users {

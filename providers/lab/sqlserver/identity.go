@@ -1,6 +1,7 @@
 package sqlserver
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"strings"
 )
@@ -279,7 +280,9 @@ func serverProperty(x *Session, a []driver.Value) (driver.Value, error) {
 	case "edition":
 		return "Developer Edition (64-bit)", nil
 	case "engineedition":
-		return int64(3), nil
+		x.server.mu.Lock()
+		defer x.server.mu.Unlock()
+		return int64(cmp.Or(x.server.edition, 3)), nil // Enterprise, and Developer
 	case "servername", "machinename", "computernamephysicalnetbios":
 		return x.server.config.Name, nil
 	case "ishadrenabled":

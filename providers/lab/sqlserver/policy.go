@@ -21,6 +21,13 @@ type Policy struct {
 	Simple bool
 }
 
+// SetPolicy makes the machine demand something else of passwords from now on. Zeroes are as in Config.
+func (s *Server) SetPolicy(p Policy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.Policy = p.orDefault()
+}
+
 func (p Policy) orDefault() Policy {
 	if p.Length == 0 {
 		p.Length = 8

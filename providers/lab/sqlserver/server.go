@@ -61,6 +61,7 @@ type Server struct {
 	group    *Group
 	keepPool bool // a reset redoes no login
 	down     bool
+	edition  int // of the engine; 0 is 3
 	started  time.Time
 	nextID   int
 }
@@ -96,6 +97,13 @@ func (s *Server) RedoLogin(yes bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keepPool = !yes
+}
+
+// SetEdition makes EngineEdition say something else: 5 is Azure SQL Database, 8 a Managed Instance. Nothing else changes.
+func (s *Server) SetEdition(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.edition = n
 }
 
 // Down ends every session and lets nobody in, or lets them in again.

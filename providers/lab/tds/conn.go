@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"meshrotate/providers/lab/ntlm"
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/wsman"
 )
@@ -24,6 +23,8 @@ type conn struct {
 	end      context.CancelFunc
 	size     int           // of packets
 	gone     chan struct{} // closed when the client has gone; nil before the requests
+	client   string        // the process that asks, and which of its connections this is; empty on a wire
+	nth      int
 
 	login     *login
 	session   *sqlserver.Session
@@ -38,6 +39,11 @@ type conn struct {
 func (c *conn) abort() {
 	c.end()
 	reset(c.raw)
+}
+
+func (c *conn) happen(e wsman.Event) wsman.Fault {
+	e.Client, e.Connection = c.client, c.nth
+	return c.s.happen(e)
 }
 
 func (c *conn) serve(f wsman.Fault) {
@@ -142,7 +148,7 @@ func (c *conn) handshake() error {
 	if c.login, err = parseLogin(m.body); err != nil {
 		return err
 	}
-	f := c.s.happen(wsman.Event{Action: Login, User: c.login.user})
+	f := c.happen(wsman.Event{Action: Login, User: c.login.user})
 	if !c.before(f) {
 		return errDone
 	}
@@ -230,7 +236,7 @@ func (c *conn) prelogin() error {
 	if err != nil || m.kind != packPrelogin {
 		return errors.Join(err, errors.New("no PRELOGIN"))
 	}
-	f := c.s.happen(wsman.Event{Action: Prelogin})
+	f := c.happen(wsman.Event{Action: Prelogin})
 	if !c.before(f) {
 		return errDone
 	}
@@ -259,40 +265,4 @@ func (c *conn) prelogin() error {
 	wrap.plain = true
 	c.nc, c.encrypted, c.all = t, true, all
 	return nil
-}
-
-// integrated takes a client through NTLM and returns DOMAIN\user.
-func (c *conn) integrated() (string, error) {
-	l := ntlm.Login{Server: &c.s.NTLM}
-	token := c.login.sspi
-	for {
-		answer, context, err := l.Step(token)
-		if err != nil {
-			w := &writer{server: c.instance.Name(), version: c.login.version}
-			w.Message(&sqlserver.Error{Number: 18452, State: 1, Class: 14, Message: "Login failed. The login is from an untrusted domain and cannot be used with Integrated authentication."})
-			w.finish(doneError)
-			c.reply(wsman.Fault{}, packReply, w.b)
-			return "", err
-		}
-		if context != nil {
-			domain := context.Domain
-			if c.s.NTLM.Domain != "" {
-				domain = c.s.NTLM.Domain
-			}
-			return domain + `\` + context.User, nil
-		}
-		w := &writer{}
-		w.sized(tokSSPI, func() { w.b = append(w.b, answer...) })
-		if !c.reply(wsman.Fault{}, packReply, w.b) {
-			return "", errDone
-		}
-		m, err := c.read()
-		if err != nil {
-			return "", err
-		}
-		if m.kind != packSSPI {
-			return "", errors.New("no SSPI message")
-		}
-		token = m.body
-	}
 }

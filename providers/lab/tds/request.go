@@ -82,7 +82,7 @@ func (c *conn) request(m message) bool {
 	default:
 		return false
 	}
-	f := c.s.happen(wsman.Event{Action: action, User: c.session.Client().User, CommandLine: about})
+	f := c.happen(wsman.Event{Action: action, User: c.session.Client().User, CommandLine: about})
 	if !c.before(f) {
 		return false
 	}

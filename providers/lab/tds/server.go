@@ -7,7 +7,7 @@
 // TLS before everything (TDS 8.0, strict), LOGIN7 with SQL and NTLM sign-in and with a change of the password, batches,
 // calls of procedures by name and by number, transaction requests, attention, the reset of a pooled connection.
 //
-// Not spoken: MARS, session recovery, Kerberos, federated sign-in, Always Encrypted, bulk load, table-valued parameters,
+// Not spoken: MARS, session recovery, federated sign-in, Always Encrypted, bulk load, table-valued parameters,
 // XML, CLR types, variants, distributed transactions, routing, versions before 7.2.
 //
 // Nothing blocks in a system call of its own and no mutex is held while something is waited for: with Dial it also lives
@@ -57,6 +57,8 @@ type Server struct {
 	Certificate tls.Certificate
 	// NTLM says who of the domain may sign in; its zero knows nobody.
 	NTLM ntlm.Server
+	// Kerberos takes a client's token and returns the user, as webauth.Kerberos does; nil: nobody signs in with a ticket.
+	Kerberos func(token []byte) (user string, reply []byte, err error)
 	// Faults is asked before each step what goes wrong with it; nil: nothing does. Refuse, the cuts and the hangs are
 	// known here, and a delay.
 	Faults func(wsman.Event) wsman.Fault
@@ -95,9 +97,12 @@ func (s *Server) Serve(ln net.Listener) error {
 }
 
 // Dial connects without a wire.
-func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
+func (s *Server) Dial(ctx context.Context) (net.Conn, error) { return s.DialAs(ctx, "", 0) }
+
+// DialAs is Dial for a process with a name: the events of its nth connection tell both.
+func (s *Server) DialAs(ctx context.Context, client string, nth int) (net.Conn, error) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
-	f := s.happen(wsman.Event{Action: wsman.Connect})
+	f := s.happen(wsman.Event{Action: wsman.Connect, Client: client, Connection: nth})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -109,6 +114,7 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 	if c == nil {
 		return nil, refused
 	}
+	c.client, c.nth = client, nth
 	go c.serve(f)
 	return ours, nil
 }

@@ -29,6 +29,15 @@ type Kerberos struct {
 	Principal string
 }
 
+// Accept takes a client's token and returns the user, without a realm, and the closing token.
+func (k *Kerberos) Accept(token []byte) (user string, reply []byte, err error) {
+	inner, mech, err := parseKerberos(token)
+	if err != nil {
+		return "", nil, err
+	}
+	return k.accept(inner, mech)
+}
+
 // parseKerberos finds a client's Kerberos token, raw or as the first choice inside SPNEGO, as Windows takes both
 // (RFC 4559, MS-SPNG). mech is the name that SPNEGO's answer must use; nil for a raw token.
 func parseKerberos(token []byte) (inner *spnego.KRB5Token, mech asn1.ObjectIdentifier, err error) {

@@ -28,6 +28,8 @@ type Event struct {
 	Client string
 	// Connection tells the client's connections to the server apart, from 1, where Client is known.
 	Connection int
+	// Server tells servers apart that one hook is for; empty where each has its own.
+	Server string
 	// User is who asks; empty for Connect and Handshake.
 	User string
 	// CommandLine is the command's that the step is about; empty where there is none.

@@ -43,6 +43,8 @@ func statements(t *testing.T, name, password, old string) []wanted {
 	}
 	s, err := SetPassword(name, p)
 	add(s, err, "AlterLoginOptionsStatement", password)
+	s, err = ResetPassword(name, p)
+	add(s, err, "AlterLoginOptionsStatement", password)
 	s, err = ChangePassword(name, p, o)
 	add(s, err, "AlterLoginOptionsStatement", password, old)
 	s, err = SetUserPassword(name, p)

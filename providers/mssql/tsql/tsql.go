@@ -39,6 +39,15 @@ func SetPassword(login string, password secret.Value) (Statement, error) {
 	return setPassword("LOGIN", login, password, nil)
 }
 
+// ResetPassword is SetPassword for a login that is locked out: that ends.
+func ResetPassword(login string, password secret.Value) (Statement, error) {
+	s, err := SetPassword(login, password)
+	if err == nil {
+		s.text = secret.NewString(string(s.text.Expose()) + " UNLOCK")
+	}
+	return s, err
+}
+
 // ChangePassword gives a login a new password by its old one: its own right, without another.
 func ChangePassword(login string, password, old secret.Value) (Statement, error) {
 	return setPassword("LOGIN", login, password, &old)

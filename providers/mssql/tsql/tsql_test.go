@@ -12,6 +12,7 @@ func TestStatements(t *testing.T) {
 	password, old := secret.NewString("new'\"]"), secret.NewString("o''ld")
 	for want, got := range map[string]func() (Statement, error){
 		"ALTER LOGIN [a] WITH PASSWORD = N'new''\"]'":                              func() (Statement, error) { return SetPassword("a", password) },
+		"ALTER LOGIN [b] WITH PASSWORD = N'new''\"]' UNLOCK":                       func() (Statement, error) { return ResetPassword("b", password) },
 		"ALTER LOGIN [a]]b] WITH PASSWORD = N'new''\"]' OLD_PASSWORD = N'o''''ld'": func() (Statement, error) { return ChangePassword("a]b", password, old) },
 		"ALTER USER [a] WITH PASSWORD = N'new''\"]'":                               func() (Statement, error) { return SetUserPassword("a", password) },
 		"ALTER USER [a] WITH PASSWORD = N'new''\"]' OLD_PASSWORD = N'o''''ld'":     func() (Statement, error) { return ChangeUserPassword("a", password, old) },

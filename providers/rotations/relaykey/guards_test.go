@@ -21,7 +21,9 @@ func TestGuards(t *testing.T) {
 		{"key-too-short", "a key of 3 bytes can be guessed", func(s *scene) { s.value = &site.ValueSeen{Available: true, Content: relaykey.Key{Bytes: 3}} }, reconciler.Refused, "3 bytes"},
 		{"key-too-short", "an empty key stops every relay", func(s *scene) { s.value = &site.ValueSeen{Available: true, Content: relaykey.Key{}} }, reconciler.Refused, "0 bytes"},
 		{"key-too-short", "31 bytes are one too few", func(s *scene) { s.value = &site.ValueSeen{Available: true, Content: relaykey.Key{Bytes: 31}} }, reconciler.Refused, "31 bytes"},
-		{"value-unfit", "a placeholder is no key", func(s *scene) { s.value = &site.ValueSeen{Available: true, Unfit: "it is a placeholder", Content: relaykey.Key{Bytes: 40}} }, reconciler.Refused, "placeholder"},
+		{"value-unfit", "a placeholder is no key", func(s *scene) {
+			s.value = &site.ValueSeen{Available: true, Unfit: "it is a placeholder", Content: relaykey.Key{Bytes: 40}}
+		}, reconciler.Refused, "placeholder"},
 		{"value-unavailable", "a value that nobody has cannot be rolled out", func(s *scene) { s.value = &site.ValueSeen{Problem: "no such file"} }, reconciler.Refused, "no such file"},
 		{"value-unavailable", "no answer about the value is no value", func(s *scene) { s.value = nil }, reconciler.Refused, "not to be had"},
 		{"value-unchanged", "version 7 with the value of version 5 rotates nothing", func(s *scene) {

@@ -3,6 +3,7 @@ package sqllogin
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshrotate/providers/site"
@@ -138,7 +139,8 @@ func (r *Rotation) guardStrings(s sight) []reconciler.Finding {
 			all = append(all, problem("strings-differ", fmt.Sprintf("Admin and Engine name different %ss: %s and %s", d.what, d.a, d.e), "let both name the same one", both...))
 		}
 	}
-	known := s.pending || a.declared(r.ref.Version) || e.declared(r.ref.Version)
+	known := s.pending || a.declared(r.ref.Version) || e.declared(r.ref.Version) ||
+		slices.Contains(s.begun, a.setting.Version) || slices.Contains(s.begun, e.setting.Version)
 	if !strings.EqualFold(a.says.User, e.says.User) && !known {
 		all = append(all, problem("half-rotated", fmt.Sprintf("Admin signs in as %s and Engine as %s, and no run of meshrotate left it so", a.says.User, e.says.User),
 			"find out who changed it; let both name the login that works, and plan again", both...))

@@ -1,9 +1,11 @@
 package sqllogin
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -12,17 +14,26 @@ import (
 // alters says that this program changes the password itself.
 func (r *Rotation) alters() bool { return r.spec.Mode == alternating || r.spec.Mode == single }
 
+// quoted is a name as a statement takes it, in brackets where it needs them.
+func quoted(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return "[" + strings.ReplaceAll(name, "]", "]]") + "]"
+	}
+	return name
+}
+
 // guardInstances looks at the server and its replicas: logins belong to each of them.
 func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
 	var all []reconciler.Finding
 	for n, i := range s.instances {
 		if i.seen != nil {
-			all = append(all, r.guardInstance(i, n == 0)...)
+			all = append(all, r.guardInstance(s, i, n == 0)...)
 			continue
 		}
-		text := i.server + ": SQL Server could not be asked"
-		if i.look.Err != nil {
-			text += ": " + i.look.Err.Error()
+		text, hint := i.server+": SQL Server could not be asked", ""
+		if err := i.look.Err; err != nil {
+			text += ": " + strings.TrimPrefix(err.Error(), i.server+": ")
+			hint = reconciler.HintOf(err)
 		}
 		switch {
 		case i.tolerated:
@@ -30,7 +41,7 @@ func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
 		case n > 0:
 			all = append(all, problem("replica-unreachable", text, "bring it back: with the old password a failover to it stops the product; or tolerate it by name: secrets.sqlLogin.tolerate"))
 		default:
-			all = append(all, problem("sql-unreachable", text, "look at the server and at connect.sql"))
+			all = append(all, problem("sql-unreachable", text, cmp.Or(hint, "look at the server and at connect.sql")))
 		}
 	}
 	for _, l := range r.spec.logins() {
@@ -46,7 +57,7 @@ func (r *Rotation) guardReplicas(s sight) []reconciler.Finding {
 	}
 	if s.main().seen.Database.Grouped && len(s.main().seen.Replicas) == 0 {
 		return []reconciler.Finding{problem("replicas-invisible", "the database is in an availability group, and "+s.main().seen.Login+" does not see its replicas: they would keep the old password",
-			"GRANT VIEW ANY DEFINITION TO "+s.main().seen.Login)}
+			"GRANT VIEW ANY DEFINITION TO "+quoted(s.main().seen.Login))}
 	}
 	var missing []string
 	for _, replica := range s.main().seen.Replicas {
@@ -83,17 +94,22 @@ func sameSID(s sight, login string) []reconciler.Finding {
 	return nil
 }
 
-func (r *Rotation) guardInstance(i instance, first bool) []reconciler.Finding {
+func (r *Rotation) guardInstance(s sight, i instance, first bool) []reconciler.Finding {
 	var all []reconciler.Finding
 	add := func(code, text, hint string) { all = append(all, problem(code, i.server+": "+text, hint)) }
 	if r.ours(i.seen.Login) {
 		add("rotator-is-the-product", "meshrotate signs in as "+i.seen.Login+", which is the product's own login", "give it a login of its own, with ALTER ANY LOGIN and VIEW SERVER STATE: connect.sql.user")
 	}
-	if r.alters() && !i.seen.MayAlter {
-		add("permission-missing", i.seen.Login+" may not alter logins", "GRANT ALTER ANY LOGIN TO "+i.seen.Login)
+	contained := slices.ContainsFunc(r.spec.logins(), s.contained)
+	switch {
+	case !r.alters():
+	case contained && first && !i.seen.Database.MayAlterUsers:
+		add("permission-missing", i.seen.Login+" may not alter the users of "+r.database, "in that database: GRANT ALTER ANY USER TO its user")
+	case !contained && !i.seen.MayAlter:
+		add("permission-missing", i.seen.Login+" may not alter logins", "GRANT ALTER ANY LOGIN TO "+quoted(i.seen.Login))
 	}
 	if !i.seen.MayView {
-		add("permission-missing", i.seen.Login+" does not see who is signed in: nothing would show which login the services use", "GRANT VIEW SERVER STATE TO "+i.seen.Login)
+		add("permission-missing", i.seen.Login+" does not see who is signed in: nothing would show which login the services use", "GRANT VIEW SERVER STATE TO "+quoted(i.seen.Login))
 	}
 	if db := i.seen.Database; first {
 		switch {
@@ -106,7 +122,7 @@ func (r *Rotation) guardInstance(i instance, first bool) []reconciler.Finding {
 		}
 	}
 	for _, name := range r.spec.logins() {
-		if l := i.login(name); l != nil {
+		if l := i.login(name); l != nil && !(s.contained(name) && !first) { // a user is where the database is
 			all = append(all, r.guardLogin(i, l)...)
 		}
 	}
@@ -119,10 +135,12 @@ func (r *Rotation) guardLogin(i instance, l *site.LoginSeen) []reconciler.Findin
 		return []reconciler.Finding{problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint)}
 	}
 	switch {
+	case !l.Exists && i.seen.Database.UsersWhy != "":
+		return one("login-missing", "is no login, and whether it is a user of the contained database is not known: "+i.seen.Database.UsersWhy, "in that database: CREATE USER for "+quoted(i.seen.Login)+", and GRANT VIEW DEFINITION and ALTER ANY USER to it")
 	case !l.Exists && i.seen.Database.Contained:
-		return one("database-contained", "is no login, and the database is contained: it may be a user of it, which this program does not rotate", "make it a login of the instance, or change it elsewhere and declare `mode: external`")
+		return one("login-missing", "is neither a login of the instance nor a user of the contained database", "CREATE USER … WITH PASSWORD in the database, or correct secrets.sqlLogin")
 	case !l.Exists:
-		return one("login-missing", "does not exist: dropped, renamed, or never made on this instance; or "+i.seen.Login+" may not see it", "CREATE LOGIN, with the SID of the other replicas' where there are any; correct secrets.sqlLogin; or GRANT VIEW ANY DEFINITION TO "+i.seen.Login)
+		return one("login-missing", "does not exist: dropped, renamed, or never made on this instance; or "+i.seen.Login+" may not see it", "CREATE LOGIN, with the SID of the other replicas' where there are any; correct secrets.sqlLogin; or GRANT VIEW ANY DEFINITION TO "+quoted(i.seen.Login))
 	case l.Windows:
 		return one("login-windows", "is a Windows account: it has no password here", "name a login of SQL Server, or declare `mode: integrated`")
 	}
@@ -145,11 +163,18 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 		}
 		switch {
 		case l.Disabled && !r.retired(in, l.Name):
-			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+l.Name+" ENABLE")
+			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+quoted(l.Name)+" ENABLE")
+		case l.Locked && s.halfChanged() && r.spec.Mode == single:
+			if s.pending { // it may have this password already, and no statement unlocks it without another one
+				add("login-locked", "is locked out: Admin and Engine may still try a password that a run has replaced which was cut off",
+					"stop both, wait for the lockout to end, and run again; or declare another version, which unlocks it")
+			}
 		case l.Locked:
 			add("login-locked", "is locked out: too many wrong passwords", "find who uses an old password; wait for the lockout to end, or unlock it")
-		case (l.Expired || l.MustChange) && r.spec.Mode == external:
+		case l.Expired && r.spec.Mode == external:
 			add("login-expired", "has a password that has expired", "set a new one, without MUST_CHANGE")
+		case l.MustChange && r.spec.Mode == external:
+			add("login-must-change", "must change its password at its first sign-in, which the product cannot do", "set a new one, without MUST_CHANGE")
 		}
 	}
 	return all
@@ -188,7 +213,12 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 			return problem("database-differs", fmt.Sprintf("the connection strings lead to the database %s, and the document names %s", in.Database, r.database), "let the string name its database", h.host), true
 		}
 	}
+	l := s.main().login(h.says.User)
 	switch {
+	case r.alters() && !h.declared(r.ref.Version) && l != nil && (!l.Exists || l.Disabled || l.Locked):
+		return reconciler.Finding{}, false // it is said of the login
+	case r.alters() && h.rejected() && !h.declared(r.ref.Version) && l != nil && (l.Expired || l.MustChange):
+		return warning("login-expired", fmt.Sprintf("the password of %s has expired, or must be changed: nobody signs in anew until this rotation sets another", l.Name), "", h.host), true
 	case r.spec.Mode == external && !h.declared(r.ref.Version) && in.Declared != site.Accepted:
 		return problem("login-not-changed", fmt.Sprintf("version %s is not accepted for %s: %s", r.ref.Version, s.target, orUnknown(in.DeclaredWhy)),
 			"change the login first, on every replica; then plan again", h.host), true
@@ -196,6 +226,9 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 		return reconciler.Finding{}, false
 	case r.spec.Mode == alternating && !h.declared(r.ref.Version):
 		return warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
+	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
+		return warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s was cut off; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
+			"", h.host), true
 	case h.rejected() && h.declared(r.ref.Version):
 		return problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
 			"somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept", h.host), true

@@ -42,7 +42,16 @@ func TestGuards(t *testing.T) {
 		{"a contained user", "single", func(s *scene) {
 			*s.servers[sql1].logins[a] = site.LoginSeen{Name: a}
 			s.servers[sql1].seen.Database.Contained = true
-		}, "database-contained", ""},
+		}, "login-missing", ""},
+		{"which is there, and may not be altered", "single", func(s *scene) {
+			s.servers[sql1].logins[a].Contained = true
+			s.servers[sql1].seen.Database.Contained = true
+		}, "permission-missing", ""},
+		{"which may be altered, by who may alter no login", "single", func(s *scene) {
+			s.servers[sql1].logins[a].Contained = true
+			s.servers[sql1].seen.Database.Contained, s.servers[sql1].seen.Database.MayAlterUsers = true, true
+			s.servers[sql1].seen.MayAlter = false
+		}, "", reconciler.Rotate},
 		{"no permission", "alternating", server(func(x *serverSeen) { x.seen.MayAlter = false }), "permission-missing", ""},
 		{"nobody's sessions are seen", "external", server(func(x *serverSeen) { x.seen.MayView = false }), "permission-missing", ""},
 		{"the rotator is the product's login", "single", server(func(x *serverSeen) { x.seen.Login = a }), "rotator-is-the-product", ""},

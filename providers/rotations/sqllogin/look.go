@@ -50,6 +50,7 @@ type sight struct {
 	instances []instance
 	value     *site.ValueSeen
 	pending   bool
+	begun     []string // versions that earlier runs have begun with and not ended
 	// target is the login that is to have the declared version, "" when none can. old is the one that is in force.
 	target, old string
 }
@@ -58,6 +59,15 @@ func (s sight) admin() holder  { return s.holders[0] }
 func (s sight) engine() holder { return s.holders[1] }
 
 func (s sight) whole() bool { return s.admin().whole() && s.engine().whole() }
+
+// contained says that the login is a user of the database with a password of its own.
+func (s sight) contained(login string) bool {
+	l := s.main().login(login)
+	return l != nil && l.Contained
+}
+
+// halfChanged says that a run may have changed the password and got no further: then nobody else need have done it.
+func (s sight) halfChanged() bool { return len(s.begun) > 0 }
 
 // reached are the instances that answered, each once: a listener leads to one of the replicas.
 func (s sight) reached() []instance {
@@ -90,6 +100,7 @@ func (s sight) main() instance {
 func (r *Rotation) look(in reconciler.Input) sight {
 	s := sight{value: site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})}
 	_, s.pending = in.History.Pending(name, r.ref.Version)
+	s.begun = in.History.Begun(name)
 	for _, n := range r.nodes {
 		h := holder{node: n, reach: in.Seen.Reach(site.Host(n.host)), setting: site.Answer[site.SettingSeen](in.Seen, n.setting),
 			service: site.Answer[site.ServiceSeen](in.Seen, n.service), machine: site.Answer[site.MachineSeen](in.Seen, n.machine)}
@@ -125,7 +136,7 @@ func (r *Rotation) look(in reconciler.Input) sight {
 // choose finds the login for the declared version, and the one that is in force.
 //
 // Of a pair it is the one that already has it, by a file; or that an earlier run began with, by the ledger; or else the one
-// that no file names and nobody is signed in with.
+// that no file names and nobody is signed in with; after a run that left the files half swapped, that no running service has.
 func (r *Rotation) choose(in reconciler.Input, s *sight) {
 	for _, h := range s.holders {
 		if h.whole() && !h.declared(r.ref.Version) {
@@ -145,9 +156,14 @@ func (r *Rotation) choose(in reconciler.Input, s *sight) {
 	if begun, ok := in.History.Fact(name, "", site.LoginOf); s.target == "" && s.pending && ok && r.ours(begun) {
 		s.target = begun
 	}
-	for _, l := range r.spec.Logins {
-		if s.target == "" && !r.named(*s, l) && len(s.main().seen.Of(l)) == 0 {
-			s.target = l
+	for _, inUse := range []func(sight, string) bool{r.named, r.running} {
+		for _, l := range r.spec.Logins {
+			if s.target == "" && !inUse(*s, l) && len(s.main().seen.Of(l)) == 0 {
+				s.target = l
+			}
+		}
+		if len(s.begun) == 0 {
+			break // nobody left the files half swapped
 		}
 	}
 	if s.old == "" {
@@ -174,6 +190,16 @@ func (r *Rotation) other(login string) string {
 		return r.spec.Logins[1]
 	}
 	return r.spec.Logins[0]
+}
+
+// running says that a service may run with the login: its file names it, and it is not stopped.
+func (r *Rotation) running(s sight, login string) bool {
+	for _, h := range s.holders {
+		if !h.whole() || !h.stopped && strings.EqualFold(h.says.User, login) {
+			return true
+		}
+	}
+	return false
 }
 
 // named says that a file names the login.

@@ -120,7 +120,7 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 // needRetire finds where the login that was replaced is still enabled, once its soak is over.
 func (r *Rotation) needRetire(in reconciler.Input, w *work) {
 	w.replace = r.other(w.target)
-	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending || len(w.bounce) > 0 {
+	if w.replace == "" || r.spec.Retire != "disable" || w.contained(w.replace) || w.edit || w.pending || len(w.bounce) > 0 {
 		return
 	}
 	if over, known := r.soaked(in); !known || in.Now.Before(over) || r.named(w.sight, w.replace) {
@@ -157,7 +157,7 @@ func (r *Rotation) soaked(in reconciler.Input) (time.Time, bool) {
 // guardRetire says that somebody still uses the login that was replaced.
 func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding, bool) {
 	over, known := r.soaked(in)
-	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" {
+	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" || w.contained(w.replace) {
 		return reconciler.Finding{}, false
 	}
 	all := w.inUse()
@@ -232,7 +232,10 @@ func (r *Rotation) reason(w work) string {
 func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
 	text := w.admin().says.User + " in use by Admin and Engine"
 	if over, known := r.soaked(in); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
-		enabled := slices.ContainsFunc(w.reached(), func(i instance) bool { l := i.login(w.replace); return l != nil && l.Exists && !l.Disabled })
+		enabled := slices.ContainsFunc(w.reached(), func(i instance) bool {
+			l := i.login(w.replace)
+			return l != nil && l.Exists && !l.Disabled && !l.Contained
+		})
 		if enabled {
 			text += fmt.Sprintf("; %s is to be disabled from %s on", w.replace, over.UTC().Format(time.DateOnly))
 		}

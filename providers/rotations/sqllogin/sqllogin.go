@@ -55,7 +55,10 @@ type Spec struct {
 	Retire string `json:"retire,omitempty" jsonschema:"enum=disable,enum=keep,default=disable"`
 	// Settings are the configuration keys that hold the connection string, as .NET names them.
 	Settings Settings `json:"settings,omitzero"`
-	// Tolerate names replicas that may be left with the old password: a failover to one stops the product.
+	// ProveFrom is from where a string is tried before the services get it: from here, or also from the hosts, over their own
+	// network, with the client that Windows has.
+	ProveFrom string `json:"proveFrom,omitempty" jsonschema:"enum=here,enum=hosts,default=here"`
+	// Tolerate names replicas and other instances that may be left with the old password: a failover to one stops the product.
 	Tolerate []string `json:"tolerate,omitempty" jsonschema:"minLength=1"`
 }
 
@@ -118,6 +121,7 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	s.Settings.Admin = cmp.Or(s.Settings.Admin, defaultKey)
 	s.Settings.Engine = cmp.Or(s.Settings.Engine, defaultKey)
 	s.Retire = cmp.Or(s.Retire, "disable")
+	s.ProveFrom = cmp.Or(s.ProveFrom, "here")
 	if s.Soak.IsZero() {
 		s.Soak = specs.MustDuration("7d")
 	}
@@ -151,8 +155,8 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 		report("", "a login cannot be rotated without the Admin API: nothing else says that Admin works with it", "declare connect.adminApi.url")
 	}
 	for i, t := range s.Tolerate {
-		if !slices.Contains(d.Connect.SQL.Replicas, t) {
-			report("tolerate/"+strconv.Itoa(i), "is not one of connect.sql.replicas", "only replicas can be tolerated")
+		if !slices.Contains(slices.Concat(d.Connect.SQL.Replicas, d.Connect.SQL.AlsoAt), t) {
+			report("tolerate/"+strconv.Itoa(i), "is not one of connect.sql.replicas or alsoAt", "only these can be tolerated")
 		}
 	}
 }

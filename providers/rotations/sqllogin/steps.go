@@ -1,6 +1,7 @@
 package sqllogin
 
 import (
+	"slices"
 	"strings"
 
 	"meshrotate/providers/site"
@@ -71,8 +72,14 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 	if w.alter {
 		for _, i := range w.replicasFirst() {
 			l := i.login(w.target)
+			if w.contained(w.target) && !w.isMain(i) {
+				continue // it goes with the database
+			}
 			step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
-				Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled}}
+				Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled, Unlock: l != nil && l.Locked}}
+			if w.contained(w.target) {
+				step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database}
+			}
 			if r.spec.Mode == single {
 				step.Back = reconciler.Never("the old password of " + w.target + " is gone")
 			}
@@ -80,34 +87,20 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 			after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))
 		}
 	}
-	for _, op := range r.signIns(w) {
+	prove := func(op reconciler.Op, after []string) {
 		steps = append(steps, reconciler.Step{Phase: phase, After: after, Op: op, Back: reconciler.Nothing(), Proof: true})
 	}
-	return steps
-}
-
-// signIns prove the password: with each host's string, and on each instance, as a failover may make it the server.
-func (r *Rotation) signIns(w work) []reconciler.Op {
-	all := r.strings(w)
-	if reached := w.reached(); len(reached) > 1 {
-		for _, i := range reached {
-			all = append(all, site.ProveAccount{Server: i.server, Login: w.target, Secret: r.ref})
+	var proven []string
+	for _, op := range r.signIns(w) {
+		prove(op, after)
+		proven = append(proven, reconciler.StepID(phase, op))
+	}
+	if r.spec.Mode != single { // which goes on whatever its hosts find, and proves it at the end
+		for _, op := range r.hostSignIns(w) { // a wrong password is found here, and once
+			prove(op, proven)
 		}
 	}
-	return all
-}
-
-func (r *Rotation) strings(w work) []reconciler.Op {
-	var all []reconciler.Op
-	for _, h := range w.holders {
-		all = append(all, site.ProveLogin{Server: r.servers[0], On: h.host, Path: h.component.Settings, Setting: h.node.setting.Setting, Form: r.form(w),
-			Secret: r.ref, Database: r.database, Who: h.who()})
-	}
-	return all
-}
-
-func (r *Rotation) form(w work) site.Form {
-	return site.Form{Kind: site.ConnectionString, User: w.target}
+	return steps
 }
 
 // replace stages the file, and swaps it once both services are stopped. Where the old password may be dead there is no way
@@ -129,7 +122,7 @@ func (r *Rotation) replace(h holder, w work) []reconciler.Step {
 			swap.After = append(swap.After, site.StepOf(s))
 		}
 	case external:
-		for _, op := range r.signIns(w) {
+		for _, op := range slices.Concat(r.signIns(w), r.hostSignIns(w)) {
 			stage.After = append(stage.After, reconciler.StepID(reconciler.Prepare, op))
 		}
 	}
@@ -211,7 +204,11 @@ func (r *Rotation) restarts(w work) []reconciler.Step {
 		} else {
 			b.StartAfter = append(b.StartAfter, site.StepOf(start(w.admin())), site.StepOf(r.ready()))
 		}
-		steps = append(steps, b.Steps()...)
+		around := b.Steps()
+		for _, other := range w.edited() { // on the way back, too, both stop before a file changes
+			around[1].Before = append(around[1].Before, site.StepOf(site.Restore{Host: other.host, Path: other.component.Settings}))
+		}
+		steps = append(steps, around...)
 		if h.label == site.AdminLabel {
 			steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: r.ready(), Back: reconciler.Way(r.ready()), After: []string{site.StepOf(b.Start)}})
 		}
@@ -237,7 +234,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		}
 		add(site.ProveSetting{Host: h.host, Path: h.component.Settings, Setting: h.node.setting.Setting, Secret: r.ref, Service: h.component.Service, Form: r.form(w), Who: h.who()}, back)
 	}
-	for _, op := range r.signIns(w) {
+	for _, op := range slices.Concat(r.signIns(w), r.hostSignIns(w)) {
 		add(op, nil)
 	}
 	ready := r.ready()

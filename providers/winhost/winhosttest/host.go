@@ -31,7 +31,7 @@ type Host struct {
 	Kind Kind
 	// Process starts the host's side.
 	Process process.Func
-	// Dir is an empty folder as the host names it, with its separator at the end.
+	// Dir is a folder as the host names it, with its separator at the end. It is empty but for Tool.
 	Dir string
 	// Write, Read and Lock reach a file in Dir behind the host's back. Read returns nil when there is no such file; Lock
 	// sets the file's read-only attribute.
@@ -40,6 +40,8 @@ type Host struct {
 	Lock  func(name string, readOnly bool)
 	// Hold opens a file so that nobody may replace or remove it, until release; nil where nothing enforces that.
 	Hold func(name string) (release func())
+	// Stored is the password that the service manager keeps for QuickService; nil where nobody can see it.
+	Stored func() string
 	// Logged is what the host's logs hold so far; nil where nothing is logged.
 	Logged func() string
 }
@@ -175,7 +177,7 @@ type testCase struct {
 // start their own.
 func Run(t *testing.T, h Host) {
 	var session *winhost.Session
-	for _, group := range [][]testCase{fileCases, swapCases, hostCases, serviceCases, frameCases} {
+	for _, group := range [][]testCase{fileCases, swapCases, hostCases, serviceCases, logonCases, secretsCases, frameCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				if why := c.not[h.Kind]; why != "" {

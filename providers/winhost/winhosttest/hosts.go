@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"meshrotate/providers/winhost"
+	"meshrotate/reconciler/secret"
 )
 
 // What a Host under test must have, beside an empty folder.
@@ -69,6 +70,17 @@ var hostCases = []testCase{
 				w.Errorf("machine, another key: %+v", m)
 			}
 			w.one(winhost.NotFound, &winhost.EnvironmentRead{Service: "mr-none", Keys: []string{"MrTest:ApiKey"}})
+		},
+	}, {
+		name:   "sign-in to SQL Server",
+		reason: "without a client there is no answer, and with one a server that is not there is none; the string stays out of the logs",
+		run: func(w *world) {
+			// Nothing listens there, and the PowerShell engines of these tests have no client of SQL Server.
+			text := "Server=127.0.0.1,1;User ID=sa;Password=" + Canary + ";Encrypt=True"
+			r := w.do(&winhost.SQLSignIn{Text: secret.NewString(text), TimeoutSeconds: 5})[0]
+			if r.Code != winhost.Unsupported && (r.Code != winhost.OK || r.SQL == nil || r.SQL.Accepted || len(r.SQL.Numbers) == 0) {
+				w.Errorf("%+v, %+v", r, r.SQL)
+			}
 		},
 	}, {
 		name:   "log",

@@ -43,8 +43,34 @@ function Use-Stop([string]$name) {
     $s = $global:services[$name]; $s.state = 'stopPending'; $s.then = 'stopped'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name 4000))
 }
 function Use-Dependents([string]$name) { if ($name -eq 'mr-quick' -and (Use-Service 'mr-child').state -ne 'stopped') { 'mr-child' } }
-function Use-Config([string]$name) { @{ account = 'LocalSystem'; startMode = 'manual'; imagePath = 'none' } }
+$global:accounts = @{}
+function Use-Config([string]$name) {
+    $account = 'LocalSystem'; if ($global:accounts.ContainsKey($name)) { $account = $global:accounts[$name] }
+    @{ account = $account; startMode = 'manual'; imagePath = 'none' }
+}
+# What Windows keeps of a password nobody can read: here it is in a file, in which the test looks.
+function Use-SetLogon([string]$name, [string]$account, [byte[]]$password) {
+    if ($account -eq 'MRTEST\nobody') { throw [ComponentModel.Win32Exception]::new(1057) }
+    if ($name -eq 'mr-disabled') { throw [ComponentModel.Win32Exception]::new(1072) }
+    $global:accounts[$name] = $account
+    if ($null -eq $password) { $password = [byte[]]::new(0) }
+    [IO.File]::WriteAllBytes($global:passwordFile, $password)
+}
+function Use-TryLogon([string]$account, [byte[]]$password) {
+    $right = [Text.Encoding]::Unicode.GetBytes("as it was$([char]0)")
+    if ([BitConverter]::ToString($password) -ne [BitConverter]::ToString($right)) { throw [ComponentModel.Win32Exception]::new(1326) }
+    if ($account -eq 'MRTEST\barred') { throw [ComponentModel.Win32Exception]::new(1385) }
+}
+function Use-Logon([string]$name, [string]$account) {
+    $l = @{ exists = 'yes'; right = 'yes'; locked = ''; configured = 'no'; running = '' }
+    if ($account -eq 'MRTEST\nobody') { $l.exists = 'no'; $l.right = ''; $l.configured = '' }
+    if ($account -eq 'MRTEST\barred') { $l.right = 'no' }
+    if ((Use-Config $name).account -eq $account) { $l.configured = 'yes' }
+    $l
+}
 function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
+function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
+${alias:Get-HostAuditing} = 'Use-Auditing'
 ${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:Get-HostAcl} = 'Use-Acl'
 ${alias:New-HostFile} = 'New-LinuxFile'
@@ -54,6 +80,9 @@ ${alias:Get-HostEnvironment} = 'Use-Environment'
 ${alias:Get-HostServiceStatus} = 'Use-Service'
 ${alias:Get-HostServiceConfig} = 'Use-Config'
 ${alias:Get-HostServiceDependents} = 'Use-Dependents'
+${alias:Set-HostServiceLogon} = 'Use-SetLogon'
+${alias:Test-HostLogon} = 'Use-TryLogon'
+${alias:Get-HostLogon} = 'Use-Logon'
 ${alias:Start-HostService} = 'Use-Start'
 ${alias:Stop-HostService} = 'Use-Stop'
 ${alias:Get-HostProcessStart} = 'Use-ProcessStart'

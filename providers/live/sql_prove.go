@@ -1,0 +1,132 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/providers/mssql"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// proveLogin signs in with the string that a host has, or gets from the same edit.
+func (d *database) proveLogin(ctx context.Context, op site.ProveLogin) reconciler.Report {
+	value, err := d.site.stringFor(ctx, op.On, op.Path, op.Setting, op.Secret, op.Form)
+	var c mssql.Config
+	if err == nil {
+		c, err = d.fromString(value, op.On)
+	}
+	if err != nil {
+		return refused(fmt.Errorf("%s: %s: %w", op.On, op.Setting, err))
+	}
+	var at site.SignInSeen
+	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
+		return r
+	}
+	if err := leads(op.On, at, op.Form.User, op.Database, op.Contained); err != nil {
+		return failed(err)[0]
+	}
+	return done(fmt.Sprintf("a fresh sign-in with the string of %s: %s at %s in %s", op.On, at.Login, at.Instance, at.Database))
+}
+
+// stringFor is the string that a host has, or gets from the same edit.
+func (s *Site) stringFor(ctx context.Context, host, path, setting string, ref secret.Ref, f site.Form) (secret.Value, error) {
+	value, ok := s.valueOf(host, path, setting)
+	if !ok {
+		return value, errors.New("it was not read in this run")
+	}
+	v, err := s.values.value(ctx, ref)
+	if err != nil {
+		return value, err
+	}
+	form, err := formOf(f)
+	if err != nil {
+		return value, err
+	}
+	return form.write(value, v, f)
+}
+
+// leads demands that a sign-in leads where it should. Of a user of a contained database the instance has no login.
+func leads(host string, at site.SignInSeen, login, database string, contained bool) error {
+	if contained {
+		at.Login = at.User
+	}
+	if login != "" && !strings.EqualFold(at.Login, login) || database != "" && !strings.EqualFold(at.Database, database) {
+		return fmt.Errorf("the string of %s leads to %s as %s, in %s", host, at.Instance, at.Login, at.Database)
+	}
+	return nil
+}
+
+// entered signs in as somebody, with patience, and asks where that leads.
+func (d *database) entered(ctx context.Context, c mssql.Config, at *site.SignInSeen) reconciler.Report {
+	err := d.insist(ctx, func(ctx context.Context) error {
+		s, err := d.guard.Open(ctx, c)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error {
+			return scan(&at.Instance, &at.Login, &at.User, &at.Database)
+		})
+	})
+	switch {
+	case err == nil:
+		return done("")
+	case verdict(err) == site.Rejected:
+		return failed(err)[0]
+	}
+	return reconciler.Report{Outcome: state.Unknown, Err: err, Unreachable: reachSQL(err) == reconciler.Unreachable}
+}
+
+func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.ProveAccount) reconciler.Report {
+	v, err := d.site.values.value(ctx, op.Secret)
+	if err != nil {
+		return refused(err)
+	}
+	c = c.As(op.Login, v)
+	var at site.SignInSeen
+	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
+		return r
+	}
+	return done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))
+}
+
+// proveSessions asks for a service's own sessions until there is one. What asks is never one of them.
+func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.ProveSessions, say func(string)) reconciler.Report {
+	say("waiting for a session as " + op.Login + " from " + op.Name)
+	computer := d.site.computerNames([]string{op.On})[op.On]
+	if computer == "" {
+		return refused(fmt.Errorf("%s has not said what it is called", op.On))
+	}
+	since, restarted := d.site.restartedAt()[op.On]
+	for {
+		q := &catalogue{now: d.site.config.Now}
+		err := d.ask(ctx, c, q)
+		if err == nil {
+			for _, s := range q.instance.Of(op.Login) {
+				if strings.EqualFold(s.Host, computer) && (!restarted || !s.Newest.Before(since.Add(-clockGrain))) {
+					return done(fmt.Sprintf("%s is signed in as %s from %s", s.Program, s.Login, s.Host))
+				}
+			}
+		}
+		if passing, sql := passesSQL(err); sql && !passing {
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		}
+		if pause(ctx, max(d.site.config.Poll, 500*time.Millisecond)) == nil {
+			continue
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		}
+		return failed(reconciler.Hinted(fmt.Errorf("%s has no session as %s after %s", op.Name, op.Login, op.Timeout),
+			"look at its log on "+op.On+": it runs and has not signed in to SQL Server"))[0]
+	}
+}
+
+// clockGrain is how coarse the age of a session is told: in seconds, by the borders that were crossed.
+const clockGrain = 2 * time.Second

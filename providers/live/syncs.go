@@ -1,0 +1,108 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/adminapi"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// runs are the latest runs that Admin told of, by path and owner: the steps of a batch share an answer.
+type runs map[string]map[string]syncRun
+
+// syncRun is the latest run of an owner of secrets.
+type syncRun struct {
+	began time.Time // by Admin's clock
+	ended string    // what became of it, "" when Admin does not say
+}
+
+// The names under which Admin may tell of runs, and the words for one that ended well. Nothing documents them.
+func ownerNames() []string { return []string{"name", "connectorName", "connectorId", "id"} }
+func beganNames() []string {
+	return []string{"lastSyncStartedUtc", "lastSyncStarted", "lastSyncUtc", "lastRunStartedUtc"}
+}
+func statusNames() []string { return []string{"lastSyncStatus", "lastSyncResult", "lastRunStatus"} }
+func goodWords() []string   { return []string{"succeeded", "success", "ok", "completed"} }
+func busyWords() []string   { return []string{"", "running", "pending", "queued", "inprogress"} }
+
+func (a *api) syncRuns(ctx context.Context, path string) (map[string]syncRun, error) {
+	list, answer, err := a.client.List(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	a.clock.note(answer)
+	a.mu.Unlock()
+	all := map[string]syncRun{}
+	for _, o := range list {
+		r := syncRun{o.Time(beganNames()...), strings.ToLower(o.Text(statusNames()...))}
+		for _, name := range ownerNames() {
+			if n := strings.ToLower(o.Text(name)); n != "" {
+				all[n] = r
+			}
+		}
+	}
+	return all, nil
+}
+
+// proveSync waits for a run that began after the push. One that began before it, and one that is under way, prove nothing.
+func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say func(string)) reconciler.Report {
+	push, pushed := a.pushOf(op.Ref)
+	earlier, err := time.Parse(time.RFC3339Nano, op.Since)
+	if !pushed && err != nil {
+		return refused(fmt.Errorf("%s was not pushed in this run", op.Ref))
+	}
+	say("waiting for a sync run of " + op.Owner)
+	until := push.began.Add(op.Timeout.Of()) // all wait at the same time
+	if !pushed {
+		until = a.now().Add(op.Timeout.Of())
+	}
+	ctx, end := a.whileRunning(ctx)
+	defer end()
+	var last error
+	for asked := false; ; asked = true {
+		r, told := known[op.Path][strings.ToLower(op.Owner)]
+		after := r.began.After(earlier)
+		if pushed {
+			a.mu.Lock()
+			after = r.began.After(a.clock.latest(push.began)) && a.clock.known
+			a.mu.Unlock()
+		}
+		switch {
+		case after && slices.Contains(goodWords(), r.ended):
+			return done(fmt.Sprintf("a sync run of %s that began at %s succeeded", op.Owner, r.began.UTC().Format(time.TimeOnly)))
+		case after && !slices.Contains(busyWords(), r.ended):
+			return failed(reconciler.Hinted(fmt.Errorf("the sync run of %s that began at %s, after the push, did not succeed", op.Owner, r.began.UTC().Format(time.TimeOnly)),
+				"see in Engine's log whether it could open the secret and whether the source system takes the new value"))[0]
+		case asked && !a.now().Before(until):
+			return a.noSync(ctx, op, told, last)
+		}
+		if asked && pause(ctx, max(a.poll, 200*time.Millisecond)) != nil {
+			return a.noSync(ctx, op, told, last)
+		}
+		var all map[string]syncRun
+		if all, last = a.syncRuns(ctx, op.Path); last == nil {
+			known[op.Path] = all
+		}
+	}
+}
+
+// noSync says why nothing was shown in time.
+func (a *api) noSync(ctx context.Context, op site.ProveSync, told bool, last error) reconciler.Report {
+	if why := stoppedSince(ctx); why != nil {
+		last = why
+	}
+	if last != nil {
+		return reconciler.Report{Outcome: state.Unknown, Err: last, Unreachable: adminapi.KindOf(last) == adminapi.Unreachable}
+	}
+	if !told {
+		return failed(reconciler.Hinted(fmt.Errorf("%s does not tell of %s", op.Path, op.Owner), "correct the connector's name, or leave out the proof by sync runs"))[0]
+	}
+	return failed(reconciler.Hinted(fmt.Errorf("no sync run of %s began within %s after the push", op.Owner, op.Timeout), "start one by hand, or wait longer for it in the document"))[0]
+}

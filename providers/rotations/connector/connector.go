@@ -1,0 +1,246 @@
+// Package connector rotates the secrets with which Engine's connectors sign in to their source systems. The product keeps
+// them in its database, sealed for the Engine host, and has a program there that sets them.
+//
+// A value cannot be read back, so what is stored is known by the ledger: the version that a run proved. What a run has begun
+// and not proven is set again, which is harmless: the same value is stored. The program is not believed. That the value was
+// stored is proven by the database's own time of it, and that it opens and is taken, by a sync run that began after it, where
+// Admin tells of those.
+//
+// Each secret is a rotation of its own, with a line of its own in the ledger. All of them are set by one process on the Engine
+// host, and read in one round trip. Nothing restarts: Engine reads a secret whenever a connector starts.
+package connector
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+)
+
+// name is the kind's; a secret's is this, a colon and its reference.
+const name = "connector"
+
+// Spec is `secrets.connectors` in the document.
+type Spec struct {
+	// Secrets are the secrets that connectors sign in with.
+	Secrets []Secret `json:"secrets" jsonschema:"required,minItems=1"`
+	// Tool is the product's program that sets them, on the Engine host.
+	Tool string `json:"tool,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMesh.Service\\secretscli.exe"`
+	// Argv says whether a value may stand on the tool's command line, where others on the host and its logs can see it, when
+	// the tool takes none on its standard input.
+	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused"`
+	// Timeout is how long the tool may take for one secret.
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s"`
+	// Syncs says where Admin tells of sync runs. Left out: nothing shows that a new value opens and is taken by its source.
+	Syncs Syncs `json:"syncs,omitzero"`
+	// Tables are where the product's database keeps the secrets.
+	Tables Tables `json:"tables,omitzero"`
+}
+
+// Secret is one secret of a connector.
+type Secret struct {
+	specs.Secret `json:",inline"`
+	// Ref is its reference, as the tool and the database have it.
+	Ref string `json:"ref" jsonschema:"required,minLength=1,maxLength=400"`
+	// Connector is the name or the id of the connector that uses it. Left out: the one whose name or id is a part of ref.
+	Connector string `json:"connector,omitempty" jsonschema:"minLength=1"`
+	// Source is about the system that the connector signs in to.
+	Source Source `json:"source,omitzero"`
+}
+
+// Source is about the system that a connector signs in to.
+type Source struct {
+	// Changed says when that system takes the new value: before it is declared here, or after it was set, by a person.
+	Changed string `json:"changed,omitempty" jsonschema:"enum=before,enum=after,default=before"`
+}
+
+// Syncs says where Admin tells of sync runs.
+type Syncs struct {
+	// Path is an endpoint of the Admin API that lists connectors with the begin and the outcome of their latest run.
+	Path string `json:"path,omitempty" jsonschema:"minLength=1"`
+	// Timeout is how long to wait for a run that began after the push.
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m"`
+}
+
+// Tables are where the product's database keeps the secrets: tables, with their schema if it is not dbo, and their columns.
+type Tables struct {
+	// Secrets is the table of secrets.
+	Secrets string `json:"secrets,omitempty" jsonschema:"minLength=1,default=dbo.IM_Secrets"`
+	// Ref is its column with the reference.
+	Ref string `json:"ref,omitempty" jsonschema:"minLength=1,default=SecretRef"`
+	// Updated is its column with the time of the last change, UTC.
+	Updated string `json:"updated,omitempty" jsonschema:"minLength=1,default=UpdatedOn"`
+	// Connectors is the table of connectors.
+	Connectors string `json:"connectors,omitempty" jsonschema:"minLength=1,default=dbo.IM_Connectors"`
+	// ID is its column with the connector's id.
+	ID string `json:"id,omitempty" jsonschema:"minLength=1,default=ConnectorId"`
+	// Name is its column with the connector's name.
+	Name string `json:"name,omitempty" jsonschema:"minLength=1,default=Name"`
+}
+
+const permitted, after = "permitted", "after"
+
+func (s *Secret) secret() secret.Ref {
+	return secret.Ref{Name: name + ":" + s.Ref, Version: string(s.Version)}
+}
+
+// Kind registers the rotation.
+func Kind() reconciler.Kind {
+	return reconciler.Kind{
+		Name:    name,
+		Section: specs.Section{Key: "connectors", New: func() any { return &Spec{} }, Check: check},
+		Values: func(spec any) []reconciler.Needed {
+			s := spec.(*Spec)
+			var all []reconciler.Needed
+			for i := range s.Secrets {
+				all = append(all, reconciler.Needed{Ref: s.Secrets[i].secret(), From: s.Secrets[i].From, Plain: true, Check: s.fits})
+			}
+			return all
+		},
+		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
+			return New(d, spec.(*Spec)), nil
+		},
+	}
+}
+
+// maxArgument is how long a value may be on a command line, in UTF-16 units: Windows takes 32,767 of the whole, some programs
+// less.
+const maxArgument = 8000
+
+// fits says whether the tool can take a value.
+func (s *Spec) fits(value []byte, _ func(string) ([]byte, error)) error {
+	text := string(value)
+	switch {
+	case !utf8.ValidString(text):
+		return errors.New("it is no text")
+	case strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' }):
+		return errors.New("it has a line break or a NUL in it, which no standard input and no command line carries to the tool as it is")
+	case s.Argv == permitted && len(utf16.Encode([]rune(text))) > maxArgument:
+		return fmt.Errorf("it is longer than %d characters, and may have to stand on a command line", maxArgument)
+	}
+	return nil
+}
+
+// most is how many secrets there may be: one request to a host carries no more.
+const most = 4000
+
+func check(d *specs.Deployment, spec any, report specs.Report) {
+	s := spec.(*Spec)
+	s.fillDefaults()
+	specs.CheckHostPath(s.Tool, "tool", report)
+	if s.Argv == permitted && !strings.HasSuffix(strings.ToLower(s.Tool), ".exe") {
+		report("tool", "a value can stand on the command line of a program only: a shell would read it", "name an .exe")
+	}
+	if s.Syncs.Path != "" {
+		specs.CheckEndpoint(s.Syncs.Path, "syncs/path", report)
+		if d.Connect.AdminAPI.URL == "" {
+			report("syncs", "sync runs cannot be asked for without the Admin API", "declare connect.adminApi.url, or leave out syncs")
+		}
+	}
+	if d.Connect.SQL.Server == "" {
+		report("", "connectors' secrets cannot be rotated without access to the product's database: nothing else says that they were set", "declare connect.sql")
+	}
+	if len(s.Secrets) > most {
+		report("secrets", fmt.Sprintf("there are more than %d", most), "keep the others in a deployment of their own")
+	}
+	seen := map[string]bool{}
+	for i := range s.Secrets {
+		one, at := &s.Secrets[i], func(field string) string { return fmt.Sprintf("secrets/%d/%s", i, field) }
+		one.Source.Changed = cmp.Or(one.Source.Changed, "before")
+		if problem := unfit(one.Ref); problem != "" {
+			report(at("ref"), problem, "use a reference as secretscli lists it")
+		}
+		if key := strings.ToLower(one.Ref); seen[key] {
+			report(at("ref"), "two secrets have the same reference", "leave out one")
+		} else {
+			seen[key] = true
+		}
+		switch {
+		case one.From.File != "" && !strings.HasSuffix(one.From.File, ".age"):
+			report(at("from"), "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
+		case one.From.Generated && one.Source.Changed != after:
+			report(at("from"), "the source system cannot have a value before it is generated", "write `source: {changed: after}`, or where the value is")
+		}
+	}
+}
+
+// unfit says why no tool could be given the reference, "" when one can.
+func unfit(ref string) string {
+	switch {
+	case strings.HasPrefix(ref, "-") || strings.HasPrefix(ref, "/"):
+		return "it begins like an option of a program"
+	case strings.ContainsFunc(ref, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return "it has white space or a character in it that cannot be seen"
+	case strings.ContainsAny(ref, "\"'`%^&|<>!\\"):
+		return "it has a character in it that a command line may read otherwise: one of \" ' ` % ^ & | < > ! \\"
+	}
+	return ""
+}
+
+func (s *Spec) fillDefaults() {
+	s.Tool = cmp.Or(s.Tool, `%ProgramFiles%\IdentityMesh.Service\secretscli.exe`)
+	s.Argv = cmp.Or(s.Argv, "refused")
+	if s.Timeout.IsZero() {
+		s.Timeout = specs.MustDuration("30s")
+	}
+	if s.Syncs.Path != "" && s.Syncs.Timeout.IsZero() {
+		s.Syncs.Timeout = specs.MustDuration("15m")
+	}
+	t := &s.Tables
+	t.Secrets, t.Ref, t.Updated = cmp.Or(t.Secrets, "dbo.IM_Secrets"), cmp.Or(t.Ref, "SecretRef"), cmp.Or(t.Updated, "UpdatedOn")
+	t.Connectors, t.ID, t.Name = cmp.Or(t.Connectors, "dbo.IM_Connectors"), cmp.Or(t.ID, "ConnectorId"), cmp.Or(t.Name, "Name")
+}
+
+// Rotation is one secret.
+type Rotation struct {
+	*section
+	secret *Secret
+	// first speaks for all of them where something is to be said once.
+	first bool
+}
+
+// section is what the secrets of a deployment share.
+type section struct {
+	spec             *Spec
+	host, sqlServer  string
+	stored           site.StoredSecrets
+	tool             site.SecretsTool
+	machine          site.Machine
+	declared         map[string]bool
+	timeout, syncing reconciler.Span
+}
+
+// New makes the rotations that the document asks for.
+func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
+	s := &section{spec: spec, host: d.EngineHost(), sqlServer: d.Connect.SQL.Server, declared: map[string]bool{},
+		timeout: reconciler.Span(spec.Timeout.Of()), syncing: reconciler.Span(spec.Syncs.Timeout.Of())}
+	t := spec.Tables
+	s.stored = site.StoredSecrets{Server: s.sqlServer, Database: d.Connect.SQL.Database,
+		Tables: site.Tables{Secrets: t.Secrets, Ref: t.Ref, Updated: t.Updated, Owners: t.Connectors, ID: t.ID, Name: t.Name}}
+	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
+	s.machine = site.Machine{Host: s.host}
+	var all []reconciler.Rotation
+	for i := range spec.Secrets {
+		one := &spec.Secrets[i]
+		s.declared[one.Ref] = true
+		s.stored.Refs = append(s.stored.Refs, one.Ref)
+		all = append(all, &Rotation{section: s, secret: one, first: i == 0})
+	}
+	return all
+}
+
+// Ref names the secret and the declared version.
+func (r *Rotation) Ref() secret.Ref { return r.secret.secret() }
+
+// Reads are what is stored, the program that sets it, and the value. All but the value are the same for every secret.
+func (r *Rotation) Reads() []reconciler.Read {
+	return []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine}
+}

@@ -1,0 +1,206 @@
+package connector
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// sight is what was seen of one secret.
+type sight struct {
+	stored *site.StoredSeen // nil when the database did not answer
+	tool   *site.ToolSeen   // nil when the host did not
+	value  *site.ValueSeen
+	// updated is when it was set last; there says that it is stored at all.
+	updated time.Time
+	there   bool
+	// owner is the connector that uses it, guessed by the reference or declared; zero when it is not known.
+	owner   site.Owner
+	guessed bool
+	// vouched is the version that the ledger vouches for, "" for none. pending: a run began with the declared one.
+	vouched string
+	pending bool
+	// push: it is to be set. wait: it was set, and its source is still to take it.
+	push, wait bool
+}
+
+// known says that the tables could be read.
+func (s sight) known() bool { return s.stored != nil && s.stored.Problem == "" }
+
+func (r *Rotation) look(in reconciler.Input) sight {
+	ref := r.Ref()
+	s := sight{stored: site.Answer[site.StoredSeen](in.Seen, r.stored), tool: site.Answer[site.ToolSeen](in.Seen, r.tool),
+		value: site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: ref})}
+	s.vouched, _ = in.History.Vouched(ref.Name)
+	_, s.pending = in.History.Pending(ref.Name, ref.Version)
+	if s.known() {
+		s.updated, s.there = s.stored.Updated[r.secret.Ref]
+		s.owner, s.guessed = r.ownerOf(s.stored)
+	}
+	s.push = s.vouched != ref.Version || s.pending || s.known() && !s.there
+	if s.push && s.there && r.roundDone(in) && !r.setElsewhere(in, s) {
+		s.push, s.wait = false, true
+	}
+	return s
+}
+
+// ownerOf finds the connector by its declared name or id, or else by the parts of the reference, if they name just one.
+func (r *Rotation) ownerOf(stored *site.StoredSeen) (owner site.Owner, guessed bool) {
+	if r.secret.Connector != "" {
+		owner, _ = stored.Owner(r.secret.Connector)
+		return owner, false
+	}
+	for _, part := range strings.FieldsFunc(r.secret.Ref, func(c rune) bool { return strings.ContainsRune("/:#?=.", c) }) {
+		o, ok := stored.Owner(part)
+		switch {
+		case !ok || o == owner:
+		case owner != (site.Owner{}):
+			return site.Owner{}, false
+		default:
+			owner = o
+		}
+	}
+	return owner, owner != (site.Owner{})
+}
+
+// inRounds says that the source takes the value only after it was set, and that a sync run can show that it does: then that is
+// a round of its own, and what the first one proved stays.
+func (r *Rotation) inRounds(s sight) bool {
+	return r.secret.Source.Changed == after && r.syncs(s)
+}
+
+// syncs says that a sync run can show whether the value works.
+func (r *Rotation) syncs(s sight) bool { return r.spec.Syncs.Path != "" && s.owner != (site.Owner{}) }
+
+// roundDone says that the declared version was set and seen to be stored by an earlier run, which is not proven yet.
+func (r *Rotation) roundDone(in reconciler.Input) bool {
+	ref := r.Ref()
+	if r.secret.Source.Changed != after || r.spec.Syncs.Path == "" {
+		return false
+	}
+	_, pending := in.History.Pending(ref.Name, ref.Version)
+	_, done := in.History.StepDone(ref.Name, ref.Version, "round 1 of 2", "")
+	return pending && done
+}
+
+// setElsewhere says that the secret was set since a run of meshrotate saw it stored.
+func (r *Rotation) setElsewhere(in reconciler.Input, s sight) bool {
+	last, ok := r.lastSet(in)
+	return ok && s.there && !s.updated.Equal(last)
+}
+
+// lastSet is when the secret was set by the last run that saw that, by the database's clock.
+func (r *Rotation) lastSet(in reconciler.Input) (time.Time, bool) {
+	text, ok := in.History.Fact(r.Ref().Name, "", site.StoredOn)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at, ok && err == nil
+}
+
+// Plan compares what the ledger vouches for with the declared version.
+func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
+	ref, s := r.Ref(), r.look(in)
+	c := reconciler.Change{Secret: ref, Title: "connector " + r.label(s), Group: "connector secrets",
+		Before: s.vouched, Findings: r.guard(in, s)}
+	if e, ok := in.History.Pending(ref.Name, ref.Version); ok {
+		c.Before = e.Before
+	}
+	c.Due, _ = in.History.Due(ref.Name, r.secret.Every.Of())
+	switch blocked := reconciler.Blocked(c.Findings); {
+	case blocked && !s.push && !s.wait:
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+	case blocked:
+		c.Status, c.Reason = reconciler.Refused, r.reason(s)
+	case !s.push && !s.wait:
+		c.Status, c.Reason = reconciler.AsDeclared, "set on "+s.updated.UTC().Format(time.DateOnly)
+	default:
+		c.Status, c.Reason = reconciler.Rotate, r.reason(s)
+		c.Rounds = r.rounds(in, s, c.Before)
+		if s.push && r.earlier(s, c.Before) != nil {
+			c.Undo = "the value before it is set again, until the new one is proven"
+		}
+	}
+	return c
+}
+
+// label is what people call it.
+func (r *Rotation) label(s sight) string {
+	return cmp.Or(s.owner.Name, r.secret.Connector, r.secret.Ref)
+}
+
+func (r *Rotation) reason(s sight) string {
+	version := r.Ref().Version
+	asks := "the spec asks for " + version
+	switch {
+	case s.wait:
+		return version + " was set; no sync run has shown yet that the source system takes it"
+	case s.known() && !s.there:
+		return asks + "; it is not in " + r.spec.Tables.Secrets
+	case s.pending:
+		return "an earlier run began to set " + version + " and did not prove it"
+	case s.vouched == "":
+		return asks + "; which version is stored is not known here"
+	}
+	return asks + "; " + s.vouched + " was set last"
+}
+
+// earlier is the secret's version before this one, when its value is kept here.
+func (r *Rotation) earlier(s sight, before string) *secret.Ref {
+	if before == "" || before == r.Ref().Version || s.value == nil || !slices.Contains(s.value.Others, before) {
+		return nil
+	}
+	return &secret.Ref{Name: r.Ref().Name, Version: before}
+}
+
+// rounds are what is to be done: set, and prove.
+func (r *Rotation) rounds(in reconciler.Input, s sight, before string) []reconciler.Round {
+	var sync reconciler.Step
+	if r.syncs(s) {
+		op := site.ProveSync{Path: r.spec.Syncs.Path, Owner: s.owner.Name, Ref: r.secret.Ref, Timeout: r.syncing}
+		if s.wait {
+			last, _ := r.lastSet(in)
+			op.Since = last.UTC().Format(time.RFC3339Nano)
+		}
+		sync = reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing()}
+	}
+	if s.wait {
+		sync.Back = reconciler.Never("an earlier run has set it, and a person changes it at the source system")
+		return []reconciler.Round{{Steps: []reconciler.Step{sync}}}
+	}
+	steps := r.steps(s, before)
+	switch {
+	case r.inRounds(s):
+		return []reconciler.Round{{Steps: steps}, {Steps: []reconciler.Step{sync}}}
+	case r.syncs(s):
+		steps = append(steps, sync)
+	}
+	return []reconciler.Round{{Steps: steps}}
+}
+
+func (r *Rotation) steps(s sight, before string) []reconciler.Step {
+	ref := r.Ref()
+	var steps []reconciler.Step
+	if !s.value.Kept {
+		how := "fetch the value"
+		if r.secret.From.Generated {
+			how = "generate a value"
+		}
+		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: ref, How: how}, Back: reconciler.Nothing()})
+	}
+	push := site.PushSecret{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Secret: ref, Argument: !s.tool.Stdin, Timeout: r.timeout}
+	stored := site.ProveStored{Server: r.sqlServer, Database: r.stored.Database, Tables: r.stored.Tables, Ref: r.secret.Ref}
+	back, asBefore := reconciler.Never("the value before it is not kept here"), reconciler.Nothing()
+	if old := r.earlier(s, before); old != nil {
+		again := push
+		again.Secret = *old
+		back, asBefore = reconciler.Way(again), reconciler.Way(stored)
+	}
+	return append(steps,
+		reconciler.Step{Phase: reconciler.Accept, Op: push, Back: back, Limit: r.timeout},
+		reconciler.Step{Phase: reconciler.Verify, Op: stored, Back: asBefore},
+		reconciler.Step{Phase: reconciler.Verify, Op: site.ProveListed{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Timeout: r.timeout}, Back: reconciler.Nothing()})
+}

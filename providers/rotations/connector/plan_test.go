@@ -1,0 +1,201 @@
+package connector_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/rotations/connector"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+const (
+	ref, kind   = "secret://ad/svc/password", "connector:secret://ad/svc/password"
+	engine, sql = "im-engine.example", "sql01.example"
+)
+
+var set = time.Date(2026, 11, 1, 2, 11, 7, 0, time.UTC)
+
+// scene is everything that a plan may know. It begins with version 3 vouched for, and 4 asked for.
+type scene struct {
+	spec    *connector.Spec
+	stored  *site.StoredSeen
+	tool    *site.ToolSeen
+	value   site.ValueSeen
+	history []state.Entry
+}
+
+func newScene() *scene {
+	spec, err := load("syncs: {path: /api/connectors}\nsecrets: [{ref: \"" + ref + "\", connector: ad, version: 4, from: {env: A}}]")
+	if err != nil {
+		panic(err)
+	}
+	s := &scene{spec: spec, stored: &site.StoredSeen{Updated: map[string]time.Time{ref: set}},
+		tool: &site.ToolSeen{Exists: true, Stdin: true}, value: site.ValueSeen{Available: true, Others: []string{"3"}}}
+	s.stored.Own(site.Owner{ID: "6f96-01", Name: "ad"}, site.Owner{ID: "6f96-02", Name: "hr"})
+	return s.runs("3", state.Proven)
+}
+
+// runs adds a rotation to the ledger.
+func (s *scene) runs(version string, ending state.Outcome) *scene {
+	e := state.Entry{Secret: kind, Version: version, Outcome: state.Started, Time: set}
+	s.history = append(s.history, e)
+	if ending != "" {
+		e.Outcome = ending
+		s.history = append(s.history, e)
+	}
+	return s
+}
+
+// firstRound adds that a version was set and seen to be stored.
+func (s *scene) firstRound(version string, at time.Time) *scene {
+	s.history = append(s.history,
+		state.Entry{Secret: kind, Version: version, Step: "verify/prove stored " + ref, Outcome: state.Done, Facts: []state.Fact{{Field: site.StoredOn, Value: at.Format(time.RFC3339Nano)}}},
+		state.Entry{Secret: kind, Version: version, Step: "round 1 of 2", Outcome: state.Done})
+	return s
+}
+
+func (s *scene) plan(t *testing.T) reconciler.Change {
+	t.Helper()
+	d := &specs.Deployment{Hosts: specs.Hosts{Admin: "im-admin.example", Engine: engine}}
+	d.Connect.SQL = specs.SQL{Server: sql, Database: "IdentityMesh"}
+	r := connector.New(d, s.spec)[0]
+	seen := reconciler.Seen{}
+	for _, read := range r.Reads() {
+		look := seen[read.Target()]
+		if look.Results == nil {
+			look = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
+		}
+		switch read.(type) {
+		case site.StoredSecrets:
+			if s.stored != nil {
+				look.Results[read.Key()] = s.stored
+			}
+		case site.SecretsTool:
+			if s.tool != nil {
+				look.Results[read.Key()] = s.tool
+			}
+		case site.Value:
+			v := s.value
+			v.Secret = secret.Ref{Name: kind, Version: string(s.spec.Secrets[0].Version)}
+			look.Results[read.Key()] = &v
+		}
+		seen[read.Target()] = look
+	}
+	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: set.Add(time.Hour)}
+	c := r.Plan(in)
+	if _, err := reconciler.MakePlan(d, []reconciler.Rotation{r}, in); err != nil {
+		t.Error(err)
+	}
+	return c
+}
+
+// steps are what a change does, by round.
+func steps(c reconciler.Change) string {
+	var rounds []string
+	for _, r := range c.Rounds {
+		var all []string
+		for _, s := range r.Steps {
+			word, _, _ := strings.Cut(s.Op.Key(), " secret:")
+			all = append(all, s.Phase.String()+" "+word)
+		}
+		rounds = append(rounds, strings.Join(all, ", "))
+	}
+	return strings.Join(rounds, " | ")
+}
+
+func TestPlan(t *testing.T) {
+	const fetch, push = "prepare keep connector, ", "accept set, verify prove stored, verify prove listed"
+	for _, c := range []struct {
+		name, reason string
+		change       func(s *scene)
+		status       reconciler.Status
+		steps, code  string
+	}{
+		{"a new version", "the ledger vouches for another", func(*scene) {}, reconciler.Rotate, fetch + push + ", verify prove sync", ""},
+		{"as declared", "the ledger vouches for it", func(s *scene) { s.runs("4", state.Proven) }, reconciler.AsDeclared, "", ""},
+		{"begun", "started without an ending: again", func(s *scene) { s.runs("4", ""); s.value.Kept = true }, reconciler.Rotate, push + ", verify prove sync", ""},
+		{"never heard of", "nobody knows what is stored", func(s *scene) { s.history = nil }, reconciler.Rotate, fetch + push + ", verify prove sync", ""},
+		{"missing", "it is set again, whatever the ledger says", func(s *scene) { s.runs("4", state.Proven); delete(s.stored.Updated, ref); s.value.Kept = true }, reconciler.Rotate, push + ", verify prove sync", "connector-missing"},
+		{"set elsewhere", "a finding, and nothing is set over it", func(s *scene) {
+			s.runs("4", "").firstRound("4", set.Add(-time.Hour)).runs("4", state.Proven)
+		}, reconciler.AsDeclared, "", "connector-set-elsewhere"},
+		{"undeclared", "stored and not declared", func(s *scene) { s.runs("4", state.Proven); s.stored.Updated["other"] = set }, reconciler.AsDeclared, "", "connector-undeclared"},
+		{"no such connector", "nothing can tell of its runs", func(s *scene) { s.spec.Secrets[0].Connector = "nobody" }, reconciler.Rotate, fetch + push, "connector-unknown"},
+		{"guessed by its name", "one part of the reference is a connector", func(s *scene) { s.spec.Secrets[0].Connector = "" }, reconciler.Rotate, fetch + push + ", verify prove sync", "connector-guessed"},
+		{"two might be meant", "then it is nobody's", func(s *scene) {
+			s.spec.Secrets[0].Connector = ""
+			s.stored.Own(site.Owner{ID: "6f96-03", Name: "svc"})
+		}, reconciler.Rotate, fetch + push, "connector-not-proven"},
+		{"no host, nothing to set", "the host is not needed", func(s *scene) { s.runs("4", state.Proven); s.tool = nil }, reconciler.AsDeclared, "", ""},
+		{"no host", "the host is needed", func(s *scene) { s.tool = nil }, reconciler.Refused, "", "host-failed"},
+		{"no database", "nothing is known", func(s *scene) { s.runs("4", state.Proven); s.stored = nil }, reconciler.Unknown, "", "sql-unreachable"},
+		{"the same value", "nothing would be rotated", func(s *scene) { s.value.SameAs = "3" }, reconciler.Refused, "", "value-unchanged"},
+		{"unfit", "said before anything is set", func(s *scene) { s.value.Unfit = "it has a line break" }, reconciler.Refused, "", "value-unfit"},
+		{"not to be had", "said before anything is set", func(s *scene) { s.value.Problem = "the variable is not set" }, reconciler.Refused, "", "value-unavailable"},
+		{"argument", "refused where the document does not permit it", func(s *scene) { s.tool.Stdin = false }, reconciler.Refused, "", "argv-refused"},
+		{"argument, permitted", "shown", func(s *scene) { s.tool.Stdin, s.spec.Argv = false, "permitted" }, reconciler.Rotate, fetch + push + ", verify prove sync", "argv-exposed"},
+		{"the source follows", "a round of its own", func(s *scene) { s.spec.Secrets[0].Source.Changed = "after" }, reconciler.Rotate, fetch + push + " | verify prove sync", "connector-source-after"},
+		{"waiting for the source", "it is not set again", func(s *scene) {
+			s.spec.Secrets[0].Source.Changed = "after"
+			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
+		}, reconciler.Rotate, "verify prove sync", ""},
+		{"waiting, and set elsewhere", "then it is set again", func(s *scene) {
+			s.spec.Secrets[0].Source.Changed = "after"
+			s.value.Kept = true
+			s.runs("4", "").firstRound("4", set.Add(-time.Hour)).runs("4", state.Ahead)
+		}, reconciler.Rotate, push + " | verify prove sync", ""},
+		{"declared again after another", "what an earlier rotation of the version proved counts no more", func(s *scene) {
+			s.spec.Secrets[0].Source.Changed = "after"
+			s.value.Kept = true
+			s.runs("4", "").firstRound("4", set.Add(-time.Hour)).runs("4", state.Proven)
+			s.runs("5", "").firstRound("5", set).runs("5", state.Proven)
+			s.runs("4", "")
+		}, reconciler.Rotate, push + " | verify prove sync", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene()
+			c.change(s)
+			got := s.plan(t)
+			has := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == c.code && f.Hint != "" })
+			if got.Status != c.status || c.code != "" && !has {
+				t.Errorf("%s: %s (%s), findings %+v", c.reason, got.Status, got.Reason, got.Findings)
+			}
+			if did := strings.ReplaceAll(steps(got), fmt.Sprintf("keep %s 4", kind), "keep connector"); did != c.steps {
+				t.Errorf("%s:\n%s, want\n%s", c.reason, did, c.steps)
+			}
+		})
+	}
+}
+
+// The way back is the value before it, and only if it is the ledger's and kept here.
+func TestWayBack(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(s *scene)
+		back   string
+	}{
+		{"kept", func(*scene) {}, "3"},
+		{"not kept", func(s *scene) { s.value.Others = []string{"2"} }, ""},
+		{"not known", func(s *scene) { s.history = nil }, ""},
+	} {
+		s := newScene()
+		c.change(s)
+		got := s.plan(t)
+		i := slices.IndexFunc(got.Rounds[0].Steps, func(s reconciler.Step) bool { return s.Phase == reconciler.Accept })
+		back := got.Rounds[0].Steps[i].Back
+		old := ""
+		if push, ok := back.Op.(site.PushSecret); ok {
+			old = push.Secret.Version
+		}
+		if old != c.back || (back.Why == "") != (c.back != "") {
+			t.Errorf("%s: %+v", c.name, back)
+		}
+	}
+}

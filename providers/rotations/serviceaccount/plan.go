@@ -1,0 +1,222 @@
+package serviceaccount
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// member is a node as it was seen, and what it needs.
+type member struct {
+	node
+	reach   reconciler.Reach
+	service *site.ServiceSeen
+	machine *site.MachineSeen
+	logon   *site.LogonSeen
+	stored  site.StoredLogon
+	// set: its logon is not known to be the declared one. stale: the process is older than the logon. stopped: it should run.
+	// started: it has started since the logon was set, and no run has said so yet.
+	set, stale, stopped, started bool
+	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
+	dependents, lost []string
+}
+
+func (m member) whole() bool {
+	return m.reach == reconciler.Reached && m.service != nil && m.logon != nil
+}
+
+// other says that the service is to run as another account than it is set to.
+func (m member) other() bool { return m.logon.Configured == site.No }
+
+// work is what is left to do.
+type work struct {
+	all           []member
+	set, bounce   []member
+	prove         []member
+	revive        []member
+	waiting       []member // it has the logon from its next start on, and nobody restarts it
+	left          []member
+	pending, mint bool
+}
+
+func (w work) none() bool {
+	return len(w.set) == 0 && len(w.bounce) == 0 && len(w.prove) == 0 && len(w.revive) == 0 && !w.pending
+}
+
+// Plan compares what services log on with, as far as that can be known, with the declared account and version.
+func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
+	w := r.need(in)
+	c := reconciler.Change{Secret: r.ref, Title: "account " + r.spec.Account, Before: r.before(in)}
+	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
+	c.Findings, w.left = r.guard(in, w)
+	if f, wrong := site.KeptFinding(in, r.ref, len(w.set) > 0); r.password && wrong {
+		c.Findings = append(c.Findings, f)
+	}
+	for _, m := range w.bounce {
+		if d, ok := site.DownSince(in.History, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok {
+			c.Down = append(c.Down, d)
+		}
+	}
+	switch blocked := reconciler.Blocked(c.Findings); {
+	case blocked && w.none() && !slices.ContainsFunc(w.all, func(m member) bool { return !m.whole() }):
+		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
+	case blocked && w.none():
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+	case blocked:
+		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+	case w.none():
+		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(w)
+	default:
+		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+		c.Rounds = r.rounds(w)
+		c.Outages = r.predict(in, w)
+		if len(w.set) > 0 {
+			c.Undo = "until the first logon is set nothing was changed"
+		}
+		c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
+		for _, n := range r.nodes {
+			if n.toleratedByPolicy {
+				c.Tolerate.Names[n.host] = true
+			}
+		}
+		for _, m := range w.left {
+			c.Left = append(c.Left, site.Host(m.host))
+		}
+	}
+	return c
+}
+
+// need finds the work.
+func (r *Rotation) need(in reconciler.Input) work {
+	var w work
+	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
+	if v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref}); v != nil {
+		w.mint = !v.Kept
+	}
+	for _, n := range r.nodes {
+		m := member{node: n, reach: in.Seen.Reach(site.Host(n.host)), service: site.Answer[site.ServiceSeen](in.Seen, n.service()),
+			machine: site.Answer[site.MachineSeen](in.Seen, n.machine()), logon: site.Answer[site.LogonSeen](in.Seen, r.logon(n))}
+		if m.whole() {
+			m.stored = site.StoredLogonOf(in.History, r.ref.Name, n.host, n.component.Service)
+			m.dependents, m.lost = site.Stopped(in.History, r.ref.Name, n.host, n.component.Service, m.service)
+			m.stopped = !m.service.Running()
+			m.set = m.logon.Configured != site.Yes || w.pending || r.password && m.stored.Version != r.ref.Version
+			waits := !m.set && !m.stopped && !m.stored.At.IsZero()
+			m.stale = waits && m.service.StartedAt.Before(m.stored.At) || !m.set && m.logon.Running == site.No
+			m.started = waits && !m.stale
+			r.sort(m, &w)
+		}
+		w.all = append(w.all, m)
+	}
+	return w
+}
+
+// sort says what a member needs.
+func (r *Rotation) sort(m member, w *work) {
+	if m.set {
+		w.set = append(w.set, m)
+	}
+	bounces := r.spec.Restart == now && (m.set || m.stale || m.stopped)
+	switch {
+	case bounces:
+		w.bounce = append(w.bounce, m)
+	case m.set || m.stale:
+		w.waiting = append(w.waiting, m)
+	case len(m.lost) > 0:
+		w.revive = append(w.revive, m)
+	}
+	if bounces || m.started {
+		w.prove = append(w.prove, m)
+	}
+}
+
+// before is the version that was live before.
+func (r *Rotation) before(in reconciler.Input) string {
+	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+		return e.Before
+	}
+	last, _ := in.History.LastProven(r.ref.Name)
+	return last.Version
+}
+
+func (r *Rotation) reason(w work) string {
+	of := func(is func(member) bool) []member {
+		return filter(w.all, func(m member) bool { return m.whole() && is(m) })
+	}
+	others := of(member.other)
+	stale, stopped := of(func(m member) bool { return m.stale }), of(func(m member) bool { return m.stopped })
+	soon := ""
+	if r.spec.Restart == later {
+		soon = "; it is stored now, and takes effect at the next start"
+	}
+	switch {
+	case len(others) > 0:
+		return fmt.Sprintf("the spec asks for %s; %s set to run as %s%s", r.spec.Account, are(others), others[0].service.Account, soon)
+	case w.pending:
+		return "an earlier run began with " + r.ref.Version + " and was cut off: what a service manager has cannot be read back"
+	case len(w.set) > 0 && w.set[0].stored.Version != "":
+		return fmt.Sprintf("the spec asks for %s; %s %s", r.ref.Version, have(w.set), w.set[0].stored.Version+soon)
+	case len(w.set) > 0:
+		return fmt.Sprintf("the spec asks for %s; %s a password that meshrotate has not set%s", r.ref.Version, have(w.set), soon)
+	case len(stale) > 0 && r.spec.Restart == now:
+		return fmt.Sprintf("%s is stored; %s started before that", r.ref.Version, names(stale))
+	case len(stopped) > 0 && r.spec.Restart == now:
+		return are(stopped) + " not running"
+	case len(w.prove) > 0:
+		return fmt.Sprintf("%s was stored for the next start, and %s started since", r.ref.Version, has(w.prove))
+	case len(w.revive) > 0:
+		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+	}
+	return "the spec asks for " + r.ref.Version
+}
+
+func (r *Rotation) asDeclared(w work) string {
+	if len(w.waiting) > 0 {
+		return "stored; takes effect at the next start of " + names(w.waiting)
+	}
+	return names(w.all) + verb(w.all, " runs as ", " run as ") + r.spec.Account
+}
+
+// names tells of a few members by name, and of many by number.
+func names(all []member) string {
+	var some []string
+	relays := 0
+	for _, m := range all {
+		if m.who.Noun != "" {
+			relays++
+		} else {
+			some = append(some, m.who.Name)
+		}
+	}
+	switch {
+	case relays == 1 && len(all) == 1:
+		some = append(some, all[0].who.Name)
+	case relays > 0:
+		some = append(some, fmt.Sprintf("%d relays", relays))
+	}
+	return strings.Join(some, " and ")
+}
+
+func are(all []member) string  { return names(all) + verb(all, " is", " are") }
+func has(all []member) string  { return names(all) + verb(all, " has", " have") }
+func have(all []member) string { return "the service manager of " + names(all) + " has" }
+
+func verb(all []member, one, many string) string {
+	if len(all) == 1 {
+		return one
+	}
+	return many
+}
+
+func filter(all []member, keep func(member) bool) []member {
+	var some []member
+	for _, m := range all {
+		if keep(m) {
+			some = append(some, m)
+		}
+	}
+	return some
+}

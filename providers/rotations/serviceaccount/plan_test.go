@@ -1,0 +1,248 @@
+package serviceaccount_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/rotations/serviceaccount"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+const (
+	adminHost = "im-admin.contoso.example"
+	account   = `CONTOSO\svc-im`
+	secretOf  = "serviceaccount-contoso-svc-im"
+	both      = "services: [IdentityMeshAdmin, IdentityMeshRelayAgent], account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}"
+)
+
+var (
+	stored = time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
+	today  = stored.Add(24 * time.Hour)
+)
+
+// scene is everything that a plan may know: Admin and three relays run as the account, with version 2 of its password.
+type scene struct {
+	section string
+	value   site.ValueSeen
+	hosts   map[string]*seen
+	history []state.Entry
+}
+
+type seen struct {
+	reach   reconciler.Reach
+	service site.ServiceSeen
+	logon   site.LogonSeen
+	skew    time.Duration
+}
+
+func newScene(section string) *scene {
+	s := &scene{section: section, value: site.ValueSeen{Available: true}, hosts: map[string]*seen{}}
+	for host, service := range services() {
+		s.hosts[host] = &seen{reach: reconciler.Reached,
+			service: site.ServiceSeen{Name: service, Installed: true, State: "running", StartedAt: stored.Add(time.Hour), StartMode: "auto", Account: account},
+			logon:   site.LogonSeen{Service: service, Account: account, Exists: site.Yes, Right: site.Yes, Configured: site.Yes, Running: site.Yes}}
+	}
+	return s.proven("2", time.Time{})
+}
+
+func services() map[string]string {
+	all := map[string]string{adminHost: "IdentityMeshAdmin"}
+	for i := range 3 {
+		all[relay(i+1)] = "IdentityMeshRelayAgent"
+	}
+	return all
+}
+
+func relay(n int) string { return fmt.Sprintf("relay-%d.contoso.example", n) }
+
+// proven adds to the ledger that a version was, on every host; at is when it was stored, zero when it is in force.
+func (s *scene) proven(version string, at time.Time) *scene {
+	e := state.Entry{Time: stored, Secret: secretOf, Version: version, Outcome: state.Started}
+	keep, end := e, e
+	keep.Step, keep.Outcome = "prepare/keep "+secretOf+" "+version, state.Done
+	end.Outcome = state.Proven
+	for host, service := range services() {
+		end.Facts = append(end.Facts, site.StoredLogon{Version: version, At: at}.Fact(host, service))
+	}
+	s.history = append(s.history, e, keep, end)
+	return s
+}
+
+func (s *scene) plan(t *testing.T, now time.Time) reconciler.Change {
+	t.Helper()
+	d, err := document("- {" + s.section + "}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotations, err := serviceaccount.Kind().New(d, d.Secrets["serviceAccounts"])
+	if err != nil || len(rotations) != 1 {
+		t.Fatal(err, rotations)
+	}
+	look := reconciler.Seen{}
+	for _, r := range rotations[0].Reads() {
+		l, known := look[r.Target()]
+		if !known {
+			l = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
+			if h := s.hosts[r.Target().Name]; h != nil && h.reach != reconciler.Reached {
+				l = reconciler.Look{Reach: h.reach, Err: errors.New("no route")}
+			}
+		}
+		if l.Reach == reconciler.Reached {
+			switch r := r.(type) {
+			case site.Value:
+				l.Results[r.Key()] = &s.value
+			case site.Service:
+				l.Results[r.Key()] = &s.hosts[r.Host].service
+			case site.Logon:
+				l.Results[r.Key()] = &s.hosts[r.Host].logon
+			case site.Machine:
+				l.Results[r.Key()] = &site.MachineSeen{Skew: s.hosts[r.Host].skew}
+			}
+		}
+		look[r.Target()] = l
+	}
+	return rotations[0].Plan(reconciler.Input{Seen: look, History: state.NewHistory(s.history), Now: now})
+}
+
+func codes(c reconciler.Change) string {
+	var all []string
+	for _, f := range c.Findings {
+		code := f.Code
+		if f.Severity == reconciler.Error {
+			code += "!"
+			if f.Hint == "" {
+				code += " without a hint"
+			}
+		}
+		all = append(all, code)
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), " ")
+}
+
+func TestGuards(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		change func(s *scene)
+		codes  string
+		status reconciler.Status
+	}{
+		{"a new version", func(*scene) {}, "", reconciler.Rotate},
+		{"no such account", func(s *scene) { s.hosts[adminHost].logon.Exists = site.No }, "account-unknown!", reconciler.Refused},
+		{"locked", func(s *scene) { s.hosts[relay(1)].logon.Locked = site.Yes }, "account-locked!", reconciler.Refused},
+		{"not allowed", func(s *scene) { s.hosts[relay(1)].logon.Right = site.No }, "logon-right-missing!", reconciler.Refused},
+		{"whoever runs as it was allowed", func(s *scene) { s.hosts[adminHost].logon.Right = "" }, "", reconciler.Rotate},
+		{"a group decides, and nobody has seen it work", func(s *scene) {
+			s.hosts[adminHost].logon.Right, s.hosts[adminHost].logon.Configured, s.hosts[adminHost].service.Account = "", site.No, `CONTOSO\old`
+		}, "account-changes logon-right-unknown", reconciler.Rotate},
+		{"no service", func(s *scene) { s.hosts[adminHost].service = site.ServiceSeen{} }, "service-missing!", reconciler.Refused},
+		{"disabled", func(s *scene) { s.hosts[relay(2)].service.StartMode = "disabled" }, "service-disabled!", reconciler.Refused},
+		{"a wrong clock", func(s *scene) { s.hosts[relay(2)].skew = time.Hour }, "clock-skew!", reconciler.Refused},
+		{"a host that does not answer", func(s *scene) { s.hosts[relay(1)].reach = reconciler.Unreachable }, "host-failed!", reconciler.Refused},
+		{"one that is tolerated", func(s *scene) { s.hosts[relay(3)].reach = reconciler.Unreachable }, "relay-left-behind", reconciler.Rotate},
+		{"Admin never is", func(s *scene) { s.hosts[adminHost].reach = reconciler.Unreachable }, "host-failed!", reconciler.Refused},
+		{"no value", func(s *scene) { s.value = site.ValueSeen{Problem: "SVC is not set"} }, "value-unavailable!", reconciler.Refused},
+		{"an unfit value", func(s *scene) { s.value.Unfit = "it is empty" }, "value-unfit!", reconciler.Refused},
+		{"the old value", func(s *scene) { s.value.SameAs = "2" }, "value-unchanged!", reconciler.Refused},
+		{"a value that the ledger does not know", func(s *scene) { s.value.Kept = true }, "state-value-unknown!", reconciler.Refused},
+		{"refused a while ago", func(s *scene) {
+			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Outcome: state.Started},
+				state.Entry{Secret: secretOf, Version: "3", Step: "accept/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-29*time.Minute))}},
+				state.Entry{Secret: secretOf, Version: "3", Outcome: state.Back})
+		}, "logon-refused!", reconciler.Refused},
+		{"refused long ago", func(s *scene) {
+			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Step: "accept/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-31*time.Minute))}})
+		}, "", reconciler.Rotate},
+		{"another version was", func(s *scene) {
+			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "2", Step: "accept/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("2", today)}})
+		}, "", reconciler.Rotate},
+	} {
+		s := newScene(both)
+		c.change(s)
+		got := s.plan(t, today)
+		if codes(got) != c.codes || got.Status != c.status || (got.Status == reconciler.Rotate) != (len(got.Rounds) > 0) {
+			t.Errorf("%s: %s, %q: %s", c.reason, got.Status, codes(got), got.Reason)
+		}
+	}
+}
+
+func TestReasons(t *testing.T) {
+	everywhere := func(do func(*seen)) func(*scene) {
+		return func(s *scene) {
+			for _, h := range s.hosts {
+				do(h)
+			}
+		}
+	}
+	for _, c := range []struct {
+		section string
+		change  func(s *scene)
+		reason  string
+		steps   int
+	}{
+		{both, func(*scene) {}, "the spec asks for 3; the service manager of Admin and 3 relays has 2", 1 + 4 + 4*4 + 1 + 1},
+		{both, func(s *scene) { s.history = nil }, "the spec asks for 3; the service manager of Admin and 3 relays has a password that meshrotate has not set", 23},
+		{both, func(s *scene) { s.proven("3", time.Time{}) }, "Admin and 3 relays run as " + account, 0},
+		{both, func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "3 is stored; Admin and 3 relays started before that", 14},
+		{both, func(s *scene) { s.proven("3", time.Time{}); s.hosts[relay(1)].service.State = "stopped" }, "relay-1.contoso.example is not running", 3},
+		{both, func(s *scene) {
+			s.proven("3", time.Time{})
+			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Outcome: state.Started})
+		}, "an earlier run began with 3 and was cut off: what a service manager has cannot be read back", 22},
+		{both, func(s *scene) {
+			s.proven("3", time.Time{})
+			s.hosts[relay(2)].logon.Configured, s.hosts[relay(2)].service.Account = site.No, "LocalSystem"
+		}, "the spec asks for " + account + "; relay-2.contoso.example is set to run as LocalSystem", 5},
+		{both + ", restart: later", func(*scene) {}, "the spec asks for 3; the service manager of Admin and 3 relays has 2; it is stored now, and takes effect at the next start", 1 + 4 + 4 + 4},
+		{both + ", restart: later", func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "stored; takes effect at the next start of Admin and 3 relays", 0},
+		{both + ", restart: later", func(s *scene) { s.proven("3", stored) }, "3 was stored for the next start, and Admin and 3 relays have started since", 4},
+		{both + ", restart: later", func(s *scene) { s.proven("3", stored); s.hosts[adminHost].service.State = "stopped" }, "3 was stored for the next start, and 3 relays have started since", 3},
+		{`services: [IdentityMeshAdmin], account: 'NT SERVICE\IdentityMeshAdmin'`, everywhere(func(h *seen) { h.logon.Account = `NT SERVICE\IdentityMeshAdmin` }), `Admin runs as NT SERVICE\IdentityMeshAdmin`, 0},
+	} {
+		s := newScene(c.section)
+		s.value.Kept = strings.Contains(c.reason, "3 is") || strings.Contains(c.reason, "cut off") || strings.HasPrefix(c.reason, "relay") || strings.Contains(c.reason, "set to run")
+		c.change(s)
+		got := s.plan(t, today)
+		n := 0
+		for _, r := range got.Rounds {
+			n += len(r.Steps)
+		}
+		if got.Reason != c.reason || n != c.steps {
+			t.Errorf("%s\nnot %s\n%d steps, not %d; %s", got.Reason, c.reason, n, c.steps, codes(got))
+		}
+	}
+}
+
+// What the order must hold, whatever else is in the plan.
+func TestSteps(t *testing.T) {
+	c := newScene(both).plan(t, today)
+	first := reconciler.StepID(reconciler.Accept, site.TryLogon{Host: adminHost, Account: account})
+	for _, s := range c.Rounds[0].Steps {
+		host := s.Op.Target().Name
+		after := func(id string) bool { return slices.Contains(s.After, id) }
+		switch op := s.Op.(type) {
+		case site.TryLogon:
+			if !s.Once || after(first) != (host != adminHost) || s.Alone != (host != adminHost) {
+				t.Errorf("try on %s: %+v", host, s)
+			}
+		case site.SetLogon:
+			before := []string{site.StepOf(site.StopService{Host: host, Service: op.Service}), site.StepOf(site.StartService{Host: host, Service: op.Service})}
+			if s.Back.Why == "" || op.Secret.Version != "3" || len(s.After) > 0 || !slices.Equal(s.Before, before) {
+				t.Errorf("set on %s: %+v", host, s)
+			}
+		case site.StartService:
+			if !after(site.StepOf(site.StopService{Host: host, Service: op.Service})) || after(site.StepOf(site.AwaitReady{})) != (host != adminHost) {
+				t.Errorf("start on %s: %v", host, s.After)
+			}
+		}
+	}
+	if len(c.Outages) != 2 || c.Outages[1].What != "relays" || len(c.Outages[1].Members) != 3 {
+		t.Errorf("%+v", c.Outages)
+	}
+}

@@ -1,0 +1,168 @@
+package serviceaccount
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+)
+
+// When services restart.
+const now, later = "now", "later"
+
+// Spec is `secrets.serviceAccounts` in the document.
+type Spec []Account
+
+// Account is one account, and the services that run as it.
+type Account struct {
+	// Services are names of the product's services. A relay's is that of every relay.
+	Services []string `json:"services" jsonschema:"required,minItems=1,minLength=1,example=IdentityMeshEngine"`
+	// Account is CONTOSO\name, name@contoso.example or .\name. A managed account (CONTOSO\name$), a virtual one (NT SERVICE\name)
+	// and Windows' own (LocalSystem, NT AUTHORITY\name) take neither version nor from.
+	Account string `json:"account" jsonschema:"required,minLength=1,example=CONTOSO\\svc-im"`
+	// Version names the wanted password. Changing it is what asks for a rotation.
+	Version specs.Version `json:"version,omitempty"`
+	// From is where the password comes from. Whoever changed it in the domain has put it there.
+	From specs.Source `json:"from,omitzero"`
+	// Every is how often it should be rotated; status and drift say when it is due.
+	Every specs.Duration `json:"every,omitzero"`
+	// Restart says when the services start with it: now, or whenever they next start: a service that runs keeps its logon.
+	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=later,default=now"`
+}
+
+// passwordless says that an account has no password that a person knows.
+func passwordless(account string) bool {
+	a := strings.ToLower(account)
+	return strings.HasSuffix(a, "$") || a == "localsystem" || strings.HasPrefix(a, `nt authority\`) || strings.HasPrefix(a, `nt service\`)
+}
+
+// unversioned stands for the version where there is no password.
+const unversioned = "passwordless"
+
+// slug is the account in the secret's name.
+func (a Account) slug() string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return unicode.ToLower(r)
+		}
+		return '-'
+	}, a.Account), "-")
+}
+
+func (a Account) ref() secret.Ref {
+	return secret.Ref{Name: name + "-" + a.slug(), Version: cmp.Or(string(a.Version), unversioned)}
+}
+
+// maxPassword is what Windows takes, in UTF-16 units.
+const maxPassword = 256
+
+// fits refuses what is no password, or was copied with something around it.
+func fits(password []byte, _ func(string) ([]byte, error)) error {
+	text := string(password)
+	switch n := len(utf16.Encode([]rune(text))); {
+	case n == 0:
+		return errors.New("it is empty")
+	case n > maxPassword:
+		return fmt.Errorf("it has %d characters, and Windows takes %d", n, maxPassword)
+	case strings.TrimSpace(text) != text:
+		return errors.New("it begins or ends with a blank: it was copied with something around it")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return errors.New("there is a line end, or another control character, in it")
+	}
+	return nil
+}
+
+func check(d *specs.Deployment, spec any, report specs.Report) {
+	all := *spec.(*Spec)
+	slugs, services := map[string]bool{}, map[string]bool{}
+	for i := range all {
+		a := &all[i]
+		say := func(path, problem, hint string) { report(fmt.Sprintf("%d/%s", i, path), problem, hint) }
+		a.Restart = cmp.Or(a.Restart, now)
+		if slugs[a.slug()] {
+			say("account", "is there twice", "one entry names all services of an account")
+		}
+		slugs[a.slug()] = true
+		for j, s := range a.Services {
+			at := fmt.Sprintf("services/%d", j)
+			if services[strings.ToLower(s)] {
+				say(at, "is there twice: a service runs as one account", "name it once")
+			}
+			services[strings.ToLower(s)] = true
+			if len(nodesOf(d, s)) == 0 {
+				say(at, "is not a service of the product on a host of the document", fmt.Sprintf("the services are %s, %s and %s; product.*.service names others",
+					d.Product.Admin.Service, d.Product.Engine.Service, d.Product.Relay.Service))
+			}
+		}
+		a.check(d, say)
+	}
+}
+
+func (a *Account) check(d *specs.Deployment, say specs.Report) {
+	if strings.TrimSpace(a.Account) != a.Account || a.slug() == "" {
+		say("account", "is no name of an account", `CONTOSO\name, name@contoso.example or .\name`)
+	}
+	for _, own := range signsIn(d) {
+		if sameAccount(own, a.Account) {
+			say("account", "meshrotate itself signs in with this account: it would lock itself out in the middle of the rotation",
+				"give the services and meshrotate an account each")
+			break
+		}
+	}
+	if passwordless(a.Account) {
+		if a.Version != "" || !a.From.IsZero() {
+			say("account", "Windows manages this account's password: there is none to rotate", "leave out version and from")
+		}
+		return
+	}
+	if !strings.ContainsAny(a.Account, `\@`) {
+		say("account", "does not say whose account it is", `CONTOSO\name, name@contoso.example, or .\name for one of the host's own`)
+	}
+	if a.Version == "" {
+		say("version", "is missing", "it names the wanted password: version: 1")
+	}
+	switch {
+	case a.From.IsZero():
+		say("from", "is missing", "write where the password is: {env: NAME} or {file: PATH.age}")
+	case a.From.Generated:
+		say("from", "whoever changes the account in the domain knows its password: it cannot be generated here", "write {env: NAME} or {file: PATH.age}")
+	case a.From.File != "" && !strings.HasSuffix(a.From.File, ".age"):
+		say("from", "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
+	}
+}
+
+// signsIn are the Windows accounts that meshrotate uses itself.
+func signsIn(d *specs.Deployment) []string {
+	all := []string{d.Connect.WinRM.User, d.Connect.AdminAPI.User}
+	if d.Connect.SQL.Auth != "sql" {
+		all = append(all, d.Connect.SQL.User)
+	}
+	for _, h := range d.Connect.Hosts {
+		all = append(all, h.User)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+// sameAccount compares two names of accounts, each as DOMAIN\name or name@domain.example. Where the one says less than the
+// other they may be the same.
+func sameAccount(a, b string) bool {
+	domainA, userA := parts(a)
+	domainB, userB := parts(b)
+	return userA == userB && (domainA == domainB || domainA == "" || domainB == "")
+}
+
+func parts(account string) (domain, user string) {
+	account = strings.ToLower(account)
+	if domain, user, ok := strings.Cut(account, `\`); ok {
+		return domain, user
+	}
+	user, domain, _ = strings.Cut(account, "@")
+	domain, _, _ = strings.Cut(domain, ".")
+	return domain, user
+}

@@ -1,0 +1,87 @@
+package serviceaccount_test
+
+import (
+	"strings"
+	"testing"
+
+	"meshrotate/providers/rotations/serviceaccount"
+	"meshrotate/specs"
+)
+
+const frame = `apiVersion: meshrotate/v1
+kind: Deployment
+name: contoso-prod
+hosts: {admin: im-admin.contoso.example, relays: ["relay-[1..3].contoso.example"]}
+connect:
+  winrm: {auth: ntlm, user: 'CONTOSO\rotator', password: {env: A}}
+  adminApi: {url: "https://im-admin.contoso.example"}
+  hosts:
+    relay-1.contoso.example: {user: 'dmz-rotator@dmz.example', password: {env: B}}
+policy: {unreachable: {tolerate: [relay-3.contoso.example]}}
+secrets:
+  serviceAccounts:
+`
+
+func document(section string) (*specs.Deployment, error) {
+	text := frame
+	for line := range strings.Lines(section) {
+		text += "    " + line
+	}
+	return specs.Load("meshrotate.yaml", []byte(text+"\n"), []specs.Section{serviceaccount.Kind().Section})
+}
+
+func TestSection(t *testing.T) {
+	const services = "services: [IdentityMeshAdmin, IdentityMeshEngine]"
+	for _, c := range []struct{ section, says string }{
+		{"- {" + services + ", account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}}", ""},
+		{"- {services: [identitymeshadmin], account: svc-im@contoso.example, version: 3, from: {file: svc.age}, restart: later}", ""},
+		{"- {" + services + ", account: 'CONTOSO\\gmsa-im$'}\n- {services: [IdentityMeshRelayAgent], account: '.\\relay', version: a, from: {env: R}}", ""},
+		{"- {services: [IdentityMeshEngine], account: 'NT SERVICE\\IdentityMeshEngine'}", ""},
+		{"- {services: [IdentityMeshEngine], account: LocalSystem}", ""},
+		{"- {services: [W3SVC], account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}}", "not a service of the product"},
+		{"- {services: [], account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}}", "services"},
+		{"- {" + services + ", account: svc-im, version: 3, from: {env: SVC}}", "whose account it is"},
+		{"- {" + services + ", account: 'CONTOSO\\svc-im', from: {env: SVC}}", "version"},
+		{"- {" + services + ", account: 'CONTOSO\\svc-im', version: 3}", "from"},
+		{"- {" + services + ", account: 'CONTOSO\\svc-im', version: 3, from: generated}", "cannot be generated here"},
+		{"- {" + services + ", account: 'CONTOSO\\svc-im', version: 3, from: {file: svc.txt}}", "plain file"},
+		{"- {" + services + ", account: 'CONTOSO\\gmsa-im$', version: 3, from: {env: SVC}}", "none to rotate"},
+		{"- {" + services + ", account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}, restart: window}", "restart"},
+		{"- {services: [IdentityMeshAdmin], account: 'A\\x', version: 3, from: {env: S}}\n- {services: [IdentityMeshAdmin], account: 'A\\y', version: 3, from: {env: S}}", "runs as one account"},
+		{"- {services: [IdentityMeshAdmin], account: 'A\\x', version: 3, from: {env: S}}\n- {services: [IdentityMeshEngine], account: 'a\\X', version: 3, from: {env: S}}", "is there twice"},
+		{"- {" + services + ", account: 'contoso\\Rotator', version: 3, from: {env: SVC}}", "meshrotate itself signs in"},
+		{"- {" + services + ", account: rotator@contoso.example, version: 3, from: {env: SVC}}", "meshrotate itself signs in"},
+		{"- {" + services + ", account: 'DMZ\\dmz-rotator', version: 3, from: {env: SVC}}", "meshrotate itself signs in"},
+		{"- {" + services + ", account: 'OTHER\\rotator', version: 3, from: {env: SVC}}", ""},
+	} {
+		d, err := document(c.section)
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: %v", c.section, err)
+		case c.says == "" && (*d.Secrets["serviceAccounts"].(*serviceaccount.Spec))[0].Restart == "":
+			t.Errorf("%s: no default", c.section)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: not refused with %q: %v", c.section, c.says, err)
+		}
+	}
+}
+
+// A password that was copied with something around it is never tried.
+func TestPasswordThatFits(t *testing.T) {
+	d, err := document("- {services: [IdentityMeshAdmin], account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}}\n- {services: [IdentityMeshEngine], account: LocalSystem}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := serviceaccount.Kind().Values(d.Secrets["serviceAccounts"])
+	if len(needed) != 1 || needed[0].Ref.String() != "serviceaccount-contoso-svc-im 3" {
+		t.Fatalf("%+v", needed)
+	}
+	for password, fits := range map[string]bool{
+		"a b": true, strings.Repeat("x", 256): true, "ä 鍵 😀": true,
+		"": false, " a": false, "a ": false, "a\n": false, "a\nb": false, "a\x00b": false, "a\tb": false, strings.Repeat("x", 257): false, strings.Repeat("😀", 129): false,
+	} {
+		if err := needed[0].Check([]byte(password), nil); (err == nil) != fits {
+			t.Errorf("%q: %v", password, err)
+		}
+	}
+}

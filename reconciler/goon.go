@@ -1,0 +1,84 @@
+package reconciler
+
+import (
+	"context"
+	"slices"
+
+	"meshrotate/state"
+)
+
+// goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
+// has no way back or says Once: what became of that is looked at by the next run, but for what was refused and so was not done.
+// No file is swapped that was to follow such a step: what it says would not work, or nobody knows.
+func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
+	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
+	var rest []Step
+	var failed []string
+	steps := (Round{p.all}).of(Switch)
+	p.again(ctx, steps, goes)
+	behind := following(steps, func(s Step) bool {
+		return p.began(s) && !p.done[s.ID] && s.Once && s.Back.kind == never
+	})
+	for _, s := range steps {
+		switch {
+		case !goes(s) || p.done[s.ID]:
+		case p.began(s) && (s.Once || s.Back.kind == never):
+			failed = append(failed, s.ID)
+		case s.swaps() != "" && behind[s.ID]:
+		default:
+			rest = append(rest, s)
+		}
+	}
+	if rest = p.remaining(rest); len(rest) > 0 && p.begin(ctx, Switch, rest, false) {
+		p.work(ctx, Switch, rest, upward, failed...)
+	}
+	for _, name := range names {
+		p.ending[name] = state.Ahead
+		if own[name] == nil {
+			delete(p.failed, name) // another's failure says nothing about it
+		}
+	}
+	var proofs []Step
+	for _, s := range p.remaining(Round{p.all}.of(Verify)) {
+		if goes(s) {
+			proofs = append(proofs, s)
+		}
+	}
+	if len(proofs) > 0 && !p.halted && p.begin(ctx, Verify, proofs, false) {
+		p.work(ctx, Verify, proofs, upward)
+	}
+	for _, name := range names {
+		if p.failed[name] == nil {
+			delete(p.ending, name) // proven, if every proof was given: recordProven says so
+		}
+	}
+}
+
+// again tries what has no way back and was refused: of several instances one may have been away.
+func (p *progress) again(ctx context.Context, steps []Step, goes func(Step) bool) {
+	var some []Step
+	for _, s := range steps {
+		if goes(s) && p.refused[s.ID] && s.Back.kind == never {
+			some = append(some, s)
+		}
+	}
+	if some = p.remaining(some); len(some) > 0 && p.begin(ctx, Switch, some, false) {
+		p.work(ctx, Switch, some, upward)
+	}
+}
+
+// following are the steps that wait for one of these, directly or not.
+func following(steps []Step, of func(Step) bool) map[string]bool {
+	behind := map[string]bool{}
+	order := links(steps)
+	for more := true; more; {
+		more = false
+		for _, l := range order {
+			a, b := steps[l.before], steps[l.after]
+			if !behind[b.ID] && (of(a) || behind[a.ID]) {
+				behind[b.ID], more = true, true
+			}
+		}
+	}
+	return behind
+}

@@ -1,0 +1,220 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// maxWhich is how many secrets of a group are named.
+const maxWhich = 6
+
+// together folds secrets of one group that stand alike into one row: there may be a thousand. A secret of a group that stands
+// alone keeps its title, and says which it is.
+func together(changes []reconciler.Change) []reconciler.Change {
+	return rowsOf(changes, func(c reconciler.Change) (string, reconciler.Status) { return c.Group, c.Status }, one)
+}
+
+// one is what is said of all of them.
+func one(row []reconciler.Change) reconciler.Change {
+	c := row[0]
+	if c.Group == "" {
+		return c
+	}
+	c.Lines = nil
+	if c.Status != reconciler.AsDeclared {
+		c.Lines = []reconciler.Line{{Phase: "which", Text: which(row)}}
+	}
+	if len(row) == 1 {
+		c.Lines = append(c.Lines, row[0].Lines...)
+		return c
+	}
+	c.Title = fmt.Sprintf("%d %s", len(row), c.Group)
+	c.Findings, c.Outages, c.Left, c.Down = nil, nil, nil, nil
+	said := map[reconciler.Line]int{}
+	for _, o := range row {
+		for _, l := range o.Lines {
+			said[l]++
+		}
+	}
+	var undo []string
+	for _, o := range row {
+		if o.Before != c.Before {
+			c.Before = "various"
+		}
+		if o.Secret.Version != c.Secret.Version {
+			c.Secret.Version = "various"
+		}
+		for _, l := range o.Lines {
+			n := said[l]
+			if n == 0 {
+				continue // it was told
+			}
+			said[l] = 0
+			if n < len(row) {
+				l.Text = fmt.Sprintf("%d: %s", n, l.Text)
+			}
+			c.Lines = append(c.Lines, l)
+		}
+		c.Findings = appendFindings(c.Findings, o.Findings)
+		if o.Undo != "" && !slices.Contains(undo, o.Undo) {
+			undo = append(undo, o.Undo)
+		}
+		if c.Due.IsZero() || !o.Due.IsZero() && o.Due.Before(c.Due) {
+			c.Due = o.Due
+		}
+		c.Outages, c.Left, c.Down = append(c.Outages, o.Outages...), append(c.Left, o.Left...), append(c.Down, o.Down...)
+	}
+	slices.SortStableFunc(c.Lines, func(a, b reconciler.Line) int { return cmp.Compare(phaseOrder(a.Phase), phaseOrder(b.Phase)) })
+	c.Reason, c.Undo = tallied(row, func(o reconciler.Change) string { return o.Reason }), strings.Join(undo, "; or ")
+	return c
+}
+
+// phaseOrder puts the lines of several secrets into the order of one's: "which", then by round and phase.
+func phaseOrder(name string) int {
+	var phase reconciler.Phase
+	word, round, _ := strings.Cut(name, " ")
+	if phase.UnmarshalText([]byte(word)) != nil {
+		return -1
+	}
+	return 10*len(round) + int(phase)
+}
+
+// which names secrets of a group, with what differs.
+func which(row []reconciler.Change) string {
+	var names []string
+	for _, c := range row[:min(len(row), maxWhich)] {
+		_, own, _ := strings.Cut(c.Secret.Name, ":")
+		if len(row) > 1 {
+			own += " " + versions(c.Before, c.Secret.Version)
+		}
+		names = append(names, own)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(row) - maxWhich; more > 0 {
+		text += fmt.Sprintf(" and %d more: -o json has all", more)
+	}
+	return text
+}
+
+// tallied is what all say, or how many say what.
+func tallied[T any](row []T, say func(T) string) string {
+	var order []string
+	count := map[string]int{}
+	for _, o := range row {
+		text := say(o)
+		if count[text] == 0 {
+			order = append(order, text)
+		}
+		count[text]++
+	}
+	if len(order) == 1 {
+		return order[0]
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return count[b] - count[a] })
+	var parts []string
+	for _, text := range order[:min(len(order), 3)] {
+		parts = append(parts, fmt.Sprintf("%d: %s", count[text], text))
+	}
+	if more := len(order) - 3; more > 0 {
+		parts = append(parts, "…")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// statuses folds the rows of a table of where secrets stand.
+func statuses(all []SecretStatus) []SecretStatus {
+	return rowsOf(all, func(c SecretStatus) (string, reconciler.Status) { return c.Group, c.Status }, func(row []SecretStatus) SecretStatus {
+		c := row[0]
+		if len(row) == 1 {
+			return c
+		}
+		c.Title, c.Findings, c.Left = fmt.Sprintf("%d %s", len(row), c.Group), nil, nil
+		c.Reason = tallied(row, func(o SecretStatus) string { return o.Reason })
+		for _, o := range row {
+			if o.Live != c.Live {
+				c.Live = "various"
+			}
+			if o.Declared != c.Declared {
+				c.Declared = "various"
+			}
+			if c.LastRotated.IsZero() || !o.LastRotated.IsZero() && o.LastRotated.Before(c.LastRotated) {
+				c.LastRotated = o.LastRotated
+			}
+			if c.Due.IsZero() || !o.Due.IsZero() && o.Due.Before(c.Due) {
+				c.Due = o.Due
+			}
+			c.Overdue = c.Overdue || o.Overdue
+			c.Left = append(c.Left, o.Left...)
+			c.Findings = appendFindings(c.Findings, o.Findings)
+		}
+		slices.Sort(c.Left)
+		c.Left = slices.Compact(c.Left)
+		return c
+	})
+}
+
+// endingRows folds the rows of a table of how secrets ended.
+func endingRows(all []Rotated) []Rotated {
+	return rowsOf(all, func(s Rotated) (string, state.Outcome) { return s.Group, s.Ending }, func(row []Rotated) Rotated {
+		s := row[0]
+		if len(row) == 1 {
+			return s
+		}
+		s.Title, s.Outages = fmt.Sprintf("%d %s", len(row), s.Group), nil
+		s.Why = tallied(row, func(o Rotated) string { return o.Why })
+		for _, o := range row {
+			if o.Before != s.Before {
+				s.Before = "various"
+			}
+			if o.After != s.After {
+				s.After = "various"
+			}
+			s.short = s.short || o.short
+			s.Outages = append(s.Outages, o.Outages...)
+		}
+		return s
+	})
+}
+
+// appendFindings adds those that were not said yet.
+func appendFindings(all, more []reconciler.Finding) []reconciler.Finding {
+	for _, f := range more {
+		same := func(o reconciler.Finding) bool {
+			return o.Severity == f.Severity && o.Code == f.Code && o.Text == f.Text && o.Hint == f.Hint && slices.Equal(o.Hosts, f.Hosts)
+		}
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// rowsOf are the rows of a table of secrets, those of one group that stand alike as one.
+func rowsOf[T any, K comparable](all []T, key func(T) (group string, alike K), fold func([]T) T) []T {
+	type id struct {
+		group string
+		alike K
+	}
+	index := map[id]int{}
+	var rows [][]T
+	for _, x := range all {
+		group, alike := key(x)
+		i, known := index[id{group, alike}]
+		if group == "" || !known {
+			index[id{group, alike}] = len(rows)
+			rows = append(rows, []T{x})
+			continue
+		}
+		rows[i] = append(rows[i], x)
+	}
+	folded := make([]T, len(rows))
+	for i, row := range rows {
+		folded[i] = fold(row)
+	}
+	return folded
+}
