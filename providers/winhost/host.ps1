@@ -743,7 +743,7 @@ function Invoke-SecretsLook($a, $path) {
     $r.secrets = New-Secrets ([IO.File]::Exists($path))
     if (-not $r.secrets.exists) { return $r }
     try { $audit = Get-HostAuditing; $r.secrets.commandLines = $audit.commandLines; $r.secrets.sysmon = $audit.sysmon } catch { }
-    $run = Invoke-Program $path @('--help') $null $a.timeoutSeconds
+    try { $run = Invoke-Program $path @('--help') $null $a.timeoutSeconds } catch { return $r }   # it cannot be started
     if (-not $run.ended) { return $r }
     $r.secrets.exit = $run.exit; $r.secrets.output = $run.length; $r.secrets.stdin = 'no'
     if ([regex]::IsMatch($run.text, '(?<![\w-])--stdin(?![\w-])')) { $r.secrets.stdin = 'yes' }
