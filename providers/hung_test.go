@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,15 +17,18 @@ func TestOneRelayIsWaitedFor(t *testing.T) {
 	vendor()
 	hang := func(op string, at machine.When) func(h *lab.Host) {
 		return func(h *lab.Host) {
-			hung := false
+			var hung atomic.Bool
 			h.Points(func(p machine.Point) (a machine.Action) {
-				if hung = hung || p.Op == op && p.When == at; hung {
+				if p.Op == op && p.When == at {
+					hung.Store(true)
+				}
+				if hung.Load() {
 					a.End = machine.EndHang
 				}
 				return a
 			})
 			h.Wire(func(wsman.Event) (f wsman.Fault) {
-				if hung {
+				if hung.Load() {
 					f.Kind = wsman.Hang
 				}
 				return f

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,8 +109,8 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 
 // unproven says who is missing. Whoever is, does not work now, whatever was seen before.
 func (a *api) unproven(w waiting, op site.ProveRelays, last error) reconciler.Report {
-	r := w.failed(op, last)
-	if !w.heard {
+	r := w.failed(op, last, a.now())
+	if w.heard.IsZero() {
 		return r
 	}
 	a.mu.Lock()
@@ -138,12 +139,12 @@ type waiting struct {
 	missing []string
 	up      map[string]time.Time
 	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
-	heard   bool                 // there was a list
+	heard   time.Time            // of the last list
 	gone    []string             // whose service ended by itself: nobody waits for them
 }
 
 func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
-	w.heard = true
+	w.heard = now
 	if !clock.known {
 		return // a heartbeat cannot be compared with anything
 	}
@@ -167,17 +168,11 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	w.missing = missing
 }
 
-func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {
+// failed says who is missing at a moment. Where nobody has said so for a while, it is not known who is.
+func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconciler.Report {
 	w.missing = append(w.missing, w.gone...)
-	err := fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s", len(w.missing), len(op.Relays), op.Timeout)
-	if len(w.missing) == len(w.gone) {
-		err = fmt.Errorf("%d of %d relays are not connected: their services ended by themselves", len(w.gone), len(op.Relays))
-	}
-	if last != nil {
-		err = fmt.Errorf("%w; the Admin API's last answer: %w", err, last)
-	}
-	r := failed(reconciler.Hinted(err, "look at the log of a relay that is missing"))[0]
-	if !w.heard {
+	r := failed(w.reason(op, last, now))[0]
+	if last != nil && now.Sub(w.heard) > patience && len(w.missing) > len(w.gone) {
 		r.Outcome = state.Unknown // nobody said that a relay is not connected
 	}
 	r.Up = w.up
@@ -187,6 +182,19 @@ func (w *waiting) failed(op site.ProveRelays, last error) reconciler.Report {
 	}
 	return r
 }
+
+func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
+	switch {
+	case len(w.missing) == len(w.gone):
+		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their services ended by themselves", len(w.gone), len(op.Relays)), lookAtRelay)
+	case last != nil && now.Sub(w.heard) > patience:
+		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: the Admin API could not be asked: %w", len(w.missing), len(op.Relays), last),
+			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))
+	}
+	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s", len(w.missing), len(op.Relays), op.Timeout), lookAtRelay)
+}
+
+const lookAtRelay = "look at the log of a relay that is missing"
 
 func heartbeats(n int) string {
 	if n == 1 {

@@ -41,6 +41,8 @@ type admin struct {
 	ahead time.Duration // of its clock
 	// list is what it answers to the n-th question for its relays, counted from 1, at a moment of its clock.
 	list func(n int, now time.Time) []map[string]any
+	// away says that something in front of it answers instead.
+	away func(now time.Time) bool
 	// object is what it answers to anything where there is no list.
 	object map[string]any
 
@@ -83,6 +85,10 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	defer a.mu.Unlock()
 	n := int(a.asked.Add(1))
 	now := time.Now().Add(a.ahead)
+	if a.away != nil && a.away(now) {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
 	if a.list == nil {
