@@ -259,6 +259,43 @@ func TestRecords(t *testing.T) {
 			w.rewrite("values", "")
 			w.damaged("values", "not a folder")
 		}},
+		{"the values are a link to itself, or to nowhere", "nobody knows what is kept, and no host is blamed", func(t *testing.T, w *world) {
+			w.lose("values")
+			for _, to := range []string{"values", "nowhere"} {
+				if err := os.Symlink(to, w.records("values")); err != nil {
+					t.Fatal(err)
+				}
+				w.damaged("values", "not a folder")
+				if err := os.Remove(w.records("values")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}},
+		{"what is locked with is no file", "nobody could apply", func(t *testing.T, w *world) {
+			for _, name := range []string{"lease.lock", "ledger.lock"} {
+				_ = os.Remove(w.records(name))
+				if err := os.Mkdir(w.records(name), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				s := w.process()
+				if p := s.look().Plan; len(p.Fleet) != 1 || p.Fleet[0].Code != "state-damaged" || !strings.Contains(p.Fleet[0].Text, name) {
+					t.Errorf("%+v", p.Fleet)
+				}
+				s.close()
+				if err := os.Remove(w.records(name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.converged()
+		}},
+		{"the values of one secret are a link to itself", "nobody knows what is kept of it", func(t *testing.T, w *world) {
+			w.lose("values/relaykey")
+			if err := os.Symlink("relaykey", w.records("values/relaykey")); err != nil {
+				t.Fatal(err)
+			}
+			w.doubted("state-value-damaged", "not a folder")
+			w.applyRefused("not a folder")
+		}},
 		{"the values of one secret are a file", "nobody knows what is kept of it", func(t *testing.T, w *world) {
 			w.lose("values/relaykey")
 			w.rewrite("values/relaykey", "")
@@ -317,6 +354,7 @@ func TestRecords(t *testing.T) {
 				"without head":  func() { w.lose("ledger.head") },
 				"head is noise": func() { w.rewrite("ledger.head", "{") },
 				"fence is none": func() { w.rewrite("fence", "many") },
+				"fence is last": func() { w.rewrite("fence", "18446744073709551615") },
 				"both are gone": func() { w.lose("ledger.jsonl"); w.lose("ledger.head") },
 			} {
 				touch()

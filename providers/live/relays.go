@@ -81,6 +81,8 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			a.mu.Unlock()
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
+		} else if ctx.Err() == nil {
+			say(fmt.Sprintf("%d of %d relays connected; waiting for the Admin API, which does not answer", len(w.up), len(op.Relays)))
 		}
 		a.prove(w.up)
 		w.missing = slices.DeleteFunc(w.missing, func(host string) bool {

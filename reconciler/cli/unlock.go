@@ -150,7 +150,11 @@ func describe(h state.Holder, age time.Duration, alive bool) string {
 	if h.Commit != "" {
 		text += "commit      " + h.Commit + "\n"
 	}
-	text += fmt.Sprintf("heartbeat   %s ago", age)
+	when := age.String() + " ago"
+	if age < 0 {
+		when = "in " + (-age).String() + ", by this machine's clock"
+	}
+	text += "heartbeat   " + when
 	switch {
 	case h.Damaged != "":
 		text += ": " + h.Damaged

@@ -55,7 +55,7 @@ type Rotated struct {
 	Ending state.Outcome `json:"ending"`
 	// Why it is not proven.
 	Why string `json:"why,omitempty"`
-	// Proof is what was to be proven; Evidence is what was seen.
+	// Proof is what was proven, "" where it was not; Evidence is what was seen.
 	Proof    string         `json:"proof,omitempty"`
 	Evidence []string       `json:"evidence,omitempty"`
 	Outages  []state.Outage `json:"outages,omitempty"` // seconds
@@ -149,9 +149,12 @@ func findings(changes []reconciler.Change) []reconciler.Finding {
 func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 	c := e.Change
 	s := Rotated{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Before: c.Before, After: c.Secret.Version,
-		Ending: e.Ending, Proof: c.Proof, Evidence: e.Evidence, Outages: e.Outages}
-	if s.Ending == "" {
+		Ending: e.Ending, Evidence: e.Evidence, Outages: e.Outages}
+	switch s.Ending {
+	case "":
 		s.Ending = state.Unknown
+	case state.Proven:
+		s.Proof = c.Proof
 	}
 	if e.Why != nil {
 		s.Why = e.Why.Error()

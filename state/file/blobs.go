@@ -102,9 +102,9 @@ func (s *Store) Check(ctx context.Context) error {
 
 // misplaced says of an error whether something else stands in a blob's place, or in its folder's.
 func (s *Store) misplaced(name string, err error) error {
-	if folder := filepath.Join(s.Place(), strings.Split(name, "/")[0]); err != nil {
-		if info, e := os.Stat(folder); e == nil && !info.IsDir() {
-			return state.Damaged(fmt.Errorf("%s is not a folder: what was kept is gone", folder), "restore the state folder from the backup")
+	if err != nil {
+		if e := misplaced(filepath.Join(s.Place(), strings.Split(name, "/")[0])); e != nil {
+			return e
 		}
 	}
 	return unfit(err)

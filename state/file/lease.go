@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -127,8 +128,8 @@ func (s *Store) readFence() (uint64, error) {
 		return 0, unfit(err)
 	}
 	last, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-	if err != nil {
-		return 0, state.Damaged(fmt.Errorf("%s is not a number", s.path("fence")),
+	if err != nil || last == math.MaxUint64 { // after which there is no next one
+		return 0, state.Damaged(fmt.Errorf("%s is not a number that a fence can have", s.path("fence")),
 			"write into it a number higher than every fence in ledger.jsonl")
 	}
 	return last, nil

@@ -133,8 +133,13 @@ func (s *Store) Present(ctx context.Context) (state.Present, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
-	if values, err := os.Stat(s.Place()); err == nil && !values.IsDir() {
-		return p, state.Damaged(fmt.Errorf("%s is not a folder: what was kept is gone", s.Place()), "restore the state folder from the backup")
+	if err := misplaced(s.Place()); err != nil {
+		return p, err
+	}
+	for _, name := range []string{"ledger.lock", "lease.lock"} {
+		if info, err := os.Lstat(s.path(name)); err == nil && !info.Mode().IsRegular() {
+			return p, state.Damaged(fmt.Errorf("%s is no file: nothing can be locked with it", s.path(name)), "remove it: it is made again")
+		}
 	}
 	p.Fence, err = s.readFence()
 	return p, err
@@ -150,6 +155,20 @@ func (s *Store) readSalt() (secret.Value, error) {
 			"restore it from a backup, or remove it: plans that were saved before must then be made again")
 	}
 	return secret.New(salt), nil
+}
+
+// misplaced says of a folder whether something else stands in its place: a file, or a link that leads nowhere.
+func misplaced(folder string) error {
+	info, err := os.Stat(folder)
+	if err != nil {
+		if info, err = os.Lstat(folder); err != nil || info.IsDir() {
+			return nil // there is none yet, or it is another trouble
+		}
+	}
+	if !info.IsDir() {
+		return state.Damaged(fmt.Errorf("%s is not a folder: what was kept is gone", folder), "restore the state folder from the backup")
+	}
+	return nil
 }
 
 // unfit says of a part of the record that something else stands in its place.

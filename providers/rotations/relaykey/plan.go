@@ -165,7 +165,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	case len(w.edit) > 0 && w.admin.whole():
 		return "Admin has " + want + w.others() + cut(since)
 	case len(w.edit) > 0:
-		return fmt.Sprintf("%s holds %s, not %s", who(false, w.edit), named(w.edit[0].setting.Version), want)
+		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
 		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l member) bool { return l.stopped })))
 	case w.bounce || len(w.restart) > 0:
