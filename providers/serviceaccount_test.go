@@ -115,7 +115,7 @@ func TestALogonThatIsNotTaken(t *testing.T) {
 	for _, number := range []machine.Errno{machine.ErrAccessDenied, machine.ErrNoAccount, machine.ErrMarkedForDelete, 87} {
 		t.Run(number.Error(), func(t *testing.T) {
 			accountWorld(t, func(t *testing.T, w *world) {
-				engine := counting(w.lab.EngineHost, machine.Fault{Op: "service.logon", When: machine.Before, Times: 1, Action: machine.Action{Fail: number}})
+				engine := counting(w.lab.EngineHost, machine.Fault{Op: "service.logon", When: machine.Before, Times: 2, Action: machine.Action{Fail: number}})
 				_, o := w.run()
 				if o.Err == nil || reconciler.HintOf(o.Err) == "" || len(o.With(state.Ahead)) != 1 || len(o.Down) != 0 || engine.stops.Load() != 0 {
 					t.Errorf("%v: %v; Engine was stopped %d times", o.Err, o, engine.stops.Load())
@@ -124,6 +124,18 @@ func TestALogonThatIsNotTaken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One that takes it when it is asked again is not left behind for it.
+func TestALogonThatIsTakenAtLast(t *testing.T) {
+	accountWorld(t, func(t *testing.T, w *world) {
+		engine := counting(w.lab.EngineHost, machine.Fault{Op: "service.logon", When: machine.Before, Times: 1, Action: machine.Action{Fail: machine.ErrAccessDenied}})
+		_, o := w.run()
+		if o.Err != nil || len(o.With(state.Proven)) != 1 || len(o.Down) != 0 || engine.stops.Load() > 1 {
+			t.Errorf("%v: %v; Engine was stopped %d times", o.Err, o, engine.stops.Load())
+		}
+		w.settles()
+	})
 }
 
 // Stored now, restarted by somebody later: nothing is stopped, the plan says what is waited for, and the restart is proven.

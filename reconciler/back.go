@@ -40,6 +40,9 @@ func (p *progress) turn(ctx context.Context) {
 		p.goOn(ctx, on, own)
 	}
 	p.recordProven(ctx)
+	if !p.halted && !slices.ContainsFunc(p.rotating(), func(c Change) bool { return p.inRound(c) && p.ending[c.Secret.Name] != state.Proven }) {
+		p.cause = nil // what failed was done when it was tried again
+	}
 	if err := p.books.firstBack; err != nil {
 		p.cause = fmt.Errorf("%w; and the undo failed: %w", p.cause, err)
 		p.halted = true

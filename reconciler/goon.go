@@ -15,7 +15,11 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 	var rest []Step
 	var failed []string
 	steps := (Round{p.all}).of(Switch)
-	p.again(ctx, steps, goes)
+	for _, name := range p.again(ctx, steps, goes) {
+		if !slices.ContainsFunc(steps, func(s Step) bool { return s.needs(name) && p.began(s) && !p.done[s.ID] }) {
+			delete(own, name) // what it failed for is done now
+		}
+	}
 	behind := following(steps, func(s Step) bool {
 		return p.began(s) && !p.done[s.ID] && s.Once && s.Back.kind == never
 	})
@@ -54,17 +58,21 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 	}
 }
 
-// again tries what has no way back and was refused: of several instances one may have been away.
-func (p *progress) again(ctx context.Context, steps []Step, goes func(Step) bool) {
+// again tries what has no way back and was refused: of several instances one may have been away. It says whose was.
+func (p *progress) again(ctx context.Context, steps []Step, goes func(Step) bool) (names []string) {
 	var some []Step
 	for _, s := range steps {
 		if goes(s) && p.refused[s.ID] && s.Back.kind == never {
 			some = append(some, s)
+			for _, ref := range s.Secrets {
+				names = append(names, ref.Name)
+			}
 		}
 	}
 	if some = p.remaining(some); len(some) > 0 && p.begin(ctx, Switch, some, false) {
 		p.work(ctx, Switch, some, upward)
 	}
+	return names
 }
 
 // following are the steps that wait for one of these, directly or not.

@@ -12,18 +12,19 @@ import (
 // A logon counts at the start alone: a process goes on whatever becomes of its account, and wrong passwords lock it out.
 func TestServicesLogOn(t *testing.T) {
 	const account = `LAB\svc`
-	m, do := relay(t, &told{})
 	var mu sync.Mutex
 	refused := 0
-	m.Record = func(kind, _ string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if kind == "4625" {
-			refused++
+	m, do := relay(t, &told{}, func(m *machine.Machine) {
+		m.Record = func(kind, _ string) {
+			mu.Lock()
+			defer mu.Unlock()
+			if kind == "4625" {
+				refused++
+			}
 		}
-	}
-	m.Directory = &machine.Directory{LockAfter: 2}
-	m.Directory.Set(account, "first")
+		m.Directory = &machine.Directory{LockAfter: 2}
+		m.Directory.Set(account, "first")
+	})
 	set := func(password string) winhost.Op {
 		return &winhost.ServiceLogon{Service: "Relay", Account: account, Password: secret.NewString(password)}
 	}

@@ -45,10 +45,13 @@ func (p *told) ends() int {
 }
 
 // relay is a machine with one service, and how to ask it.
-func relay(t *testing.T, p *told) (*machine.Machine, func(...winhost.Op) []winhost.Result) {
+func relay(t *testing.T, p *told, prepare ...func(*machine.Machine)) (*machine.Machine, func(...winhost.Op) []winhost.Result) {
 	m := machine.New("RELAY01")
 	m.Install(machine.Service{Name: "Relay", Program: p})
 	t.Cleanup(m.Shutdown)
+	for _, do := range prepare {
+		do(m)
+	}
 	session, err := winhost.Open(t.Context(), process.Func(m.Run), winhost.Config{})
 	if err != nil {
 		t.Fatal(err)
