@@ -144,7 +144,9 @@ func (u *universe) check() {
 			}
 		}
 	}
-	if _, err := u.w.state.Ledger.Entries(ctx); err != nil {
+	if entries, err := u.w.state.Ledger.Entries(ctx); err == nil {
+		u.toldOnce(entries)
+	} else {
 		u.wrong("the ledger cannot be read: %v", err)
 	}
 }
@@ -208,6 +210,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 			u.relicensed(before, left)
 		}
 	}
+	u.toldRows(out)
 	u.judgeLogin(out, before, left)
 	if !before.haunted {
 		u.down(out, before)

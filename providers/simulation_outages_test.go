@@ -1,7 +1,6 @@
 package providers_test
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +26,8 @@ type downtime struct {
 	old bool
 	// stopped: it was seen without a process in this run, and a run had taken it.
 	stopped bool
+	// past is for how long it was down last before this run, ended how long the last outage was that ended in it.
+	past, ended time.Duration
 }
 
 // slack, in seconds, is what two ways to look at the same outage may differ.
@@ -61,6 +62,7 @@ func (u *universe) time(keys map[string]string) {
 		case d.since.IsZero():
 			continue
 		case !relay || u.w.lab.IsConnected(h):
+			d.ended = d.ago()
 			if !d.foreign {
 				d.total += d.last.Sub(later(d.since, u.began))
 			}
@@ -91,10 +93,12 @@ func (u *universe) newRun(drifted []drift) {
 		u.lastKeys[host] = key
 	}
 	for host, d := range u.downtimes {
+		past := d.ago()
 		if _, runs := keys[host]; runs {
 			*d = downtime{} // whether it is connected is for the run that started it
 		}
-		d.total, d.stopped, d.old = 0, false, !d.since.IsZero()
+		d.past = past
+		d.total, d.ended, d.stopped, d.old = 0, 0, false, !d.since.IsZero()
 		if d.since.IsZero() {
 			d.from = time.Time{}
 		}
@@ -123,7 +127,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 	for _, h := range u.w.lab.Hosts() {
 		d := u.downtimes[h.Name]
 		// Of what an earlier run left down, only what this one's plan says counts: it may have been told as left behind.
-		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name, serviceLabel(u.w.lab, h)) {
+		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name) {
 			continue
 		}
 		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name })
@@ -131,11 +135,11 @@ func (u *universe) timed(out reconciler.Outcome) {
 		known := false
 		for _, e := range out.Secrets {
 			for _, o := range e.Outages {
-				if o.What != name && (name != "" || !outageOf(e.Change, h.Name, o.What)) {
+				if !o.UpBy.IsZero() || o.What != name && (name != "" || !outageOf(e.Change, h.Name, o.What)) {
 					continue
 				}
 				known = true
-				u.measured(h, d, o, now, planned(out, h.Name, name))
+				u.measured(h, d, o, now, planned(out, h.Name))
 			}
 		}
 		if d.stopped && !known && d.total.Seconds() > slack {
@@ -182,12 +186,10 @@ func (u *universe) lastSeen(out reconciler.Outcome) {
 	}
 }
 
-// planned: the run knew from the start that something on this host is down, or was since an earlier run. Name is what its outage is
-// called, "" for a relay's.
-func planned(out reconciler.Outcome, host, name string) bool {
+// planned: the run knew from the start that something on this host is down since an earlier one.
+func planned(out reconciler.Outcome, host string) bool {
 	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
-		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host }) ||
-			slices.ContainsFunc(e.Change.Returned, func(r reconciler.Returned) bool { return r.What == cmp.Or(name, host) })
+		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host })
 	})
 }
 

@@ -93,10 +93,12 @@
 // forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
 // own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for.
 //
-// What this run stopped and nobody started again is in Outcome.Down. An outage is counted by intervals (outages.go): from the
+// What this run stopped and nobody started again is in Outcome.Down. The next plan has it in Change.Down, by the ledger alone
+// where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. An outage is counted by intervals (outages.go): from the
 // stop, or from the time that the ledger knows of an earlier run's stop, to the moment at which something was seen to work.
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
-// this run looked has an outage whose end is the latest that it can have been (Change.Returned). What was proven and has stopped
+// this run looked, and whose end no run has told, has an outage of its own whose end is the latest that it can have been
+// (Change.Returned). Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
 // by the end of the run is down too (Site.Fallen).
 //
 // # What each class of trouble does to a run

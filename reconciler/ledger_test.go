@@ -39,7 +39,7 @@ func TestTheChangeLogOfARun(t *testing.T) {
 			b.answer[c.fails] = failure("refused")
 		}
 		b.run(t.Context())
-		for _, want := range []state.Entry{{Outcome: state.Started, Detail: "it is due"}, {Outcome: c.ending, Detail: c.detail, Left: []string{"away", "z"}, Outages: []state.Outage{{What: "Admin", Predicted: 2, Measured: 1}}}} {
+		for _, want := range []state.Entry{{Outcome: state.Started, Detail: "it is due"}, {Outcome: c.ending, Detail: c.detail, Left: []string{"away", "z"}, Outages: []state.Outage{{What: "Admin", Predicted: 2, Measured: 1}, {What: "admin", Measured: 1}}}} {
 			got := b.of("", want.Outcome)
 			if len(got) != 1 {
 				t.Fatalf("%s: %+v", want.Outcome, got)

@@ -26,11 +26,11 @@ func TestHowLongItWasDown(t *testing.T) {
 		members  []string
 		want     []state.Outage
 	}{
-		{"one", times("r1", 1), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 3}}},
-		{"stopped twice, the earlier one counts", times("r1", 2, 1), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 3}}},
-		{"stopped again later", times("r1", 1, 2), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 3}}},
-		{"back twice, the later one counts", times("r1", 1), times("r1", 4, 6), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 5}}},
-		{"told late", times("r1", 1), times("r1", 6, 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 5}}},
+		{"one", times("r1", 1), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 3}, {What: "r1", Measured: 3}}},
+		{"stopped twice, the earlier one counts", times("r1", 2, 1), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 3}, {What: "r1", Measured: 3}}},
+		{"stopped again later", times("r1", 1, 2), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 3}, {What: "r1", Measured: 3}}},
+		{"back twice, the later one counts", times("r1", 1), times("r1", 4, 6), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 5}, {What: "r1", Measured: 5}}},
+		{"told late", times("r1", 1), times("r1", 6, 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 5}, {What: "r1", Measured: 5}}},
 		{"never back", times("r1", 1), nil, []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Since: at(1)}, {What: "r1", Since: at(1)}}},
 		{"never stopped", nil, times("r1", 4), []string{"r1"}, nil},
 		{"back before it was stopped: that was another stop", times("r1", 5), times("r1", 4), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Since: at(5)}, {What: "r1", Since: at(5)}}},
@@ -38,7 +38,7 @@ func TestHowLongItWasDown(t *testing.T) {
 			[]state.Outage{{What: "relays", Predicted: 9, Measured: 8}, {What: "r1", Measured: 8}, {What: "r2", Measured: 2}}},
 		{"a fleet, one of which stayed up and one down", append(times("r1", 2), times("r3", 1)...), append(times("r1", 9), times("r2", 99)...), []string{"r3", "r2", "r1"},
 			[]state.Outage{{What: "relays", Predicted: 9, Measured: 7, Since: at(1)}, {What: "r3", Since: at(1)}, {What: "r1", Measured: 7}}},
-		{"others are none of its own", append(times("r1", 2), times("x", 0)...), append(times("r1", 9), times("x", 50)...), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 7}}},
+		{"others are none of its own", append(times("r1", 2), times("x", 0)...), append(times("r1", 9), times("x", 50)...), []string{"r1"}, []state.Outage{{What: "relays", Predicted: 9, Measured: 7}, {What: "r1", Measured: 7}}},
 	} {
 		r := rotation{name: "a", with: func(ch *reconciler.Change) {
 			ch.Outages = []state.Outage{{What: "relays", Predicted: 9, Members: c.members}}

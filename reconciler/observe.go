@@ -82,6 +82,8 @@ type Report struct {
 	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
 	// clock.
 	Down, Started, Up map[string]time.Time
+	// Ended says that what is in Down was not stopped by this run: it ended after its start, or somebody stopped it.
+	Ended bool
 	// Fallen is why something is in Down that was seen to work before.
 	Fallen error
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.

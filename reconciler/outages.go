@@ -15,6 +15,7 @@ type clock struct {
 	with  map[string][]string // by name: who is cut off while it is down, and until it works itself
 	where map[string]Down     // by name: the service, and its host
 	fell  map[string]bool     // by name: it was proven, and does not work any more
+	ended map[string]bool     // by name: it is down, and not because this run stopped it
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -23,7 +24,7 @@ func cutOff(name string) string { return "cut off " + name }
 // span is one outage of one thing. It is over when something showed that it is up; that it was started is less.
 type span struct {
 	down, started, up time.Time
-	latest            bool // nobody saw it come up: up is the latest that it can have been
+	earlier           bool // it began before this run
 }
 
 func (s span) end() time.Time {
@@ -34,7 +35,7 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
@@ -49,18 +50,13 @@ func newClock(plan *Plan) clock {
 			c.with[o.With] = append(c.with[o.With], o.Members...)
 			for _, name := range o.Members {
 				if !o.Since.IsZero() {
-					c.spans[cutOff(name)] = []span{{down: o.Since}}
+					c.spans[cutOff(name)] = []span{{down: o.Since, earlier: true}}
 				}
 			}
 		}
 		for _, d := range change.Down {
-			if _, known := c.now[d.What]; !known && change.Status == Rotate {
-				c.spans[d.What], c.now[d.What] = []span{{down: d.Since}}, d
-			}
-		}
-		for _, r := range change.Returned {
-			if len(c.spans[r.What]) == 0 && change.Status == Rotate {
-				c.spans[r.What] = []span{{down: r.Since, up: r.UpBy, latest: true}}
+			if _, known := c.now[d.What]; !known {
+				c.spans[d.What], c.now[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d, d.Started
 			}
 		}
 	}
@@ -80,14 +76,15 @@ func (c *clock) note(t Target, r Report) {
 			d.Since, d.Unsure = at, true
 		}
 		d.Unsure = d.Unsure && r.Outcome == state.Unknown
-		if d.Why = r.Fallen; r.Fallen != nil {
-			c.fell[name] = true
+		if d.Why, c.ended[name] = r.Fallen, r.Ended; r.Ended && d.Why == nil {
+			d.Why = r.Err
 		}
+		c.fell[name] = c.fell[name] || r.Fallen != nil
 		c.now[name] = d
 	}
 	last := func(name string, set func(*span)) {
 		delete(c.now, name)
-		if all := c.spans[name]; len(all) > 0 && !all[len(all)-1].latest {
+		if all := c.spans[name]; len(all) > 0 {
 			set(&all[len(all)-1])
 		}
 	}
@@ -161,9 +158,7 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 		if s.up.IsZero() && (o.Since.IsZero() || s.down.Before(o.Since)) {
 			o.Since = s.down
 		}
-		if s.latest && s.up.After(o.UpBy) {
-			o.UpBy = s.up
-		}
+		o.Earlier = o.Earlier || s.earlier
 		from := s.down
 		if from.Before(until) {
 			from = until
@@ -179,9 +174,13 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 	return o, len(all) > 0
 }
 
-// outages compares what was measured with what the change predicted. A fleet is down while one of it is.
+// outages compares what was measured with what the change predicted. A fleet is down while one of it is. What came back before
+// this run is told apart, and first: the last word about something is what is known of it now.
 func (c *clock) outages(change Change) []state.Outage {
 	var all []state.Outage
+	for _, r := range change.Returned {
+		all = append(all, state.Outage{What: r.What, Measured: r.UpBy.Sub(r.Since).Seconds(), UpBy: r.UpBy, Earlier: true})
+	}
 	for _, predicted := range change.Outages {
 		names := predicted.Members
 		if predicted.With != "" {
@@ -195,8 +194,8 @@ func (c *clock) outages(change Change) []state.Outage {
 			continue
 		}
 		all = append(all, o)
-		if predicted.With != "" || len(predicted.Members) == 1 && (o.Since.IsZero() || predicted.Members[0] == predicted.What) {
-			continue // the only member of a fleet has a line of its own while it is down: the next run asks for it by its name
+		if predicted.With != "" || len(predicted.Members) == 1 && predicted.Members[0] == predicted.What {
+			continue // the only member of a fleet has a line of its own: the next run asks for it by its name
 		}
 		for _, name := range predicted.Members {
 			if o, any := c.measure(state.Outage{What: name}, name); any {
@@ -204,11 +203,24 @@ func (c *clock) outages(change Change) []state.Outage {
 			}
 		}
 	}
-	for _, r := range change.Returned {
-		told := slices.ContainsFunc(change.Outages, func(o state.Outage) bool { return o.With == "" && slices.Contains(o.Members, r.What) })
-		if o, any := c.measure(state.Outage{What: r.What}, r.What); any && !told {
-			all = append(all, o)
+	return c.known(change, all)
+}
+
+// known adds what the next run has to know: what is down still since an earlier run, and nobody was to start; and what was started
+// again since it went down.
+func (c *clock) known(change Change, all []state.Outage) []state.Outage {
+	for _, d := range change.Down {
+		told := slices.ContainsFunc(all, func(o state.Outage) bool { return o.What == d.What })
+		if _, down := c.now[d.What]; down && !told {
+			if o, any := c.measure(state.Outage{What: d.What}, d.What); any {
+				o.Host, o.Service = d.Target.Name, d.Service
+				all = append(all, o)
+			}
 		}
+	}
+	for i, o := range all {
+		_, down := c.now[o.What]
+		all[i].Started = o.Service != "" && (c.ended[o.What] || !down)
 	}
 	return all
 }
@@ -224,27 +236,4 @@ func (c *clock) fallen(change Change) []string {
 		}
 	}
 	return names
-}
-
-// stillDown tells of what an earlier run stopped. What is called by its host is one finding.
-func stillDown(all []Down) (findings []Finding) {
-	var hosts []string
-	var first time.Time
-	moment := func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
-	for _, d := range all {
-		if d.What != d.Target.Name {
-			findings = append(findings, Finding{Severity: Warning, Code: "still-down", Hosts: []string{d.Target.Name}, Hint: "apply starts it",
-				Text: d.What + " is down since " + moment(d.Since) + ": an earlier run stopped it"})
-			continue
-		}
-		if first.IsZero() || d.Since.Before(first) {
-			first = d.Since
-		}
-		hosts = append(hosts, d.What)
-	}
-	if len(hosts) > 0 {
-		findings = append(findings, Finding{Severity: Warning, Code: "still-down", Hosts: hosts, Hint: "apply starts it",
-			Text: "down since " + moment(first) + ", or later: an earlier run stopped it"})
-	}
-	return findings
 }

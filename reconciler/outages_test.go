@@ -3,6 +3,7 @@ package reconciler_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -74,8 +75,8 @@ func TestOutagesByIntervals(t *testing.T) {
 	if got := measured(o)["r1"]; got.Measured != 3 || !got.Since.Equal(at(50)) || len(o.Down) != 1 || o.Down[0].Why == nil || !o.Down[0].Unsure || len(o.With(state.Proven)) != 1 {
 		t.Errorf("stopped after its proof: %+v, %v", got, o)
 	}
-	if since, _, ok := state.NewHistory(b.entries).LastDown("key", "r1"); !ok || !since.Equal(at(50)) {
-		t.Errorf("the ledger has it down since %v", since)
+	if w, ok := state.NewHistory(b.entries).LastWord("key", "r1"); !ok || !w.Since.Equal(at(50)) {
+		t.Errorf("the ledger has it down since %v", w.Since)
 	}
 
 	// An earlier run stopped it, and was killed.
@@ -85,8 +86,23 @@ func TestOutagesByIntervals(t *testing.T) {
 	}
 	b = newBench(t, r)
 	b.answer["start relay-000"] = up(4)
-	if got := measured(b.run(t.Context()))["relays"]; got.Measured != 304 || !got.Since.IsZero() {
+	if got := measured(b.run(t.Context()))["relays"]; got.Measured != 304 || !got.Since.IsZero() || !got.Earlier {
 		t.Errorf("down since an earlier run: %+v", got)
+	}
+
+	// It came back before this run, which restarts it: two stops, two outages, and the last word is this run's.
+	r.with = func(c *reconciler.Change) {
+		relays(c)
+		c.Returned = []reconciler.Returned{{What: "r1", Since: at(-300), UpBy: at(-60)}}
+	}
+	b = newBench(t, r)
+	b.answer["stop relay-000"], b.answer["start relay-000"] = down(1), up(4)
+	want := []state.Outage{{What: "r1", Measured: 240, UpBy: at(-60), Earlier: true}, {What: "relays", Predicted: 9, Measured: 3}, {What: "r1", Measured: 3}}
+	if got := b.run(t.Context()).Secrets[0].Outages; !reflect.DeepEqual(got, want) {
+		t.Errorf("came back, and was restarted: %+v", got)
+	}
+	if got := state.NewHistory(b.entries).Outages("key"); len(got) != 2 || got[1].Measured != 3 {
+		t.Errorf("measured to their end: %+v", got)
 	}
 }
 
@@ -131,7 +147,7 @@ func TestWhoIsCutOff(t *testing.T) {
 	since = at(-100)
 	b = newBench(t, r)
 	b.answer["prove a"] = reconciler.Report{Outcome: state.Done, Evidence: "seen", Up: map[string]time.Time{"r1": at(7), "r2": at(9)}}
-	if o := measured()["relays cut off"]; o.Measured != 109 {
+	if o := measured()["relays cut off"]; o.Measured != 109 || !o.Earlier {
 		t.Errorf("since an earlier run: %+v", o)
 	}
 }

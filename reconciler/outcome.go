@@ -28,7 +28,7 @@ type Outcome struct {
 	Secrets []Ended
 	// Left are targets on which something is left to do, with the reason.
 	Left []LeftBehind
-	// Down is what this run stopped and nobody started again.
+	// Down is what this run stopped and nobody started again, and what an earlier one left down.
 	Down []Down
 	// Remarks are what happened beside, and a person should know.
 	Remarks []Remark
@@ -84,6 +84,10 @@ type Down struct {
 	Service string    `json:"service,omitempty"`
 	Target  Target    `json:"target"`
 	Since   time.Time `json:"since"`
+	// Started says that an earlier run started it again, and did not see it work, or not to its end.
+	Started bool `json:"started,omitempty"`
+	// Cause is what the ledger and its host say of why it is down, where an earlier run left it so.
+	Cause string `json:"cause,omitempty"`
 	// Why is nil when only its stop is known.
 	Why error `json:"-"`
 	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its

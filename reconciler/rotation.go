@@ -78,8 +78,10 @@ type Change struct {
 	// Group is what several secrets are called together, where there may be hundreds: they are shown in one row.
 	Group  string `json:"group,omitempty"`
 	Status Status `json:"status"`
-	// Before is the live version, "" when it is not known.
+	// Before is the live version, "" when it is not known. While a rotation is pending it is the one before that.
 	Before string `json:"before,omitempty"`
+	// Live is, while a rotation is pending, the live version as it was seen: "" when nobody could.
+	Live string `json:"live,omitempty"`
 	// Reason is a sentence: why there is something to do, or what the live state is.
 	Reason string `json:"reason,omitempty"`
 	// Lines tell the steps as people read them: "13 relays", never a list of hosts. The plan makes them of the merged steps.

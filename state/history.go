@@ -31,13 +31,25 @@ type record struct {
 	// open are the starts of rotations that are not at an end, by version; before is what open was when the latest of a
 	// version was started.
 	open, before map[string]Entry
-	// down is what is down by the last word about it, by its name in the outages.
-	down map[string]lastDown
+	// words are the last about what was down, by its name in the outages.
+	words map[string]Word
+	// told is the place of the entry that told the last of an outage, by its name.
+	told map[string]int
+	// count is of entries so far, ended the place of the last one that a run wrote at its end.
+	count, ended int
 	// rotation is the place of the latest one in History.all.
 	rotation int
 }
 
-type lastDown struct{ since, told time.Time }
+// Word is what a rotation said last about something that was down.
+type Word struct {
+	// Since is when it went down, zero when it was seen to work again.
+	Since time.Time
+	// Told is when that was said.
+	Told time.Time
+	// Started says that it was started again since then, and is not known to work.
+	Started bool
+}
 
 type stepOf struct{ version, step string }
 
@@ -55,9 +67,10 @@ func NewHistory(entries []Entry) History {
 		}
 		r := h.secrets[e.Secret]
 		if r == nil {
-			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, ever: map[stepOf]bool{}, down: map[string]lastDown{}, rotation: -1}
+			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, ever: map[stepOf]bool{}, words: map[string]Word{}, told: map[string]int{}, rotation: -1}
 			h.secrets[e.Secret] = r
 		}
+		r.count++
 		if len(e.Hosts) == 0 {
 			done := e.Outcome == Proven || e.Outcome == Ahead || e.Step != "" && e.Outcome == Done
 			r.ever[stepOf{e.Version, e.Step}] = r.ever[stepOf{e.Version, e.Step}] || done
@@ -77,6 +90,7 @@ func (r *record) addWhole(e *Entry) {
 	r.whole = append(r.whole, *e)
 	r.noteOpen(e)
 	r.noteDown(e)
+	r.noteTold(e)
 	switch e.Outcome {
 	case Started:
 		// From here on, what was done for another version no longer holds.
@@ -92,12 +106,19 @@ func (r *record) addWhole(e *Entry) {
 
 func (r *record) noteDown(e *Entry) {
 	if e.Outcome == Proven && len(e.Left) == 0 {
-		clear(r.down) // it works since then, whoever brought it up
+		clear(r.words) // it works since then, whoever brought it up
 	}
 	for _, o := range e.Outages {
-		if delete(r.down, o.What); !o.Since.IsZero() {
-			r.down[o.What] = lastDown{o.Since, e.Time}
-		}
+		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started}
+	}
+}
+
+func (r *record) noteTold(e *Entry) {
+	if e.Outcome != Started {
+		r.ended = r.count
+	}
+	for _, o := range e.Outages {
+		r.told[o.What] = r.count
 	}
 }
 
@@ -239,13 +260,14 @@ func beforeIt(whole []Entry) string {
 	return before
 }
 
-// Outages are those that were last measured for a secret, nil when none ever were. What may have been shorter was not measured.
+// Outages are those that were last measured for a secret from their beginning to their end, in a run that proved it; nil when
+// none ever were. What may have been shorter, goes on, or began before that run was not measured.
 func (h History) Outages(secret string) []Outage {
 	whole := h.whole(secret)
 	for i := len(whole) - 1; i >= 0; i-- {
 		var all []Outage
 		for _, o := range whole[i].Outages {
-			if o.UpBy.IsZero() {
+			if whole[i].Outcome == Proven && o.Measured > 0 && o.Since.IsZero() && o.UpBy.IsZero() && !o.Earlier {
 				all = append(all, o)
 			}
 		}
@@ -256,15 +278,13 @@ func (h History) Outages(secret string) []Outage {
 	return nil
 }
 
-// LastDown is since when something is down that a rotation of the secret left so at its end, or that was not seen to work again
-// since, and when that was said: ok is false when its last word about it was another.
-func (h History) LastDown(secret, what string) (since, told time.Time, ok bool) {
-	r := h.secrets[secret]
-	if r == nil {
-		return time.Time{}, time.Time{}, false
+// LastWord is what rotations of the secret said last about something that was down. ok is false when nothing was said about it
+// since everything was proven.
+func (h History) LastWord(secret, what string) (w Word, ok bool) {
+	if r := h.secrets[secret]; r != nil {
+		w, ok = r.words[what]
 	}
-	d, ok := r.down[what]
-	return d.since, d.told, ok
+	return w, ok
 }
 
 // Since is the rotation that brought the version of LastProven. A later run that finished it on hosts that were left

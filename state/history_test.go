@@ -186,14 +186,62 @@ func TestOutages(t *testing.T) {
 	if got := state.NewHistory(first).Outages("k"); !reflect.DeepEqual(got, want) {
 		t.Errorf("measured in the only entry: %+v", got)
 	}
+	for _, c := range []struct {
+		reason string
+		later  state.Entry
+	}{
+		{"it is not seen up", state.Entry{Outcome: state.Proven, Outages: []state.Outage{{What: "relays", Measured: 3, Since: time.Unix(9, 0)}}}},
+		{"it was not measured", state.Entry{Outcome: state.Proven, Outages: []state.Outage{{What: "relays"}}}},
+		{"it began in an earlier run", state.Entry{Outcome: state.Proven, Outages: []state.Outage{{What: "relays", Measured: 252, Earlier: true}}}},
+		{"that run was not proven: the way back counts too", state.Entry{Outcome: state.Back, Outages: []state.Outage{{What: "relays", Measured: 40}}}},
+	} {
+		c.later.Secret, c.later.Version = "k", "7"
+		if got := state.NewHistory(append(slices.Clone(first), c.later)).Outages("k"); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v", c.reason, got)
+		}
+	}
 	got[0].Measured = 99
 	if !reflect.DeepEqual(h.Outages("k"), want) || h.Outages("nobody") != nil {
 		t.Fatal("a caller changed the history, or there are outages of nobody")
 	}
 }
 
+// A stop counts from the first run that was cut off after it, and not any more once a run has told what became of it.
+func TestWhenAStopBegan(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
+	stop := func(s int64, hosts ...string) state.Entry {
+		return state.Entry{Time: at(s), Secret: "k", Version: "7", Step: "stop", Outcome: state.Started, Hosts: hosts}
+	}
+	run := func(s int64, o state.Outcome, outages ...state.Outage) state.Entry {
+		return state.Entry{Time: at(s), Secret: "k", Version: "7", Outcome: o, Outages: outages}
+	}
+	many := []string{"a", "b", "c", "d", "e", "f"}
+	for _, c := range []struct {
+		reason  string
+		entries []state.Entry
+		want    int64
+		told    bool
+	}{
+		{"cut off", []state.Entry{run(1, state.Started), stop(2, "a")}, 2, false},
+		{"cut off twice", []state.Entry{run(1, state.Started), stop(2, many...), run(3, state.Started), stop(4, "a"), run(5, state.Started), stop(6, many...)}, 2, false},
+		{"the run told of another only", []state.Entry{run(1, state.Started), stop(2, "a"), run(3, state.Unknown, state.Outage{What: "B", Measured: 1})}, 2, false},
+		{"told", []state.Entry{run(1, state.Started), stop(2, "a"), run(3, state.Unknown, state.Outage{What: "A", Measured: 1})}, 2, true},
+		{"told by a clock that is behind", []state.Entry{run(1, state.Started), stop(2, "a"), run(1, state.Unknown, state.Outage{What: "A", Measured: 1})}, 2, true},
+		{"told, and begun again", []state.Entry{run(1, state.Started), stop(2, "a"), run(3, state.Unknown, state.Outage{What: "A", Measured: 1}),
+			run(4, state.Started), stop(5, many...)}, 5, false},
+	} {
+		h := state.NewHistory(c.entries)
+		if got, ok := h.StepBegan("k", "7", "stop", "a"); !ok || !got.Equal(at(c.want)) {
+			t.Errorf("%s: %v %v", c.reason, got, ok)
+		}
+		if got := h.ToldSince("k", "7", "stop", "a", "A"); got != c.told {
+			t.Errorf("%s: told %v", c.reason, got)
+		}
+	}
+}
+
 // What is down is so until another word about it, or until everything was proven.
-func TestLastDown(t *testing.T) {
+func TestLastWord(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
 	down := state.Entry{Time: at(20), Secret: "k", Version: "7", Outcome: state.Proven, Left: []string{"r1"}, Outages: []state.Outage{{What: "r1", Since: at(10)}}}
 	for _, c := range []struct {
@@ -207,9 +255,9 @@ func TestLastDown(t *testing.T) {
 		{"everything is proven", state.Entry{Outcome: state.Proven}, false},
 	} {
 		c.next.Time, c.next.Secret, c.next.Version = at(30), "k", "7"
-		since, told, ok := state.NewHistory([]state.Entry{down, c.next}).LastDown("k", "r1")
-		if ok != c.want || ok && (!since.Equal(at(10)) || !told.Equal(at(20))) {
-			t.Errorf("%s: %v %v %v", c.reason, since, told, ok)
+		w, ok := state.NewHistory([]state.Entry{down, c.next}).LastWord("k", "r1")
+		if isDown := ok && !w.Since.IsZero(); isDown != c.want || isDown && (!w.Since.Equal(at(10)) || !w.Told.Equal(at(20))) {
+			t.Errorf("%s: %+v %v", c.reason, w, ok)
 		}
 	}
 }

@@ -90,6 +90,10 @@ type Outage struct {
 	// UpBy says that Measured is the most that it can have been: an earlier run had left it down, nobody saw it come up, and by
 	// this moment it was.
 	UpBy time.Time `json:"upBy,omitzero"`
+	// Started says that the run had started it again: since then it was not seen to work, or does not any more.
+	Started bool `json:"started,omitempty"`
+	// Earlier says that it began before the run that tells it: Measured is not how long a run takes something down.
+	Earlier bool `json:"earlier,omitempty"`
 	// Host and Service are what it is then, when it is one service.
 	Host    string `json:"host,omitempty"`
 	Service string `json:"service,omitempty"`

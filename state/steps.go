@@ -2,15 +2,16 @@ package state
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
 // steps are the entries about the steps of one version. A step of a fleet is few entries with many hosts each, or many
 // entries with few hosts each; both are found quickly, and neither costs an entry per host and step.
 type steps struct {
-	count int // of entries, in the order of the ledger
-	// single are the latest entries of a step and a host, of entries that name few hosts.
-	single map[stepHost]stepEntry
+	names map[string]bool
+	// single are the entries of a step and a host, of entries that name few hosts, oldest first.
+	single map[stepHost][]stepEntry
 	// many are entries that name more hosts, by step, oldest first.
 	many map[string][]stepEntry
 }
@@ -18,9 +19,8 @@ type steps struct {
 type stepHost struct{ step, host string }
 
 type stepEntry struct {
-	at int // its place among all entries of the version's steps
+	at int // its place among all entries of the secret
 	*Entry
-	began time.Time // of a single: when the step was begun there for the last time
 }
 
 // fewHosts is how many hosts of an entry are worth a place of their own.
@@ -29,20 +29,18 @@ const fewHosts = 4
 func (r *record) addStep(e *Entry) {
 	of := r.steps[e.Version]
 	if of == nil {
-		of = &steps{single: map[stepHost]stepEntry{}, many: map[string][]stepEntry{}}
+		of = &steps{names: map[string]bool{}, single: map[stepHost][]stepEntry{}, many: map[string][]stepEntry{}}
 		r.steps[e.Version] = of
 	}
-	of.count++
+	of.names[e.Step] = true
 	own := *e // the caller's slice of entries is not kept
-	s := stepEntry{at: of.count, Entry: &own}
+	s := stepEntry{at: r.count, Entry: &own}
 	switch {
 	case len(own.Hosts) == 0:
-		s.began = of.began(s, "")
-		of.single[stepHost{own.Step, ""}] = s
+		of.addSingle(s, "")
 	case len(own.Hosts) <= fewHosts:
 		for _, host := range own.Hosts {
-			s.began = of.began(s, host)
-			of.single[stepHost{own.Step, host}] = s
+			of.addSingle(s, host)
 		}
 	default:
 		if !slices.IsSorted(own.Hosts) {
@@ -50,6 +48,11 @@ func (r *record) addStep(e *Entry) {
 		}
 		of.many[own.Step] = append(of.many[own.Step], s)
 	}
+}
+
+func (s *steps) addSingle(e stepEntry, host string) {
+	at := stepHost{e.Step, host}
+	s.single[at] = append(s.single[at], e)
 }
 
 // StepDone is the entry that says that a step of this version is done on a host ("" for steps without one). It no
@@ -61,56 +64,93 @@ func (h History) StepDone(secret, version, step, host string) (Entry, bool) {
 		return Entry{}, false
 	}
 	latest := r.steps[version].latest(step, host)
-	if latest == nil || latest.Outcome != Done {
+	if latest.Entry == nil || latest.Outcome != Done {
 		return Entry{}, false
 	}
-	return *latest, true
+	return *latest.Entry, true
 }
 
-// StepBegan is when a step of this version was begun on a host for the last time, whatever came of it. It is forgotten as
-// StepDone's entry is.
+// StepOutcome is the last word about a step of this version on a host, "" without one. It is forgotten as StepDone's entry is.
+func (h History) StepOutcome(secret, version, step, host string) Outcome {
+	if r := h.secrets[secret]; r != nil && r.steps[version] != nil {
+		if latest := r.steps[version].latest(step, host); latest.Entry != nil {
+			return latest.Outcome
+		}
+	}
+	return ""
+}
+
+// Touched says that a step of this version whose name begins so was begun on a host, and did not fail there: it may have had its
+// effect. It is forgotten as StepDone's entry is.
+func (h History) Touched(secret, version, prefix, host string) bool {
+	r := h.secrets[secret]
+	if r == nil || r.steps[version] == nil {
+		return false
+	}
+	for step := range r.steps[version].names {
+		latest := r.steps[version].latest(step, host)
+		if strings.HasPrefix(step, prefix) && latest.Entry != nil && latest.Outcome != Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// StepBegan is when a step of this version was begun on a host, whatever came of it: for the first time by a run that wrote no
+// end, when there was one since a run last did; else for the last time. It is forgotten as StepDone's entry is.
 func (h History) StepBegan(secret, version, step, host string) (time.Time, bool) {
 	r := h.secrets[secret]
 	if r == nil || r.steps[version] == nil {
 		return time.Time{}, false
 	}
-	s := r.steps[version]
-	if s.latest(step, host) == nil {
+	return r.steps[version].began(step, host, r.ended)
+}
+
+// ToldSince says that a run told, at its end, what became of something, and that the step was not begun again there since.
+func (h History) ToldSince(secret, version, step, host, what string) bool {
+	r := h.secrets[secret]
+	return r != nil && r.told[what] > 0 && (r.steps[version] == nil || r.steps[version].latest(step, host).at < r.told[what])
+}
+
+// began is when a step was begun on a host. Ended is the place of the last end that a run wrote.
+func (s *steps) began(step, host string, ended int) (time.Time, bool) {
+	of := s.of(step, host)
+	if len(of) == 0 {
 		return time.Time{}, false
 	}
-	return s.began(stepEntry{at: s.count + 1, Entry: &Entry{Step: step}}, host), true
+	if i := slices.IndexFunc(of, func(e stepEntry) bool { return e.at > ended }); i >= 0 {
+		return of[i].Time, true
+	}
+	for _, e := range slices.Backward(of) {
+		if e.Outcome == Started {
+			return e.Time, true
+		}
+	}
+	return of[0].Time, true
 }
 
-// began is when the step was begun of which a new entry tells: its own time when it is a start, else the last start's before it.
-func (s *steps) began(e stepEntry, host string) time.Time {
-	if e.Outcome == Started {
-		return e.Time
-	}
-	single := s.single[stepHost{e.Step, host}]
-	many := s.many[e.Step]
-	last := e.Time
-	for i := len(many) - 1; i >= 0 && many[i].at > single.at; i-- {
-		if _, found := slices.BinarySearch(many[i].Hosts, host); !found {
-			continue
-		}
-		if last = many[i].Time; many[i].Outcome == Started {
-			return last
+// of are the entries about a step on a host, oldest first.
+func (s *steps) of(step, host string) []stepEntry {
+	all := slices.Clone(s.single[stepHost{step, host}])
+	for _, e := range s.many[step] {
+		if _, found := slices.BinarySearch(e.Hosts, host); found {
+			all = append(all, e)
 		}
 	}
-	if single.Entry != nil {
-		return single.began
+	slices.SortFunc(all, func(a, b stepEntry) int { return a.at - b.at })
+	return all
+}
+
+// latest is the last entry about a step on a host, zero without one.
+func (s *steps) latest(step, host string) (last stepEntry) {
+	if single := s.single[stepHost{step, host}]; len(single) > 0 {
+		last = single[len(single)-1]
+	}
+	many := s.many[step]
+	for i := len(many) - 1; i >= 0 && many[i].at > last.at; i-- {
+		if _, found := slices.BinarySearch(many[i].Hosts, host); found {
+			return many[i]
+		}
 	}
 	return last
-}
-
-// latest is the last entry about a step on a host, nil without one.
-func (s *steps) latest(step, host string) *Entry {
-	single := s.single[stepHost{step, host}]
-	many := s.many[step]
-	for i := len(many) - 1; i >= 0 && many[i].at > single.at; i-- {
-		if _, found := slices.BinarySearch(many[i].Hosts, host); found {
-			return many[i].Entry
-		}
-	}
-	return single.Entry
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/state"
@@ -36,8 +37,9 @@ func (h *host) fallen(r reconciler.Report, asked []winhost.Op, results []winhost
 		if r.Down == nil {
 			r.Down = map[string]time.Time{}
 		}
-		r.Down[h.running[op.Object()].name] = h.site.config.Now()
-		r.Fallen = reconciler.Hinted(fmt.Errorf("%s: service %s was proven, and is stopped now (exit code %d)", h.name, op.Object(), s.ExitCode), lookAtLog)
+		r.Down[h.running[op.Object()].name], r.Ended = h.site.config.Now(), true
+		r.Fallen = reconciler.Hinted(fmt.Errorf("%s: service %s was proven, and is stopped now (exit code %d)", h.name, op.Object(), s.ExitCode),
+			"look at the Application log and at the service's own log on the host: "+site.EndedBy(s.ExitCode)+"; apply starts it")
 	}
 	return r
 }
@@ -62,7 +64,7 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 	if err != nil {
 		return reconciler.Report{Outcome: state.Unknown, Note: "whether every relay is connected still is not known: " + err.Error()}
 	}
-	r := reconciler.Report{Outcome: state.Unknown, Down: map[string]time.Time{}, Fallen: reconciler.Hinted(errNotConnected, lookAtLog)}
+	r := reconciler.Report{Outcome: state.Unknown, Down: map[string]time.Time{}, Ended: true, Fallen: reconciler.Hinted(errNotConnected, lookAtLog)}
 	listed := list.Directory(proven, s.computerNames(proven))
 	for _, host := range proven {
 		if e := listed.Of[host]; e == nil || e.Connected == nil || !*e.Connected {

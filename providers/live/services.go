@@ -42,7 +42,7 @@ func readService(_ context.Context, q *questions, r site.Service) (reconciler.Re
 	}
 	s := res.Service
 	return &site.ServiceSeen{Name: r.Name, Installed: s.Installed, State: string(s.State), PID: int(s.PID),
-		StartedAt: s.StartedAt, StartMode: s.StartMode, Account: s.Account, Dependents: s.Dependents}, nil
+		StartedAt: s.StartedAt, StartMode: s.StartMode, Account: s.Account, Dependents: s.Dependents, ExitCode: s.ExitCode}, nil
 }
 
 // stops is what goes down with a stop, from that moment on.
@@ -226,8 +226,8 @@ func (h *host) upSince(service string, s *winhost.Service) (time.Time, bool) {
 // died says why a service does not run, and that nobody need wait for what it would do.
 func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report {
 	r := h.unproven("service %s is %s (exit code %d)", op.Service, s.State, s.ExitCode)
-	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: it started and ended by itself")
-	r.Down = map[string]time.Time{op.Name: h.site.config.Now()}
+	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: after its start "+site.EndedBy(s.ExitCode))
+	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.config.Now()}, true
 	h.site.gone(h.name)
 	return r
 }

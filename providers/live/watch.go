@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 )
@@ -70,7 +71,7 @@ func (s *Site) adminEnded(ctx context.Context) error {
 	for i, r := range results {
 		if r.Service != nil && r.Service.State == winhost.Stopped {
 			return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): its API is not waited for", h.name, ops[i].Object(), r.Service.ExitCode),
-				"look at the Application log and at the service's own log on the host; or somebody stopped it")}
+				"look at the Application log and at the service's own log on the host: "+site.EndedBy(r.Service.ExitCode))}
 		}
 	}
 	return nil

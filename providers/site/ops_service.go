@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/reconciler"
-	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -78,50 +76,6 @@ func Stopped(h state.History, name, host, service string, s *ServiceSeen) (depen
 		}
 	}
 	return dependents, lost
-}
-
-// DownSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop.
-func DownSince(h state.History, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
-	if s == nil || !s.Installed || s.Running() {
-		return reconciler.Down{}, false
-	}
-	at, ok := StopBegan(h, ref, host, service, what)
-	return reconciler.Down{What: what, Service: service, Target: Host(host), Since: at}, ok
-}
-
-// CameBack says that a service runs that an earlier run left down, or was cut off after its stop: nobody saw when it came up. Its
-// process tells, unless it was there when that run still did not see it work.
-func CameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
-	at, ok := StopBegan(in.History, ref, host, service, what)
-	if !ok || !s.Running() {
-		return reconciler.Returned{}, false
-	}
-	up := in.Now
-	if !s.StartedAt.IsZero() && m != nil {
-		began := s.StartedAt.Add(-m.Skew) // by our clock
-		_, told, _ := in.History.LastDown(ref.Name, what)
-		switch {
-		case began.Before(at):
-			return reconciler.Returned{}, false // it was never stopped
-		case began.After(told) && began.Before(up):
-			up = began
-		}
-	}
-	return reconciler.Returned{What: what, Since: at, UpBy: up}, !up.Before(at)
-}
-
-// StopBegan is when an earlier run, that was not at its end, began to stop a service; or since when what is called so is down
-// after a run that ended. The earlier of both, for a run that finished another may have been cut off itself.
-func StopBegan(h state.History, ref secret.Ref, host, service, what string) (time.Time, bool) {
-	since, _, left := h.LastDown(ref.Name, what)
-	if _, pending := h.Pending(ref.Name, ref.Version); !pending {
-		return since, left
-	}
-	at, ok := h.StepBegan(ref.Name, ref.Version, reconciler.Step{Phase: reconciler.Switch, Op: StopService{Host: host, Service: service}}.Name(), host)
-	if left && (!ok || since.Before(at)) {
-		return since, true
-	}
-	return at, ok
 }
 
 // StartService starts a service and these dependents, and waits until they run. Whether it stays so is for ProveProcess:

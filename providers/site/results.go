@@ -118,6 +118,7 @@ type ServiceSeen struct {
 	Account   string
 	// Dependents are services that a stop would take down with it, in the order in which they are to be started.
 	Dependents []string
+	ExitCode   uint32 // of its last end
 }
 
 func (s *ServiceSeen) Facts() []reconciler.Fact {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -131,23 +130,36 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 
 // stillDown tells of what an earlier run stopped, when this one did nothing about it.
 func stillDown(plan *reconciler.Plan, err error) error {
-	var names []string
-	for _, c := range plan.Changes {
-		for _, d := range c.Down {
-			if name := d.What + ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC"); !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+	var sure, unsure []string
+	for _, d := range plan.StillDown() {
+		name := d.What + ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+		if d.Unsure {
+			unsure = append(unsure, name)
+		} else {
+			sure = append(sure, name)
 		}
 	}
-	if len(names) == 0 {
+	if len(sure)+len(unsure) == 0 {
 		return err
 	}
+	hint := reconciler.HintOf(err)
+	if len(sure) > 0 {
+		err = fmt.Errorf("%w; an earlier run has left DOWN: %s", err, few(sure))
+	}
+	if len(unsure) > 0 {
+		err = fmt.Errorf("%w; since an earlier run may be DOWN, and cannot be looked at: %s", err, few(unsure))
+	}
+	return &Exit{Code: ExitPartly, Err: reconciler.Hinted(err, hint)}
+}
+
+// few are the first of many.
+func few(names []string) string {
 	const most = 5
 	text := strings.Join(names[:min(len(names), most)], "; ")
 	if more := len(names) - most; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
-	return &Exit{Code: ExitPartly, Err: reconciler.Hinted(fmt.Errorf("%w; an earlier run has left DOWN: %s", err, text), reconciler.HintOf(err))}
+	return text
 }
 
 // heard is what a person is told whose interrupt has reached a run.

@@ -47,6 +47,8 @@ func TestExitCodesOfTrouble(t *testing.T) {
 	away.Outcome.Secrets[0].Change.Left = []reconciler.Target{{Kind: reconciler.HostTarget, Name: "away"}}
 	idle := applied(0, 0)
 	idle.Run = ""
+	dark := applied(0, 0)
+	dark.Run, dark.Plan.Changes = "", []reconciler.Change{{Down: []reconciler.Down{{What: "relay", Since: time.Unix(1, 0), Unsure: true}}}}
 	for _, c := range []struct {
 		reason string
 		done   *session.Applied
@@ -58,6 +60,7 @@ func TestExitCodesOfTrouble(t *testing.T) {
 		{"nothing was begun", none, io.Discard, nil, ExitError},
 		{"put back, and a tolerated host was away all the time", away, io.Discard, nil, ExitError},
 		{"nothing to do", idle, io.Discard, nil, ExitOK},
+		{"nothing to do, and an earlier run left down what nobody can look at", dark, io.Discard, nil, ExitPartly},
 		{"proven, and the lock could not be given back: 1 would say that nothing was changed", applied(0, 0, state.Proven), io.Discard, refused, ExitPartly},
 		{"proven, and nobody reads the report", applied(0, 0, state.Proven), broken{}, nil, ExitPartly},
 		{"put back, and nobody reads the report", applied(0, 0, state.Back), broken{}, nil, ExitError},

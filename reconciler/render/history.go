@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -98,10 +99,14 @@ func measured(all []state.Outage) string {
 	for _, o := range fleetOutages(all) {
 		parts = append(parts, o.What+" "+lastedFor(o)+" ("+seconds(o.Predicted)+" predicted)")
 	}
-	for _, o := range all {
-		if o.Predicted == 0 && !o.UpBy.IsZero() {
-			parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+second(o.UpBy)+")")
+	back := slices.DeleteFunc(slices.Clone(all), func(o state.Outage) bool { return o.UpBy.IsZero() })
+	slices.SortStableFunc(back, func(a, b state.Outage) int { return cmp.Compare(b.Measured, a.Measured) })
+	for i, o := range back {
+		if i == shown && len(back) > shown+1 {
+			parts = append(parts, number(len(back)-shown)+" more that came back sooner")
+			break
 		}
+		parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+second(o.UpBy)+")")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/state"
@@ -14,10 +15,7 @@ func (r Outcome) outages(p *page) {
 	most := map[int]float64{} // by row: two secrets, one restart, and the longer prediction
 	for _, s := range r.Secrets {
 		for _, o := range fleetOutages(s.Outages) {
-			row := []string{o.What, seconds(o.Predicted), lastedFor(o), ""}
-			if o.Since.IsZero() { // else who is down is told below
-				row[3] = longest(s.Outages, o)
-			}
+			row := []string{o.What, seconds(o.Predicted), lastedFor(o), remark(s.Outages, o)}
 			i := slices.IndexFunc(rows, func(r []string) bool { return r[0] == row[0] && slices.Equal(r[2:], row[2:]) })
 			switch {
 			case i < 0:
@@ -42,7 +40,7 @@ func (r Outcome) returned() []string {
 	var all []state.Outage
 	for _, s := range r.Secrets {
 		for _, o := range s.Outages {
-			if o.Predicted == 0 && !o.UpBy.IsZero() && !slices.ContainsFunc(all, func(a state.Outage) bool { return a.What == o.What }) {
+			if !o.UpBy.IsZero() && !slices.ContainsFunc(all, func(a state.Outage) bool { return a.What == o.What }) {
 				all = append(all, o)
 			}
 		}
@@ -53,9 +51,21 @@ func (r Outcome) returned() []string {
 		if i == shown && len(all) > shown+1 {
 			return append(lines, number(len(all)-shown)+" more, each sooner")
 		}
-		lines = append(lines, o.What+": down "+lastedFor(o)+", up by "+second(o.UpBy))
+		lines = append(lines, o.What+": after "+lastedFor(o)+", up by "+second(o.UpBy))
 	}
 	return lines
+}
+
+// remark says of an outage what its seconds do not.
+func remark(all []state.Outage, o state.Outage) string {
+	var parts []string
+	if o.Earlier {
+		parts = append(parts, "begun in an earlier run")
+	}
+	if most := longest(all, o); most != "" && o.Since.IsZero() { // else who is down is told below
+		parts = append(parts, most)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // lastedFor is how long it was down, and what is not known to be up again.
@@ -83,15 +93,17 @@ func fleetOutages(all []state.Outage) []state.Outage {
 // longest names the member of a fleet that was down for the longest time. Members follow their fleet.
 func longest(all []state.Outage, fleet state.Outage) string {
 	var most state.Outage
-	inside := false
+	inside, members := false, 0
 	for _, o := range all {
 		if o.Predicted > 0 {
 			inside = o.What == fleet.What
-		} else if inside && o.UpBy.IsZero() && o.Measured > most.Measured {
-			most = o
+		} else if inside && o.UpBy.IsZero() {
+			if members++; o.Measured > most.Measured {
+				most = o
+			}
 		}
 	}
-	if most.What == "" {
+	if most.What == "" || members == 1 {
 		return ""
 	}
 	return "longest: " + most.What + ", " + seconds(most.Measured)

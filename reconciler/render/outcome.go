@@ -26,7 +26,7 @@ type Outcome struct {
 	// Seconds is how long the run lasted, without the look before it.
 	Seconds float64   `json:"seconds"`
 	Secrets []Rotated `json:"secrets"`
-	// Down is what this run stopped and nobody has started since.
+	// Down is what this run stopped and nobody has started since, and what an earlier one left down.
 	Down []Down `json:"down,omitempty"`
 	// Left is what a later run has to finish.
 	Left []Left `json:"left,omitempty"`
@@ -107,7 +107,11 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	for _, e := range o.Secrets {
 		r.Secrets = append(r.Secrets, rotated(e, o.Left))
 	}
-	for _, d := range o.Down {
+	down := o.Down
+	if len(o.Secrets) == 0 { // nobody had to do anything about what an earlier run left
+		down = p.StillDown()
+	}
+	for _, d := range down {
 		r.Down = append(r.Down, downOf(d, o))
 	}
 	for _, l := range o.Left {
@@ -128,9 +132,19 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 	if i := slices.IndexFunc(o.Left, func(l reconciler.LeftBehind) bool { return l.Target == d.Target }); d.Why == nil && i >= 0 {
 		why = o.Left[i].Why
 	}
-	why = cmp.Or(why, errNotStarted)
+	if why == nil || d.Unsure && d.Why == nil && d.Cause != "" {
+		why = cmp.Or(cause(d), errNotStarted)
+	}
 	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure, Why: why.Error(),
 		Hint: cmp.Or(reconciler.HintOf(why), applyStarts)}
+}
+
+// cause is why an earlier run left it down, nil when it did not.
+func cause(d reconciler.Down) error {
+	if d.Cause == "" {
+		return nil
+	}
+	return errors.New(d.Cause)
 }
 
 // applyStarts is what brings back anything of which nothing better is known.
@@ -248,6 +262,8 @@ func (r Outcome) Verdict() string {
 			return "nothing to do; " + count(r.warnings, "warning") + ": `meshrotate plan` shows what is not as it should be"
 		}
 		return "nothing to do: everything is as declared"
+	case n == 0 && len(r.Down) > 0:
+		return "nothing was changed; since an earlier run may be DOWN: " + hostList(r.unfinished())
 	case n == 0:
 		return "nothing was changed"
 	case r.OK:

@@ -137,15 +137,16 @@ func (r Outcome) groups() (down, left []group) {
 	}
 	for _, d := range r.Down {
 		l, known := whys[d.Host]
-		if !known && d.Why != r.Error { // that one is told as the cause
-			l.Why = d.Why
+		elsewhere := d.Why == r.Error && !strings.HasPrefix(d.Why, d.Host+": ") // it is told as the cause
+		if l.Why = d.Why; elsewhere && !known {
+			l.Why = ""
 		}
 		g := r.group(d.Host, l)
 		g.unsure, g.service = d.Unsure, d.Service
 		if g.since = d.Since; d.What != d.Host {
 			g.what = d.What
 		}
-		if d.Hint != r.Hint && d.Hint != applyStarts { // else it is told below
+		if d.Hint != applyStarts && !(elsewhere && d.Hint == r.Hint) { // else it is told below
 			g.hint = d.Hint
 		}
 		isDown[d.Host] = true

@@ -158,8 +158,16 @@ func TestLeftBehind(t *testing.T) {
 	if !s.Drifted || len(s.Secrets[0].Left) != 1 {
 		t.Errorf("%s is not known to have caught up: %+v", last, s.Secrets[0])
 	}
-	if out := written(t, s, Style{}); !strings.Contains(out, "left behind by the last rotation") || !strings.Contains(out, "1 secret not on every host") {
+	if out := written(t, s, Style{}); !strings.Contains(strings.Join(strings.Fields(out), " "), "left behind by the last rotation, with an old version") || !strings.Contains(out, "1 secret not on every host") {
 		t.Error(out)
+	}
+	for outcome, unsure := range map[state.Outcome]int{state.Failed: 0, state.Started: 1, state.Unknown: 1, state.Done: 1} {
+		swap := state.Entry{Time: now, Secret: "relaykey", Version: "7", Step: "switch/swap a", Hosts: []string{last}, Outcome: outcome}
+		h := state.NewHistory([]state.Entry{swap, {Time: now, Secret: "relaykey", Version: "7", Outcome: state.Proven, Left: []string{last}}})
+		s := StatusOf(p, h, 0, "")
+		if len(s.Secrets[0].LeftUnsure) != unsure || strings.Contains(strings.Join(strings.Fields(written(t, s, Style{})), " "), "whether it has the new version is not known") != (unsure > 0) {
+			t.Errorf("%s: %+v", outcome, s.Secrets[0])
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,8 +55,11 @@ type SecretStatus struct {
 	// LastRotated is the last proven rotation on record; Run is the run that did it.
 	LastRotated time.Time `json:"lastRotated,omitzero"`
 	Run         string    `json:"run,omitempty"`
-	// Left are hosts that the last rotation left behind and that do not answer now either: they hold an old version.
+	// Left are hosts that the last rotation left behind and that do not answer now either.
 	Left []string `json:"left,omitempty"`
+	// LeftUnsure are those of Left of which nobody knows which version they have: that rotation began to change them. The others
+	// hold an old one.
+	LeftUnsure []string `json:"leftUnsure,omitempty"`
 	// Due is when the next rotation is due by the declared cadence.
 	Due     time.Time `json:"due,omitzero"`
 	Overdue bool      `json:"overdue,omitempty"`
@@ -78,20 +82,27 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 	}
 	known, answered := hostNames(p), answering(p)
 	for _, c := range p.Changes {
+		live := c.Before
+		if _, pending := h.Pending(c.Secret.Name, c.Secret.Version); pending {
+			live = c.Live
+		}
 		one := SecretStatus{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Status: c.Status,
-			Declared: c.Secret.Version, Live: c.Before, Reason: c.Reason, Due: c.Due, Expires: c.Expires,
+			Declared: c.Secret.Version, Live: live, Reason: c.Reason, Due: c.Due, Expires: c.Expires,
 			Overdue: !c.Due.IsZero() && c.Due.Before(p.Made), Findings: fold(about(c.Findings, host), known)}
 		if since, ok := h.Since(c.Secret.Name); ok {
 			one.LastRotated, one.Run = since.Time, since.Run
 		}
 		if last, ok := h.LastProven(c.Secret.Name); ok {
-			for _, h := range last.Left {
-				if known[h] && !answered[h] {
-					one.Left = append(one.Left, h)
+			for _, name := range last.Left {
+				if known[name] && !answered[name] {
+					one.Left = append(one.Left, name)
+					if h.Touched(c.Secret.Name, last.Version, reconciler.Switch.String()+"/", name) {
+						one.LeftUnsure = append(one.LeftUnsure, name)
+					}
 				}
 			}
 		}
-		s.Drifted = s.Drifted || len(one.Left) > 0
+		s.Drifted = s.Drifted || len(one.Left) > 0 || len(c.Down) > 0
 		s.Drifted = s.Drifted || c.Status == reconciler.Rotate || c.Status == reconciler.Refused
 		s.Unknown = s.Unknown || c.Status == reconciler.Unknown
 		s.Secrets = append(s.Secrets, one)
@@ -178,10 +189,21 @@ func (s Status) writeNotes(p *page, notes []SecretStatus) {
 		if c.Overdue {
 			p.hang(yellow, "    warning", 14, "overdue: it was due on "+date(c.Due)+", "+days(c.Due, s.Made)+"  [overdue]")
 		}
-		if len(c.Left) > 0 {
-			p.hang(yellow, "    left", 14, hostList(c.Left)+": left behind by the last rotation, with an old version; a later run finishes them")
-		}
+		c.left(p)
 		p.findings(c.Findings)
+	}
+}
+
+// left says of the hosts that were left behind what is known of their version.
+func (c SecretStatus) left(p *page) {
+	old := slices.DeleteFunc(slices.Clone(c.Left), func(h string) bool { return slices.Contains(c.LeftUnsure, h) })
+	for _, of := range []struct {
+		hosts []string
+		text  string
+	}{{old, "with an old version"}, {c.LeftUnsure, "and whether it has the new version is not known"}} {
+		if len(of.hosts) > 0 {
+			p.hang(yellow, "    left", 14, hostList(of.hosts)+": left behind by the last rotation, "+of.text+"; a later run finishes them")
+		}
 	}
 }
 

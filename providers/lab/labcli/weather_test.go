@@ -297,6 +297,13 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 	l.Host("relay-02").Unplug(true)
 	w.run(3, "apply", "--yes").says(t, "nothing was changed", "an earlier run has left DOWN: relay-01.lab.example, since")
 	l.Host("relay-02").Unplug(false)
+	h.Unplug(true) // and now nobody can look at the one that is down
+	since := "may be DOWN since "
+	w.run(1, "plan").says(t, "[still-down]", since, "relay-01.lab.example")
+	w.run(2, "drift").says(t, "[still-down]", since, "relay-01.lab.example")
+	w.run(1, "status").says(t, "[still-down]", since, "relay-01.lab.example")
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "may be DOWN, and cannot be looked at: relay-01.lab.example, since")
+	h.Unplug(false)
 	o := w.outcome(w.start("apply", "--yes", "-o", "json"), 0)
 	for _, s := range o.Secrets {
 		for _, out := range s.Outages {

@@ -52,6 +52,9 @@ func (w work) none() bool {
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
 	c := reconciler.Change{Secret: r.ref, Title: "license", Before: r.before(in, w.all)}
+	if w.pending {
+		c.Live = r.held(w.all)
+	}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	if now := r.live(in, w.all); now != nil {
 		c.Expires = now.Expires
@@ -60,7 +63,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.files) > 0); wrong {
 		c.Findings = append(c.Findings, f)
 	}
-	for _, l := range w.restarts() {
+	for _, l := range w.all {
 		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.label, l.service); ok {
 			c.Down = append(c.Down, d)
 		}
@@ -136,10 +139,16 @@ func (r *Rotation) need(input reconciler.Input) work {
 	return w
 }
 
+// before is the version that was live before the rotation began.
 func (r *Rotation) before(in reconciler.Input, all []reader) string {
 	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
+	return r.held(all)
+}
+
+// held is the version that is live now: another than the declared one, where there is one.
+func (r *Rotation) held(all []reader) string {
 	for _, l := range all {
 		if l.whole() && l.edit {
 			return l.file.Version

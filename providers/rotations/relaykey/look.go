@@ -3,6 +3,7 @@ package relaykey
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -30,6 +31,11 @@ func (l member) whole() bool {
 // connected says that Admin lists the relay as connected.
 func (l member) connected() bool {
 	return l.relay != nil && l.relay.Connected != nil && *l.relay.Connected
+}
+
+// heardSince says that Admin lists the relay as connected, and has heard of it after a stop that began then was over.
+func (l member) heardSince(stop time.Time) bool {
+	return l.connected() && l.relay.Heartbeat.After(stop.Add(l.component.StopTimeout.Of()))
 }
 
 // look sorts what was seen by node.

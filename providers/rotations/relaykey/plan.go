@@ -34,15 +34,18 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	findings, left := r.guard(in, admin, relays)
 	w := r.need(in, admin, relays, left)
+	if w.pending {
+		c.Live = r.held(admin, relays)
+	}
 	if f, wrong := site.KeptFinding(in, r.ref, w.editAdmin || len(w.edit) > 0); wrong {
 		findings = append(findings, f)
 	}
 	findings = append(findings, r.readable(in, admin, relays, !w.none())...)
 	c.Findings = findings
 	blocked := reconciler.Blocked(findings)
-	since := r.cutOff(in, w, 0).Since
-	for _, l := range append([]member{admin}, w.restart...) {
-		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok {
+	cut, back := r.cutOff(in, w)
+	for _, l := range append([]member{admin}, relays...) {
+		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok && !(d.Unsure && l.heardSince(d.Since)) {
 			c.Down = append(c.Down, d)
 		}
 	}
@@ -51,6 +54,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Returned = append(c.Returned, b)
 		}
 	}
+	c.Returned = append(c.Returned, back...)
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
@@ -59,7 +63,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 		return c
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w, since)
+		c.Status, c.Reason = reconciler.Refused, r.reason(w, cut.Since)
 		return c
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
@@ -67,7 +71,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, disconnected(relays)...)
 		return c
 	}
-	c.Status, c.Reason = reconciler.Rotate, r.reason(w, since)
+	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)
 	c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
 	for _, n := range r.relays {
 		if n.toleratedByPolicy {
@@ -78,7 +82,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Left = append(c.Left, site.Host(l.host))
 	}
 	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
-	c.Outages = r.predict(in, w)
+	c.Outages = r.predict(in, w, cut)
 	return c
 }
 
@@ -130,11 +134,16 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 	return w
 }
 
-// before is the version that is live now: what Admin holds, or what the relays do when Admin is ahead of them.
+// before is the version that was live before the rotation began.
 func (r *Rotation) before(in reconciler.Input, admin member, relays []member) string {
 	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
+	return r.held(admin, relays)
+}
+
+// held is the version that is live now: what Admin holds, or what the relays do when Admin is ahead of them.
+func (r *Rotation) held(admin member, relays []member) string {
 	for _, l := range append([]member{admin}, relays...) {
 		if l.whole() && l.setting.Version != r.ref.Version {
 			return l.setting.Version
@@ -163,7 +172,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 		}
 		return s + verb(same) + named(w.admin.setting.Version) + w.others()
 	case len(w.edit) > 0 && w.admin.whole():
-		return "Admin has " + want + w.others() + cut(since)
+		return "Admin has " + want + w.others() + cutSince(since)
 	case len(w.edit) > 0:
 		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
@@ -179,7 +188,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	}
 }
 
-func cut(since time.Time) string {
+func cutSince(since time.Time) string {
 	if since.IsZero() {
 		return ""
 	}

@@ -149,7 +149,7 @@ const (
 )
 
 // predict says how long what will be down: as long as last time, or a guess.
-func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
+func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []state.Outage {
 	last := map[string]float64{}
 	for _, o := range in.History.Outages(r.ref.Name) {
 		last[o.What] = o.Measured
@@ -165,35 +165,48 @@ func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
 	}
 	var all []state.Outage
 	relays := float64(guessStop + guessReplace + guessStart + guessConnect)
+	admin := float64(guessStop + guessReplace + guessStart)
 	if len(w.restart) > 0 {
 		all = append(all, state.Outage{What: "relays", Predicted: guess("relays", relays), Members: hosts(w.restart)})
 	}
-	if cut := r.cutOff(in, w, relays); cut.Members != nil {
+	if cut.Members != nil {
+		if cut.Predicted = relays; w.bounce {
+			cut.Predicted += admin
+		}
 		cut.Predicted = guess(cut.What, cut.Predicted)
 		all = append(all, cut)
 	}
 	if w.bounce {
-		all = append(all, state.Outage{What: "Admin", Predicted: guess("Admin", guessStop+guessReplace+guessStart), Members: []string{"Admin"}})
+		all = append(all, state.Outage{What: "Admin", Predicted: guess("Admin", admin), Members: []string{"Admin"}})
 	}
 	return all
 }
 
-// cutOff is for how long relays cannot work, though they run: Admin is down, or has another key than they. When an earlier run
-// stopped Admin, and was cut off or left relays behind, it is since then, for all that are not seen connected.
-func (r *Rotation) cutOff(in reconciler.Input, w work, own float64) state.Outage {
-	o := state.Outage{What: "relays cut off", With: w.admin.who.Name, Predicted: own}
-	if !w.admin.edit {
-		at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
-		off := filter(w.prove, func(l member) bool { return l.edit || l.stale || l.stopped || !l.connected() })
-		if !began || len(off) == 0 {
-			return state.Outage{}
-		}
-		o.Since, o.Members = at, hosts(off)
-		return o
+// cutOff is which relays cannot work, though they run: Admin is down, or has another key than they. When an earlier run stopped
+// Admin, and was cut off or left relays behind, it is since then, or was until the look when all are seen connected.
+func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []reconciler.Returned) {
+	o = state.Outage{What: "relays cut off", With: w.admin.who.Name}
+	if len(w.prove) == 0 || !w.admin.whole() {
+		return o, nil
 	}
-	o.Predicted += guessStop + guessReplace + guessStart
-	if len(w.prove) > 0 {
+	if w.admin.edit || w.admin.stale {
 		o.Members = hosts(w.prove)
 	}
-	return o
+	at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
+	if !began || w.admin.service.RunsSince(at, w.admin.machine) {
+		return o, nil
+	}
+	off := filter(w.prove, func(l member) bool {
+		return l.setting.Version != w.admin.setting.Version || l.stale || l.stopped || !l.connected()
+	})
+	if len(off) == 0 && in.Now.Before(at) { // by a clock that was wrong
+		return o, nil
+	}
+	if len(off) == 0 {
+		return o, []reconciler.Returned{{What: o.What, Since: at, UpBy: in.Now}}
+	}
+	if o.Since = at; o.Members == nil {
+		o.Members = hosts(off)
+	}
+	return o, nil
 }

@@ -55,9 +55,14 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.set) > 0); r.password && wrong {
 		c.Findings = append(c.Findings, f)
 	}
-	for _, m := range w.bounce {
+	for _, m := range w.all {
 		if d, ok := site.DownSince(in.History, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok {
 			c.Down = append(c.Down, d)
+		}
+	}
+	for _, m := range w.all {
+		if b, ok := site.CameBack(in, r.ref, m.host, m.component.Service, m.who.Name, m.service, m.machine); ok {
+			c.Returned = append(c.Returned, b)
 		}
 	}
 	switch blocked := reconciler.Blocked(c.Findings); {

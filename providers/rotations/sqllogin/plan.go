@@ -38,6 +38,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Due, _ = in.History.Due(name, r.spec.Every.Of())
 	w := r.need(in, s)
+	if w.pending {
+		c.Live = r.held(s)
+	}
 	if w.edit {
 		c.Findings = append(c.Findings, r.guardTarget(in, s)...)
 	}
@@ -47,7 +50,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, w.edit || w.alter); wrong {
 		c.Findings = append(c.Findings, f)
 	}
-	for _, h := range w.bounce {
+	for _, h := range s.holders {
 		if d, ok := site.DownSince(in.History, r.ref, h.host, h.component.Service, h.label, h.service); ok {
 			c.Down = append(c.Down, d)
 		}
@@ -168,11 +171,16 @@ func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding,
 		"give that program a login of its own"), true
 }
 
-// before is the version that is live now.
+// before is the version that was live before the rotation began.
 func (r *Rotation) before(in reconciler.Input, s sight) string {
 	if e, ok := in.History.Pending(name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
+	return r.held(s)
+}
+
+// held is the version that is live now: another than the declared one, where there is one.
+func (r *Rotation) held(s sight) string {
 	for _, h := range s.holders {
 		if h.whole() && h.setting.Version != r.ref.Version {
 			return h.setting.Version

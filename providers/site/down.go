@@ -1,0 +1,102 @@
+package site
+
+import (
+	"fmt"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// DownSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop. Of one that
+// nobody could look at it says that it may be, as far as the ledger knows.
+func DownSince(h state.History, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
+	if s != nil && (!s.Installed || s.Running()) {
+		return reconciler.Down{}, false
+	}
+	d := reconciler.Down{What: what, Service: service, Target: Host(host)}
+	said, stop, start := lastSaid(h, ref, host, service, what)
+	if d.Since = since(said, stop); d.Since.IsZero() {
+		return reconciler.Down{}, false
+	}
+	told := !said.Since.IsZero()
+	d.Started = told && said.Started || !told && start == state.Done
+	switch {
+	case s != nil:
+		d.Cause = stoppedBy(d.Started, s.ExitCode)
+	case !told && (start == state.Done || stop.outcome == state.Failed):
+		return reconciler.Down{}, false // as far as that run came, it was up
+	case d.Started:
+		d.Unsure, d.Cause = true, "an earlier run started it again, and it was not seen to work after that; its host cannot be looked at now"
+	default:
+		d.Unsure, d.Cause = true, "an earlier run stopped it, or was about to; its host cannot be looked at now"
+	}
+	return d, true
+}
+
+// stoppedBy is why a service is not running that an earlier run stopped, and again started.
+func stoppedBy(again bool, exit uint32) string {
+	switch {
+	case again:
+		return "an earlier run started it again, and then " + EndedBy(exit)
+	case exit == 0:
+		return "an earlier run stopped it"
+	}
+	return "an earlier run stopped it, and after that " + EndedBy(exit)
+}
+
+// neverStarted is ERROR_SERVICE_NEVER_STARTED: no attempt to start the service was made since the host's last boot.
+const neverStarted = 1077
+
+// EndedBy is what a service's exit code says of its end: the service manager's own stop leaves 0, and so does a process that
+// ends of itself without an error.
+func EndedBy(exit uint32) string {
+	switch exit {
+	case 0:
+		return "somebody stopped it, or it ended by itself without an error (exit code 0)"
+	case neverStarted:
+		return "its host restarted, and nobody started it since (exit code 1077)"
+	}
+	return fmt.Sprintf("it ended by itself, or its process was killed (exit code %d)", exit)
+}
+
+// begun is a step that an earlier run began with.
+type begun struct {
+	at      time.Time
+	outcome state.Outcome
+}
+
+// lastSaid is the last word about a service of a run that came to its end; and how far the stop and the start came of the latest
+// one that did not, or that came to no proof.
+func lastSaid(h state.History, ref secret.Ref, host, service, what string) (said state.Word, stop begun, start state.Outcome) {
+	said, _ = h.LastWord(ref.Name, what)
+	step := func(op reconciler.Op) string { return reconciler.Step{Phase: reconciler.Switch, Op: op}.Name() }
+	stopping := step(StopService{Host: host, Service: service})
+	for _, version := range h.Begun(ref.Name) {
+		at, ok := h.StepBegan(ref.Name, version, stopping, host)
+		if !ok || h.ToldSince(ref.Name, version, stopping, host, what) {
+			continue // that run has said how it ended
+		}
+		stop = begun{at, h.StepOutcome(ref.Name, version, stopping, host)}
+		start = h.StepOutcome(ref.Name, version, step(StartService{Host: host, Service: service}), host)
+		break
+	}
+	return said, stop, start
+}
+
+// since is what was said, though the run that was to start it again was cut off itself.
+func since(said state.Word, stop begun) time.Time {
+	if said.Since.IsZero() {
+		return stop.at
+	}
+	return said.Since
+}
+
+// StopBegan is when an earlier run, that was not at its end, began to stop a service; or since when what is called so is down
+// after a run that ended.
+func StopBegan(h state.History, ref secret.Ref, host, service, what string) (time.Time, bool) {
+	said, stop, _ := lastSaid(h, ref, host, service, what)
+	at := since(said, stop)
+	return at, !at.IsZero()
+}

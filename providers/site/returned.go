@@ -1,0 +1,31 @@
+package site
+
+import (
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+)
+
+// CameBack says that a service works that an earlier run left down, or was cut off after its stop, and that no run has seen come
+// up: it was up by the look, and Admin when the ledger took that it is ready. When its process started shows less, for Admin is
+// ready, and a relay is connected, later than that.
+func CameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
+	at, ok := StopBegan(in.History, ref, host, service, what)
+	api := in.Seen.Reach(API)
+	unready := what == AdminLabel && api != "" && api != reconciler.Reached
+	if !ok || !s.Running() || s.RunsSince(at, m) || unready {
+		return reconciler.Returned{}, false
+	}
+	up := in.Now
+	ready := reconciler.Step{Phase: reconciler.Switch, Op: AwaitReady{}}
+	if e, known := in.History.StepDone(ref.Name, ref.Version, ready.Name(), ""); known && what == AdminLabel && e.Time.After(at) && e.Time.Before(up) {
+		up = e.Time
+	}
+	return reconciler.Returned{What: what, Since: at, UpBy: up}, !up.Before(at)
+}
+
+// RunsSince says that the service's process is older than that moment of ours: nobody has stopped it since.
+func (s *ServiceSeen) RunsSince(at time.Time, m *MachineSeen) bool {
+	return s.Running() && m != nil && !s.StartedAt.IsZero() && s.StartedAt.Add(-m.Skew).Before(at)
+}
