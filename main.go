@@ -18,8 +18,13 @@ import (
 )
 
 func main() {
+	os.Exit(cli.Main(prepared(), os.Args[1:], cli.OS(), app(os.LookupEnv)))
+}
+
+// prepared is the program's context, once the process is what one with secrets has to be.
+func prepared() context.Context {
 	noCore()
-	os.Exit(cli.Main(interruptible(), os.Args[1:], cli.OS(), app(os.LookupEnv)))
+	return interruptible()
 }
 
 // interruptible is a context that ends with the first Ctrl-C, request to terminate or hangup, which is its cause. The

@@ -21,8 +21,7 @@ func TestAsRun(*testing.T) {
 	if os.Getenv(asRun) == "" {
 		return
 	}
-	noCore()
-	ctx := interruptible()
+	ctx := prepared()
 	context.AfterFunc(ctx, func() { fmt.Println(context.Cause(ctx)) })
 	var core syscall.Rlimit
 	_ = syscall.Getrlimit(syscall.RLIMIT_CORE, &core)

@@ -199,7 +199,25 @@ func TestRecords(t *testing.T) {
 			if strings.Contains(err.Error(), "was ") && strings.Contains(err.Error(), "relay-01") {
 				t.Errorf("a host is blamed: %v", err)
 			}
+			w.doubted("state-salt-replaced", ".meshrotate") // a look has made another one
+			w.converged()
 			w.undoubted()
+		}},
+		{"the salt is replaced", "another one of its size is no damage, and is not the one that the last run used", func(t *testing.T, w *world) {
+			w.run()
+			w.undoubted()
+			for _, other := range []string{"a", "b"} {
+				w.rewrite("salt", strings.Repeat(other, 32))
+				if p := w.doubted("state-salt-replaced", ".meshrotate"); len(p.Blocked()) > 0 {
+					t.Errorf("%+v", p.Changes)
+				}
+				w.doubted("state-salt-replaced") // looking takes nothing for granted
+				if other == "b" {
+					w.do("key", "relay-01")
+				}
+				w.run() // with nothing to do, and with something
+				w.undoubted()
+			}
 			w.converged()
 		}},
 		{"the salt is cut", "nothing is planned with another one", func(t *testing.T, w *world) {

@@ -10,6 +10,7 @@ import (
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/wsman"
 	"meshrotate/providers/rotations/relaykey"
 	"meshrotate/reconciler"
 	"meshrotate/state"
@@ -135,12 +136,20 @@ func TestOneStopIsOneOutage(t *testing.T) {
 		predicts(t, w, proven)
 		w.doc.Secrets["relayKey"].(*relaykey.Spec).Version = "8"
 		var once sync.Once
+		var broken atomic.Bool // and Admin does not say any more which relays are connected
+		w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
+			if broken.Load() && e.Action == "GET /api/relays" {
+				f.Kind = wsman.Hang
+			}
+			return f
+		})
 		for i := range 3 {
 			w.relay(i + 1).Points(func(p machine.Point) (a machine.Action) {
 				if p.Op == "service.start" && p.When == machine.Before {
 					once.Do(func() {
 						if holder, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
 							_ = w.state.Lock.Break(t.Context(), holder.Fence)
+							broken.Store(true)
 						}
 					})
 				}
@@ -148,6 +157,7 @@ func TestOneStopIsOneOutage(t *testing.T) {
 			})
 		}
 		_, o = w.run()
+		broken.Store(false)
 		if admin, cut := outagesOf(o, "Admin"), outagesOf(o, "relays cut off"); len(o.With(state.Proven)) > 0 || len(admin) != 1 || admin[0].Measured == 0 ||
 			!admin[0].Since.IsZero() || len(cut) != 1 || cut[0].Since.IsZero() || cut[0].Predicted <= 0 {
 			t.Fatalf("Admin %+v, cut off %+v: %v", admin, cut, o)

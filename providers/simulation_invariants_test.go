@@ -144,6 +144,7 @@ func (u *universe) check() {
 			}
 		}
 	}
+	u.checkStored()
 	if entries, err := u.w.state.Ledger.Entries(ctx); err == nil {
 		u.toldOnce(entries)
 	} else {
@@ -201,7 +202,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 		}
 		switch {
 		case e.Change.Secret.Name == "relaykey" && e.Ending == state.Proven:
-			u.proven(u.value(e.Change.Secret.Version), left)
+			u.proven(u.value(e.Change.Secret.Version), left, len(out.With(state.Back))+len(out.With(state.Unknown)) > 0)
 		case e.Change.Secret.Name == "license" && e.Ending == state.Proven:
 			u.licensed(e.Change.Secret.Version, left)
 		case e.Change.Secret.Name == "relaykey" && e.Ending == state.Back && !before.haunted:
@@ -212,6 +213,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 	}
 	u.toldRows(out)
 	u.judgeLogin(out, before, left)
+	u.judgeStored(out, left)
 	if !before.haunted {
 		u.down(out, before)
 		u.lastSeen(out)
@@ -222,8 +224,9 @@ func (u *universe) judge(o *operator, before snapshot) {
 	}
 }
 
-// proven: whoever runs and is not named runs with the new key.
-func (u *universe) proven(key string, left map[string]bool) {
+// proven: whoever runs and is not named runs with the new key. On another secret's way back Admin restarts, and relays come again
+// by themselves, when nobody waits for them any more.
+func (u *universe) proven(key string, left map[string]bool, undone bool) {
 	keys := u.w.lab.Keys()
 	for i, h := range append([]*lab.Host{u.w.lab.Admin}, u.w.lab.Relays[:u.declared]...) {
 		k, up := keys[h.Name]
@@ -234,7 +237,7 @@ func (u *universe) proven(key string, left map[string]bool) {
 		case u.disturbed[label(h.Name)]:
 		case !up:
 			u.wrong("7: the relay key is proven, and %s does not run", h.Name)
-		case i > 0 && !u.disturbed["im-admin"] && !u.w.lab.IsConnected(h):
+		case i > 0 && !undone && !u.disturbed["im-admin"] && !u.w.lab.IsConnected(h):
 			u.wrong("7: the relay key is proven, and %s is not connected", h.Name)
 		}
 	}
@@ -258,11 +261,12 @@ func (u *universe) down(out reconciler.Outcome, before snapshot) {
 	for _, h := range u.w.lab.Hosts() {
 		s := h.Machine.Service(serviceOf(h))
 		up := s.State == winhost.Running || s.State == winhost.StartPending
+		listed := serviceLabel(u.w.lab, h) != "" || u.w.lab.IsConnected(h) // by Admin, whoever else is away
 		switch {
 		case u.disturbed[label(h.Name)]:
 		case !up && before.pids[h.Name] != 0 && !named[h.Name]:
 			u.wrong("7: %s on %s is %s, and nobody says so: %v", serviceOf(h), h.Name, s.State, out)
-		case up && named[h.Name] && !u.struck[label(h.Name)] && (sure[h.Name] || !u.struck[api] && !u.disturbed["im-admin"]):
+		case up && named[h.Name] && !u.struck[label(h.Name)] && (sure[h.Name] || listed && !u.struck[api] && !u.disturbed["im-admin"]):
 			u.wrong("7: %s is named down, and it runs: %v", h.Name, out)
 		}
 	}
@@ -278,13 +282,18 @@ func (u *universe) settled() {
 			u.wrong("6: after calm runs: %v", err)
 		}
 	}
-	if err := u.loginSettled(); err != nil {
-		u.wrong("6: after calm runs: %v", err)
+	for _, err := range append(u.storedSettled(), u.loginSettled()) {
+		if err != nil {
+			u.wrong("6: after calm runs: %v", err)
+		}
 	}
 	for _, h := range u.w.lab.Hosts() {
 		if w := h.Machine.Service(lab.WatchService); w.Installed && w.State != winhost.Running && !u.unruly[label(h.Name)] {
 			u.wrong("6: after calm runs %s on %s is %s", lab.WatchService, h.Name, w.State)
 		}
+	}
+	if n := u.w.lab.Stats().Shells; n > 0 {
+		u.wrong("6: after calm runs %d shells are left on the hosts", n)
 	}
 	said := u.w.said()
 	var all bytes.Buffer

@@ -74,6 +74,8 @@ func smaller(t *testing.T, s schedule) (all []schedule) {
 	}
 	some(func(c *schedule) { c.Login, c.Replicas = "", 0 })
 	some(func(c *schedule) { c.Replicas = 0 })
+	some(func(c *schedule) { c.Connectors = 0 })
+	some(func(c *schedule) { c.Account = "" })
 	some(func(c *schedule) { c.Books = "memory" })
 	some(func(c *schedule) { c.Parallel, c.Tolerate = 0, 0 })
 	some(func(c *schedule) { c.Declared = 0 })

@@ -28,6 +28,10 @@ type schedule struct {
 	// Login is the mode of the SQL login, "" for a document without it; Replicas is how many instances there are, 0 is one.
 	Login    string `json:"login,omitempty"`
 	Replicas int    `json:"replicas,omitempty"`
+	// Connectors is how many secrets of connectors there are; Account is when the services restart for a new password of theirs, ""
+	// for a document without it.
+	Connectors int    `json:"connectors,omitempty"`
+	Account    string `json:"account,omitempty"`
 	// Books is where the state is: in a file, or in memory.
 	Books   string    `json:"books"`
 	Manners []manner  `json:"manners,omitempty"`
@@ -122,7 +126,7 @@ func draw(seed uint64) schedule {
 	s := schedule{Seed: seed, Books: "memory", Relays: r.IntN(4)}
 	switch {
 	case r.IntN(150) == 0:
-		s.Relays = 40
+		s.Relays = 11 + rand.New(rand.NewPCG(seed, 3)).IntN(30)
 	case r.IntN(12) == 0:
 		s.Relays = 4 + r.IntN(7)
 	}
@@ -185,6 +189,7 @@ func draw(seed uint64) schedule {
 		e.Faults = append(e.Faults, fault{What: "die", Action: "file.discard before", Host: host, Machine: host, Nth: 1})
 	}
 	drawLogin(&s)
+	drawStored(&s)
 	return s
 }
 

@@ -122,7 +122,7 @@ func (u *universe) watchLogin() {
 	}
 	for _, h := range u.services() {
 		s := h.Machine.Service(serviceOf(h))
-		if s.State == winhost.Running && u.login.processes[h.Name].pid != s.PID {
+		if (s.State == winhost.Running || s.State == winhost.StartPending) && u.login.processes[h.Name].pid != s.PID {
 			u.login.processes[h.Name] = servedBy{s.PID, u.hands[label(h.Name)] || u.disturbed[label(h.Name)]}
 		}
 	}
@@ -224,6 +224,9 @@ func (u *universe) judgeLogin(out reconciler.Outcome, before snapshot, left map[
 		instance := u.w.lab.SQLInstance()
 		if instance == nil {
 			continue
+		}
+		if was := h.Machine.Service(serviceOf(h)).PID; was == before.pids[host] && before.passwords[lab.SQLServer+" "+login] != password {
+			continue // it was so before, and this run did not come that far
 		}
 		if l, _, _ := instance.LookLogin(login); l.Password != password || l.Disabled {
 			u.wrong("1: %s runs with a password that %s does not take: %v", label(h.Name), login, out)

@@ -1,14 +1,17 @@
 package providers_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/mssql"
 )
 
 // drawLogin adds the SQL login to some schedules. It has numbers of its own: the others stay what they were without it.
@@ -69,7 +72,7 @@ func drawSQLFault(r *rand.Rand, replicas int) fault {
 
 // strikeSQL is what happens to the server itself.
 func (u *universe) strikeSQL(t fault, lasts time.Duration, then func(func())) {
-	if u.Login == "" {
+	if !u.hasSQL() {
 		return // of a schedule that was reduced
 	}
 	u.struck[sqlSide] = true
@@ -132,6 +135,21 @@ func (u *universe) commitLogin(version string, set func(old, text string)) {
 	}
 	set(fmt.Sprintf("version: %s\n", u.login.want), fmt.Sprintf("version: %s\n", version))
 	u.login.want = version
+}
+
+// hadBefore is what a person does when two state folders have each given the login a password of their own: the server does not
+// take the first again, and the hint says to commit another version.
+func (u *universe) hadBefore(o *operator) bool {
+	if o.applied == nil || !errors.Is(o.applied.Outcome.Err, mssql.TakenBefore) {
+		return false
+	}
+	version, err := strconv.Atoi(u.login.want)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.scheduler.Note("somebody commits another version of the SQL login, as the hint says")
+	u.commit(episode{Login: strconv.Itoa(version + 1)})
+	return true
 }
 
 func (u *universe) changedElsewhere(set func(old, text string)) bool {

@@ -55,6 +55,7 @@ type universe struct {
 	struck    map[string]bool // hosts at which a fault struck
 	disturbed map[string]bool // hosts to which something happened that no run did
 	unruly    map[string]bool // in any episode
+	restarted bool            // somebody else has started a service at any time
 	hands     map[string]bool // hosts at whose service somebody had a hand
 	carried   bool            // a clock was wrong: what an earlier run says about times says nothing
 
@@ -116,7 +117,7 @@ func (u *universe) wrong(format string, args ...any) {
 // create makes the world as it is before anything goes wrong.
 func (u *universe) create() {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
+	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Connectors: u.Connectors, Account: u.Account, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
 	u.store = memory.New()
 	if err := u.books(); err != nil {
 		u.t.Fatal(err)
@@ -156,10 +157,11 @@ func (u *universe) books() error {
 
 // folders are where the values are kept.
 func (u *universe) folders() []string {
-	if u.Login == "" {
-		return []string{"relaykey", "license"}
+	folders := append([]string{"relaykey", "license"}, u.storedFolders()...)
+	if u.Login != "" {
+		folders = append(folders, "sqllogin")
 	}
-	return []string{"relaykey", "license", "sqllogin"}
+	return folders
 }
 
 func (u *universe) copyValues(from, to state.Blobs) error {
@@ -231,7 +233,7 @@ func (u *universe) hooks() {
 		h.Points(u.point(name))
 	}
 	u.w.lab.WireAPI(u.wire(api))
-	if u.Login != "" {
+	if u.hasSQL() {
 		u.w.lab.WireSQL(u.wireSQL)
 	}
 }

@@ -187,7 +187,7 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 	case "away":
 		u.leave(t.Machine, lasts)
 	case "reboot":
-		u.hands[t.Machine] = true
+		u.hands[t.Machine], u.restarted = true, true
 		on(func(h *lab.Host) { h.Reboot(lasts) })
 	case "die":
 		u.hands[t.Machine] = true
@@ -212,7 +212,7 @@ func (u *universe) startBetween(h *lab.Host) {
 		return
 	}
 	name := label(h.Name)
-	u.hands[name] = true
+	u.hands[name], u.restarted = true, true
 	delete(u.swappedSince, name)
 	delete(u.startedSince, name)
 	u.meddled[name] = 0

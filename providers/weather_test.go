@@ -13,6 +13,7 @@ import (
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/reconciler"
+	"meshrotate/specs"
 	"meshrotate/state"
 )
 
@@ -64,6 +65,93 @@ func awayAt(t *testing.T, w *world, host, op string, moment machine.When, away t
 		t.Error(err)
 	}
 	w.converged()
+}
+
+// Admin's host is away in Verify for longer than it is asked again, and comes back when a way back would be under way. Who was not
+// reached has refuted nothing: nothing is taken back, and the next run proves it.
+func TestWhoIsNotReachedRefutesNothing(t *testing.T) {
+	vendor()
+	for _, away := range []time.Duration{90 * time.Second, 5 * time.Minute} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2)
+			var started atomic.Int32
+			for i := range 2 {
+				w.relay(i + 1).Points(func(p machine.Point) machine.Action {
+					if p.Op == "service.start" && p.When == machine.After && started.Add(1) == 2 {
+						w.lab.Admin.Unplug(true)
+						time.AfterFunc(away, func() { w.lab.Admin.Unplug(false) })
+					}
+					return machine.Action{}
+				})
+			}
+			_, o := w.run()
+			if started.Load() != 2 || len(o.With(state.Back)) > 0 || len(o.With(state.Proven)) == len(o.Secrets) || len(o.Down) > 0 {
+				t.Errorf("away for %s: %v", away, o)
+			}
+			if err := w.together(); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(10 * time.Minute)
+			w.converged()
+		})
+	}
+}
+
+// The lock is taken away while a relay is away in the switch, and waited for: when it is back, nothing is sent there any more.
+func TestNothingIsSentAgainWithoutTheLock(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey")
+		var taken atomic.Bool
+		var effects atomic.Int32
+		h := w.relay(2)
+		w.lab.Admin.Points(func(p machine.Point) machine.Action {
+			if p.Op == "service.start" && p.When == machine.After {
+				h.Unplug(true)
+				time.AfterFunc(8*time.Second, func() {
+					if holder, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
+						_ = w.state.Lock.Break(t.Context(), holder.Fence)
+						taken.Store(true)
+					}
+				})
+				time.AfterFunc(20*time.Second, func() { h.Unplug(false) })
+			}
+			return machine.Action{}
+		})
+		h.Points(func(p machine.Point) machine.Action {
+			if taken.Load() && (p.Op == "service.stop" || p.Op == "file.swap" || p.Op == "service.start") && p.When == machine.Before {
+				effects.Add(1)
+			}
+			return machine.Action{}
+		})
+		if _, o := w.run(); effects.Load() > 0 || !taken.Load() {
+			t.Errorf("%d effects: %v", effects.Load(), o)
+		}
+	})
+}
+
+// How long a lost host is asked again is the policy's.
+func TestPatienceIsThePolicys(t *testing.T) {
+	vendor()
+	for patience, left := range map[time.Duration]int{10 * time.Second: 1, time.Minute: 0} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, "relaykey")
+			w.doc.Policy.Patience = specs.Duration{Text: patience.String(), Seconds: patience.Seconds()}
+			h := w.relay(1)
+			var once sync.Once
+			h.Points(func(p machine.Point) machine.Action {
+				if p.Op == "service.start" {
+					once.Do(func() {
+						h.Unplug(true)
+						time.AfterFunc(40*time.Second, func() { h.Unplug(false) })
+					})
+				}
+				return machine.Action{}
+			})
+			if _, o := w.run(); len(o.Left) != left {
+				t.Errorf("%s: %v", patience, o)
+			}
+		})
+	}
 }
 
 // A relay that started and died cannot connect: nobody waits minutes for it, and what is said of it is why it does not run.

@@ -34,12 +34,14 @@ type progress struct {
 
 	// Of the present round.
 	round   int
-	all     []Step          // its steps
-	ran     []Step          // what was begun, in order
-	done    map[string]bool // by id: it was done
-	refused map[string]bool // by id: it changed nothing for certain
-	passed  map[proof]bool  // what its proofs have shown
-	evident map[string]bool // by secret: there is evidence of this round
+	all     []Step            // its steps
+	ran     []Step            // what was begun, in order
+	done    map[string]bool   // by id: it was done
+	refused map[string]bool   // by id: it changed nothing for certain
+	passed  map[proof]bool    // what its proofs have shown
+	evident map[string]bool   // by secret: there is evidence of this round
+	undone  map[Target][]Step // vital steps that were begun and not done, perhaps at a later try
+	spared  []string          // starts of the way back that failed, of services that were down before
 	// shownNow: by secret, this round is proven, and the ledger has it.
 	shownNow map[string]bool
 	// switching: the first step of the switch was begun.
@@ -77,6 +79,7 @@ func (r Run) Apply(ctx context.Context) Outcome {
 			break
 		}
 	}
+	p.lookAtDown(ctx)
 	p.finish(ctx)
 	return p.outcome()
 }
@@ -84,6 +87,7 @@ func (r Run) Apply(ctx context.Context) Outcome {
 // passRound passes the phases of a round. What was proven is recorded before anything old is removed.
 func (p *progress) passRound(ctx context.Context, i int) {
 	p.round, p.all, p.ran, p.done, p.refused, p.passed, p.switching = i, p.run.Plan.Rounds[i].Steps, nil, map[string]bool{}, map[string]bool{}, map[proof]bool{}, false
+	p.spared, p.undone = nil, map[Target][]Step{}
 	p.shownNow, p.evident = map[string]bool{}, map[string]bool{}
 	for phase := Prepare; phase <= Verify; phase++ {
 		if p.cause != nil || p.halted {
@@ -97,7 +101,7 @@ func (p *progress) passRound(ctx context.Context, i int) {
 		p.lookOnceMore(ctx)
 	}
 	if p.cause != nil || p.halted {
-		p.noteWorked()
+		p.noteWorked(context.WithoutCancel(ctx))
 	}
 	if p.cause != nil && !p.halted {
 		p.turn(ctx)
@@ -106,8 +110,8 @@ func (p *progress) passRound(ctx context.Context, i int) {
 }
 
 // noteWorked ends the outages of what was seen to work without being proven: a way back begins others.
-func (p *progress) noteWorked() {
-	r := p.run.Site.Worked()
+func (p *progress) noteWorked(ctx context.Context) {
+	r := p.run.Site.Worked(ctx)
 	maps.DeleteFunc(r.Up, func(name string, _ time.Time) bool { _, down := p.clock.now[name]; return down })
 	p.clock.note(Target{Kind: APITarget}, r)
 }
@@ -121,6 +125,13 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 	p.clock.note(Target{Kind: APITarget}, r)
 	if r.Note != "" {
 		p.remarks = append(p.remarks, Remark{Target{Kind: APITarget}, r.Note})
+	}
+}
+
+// lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped.
+func (p *progress) lookAtDown(ctx context.Context) {
+	if down := p.clock.stillDown(); len(down) > 0 {
+		p.clock.note(Target{}, p.run.Site.Running(context.WithoutCancel(ctx), down))
 	}
 }
 

@@ -139,7 +139,7 @@ func wayBack(taken []Step, prefix string, all ...Step) (steps []Step, order []li
 		if !known {
 			i = len(steps)
 			index[id] = i
-			steps = append(steps, Step{ID: id, Phase: s.Phase, Op: s.Back.Op, Back: Nothing(), After: after[id], Limit: s.Limit, undoes: true})
+			steps = append(steps, Step{ID: id, Phase: s.Phase, Op: s.Back.Op, Back: Nothing(), After: after[id], Limit: s.Limit, undoes: true, spare: s.WasDown})
 		}
 		steps[i].Before = append(steps[i].Before, s.Before...)
 		for _, r := range s.Secrets {

@@ -94,8 +94,10 @@
 // own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for.
 //
 // What this run stopped and nobody started again is in Outcome.Down. The next plan has it in Change.Down, by the ledger alone
-// where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. An outage is counted by intervals (outages.go): from the
-// stop, or from the time that the ledger knows of an earlier run's stop, to the moment at which something was seen to work.
+// where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. So has
+// one that is limited to other secrets: it looks at the services that their record left down (beside.go). An outage is counted
+// by intervals (outages.go): from the stop, or from the time that the ledger knows of an earlier run's stop, to the moment at
+// which something was seen to work.
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
 // this run looked, and whose end no run has told, has an outage of its own whose end is the latest that it can have been
 // (Change.Returned). Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
@@ -105,7 +107,8 @@
 //
 // The site asks again before it reports: for 5 s in a look, in a step for a minute, and for half of that at least after the
 // first failure. An effect is sent again only because every op looks before it acts, and while the lease is ours. A step that
-// says Once is not sent again. What then comes back:
+// says Once is not sent again. Who was waited for in vain is not waited for as long again: Admin's API until a service behind
+// it was started anew, a host where only files beside the live ones are left to remove. What then comes back:
 //
 //	class           example                   reported as             what the run does
 //	not reached     no route, refused,        Failed, Unreachable;    before the first swapped file: all goes back. Later:

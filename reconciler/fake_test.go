@@ -152,7 +152,7 @@ type bench struct {
 	// answer replaces a report, by key, or by "host: key".
 	answer map[string]reconciler.Report
 	// worked and fallen are what the site sees beside the steps.
-	worked, fallen reconciler.Report
+	worked, fallen, running reconciler.Report
 	// before is called before an op, by key.
 	before map[string]func()
 	// refuse makes the ledger refuse from the nth append on, from 1; 0 never.
@@ -254,12 +254,13 @@ func (b *bench) Reserve(context.Context, int) error {
 	return nil
 }
 
-func (b *bench) Entries(context.Context) ([]state.Entry, error) { return b.entries, nil }
-func (b *bench) Fence() uint64                                  { return 1 }
-func (b *bench) Worked() reconciler.Report                      { return b.worked }
-func (b *bench) Fallen(context.Context) reconciler.Report       { return b.fallen }
-func (b *bench) Marker() reconciler.Marker                      { return nil }
-func (b *bench) Close(context.Context)                          {}
+func (b *bench) Entries(context.Context) ([]state.Entry, error)               { return b.entries, nil }
+func (b *bench) Fence() uint64                                                { return 1 }
+func (b *bench) Running(context.Context, []reconciler.Down) reconciler.Report { return b.running }
+func (b *bench) Worked(context.Context) reconciler.Report                     { return b.worked }
+func (b *bench) Fallen(context.Context) reconciler.Report                     { return b.fallen }
+func (b *bench) Marker() reconciler.Marker                                    { return nil }
+func (b *bench) Close(context.Context)                                        {}
 func (b *bench) Doing(_ context.Context, what string) error {
 	b.doing = append(b.doing, what)
 	return nil

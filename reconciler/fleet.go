@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// fleet says which targets did not answer, and why. Targets with the same reason are one finding. They are warnings:
+// fleet says which targets could not be looked at, and why. Targets with the same reason are one finding. They are warnings:
 // whether a rotation can do without a target is the rotation's to say.
 func fleet(seen Seen) []Finding {
 	type reason struct {
@@ -31,7 +31,7 @@ func fleet(seen Seen) []Finding {
 	var all []Finding
 	for r, names := range hosts {
 		slices.Sort(names)
-		f := Finding{Severity: Warning, Code: "target-unreachable", Text: "does not answer: " + r.text, Hosts: names, Hint: hintFor(seen, names[0])}
+		f := Finding{Severity: Warning, Code: "target-unreachable", Text: "cannot be reached: " + r.text, Hosts: names, Hint: hintFor(seen, names[0])}
 		switch r.reach {
 		case Unreachable:
 		case Broken:

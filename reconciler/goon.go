@@ -9,7 +9,8 @@ import (
 
 // goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
 // has no way back or says Once: what became of that is looked at by the next run, but for what was refused and so was not done.
-// No file is swapped that was to follow such a step: what it says would not work, or nobody knows.
+// Nothing is done that was to follow such a step and cannot be taken back, and no file is swapped: what it says would not work, or
+// nobody knows.
 func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
 	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
 	var rest []Step
@@ -28,7 +29,7 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 		case !goes(s) || p.done[s.ID]:
 		case p.began(s) && (s.Once || s.Back.kind == never):
 			failed = append(failed, s.ID)
-		case s.swaps() != "" && behind[s.ID]:
+		case behind[s.ID] && (s.edits() || s.Back.kind == never):
 		default:
 			rest = append(rest, s)
 		}

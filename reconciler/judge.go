@@ -27,6 +27,11 @@ func (p *progress) judge(phase Phase, b block, reports []Report, toward directio
 		if r.Err == nil {
 			r.Err = fmt.Errorf("%s: %s: no outcome", b.target, s.Op.Key())
 		}
+		if toward == backward && s.spare {
+			p.spared = append(p.spared, s.ID)
+			p.clock.because(b.target, r.Err)
+			return slices.Clone(b.steps[j+1:]), false
+		}
 		if toward == backward {
 			if p.judgeBack(b, s, r) {
 				return nil, false

@@ -133,7 +133,7 @@ func join(a, b Step) (Step, error) {
 		}
 	}
 	a.Alone = a.Alone && b.Alone // whoever cannot spare it decides
-	a.Proof, a.Once, a.Limit = a.Proof || b.Proof, a.Once || b.Once, max(a.Limit, b.Limit)
+	a.Proof, a.Once, a.Vital, a.WasDown, a.Limit = a.Proof || b.Proof, a.Once || b.Once, a.Vital || b.Vital, a.WasDown || b.WasDown, max(a.Limit, b.Limit)
 	return a, nil
 }
 

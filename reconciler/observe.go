@@ -19,10 +19,12 @@ type Site interface {
 	// Done ends the batch.
 	Do(ctx context.Context, target Target, steps []Step, tell func(Event)) []Report
 	// Worked is what a run has started and was seen to work beside the steps, before anything has proven it: Report.Up.
-	Worked() Report
+	Worked(ctx context.Context) Report
 	// Fallen is what was proven and does not work any more: Report.Down and Fallen. Note is why that is not known. No host is
 	// contacted for it.
 	Fallen(ctx context.Context) Report
+	// Running asks the hosts once, for a few seconds, which of these services run now whatever is known of them: Report.Started.
+	Running(ctx context.Context, down []Down) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker
 	// Close ends all connections.

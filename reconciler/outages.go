@@ -10,12 +10,13 @@ import (
 
 // clock knows when what went down and came up.
 type clock struct {
-	spans map[string][]span   // by name, in order
-	now   map[string]Down     // what is stopped at present
-	with  map[string][]string // by name: who is cut off while it is down, and until it works itself
-	where map[string]Down     // by name: the service, and its host
-	fell  map[string]bool     // by name: it was proven, and does not work any more
-	ended map[string]bool     // by name: it is down, and not because this run stopped it
+	spans map[string][]span    // by name, in order
+	now   map[string]Down      // what is stopped at present
+	with  map[string][]string  // by name: who is cut off while it is down, and until it works itself
+	where map[string]Down      // by name: the service, and its host
+	fell  map[string]bool      // by name: it was proven, and does not work any more
+	ended map[string]bool      // by name: it is down, and not because this run stopped it
+	died  map[string]time.Time // by name: when it was seen to have ended
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -35,7 +36,7 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
@@ -54,9 +55,14 @@ func newClock(plan *Plan) clock {
 				}
 			}
 		}
-		for _, d := range change.Down {
-			if _, known := c.now[d.What]; !known {
-				c.spans[d.What], c.now[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d, d.Started
+	}
+	for _, d := range plan.StillDown() {
+		c.spans[d.What], c.now[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d, d.Started
+	}
+	for name, d := range c.now { // one secret's history may know of it, and another's members are cut off
+		for _, other := range c.with[name] {
+			if len(c.spans[cutOff(other)]) == 0 {
+				c.spans[cutOff(other)] = []span{{down: d.Since, earlier: true}}
 			}
 		}
 	}
@@ -66,6 +72,10 @@ func newClock(plan *Plan) clock {
 // note takes what a step saw on its target.
 func (c *clock) note(t Target, r Report) {
 	for name, at := range r.Down {
+		delete(c.died, name)
+		if r.Ended {
+			c.died[name] = at
+		}
 		for _, other := range c.with[name] {
 			c.open(cutOff(other), at)
 		}
@@ -92,12 +102,17 @@ func (c *clock) note(t Target, r Report) {
 		last(name, func(s *span) { s.started = at })
 	}
 	for name, at := range r.Up {
+		fell, down := c.now[name]
 		for _, name := range []string{name, cutOff(name)} {
 			last(name, func(s *span) {
 				if at.After(s.up) && !at.Before(s.down) {
 					s.up = at
 				}
 			})
+		}
+		if died := c.died[name]; down && !at.After(died) { // of the two, its end was heard of first
+			fell.Since = c.open(name, died)
+			c.now[name] = fell
 		}
 	}
 }
@@ -124,6 +139,16 @@ func (c *clock) open(name string, at time.Time) time.Time {
 		all[n-1].down = at
 	}
 	return all[n-1].down
+}
+
+// because tells why what is down on the target was not started.
+func (c *clock) because(t Target, why error) {
+	for name, d := range c.now {
+		if d.Target == t && d.Why == nil {
+			d.Why = why
+			c.now[name] = d
+		}
+	}
 }
 
 // downAt says that something on the target is down.

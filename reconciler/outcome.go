@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,8 +138,42 @@ func (p *progress) outcome() Outcome {
 			left = append(left, p.left[t])
 		}
 	}
-	o.Left = append(left, o.Left...)
+	o.Left = slices.Concat(left, o.Left, p.notReached())
 	return o
 }
+
+// notReached are the hosts whose files a secret was to change that goes no way back, or of which nobody knows what became, and whose
+// turn never came: they have the old value beside those that have the new one.
+func (p *progress) notReached() (all []LeftBehind) {
+	index := map[Target]int{}
+	some := map[string]bool{} // secrets of which a file was swapped, or may have been
+	came := map[Target]bool{} // whose turn came, whatever became of it
+	for _, s := range p.ran {
+		came[s.Op.Target()] = came[s.Op.Target()] || s.Phase == Switch
+		for _, r := range s.Secrets {
+			some[r.Name] = some[r.Name] || s.edits()
+		}
+	}
+	for _, s := range p.all {
+		if _, left := p.left[s.Op.Target()]; left || !s.edits() || came[s.Op.Target()] {
+			continue
+		}
+		for _, r := range s.Secrets {
+			if e := p.ending[r.Name]; e != state.Ahead && (e != state.Unknown || !some[r.Name]) {
+				continue
+			}
+			i, known := index[s.Op.Target()]
+			if !known {
+				i = len(all)
+				index[s.Op.Target()] = i
+				all = append(all, LeftBehind{Target: s.Op.Target(), Why: errNotReached})
+			}
+			all[i].Secrets = append(all[i].Secrets, r.Name)
+		}
+	}
+	return all
+}
+
+var errNotReached = errors.New("the run ended before its turn came, and it has what it had")
 
 var errNothingShown = errors.New("nothing showed that it works")

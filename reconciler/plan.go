@@ -35,7 +35,9 @@ type Plan struct {
 	// Rounds are done one after the other, each to its end. Their steps stand in the order in which they may be done.
 	Rounds []Round     `json:"rounds,omitempty"`
 	Seen   []HostFacts `json:"seen"`
-	// Fleet are findings about targets rather than about one secret: a host that did not answer.
+	// Down is what is stopped by the record of secrets that were not planned for; of the others Change.Down says it.
+	Down []Down `json:"down,omitempty"`
+	// Fleet are findings about targets rather than about one secret: a host that could not be looked at.
 	Fleet []Finding `json:"fleet,omitempty"`
 }
 
@@ -61,6 +63,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		c.Findings = append(c.Findings, stillDown(c.Down)...)
 		p.Changes = append(p.Changes, c)
 	}
+	oneReturn(p.Changes)
 	if p.Rounds, err = merge(p.Changes); err != nil {
 		return nil, err
 	}
@@ -114,4 +117,21 @@ func (p *Plan) Count(s Status) int {
 		}
 	}
 	return n
+}
+
+// oneReturn lets all secrets say the same of what came back: the record of one may know of an earlier stop than that of another.
+func oneReturn(changes []Change) {
+	first := map[string]time.Time{}
+	for _, c := range changes {
+		for _, r := range c.Returned {
+			if at, known := first[r.What]; !known || r.Since.Before(at) {
+				first[r.What] = r.Since
+			}
+		}
+	}
+	for _, c := range changes {
+		for i, r := range c.Returned {
+			c.Returned[i].Since = first[r.What]
+		}
+	}
 }

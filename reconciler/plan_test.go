@@ -123,8 +123,8 @@ func TestFleetFindings(t *testing.T) {
 		{Severity: reconciler.Warning, Code: "target-failed", Text: "answers and cannot be looked at: status 500", Hosts: []string{"Admin API"}},
 		{Severity: reconciler.Warning, Code: "target-failed", Text: "answers and cannot be looked at: access denied", Hosts: []string{"r5"}},
 		{Severity: reconciler.Warning, Code: "target-unknown", Text: "was not looked at: no reason is known", Hosts: []string{"r6"}},
-		{Severity: reconciler.Warning, Code: "target-unreachable", Text: "does not answer: dial the host: refused", Hosts: []string{"r1", "r2", "r3"}, Hint: "is it on?"},
-		{Severity: reconciler.Warning, Code: "target-unreachable", Text: "does not answer: no such host", Hosts: []string{"r4"}},
+		{Severity: reconciler.Warning, Code: "target-unreachable", Text: "cannot be reached: dial the host: refused", Hosts: []string{"r1", "r2", "r3"}, Hint: "is it on?"},
+		{Severity: reconciler.Warning, Code: "target-unreachable", Text: "cannot be reached: no such host", Hosts: []string{"r4"}},
 	}
 	p, err := reconciler.MakePlan(&specs.Deployment{Name: "lab"}, nil, reconciler.Input{Seen: s})
 	if err != nil {

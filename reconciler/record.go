@@ -184,7 +184,9 @@ func (p *progress) announce(ctx context.Context) error {
 	}
 	var entries []state.Entry
 	for _, c := range p.rotating() {
-		entries = append(entries, p.entry(c, state.Started, c.Reason))
+		e := p.entry(c, state.Started, c.Reason)
+		e.Salt = p.run.Plan.Salt
+		entries = append(entries, e)
 	}
 	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
 		return fmt.Errorf("nothing was changed: the ledger does not take the start: %w", err)
@@ -273,6 +275,7 @@ func (p *progress) finish(ctx context.Context) {
 			if what := p.clock.fallen(c); len(what) > 0 { // the ledger has it as proven already
 				e := p.entry(c, state.Proven, "after its proof it was seen not to work any more: "+strings.Join(what, ", "))
 				e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
+				e.Outages = slices.DeleteFunc(e.Outages, func(o state.Outage) bool { return !o.UpBy.IsZero() }) // what came back before was told
 				entries = append(entries, e)
 			}
 			continue

@@ -61,10 +61,18 @@ type Step struct {
 	Alone bool `json:"alone,omitempty"`
 	// Once says that it is never repeated blindly: after a lost answer it is looked at.
 	Once bool `json:"once,omitempty"`
+	// Vital says that what its target has without it is dead, or may not run beside what the others have: what follows it there is
+	// not done without it, not even so that a service comes up.
+	Vital bool `json:"vital,omitempty"`
+	// WasDown says of a stop that the service did not run before. The way back starts it all the same, for what is proven may need
+	// it; that it does not start then is no failure of the way back.
+	WasDown bool `json:"wasDown,omitempty"`
 	// Limit is its own deadline, for what takes longer than a look at a host: a build. Zero: the policy's.
 	Limit Span `json:"limit,omitempty"`
 	// undoes says that it is part of a way back.
 	undoes bool
+	// spare says of a start on the way back that it may fail: the service was down before.
+	spare bool
 }
 
 // Undoes says that the step takes another one back, or proves that everything is as it was.

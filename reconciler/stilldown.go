@@ -11,7 +11,7 @@ const stoppedEarlier = "an earlier run stopped it"
 // StillDown is what an earlier run left down, or may have, each once: several secrets may know of it.
 func (p *Plan) StillDown() []Down {
 	var all []Down
-	for _, c := range p.Changes {
+	for _, c := range append(slices.Clone(p.Changes), Change{Down: p.Down}) {
 		for _, d := range c.Down {
 			if !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
 				all = append(all, d)

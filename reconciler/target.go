@@ -57,6 +57,12 @@ type Read interface {
 	Key() string
 }
 
+// ServiceRead is a Read of a service's state, and of nothing else.
+type ServiceRead interface {
+	Read
+	OfService() string
+}
+
 // Result is the answer to a Read. It may hold secret.Values; its facts may not.
 type Result interface {
 	// Facts are what a plan is bound to and may show.

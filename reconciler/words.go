@@ -20,10 +20,7 @@ func (p *Plan) tell() {
 		for phase := Prepare; phase <= Retire; phase++ {
 			steps := r.of(phase)
 			blocks, _ := arrange(steps, links(steps))
-			name := phase.String()
-			if i > 0 {
-				name = fmt.Sprintf("%s %d", name, i+1)
-			}
+			name := PhaseName(p.Rounds, i, phase)
 			order, own := bySecret(blocks)
 			for _, secret := range order {
 				if text := sentence(own[secret], phase == Switch); text != "" && index[secret] != nil {
@@ -279,4 +276,19 @@ func (c *crowd) String() string {
 		return all[0]
 	}
 	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
+}
+
+// PhaseName is a phase of a round as the lines of a plan call it: "switch", and in the second round "switch 2". A round with nothing
+// to do does not count.
+func PhaseName(rounds []Round, i int, phase Phase) string {
+	n := 1
+	for _, r := range rounds[:i] {
+		if len(r.Steps) > 0 {
+			n++
+		}
+	}
+	if n == 1 {
+		return phase.String()
+	}
+	return fmt.Sprintf("%s %d", phase, n)
 }

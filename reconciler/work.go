@@ -115,6 +115,7 @@ func (w *worker) start(ctx context.Context, i int) {
 	default:
 		b.steps = w.remaining(b.steps)
 	}
+	b.steps = w.startable(b.steps)
 	if len(b.steps) == 0 {
 		w.release(i)
 		return
@@ -145,6 +146,37 @@ func (w *worker) restorable(steps []Step) []Step {
 		}
 		return held
 	})
+}
+
+// startable leaves out what may not come without a step that was to be done before it on its target, and was not.
+func (w *worker) startable(steps []Step) []Step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+		if s.Op.Target().Kind == APITarget && slices.ContainsFunc(w.spared, func(id string) bool { return w.follows(s, id) }) {
+			return true // nobody is there to answer
+		}
+		vital, missing := w.missing(s, steps)
+		if missing {
+			w.skip([]Step{s})
+			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because what it has is no longer valid, and %q failed", vital.Op.Key()))
+		}
+		return missing
+	})
+}
+
+// missing says which vital step comes before this one, and was not done. Who is in the same batch is tried first.
+func (p *progress) missing(step Step, batch []Step) (vital Step, missing bool) {
+	for _, s := range p.undone[step.Op.Target()] {
+		again := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
+		if !again && !p.done[s.ID] && p.follows(step, s.ID) {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
+
+// follows says that a step waits for another, directly or not.
+func (p *progress) follows(s Step, id string) bool {
+	return following(p.all, func(o Step) bool { return o.ID == id })[s.ID]
 }
 
 // skip notes steps of the way back that are not tried, because something that they wait for could not be taken back.
@@ -246,6 +278,9 @@ func (w *worker) noteRan(b block, reports []Report) {
 		if s.Phase == Switch && r.Outcome != state.Failed {
 			w.touched[b.target] = true
 			w.swapped[b.target] = w.swapped[b.target] || w.toward != backward && s.swaps() != ""
+		}
+		if s.Vital && r.Outcome != state.Done {
+			w.undone[b.target] = append(w.undone[b.target], s)
 		}
 		w.done[s.ID], w.refused[s.ID] = r.Outcome == state.Done, r.Outcome == state.Failed && r.Refused
 	}

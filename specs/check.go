@@ -20,6 +20,9 @@ func (r *reader) check(d *Deployment) {
 	if !r.isBroken("hosts") {
 		r.checkTolerated(d)
 		r.checkHostConnect(d, hosts)
+		r.checkComponentHosts("admin", &d.Product.Admin, []string{d.Hosts.Admin}, hosts)
+		r.checkComponentHosts("engine", &d.Product.Engine, []string{d.EngineHost()}, hosts)
+		r.checkComponentHosts("relay", &d.Product.Relay, d.Relays(), hosts)
 	}
 	r.checkWinRM(d)
 }

@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
@@ -27,7 +28,7 @@ func (r *reader) checkHostConnect(d *Deployment, hosts map[string]role) {
 			r.at(path, "this host stands here twice", "names do not differ by capital letters")
 		}
 		if own.Address != "" && !addressForm(own.Address) {
-			r.at(append(path, "address"), "must be a host or host:port", "")
+			r.at(append(path, "address"), "must be a host or host:port", inASCII(own.Address))
 		}
 		spelled[declared.name] = own
 	}
@@ -148,7 +149,7 @@ func (r *reader) checkURL(text string, path ...string) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		r.at(path, "the URL must start with https://", "")
 	case !addressForm(u.Host):
-		r.at(path, "the URL's host or port is not right", "https://host.example:443")
+		r.at(path, "the URL's host or port is not right", cmp.Or(inASCII(u.Host), "https://host.example:443"))
 	}
 }
 

@@ -35,6 +35,28 @@ func (r *reader) checkProduct(p *Product) {
 	}
 }
 
+// checkComponentHosts checks what single hosts do differently, and gives the keys the spelling of the hosts.
+func (r *reader) checkComponentHosts(key string, c *Component, on []string, hosts map[string]role) {
+	if c.Hosts == nil || r.isBroken("product", key, "hosts") {
+		return
+	}
+	spelled := make(map[string]HostComponent, len(c.Hosts))
+	for _, name := range sortedKeys(c.Hosts) {
+		path := []string{"product", key, "hosts", name}
+		declared := hosts[strings.ToLower(name)].name
+		if declared == "" || !slices.Contains(on, declared) {
+			r.at(path, "this component is not on this host", "the key is a name as it stands under hosts; ranges are not expanded here")
+			continue
+		}
+		if _, twice := spelled[declared]; twice {
+			r.at(path, "this host stands here twice", "names do not differ by capital letters")
+		}
+		r.checkHostPath(c.Hosts[name].Settings, append(path, "settings")...)
+		spelled[declared] = c.Hosts[name]
+	}
+	c.Hosts = spelled
+}
+
 // CheckEndpoint wants the path of an endpoint of the Admin API. "" is left to the default.
 func CheckEndpoint(path, key string, report Report) {
 	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "# \\")) {

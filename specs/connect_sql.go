@@ -59,6 +59,9 @@ func SQLHost(server string) (host, instance string, port int, err error) {
 	}
 	host, instance, named := strings.Cut(strings.TrimSpace(name), `\`)
 	if !addressForm(host) || named && (instance == "" || strings.ContainsAny(instance, `\/ `)) {
+		if ascii := inASCII(host); ascii != "" {
+			return "", "", 0, fmt.Errorf("is not in ASCII: %s", ascii)
+		}
 		return "", "", 0, fmt.Errorf("must be host, host\\instance or host,port")
 	}
 	return host, instance, port, nil
@@ -101,7 +104,7 @@ func (r *reader) checkSQLServer(q SQL, path []string) {
 	}
 	for _, host := range sortedKeys(q.Addresses) {
 		if !addressForm(q.Addresses[host]) {
-			r.at(append(slices.Clone(path), "addresses", host), "must be a host or host:port", "")
+			r.at(append(slices.Clone(path), "addresses", host), "must be a host or host:port", inASCII(q.Addresses[host]))
 		}
 	}
 	switch {

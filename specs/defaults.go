@@ -68,6 +68,7 @@ func (p *Policy) fillDefaults() {
 	p.Parallel = cmp.Or(p.Parallel, 200)
 	orDuration(&p.PlanTTL, "24h")
 	orDuration(&p.HostTimeout, "5m")
+	orDuration(&p.Patience, "1m")
 }
 
 func (p *Product) fillDefaults() {

@@ -68,12 +68,14 @@ type Hosts struct {
 type Policy struct {
 	// Unreachable says which relays a rotation may leave behind.
 	Unreachable Unreachable `json:"unreachable,omitzero"`
-	// Parallel is how many hosts are spoken to at once.
+	// Parallel is how many hosts are spoken to at once, but for the switch: there all are.
 	Parallel int `json:"parallel,omitempty" jsonschema:"minimum=1,maximum=10000,default=200"`
 	// PlanTTL is how long a saved plan may be applied.
 	PlanTTL Duration `json:"planTtl,omitzero" jsonschema:"default=24h"`
 	// HostTimeout bounds one look or one batch on one host, service waits included.
 	HostTimeout Duration `json:"hostTimeout,omitzero" jsonschema:"default=5m"`
+	// Patience is how long a host that was lost within a run is asked again before its silence means anything.
+	Patience Duration `json:"patience,omitzero" jsonschema:"default=1m"`
 }
 
 // Unreachable says which relays a rotation may leave behind. Without it, one unreachable relay refuses the rotation.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // MaxRelays is how many relays one document may name.
@@ -95,6 +97,20 @@ func Expand(name string) ([]string, error) {
 
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$`)
 
+// inASCII says how DNS holds a name, or the host of an address, that has letters beyond ASCII (RFC 5891); "" for others. It
+// is for a person to write: a name that is translated in silence is another one in certificates, in tickets and in logs.
+func inASCII(address string) string {
+	host, port, hasPort := strings.Cut(address, ":")
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err != nil || strings.EqualFold(ascii, host) {
+		return ""
+	}
+	if hasPort {
+		ascii += ":" + port
+	}
+	return "write it as DNS holds it, " + ascii
+}
+
 // checkHostName allows DNS names (RFC 1123), IPv4 addresses, and the underscores that NetBIOS names may have.
 func checkHostName(name string) error {
 	switch {
@@ -104,6 +120,8 @@ func checkHostName(name string) error {
 		return fmt.Errorf("this is not a host name; a URL stands under connect.adminApi.url")
 	case strings.Contains(name, ":"):
 		return fmt.Errorf("this is not a host name; a port or an address stands under connect.hosts")
+	case inASCII(name) != "":
+		return fmt.Errorf("this name is not in ASCII: %s", inASCII(name))
 	case len(name) > 253 || !hostForm.MatchString(name):
 		return fmt.Errorf("this is not a host name")
 	}

@@ -41,7 +41,9 @@ func TestExpand(t *testing.T) {
 		{"a label too long", strings.Repeat("a", 64), nil, "not a host name"},
 		{"a name too long", strings.Repeat("a.", 130) + "b", nil, "not a host name"},
 		{"nothing", "", nil, "not a host name"},
-		{"another script", "rélay", nil, "not a host name"},
+		{"another script", "rélay", nil, "write it as DNS holds it, xn--rlay-bpa"},
+		{"a domain in another script, in a range", "relay-[01..12].bücher.example", nil, "relay-12.xn--bcher-kva.example"},
+		{"another script and a space", "rä b", nil, "not a host name"},
 		{"a label that grows too long", strings.Repeat("a", 63) + "[9..10]", nil, "not a host name"},
 	} {
 		t.Run(c.reason, func(t *testing.T) {

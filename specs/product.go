@@ -1,5 +1,7 @@
 package specs
 
+import "cmp"
+
 // Product names the product's files, keys, services and endpoints. Every default is the runbook's.
 type Product struct {
 	// Admin is IdentityMesh Admin. Left out: the service IdentityMeshAdmin and
@@ -19,14 +21,30 @@ type Product struct {
 type Component struct {
 	// Service is the Windows service's name, not its display name.
 	Service string `json:"service,omitempty" jsonschema:"minLength=1,maxLength=256"`
-	// Settings is the full path of its appsettings.json on the host.
+	// Settings is the full path on the host of its appsettings.json, or of another settings file that it reads, such as
+	// appsettings.Production.json.
 	Settings string `json:"settings,omitempty" jsonschema:"minLength=1"`
+	// Hosts is what single hosts do differently, by host name.
+	Hosts map[string]HostComponent `json:"hosts,omitempty"`
 	// StopTimeout bounds the stop of the service.
 	StopTimeout Duration `json:"stopTimeout,omitzero" jsonschema:"default=60s"`
 	// StartTimeout bounds the start of the service.
 	StartTimeout Duration `json:"startTimeout,omitzero" jsonschema:"default=60s"`
 	// Stable is how long the started process must stay the same one.
 	Stable Duration `json:"stable,omitzero" jsonschema:"default=3s"`
+}
+
+// HostComponent is what one host does differently.
+type HostComponent struct {
+	// Settings is the full path of the settings file on this host.
+	Settings string `json:"settings" jsonschema:"required,minLength=1"`
+}
+
+// On is the component as it is on one host.
+func (c Component) On(host string) Component {
+	c.Settings = cmp.Or(c.Hosts[host].Settings, c.Settings)
+	c.Hosts = nil
+	return c
 }
 
 // RelayFields are the names of what the relay list says of a relay. Left out: the usual names, see the README.

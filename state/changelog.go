@@ -53,6 +53,17 @@ func (h *History) addRotation(of *record, e Entry) {
 	of.rotation = len(h.all) - 1
 }
 
+// addLate takes what a run says of a secret that a later run has begun with since: it has lost its lock, and the other has seen more.
+// It is what became of that run, and says nothing about anything else.
+func (h *History) addLate(e Entry) {
+	for i := len(h.all) - 1; i >= 0 && e.Step == ""; i-- {
+		if r := &h.all[i]; r.Secret == e.Secret && r.Run == e.Run {
+			r.add(e)
+			return
+		}
+	}
+}
+
 // add takes a word that came after the start.
 func (r *Rotation) add(e Entry) {
 	r.Outcome, r.Ended = e.Outcome, e.Time

@@ -17,6 +17,7 @@ type History struct {
 	deployment string
 	fence      uint64 // the highest
 	planned    bool   // an entry is of a plan that was applied
+	salt       string // the last that an entry names
 }
 
 // record is what is known of one secret.
@@ -37,6 +38,8 @@ type record struct {
 	told map[string]int
 	// count is of entries so far, ended the place of the last one that a run wrote at its end.
 	count, ended int
+	// fence is the highest of its entries.
+	fence uint64
 	// rotation is the place of the latest one in History.all.
 	rotation int
 }
@@ -62,6 +65,7 @@ func NewHistory(entries []Entry) History {
 			h.runs[e.Run] = true
 		}
 		h.deployment, h.fence, h.planned = cmp.Or(e.Deployment, h.deployment), max(h.fence, e.Fence), h.planned || e.Plan != ""
+		h.salt = cmp.Or(e.Salt, h.salt)
 		if e.Secret == "" {
 			continue // about the run, not about a secret
 		}
@@ -70,11 +74,16 @@ func NewHistory(entries []Entry) History {
 			r = &record{steps: map[string]*steps{}, open: map[string]Entry{}, before: map[string]Entry{}, ever: map[stepOf]bool{}, words: map[string]Word{}, told: map[string]int{}, rotation: -1}
 			h.secrets[e.Secret] = r
 		}
-		r.count++
 		if len(e.Hosts) == 0 {
 			done := e.Outcome == Proven || e.Outcome == Ahead || e.Step != "" && e.Outcome == Done
 			r.ever[stepOf{e.Version, e.Step}] = r.ever[stepOf{e.Version, e.Step}] || done
 		}
+		if e.Fence > 0 && e.Fence < r.fence {
+			h.addLate(*e)
+			continue
+		}
+		r.fence = max(r.fence, e.Fence)
+		r.count++
 		if e.Step == "" {
 			r.addWhole(e)
 			h.addRotation(r, *e)
@@ -141,6 +150,9 @@ func (h History) Fence() uint64 { return h.fence }
 
 // Planned says that a plan was applied, so that there was a salt.
 func (h History) Planned() bool { return h.planned }
+
+// Salt says which salt the latest run used, "" when none said so.
+func (h History) Salt() string { return h.salt }
 
 // Knows says that the ledger has an entry of this run.
 func (h History) Knows(run string) bool { return h.runs[run] }

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -243,7 +244,7 @@ func TestWhenAStopBegan(t *testing.T) {
 // What is down is so until another word about it, or until everything was proven.
 func TestLastWord(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
-	down := state.Entry{Time: at(20), Secret: "k", Version: "7", Outcome: state.Proven, Left: []string{"r1"}, Outages: []state.Outage{{What: "r1", Since: at(10)}}}
+	down := state.Entry{Time: at(20), Fence: 2, Secret: "k", Version: "7", Outcome: state.Proven, Left: []string{"r1"}, Outages: []state.Outage{{What: "r1", Since: at(10)}}}
 	for _, c := range []struct {
 		reason string
 		next   state.Entry
@@ -253,8 +254,9 @@ func TestLastWord(t *testing.T) {
 		{"a run that failed says nothing of it", state.Entry{Outcome: state.Unknown}, true},
 		{"it is up", state.Entry{Outcome: state.Proven, Left: []string{"r2"}, Outages: []state.Outage{{What: "r1", Measured: 3}}}, false},
 		{"everything is proven", state.Entry{Outcome: state.Proven}, false},
+		{"a run that has lost its lock says late that it is up", state.Entry{Fence: 1, Outcome: state.Unknown, Outages: []state.Outage{{What: "r1", Measured: 3}}}, true},
 	} {
-		c.next.Time, c.next.Secret, c.next.Version = at(30), "k", "7"
+		c.next.Time, c.next.Fence, c.next.Secret, c.next.Version = at(30), cmp.Or(c.next.Fence, 2), "k", "7"
 		w, ok := state.NewHistory([]state.Entry{down, c.next}).LastWord("k", "r1")
 		if isDown := ok && !w.Since.IsZero(); isDown != c.want || isDown && (!w.Since.Equal(at(10)) || !w.Told.Equal(at(20))) {
 			t.Errorf("%s: %+v %v", c.reason, w, ok)
@@ -272,5 +274,37 @@ func TestZeroHistoryKnowsNothing(t *testing.T) {
 	_, f := h.Fact("k", "h", "f")
 	if slices.Contains([]bool{a, b, c, d, e, f}, true) {
 		t.Fatal("the history of nothing knows something")
+	}
+}
+
+// A run that was suspended, and lost its lock to another which proved the rotation, says late that it does not know what became of
+// it: that is its own outcome, and nothing else.
+func TestALateWordIsItsRunsOwn(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
+	entry := func(run string, fence uint64, s int64, o state.Outcome) state.Entry {
+		return state.Entry{Run: run, Fence: fence, Time: at(s), Secret: "k", Version: "7", Outcome: o}
+	}
+	proven := entry("second", 2, 30, state.Proven)
+	proven.Outages = []state.Outage{{What: "Admin", Measured: 37}}
+	late := entry("first", 1, 40, state.Unknown)
+	late.Outages = []state.Outage{{What: "Admin", Since: at(10)}}
+	step := entry("first", 1, 41, state.Done)
+	step.Step, step.Facts = "switch/a/stop admin", []state.Fact{{Field: "f", Value: "old"}}
+	h := state.NewHistory([]state.Entry{entry("first", 1, 10, state.Started), entry("second", 2, 20, state.Started), proven, late, step})
+	log := h.Rotations("k")
+	if len(log) != 2 || log[0].Outcome != state.Unknown || len(log[0].Outages) != 1 || log[1].Outcome != state.Proven || log[1].Outages[0].Measured != 37 {
+		t.Errorf("%+v", log)
+	}
+	if v, ok := h.Vouched("k"); !ok || v != "7" {
+		t.Errorf("it vouches for %q %v", v, ok)
+	}
+	if _, open := h.Pending("k", "7"); open {
+		t.Error("it is pending")
+	}
+	if w, ok := h.LastWord("k", "Admin"); ok && !w.Since.IsZero() {
+		t.Errorf("Admin is down: %+v", w)
+	}
+	if _, known := h.Fact("k", "", "f"); known {
+		t.Error("a late fact counts")
 	}
 }

@@ -50,8 +50,10 @@ type Entry struct {
 	Fence  uint64    `json:"fence,omitempty"`
 	// Deployment names what the ledger is about, in the entry that a run begins with.
 	Deployment string `json:"deployment,omitempty"`
-	Secret     string `json:"secret,omitempty"`
-	Version    string `json:"version,omitempty"`
+	// Salt says which salt the plan's fingerprints were made with, as SaltID does, in the entries that begin a rotation.
+	Salt    string `json:"salt,omitempty"`
+	Secret  string `json:"secret,omitempty"`
+	Version string `json:"version,omitempty"`
 	// Before is the version that was live when the rotation began, "" when it is not known.
 	Before string `json:"before,omitempty"`
 	// Step says which step, "switch/stop IdentityMeshAdmin"; empty for the rotation as a whole.
@@ -289,7 +291,7 @@ func (e *LostError) Error() string {
 	case e.Err != nil:
 		s += ": it could not be renewed: " + e.Err.Error()
 	default:
-		s += ": it was removed"
+		s += ": it was removed, or a run that took it over has ended"
 	}
 	return s
 }

@@ -102,6 +102,9 @@ func (e *Error) Hint() string {
 	case WrongContent:
 		return "something other than the Admin API answered, such as a login page or a proxy: check connect.adminApi.url and auth"
 	case Server:
+		if passing(e) {
+			return "the Admin service is starting or stopping, or what stands before it does not reach it: run again, and if it stays, look at the Admin service's log on the Admin host"
+		}
 		return "look at the Admin service's log on the Admin host"
 	}
 	return ""
@@ -178,6 +181,11 @@ func passing(err error) bool {
 	if errors.As(err, &service) && service.Unreachable {
 		return true
 	}
+	return Passes(err)
+}
+
+// Passes says that somebody answered for a service that is not there now: a proxy, or the one that starts it.
+func Passes(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)
 }

@@ -103,6 +103,12 @@ func TestTheConnectionEndsDuringTheSignIn(t *testing.T) {
 		inner.ServeHTTP(w, r)
 	}
 	rude := func(w http.ResponseWriter, r *http.Request, _ http.Handler) { cut(w, r) }
+	hard := func(w http.ResponseWriter, r *http.Request, _ http.Handler) { reset(w, r) }
+	broken := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		conn, _, _ := w.(http.Hijacker).Hijack()
+		_, _ = io.WriteString(conn, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Nego")
+		_ = conn.Close()
+	}
 	for _, test := range []struct {
 		reason string
 		step   int32 // of the sign-in
@@ -111,8 +117,14 @@ func TestTheConnectionEndsDuringTheSignIn(t *testing.T) {
 	}{
 		{"after the challenge was offered", 1, polite, adminapi.Unreachable},
 		{"after the challenge", 2, polite, adminapi.Unreachable},
+		{"instead of the offer", 1, rude, adminapi.Lost}, // a server that wants no sign-in carries out the first request
+		{"instead of the offer, by a reset", 1, hard, adminapi.Lost},
+		{"in the offer", 1, broken, adminapi.Lost},
 		{"instead of the challenge", 2, rude, adminapi.Unreachable},
+		{"instead of the challenge, by a reset", 2, hard, adminapi.Unreachable},
+		{"in the challenge", 2, broken, adminapi.Unreachable},
 		{"instead of the answer", 3, rude, adminapi.Lost},
+		{"instead of the answer, by a reset", 3, hard, adminapi.Lost},
 	} {
 		serve := func(t *testing.T) *adminapi.Client {
 			rules := &webauth.Rules{Negotiate: true, NTLM: users("svc", canary)}

@@ -7,7 +7,8 @@
 //   - A key is a path, "Some:Setting". It may be written nested, flat, or half of each, in any case. Given twice in
 //     one file, in any of these ways, it makes .NET refuse the whole file, and the service does not start.
 //   - Several layers make up the configuration. A later file or an environment variable hides an earlier value, so
-//     editing the file that loses changes nothing. Effective says which layer wins.
+//     editing the file that loses changes nothing. Host says which layers a program reads, and in which order;
+//     Effective, which of them wins.
 //   - Bytes that are not valid UTF-8 are read as U+FFFD without complaint.
 //
 // Where versions of the library differ, version 10 is followed. Versions 6 and 8 read null as an empty text; an empty array

@@ -90,7 +90,7 @@ func TestEffectiveRefuses(t *testing.T) {
 		layer  Layer
 		want   string
 	}{
-		{"nothing is known of it", Layer{Name: "env"}, "env: neither a file's content nor an environment is known"},
+		{"nothing is known of it", Layer{Name: "env"}, "env: neither a file's content nor an environment nor arguments are known"},
 		{"an empty file", Layer{Name: "p.json", Data: []byte{}}, "p.json: line 1, column 1: the file must hold one object, and nothing but comments before it; the file ends here"},
 		{"a required file", Layer{Name: "p.json", Missing: true, Required: true}, "p.json: the file is required and not there"},
 		{"two variables", Layer{Name: "env", Env: map[string]string{"A__b": "1", "a:B": "2"}}, `env: the variables "A__b" and "a:B" both set "a:b", to different values`},

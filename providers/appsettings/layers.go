@@ -8,8 +8,8 @@ import (
 	"meshrotate/reconciler/secret"
 )
 
-// Layer is one source of a product's configuration: a file, or the environment of its process. The zero Layer is
-// neither, and is refused: what was not looked at proves nothing.
+// Layer is one source of a product's configuration: a file, the environment of its process, or its arguments. The zero Layer
+// is none of them, and is refused: what was not looked at proves nothing.
 type Layer struct {
 	Name string // for messages: "appsettings.Production.json", "the service's environment"
 
@@ -25,6 +25,11 @@ type Layer struct {
 	// Prefix is the one that the product gave to AddEnvironmentVariables: only names that start with it count, without
 	// it. Mostly there is none.
 	Prefix string
+	// nonEmpty passes over variables that are set to nothing.
+	nonEmpty bool
+
+	// Args are the process' arguments without its program, an empty slice when it has none.
+	Args []string
 }
 
 // Effective says what the product reads for a key, given its layers from the weakest to the strongest, and the index of the
@@ -36,7 +41,7 @@ type Layer struct {
 func Effective(layers []Layer, key string) (Setting, int, error) {
 	winner, at := Setting{}, -1
 	for i, l := range layers {
-		s, err := l.get(key)
+		s, err := l.Get(key)
 		if err != nil {
 			return Setting{}, -1, fmt.Errorf("%s: %w", l.Name, err)
 		}
@@ -47,16 +52,19 @@ func Effective(layers []Layer, key string) (Setting, int, error) {
 	return winner, at, nil
 }
 
-func (l Layer) get(key string) (Setting, error) {
+// Get says what one layer sets a key to.
+func (l Layer) Get(key string) (Setting, error) {
 	switch {
 	case l.Env != nil:
 		return l.variable(key)
+	case l.Args != nil:
+		return l.argument(key)
 	case l.Missing && l.Required:
 		return Setting{}, errors.New("the file is required and not there")
 	case l.Missing:
 		return Setting{}, nil
 	case l.Data == nil:
-		return Setting{}, errors.New("neither a file's content nor an environment is known")
+		return Setting{}, errors.New("neither a file's content nor an environment nor arguments are known")
 	}
 	return Get(l.Data, key)
 }
@@ -68,7 +76,7 @@ func (l Layer) variable(key string) (Setting, error) {
 	for name, value := range l.Env {
 		for _, meant := range meanings(name, value) {
 			rest, ok := cutFolded(meant.key, strings.ReplaceAll(l.Prefix, "__", ":"))
-			if !ok || fold(rest) != fold(key) {
+			if !ok || fold(rest) != fold(key) || l.nonEmpty && value == "" {
 				continue
 			}
 			v := secret.NewString(meant.value)
@@ -79,6 +87,20 @@ func (l Layer) variable(key string) (Setting, error) {
 		}
 	}
 	return found, nil
+}
+
+// Prefixed says that a variable sets the key for a program that reads variables behind a prefix of its own, such as IM_, and
+// what this prefix is. What .NET itself reads, and a section that ends with the key, are no such variables.
+func Prefixed(name, key string) (prefix string, ok bool) {
+	plain := strings.ReplaceAll(name, "__", ":")
+	if len(plain) <= len(key) || fold(plain[len(plain)-len(key):]) != fold(key) {
+		return "", false
+	}
+	prefix = plain[:len(plain)-len(key)]
+	if !strings.HasSuffix(prefix, "_") || strings.EqualFold(prefix, dotnet) || strings.EqualFold(prefix, aspnet) {
+		return "", false
+	}
+	return strings.ReplaceAll(prefix, ":", "__"), true
 }
 
 // meaning is what one variable sets: "__" is a colon, since some systems allow no colon in a name.

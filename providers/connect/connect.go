@@ -87,15 +87,15 @@ func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config,
 	return config, nil
 }
 
-// idle is how long a host keeps a shell that nobody uses: longer than every wait of a run for somebody else, or each shell would
-// have to be made again, some of them in the outage. Windows' own bound is 2 hours (winrm/config/winrs, IdleTimeout).
+// idle is how long a host keeps a shell that nobody uses: longer than every wait of a run for somebody else, a slow host's look
+// among them, or each shell would have to be made again, some of them in the outage. Windows' own bound is 2 hours (winrm/config/winrs, IdleTimeout).
 func idle(d *specs.Deployment) time.Duration {
 	p := d.Product
 	wait := p.API.ReadyTimeout.Of() + p.API.ConnectedTimeout.Of()
 	for _, c := range []specs.Component{p.Admin, p.Engine, p.Relay} {
 		wait += c.StopTimeout.Of() + c.StartTimeout.Of() + c.Stable.Of()
 	}
-	return min(max(wait, 180*time.Second)+time.Minute, 2*time.Hour)
+	return min(max(wait, d.Policy.HostTimeout.Of(), d.Policy.Patience.Of(), 180*time.Second)+time.Minute, 2*time.Hour)
 }
 
 func relayFields(f specs.RelayFields) (fields adminapi.Fields, err error) {

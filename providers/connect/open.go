@@ -105,7 +105,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 	}
 	return live.New(live.Config{
 		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadFile, Salt: salt, Parallel: parallel,
-		HostTimeout: d.Policy.HostTimeout.Of(), Stay: o.Stay, Poll: o.Poll,
+		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
 		Closers:    []func(){c.close},

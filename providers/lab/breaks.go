@@ -3,7 +3,9 @@ package lab
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab/machine"
@@ -20,7 +22,7 @@ type Mishap struct {
 
 // Mishaps are all that the lab offers, for `meshrotate lab break`.
 func Mishaps() []Mishap {
-	return []Mishap{
+	return append([]Mishap{
 		{"key", "put another relay key there and restart the service", (*Lab).breakKey},
 		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.halt() }},
 		{"start", "start the service", func(_ *Lab, h *Host) error { return h.start(h.services()[0]) }},
@@ -28,6 +30,7 @@ func Mishaps() []Mishap {
 			return h.edit(h.Settings(), func(b []byte) []byte { return b[:len(b)/2] })
 		}},
 		{"mend", "write the settings file anew, with the key that Admin runs with", (*Lab).mend},
+		{"copy", "write the settings file anew, with an old time, as a copy does", (*Lab).breakCopy},
 		{"edit", "change a harmless byte of the settings file", func(_ *Lab, h *Host) error {
 			return h.edit(h.Settings(), func(b []byte) []byte { return append(b, '\n') })
 		}},
@@ -50,7 +53,7 @@ func Mishaps() []Mishap {
 		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
-	}
+	}, slices.Concat(layers(), obstacles())...)
 }
 
 // Break makes a mishap happen to a host, and says what it did.
@@ -128,6 +131,14 @@ func (l *Lab) mend(h *Host) error {
 		text = engineSettings(l.SQL())
 	}
 	return h.write(h.Settings(), []byte(text))
+}
+
+// breakCopy is what Copy-Item does: the file looks older than the process that has not read it.
+func (l *Lab) breakCopy(h *Host) error {
+	if err := l.mend(h); err != nil {
+		return err
+	}
+	return h.Machine.FS.Touch(h.Settings(), h.clock().Add(-90*24*time.Hour))
 }
 
 func (l *Lab) breakKey(h *Host) error {

@@ -30,6 +30,9 @@ type Host struct {
 	faults func(wsman.Event) wsman.Fault
 	points func(machine.Point) machine.Action
 	noSQL  bool // SQL Server is not reached from here
+	// held close the files that a mishap holds open; removed is the service that one has removed, nil for none.
+	held    []func()
+	removed *machine.Service
 }
 
 func (h *Host) services() []string {
@@ -66,6 +69,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 	}
 	l.join(h)
 	m.Hook, m.Now = h.point, h.clock
+	m.Booted()
 	m.SQL = func(text string) winhost.SQLAnswer { return l.signInFrom(h, text) }
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }

@@ -142,7 +142,7 @@ func TestRequestsAreEnumerable(t *testing.T) {
 		})
 	}
 	want := []string{"api Connect 1", "api GET /api/relays 1"}
-	for _, p := range []string{"Connect 1", "Create 1", "Command 1", "Send 1", "Receive 1", "Send 2", "Receive 2", "Delete 1"} {
+	for _, p := range []string{"Connect 1", "Create 1", "Command 1", "Send 1", "Receive 1", "Send 2", "Receive 2", "Signal 1", "Delete 1"} {
 		want = append(want, "relay-01.lab.example "+p)
 	}
 	if runs[0] != strings.Join(want, ", ") || !slices.Equal(runs[:1], runs[1:]) {

@@ -31,12 +31,13 @@ type relayState struct {
 	tries   time.Time // when it first tries to connect
 	// last is the last heartbeat that Admin got from an earlier connection; until then it lists it as connected.
 	last, until time.Time
+	cut         bool // it does not reach Admin
 }
 
 // connected says since when a relay is connected, by the processes that run now.
 func (l *Lab) connected(h *Host, now time.Time) (since time.Time, ok bool) {
 	r := l.mesh[h]
-	if r.process == nil || l.admin.process == nil || r.key == "" || r.key != l.admin.key {
+	if r.process == nil || l.admin.process == nil || r.cut || r.key == "" || r.key != l.admin.key {
 		return since, false
 	}
 	since = r.tries

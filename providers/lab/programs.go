@@ -8,30 +8,27 @@ import (
 	"meshrotate/providers/lab/machine"
 )
 
-// settings are what a process reads of its configuration when it starts: the file, the file of its environment, the
-// variables. A file that .NET refuses ends the start.
-func settings(m *machine.Machine, p *machine.Process, path string, keys ...string) (map[string]string, machine.Startup) {
+// Prefix is that of the variables which the product reads beside those that .NET reads.
+const Prefix = "IM_"
+
+// settings are what a process reads of its configuration when it starts, as .NET puts it together for the host that the program is
+// built with. What .NET refuses ends the start.
+func settings(m *machine.Machine, p *machine.Process, host appsettings.Host, keys ...string) (map[string]string, machine.Startup) {
 	refused := machine.Startup{Refused: machine.ErrStartTimeout}
-	environment := "Production"
-	for _, name := range []string{"DOTNET_ENVIRONMENT", "ASPNETCORE_ENVIRONMENT"} {
-		if v, ok := p.Variable(name); ok && v != "" {
-			environment = v
-			break
-		}
-	}
-	var layers []appsettings.Layer
-	for _, file := range []string{path, strings.TrimSuffix(path, ".json") + "." + environment + ".json"} {
-		b, _, err := m.FS.Read(m.Expand(file))
+	program, args := appsettings.Program(m.Expand(p.ImagePath))
+	folder, name := appsettings.Split(program)
+	started := appsettings.Process{Args: args, Env: p.Environment, Base: folder, Name: strings.TrimSuffix(name, ".exe"),
+		Secrets: m.UserSecrets(p.Account), Prefixes: []string{Prefix}}
+	layers, err := host.Layers(started, "appsettings.json", func(path string) appsettings.Layer {
+		b, _, err := m.FS.Read(path)
 		if b == nil && err == nil {
 			b = []byte{}
 		}
-		layers = append(layers, appsettings.Layer{Name: file, Data: b, Missing: err != nil})
+		return appsettings.Layer{Data: b, Missing: err != nil}
+	})
+	if err != nil {
+		return nil, refused
 	}
-	env := p.Environment
-	if env == nil {
-		env = map[string]string{}
-	}
-	layers = append(layers, appsettings.Layer{Name: "environment", Env: env})
 	read := map[string]string{}
 	for _, k := range keys {
 		s, _, err := appsettings.Effective(layers, k)
@@ -41,6 +38,12 @@ func settings(m *machine.Machine, p *machine.Process, path string, keys ...strin
 		read[k] = string(s.Value.Expose())
 	}
 	return read, machine.Startup{}
+}
+
+// programOf is the command line of a service with these settings, as an installer registers it.
+func programOf(settings, name string) string {
+	folder, _ := appsettings.Split(settings)
+	return `"` + folder + `\` + name + `.exe"`
 }
 
 const relayKey, sqlString = "Relay:ApiKey", "IdentityMesh:SqlConnectionString"
@@ -53,7 +56,7 @@ type adminProgram struct{ lab *Lab }
 
 func (a adminProgram) Start(p *machine.Process) machine.Startup {
 	l := a.lab
-	read, refused := settings(l.Admin.Machine, p, AdminSettings, relayKey, sqlString)
+	read, refused := settings(l.Admin.Machine, p, appsettings.WebApplication, relayKey, sqlString)
 	switch {
 	case read == nil:
 		return refused
@@ -94,7 +97,7 @@ func (a adminProgram) Stop(p *machine.Process) {
 type engineProgram struct{ lab *Lab }
 
 func (e engineProgram) Start(p *machine.Process) machine.Startup {
-	read, refused := settings(e.lab.EngineHost.Machine, p, EngineSettings, sqlString)
+	read, refused := settings(e.lab.EngineHost.Machine, p, appsettings.Generic, sqlString)
 	if read == nil {
 		return refused
 	}
@@ -111,7 +114,7 @@ type relayProgram struct {
 }
 
 func (r relayProgram) Start(p *machine.Process) machine.Startup {
-	read, refused := settings(r.host.Machine, p, RelaySettings, relayKey)
+	read, refused := settings(r.host.Machine, p, appsettings.Generic, relayKey)
 	switch {
 	case read == nil:
 		return refused

@@ -75,16 +75,16 @@ func (l *Lab) install(key string, license []byte) {
 	stop := func(d time.Duration) machine.Timing { return machine.Timing{Stop: d} }
 	put(l.Admin, AdminSettings, adminSettings(key, l.database.text))
 	put(l.Admin, LicenseFile, string(license))
-	l.Admin.Machine.Install(machine.Service{Name: AdminService, Account: Account, Password: l.domain.old, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.Admin.Machine.Install(machine.Service{Name: AdminService, ImagePath: programOf(AdminSettings, AdminService), Account: Account, Password: l.domain.old, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
 	put(l.EngineHost, EngineSettings, engineSettings(l.database.text))
 	put(l.EngineHost, LicenseFile, string(license))
-	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, Account: Account, Password: l.domain.old, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, ImagePath: programOf(EngineSettings, EngineService), Account: Account, Password: l.domain.old, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
 	l.EngineHost.Machine.AuditsCommandLines = true
 	l.SetCLI(CLI{Stdin: true})
 	text := relaySettings(key)
 	for _, h := range l.Relays {
 		put(h, RelaySettings, text)
-		h.Machine.Install(machine.Service{Name: RelayService, Program: relayProgram{l, h}, Timing: stop(l.timing.RelayStop)})
+		h.Machine.Install(machine.Service{Name: RelayService, ImagePath: programOf(RelaySettings, RelayService), Program: relayProgram{l, h}, Timing: stop(l.timing.RelayStop)})
 	}
 }
 

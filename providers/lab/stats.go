@@ -7,6 +7,7 @@ type Stats struct {
 	Connected int   `json:"connected"`
 	Requests  int64 `json:"requests"`  // HTTP requests over WinRM, all hosts together
 	Processes int64 `json:"processes"` // processes that WinRM was asked for
+	Shells    int   `json:"shells"`    // that are open now: each counts against its owner's quota
 	// MostRequests and MostProcesses are those of the host that got the most.
 	MostRequests  int64 `json:"mostRequests"`
 	MostProcesses int64 `json:"mostProcesses"`
@@ -19,6 +20,7 @@ func (l *Lab) Stats() Stats {
 		r, p := h.server.Requests(), h.started.Load()
 		s.Hosts++
 		s.Requests += r
+		s.Shells += h.server.Shells()
 		s.Processes += p
 		s.MostRequests, s.MostProcesses = max(s.MostRequests, r), max(s.MostProcesses, p)
 	}

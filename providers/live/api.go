@@ -27,14 +27,16 @@ type api struct {
 	fleet    func() map[string]time.Time // the same, of relays
 	// pushOf tells of a secret that this run has set.
 	pushOf func(ref string) (push, bool)
-	// gone says that a host's service ended by itself.
-	gone func(host string) bool
+	// gone says since when a host's service does not do what is waited for: its host said why.
+	gone func(host string) (at time.Time, gone bool)
 	// ended says which service that the API comes from has stopped, nil when none has or nobody knows.
 	ended func(ctx context.Context) error
 
-	mu    sync.Mutex
-	clock adminClock
-	ready time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	mu         sync.Mutex
+	silence    silence
+	clock      adminClock
+	ready      time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	syncsSince time.Time
 	// proven are the relays that a proof has seen to work.
 	proven map[string]bool
 	// first is when relays were first seen to work since then, by host; endFollow ends looking for that.
@@ -48,7 +50,7 @@ func (a *api) look(ctx context.Context, _ reconciler.Target, reads []reconciler.
 	if a.client == nil {
 		return reconciler.Look{Reach: reconciler.Broken, Err: errNoAPI}
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.limit)
+	ctx, cancel := within(ctx, a.limit, hostTimeout)
 	defer cancel()
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
 	for _, r := range reads {
@@ -77,6 +79,7 @@ func (a *api) answer(ctx context.Context, r reconciler.Read) (reconciler.Result,
 
 func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
 	o, err := a.client.Get(ctx, r.Path)
+	a.note(err)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ func (a *api) do(ctx context.Context, _ reconciler.Target, steps []reconciler.St
 	var reports []reconciler.Report
 	known := runs{}
 	for _, s := range steps {
-		r := a.one(ctx, s.Op, known, func(text string) {
+		r := a.one(ctx, s, known, func(text string) {
 			tell(reconciler.Event{Kind: reconciler.Progressed, Phase: s.Phase.String(), Target: site.API.String(), Text: text, Time: a.now()})
 		})
 		reports = append(reports, r)
@@ -116,10 +119,10 @@ func (a *api) do(ctx context.Context, _ reconciler.Target, steps []reconciler.St
 	return reports
 }
 
-func (a *api) one(ctx context.Context, op reconciler.Op, known runs, say func(string)) reconciler.Report {
-	switch op := op.(type) {
+func (a *api) one(ctx context.Context, s reconciler.Step, known runs, say func(string)) reconciler.Report {
+	switch op := s.Op.(type) {
 	case site.AwaitReady:
-		return a.awaitReady(ctx, op, say)
+		return a.awaitReady(ctx, op, s.Phase == reconciler.Switch, say)
 	case site.Call:
 		return a.call(ctx, op)
 	case site.Mark:
@@ -131,18 +134,26 @@ func (a *api) one(ctx context.Context, op reconciler.Op, known runs, say func(st
 	case site.ProveSync:
 		return a.proveSync(ctx, op, known, say)
 	}
-	return failed(fmt.Errorf("the Admin API cannot do this (%s)", op.Kind()))[0]
+	return failed(fmt.Errorf("the Admin API cannot do this (%s)", s.Op.Kind()))[0]
 }
 
-func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, say func(string)) reconciler.Report {
+// awaitReady waits after a restart, or asks only whether Admin is ready still: then its outage ended when it first was.
+func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool, say func(string)) reconciler.Report {
 	say("waiting until Admin is ready")
-	a.unfollow()
-	run := ctx
-	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
+	if restarted {
+		a.unfollow()
+		a.mu.Lock()
+		a.ready = time.Time{}
+		a.mu.Unlock()
+	}
+	run, began := ctx, a.now()
+	ctx, cancel := a.within(ctx, op.Timeout.Of())
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
 	answer, err := a.client.WaitReady(ctx, a.poll)
+	a.note(err)
+	a.gaveUp(began)
 	if why := stoppedSince(ctx); err != nil && why != nil {
 		return reconciler.Report{Outcome: state.Failed, Err: why, Down: map[string]time.Time{site.AdminLabel: a.now()}}
 	}
@@ -150,62 +161,73 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, say func(strin
 		return failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
 			"look at Admin's log; /health/ready answers 200 only when its database check passes"))[0]
 	}
-	ready := a.now()
 	a.mu.Lock()
 	a.clock.note(answer)
-	a.ready = ready
+	if a.ready.IsZero() {
+		a.ready = a.now()
+	}
+	ready := a.ready
 	a.mu.Unlock()
-	a.follow(run)
+	if restarted {
+		a.follow(run)
+	}
 	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}}
 }
 
 // patience is how long Admin may take to do what it was asked for.
 const patience = 15 * time.Second
 
-// call asks Admin to do something. A way back starts Admin just before, and it may not listen yet.
+// call asks Admin to do something. A way back starts Admin just before, and it may not listen yet, or what stands before it may
+// say so. What is asked for is done twice without harm: another run asks for it again, too.
 func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := a.within(ctx, patience)
 	defer cancel()
 	for {
 		err := a.client.Post(ctx, op.Path)
+		a.note(err)
 		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
 			return done("asked") // whether it did is for the proof to say
 		}
-		if adminapi.KindOf(err) != adminapi.Unreachable || pause(ctx, a.poll) != nil {
+		if adminapi.KindOf(err) != adminapi.Unreachable && !adminapi.Passes(err) || pause(ctx, a.poll) != nil {
 			return failed(err)[0]
 		}
 	}
 }
 
-// proveAnswer asks until Admin serves what is wanted. It has some seconds to do so once it answers; an API that does not
-// answer at all refutes nothing.
+// proveAnswer asks until Admin serves what is wanted. It has some seconds to do so from when it answers; while it does not,
+// what it said before refutes nothing.
 func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.Report {
-	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
+	defer a.gaveUp(a.now())
+	ctx, cancel := a.within(ctx, op.Timeout.Of())
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
-	var answered time.Time
+	var since, heard time.Time // it answers since, and was last heard
 	var seen *site.AnswerSeen
 	for {
 		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
-		if err == nil {
-			seen = got
-			switch {
-			case len(op.Want) == 0:
-				return done(op.What)
-			case agrees(seen, op.Want):
-				return done(site.AdminLabel + " serves " + seen.String())
+		switch {
+		case err != nil:
+			if ctx.Err() == nil {
+				since = time.Time{}
 			}
-			if answered.IsZero() {
-				answered = a.now()
+		case len(op.Want) == 0:
+			return done(op.What)
+		case agrees(got, op.Want):
+			return done(site.AdminLabel + " serves " + got.String())
+		default:
+			seen, heard = got, a.now()
+			if since.IsZero() {
+				since = heard
 			}
 		}
-		late := !answered.IsZero() && a.now().Sub(answered) > patience
+		late := !since.IsZero() && a.now().Sub(since) > patience
 		if !late && pause(ctx, a.poll) == nil {
 			continue
 		}
-		if seen != nil {
-			return failed(fmt.Errorf("admin still serves %s", seen))[0]
+		if seen != nil && a.now().Sub(heard) <= patience {
+			return failed(reconciler.Hinted(fmt.Errorf("admin still serves %s%s", seen, lacking(seen, op.Want)),
+				"look at Admin's log, and at what GET "+op.Path+" answers"))[0]
 		}
 		if why := stoppedSince(ctx); why != nil {
 			err = why
@@ -237,9 +259,27 @@ func agrees(seen *site.AnswerSeen, want []site.Field) bool {
 	return true
 }
 
+// lacking says which fields are not in an answer that should be.
+func lacking(seen *site.AnswerSeen, want []site.Field) string {
+	var names []string
+	for _, f := range want {
+		if f.Want != "" && f.Want != site.Never && seen.Fields[f.Name] == "" {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (its answer has no " + strings.Join(names, ", no ") + ")"
+}
+
 // pause waits, or says that the context is over.
 func pause(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if end, ok := ctx.Deadline(); ok && !time.Now().Add(d).Before(end) {
+		<-ctx.Done() // there is no time left after it
 		return ctx.Err()
 	}
 	t := time.NewTimer(d)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"meshrotate/providers/site"
@@ -54,11 +55,15 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 	proven := slices.Sorted(maps.Keys(a.proven))
 	a.mu.Unlock()
 	restarted := s.startedOfMany()
-	proven = slices.DeleteFunc(proven, func(host string) bool { _, ours := restarted[host]; return !ours })
+	proven = slices.DeleteFunc(proven, func(host string) bool {
+		_, ours := restarted[host]
+		_, gone := s.goneAt(host) // its host said why it is down
+		return !ours || gone
+	})
 	if len(proven) == 0 {
 		return reconciler.Report{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := a.within(ctx, patience)
 	defer cancel()
 	list, err := a.relays(ctx)
 	if err != nil {
@@ -72,6 +77,40 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 		}
 	}
 	return r
+}
+
+// lastLook is how long hosts are asked at the end of a run for what is down there.
+const lastLook = 3 * time.Second
+
+// Running asks every host for its own, all at once. A host that does not answer says nothing.
+func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.Report {
+	ctx, cancel := context.WithTimeout(ctx, lastLook)
+	defer cancel()
+	r := reconciler.Report{Started: map[string]time.Time{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, d := range down {
+		if d.Service == "" || d.Target.Kind != reconciler.HostTarget {
+			continue
+		}
+		wg.Go(func() {
+			if s.host(d.Target.Name).runs(ctx, d.Service) {
+				mu.Lock()
+				defer mu.Unlock()
+				r.Started[d.What] = s.config.Now()
+			}
+		})
+	}
+	wg.Wait()
+	return r
+}
+
+func (h *host) runs(ctx context.Context, service string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	query := winhost.ServiceQuery{Service: service}
+	results, err := h.ask(ctx, []winhost.Op{query}, true)
+	return err == nil && results[0].Err(query) == nil && results[0].Service != nil && results[0].Service.State == winhost.Running
 }
 
 var errNotConnected = errors.New("it was proven, and Admin does not list it as connected any more")

@@ -37,8 +37,6 @@ type deed struct {
 	results []winhost.Result
 	// began and ended are ours, around the batch as it was sent when it may have had its first effect, and as it was answered.
 	began, ended time.Time
-	// last is when the host had ended the last of it that tells so, by its own clock; zero when nothing does.
-	last time.Time
 	// again: an earlier try may have done it, and what is unchanged now may have been changed by that.
 	again bool
 }
@@ -75,7 +73,7 @@ func (f *family) op(kind string, o opWith)        { f.ops[kind] = o }
 // families are all there are.
 func families() family {
 	f := family{reads: map[string]readWith{}, ops: map[string]opWith{}}
-	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored} {
+	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored, preflights} {
 		add(&f)
 	}
 	return f
@@ -100,14 +98,18 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 	var results []winhost.Result
 	var ran error // of a try that may have had an effect
 	if len(ops) > 0 {
-		err = insist(ctx, stepPatience, h.site.config.Now, func() (err error) {
+		patience, most := h.site.config.Patience, triesAt(steps)
+		if h.silent && tidies(steps) {
+			patience, most = 0, lookPatience // it was waited for once, and nothing that is live depends on this
+		}
+		err = insist(ctx, patience, h.site.config.Now, func() (err error) {
 			if err := reconciler.StillOurs(ctx); err != nil {
 				return err
 			}
 			if ran == nil {
 				began = h.site.config.Now()
 			}
-			try, cancel := context.WithTimeout(ctx, triesAt(steps))
+			try, cancel := within(ctx, most, "")
 			defer cancel()
 			results, err = h.ask(try, ops, false)
 			if err == nil || lost(err).Outcome != state.Unknown {
@@ -125,6 +127,7 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 			err = ran // that other tries reached nobody says nothing about it
 		}
 	}
+	h.silent = h.silent || err != nil && passes(err)
 	if err != nil {
 		r := lost(err)
 		if ran == nil && lostLease(err) {
@@ -141,10 +144,11 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 	d := deed{began: began, ended: h.site.config.Now(), again: ran != nil}
 	for i, r := range results {
 		if i < len(checks) && !r.Done() {
-			return failed(fmt.Errorf("%s: before %s: %w", h.name, steps[0].Op.Key(), explain(r.Err(ops[i]))))
-		}
-		if r.Service != nil && r.Service.End.After(d.last) {
-			d.last = r.Service.End
+			all := failed(fmt.Errorf("%s: before %s: %w", h.name, steps[0].Op.Key(), explain(r.Err(ops[i]))))
+			if d.again { // an earlier try may have come further
+				all[0].Down = stopsOf(steps, began)
+			}
+			return all
 		}
 	}
 	ops, results = ops[len(checks):], results[len(checks):]
@@ -156,6 +160,12 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		ops, results = ops[n:], results[n:]
 		reports = append(reports, report)
 		if report.Outcome != state.Done {
+			if d.again { // an earlier try may have come further
+				last := &reports[len(reports)-1]
+				down := stopsOf(steps[i:], began)
+				maps.Copy(down, last.Down)
+				last.Down = down
+			}
 			return reports
 		}
 	}
@@ -180,12 +190,13 @@ func (h *host) checks(steps []reconciler.Step) []winhost.Op {
 	return ops
 }
 
-// since is when a stop began, by our clock: the host tells how long before the end of the batch that was.
+// since is when a stop began, by our clock: the host tells how long after the request that was. How long the answer took is not
+// to shorten an outage.
 func (d deed) since(s *winhost.Service) time.Time {
-	if s == nil || s.Begin.IsZero() || d.last.Before(s.Begin) || d.again {
+	if s == nil || s.Received.IsZero() || d.again {
 		return d.began
 	}
-	if at := d.ended.Add(-d.last.Sub(s.Begin)); at.After(d.began) {
+	if at := d.began.Add(s.Begin.Sub(s.Received)); at.After(d.began) && at.Before(d.ended) {
 		return at
 	}
 	return d.began
@@ -209,6 +220,11 @@ func triesAt(steps []reconciler.Step) time.Duration {
 		}
 	}
 	return t
+}
+
+// tidies says that nothing live is changed or looked at: files are staged, or what was staged is removed.
+func tidies(steps []reconciler.Step) bool {
+	return !slices.ContainsFunc(steps, func(s reconciler.Step) bool { return s.Phase != reconciler.Prepare && s.Phase != reconciler.Retire })
 }
 
 func once(steps []reconciler.Step) bool {
@@ -245,6 +261,9 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 				outcome = "" // the op before it failed, and was reported
 			}
 			report := reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
+			if start, ok := s.Op.(site.StartService); ok && r.Service != nil && r.Service.State == winhost.Stopped {
+				report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
+			}
 			h.refusal(s, &report)
 			return report
 		}

@@ -30,11 +30,14 @@ func files(f *family) {
 // base reads what is known of a file and remembers it for the steps.
 func (q *questions) base(path string) (site.Base, secret.Value, error) {
 	res, err := q.result(path)
+	if res.Code == winhost.Sharing || res.Code == winhost.Denied { // an answer of its own: the host can be looked at, and this file cannot
+		return site.Base{Path: path, Error: res.Win32}, secret.Value{}, nil
+	}
 	if err != nil || res.File == nil {
 		return site.Base{}, secret.Value{}, known(err, "no "+path)
 	}
 	f := res.File
-	b := site.Base{Path: path, Exists: f.Exists, SHA256: f.SHA256, Modified: f.Modified,
+	b := site.Base{Path: path, Exists: f.Exists, SHA256: f.SHA256, Modified: f.Modified, Changed: f.Changed,
 		Staged: f.Staged != nil, Backup: f.Backup != nil, UsersCanRead: f.UsersCanRead == winhost.Yes}
 	if f.Exists {
 		b.Print = fingerprint(q.salt, f.Content.Expose())
@@ -50,6 +53,9 @@ func readFile(ctx context.Context, q *questions, r site.File) (reconciler.Result
 	}
 	seen := &site.FileSeen{Base: base}
 	switch {
+	case base.Error != 0:
+		seen.Version = site.Withheld
+		return seen, nil
 	case !base.Exists:
 		seen.Version = site.Absent
 		return seen, nil

@@ -44,11 +44,25 @@ func (a *api) unfollow() map[string]time.Time {
 	return maps.Clone(a.first)
 }
 
-// Worked are the relays that were seen to work, when they were first.
-func (s *Site) Worked() reconciler.Report {
+// lastFollow is how long Admin's list is waited for before a way back.
+const lastFollow = 2 * time.Second
+
+// Worked are the relays that were seen to work, when they were first. It looks once more: what comes next may stop them again.
+func (s *Site) Worked(ctx context.Context) reconciler.Report {
+	ctx, cancel := context.WithTimeout(ctx, lastFollow)
+	defer cancel()
+	if s.api.following() {
+		s.api.noteFirst(ctx)
+	}
 	s.api.mu.Lock()
 	defer s.api.mu.Unlock()
 	return reconciler.Report{Outcome: state.Done, Up: maps.Clone(s.api.first)}
+}
+
+func (a *api) following() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.endFollow != nil
 }
 
 func (a *api) noteFirst(ctx context.Context) {

@@ -24,6 +24,7 @@ type host struct {
 	logons  map[string]time.Time // by service: when this run has set its logon, by the host's clock
 	took    map[string][]string  // by service: what its stop took down that nobody had planned for
 	queued  bool                 // the present look had nothing to connect: its turn is one to run
+	silent  bool                 // a batch was given up, and it has not answered since
 }
 
 // run is a process that this run has started, and when it had, by our clock.
@@ -118,7 +119,12 @@ func (h *host) close(ctx context.Context) {
 	h.drop(ctx)
 }
 
+// dropMost is how long a host is waited for that is to end a shell: one that hangs must not hold up the next try, nor the end.
+const dropMost = 2 * time.Second
+
 func (h *host) drop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, dropMost)
+	defer cancel()
 	if h.shell != nil {
 		_ = h.shell.Close(ctx) // the host ends an abandoned shell by itself
 	}
@@ -149,5 +155,6 @@ func (h *host) ask(ctx context.Context, ops []winhost.Op, look bool) ([]winhost.
 		h.drop(context.WithoutCancel(ctx))
 		return nil, err
 	}
+	h.silent = false
 	return results, nil
 }

@@ -54,6 +54,8 @@ type Config struct {
 	Parallel int
 	// HostTimeout bounds one look or one batch on one host; 0 is 5 minutes.
 	HostTimeout time.Duration
+	// Patience is how long a host that was lost within a run is asked again; 0 is a minute.
+	Patience time.Duration
 	// Stay keeps connections open after a look, for the steps that follow.
 	Stay bool
 	// Poll is how often the Admin API is asked while waiting; 0 is 200 ms.
@@ -96,6 +98,9 @@ func New(c Config) *Site {
 	if c.HostTimeout == 0 {
 		c.HostTimeout = 5 * time.Minute
 	}
+	if c.Patience == 0 {
+		c.Patience = time.Minute
+	}
 	if c.Poll == 0 {
 		c.Poll = 200 * time.Millisecond
 	}
@@ -104,7 +109,7 @@ func New(c Config) *Site {
 	}
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
-	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.isGone, ended: s.adminEnded}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:   onHosts{s},
 		reconciler.APITarget:    s.api,

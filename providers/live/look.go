@@ -40,7 +40,7 @@ func (q *questions) result(key string) (winhost.Result, error) {
 func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Value, sent time.Time) reconciler.Look {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: err} }
+	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: looked(err)} }
 	q := &questions{host: h, salt: salt}
 	for _, r := range reads {
 		with, ok := h.site.families.reads[fmt.Sprintf("%T", r)]
@@ -59,7 +59,7 @@ func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Va
 		answer, err := h.site.families.reads[fmt.Sprintf("%T", r)].answer(ctx, q, r)
 		if err != nil {
 			// A part that is not known makes the whole host unknown: nobody acts on half a look.
-			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("%s: %w", h.name, err)}
+			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("%s: %w", h.name, explain(err))}
 		}
 		look.Results[r.Key()] = answer
 	}

@@ -23,9 +23,9 @@ const (
 	markerOverdue = state.MarkerTTL - time.Minute
 	// markerFuture is how far a heartbeat may lie ahead of the host's own clock.
 	markerFuture = time.Minute
-	// markerTry bounds one request, markerGone the removal at the end of a run.
+	// markerTry bounds one request, markerGone the removal at the end of a run: a host's WinRM may be away for 20 s then, too.
 	markerTry  = 15 * time.Second
-	markerGone = 10 * time.Second
+	markerGone = 30 * time.Second
 	// markerSize is in bytes: more than any marker has.
 	markerSize = 64 << 10
 	// markerTries is how often a swap is tried again that another one came before.
@@ -208,7 +208,7 @@ func (c line) insists(ctx context.Context, patience time.Duration, try func() (r
 // Acquire makes the marker, or takes over one whose holder has ended.
 func (m *marker) Acquire(ctx context.Context, holder state.Holder, ours func(run string) bool) (state.Lease, error) {
 	l := &markerLease{line: m.dial(), holder: holder, asks: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
-	err := l.insists(ctx, stepPatience, func() (error, error) { return l.take(ctx, ours) })
+	err := l.insists(ctx, l.site.config.Patience, func() (error, error) { return l.take(ctx, ours) })
 	if err != nil {
 		l.withdraw(ctx)
 		return nil, err

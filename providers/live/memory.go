@@ -14,8 +14,8 @@ type memory struct {
 	mu sync.Mutex
 	// computers are the names that hosts gave themselves.
 	computers map[string]string
-	// dead are hosts whose service ended by itself.
-	dead map[string]bool
+	// dead is when a host's service was seen to have ended by itself, or not to read what it was to.
+	dead map[string]time.Time
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
 	// fleet are those of them that are one of many.
@@ -34,7 +34,7 @@ type push struct{ began, before time.Time }
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, dead: map[string]bool{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}}
+	return memory{computers: map[string]string{}, dead: map[string]time.Time{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -54,17 +54,28 @@ func (m *memory) named(host, computer string) {
 	m.computers[host] = computer
 }
 
-// gone notes that a service of the host ended by itself: what it would have done does not come.
-func (m *memory) gone(host string) {
+// gone notes that a service of the host ended by itself, or does not read what it was to: what it would have done does not come.
+// That it worked later than this nobody else can say: it reads the clock while it holds the lock.
+func (m *memory) gone(host string, now func() time.Time) (at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.dead[host] = true
+	at = now()
+	m.dead[host] = at
+	return at
 }
 
-func (m *memory) isGone(host string) bool {
+func (m *memory) goneAt(host string) (at time.Time, gone bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.dead[host]
+	at, gone = m.dead[host]
+	return at, gone
+}
+
+// stopping notes that the service of one of many is about to stop: what is listed of it until it is started again is old.
+func (m *memory) stopping(host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.fleet, host)
 }
 
 // restarted notes that a service of the host was started again.

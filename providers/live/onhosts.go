@@ -41,7 +41,11 @@ func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler
 	for _, step := range steps {
 		own += step.Limit.Of()
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(limit, own))
+	setting := hostTimeout
+	if own > limit {
+		limit, setting = own, ""
+	}
+	ctx, cancel := within(ctx, limit, setting)
 	defer cancel()
 	return s.host(t.Name).do(ctx, steps)
 }
@@ -50,9 +54,9 @@ func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler
 // connections are made while these start. So a connection is there when its turn comes. The host has
 // queued, and gives its turn back.
 func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read, salt secret.Value) reconciler.Look {
-	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: err} }
+	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: looked(err)} }
 	if !h.queued {
-		waiting, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+		waiting, cancel := within(ctx, s.config.HostTimeout, hostTimeout)
 		err := h.connect(waiting)
 		cancel()
 		if err == nil {
@@ -63,7 +67,7 @@ func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read,
 			return fail(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.HostTimeout)
+	ctx, cancel := within(ctx, s.config.HostTimeout, hostTimeout)
 	defer cancel()
 	sent := s.config.Now()
 	err := h.start(ctx)

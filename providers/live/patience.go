@@ -9,13 +9,10 @@ import (
 	"meshrotate/providers/winrm"
 )
 
-// How long a host that was lost, or that answers nonsense, is asked again. A restart of WinRM, as group policy and updates
-// do it, lasts 2 to 20 s; a proxy's bad minute is one. Only after that its silence means anything. A look is asked for a
+// lookPatience is how long a host is asked again in a look. Within a run Config.Patience says it: a restart of WinRM, as group policy
+// and updates do it, lasts 2 to 20 s; a proxy's bad minute is one. Only after that its silence means anything. A look is asked for a
 // shorter time: nothing is down while it waits, and thousands of hosts may be away for good.
-const (
-	stepPatience = time.Minute
-	lookPatience = 5 * time.Second
-)
+const lookPatience = 5 * time.Second
 
 // The pauses between two tries.
 const (
@@ -27,6 +24,9 @@ const (
 // answered was not WinRM. A refusal does not pass.
 func passes(err error) bool {
 	var e *winrm.Error
+	if errors.As(err, new(*winhost.OpError)) {
+		return false // the host has answered
+	}
 	if lostLease(err) || errors.Is(err, winhost.ErrUnsupported) || errors.Is(err, winhost.ErrScript) {
 		return false
 	}
@@ -52,7 +52,7 @@ func insist(ctx context.Context, patience time.Duration, now func() time.Time, t
 	var first error
 	for {
 		err := try()
-		if err == nil || !passes(err) {
+		if err == nil || !passes(err) || slow(err) {
 			return err
 		}
 		if first == nil {

@@ -17,6 +17,7 @@ import (
 
 func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	list, err := a.client.Relays(ctx)
+	a.note(err)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,8 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		return failed(reconciler.Hinted(errors.New("every relay was left behind: nothing shows that the new value works"),
 			"look at what failed on the relays, mend it, and apply again"))[0]
 	}
-	ctx, cancel := context.WithTimeout(ctx, op.Timeout.Of())
+	defer a.gaveUp(a.now())
+	ctx, cancel := a.within(ctx, op.Timeout.Of())
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
@@ -82,16 +84,10 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
 		} else if ctx.Err() == nil {
-			say(fmt.Sprintf("%d of %d relays connected; waiting for the Admin API, which does not answer", len(w.up), len(op.Relays)))
+			say(fmt.Sprintf("%d of %d relays connected; waiting for the Admin API: %s", len(w.up), len(op.Relays), inShort(last)))
 		}
 		a.prove(w.up)
-		w.missing = slices.DeleteFunc(w.missing, func(host string) bool {
-			if !a.gone(host) {
-				return false
-			}
-			w.gone = append(w.gone, host) // its host said why
-			return true
-		})
+		w.drop(a.gone)
 		if len(w.missing) == 0 && len(w.gone) > 0 {
 			return a.unproven(w, op, last)
 		}
@@ -107,6 +103,18 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			return r
 		}
 	}
+}
+
+// inShort is why the API could not be asked, for a line of progress.
+func inShort(err error) string {
+	var e *adminapi.Error
+	switch {
+	case !errors.As(err, &e):
+		return "it does not answer"
+	case e.Status != 0:
+		return fmt.Sprintf("it answers with HTTP %d", e.Status)
+	}
+	return string(e.Kind)
 }
 
 // unproven says who is missing. Whoever is, does not work now, whatever was seen before.
@@ -128,8 +136,11 @@ func (a *api) prove(up map[string]time.Time) {
 	if a.proven == nil {
 		a.proven = map[string]bool{}
 	}
-	for host := range up {
-		a.proven[host] = true
+	if a.first == nil {
+		a.first = map[string]time.Time{}
+	}
+	for host, at := range up {
+		a.proven[host], a.first[host] = true, at // who is asked again does not work from then on only
 	}
 }
 
@@ -142,7 +153,24 @@ type waiting struct {
 	up      map[string]time.Time
 	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
 	heard   time.Time            // of the last list
-	gone    []string             // whose service ended by itself: nobody waits for them
+	gone    []string             // whose host said why they do not come: nobody waits for them
+}
+
+// drop ends the waiting for those whose host said why they do not come. One that Admin lists as connected for a while has worked
+// until then.
+func (w *waiting) drop(gone func(host string) (time.Time, bool)) {
+	for host, up := range w.up {
+		if at, is := gone(host); is && up.After(at) {
+			w.up[host] = at
+		}
+	}
+	w.missing = slices.DeleteFunc(w.missing, func(host string) bool {
+		if _, is := gone(host); !is {
+			return false
+		}
+		w.gone = append(w.gone, host)
+		return true
+	})
 }
 
 func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
@@ -188,7 +216,7 @@ func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconci
 func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
 	switch {
 	case len(w.missing) == len(w.gone):
-		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their services ended by themselves", len(w.gone), len(op.Relays)), lookAtRelay)
+		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their hosts say why", len(w.gone), len(op.Relays)), lookAtRelay)
 	case last != nil && now.Sub(w.heard) > patience:
 		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: the Admin API could not be asked: %w", len(w.missing), len(op.Relays), last),
 			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))

@@ -22,7 +22,8 @@ const stableStart = 1
 // services is the family of Windows services.
 func services(f *family) {
 	f.reading(looking(func(q *questions, r site.Service) { q.ask(winhost.ServiceQuery{Service: r.Name}, r.Name) }, readService))
-	f.op(doing(func(_ context.Context, _ *host, o site.StopService) ([]winhost.Op, error) {
+	f.op(doing(func(_ context.Context, h *host, o site.StopService) ([]winhost.Op, error) {
+		h.site.stopping(h.name)
 		return one(winhost.ServiceStop{Service: o.Service, TimeoutSeconds: seconds(o.Timeout.Of())})
 	}, stopped))
 	f.op(doing(func(_ context.Context, _ *host, o site.StartService) ([]winhost.Op, error) {
@@ -168,6 +169,8 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		return h.unproven("the start time of service %s is not known", op.Service)
 	case first.StartedAt.Before(f.Modified):
 		return h.unproven("service %s started before %s was written", op.Service, op.Path)
+	case first.StartedAt.Before(f.Changed) && !op.Known && !h.readAfter(op, first, f):
+		return h.unproven("service %s started before %s was changed, as when a file is copied that keeps its time", op.Service, op.Path)
 	}
 	if r := h.stays(ctx, op, first, m.Now); r.Outcome != state.Done || op.Noun != "" {
 		return r // one of many: the fleet's evidence is the Admin API's
@@ -177,6 +180,13 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		r.Up = map[string]time.Time{op.Name: at}
 	}
 	return r
+}
+
+// readAfter says that the process is the one that this run started after it had written the file, which still has that content:
+// whatever was changed about it since, it has been read.
+func (h *host) readAfter(op site.ProveProcess, s *winhost.Service, f *winhost.File) bool {
+	ours, known := h.running[op.Service], h.files[op.Path]
+	return s.PID != 0 && ours.pid == s.PID && known != nil && known.replaced && known.staged == f.SHA256
 }
 
 // stays demands that the process is the same after a while.
@@ -189,7 +199,7 @@ func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.S
 		}
 		query := winhost.ServiceQuery{Service: op.Service}
 		var again []winhost.Result
-		err := insist(ctx, stepPatience, h.site.config.Now, func() (err error) {
+		err := insist(ctx, h.site.config.Patience, h.site.config.Now, func() (err error) {
 			again, err = h.ask(ctx, []winhost.Op{query}, true)
 			return err
 		})
@@ -227,8 +237,7 @@ func (h *host) upSince(service string, s *winhost.Service) (time.Time, bool) {
 func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report {
 	r := h.unproven("service %s is %s (exit code %d)", op.Service, s.State, s.ExitCode)
 	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: after its start "+site.EndedBy(s.ExitCode))
-	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.config.Now()}, true
-	h.site.gone(h.name)
+	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, h.site.config.Now)}, true
 	return r
 }
 

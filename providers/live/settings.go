@@ -3,13 +3,14 @@ package live
 import (
 	"context"
 	"fmt"
-	"strings"
+	"time"
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // settings is the family of single keys in settings files.
@@ -23,29 +24,15 @@ func settings(f *family) {
 		return h.stage(o.Path, content)
 	}, nil))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveSetting) ([]winhost.Op, error) {
-		return []winhost.Op{winhost.FileRead{Path: o.Path}, winhost.FileRead{Path: layered(o.Path, production)},
-			winhost.EnvironmentRead{Service: o.Service, Keys: []string{o.Setting}}, winhost.ServiceQuery{Service: o.Service}}, nil
+		return []winhost.Op{winhost.FileRead{Path: o.Path}, winhost.EnvironmentRead{Service: o.Service, Path: o.Path}, winhost.ServiceQuery{Service: o.Service}}, nil
 	}, proveSetting))
 }
 
-// layered is the settings file of one of .NET's environments, which wins over the base file.
-func layered(path, environment string) string {
-	base, ok := strings.CutSuffix(path, ".json")
-	if !ok {
-		return path + "." + environment
-	}
-	return base + "." + environment + ".json"
-}
-
-const production = "Production"
-
-func envKey(service string) string { return "environment " + service }
+func envKey(r site.Setting) string { return "environment " + r.Service + " " + r.Path }
 
 func askSetting(q *questions, r site.Setting) {
 	q.ask(winhost.FileRead{Path: r.Path}, r.Path)
-	q.ask(winhost.FileRead{Path: layered(r.Path, production)}, layered(r.Path, production))
-	q.ask(winhost.EnvironmentRead{Service: r.Service, Keys: []string{r.Setting}}, envKey(r.Service)+r.Setting)
-	q.ask(winhost.ServiceQuery{Service: r.Service}, r.Service)
+	q.ask(winhost.EnvironmentRead{Service: r.Service, Path: r.Path}, envKey(r))
 }
 
 func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.Result, error) {
@@ -54,18 +41,19 @@ func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.
 		return nil, err
 	}
 	seen := &site.SettingSeen{Base: base, Key: r.Setting}
-	env, err := q.result(envKey(r.Service) + r.Setting)
+	if base.Error != 0 {
+		seen.Version = site.Withheld
+		return seen, nil
+	}
+	env, err := q.result(envKey(r))
 	if err != nil || env.Environment == nil {
 		return nil, known(err, "no environment")
 	}
-	service, err := q.result(r.Service)
-	if err != nil || service.Service == nil {
-		return nil, known(err, "no state of service "+r.Service)
-	}
-	seen.Overrides = overrides(r, env.Environment, service.Service)
-	if err := q.layers(ctx, r, env.Environment, seen); err != nil {
+	force, err := q.host.inForce(ctx, r.Service, r.Setting, env.Environment)
+	if err != nil {
 		return nil, err
 	}
+	seen.Overrides, seen.Mends, seen.Doubts, seen.Refused, seen.EnvironmentChanged = force.overrides, force.mends, force.doubts, force.refused, force.changed
 	if !base.Exists {
 		seen.Version, seen.Refused = site.Absent, "the file does not exist"
 		return seen, nil
@@ -112,63 +100,6 @@ func (h *host) understand(ctx context.Context, r site.Setting, value secret.Valu
 	return err
 }
 
-// overrides are the variables and arguments that win over the settings file.
-func overrides(r site.Setting, env *winhost.Environment, service *winhost.Service) []string {
-	var all []string
-	for _, v := range env.Machine.Overrides {
-		all = append(all, "the machine's environment variable "+v)
-	}
-	for _, v := range env.Service.Overrides {
-		all = append(all, "the service's environment variable "+v)
-	}
-	if strings.Contains(strings.ToLower(service.ImagePath), strings.ToLower(r.Setting)) {
-		all = append(all, "the command line of service "+r.Service)
-	}
-	return all
-}
-
-// layers looks at the settings files that win over the base file. The environment's name chooses one; when it is not
-// Production, a second request reads it.
-func (q *questions) layers(ctx context.Context, r site.Setting, env *winhost.Environment, seen *site.SettingSeen) error {
-	names := []string{env.Service.DotnetEnvironment, env.Service.AspnetcoreEnvironment, env.Machine.DotnetEnvironment, env.Machine.AspnetcoreEnvironment}
-	read := map[string]bool{production: true}
-	files := map[string]winhost.Result{}
-	var err error
-	if files[production], err = q.result(layered(r.Path, production)); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name == "" || read[name] {
-			continue
-		}
-		read[name] = true
-		op := winhost.FileRead{Path: layered(r.Path, name)}
-		more, err := q.host.ask(ctx, []winhost.Op{op}, true)
-		if err != nil {
-			return err
-		}
-		if err := more[0].Err(op); err != nil {
-			return err
-		}
-		files[name] = more[0]
-	}
-	for _, name := range append([]string{production}, names...) {
-		res, ok := files[name]
-		delete(files, name)
-		if !ok || res.File == nil || !res.File.Exists {
-			continue
-		}
-		s, err := appsettings.Get(res.File.Content.Expose(), r.Setting)
-		switch {
-		case err != nil:
-			seen.Refused = fmt.Sprintf("appsettings.%s.json beside it: %v", name, err)
-		case s.Found:
-			seen.Overrides = append(seen.Overrides, layered("appsettings.json", name))
-		}
-	}
-	return nil
-}
-
 // edited is the settings file as it was seen, with the edits.
 func (h *host) edited(ctx context.Context, op site.StageSettings) (secret.Value, error) {
 	f := h.files[op.Path]
@@ -209,10 +140,10 @@ func (h *host) written(path string, content secret.Value, e site.KeyEdit, v secr
 	return v, nil
 }
 
-// proveSetting looks at the file, at the file of the default environment, at the variables and at the command line.
+// proveSetting looks at the file, and at what else the service would read.
 func proveSetting(ctx context.Context, h *host, op site.ProveSetting, d deed) reconciler.Report {
-	base, layer, env, service := d.results[0].File, d.results[1].File, d.results[2].Environment, d.results[3].Service
-	if base == nil || !base.Exists || layer == nil || env == nil || service == nil {
+	base, env, service := d.results[0].File, d.results[1].Environment, d.results[2].Service
+	if base == nil || !base.Exists || env == nil || service == nil {
 		return h.unproven("%s could not be read back", op.Path)
 	}
 	want, err := h.site.values.value(ctx, op.Secret)
@@ -225,19 +156,43 @@ func proveSetting(ctx context.Context, h *host, op site.ProveSetting, d deed) re
 	}
 	got, err := appsettings.Get(base.Content.Expose(), op.Setting)
 	if err != nil || !got.Found || got.Value.Len() == 0 {
-		return h.unproven("%s does not hold %s", op.Path, op.Setting)
+		return h.unread(op, service, changedFile, "%s does not hold %s", op.Path, op.Setting)
 	}
 	if asked, err := form.write(got.Value, want, op.Form); err != nil || !got.Value.Equal(asked) {
-		return h.unproven("%s does not hold version %s of %s", op.Path, op.Secret.Version, op.Setting)
+		return h.unread(op, service, changedFile, "%s does not hold version %s of %s", op.Path, op.Secret.Version, op.Setting)
 	}
-	asked := site.Setting{Path: op.Path, Setting: op.Setting, Service: op.Service}
-	if o := overrides(asked, env, service); len(o) > 0 {
-		return h.unproven("%s is overridden by %s", op.Setting, o[0])
+	var force force
+	err = insist(ctx, h.site.config.Patience, h.site.config.Now, func() (err error) {
+		force, err = h.inForce(ctx, op.Service, op.Setting, env)
+		return err
+	})
+	if err != nil {
+		r := lost(err)
+		r.Outcome = state.Unknown // who was not reached has refuted nothing
+		return r
 	}
-	if layer.Exists {
-		if s, err := appsettings.Get(layer.Content.Expose(), op.Setting); err != nil || s.Found {
-			return h.unproven("%s is overridden by %s", op.Setting, layered("appsettings.json", production))
-		}
+	unhide := "take away what overrides " + op.Setting + " on the host, then apply again"
+	switch {
+	case len(force.overrides) > 0:
+		return h.unread(op, service, unhide, "%s is overridden by %s", op.Setting, force.overrides[0])
+	case force.refused != "":
+		return h.unread(op, service, unhide, "%s may be overridden: %s", op.Setting, force.refused)
+	case op.Noun != "":
+		return done("") // one of many: the fleet's evidence is the Admin API's
 	}
 	return done(fmt.Sprintf("%s holds it", h.name))
+}
+
+const changedFile = "somebody has changed the file since: find out who, then apply again"
+
+// unread says why a service does not run with the declared value. Nobody waits for what it would do.
+func (h *host) unread(op site.ProveSetting, service *winhost.Service, hint, format string, args ...any) reconciler.Report {
+	now := h.site.gone(h.name, h.site.config.Now)
+	r := h.unproven(format, args...)
+	if service.State == winhost.Stopped {
+		r.Err = fmt.Errorf("%w; service %s is stopped (exit code %d)", r.Err, op.Service, service.ExitCode)
+		r.Down, r.Ended = map[string]time.Time{op.Name: now}, true
+	}
+	r.Err = reconciler.Hinted(r.Err, hint)
+	return r
 }

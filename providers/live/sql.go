@@ -30,6 +30,7 @@ type database struct {
 	config SQL
 	site   *Site
 	guard  mssql.Guard // of all logins, our own too
+	wrong  wrongs
 }
 
 func (d *database) server(t reconciler.Target) (mssql.Config, error) {
@@ -161,20 +162,25 @@ func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, trie
 		seen.Why = err.Error()
 		return seen
 	}
-	if n := q.failures(c.User); n > mostFailures {
+	if why, known := d.wrong.was(c); known {
+		seen.Verdict, seen.Why, seen.Hint = site.Rejected, why.why, why.hint
+	} else if n := q.failures(c.User); n > mostFailures {
 		seen.Why = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
 		seen.Spared = true
 		return seen
+	} else {
+		_ = insist(ctx, lookPatience, d.site.config.Now, func() error { return d.enter(ctx, c, seen) })
+		d.wrong.note(c, seen.Verdict, refusal{seen.Why, seen.Hint})
 	}
-	d.enter(ctx, c, seen)
 	if seen.Verdict == site.Rejected || r.Always {
 		d.tryDeclared(ctx, r, c, q, seen)
 	}
 	return seen
 }
 
-// enter signs in and asks where it is.
-func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInSeen) {
+// enter signs in and asks where it is. What came of it is seen.
+func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInSeen) error {
+	*seen = site.SignInSeen{}
 	s, err := d.guard.Open(ctx, c)
 	if err == nil {
 		defer s.Close()
@@ -184,9 +190,10 @@ func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInS
 	}
 	if err != nil {
 		seen.Verdict, seen.Why, seen.Hint, seen.Spared = verdict(err), err.Error(), hintOf(err), spared(err)
-		return
+		return err
 	}
 	seen.Verdict = site.Accepted
+	return nil
 }
 
 const whereAmI = "SELECT @@SERVERNAME, SUSER_SNAME(), USER_NAME(), DB_NAME()"
@@ -202,16 +209,25 @@ func (d *database) tryDeclared(ctx context.Context, r site.SignIn, c mssql.Confi
 		return
 	}
 	c.User = cmp.Or(r.Login, c.User)
+	if why, known := d.wrong.was(c.As(c.User, v)); known {
+		seen.Declared, seen.DeclaredWhy = site.Rejected, why.why
+		return
+	}
 	if n := q.failures(c.User); n > mostFailures {
 		seen.DeclaredWhy = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
 		return
 	}
 	c.Password = v
-	switch a := d.guard.Probe(ctx, c); a.Verdict {
-	case mssql.Accepted:
+	var a mssql.Answer
+	_ = insist(ctx, lookPatience, d.site.config.Now, func() error {
+		a = d.guard.Probe(ctx, c)
+		return a.Err
+	})
+	if a.Verdict == mssql.Accepted {
 		seen.Declared = site.Accepted
-	default:
+	} else {
 		seen.Declared, seen.DeclaredWhy = verdict(a.Err), a.Err.Error()
+		d.wrong.note(c, seen.Declared, refusal{seen.DeclaredWhy, ""})
 	}
 }
 

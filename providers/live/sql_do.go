@@ -85,6 +85,7 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 		return refused(err)
 	}
 	defer open.Close()
+	d.wrong.forget()
 	err = d.sendPassword(ctx, open, op, statement)
 	var server *mssql.ServerError
 	switch answered := errors.As(err, &server); {
@@ -97,10 +98,10 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 	switch a := d.probe(ctx, c); {
 	case a.Verdict == mssql.Accepted:
 		return altered(op, " already")
-	case server != nil:
+	case server != nil && a.Verdict == mssql.Rejected:
 		return refused(err)
 	default:
-		// It may still be on its way: that it is not taken now says nothing for certain.
+		// It may still be on its way, or be the login's own already: that it is not taken now says nothing for certain.
 		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%w; a sign-in with the new value: %v", err, a)}
 	}
 }
@@ -134,7 +135,7 @@ const tryLimit = 30 * time.Second
 
 // insist tries, each time for so long, until it works, does not pass, or the patience is over.
 func (d *database) insist(ctx context.Context, try func(context.Context) error) error {
-	return insist(ctx, stepPatience, d.site.config.Now, func() error {
+	return insist(ctx, d.site.config.Patience, d.site.config.Now, func() error {
 		ctx, cancel := context.WithTimeout(ctx, tryLimit)
 		defer cancel()
 		return try(ctx)

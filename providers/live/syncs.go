@@ -33,6 +33,7 @@ func busyWords() []string   { return []string{"", "running", "pending", "queued"
 
 func (a *api) syncRuns(ctx context.Context, path string) (map[string]syncRun, error) {
 	list, answer, err := a.client.List(ctx, path)
+	a.note(err)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +62,11 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 	say("waiting for a sync run of " + op.Owner)
 	until := push.began.Add(op.Timeout.Of()) // all wait at the same time
 	if !pushed {
-		until = a.now().Add(op.Timeout.Of())
+		until = a.firstSync().Add(op.Timeout.Of())
 	}
+	defer a.gaveUp(a.now())
+	ctx, cancel := a.within(ctx, max(until.Sub(a.now()), 0)+patience)
+	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
 	var last error
@@ -91,6 +95,16 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 			known[op.Path] = all
 		}
 	}
+}
+
+// firstSync is when this run began to wait for sync runs.
+func (a *api) firstSync() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.syncsSince.IsZero() {
+		a.syncsSince = a.now()
+	}
+	return a.syncsSince
 }
 
 // noSync says why nothing was shown in time.

@@ -53,7 +53,7 @@ var meanings = map[int32]meaning{
 	10929: {Busy, Unavailable, "a limit of the database is reached", "close sessions, or raise the limit"},
 
 	15114: {Policy, "", "the password was changed too recently", "the policy has a minimum age; wait, or have it lifted"},
-	15115: {Policy, "", "the password was used recently", "the policy keeps a history: go forward with another value, never back"},
+	15115: {Policy, "", "the password was used recently", "the policy keeps a history: commit another version, with a value that this login never had"},
 	15116: {Policy, "", "the password is too short", "make the value longer"},
 	15117: {Policy, "", "the password is too long", "128 characters is the most"},
 	15118: {Policy, "", "the password is not complex enough", "use three of: capital letters, small letters, digits, other characters"},

@@ -10,9 +10,10 @@ import (
 )
 
 // DownSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop. Of one that
-// nobody could look at it says that it may be, as far as the ledger knows.
-func DownSince(h state.History, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
-	if s != nil && (!s.Installed || s.Running()) {
+// nobody could look at it says that it may be, as far as the ledger knows: not of Admin, when its API answers.
+func DownSince(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
+	h := in.History
+	if s.Running() || s == nil && what == AdminLabel && in.Seen.Reach(API) == reconciler.Reached {
 		return reconciler.Down{}, false
 	}
 	d := reconciler.Down{What: what, Service: service, Target: Host(host)}
@@ -23,6 +24,8 @@ func DownSince(h state.History, ref secret.Ref, host, service, what string, s *S
 	told := !said.Since.IsZero()
 	d.Started = told && said.Started || !told && start == state.Done
 	switch {
+	case s != nil && !s.Installed:
+		d.Cause = "an earlier run left it stopped, and now there is no such service"
 	case s != nil:
 		d.Cause = stoppedBy(d.Started, s.ExitCode)
 	case !told && (start == state.Done || stop.outcome == state.Failed):

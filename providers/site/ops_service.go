@@ -102,7 +102,7 @@ func (o StartService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return o, nil
 }
 
-// ProveProcess demands that a service runs, in a process that started after the file was last written: what it read at
+// ProveProcess demands that a service runs, in a process that started after the file was last changed: what it read at
 // its start is what the file says.
 type ProveProcess struct {
 	Host    string `json:"-"`
@@ -110,24 +110,35 @@ type ProveProcess struct {
 	Path    string `json:"path"`
 	// Stable is how long the process must have run.
 	Stable reconciler.Span `json:"stable"`
+	// Known: the look has shown that the process has read the content as it is. It is enough then that nobody wrote since.
+	Known bool `json:"known,omitempty"`
 	Who
 }
 
-func (o ProveProcess) Kind() string              { return "prove-process" }
-func (o ProveProcess) Target() reconciler.Target { return Host(o.Host) }
-func (o ProveProcess) Key() string               { return "prove process " + o.Service + " " + o.Path }
+func (o ProveProcess) Kind() string                   { return "prove-process" }
+func (o ProveProcess) Target() reconciler.Target      { return Host(o.Host) }
+func (o ProveProcess) Key() string                    { return "prove process " + o.Service + " " + o.Path }
+func (o ProveProcess) Serves() (what, service string) { return o.Name, o.Service }
 func (o ProveProcess) Says() reconciler.Phrase {
 	return o.says("a process younger than its " + baseName(o.Path) + " on")
 }
+
+// Merge of what is known and what is not: somebody restarts it.
 func (o ProveProcess) Merge(other reconciler.Op) (reconciler.Op, error) {
-	return same(o, other)
+	b, ok := other.(ProveProcess)
+	if !ok {
+		return same(o, other)
+	}
+	o.Known = o.Known && b.Known
+	b.Known = o.Known
+	return same(o, b)
 }
 
 // Bounce is a restart, around whatever the host's files need meanwhile.
 type Bounce struct {
 	Stop  StopService
 	Start StartService
-	// WasDown: it was not running. Nothing is stopped then on the way back, for a start is what it needs.
+	// WasDown: it was not running.
 	WasDown bool
 	// Alone: a failure stays on its host.
 	Alone bool
@@ -139,10 +150,7 @@ type Bounce struct {
 
 // Steps are the stop and the start.
 func (b Bounce) Steps() []reconciler.Step {
-	stop := reconciler.Step{Phase: reconciler.Switch, Op: b.Stop, Back: reconciler.Way(b.Start), Alone: b.Alone, After: b.StopAfter}
-	if b.WasDown {
-		stop.Back = reconciler.Nothing()
-	}
+	stop := reconciler.Step{Phase: reconciler.Switch, Op: b.Stop, Back: reconciler.Way(b.Start), Alone: b.Alone, WasDown: b.WasDown, After: b.StopAfter}
 	start := reconciler.Step{Phase: reconciler.Switch, Op: b.Start, Back: reconciler.Way(b.Stop), Alone: b.Alone,
 		After: append(slices.Clone(b.StartAfter), StepOf(b.Stop))}
 	for _, path := range b.Swaps {

@@ -39,6 +39,9 @@ type Service struct{ Host, Name string }
 func (r Service) Target() reconciler.Target { return Host(r.Host) }
 func (r Service) Key() string               { return "service " + r.Name }
 
+// OfService makes it a reconciler.ServiceRead.
+func (r Service) OfService() string { return r.Name }
+
 // Machine asks who the host is. Answer: *MachineSeen.
 type Machine struct{ Host string }
 

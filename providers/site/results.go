@@ -15,6 +15,8 @@ const (
 	Unknown = "unknown" // a value that is no kept version
 	// Unreadable: .NET would refuse the file, so nobody knows.
 	Unreadable = "unreadable"
+	// Withheld: the host does not let it be read now.
+	Withheld = "withheld"
 )
 
 // Base is the state of a file that an edit starts from.
@@ -26,17 +28,22 @@ type Base struct {
 	SHA256 string
 	// Print is a keyed fingerprint of the content, which a plan may show: who reads it cannot test guesses.
 	Print string
-	// Modified is the host's time of the last write.
-	Modified time.Time
+	// Modified is the host's time of the last write, which a copy keeps. Changed is when anything about the file was changed, zero
+	// where the file system does not tell.
+	Modified, Changed time.Time
 	// Staged and Backup say that an earlier run left such a file beside it.
 	Staged, Backup bool
+	// Error is the Windows error that reading it met, 0 for none. What else is said of the file is nothing then.
+	Error uint32
 	// UsersCanRead says that ordinary users of the host may read it.
 	UsersCanRead bool
 }
 
 func (b Base) facts(name string) []reconciler.Fact {
 	print := b.Print
-	if !b.Exists {
+	if b.Error != 0 {
+		print = Withheld
+	} else if !b.Exists {
 		print = Absent
 	}
 	left := ""
@@ -73,9 +80,14 @@ type SettingSeen struct {
 	Content any
 	// Refused is why .NET would refuse the file, or why it cannot be edited, "" when it can.
 	Refused string
-	// Overrides are places that win over the file: "appsettings.Production.json", "environment variable Some__Setting
-	// of the machine". While there is one, editing the file changes nothing.
+	// Overrides are places that win over the file: "appsettings.Production.json", "the machine's environment variable
+	// Some__Setting". While there is one, editing the file changes nothing. Mends say what to do about each.
 	Overrides []string
+	Mends     []string
+	// Doubts are what may mislead about the file, but does not win over it.
+	Doubts []string
+	// EnvironmentChanged says that the machine's environment was changed since the host started: services see it as it was then.
+	EnvironmentChanged bool
 }
 
 func (s *SettingSeen) Facts() []reconciler.Fact {

@@ -11,7 +11,9 @@ import (
 // up: it was up by the look, and Admin when the ledger took that it is ready. When its process started shows less, for Admin is
 // ready, and a relay is connected, later than that.
 func CameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
-	at, ok := StopBegan(in.History, ref, host, service, what)
+	said, stop, _ := lastSaid(in.History, ref, host, service, what)
+	at := since(said, stop)
+	ok := !at.IsZero()
 	api := in.Seen.Reach(API)
 	unready := what == AdminLabel && api != "" && api != reconciler.Reached
 	if !ok || !s.Running() || s.RunsSince(at, m) || unready {
@@ -19,7 +21,7 @@ func CameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s
 	}
 	up := in.Now
 	ready := reconciler.Step{Phase: reconciler.Switch, Op: AwaitReady{}}
-	if e, known := in.History.StepDone(ref.Name, ref.Version, ready.Name(), ""); known && what == AdminLabel && e.Time.After(at) && e.Time.Before(up) {
+	if e, known := in.History.StepDone(ref.Name, ref.Version, ready.Name(), ""); known && what == AdminLabel && e.Time.After(at) && e.Time.After(said.Told) && e.Time.After(stop.at) && e.Time.Before(up) {
 		up = e.Time
 	}
 	return reconciler.Returned{What: what, Since: at, UpBy: up}, !up.Before(at)

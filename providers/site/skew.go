@@ -21,6 +21,6 @@ func ClockFinding(host string, m *MachineSeen) (f reconciler.Finding, ok bool) {
 		way = "behind"
 	}
 	return reconciler.Finding{Severity: reconciler.Error, Code: "clock-skew", Hosts: []string{host},
-		Text: fmt.Sprintf("%s: its clock is %s %s ours", host, m.Skew.Abs().Round(time.Second), way),
+		Text: fmt.Sprintf("%s: its clock is %s %s ours", host, m.Skew.Abs().Round(time.Minute), way),
 		Hint: "set the clocks right: on the host `w32tm /resync`"}, true
 }

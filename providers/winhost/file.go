@@ -79,6 +79,9 @@ type File struct {
 	Size   int64  `json:"size"`
 	// Modified is the time of the last write, UTC; zero when there is no file.
 	Modified time.Time `json:"modified,omitzero"`
+	// Changed is when anything about the file was changed last, UTC: also its name, its attributes, or the time of its last
+	// write, which a copy keeps. Zero when there is no file, or when the file system does not tell.
+	Changed  time.Time `json:"changed,omitzero"`
 	ReadOnly bool      `json:"readOnly"`
 	// Attributes are the bits that Windows calls FILE_ATTRIBUTE_…
 	Attributes uint32 `json:"attributes"`

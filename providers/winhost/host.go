@@ -1,6 +1,11 @@
 package winhost
 
-import "time"
+import (
+	"regexp"
+	"time"
+
+	"meshrotate/reconciler/secret"
+)
 
 // MachineIdentity asks which machine this is.
 type MachineIdentity struct{}
@@ -22,34 +27,52 @@ type Identity struct {
 	Elevated Answer `json:"elevated"`
 }
 
-// EnvironmentRead looks for environment variables that win over settings in a file.
+// EnvironmentRead looks at what a service is started with, which may win over settings in a file.
 type EnvironmentRead struct {
-	// Service adds the service's own environment, "" looks at the machine's only.
 	Service string `json:"service"`
-	// Keys are configuration keys as .NET writes them, such as "Some:Setting".
-	Keys []string `json:"keys"`
+	// Path is that of the settings file, "" for none.
+	Path string `json:"path"`
 }
 
-// Environment is what was found. Values of the variables stay on the host.
+// Environment is what was found. Values of variables stay on the host, but for Hosting.
 //
 // A variable in the machine's environment reaches a service when the host restarts, and a new process at once; one in
-// the service's environment reaches it at its next start.
+// the account's or in the service's environment reaches it at its next start.
 type Environment struct {
+	// Path is the path asked for, with its variables replaced.
+	Path string `json:"path"`
+	// Beside are the names of the JSON files in its folder of at most 1 MB, sorted.
+	Beside []string `json:"beside"`
+	// CommandLine is how the service is started, with its variables replaced; zero when it is not installed. It may hold
+	// a secret, and travels as a blob.
+	CommandLine secret.Value `json:"-"`
+	// Account is the service's start name. Secrets are the paths of the user secrets that it has (.NET's, for development).
+	Account string   `json:"account"`
+	Secrets []string `json:"secrets"`
+	// Machine is the machine's environment as it is now; User, the account's; Service, the service's own.
 	Machine Variables `json:"machine"`
+	User    Variables `json:"user"`
 	Service Variables `json:"service"`
+	// Booted is when the machine started, and Changed when its environment was last written, UTC by its clock. Zero: not known.
+	Booted  time.Time `json:"booted,omitzero"`
+	Changed time.Time `json:"changed,omitzero"`
 }
 
 // Variables are those of one place.
 type Variables struct {
-	// Overrides are the names that win over a key asked for, in any case, with "__" or ":".
-	Overrides []string `json:"overrides"`
-	// Prefixed are such names behind DOTNET_ or ASPNETCORE_, which the host's own configuration reads.
-	Prefixed []string `json:"prefixed"`
-	// DotnetEnvironment and AspnetcoreEnvironment are the values of DOTNET_ENVIRONMENT and ASPNETCORE_ENVIRONMENT, ""
-	// when they are not set. They choose appsettings.<environment>.json.
-	DotnetEnvironment     string `json:"dotnetEnvironment"`
-	AspnetcoreEnvironment string `json:"aspnetcoreEnvironment"`
+	// Known is no where they cannot be read: an account's, while nothing runs as it.
+	Known Answer `json:"known"`
+	// Names are all names, sorted.
+	Names []string `json:"names"`
+	// Hosting are the variables with their values that tell .NET which files to read: ENVIRONMENT, CONTENTROOT and
+	// APPLICATIONNAME behind DOTNET_ or ASPNETCORE_. Windows keeps no such variable twice.
+	Hosting map[string]string `json:"hosting"`
 }
+
+var hosting = regexp.MustCompile(`(?i)^(DOTNET|ASPNETCORE)_(ENVIRONMENT|CONTENTROOT|APPLICATIONNAME)$`)
+
+// IsHosting says that Variables.Hosting has a variable of this name.
+func IsHosting(name string) bool { return hosting.MatchString(name) }
 
 // LogMark remembers where a log ends now. A log that is not there yet begins at 0.
 type LogMark struct {

@@ -22,6 +22,9 @@ function Resolve-HostPath([string]$path) {
     [Environment]::ExpandEnvironmentVariables($path)
 }
 
+# Get-HostFullName PATH: the same, as Windows names it.
+function Get-HostFullName([string]$path) { Resolve-HostPath $path }
+
 # Get-HostAcl PATH SECTIONS: the file's security (FileSecurity). PowerShell 7 keeps the calls in another class.
 function Get-HostAclClass { [type]::GetType('System.IO.FileSystemAclExtensions, System.IO.FileSystem.AccessControl') }
 function Get-HostAcl([string]$path, [Security.AccessControl.AccessControlSections]$sections) {
@@ -48,8 +51,38 @@ function Get-HostAccess([string]$path) {
     @{ owner = $all.GetOwner($sid).Value; usersCanRead = $open }
 }
 
+# Get-HostFileChanged STREAM: when anything about the open file was changed last, or nothing. A copy keeps the time of the last
+# write, and no program that means no harm sets this one.
+function Get-HostFileChanged($f) {
+    $n = Use-HostNative; $info = [long[]]::new(5); $e = 0   # FILE_BASIC_INFO
+    if ($n::GetFileInformationByHandleEx($f.SafeFileHandle.DangerousGetHandle(), 0, $info, 40, [ref]$e) -ne 0 -and $info[3] -gt 0) { [DateTime]::FromFileTimeUtc($info[3]) }
+}
+
 # Get-HostFreeSpace PATH: bytes free on the file's volume, for this user.
 function Get-HostFreeSpace([string]$path) { [IO.DriveInfo]::new([IO.Path]::GetPathRoot($path)).AvailableFreeSpace }
+
+# Test-HostOpen PATH ACCESS OPTIONS: the number of the error that opening a file or a folder meets, 0 for none. CreateFile opens folders
+# in the name of a backup only, for which access rules do not count.
+function Test-HostOpen([string]$path, [uint32]$access, [uint32]$options) {
+    $n = Use-HostNative; $memory = [Runtime.InteropServices.Marshal]; $z = [IntPtr]::Size; $none = [IntPtr]::Zero; $file = $none; $e = 0
+    $all = $memory::AllocHGlobal(10 * $z)   # a UNICODE_STRING, an IO_STATUS_BLOCK and the OBJECT_ATTRIBUTES
+    try {
+        for ($k = 0; $k -lt 10; $k++) { $memory::WriteIntPtr($all, $k * $z, $none) }
+        if (($n::RtlDosPathNameToNtPathName_U($path, $all, $none, $none, [ref]$e) -band 255) -eq 0) { return 161 }
+        $attributes = [IntPtr]::Add($all, 4 * $z)
+        $memory::WriteInt32($attributes, 0, 6 * $z); $memory::WriteIntPtr($attributes, 2 * $z, $all); $memory::WriteInt32($attributes, 3 * $z, 64)   # OBJ_CASE_INSENSITIVE
+        $status = $n::NtOpenFile([ref]$file, $access, $attributes, [IntPtr]::Add($all, 2 * $z), 7, $options, [ref]$e)
+        [void]$n::RtlFreeUnicodeString($all, [ref]$e)
+        if ($status -ne 0) { return $n::RtlNtStatusToDosError($status, [ref]$e) }
+        [void]$n::CloseHandle($file, [ref]$e)
+        0
+    } finally { $memory::FreeHGlobal($all) }
+}
+
+# Test-HostFile PATH, Test-HostFolder PATH: the number of the error that a replace of the file, or a new file in the folder, would
+# meet; 0 for none. Nothing is changed.
+function Test-HostFile([string]$path) { Test-HostOpen $path 0x130101 0x60 }       # DELETE, READ_CONTROL, SYNCHRONIZE, FILE_WRITE_ATTRIBUTES, FILE_READ_DATA
+function Test-HostFolder([string]$path) { Test-HostOpen $path 0x100002 0x21 }     # FILE_ADD_FILE, SYNCHRONIZE
 
 # Invoke-HostReplace FROM TO BACKUP: ReplaceFile. Without a backup, its error 1176 would lose the file.
 function Invoke-HostReplace([string]$from, [string]$to, [string]$backup) { [IO.File]::Replace($from, $to, $backup, $false) }
@@ -84,122 +117,104 @@ function Get-HostEnvironment([string]$service) {
     $found
 }
 
-# Use-HostNative: what .NET has no call for, so Windows itself is asked. A password is an array of bytes, which is not copied.
-function Use-HostNative {
-    if ($null -eq ('MeshrotateNative' -as [type])) { Add-Type -TypeDefinition @'
-using System; using System.ComponentModel; using System.Runtime.InteropServices; using System.Text;
-public static class MeshrotateNative {
-  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern IntPtr OpenSCManager(string machine, string database, uint access);
-  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern IntPtr OpenService(IntPtr manager, string name, uint access);
-  [DllImport("advapi32.dll", SetLastError = true)] static extern bool QueryServiceStatusEx(IntPtr service, int level, int[] status, int size, out int needed);
-  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool ChangeServiceConfigW(IntPtr service, uint type, uint start, uint error,
-    string path, string group, IntPtr tag, string needs, string account, byte[] password, string shown);
-  [DllImport("advapi32.dll")] static extern bool CloseServiceHandle(IntPtr handle);
-  static int[] With(string name, uint access, Func<IntPtr, int[]> use) {
-    IntPtr manager = OpenSCManager(null, null, 1);
-    if (manager == IntPtr.Zero) throw new Win32Exception(Marshal.GetLastWin32Error());
-    try {
-      IntPtr service = OpenService(manager, name, access);
-      if (service == IntPtr.Zero) {
-        int error = Marshal.GetLastWin32Error();
-        if (error == 1060) return null;
-        throw new Win32Exception(error);
-      }
-      try { return use(service); } finally { CloseServiceHandle(service); }
-    } finally { CloseServiceHandle(manager); }
-  }
-  public static int[] Query(string name) {
-    return With(name, 4, delegate(IntPtr service) {
-      int[] status = new int[9]; int needed;
-      if (!QueryServiceStatusEx(service, 0, status, 36, out needed)) throw new Win32Exception(Marshal.GetLastWin32Error());
-      return status;
-    });
-  }
-  public static void SetLogon(string name, string account, byte[] password) {
-    int[] done = With(name, 2, delegate(IntPtr service) {
-      const uint same = 0xFFFFFFFF;
-      if (!ChangeServiceConfigW(service, same, same, same, null, null, IntPtr.Zero, null, account, password, null)) throw new Win32Exception(Marshal.GetLastWin32Error());
-      return new int[0];
-    });
-    if (done == null) throw new Win32Exception(1060);
-  }
-
-  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool LogonUserW(string user, string domain, byte[] password, int type, int provider, out IntPtr token);
-  public static void TryLogon(string user, string domain, byte[] password) {
-    IntPtr token;
-    if (!LogonUserW(user, domain, password, 5, 0, out token)) throw new Win32Exception(Marshal.GetLastWin32Error());
-    CloseHandle(token);
-  }
-
-  [StructLayout(LayoutKind.Sequential)] struct Chars { public ushort Length, Most; public IntPtr At; }
-  [DllImport("advapi32.dll")] static extern int LsaOpenPolicy(IntPtr system, byte[] attributes, uint access, out IntPtr policy);
-  [DllImport("advapi32.dll")] static extern int LsaEnumerateAccountsWithUserRight(IntPtr policy, ref Chars right, out IntPtr sids, out int count);
-  [DllImport("advapi32.dll")] static extern int LsaFreeMemory(IntPtr memory);
-  [DllImport("advapi32.dll")] static extern int LsaClose(IntPtr policy);
-  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool ConvertSidToStringSid(IntPtr sid, out IntPtr text);
-  [DllImport("advapi32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool LookupAccountSid(string system, IntPtr sid, StringBuilder name, ref int names, StringBuilder domain, ref int domains, out int use);
-  static string Describe(IntPtr sid) {
-    IntPtr text; int names = 300, domains = 300, use;
-    if (!ConvertSidToStringSid(sid, out text)) throw new Win32Exception(Marshal.GetLastWin32Error());
-    string s = Marshal.PtrToStringUni(text);
-    Marshal.FreeHGlobal(text);
-    if (!LookupAccountSid(null, sid, new StringBuilder(300), ref names, new StringBuilder(300), ref domains, out use)) use = 8;
-    return use + " " + s;
-  }
-  // Holders are who has a right, each as "use SID" (SID_NAME_USE); null when that cannot be known.
-  public static string[] Holders(string right) {
-    IntPtr policy, sids = IntPtr.Zero; int count;
-    if (LsaOpenPolicy(IntPtr.Zero, new byte[64], 0x801, out policy) != 0) return null;
-    Chars c = new Chars(); c.At = Marshal.StringToHGlobalUni(right); c.Length = (ushort)(2 * right.Length); c.Most = (ushort)(c.Length + 2);
-    try {
-      int status = LsaEnumerateAccountsWithUserRight(policy, ref c, out sids, out count);
-      if (status == unchecked((int)0x8000001A)) return new string[0];
-      if (status != 0) return null;
-      string[] all = new string[count];
-      for (int i = 0; i < count; i++) all[i] = Describe(Marshal.ReadIntPtr(sids, i * IntPtr.Size));
-      return all;
-    } finally { Marshal.FreeHGlobal(c.At); if (sids != IntPtr.Zero) LsaFreeMemory(sids); LsaClose(policy); }
-  }
-
-  [DllImport("netapi32.dll", CharSet = CharSet.Unicode)] static extern int NetUserGetLocalGroups(string server, string user, int level, int flags, out IntPtr buffer, int most, out int read, out int total);
-  [DllImport("netapi32.dll", CharSet = CharSet.Unicode)] static extern int NetUserGetInfo(string server, string user, int level, out IntPtr buffer);
-  [DllImport("netapi32.dll")] static extern int NetApiBufferFree(IntPtr buffer);
-  // LocalGroups are the names of this machine's groups that a user is in, also by way of another group; null when that cannot be known.
-  public static string[] LocalGroups(string user) {
-    IntPtr buffer; int read, total;
-    if (NetUserGetLocalGroups(null, user, 0, 1, out buffer, -1, out read, out total) != 0) return null;
-    try {
-      string[] all = new string[read];
-      for (int i = 0; i < read; i++) all[i] = Marshal.PtrToStringUni(Marshal.ReadIntPtr(buffer, i * IntPtr.Size));
-      return all;
-    } finally { NetApiBufferFree(buffer); }
-  }
-  // Flags are those of a user of this machine (USER_INFO_1), -1 when they cannot be known.
-  public static int Flags(string user) {
-    IntPtr buffer;
-    if (NetUserGetInfo(null, user, 1, out buffer) != 0) return -1;
-    try { return Marshal.ReadInt32(buffer, 4 * IntPtr.Size + 8); } finally { NetApiBufferFree(buffer); }
-  }
-
-  [DllImport("kernel32.dll")] static extern IntPtr OpenProcess(uint access, bool inherit, int id);
-  [DllImport("kernel32.dll")] public static extern bool CloseHandle(IntPtr handle);
-  [DllImport("advapi32.dll")] static extern bool OpenProcessToken(IntPtr process, uint access, out IntPtr token);
-  // Token is a process' token to be looked at, zero when it may not be.
-  public static IntPtr Token(int id) {
-    IntPtr process = OpenProcess(0x1000, false, id), token;
-    if (process == IntPtr.Zero) return IntPtr.Zero;
-    try { return OpenProcessToken(process, 8, out token) ? token : IntPtr.Zero; } finally { CloseHandle(process); }
-  }
+# Get-HostUserEnvironment ACCOUNT: a table of the account's own variables, nothing while its registry is not loaded.
+function Get-HostUserEnvironment([string]$account) {
+    $sid = Get-HostSid $account; if (-not $sid) { return $null }
+    $users = [Microsoft.Win32.RegistryKey]::OpenBaseKey([Microsoft.Win32.RegistryHive]::Users, [Microsoft.Win32.RegistryView]::Registry64)
+    if ($null -eq $users.OpenSubKey($sid)) { return $null }
+    $key = $users.OpenSubKey($sid + '\Environment'); $found = @{}
+    if ($null -ne $key) { foreach ($name in $key.GetValueNames()) { $found[$name] = [string]$key.GetValue($name) } }
+    $found
 }
-'@ }
-    'MeshrotateNative' -as [type]
+
+# Get-HostProfile ACCOUNT: the folder of its profile, '' when there is none.
+function Get-HostProfile([string]$account) {
+    $sid = Get-HostSid $account; if (-not $sid) { return '' }
+    $key = Open-HostKey ('SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList\' + $sid)
+    if ($null -eq $key) { '' } else { [string]$key.GetValue('ProfileImagePath', '') }
+}
+
+# Get-HostBoot: @{ booted; changed }: when the machine started, and when its environment was last written; nothing when that cannot
+# be known.
+function Get-HostBoot {
+    $n = Use-HostNative; $none = [IntPtr]::Zero; $e = 0; [long]$written = 0; $changed = $null
+    $key = Open-HostKey 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment'
+    $status = $n::RegQueryInfoKeyW($key.Handle.DangerousGetHandle(), $none, $none, $none, $none, $none, $none, $none, $none, $none, $none, [ref]$written, [ref]$e)
+    if ($status -eq 0 -and $written -gt 0) { $changed = [DateTime]::FromFileTimeUtc($written) }
+    @{ booted = [DateTime]::UtcNow.AddMilliseconds(-[double]$n::GetTickCount64([ref]$e)); changed = $changed }
+}
+
+# Use-HostNative: a class of calls that .NET does not have, so Windows itself is asked. It is put together here, in memory: Add-Type
+# runs a C# compiler in every process of 5.1, for a second, and policies forbid that. Each call takes one argument more, a
+# [ref] for the error number of Windows, which is read before anything else can change it. Arrays are not copied.
+$native = @{}
+function Use-HostNative {
+    if ($native.ContainsKey('class')) { return $native.class }
+    $p = [IntPtr]; $i = [int]; $u = [uint32]; $s = [string]; $b = [byte[]]; $outP = $p.MakeByRefType(); $outI = $i.MakeByRefType()
+    $calls = @(
+        @('advapi32.dll', 'OpenSCManagerW', $p, @($p, $p, $u)),
+        @('advapi32.dll', 'OpenServiceW', $p, @($p, $s, $u)),
+        @('advapi32.dll', 'QueryServiceStatusEx', $i, @($p, $i, [int[]], $i, $outI)),
+        @('advapi32.dll', 'ChangeServiceConfigW', $i, @($p, $u, $u, $u, $p, $p, $p, $p, $s, $b, $p)),
+        @('advapi32.dll', 'CloseServiceHandle', $i, @($p)),
+        @('advapi32.dll', 'LogonUserW', $i, @($s, $s, $b, $i, $i, $outP)),
+        @('advapi32.dll', 'LsaOpenPolicy', $i, @($p, $b, $u, $outP)),
+        @('advapi32.dll', 'LsaEnumerateAccountsWithUserRight', $i, @($p, $p, $outP, $outI)),
+        @('advapi32.dll', 'LsaFreeMemory', $i, @($p)),
+        @('advapi32.dll', 'LsaClose', $i, @($p)),
+        @('advapi32.dll', 'LookupAccountSidW', $i, @($p, $p, $b, $outI, $b, $outI, $outI)),
+        @('advapi32.dll', 'OpenProcessToken', $i, @($p, $u, $outP)),
+        @('netapi32.dll', 'NetUserGetLocalGroups', $i, @($p, $s, $i, $i, $outP, $i, $outI, $outI)),
+        @('netapi32.dll', 'NetUserGetInfo', $i, @($p, $s, $i, $outP)),
+        @('netapi32.dll', 'NetApiBufferFree', $i, @($p)),
+        @('advapi32.dll', 'RegQueryInfoKeyW', $i, @($p, $p, $p, $p, $p, $p, $p, $p, $p, $p, $p, [long].MakeByRefType())),
+        @('kernel32.dll', 'GetTickCount64', [uint64], @()),
+        @('kernel32.dll', 'GetFileInformationByHandleEx', $i, @($p, $i, [long[]], $i)),
+        @('ntdll.dll', 'RtlDosPathNameToNtPathName_U', $i, @($s, $p, $p, $p)),
+        @('ntdll.dll', 'RtlFreeUnicodeString', $i, @($p)),
+        @('ntdll.dll', 'NtOpenFile', $i, @($outP, $u, $p, $p, $u, $u)),
+        @('ntdll.dll', 'RtlNtStatusToDosError', $i, @($i)),
+        @('kernel32.dll', 'OpenProcess', $p, @($u, $i, $i)),
+        @('kernel32.dll', 'CloseHandle', $i, @($p)))
+    $assembly = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('MeshrotateNative'), [Reflection.Emit.AssemblyBuilderAccess]::Run)
+    $class = $assembly.DefineDynamicModule('MeshrotateNative').DefineType('MeshrotateNative', [Reflection.TypeAttributes]'Public, Class')
+    $import = [Runtime.InteropServices.DllImportAttribute]; $error32 = [Runtime.InteropServices.Marshal].GetMethod('GetLastWin32Error'); $op = [Reflection.Emit.OpCodes]
+    foreach ($call in $calls) {
+        $dll, $name, $returns, $takes = $call
+        $bare = $class.DefineMethod($name, [Reflection.MethodAttributes]'Private, Static, PinvokeImpl', $returns, [type[]]$takes)
+        $bare.SetImplementationFlags([Reflection.MethodImplAttributes]::PreserveSig)
+        $bare.SetCustomAttribute([Reflection.Emit.CustomAttributeBuilder]::new($import.GetConstructor(@([string])), @($dll),
+            [Reflection.FieldInfo[]]@($import.GetField('SetLastError'), $import.GetField('CharSet')), @($true, [Runtime.InteropServices.CharSet]::Unicode)))
+        $il = $class.DefineMethod($name, [Reflection.MethodAttributes]'Public, Static', $returns, [type[]]($takes + $outI)).GetILGenerator()
+        for ($n = 0; $n -lt $takes.Count; $n++) { $il.Emit($op::Ldarg, [int16]$n) }
+        $il.Emit($op::Call, [Reflection.MethodInfo]$bare)
+        $il.Emit($op::Ldarg, [int16]$n); $il.Emit($op::Call, $error32); $il.Emit($op::Stind_I4)
+        $il.Emit($op::Ret)
+    }
+    $native.class = $class.CreateType()
+    $native.class
+}
+
+# Open-HostService NAME ACCESS: its handle, zero when there is no such service.
+function Open-HostService([string]$name, [uint32]$access) {
+    $n = Use-HostNative; $none = [IntPtr]::Zero; $e = 0; $ignored = 0
+    $manager = $n::OpenSCManagerW($none, $none, 1, [ref]$e)
+    if ($manager -eq $none) { throw [ComponentModel.Win32Exception]::new($e) }
+    $service = $n::OpenServiceW($manager, $name, $access, [ref]$e)
+    [void]$n::CloseServiceHandle($manager, [ref]$ignored)
+    if ($service -eq $none -and $e -ne 1060) { throw [ComponentModel.Win32Exception]::new($e) }
+    $service
 }
 
 # Get-HostServiceStatus NAME: @{ state; processId; exitCode }, or nothing when there is no such service. .NET has no
 # call that tells the process.
 function Get-HostServiceStatus([string]$name) {
-    $s = (Use-HostNative)::Query($name)
-    if ($null -eq $s) { return $null }
+    $n = Use-HostNative; $s = [int[]]::new(9); $e = 0; $size = 0; $ignored = 0
+    $service = Open-HostService $name 4
+    if ($service -eq [IntPtr]::Zero) { return $null }
+    $ok = $n::QueryServiceStatusEx($service, 0, $s, 36, [ref]$size, [ref]$e)
+    [void]$n::CloseServiceHandle($service, [ref]$ignored)
+    if ($ok -eq 0) { throw [ComponentModel.Win32Exception]::new($e) }
     $code = $s[3]; if ($code -eq 1066) { $code = $s[4] }   # 1066: the service has a code of its own
     $state = @('', 'stopped', 'startPending', 'stopPending', 'running', 'continuePending', 'pausePending', 'paused')[$s[1]]
     @{ state = $state; processId = $s[7]; exitCode = ([long]$code -band 4294967295) }
@@ -221,6 +236,16 @@ function Get-HostServiceController([string]$name) {
 # Get-HostServiceDependents NAME: the names of the services that need it and are not stopped, to be stopped in this order.
 function Get-HostServiceDependents([string]$name) {
     foreach ($d in (Get-HostServiceController $name).DependentServices) { if ([string]$d.Status -ne 'Stopped') { $d.ServiceName } }
+}
+
+# Test-HostService NAME LOGON: the number of the error that a stop and a start would meet, and with LOGON a change of its logon; 0
+# for none.
+function Test-HostService([string]$name, [bool]$logon) {
+    $access = 0x3c; if ($logon) { $access = $access -bor 2 }   # SERVICE_QUERY_STATUS, _ENUMERATE_DEPENDENTS, _START, _STOP; _CHANGE_CONFIG
+    try { $service = Open-HostService $name $access } catch [ComponentModel.Win32Exception] { return $_.Exception.NativeErrorCode }
+    if ($service -eq [IntPtr]::Zero) { return 1060 }
+    $ignored = 0; [void](Use-HostNative)::CloseServiceHandle($service, [ref]$ignored)
+    0
 }
 
 # Start-HostService NAME, Stop-HostService NAME: ask the service manager, and do not wait. They throw a Win32Exception.
@@ -256,13 +281,79 @@ function Invoke-HostSqlSignIn([byte[]]$text, [int]$seconds) {
 function Get-HostProcessStart([int]$id) { try { [Diagnostics.Process]::GetProcessById($id).StartTime.ToUniversalTime() } catch { } }
 
 # Set-HostServiceLogon NAME ACCOUNT PASSWORD: the password is UTF-16 with a zero at its end, nothing for an account without one.
-function Set-HostServiceLogon([string]$name, [string]$account, [byte[]]$password) { (Use-HostNative)::SetLogon($name, $account, $password) }
+function Set-HostServiceLogon([string]$name, [string]$account, [byte[]]$password) {
+    $n = Use-HostNative; $none = [IntPtr]::Zero; $same = [uint32]::MaxValue; $e = 0; $ignored = 0
+    $service = Open-HostService $name 2
+    if ($service -eq $none) { throw [ComponentModel.Win32Exception]::new(1060) }
+    $ok = $n::ChangeServiceConfigW($service, $same, $same, $same, $none, $none, $none, $none, $account, $password, $none, [ref]$e)
+    [void]$n::CloseServiceHandle($service, [ref]$ignored)
+    if ($ok -eq 0) { throw [ComponentModel.Win32Exception]::new($e) }
+}
 
 # Test-HostLogon ACCOUNT PASSWORD: a logon as a service and its end. It throws a Win32Exception.
 function Test-HostLogon([string]$account, [byte[]]$password) {
+    $n = Use-HostNative; $token = [IntPtr]::Zero; $e = 0; $domain = [Management.Automation.Language.NullString]::Value
     $at = $account.IndexOf('\')
-    if ($at -lt 0) { (Use-HostNative)::TryLogon($account, [NullString]::Value, $password) }
-    else { (Use-HostNative)::TryLogon($account.Substring($at + 1), $account.Substring(0, $at), $password) }
+    if ($at -ge 0) { $domain = $account.Substring(0, $at) }
+    if ($n::LogonUserW($account.Substring($at + 1), $domain, $password, 5, 0, [ref]$token, [ref]$e) -eq 0) { throw [ComponentModel.Win32Exception]::new($e) }
+    [void]$n::CloseHandle($token, [ref]$e)
+}
+
+# Read-HostPointers AT COUNT: the pointers that stand there. Windows answers with lists of them.
+function Read-HostPointers([IntPtr]$at, [int]$count) {
+    for ($k = 0; $k -lt $count; $k++) { [Runtime.InteropServices.Marshal]::ReadIntPtr($at, $k * [IntPtr]::Size) }
+}
+
+# Get-HostHolders RIGHT: who has a right, each as "use SID" (SID_NAME_USE); nothing when that cannot be known.
+function Get-HostHolders([string]$right) {
+    $n = Use-HostNative; $memory = [Runtime.InteropServices.Marshal]; $policy = [IntPtr]::Zero; $sids = [IntPtr]::Zero; $count = 0; $e = 0
+    if ($n::LsaOpenPolicy([IntPtr]::Zero, [byte[]]::new(64), 0x801, [ref]$policy, [ref]$e) -ne 0) { return $null }
+    $text = $memory::StringToHGlobalUni($right); $chars = $memory::AllocHGlobal(16)   # an LSA_UNICODE_STRING
+    try {
+        $memory::WriteInt16($chars, 0, [int16](2 * $right.Length)); $memory::WriteInt16($chars, 2, [int16](2 * $right.Length + 2))
+        $memory::WriteIntPtr($chars, [IntPtr]::Size, $text)
+        $status = $n::LsaEnumerateAccountsWithUserRight($policy, $chars, [ref]$sids, [ref]$count, [ref]$e)
+        if ($status -eq -2147483622) { return , @() }   # STATUS_NO_MORE_ENTRIES
+        if ($status -ne 0) { return $null }
+        return , @(foreach ($sid in @(Read-HostPointers $sids $count)) {
+            $names = 300; $domains = 300; $use = 0
+            if ($n::LookupAccountSidW([IntPtr]::Zero, $sid, [byte[]]::new(600), [ref]$names, [byte[]]::new(600), [ref]$domains, [ref]$use, [ref]$e) -eq 0) { $use = 8 }
+            "$use " + [Security.Principal.SecurityIdentifier]::new([IntPtr]$sid).Value
+        })
+    } finally {
+        $memory::FreeHGlobal($text); $memory::FreeHGlobal($chars)
+        if ($sids -ne [IntPtr]::Zero) { [void]$n::LsaFreeMemory($sids, [ref]$e) }
+        [void]$n::LsaClose($policy, [ref]$e)
+    }
+}
+
+# Get-HostLocalGroups USER: the names of this machine's groups that a user is in, also by way of another group; nothing when that
+# cannot be known.
+function Get-HostLocalGroups([string]$user) {
+    $n = Use-HostNative; $buffer = [IntPtr]::Zero; $read = 0; $total = 0; $e = 0
+    if ($n::NetUserGetLocalGroups([IntPtr]::Zero, $user, 0, 1, [ref]$buffer, -1, [ref]$read, [ref]$total, [ref]$e) -ne 0) { return $null }
+    $names = @(foreach ($at in @(Read-HostPointers $buffer $read)) { [Runtime.InteropServices.Marshal]::PtrToStringUni($at) })
+    [void]$n::NetApiBufferFree($buffer, [ref]$e)
+    , $names
+}
+
+# Get-HostUserFlags USER: those of a user of this machine (USER_INFO_1), -1 when they cannot be known.
+function Get-HostUserFlags([string]$user) {
+    $n = Use-HostNative; $buffer = [IntPtr]::Zero; $e = 0
+    if ($n::NetUserGetInfo([IntPtr]::Zero, $user, 1, [ref]$buffer, [ref]$e) -ne 0) { return -1 }
+    [Runtime.InteropServices.Marshal]::ReadInt32($buffer, 4 * [IntPtr]::Size + 8)
+    [void]$n::NetApiBufferFree($buffer, [ref]$e)
+}
+
+# Get-HostProcessUser ID: the SID of the account that a process runs as, nothing when it may not be asked.
+function Get-HostProcessUser([int]$id) {
+    $n = Use-HostNative; $token = [IntPtr]::Zero; $e = 0
+    $process = $n::OpenProcess(0x1000, 0, $id, [ref]$e)
+    if ($process -eq [IntPtr]::Zero) { return $null }
+    $ok = $n::OpenProcessToken($process, 8, [ref]$token, [ref]$e)
+    [void]$n::CloseHandle($process, [ref]$e)
+    if ($ok -eq 0) { return $null }
+    try { [Security.Principal.WindowsIdentity]::new($token).User.Value } finally { [void]$n::CloseHandle($token, [ref]$e) }
 }
 
 # Get-HostSid ACCOUNT: its SID, '' when there is no such account, nothing when that cannot be known.
@@ -276,7 +367,7 @@ function Get-HostSid([string]$account) {
 
 # Test-HostHolder RIGHT ACCOUNT SID: yes or no, or '' where membership in a group of the domain decides.
 function Test-HostHolder([string]$right, [string]$account, [string]$sid) {
-    $holders = (Use-HostNative)::Holders($right); $groups = $null; $asked = $false; $answer = 'no'
+    $holders = Get-HostHolders $right; $groups = $null; $asked = $false; $answer = 'no'
     if ($null -eq $holders) { return '' }
     foreach ($holder in $holders) {
         $use, $who = $holder.Split(' ')
@@ -285,7 +376,7 @@ function Test-HostHolder([string]$right, [string]$account, [string]$sid) {
         if (@('1', '5', '9') -contains $use) { continue }   # another user, another built-in one, a computer
         if ($use -ne '4') { $answer = ''; continue }
         if (-not $asked) {
-            $asked = $true; $names = (Use-HostNative)::LocalGroups($account)
+            $asked = $true; $names = Get-HostLocalGroups $account
             if ($null -ne $names) { $groups = @(foreach ($name in $names) { Get-HostSid $name }) }
         }
         if ($null -eq $groups) { $answer = '' } elseif ($groups -contains $who) { return 'yes' }
@@ -308,16 +399,15 @@ function Get-HostLogon([string]$service, [string]$account) {
     }
     $at = $account.IndexOf('\')
     if ($at -gt 0 -and @('.', [Environment]::MachineName) -contains $account.Substring(0, $at)) {
-        $flags = (Use-HostNative)::Flags($account.Substring($at + 1))
+        $flags = Get-HostUserFlags $account.Substring($at + 1)
         if ($flags -ge 0) { $l.locked = 'no'; if ($flags -band 18) { $l.locked = 'yes' } }   # UF_LOCKOUT, UF_ACCOUNTDISABLE
     }
     $now = Get-HostSid $name
     if ($now -eq $sid) { $l.configured = 'yes' } elseif ($null -ne $now) { $l.configured = 'no' }
     $status = Get-HostServiceStatus $service
     if ($null -eq $status -or $status.processId -eq 0) { return $l }
-    $token = (Use-HostNative)::Token($status.processId)
-    if ($token -eq [IntPtr]::Zero) { return $l }
-    try { $user = [Security.Principal.WindowsIdentity]::new($token).User.Value } finally { [void](Use-HostNative)::CloseHandle($token) }
+    $user = Get-HostProcessUser $status.processId
+    if ($null -eq $user) { return $l }
     $l.running = 'no'; if ($user -eq $sid) { $l.running = 'yes' }
     $l
 }
@@ -359,9 +449,14 @@ function New-Failure($e) {
 
 # --- files
 
+# With some patience for a process that is about to close the file.
 function Open-Shared([string]$path) {
-    try { [IO.FileStream]::new($path, [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]7) }
-    catch [IO.FileNotFoundException], [IO.DirectoryNotFoundException] { $null }
+    for ($try = 1; ; $try++) {
+        try { return [IO.FileStream]::new($path, [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]7) }
+        catch [IO.FileNotFoundException], [IO.DirectoryNotFoundException] { return $null }
+        catch { if (@(32, 33) -notcontains (New-Failure $_).win32 -or $try -ge 10) { throw } }
+        [Threading.Thread]::Sleep(150)
+    }
 }
 
 function Get-Sibling([string]$path) {
@@ -371,7 +466,7 @@ function Get-Sibling([string]$path) {
 }
 
 function Get-FileState([string]$path, [bool]$keep, [long]$most) {
-    $s = @{ exists = $false; sha256 = ''; size = 0; modified = $null; readOnly = $false; attributes = 0; owner = ''; usersCanRead = ''; content = $null }
+    $s = @{ exists = $false; sha256 = ''; size = 0; modified = $null; changed = $null; readOnly = $false; attributes = 0; owner = ''; usersCanRead = ''; content = $null }
     $f = Open-Shared $path
     if ($null -ne $f) {
         try {
@@ -386,6 +481,7 @@ function Get-FileState([string]$path, [bool]$keep, [long]$most) {
                 }
                 $s.sha256 = Get-Hex $sha.ComputeHash($s.content)
             } else { $s.sha256 = Get-Hex $sha.ComputeHash($f) }
+            $s.changed = Get-HostFileChanged $f
         } finally { $f.Dispose() }
         $s.attributes = [int][IO.File]::GetAttributes($path)
         $s.readOnly = ($s.attributes -band 1) -ne 0
@@ -516,13 +612,13 @@ function Invoke-File($item, $blobs) {
 # --- services
 
 function Get-ServiceState([string]$name) {
-    $s = @{ installed = $false; state = ''; pid = 0; startedAt = $null; account = ''; startMode = ''; exitCode = 0; imagePath = ''; environment = @(); dependents = @() }
+    $s = @{ installed = $false; state = ''; pid = 0; startedAt = $null; account = ''; startMode = ''; exitCode = 0; environment = @(); dependents = @() }
     $status = Get-HostServiceStatus $name
     if ($null -eq $status) { return $s }
     $config = Get-HostServiceConfig $name
     $s.installed = $true; $s.state = $status.state; $s.pid = $status.processId
     if (@('running', 'startPending') -notcontains $s.state) { $s.exitCode = $status.exitCode }
-    $s.account = $config.account; $s.startMode = $config.startMode; $s.imagePath = $config.imagePath
+    $s.account = $config.account; $s.startMode = $config.startMode
     if ($s.pid -ne 0) { $s.startedAt = Get-HostProcessStart $s.pid }
     $s.environment = @((Get-HostEnvironment $name).Keys)
     $s.dependents = @(Get-HostServiceDependents $name)
@@ -622,27 +718,73 @@ function Invoke-Service($item, $blobs) {
     Invoke-ServiceLogon $a $password
 }
 
+# --- what stands in the way
+
+function Invoke-Preflight($a) {
+    $t = @{ service = 0; file = 0; folder = 0; readOnly = $false; size = 0; free = -1 }
+    $r = New-Result 'ok' ''
+    $r.trials = $t
+    if ($a.name -ne '') { $t.service = Test-HostService $a.name $a.logon }
+    if ($a.path -eq '') { return $r }
+    $path = Resolve-HostPath $a.path
+    if (-not [IO.Path]::IsPathRooted($path)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
+    $t.folder = Test-HostFolder ([IO.Path]::GetDirectoryName($path))
+    $info = [IO.FileInfo]::new($path)
+    if ($info.Exists) {
+        $t.readOnly = $info.IsReadOnly; $t.size = $info.Length
+        for ($try = 1; ; $try++) {
+            $t.file = Test-HostFile $path
+            if (@(32, 33) -notcontains $t.file -or $try -ge 10) { break }
+            [Threading.Thread]::Sleep(150)
+        }
+    }
+    try { $t.free = Get-HostFreeSpace $path } catch { }
+    $r
+}
+
 # --- environment, machine, logs
 
-# The variables that win over keys, as .NET's configuration reads an environment.
-function Get-Overrides($table, $keys) {
-    $v = @{ overrides = @(); prefixed = @(); dotnetEnvironment = ''; aspnetcoreEnvironment = '' }
-    foreach ($name in $table.Keys) {
-        $rest = [regex]::Replace($name, '(?i)^(DOTNET|ASPNETCORE)_(?=.)', '')
-        $forms = foreach ($n in @($name, $rest)) { [regex]::Replace($n, '(?i)^(CUSTOM|SQL|SQLAZURE|MYSQL)CONNSTR_(?=.)', 'ConnectionStrings:').Replace('__', ':') }
-        if ($name -eq 'DOTNET_ENVIRONMENT') { $v.dotnetEnvironment = $table[$name] }
-        elseif ($name -eq 'ASPNETCORE_ENVIRONMENT') { $v.aspnetcoreEnvironment = $table[$name] }
-        elseif (@($keys) -contains $forms[0]) { $v.overrides += $name }
-        elseif (@($keys) -contains $forms[1]) { $v.prefixed += $name }
+# The names of variables, and the values of those alone that tell .NET which files to read.
+function Get-Variables($table) {
+    $v = @{ known = 'no'; names = @(); hosting = @{} }
+    if ($null -eq $table) { return $v }
+    $v.known = 'yes'; $v.names = [string[]]@($table.Keys)
+    foreach ($name in $v.names) {
+        if ([regex]::IsMatch($name, '(?i)^(DOTNET|ASPNETCORE)_(ENVIRONMENT|CONTENTROOT|APPLICATIONNAME)$')) { $v.hosting[$name] = $table[$name] }
     }
-    [Array]::Sort($v.overrides, [StringComparer]::Ordinal); [Array]::Sort($v.prefixed, [StringComparer]::Ordinal)
+    [Array]::Sort($v.names, [StringComparer]::Ordinal)
     $v
 }
 
+function Get-JsonNames([string]$folder) {
+    if (-not [IO.Directory]::Exists($folder)) { return }
+    $names = [string[]]@(foreach ($f in [IO.DirectoryInfo]::new($folder).GetFiles('*.json')) { if ($f.Length -le 1048576) { $f.Name } })
+    [Array]::Sort($names, [StringComparer]::Ordinal)
+    $names
+}
+
+function Get-UserSecrets([string]$account) {
+    $profile = Get-HostProfile $account; if ($profile -eq '') { return }
+    $folder = [IO.Path]::Combine($profile, 'AppData\Roaming\Microsoft\UserSecrets')
+    if (-not [IO.Directory]::Exists($folder)) { return }
+    try { $programs = [IO.Directory]::GetDirectories($folder) } catch [UnauthorizedAccessException] { return }   # another user's own
+    foreach ($d in $programs) { $f = [IO.Path]::Combine($d, 'secrets.json'); if ([IO.File]::Exists($f)) { $f } }
+}
+
 function Invoke-Environment($a) {
+    $config = @{ account = ''; imagePath = '' }; $boot = Get-HostBoot
+    if ($a.service -ne '') { $config = Get-HostServiceConfig $a.service }
+    $e = @{ path = ''; beside = @(); account = $config.account; secrets = @(); commandLine = $null; booted = $boot.booted; changed = $boot.changed
+        machine = (Get-Variables (Get-HostEnvironment '')); user = (Get-Variables $null); service = (Get-Variables @{}) }
+    if ($a.path -ne '') { $e.path = Get-HostFullName $a.path; $e.beside = @(Get-JsonNames ([IO.Path]::GetDirectoryName((Resolve-HostPath $a.path)))) }
+    if ($config.imagePath -ne '') {
+        $e.commandLine = [Text.Encoding]::UTF8.GetBytes($config.imagePath)
+        $e.service = Get-Variables (Get-HostEnvironment $a.service)
+        $e.user = Get-Variables (Get-HostUserEnvironment $config.account)
+        $e.secrets = @(Get-UserSecrets $config.account)
+    }
     $r = New-Result 'ok' ''
-    $r.environment = @{ machine = (Get-Overrides (Get-HostEnvironment '') $a.keys) }
-    if ($a.service -ne '') { $r.environment.service = Get-Overrides (Get-HostEnvironment $a.service) $a.keys }
+    $r.environment = $e
     $r
 }
 
@@ -844,6 +986,10 @@ function Write-Frame($head, $results) {
             if ($null -ne $r.file.content) { $r.blob = $blobs.Count; $blobs.Add($r.file.content) }
             $r.file.Remove('content')
         }
+        if ($r.ContainsKey('environment')) {   # a command line may hold a value
+            if ($null -ne $r.environment.commandLine) { $r.blob = $blobs.Count; $blobs.Add($r.environment.commandLine) }
+            $r.environment.Remove('commandLine')
+        }
     }
     $json = [Text.StringBuilder]::new()
     Add-Json $json @{ results = $results }
@@ -866,6 +1012,7 @@ function Invoke-Op($item, $blobs) {
     if (@('log.mark', 'log.match') -contains $item.op) { return Invoke-Log $item }
     if ($item.op -eq 'logon.try') { Test-HostLogon $item.args.account $blobs[$item.blob]; return New-Result 'ok' '' }
     if (@('secrets.look', 'secrets.set', 'secrets.list') -contains $item.op) { return Invoke-Secrets $item $blobs }
+    if ($item.op -eq 'preflight') { return Invoke-Preflight $item.args }
     if ($item.op -eq 'environment.read') { return Invoke-Environment $item.args }
     if ($item.op -eq 'machine.identity') { return Invoke-Identity }
     if ($item.op -eq 'sql.signIn') { return Invoke-SqlSignIn $item $blobs }
@@ -875,10 +1022,11 @@ function Invoke-Op($item, $blobs) {
 while ($true) {
     $frame = Read-Frame
     if ($null -eq $frame) { exit 0 }
-    $results = [Collections.ArrayList]::new(); $stop = $false; $lists.Clear()
+    $received = [DateTime]::UtcNow; $results = [Collections.ArrayList]::new(); $stop = $false; $lists.Clear()
     foreach ($item in @($frame.request.ops)) {
         if ($stop) { $r = New-Result 'skipped' '' }
         else { try { $r = Invoke-Op $item $frame.blobs } catch { $r = New-Failure $_ } }
+        if ($r.ContainsKey('service') -and $r.service -is [hashtable] -and $r.service.ContainsKey('begin')) { $r.service.received = $received }
         if (-not $frame.request.all -and @('ok', 'unchanged') -notcontains $r.code) { $stop = $true }
         [void]$results.Add($r)
     }

@@ -10,28 +10,40 @@ import (
 // endless says the same for ever.
 type endless struct {
 	played
-	said int
+	stderr bool
+	said   int
 }
 
 func (e *endless) Start(context.Context, string) (Pipe, error) { return e, nil }
 
 func (e *endless) Receive(context.Context) (Output, error) {
 	e.said += 32 << 10
-	return Output{Stdout: bytes.Repeat([]byte("x"), 32<<10)}, nil
+	out := Output{Stdout: bytes.Repeat([]byte("x"), 32<<10)}
+	if e.stderr {
+		out.Stdout, out.Stderr = nil, out.Stdout
+	}
+	return out, nil
 }
 
 // A host that says anything but a reply, without an end, is given up after some of it.
 func TestEndlessOutput(t *testing.T) {
-	e := &endless{}
-	s, err := Open(t.Context(), e, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Look(t.Context(), []Op{MachineIdentity{}}); !errors.Is(err, ErrFrame) {
-		t.Error(err)
-	}
-	if e.said > 2*maxNoise {
-		t.Errorf("%d bytes were read", e.said)
+	for name, ask := range map[string]func(*Session) error{
+		"look":  func(s *Session) error { _, err := s.Look(t.Context(), []Op{MachineIdentity{}}); return err },
+		"close": func(s *Session) error { return s.Close(t.Context()) },
+	} {
+		for _, stderr := range []bool{false, true} {
+			e := &endless{stderr: stderr}
+			s, err := Open(t.Context(), e, Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ask(s); !errors.Is(err, ErrFrame) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if e.said > 2*maxNoise {
+				t.Errorf("%s: %d bytes were read", name, e.said)
+			}
+		}
 	}
 }
 

@@ -82,6 +82,18 @@ type Result struct {
 	SQL         *SQLAnswer   `json:"sql,omitempty"`
 	Logon       *Logon       `json:"logon,omitempty"`
 	Secrets     *Secrets     `json:"secrets,omitempty"`
+	Trials      *Trials      `json:"trials,omitempty"`
+}
+
+// content is what of the result travels as a blob, nil where nothing does.
+func (r Result) content() *secret.Value {
+	switch {
+	case r.File != nil:
+		return &r.File.Content
+	case r.Environment != nil:
+		return &r.Environment.CommandLine
+	}
+	return nil
 }
 
 // Done says that the state asked for is there: the op did it, or it was so already.
@@ -197,9 +209,9 @@ func EncodeReply(nonce [NonceSize]byte, results []Result) (Frame, error) {
 	r := reply{Results: []wireResult{}}
 	for _, result := range results {
 		w := wireResult{Result: result, Blob: -1}
-		if result.File != nil && !result.File.Content.IsZero() {
+		if content := result.content(); content != nil && !content.IsZero() {
 			w.Blob = len(f.Blobs)
-			f.Blobs = append(f.Blobs, result.File.Content.Expose())
+			f.Blobs = append(f.Blobs, content.Expose())
 		}
 		r.Results = append(r.Results, w)
 	}
@@ -223,10 +235,11 @@ func decodeReply(f Frame, n int) ([]Result, error) {
 			return nil, fmt.Errorf("%w: result %d has no code", ErrFrame, i)
 		}
 		if w.Blob >= 0 {
-			if w.Blob >= len(f.Blobs) || w.File == nil {
+			content := w.content()
+			if w.Blob >= len(f.Blobs) || content == nil {
 				return nil, fmt.Errorf("%w: result %d has no blob %d", ErrFrame, i, w.Blob)
 			}
-			w.File.Content = secret.New(f.Blobs[w.Blob])
+			*content = secret.New(f.Blobs[w.Blob])
 		}
 		results[i] = w.Result
 	}
@@ -239,7 +252,7 @@ func newOp(name string) Op {
 		&FileRead{}, &FileStage{}, &FileSwap{}, &FileRestore{}, &FileDiscard{},
 		&ServiceQuery{}, &ServiceStop{}, &ServiceStart{}, &ServiceLogon{}, &LogonTry{}, &LogonRead{},
 		&EnvironmentRead{}, &MachineIdentity{}, &LogMark{}, &LogMatch{}, &SQLSignIn{},
-		&SecretsLook{}, &SecretsSet{}, &SecretsList{},
+		&SecretsLook{}, &SecretsSet{}, &SecretsList{}, &Preflight{},
 	} {
 		if op.Name() == name {
 			return op

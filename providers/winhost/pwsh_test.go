@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"meshrotate/providers/winhost"
@@ -65,6 +66,11 @@ func folder(t *testing.T, dir string) winhosttest.Host {
 				return nil
 			}
 			return content
+		},
+		Age: func(name string, at time.Time) {
+			if err := os.Chtimes(local(name), at, at); err != nil {
+				t.Fatal(err)
+			}
 		},
 		Lock: func(name string, on bool) {
 			mode := os.FileMode(0o644)

@@ -139,3 +139,13 @@ func TestLogShowsLeaks(t *testing.T) {
 		}
 	}
 }
+
+// A compiler takes a second in every process of Windows PowerShell, fails where its folder is full or watched, and is what policies
+// forbid first.
+func TestNothingIsCompiledOnAHost(t *testing.T) {
+	for _, word := range []string{"-TypeDefinition", "-MemberDefinition", "CSharpCodeProvider"} {
+		if strings.Contains(winhost.Script(), word) {
+			t.Errorf("the script says %s", word)
+		}
+	}
+}

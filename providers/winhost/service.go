@@ -55,16 +55,16 @@ type Service struct {
 	StartMode string `json:"startMode"`
 	// ExitCode is how the last run ended, a Windows error number or the service's own.
 	ExitCode uint32 `json:"exitCode"`
-	// ImagePath is the service's command line as it is registered.
-	ImagePath string `json:"imagePath"`
 	// Environment are the names in the service's own environment; the values stay on the host.
 	Environment []string `json:"environment"`
 	// Dependents are the running services that need this one; after a ServiceStop, those that it stopped, in the
 	// order in which to start them again.
 	Dependents []string `json:"dependents"`
-	// Begin and End are when a stop or a start began and ended, UTC by the host's clock; zero after a query.
-	Begin time.Time `json:"begin,omitzero"`
-	End   time.Time `json:"end,omitzero"`
+	// Begin and End are when a stop or a start began and ended, UTC by the host's clock; zero after a query. Received is when
+	// the host had the request for it.
+	Begin    time.Time `json:"begin,omitzero"`
+	End      time.Time `json:"end,omitzero"`
+	Received time.Time `json:"received,omitzero"`
 }
 
 // Took is how long a stop or a start took, on the host.

@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -54,6 +53,15 @@ var (
 	ErrScript = errors.New("the script on the host is not ours")
 )
 
+// UnsupportedError says why a host cannot run the script. It is an ErrUnsupported.
+type UnsupportedError struct{ why, hint string }
+
+func (e *UnsupportedError) Error() string { return ErrUnsupported.Error() + ": " + e.why }
+func (e *UnsupportedError) Unwrap() error { return ErrUnsupported }
+
+// Hint says what to do.
+func (e *UnsupportedError) Hint() string { return e.hint }
+
 // Config is how to reach PowerShell on a host.
 type Config struct {
 	// Program is the path of powershell.exe on the host; "" means Program, found by its PATH.
@@ -70,13 +78,14 @@ type Session struct {
 	exit    uint32 // valid when done
 	broken  error  // why no further request makes sense
 	stderr  tail
+	noise   int // bytes of the present exchange that are no part of a reply
 }
 
 // Open starts the process. The script travels with the first request, so Open itself sends nothing.
 func Open(ctx context.Context, s Starter, c Config) (*Session, error) {
 	pipe, err := s.Start(ctx, CommandLine(c.Program))
 	if err != nil {
-		return nil, fmt.Errorf("start PowerShell: %w", err)
+		return nil, doing{"start PowerShell", err}
 	}
 	return &Session{pipe: pipe}, nil
 }
@@ -121,13 +130,18 @@ func (s *Session) Close(ctx context.Context) error {
 			b = PackedScript() // it was never asked for anything, and still is to end cleanly
 		}
 		if err := s.pipe.Send(ctx, b, true); err != nil {
-			return fmt.Errorf("end PowerShell: %w", err)
+			return doing{"end PowerShell", err}
 		}
 		s.started, s.ended = true, true
 	}
+	s.noise = 0
 	for !s.done {
-		if _, err := s.receive(ctx); err != nil {
-			return fmt.Errorf("end PowerShell: %w", err)
+		out, err := s.receive(ctx)
+		if err == nil {
+			err = s.ignore(len(out))
+		}
+		if err != nil {
+			return doing{"end PowerShell", err}
 		}
 	}
 	if s.exit != 0 {
@@ -185,21 +199,22 @@ func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n in
 	}
 	var output []byte
 	defer func() { clear(output) }()
-	for wanted, noise := 0, 0; ; {
+	s.noise = 0
+	for wanted := 0; ; {
 		if s.done {
 			return nil, s.exitError(sent.Blobs)
 		}
 		more, err := s.receive(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("wait for reply: %w", err)
+			return nil, doing{"wait for reply", err}
 		}
 		if output = append(output, more...); len(output) < wanted {
 			continue
 		}
 		foreign := len(output)
 		output = fromNonce(output, sent.Nonce)
-		if noise += foreign - len(output); noise > maxNoise {
-			return nil, fmt.Errorf("%w: no reply in %d bytes of output", ErrFrame, noise)
+		if err := s.ignore(foreign - len(output)); err != nil {
+			return nil, err
 		}
 		frame, err := find(output, sent.Nonce)
 		if err == nil {
@@ -212,8 +227,16 @@ func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n in
 	}
 }
 
-// maxNoise bounds what a host may say, in bytes, before its reply begins: profiles and drivers say a few lines.
+// maxNoise bounds what a host may say beside its reply, in bytes, errors included: profiles and drivers say a few lines.
 const maxNoise = 1 << 20
+
+// ignore counts output that is no part of a reply, and gives a host up that has nothing else to say.
+func (s *Session) ignore(n int) error {
+	if s.noise += n; s.noise > maxNoise {
+		return fmt.Errorf("%w: no reply in %d bytes of output", ErrFrame, s.noise)
+	}
+	return nil
+}
 
 // fromNonce drops what cannot be the reply: what stands before the nonce, or before what may be the beginning of it.
 func fromNonce(output []byte, nonce [NonceSize]byte) []byte {
@@ -231,9 +254,9 @@ func (s *Session) sendError(ctx context.Context, err error, blobs [][]byte) erro
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, e := s.receive(ctx); e == nil && s.done {
-		return fmt.Errorf("send request: %w", s.exitError(blobs))
+		return doing{"send request", s.exitError(blobs)}
 	}
-	return fmt.Errorf("send request: %w", err)
+	return doing{"send request", err}
 }
 
 // enough is how long the output must be before it is worth another look. A reply of many megabytes comes in small
@@ -256,27 +279,9 @@ func (s *Session) receive(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	s.stderr.add(out.Stderr)
+	s.noise += len(out.Stderr)
 	if out.Done {
 		s.done, s.exit = true, out.ExitCode
 	}
 	return out.Stdout, nil
-}
-
-// exitError says why the process ended, as far as that is known.
-func (s *Session) exitError(blobs [][]byte) error {
-	switch s.exit {
-	case exitLanguage:
-		return fmt.Errorf("%w: PowerShell runs in Constrained Language Mode", ErrUnsupported)
-	case exitVersion:
-		return fmt.Errorf("%w: PowerShell is older than 5.1", ErrUnsupported)
-	case exitScript:
-		return ErrScript
-	case exitFrame:
-		return fmt.Errorf("%w: the host received a cut or damaged request and did not try it", ErrFrame)
-	}
-	text := fmt.Sprintf("PowerShell ended with exit code %d and without a whole reply", s.exit)
-	if said := s.stderr.text(blobs); said != "" {
-		text += ": " + strings.ToValidUTF8(said, "?")
-	}
-	return errors.New(text)
 }

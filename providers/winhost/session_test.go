@@ -63,6 +63,10 @@ func TestSessionFailures(t *testing.T) {
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("error %v, want %v with %q (%s)", err, c.want, c.text, c.reason)
 			}
+			var hinted interface{ Hint() string }
+			if (errors.Is(err, ErrUnsupported) || errors.Is(err, ErrScript)) && (!errors.As(err, &hinted) || hinted.Hint() == "") {
+				t.Errorf("%v: nothing says what to do", err)
+			}
 			if err != nil && strings.Contains(err.Error(), canary[4:12]) {
 				t.Errorf("the error holds a secret: %v", err)
 			}

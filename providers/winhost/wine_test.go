@@ -92,10 +92,10 @@ func wineAfter(engine string, args ...string) ([]byte, error) {
 	return exec.Command("bash", append([]string{"-c", `eval "$("$0" --env)" && exec wine "$@"`, engine}, args...)...).CombinedOutput()
 }
 
-// hold opens a file in a process of Wine, which lets others read it only.
-func hold(t *testing.T, engine, file string) (release func()) {
+// hold opens a file in a process of Wine, and lets others do what share says (FileShare).
+func hold(t *testing.T, engine, file, share string) (release func()) {
 	cmd := exec.Command(engine, "-NoProfile", "-Command",
-		"$f = [IO.File]::Open("+quoted(windowsPath(file))+", 'Open', 'Read', 'Read'); [Console]::Out.WriteLine('held'); [void][Console]::In.ReadLine(); $f.Dispose()")
+		"$f = [IO.File]::Open("+quoted(windowsPath(file))+", 'Open', 'Read', '"+share+"'); [Console]::Out.WriteLine('held'); [void][Console]::In.ReadLine(); $f.Dispose()")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,8 @@ func TestTableOnWine(t *testing.T) {
 	dir := t.TempDir()
 	host := folder(t, dir)
 	host.Kind, host.Dir = winhosttest.Wine, windowsPath(dir)+`\`
-	host.Hold = func(name string) func() { return hold(t, engine, filepath.Join(dir, name)) }
+	host.Hold = func(name string) func() { return hold(t, engine, filepath.Join(dir, name), "Read") }
+	host.Keep = func(name string) func() { return hold(t, engine, filepath.Join(dir, name), "None") }
 	host.Process = process.PowerShell(engine, "")
 	winhosttest.Run(t, host)
 	t.Run("program that takes secrets", func(t *testing.T) { takesSecrets(t, engine, host.Process) })

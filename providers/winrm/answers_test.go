@@ -32,6 +32,8 @@ func (s *server) process(action, envelope string) string {
 		return wrap(actionShell+"SendResponse", envelope, `<rsp:SendResponse/>`)
 	case "Receive":
 		return wrap(actionShell+"ReceiveResponse", envelope, `<rsp:ReceiveResponse>`+s.streams(find(`CommandId="([^"]*)"`, envelope))+`</rsp:ReceiveResponse>`)
+	case "Signal":
+		return wrap(actionShell+"SignalResponse", envelope, `<rsp:SignalResponse/>`)
 	case "Delete":
 		return wrap(actionTransfer+"DeleteResponse", envelope, "")
 	}

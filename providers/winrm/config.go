@@ -52,7 +52,7 @@ type Config struct {
 	ConnectTimeout   time.Duration // for connection, TLS and login together; zero is 30 s
 	OperationTimeout time.Duration // the longest a host holds back an answer; zero is 20 s
 	IdleTimeout      time.Duration // after which a host ends an unused shell; zero is 180 s
-	Grace            time.Duration // a silent host is given up this long after OperationTimeout; zero is 10 s
+	Grace            time.Duration // a silent host is given up this long after OperationTimeout; zero is 15 s
 	EnvelopeSize     int           // of the largest message, in bytes; zero is 512,000, Windows's default
 
 	Now   func() time.Time                                 // zero is time.Now

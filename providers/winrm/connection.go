@@ -80,16 +80,21 @@ func (c *connection) talk(ctx context.Context, envelope []byte) (int, []byte, er
 	if a.status != http.StatusOK && a.status != http.StatusInternalServerError {
 		return a.status, nil, nil // these have no message; whatever is there is not read
 	}
-	if c.sealed {
-		body, err := c.seal.unwrap(a.contentType, a.body)
-		return a.status, body, err
+	if len(a.body) == 0 {
+		return a.status, nil, nil
 	}
 	media, params, err := mime.ParseMediaType(a.contentType)
 	charset := params["charset"]
-	if len(a.body) > 0 && (err != nil || media != "application/soap+xml" || charset != "" && !isUTF8(charset)) {
-		return 0, nil, violation("HTTP %d with content of type %q, which is no SOAP message", a.status, clip([]byte(a.contentType)))
+	switch soap := media == "application/soap+xml" && (charset == "" || isUTF8(charset)); {
+	case err == nil && c.sealed && media == sealMedia:
+		body, err := c.seal.unwrap(params, a.body)
+		return a.status, body, err
+	case err == nil && c.sealed && soap:
+		return 0, nil, violation("a clear answer to a sealed message")
+	case err == nil && soap:
+		return a.status, a.body, nil
 	}
-	return a.status, a.body, nil
+	return 0, nil, violation("HTTP %d with content of type %q, which is no message of WinRM's", a.status, clip([]byte(a.contentType)))
 }
 
 // An answer is an HTTP response, read to its end.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 )
@@ -46,7 +47,7 @@ func (s *Session) connectOnce(ctx context.Context) error {
 
 // dial opens the connection and, for HTTPS, verifies the host.
 func (s *Session) dial(ctx context.Context) (*connection, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
+	ctx, cancel := s.limited(ctx)
 	defer cancel()
 	if err := s.checkClear(ctx); err != nil {
 		return nil, err
@@ -77,6 +78,12 @@ func (s *Session) dial(ctx context.Context) (*connection, error) {
 	}
 	c.reader = bufio.NewReader(c.Conn)
 	return c, nil
+}
+
+// limited is for what is done before a connection can be used.
+func (s *Session) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	err := fmt.Errorf("no connection within %s: %w", s.cfg.ConnectTimeout, context.DeadlineExceeded)
+	return context.WithTimeoutCause(ctx, s.cfg.ConnectTimeout, err)
 }
 
 // tls is the configuration for this host. Certificates stay verified: complete has seen to it.

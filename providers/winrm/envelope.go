@@ -12,13 +12,13 @@ import (
 
 // A shape is one kind of envelope: XML with slots, as in {to}, that hold what varies. Each says what the builder in
 // github.com/masterzen/winrm says, with these differences: no profile is loaded, standard input is no console (MS-WSMV
-// 3.1.4.11), the shell ends when it is idle, mustUnderstand is SOAP's, and a value is escaped.
+// 3.1.4.11), the shell has a name and ends when it is idle, mustUnderstand is SOAP's, and a value is escaped.
 type shape string
 
 const (
 	shapeCreate = envelopeHead + `<a:Action env:mustUnderstand="true">` + actionTransfer + `Create</a:Action>
 ` + resource + `<w:OptionSet><w:Option Name="WINRS_NOPROFILE">TRUE</w:Option><w:Option Name="WINRS_CODEPAGE">65001</w:Option></w:OptionSet>
-</env:Header><env:Body><rsp:Shell>
+</env:Header><env:Body><rsp:Shell ShellId="{shell}">
 <rsp:IdleTimeOut>{idle}</rsp:IdleTimeOut>
 <rsp:InputStreams>stdin</rsp:InputStreams>
 <rsp:OutputStreams>stdout stderr</rsp:OutputStreams>
@@ -43,6 +43,11 @@ const (
 ` + selector + `</env:Header><env:Body><rsp:Receive>
 <rsp:DesiredStream CommandId="{command}">stdout stderr</rsp:DesiredStream>
 </rsp:Receive></env:Body></env:Envelope>`
+
+	shapeSignal = envelopeHead + `<a:Action env:mustUnderstand="true">` + actionShell + `Signal</a:Action>
+` + selector + `</env:Header><env:Body><rsp:Signal CommandId="{command}">
+<rsp:Code>` + soap.NS_WIN_SHELL + `/signal/terminate</rsp:Code>
+</rsp:Signal></env:Body></env:Envelope>`
 
 	shapeDelete = envelopeHead + `<a:Action env:mustUnderstand="true">` + actionTransfer + `Delete</a:Action>
 ` + selector + `</env:Header><env:Body/></env:Envelope>`

@@ -38,6 +38,7 @@ func envelopes(v values) map[string]struct {
 		"send":     {shapeSend, winrm.NewSendInputRequest(to, shell, command, v.data, false, v.Parameters)},
 		"send end": {shapeSendEnd, winrm.NewSendInputRequest(to, shell, command, v.data, true, v.Parameters)},
 		"receive":  {shapeReceive, winrm.NewGetOutputRequest(to, shell, command, "stdout stderr", v.Parameters)},
+		"signal":   {shapeSignal, winrm.NewSignalRequest(to, shell, command, v.Parameters)},
 		"delete":   {shapeDelete, winrm.NewDeleteShellRequest(to, shell, v.Parameters)},
 	}
 }
@@ -57,6 +58,7 @@ func TestEnvelopes(t *testing.T) {
 		{"create", "a profile takes time and leaves traces", inOption("WINRS_NOPROFILE", "FALSE", "TRUE")},
 		{"create", "a shell that nobody deletes must end", [2]string{"<" + soap.NS_WIN_SHELL + ":InputStreams>",
 			"<" + soap.NS_WIN_SHELL + ":IdleTimeOut>\nPT180S\n</>\n<" + soap.NS_WIN_SHELL + ":InputStreams>"}},
+		{"create", "a shell whose answer is lost must be deleted", [2]string{"<" + soap.NS_WIN_SHELL + ":Shell>", "<" + soap.NS_WIN_SHELL + `:Shell ShellId="S\"{command}">`}},
 		{"command", "standard input is no console (MS-WSMV 3.1.4.11)", inOption("WINRS_CONSOLEMODE_STDIN", "TRUE", "FALSE")},
 	}
 	for name, e := range envelopes(hostile) {

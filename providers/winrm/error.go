@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Class says what kind of failure an Error is, and so what a caller may do next.
@@ -62,14 +63,21 @@ type Error struct {
 	Doing string // what was being done, as in "start a command"
 	// Ran says that a command had been asked for: whatever the class, it may have taken effect.
 	Ran bool
-	Err error
+	// Looked says that what was asked for changes nothing: an outcome that is unknown has left everything as it was.
+	Looked bool
+	Err    error
 
-	elsewhere bool // a refused credential that other hosts take
+	elsewhere bool          // a refused credential that other hosts take
+	idle      time.Duration // after which the host ends a shell that nobody deletes
 }
 
 // Error reads as "relay01: receive its output: outcome unknown: unexpected EOF".
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: %s: %s: %s", e.Host, e.Doing, e.Class, cause(e.Err))
+	class := e.Class.String()
+	if e.Class == Unknown && e.Looked {
+		class = "no whole answer"
+	}
+	return fmt.Sprintf("%s: %s: %s: %s", e.Host, e.Doing, class, cause(e.Err))
 }
 
 // cause leaves out the addresses of an established connection: our port is another one on every connection, and the
@@ -90,15 +98,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // fail is an Error of class c while doing op.
 func (s *Session) fail(op operation, c Class, err error) *Error {
-	return &Error{Class: c, Host: s.cfg.Name, Doing: op.name, Ran: op.ran && c != Refused, Err: err}
+	return &Error{Class: c, Host: s.cfg.Name, Doing: op.name, Ran: op.ran && c != Refused, Err: err, idle: s.cfg.IdleTimeout}
 }
 
 // lost is the Error for a connection that ended, or for a caller that gave up, before the answer was there.
 func (s *Session) lost(ctx context.Context, op operation, err error) *Error {
 	class := lostClass(op)
-	if gaveUp := ctx.Err(); gaveUp != nil {
+	if gaveUp := context.Cause(ctx); gaveUp != nil {
 		err = gaveUp // the socket was closed for this reason; its own error says less
-		if class == Unreachable && errors.Is(gaveUp, context.Canceled) {
+		if class == Unreachable && errors.Is(ctx.Err(), context.Canceled) {
 			class = Canceled
 		}
 	}

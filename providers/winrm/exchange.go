@@ -28,6 +28,7 @@ var (
 	opSend      = operation{"send its input", shapeSend, actionShell + "SendResponse", true}
 	opSendEnd   = operation{"send the end of its input", shapeSendEnd, actionShell + "SendResponse", true}
 	opReceive   = operation{"receive its output", shapeReceive, actionShell + "ReceiveResponse", true}
+	opSignal    = operation{"terminate a command", shapeSignal, actionShell + "SignalResponse", false}
 	opDelete    = operation{"delete the shell", shapeDelete, actionTransfer + "DeleteResponse", false}
 )
 
@@ -151,7 +152,7 @@ func (s *Session) read(op operation, id string, status int, body []byte) (reply,
 	if err != nil {
 		return reply{}, s.fail(op, Protocol, err)
 	}
-	if err := r.answers(op, id, s.values.shell); err != nil {
+	if err := r.answers(op, id); err != nil {
 		return reply{}, s.fail(op, Protocol, err)
 	}
 	if r.fault != nil {

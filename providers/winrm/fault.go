@@ -15,7 +15,29 @@ const (
 	codeInvalidSelectors = 2150858843 // an unknown shell, a finished command, or a wrong selector
 	codeShellsQuota      = 2150859173
 	codeOperationsQuota  = 2150859174
+	codeProcessesQuota   = 2150859241
 )
+
+// refusals are the other codes with which a host says that it did not begin with a request, because of what stands in it
+// (wsmerror.h, winerror.h). Any other code may come after the effect.
+var refusals = map[uint32]bool{
+	87:         true, // a wrong parameter
+	2147942402: true, // no such program
+	2150858753: true, // an unknown action
+	2150858767: true, // a header that is wrong,
+	2150858768: true, // not understood
+	2150858769: true, // or missing
+	2150858791: true, // a body that is wrong
+	2150858811: true, // an unknown resource
+	2150858817: true, // not what the schema says
+	2150858819: true, // no XML
+	2150858835: true, // a wrong option
+	2150858878: true, // an envelope too small
+	2150858881: true, // a timeout that is none
+	2150859140: true, // a wrong set of options
+	2150859147: true, // a wrong stream of input,
+	2150859149: true, // of output
+}
 
 // Fault is a SOAP fault: the host's own words for a refusal.
 type Fault struct {
@@ -34,17 +56,25 @@ func (f *Fault) Error() string {
 	}
 }
 
+// refuses says that the host began with nothing.
+func (f *Fault) refuses() bool {
+	switch f.Code {
+	case codeAccessDenied, codeDeniedResult, codeInvalidSelectors, codeShellsQuota, codeOperationsQuota, codeProcessesQuota:
+		return true
+	}
+	return refusals[f.Code]
+}
+
 // fault is the Error for a fault that answers op.
 func (s *Session) fault(op operation, f *Fault) *Error {
 	e := s.fail(op, f.class(op), f)
-	if op.shape == shapeCommand && e.Class != Unknown {
+	if op.shape == shapeCommand && f.refuses() {
 		e.Ran = false
 	}
 	return e
 }
 
 func (f *Fault) class(op operation) Class {
-	starting := op.shape != shapeSend && op.shape != shapeSendEnd && op.shape != shapeReceive
 	switch f.Code {
 	case codeAccessDenied, codeDeniedResult:
 		return Denied
@@ -55,7 +85,7 @@ func (f *Fault) class(op operation) Class {
 	case codeTimedOut, codeWaitTimeout, codeBusy, codeAborted, codeShutdown:
 		return lostClass(op)
 	}
-	if starting {
+	if !op.ran || op.shape == shapeCommand && f.refuses() {
 		return Rejected
 	}
 	return Unknown

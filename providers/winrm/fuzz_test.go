@@ -22,7 +22,7 @@ func FuzzReply(f *testing.F) {
 		r, err := parseReply(b)
 		if err == nil {
 			_, _ = r.output("C")
-			_ = r.answers(opReceive, "uuid:1", "")
+			_ = r.answers(opReceive, "uuid:1")
 		} else if bad := (*protocolError)(nil); !errors.As(err, &bad) {
 			t.Errorf("a strange error: %v", err)
 		}

@@ -23,6 +23,9 @@ const (
 	// one host sees four refusals in a row at most, which is below those thresholds, for an account of its own too.
 	againTries = 3
 	againPause = 10 * time.Second
+	// A host that has never taken a credential that others took is asked this often in all, with that pause: the one refusal
+	// may be a domain controller that was away for a moment, or the host's account may be one of its own with another password.
+	newTries = 2
 )
 
 // Guard keeps one credential from being locked out. All sessions with that credential share it, and a nil Guard guards
@@ -31,8 +34,9 @@ const (
 // Until a first host has taken the credential its password may be wrong. Sessions log in one after the other, and one
 // refusal stops its use everywhere: a wrong password is tried once and not once per host.
 //
-// After that the password is known to be right, and a refusal is the host's own: it alone is left alone. When several
-// hosts refuse, the account was locked, disabled or given another password meanwhile, and no further host is tried.
+// After that the password is known to be right, and a refusal is the host's own: it is asked once more, a little later, and
+// then it alone is left alone, however often another one has refused. When several hosts refuse, the account was locked,
+// disabled or given another password meanwhile, and no further host is tried, nor one of them once more.
 //
 // A host that has taken the credential is asked again whatever the others say, because its services may wait for their
 // start; how often is bounded. That does no harm to the account: Active Directory does not count a failure with the
@@ -131,7 +135,7 @@ func (g *Guard) state(host string) (open bool, err error) {
 	switch {
 	case h != nil && h.accepted && h.times <= againTries:
 		return true, nil
-	case h != nil && h.refused != nil && g.proven:
+	case h != nil && h.refused != nil && g.proven && (h.accepted || h.times >= newTries || g.closed()):
 		return false, &guardError{first: h.refused, own: true}
 	case g.closed():
 		return false, &guardError{first: g.refusing[0].refused, hosts: len(g.refusing)}
@@ -183,7 +187,13 @@ func (g *Guard) again(host string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.hosts[host]
-	return h != nil && h.accepted && h.refused != nil && h.times < againTries
+	switch {
+	case h == nil || h.refused == nil:
+		return false
+	case h.accepted:
+		return h.times < againTries
+	}
+	return g.proven && !g.closed() && h.times < newTries
 }
 
 // A guardError says that a host was not asked, and why: it refused before, or others did.

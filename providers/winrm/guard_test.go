@@ -113,6 +113,11 @@ func TestGuardTakesRefusalsAndSuccessesInAnyOrder(t *testing.T) {
 			if _, err := g.enter(t.Context(), named("third")); err != nil || g.Err() != nil {
 				t.Errorf("the credential is good, one host has its own trouble: %v", err)
 			}
+			again, err := g.enter(t.Context(), named("other"))
+			if err != nil {
+				t.Fatalf("the refusal may have been a passing one: %v", err)
+			}
+			again(no)
 			var guard *guardError
 			if _, err := g.enter(t.Context(), named("other")); !errors.As(err, &guard) || !guard.own {
 				t.Errorf("the host that refused is asked again: %v", err)
@@ -228,7 +233,7 @@ func TestGuardLeavesARefusalToItsHost(t *testing.T) {
 	}
 	_ = f.open(first, works, 1, "the password is right")
 	for i, h := range bad[:2] {
-		err := f.open(h, Credential, 1, "a refusal")
+		err := f.open(h, Credential, newTries, "a refusal, and another after a pause")
 		if hint := hintOf(err); !strings.Contains(hint, "this host's own") {
 			t.Errorf("the hint blames the password: %s", hint)
 		}
@@ -241,7 +246,7 @@ func TestGuardLeavesARefusalToItsHost(t *testing.T) {
 			t.Fatalf("closed after %d hosts", i+1)
 		}
 	}
-	_ = f.open(bad[2], Credential, 1, "the third host")
+	_ = f.open(bad[2], Credential, 1, "the third host, with which it may be the account")
 	err := f.open(f.host("relay05"), Credential, 0, "three hosts are more than a coincidence")
 	if text := err.Error(); !strings.Contains(text, "on 3 hosts") || !strings.Contains(text, "first on relay02") || !strings.Contains(text, "relay05") {
 		t.Errorf("the first refusal and its host are not named: %v", err)
@@ -250,9 +255,26 @@ func TestGuardLeavesARefusalToItsHost(t *testing.T) {
 		t.Errorf("hint: %s", hint)
 	}
 	_ = f.open(first, works, 1, "who has taken it is asked whatever the others say")
-	if f.waited != 0 {
+	if f.waited != 2*againPause {
 		t.Errorf("waited %v", f.waited)
 	}
+}
+
+// One host's refusals, however many, are no reason to give another fewer tries.
+func TestGuardGivesANewHostItsTries(t *testing.T) {
+	f := newFleet(t)
+	h := f.host("relay01")
+	_ = f.open(h, works, 1, "taken")
+	h.refuses.Store(always)
+	_ = f.open(h, Credential, againTries, "refused")
+	_ = f.open(h, Credential, 1, "refused four times")
+	next := f.host("relay02")
+	next.refuses.Store(1)
+	_ = f.open(next, works, 2, "another host, whose domain controller was away for a moment")
+	own := f.host("relay03")
+	own.refuses.Store(always)
+	_ = f.open(own, Credential, newTries, "a host with an account of its own")
+	_ = f.open(own, Credential, 0, "which is not locked out")
 }
 
 func TestGuardAsksAgainWhereTheCredentialWasTaken(t *testing.T) {
@@ -293,10 +315,10 @@ func TestGuardWhenASessionMustLogInAgain(t *testing.T) {
 	if _, err := run(t.Context(), s, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"relay02", "relay03", "relay04"} {
+	for i, name := range []string{"relay02", "relay03", "relay04"} {
 		bad := f.host(name)
 		bad.refuses.Store(always)
-		_ = f.open(bad, Credential, 1, "closing the guard")
+		_ = f.open(bad, Credential, []int32{newTries, newTries, 1}[i], "closing the guard")
 	}
 	h.refuses.Store(1)
 	s.drop() // as Windows does with an idle connection

@@ -35,7 +35,7 @@ func (s *Session) login(ctx context.Context, c *connection) error {
 	if err != nil {
 		return s.refusedByGuard(ctx, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
+	ctx, cancel := s.limited(ctx)
 	defer cancel()
 	if s.cfg.Auth == Kerberos {
 		err = s.kerberos(ctx, c)
@@ -151,7 +151,7 @@ func (s *Session) nextToken(offers []string, sent []byte) ([]byte, error) {
 		}
 	}
 	if isFirstNTLM(sent) {
-		return nil, s.fail(opHandshake, Unsupported, fmt.Errorf("no NTLM; the host offers %q", schemes(offers)))
+		return nil, s.fail(opHandshake, Unsupported, &offerError{"NTLM", "Negotiate", schemes(offers)})
 	}
 	return nil, s.unauthorized(offers)
 }
@@ -161,9 +161,19 @@ func (s *Session) unauthorized(offers []string) *Error {
 	scheme := map[Auth]string{Basic: "Basic", NTLM: "Negotiate", Kerberos: "Negotiate"}[s.cfg.Auth]
 	offered := schemes(offers)
 	if scheme != "" && len(offered) > 0 && !containsFold(offered, scheme) {
-		return s.fail(opHandshake, Unsupported, fmt.Errorf("no %s; the host offers %q", scheme, offered))
+		return s.fail(opHandshake, Unsupported, &offerError{scheme, scheme, offered})
 	}
 	return s.fail(opHandshake, Credential, &httpError{http.StatusUnauthorized})
+}
+
+// An offerError is a way to log in that the host does not take: it does not offer the scheme, or refuses what comes inside.
+type offerError struct {
+	way, wanted string
+	offers      []string
+}
+
+func (e *offerError) Error() string {
+	return fmt.Sprintf("no %s; the host offers %q", e.way, e.offers)
 }
 
 func schemes(offers []string) []string {

@@ -34,7 +34,7 @@ func TestReplies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := r.answers(opReceive, "uuid:1", ""); err != nil {
+			if err := r.answers(opReceive, "uuid:1"); err != nil {
 				t.Fatal(err)
 			}
 			out, err := r.output("C")
@@ -96,7 +96,7 @@ func TestCreateReply(t *testing.T) {
 	} {
 		r, err := parseReply([]byte(body(c.body)))
 		if err == nil {
-			err = r.answers(opCreate, "uuid:1", "")
+			err = r.answers(opCreate, "uuid:1")
 		}
 		if (err == nil) != (c.want != "") || err == nil && r.shell != c.want {
 			t.Errorf("%s: got %q, %v", c.name, r.shell, err)

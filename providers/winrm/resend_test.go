@@ -85,6 +85,10 @@ func TestAConnectionThatEndsInALoginBetween(t *testing.T) {
 	}{
 		{"once", map[string]trouble{"Send 1": {status: 401}, "Handshake 3": {cut: "before"}}, true, 2},
 		{"twice", map[string]trouble{"Send 1": {status: 401}, "Handshake 3": {cut: "before"}, "Handshake 4": {cut: "before"}}, true, 2},
+		{"before the output is received", map[string]trouble{"Receive 1": {status: 401}, "Handshake 3": {cut: "before"}, "Handshake 5": {cut: "before"}}, true, 1},
+		{"in the second request of the login", map[string]trouble{"Receive 1": {status: 401}, "Handshake 4": {cut: "before"}}, true, 1},
+		{"before Delete", map[string]trouble{"Delete 1": {status: 401}, "Handshake 4": {cut: "before"}}, true, 1},
+		{"before Signal", map[string]trouble{"Signal 1": {status: 401}, "Handshake 3": {cut: "before"}}, true, 1},
 		{"again and again", map[string]trouble{"Send 1": {status: 401}, "Handshake 3": {cut: "before"}, "Handshake 4": {cut: "before"},
 			"Handshake 5": {cut: "before"}}, false, 1},
 	} {

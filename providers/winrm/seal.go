@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"mime"
 	"strconv"
 	"strings"
 
@@ -52,10 +51,9 @@ func (s *sealer) wrap(envelope []byte) (contentType string, body []byte, err err
 }
 
 // unwrap opens an answer. Whatever is not sealed with the keys of this connection, in its turn, is an error.
-func (s *sealer) unwrap(contentType string, body []byte) ([]byte, error) {
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil || media != sealMedia || params["protocol"] != sealProtocol || params["boundary"] != sealBoundary {
-		return nil, violation("a clear answer to a sealed message")
+func (s *sealer) unwrap(params map[string]string, body []byte) ([]byte, error) {
+	if params["protocol"] != sealProtocol || params["boundary"] != sealBoundary {
+		return nil, violation("the answer is sealed in another way than the message")
 	}
 	signature, sealed, err := decodeSealed(body)
 	if err != nil {

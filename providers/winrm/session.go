@@ -21,29 +21,22 @@ package winrm
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"time"
 
 	"github.com/masterzen/winrm"
 )
 
-const (
-	shellAttempts  = 5                      // Create is tried this often while the host has too many shells
-	shellBackoff   = 500 * time.Millisecond // before the second attempt; doubles, with jitter
-	deleteTimeout  = 10 * time.Second       // the longest Close waits for the host
-	maxCommandLine = 8191                   // UTF-16 units; beyond it cmd.exe refuses without a fault
-)
+// maxCommandLine is in UTF-16 units; beyond it cmd.exe refuses without a fault.
+const maxCommandLine = 8191
 
 // Session is a shell on one host. It is not safe for concurrent use.
 type Session struct {
-	cfg      Config
-	values   values // what all envelopes of this session share
-	conn     *connection
-	shell    string
-	requests int
-	broken   error // set once an outcome became unknown: only Close is left
-	closed   bool
+	cfg       Config
+	values    values // what all envelopes of this session share; its shell is "" where the host has none of ours
+	conn      *connection
+	processes []*Process // of the shell, that were not terminated
+	requests  int
+	broken    error // set once an outcome became unknown: only Close is left
+	closed    bool
 }
 
 // Open connects, authenticates and creates a shell. A host that has too many shells is asked again a few times. The
@@ -60,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 		idle: duration(cfg.IdleTimeout),
 	}}
 	if err := s.create(ctx); err != nil {
-		s.drop()
+		_ = s.Close(context.WithoutCancel(ctx)) // the shell may be there all the same
 		return nil, err
 	}
 	return s, nil
@@ -69,38 +62,21 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 // Requests is the number of HTTP requests sent so far, those of the handshakes included.
 func (s *Session) Requests() int { return s.requests }
 
-// create makes the shell. While the host answers that the user has too many, it waits and asks again.
-func (s *Session) create(ctx context.Context) error {
-	wait := shellBackoff
-	for attempt := 1; ; attempt++ {
-		r, err := s.exchange(ctx, opCreate, s.values)
-		if err == nil {
-			s.shell, s.values.shell = r.shell, r.shell
-			return nil
-		}
-		var e *Error
-		if attempt == shellAttempts || !errors.As(err, &e) || e.Class != Quota {
-			return err
-		}
-		if s.cfg.Sleep(ctx, wait/2+rand.N(wait)) != nil {
-			return err
-		}
-		wait *= 2
-	}
-}
-
 // Start runs a command line in the shell. The line must have 1 to 8,191 characters, none of them a control character.
 // When the shell is used up or gone, the command was not run, and a new shell is made, once.
 func (s *Session) Start(ctx context.Context, commandLine string) (*Process, error) {
 	if err := checkCommandLine(commandLine); err != nil {
 		return nil, s.fail(opCommand, Refused, err)
 	}
+	s.terminate(ctx, func(p *Process) bool { return p.done })
 	for renewed := false; ; renewed = true {
 		v := s.values
 		v.line = commandLine
 		r, err := s.exchange(ctx, opCommand, v)
 		if err == nil {
-			return &Process{session: s, id: r.command}, nil
+			p := &Process{session: s, id: r.command}
+			s.processes = append(s.processes, p)
+			return p, nil
 		}
 		if renewed || !shellIsSpent(err) {
 			return nil, err
@@ -111,51 +87,21 @@ func (s *Session) Start(ctx context.Context, commandLine string) (*Process, erro
 	}
 }
 
-// shellIsSpent says that the command was refused because of its shell, so that it may run in another one.
-func shellIsSpent(err error) bool {
-	var f *Fault
-	return errors.As(err, &f) && (f.Code == codeOperationsQuota || f.Code == codeInvalidSelectors)
-}
-
-// renew replaces the shell. The old one is deleted first: it counts against the user's quota.
-func (s *Session) renew(ctx context.Context) error {
-	var f *Fault
-	if err := s.deleteShell(ctx); err != nil && !errors.As(err, &f) {
-		return err
-	}
-	return s.create(ctx)
-}
-
-// Close deletes the shell, which ends whatever still runs in it, and closes the connection. It waits for the host
-// until ctx ends, and 10 seconds at most. After an error the host ends the shell itself once IdleTimeout has passed.
+// Close ends whatever still runs in the shell, deletes it, and closes the connection. It waits for the host until ctx
+// ends, and 10 seconds at most. After an error the host ends the shell itself once IdleTimeout has passed.
 func (s *Session) Close(ctx context.Context) error {
 	if s.closed {
 		return nil
 	}
 	s.closed = true
 	defer s.drop()
-	if s.shell == "" {
+	if s.values.shell == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
+	s.terminate(ctx, func(*Process) bool { return true })
 	return s.deleteShell(ctx)
-}
-
-func (s *Session) deleteShell(ctx context.Context) error {
-	_, err := s.exchange(ctx, opDelete, s.values)
-	var e *Error
-	if errors.As(err, &e) && e.Class == Unreachable && ctx.Err() == nil {
-		_, err = s.exchange(ctx, opDelete, s.values) // deleting twice does no harm
-	}
-	var f *Fault
-	if errors.As(err, &f) && f.Code == codeInvalidSelectors {
-		err = nil // it is gone already
-	}
-	if err == nil {
-		s.shell, s.values.shell = "", ""
-	}
-	return err
 }
 
 // drop closes the connection. The shell stays on the host.

@@ -45,8 +45,8 @@ func TestWholeConversation(t *testing.T) {
 		requests int
 		reason   string
 	}{
-		{"basic", false, basic, 5, "Create, Command, Send, Receive, Delete"},
-		{"sealed ntlm", true, sealing, 7, "two more for the handshake"},
+		{"basic", false, basic, 6, "Create, Command, Send, Receive, Signal, Delete"},
+		{"sealed ntlm", true, sealing, 8, "two more for the handshake"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			srv := &server{t: t, sealed: c.sealed}
@@ -217,11 +217,11 @@ func TestDeadline(t *testing.T) {
 	cfg := basic(srv.start(nil))
 	now := time.Now()
 	cfg.Now = func() time.Time { return now } // every answer comes at once
-	ctx, expire := context.WithCancel(t.Context())
+	ctx, expire := context.WithCancelCause(t.Context())
 	pauses := 0
 	cfg.Sleep = func(ctx context.Context, _ time.Duration) error {
 		if pauses++; pauses == 3 {
-			expire()
+			expire(context.DeadlineExceeded)
 		}
 		return ctx.Err()
 	}

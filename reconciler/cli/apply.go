@@ -123,16 +123,32 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 		return named(ctx, err)
 	}
 	if done.Run == "" && err != nil {
-		return stillDown(done.Plan, named(ctx, err))
+		return n.refused(done, stillDown(done.Plan, named(ctx, err)))
 	}
 	return n.report(done, err)
+}
+
+// refused also writes the report for whoever reads no errors: what is down is in every format.
+func (n *opened) refused(done *session.Applied, err error) error {
+	if n.program.format == render.Text {
+		return err
+	}
+	r := render.OutcomeOf(done.Plan, "", done.Took, reconciler.Outcome{Err: err}).Naming(n.flags)
+	if wrong := n.program.write(r); wrong != nil {
+		return errors.Join(err, wrong)
+	}
+	return err
 }
 
 // stillDown tells of what an earlier run stopped, when this one did nothing about it.
 func stillDown(plan *reconciler.Plan, err error) error {
 	var sure, unsure []string
 	for _, d := range plan.StillDown() {
-		name := d.What + ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+		name := d.What
+		if d.Service != "" {
+			name += " (" + d.Service + ")"
+		}
+		name += ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
 		if d.Unsure {
 			unsure = append(unsure, name)
 		} else {

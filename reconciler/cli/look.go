@@ -32,7 +32,7 @@ func (p *program) open(ctx context.Context, s *source, need Need) (*opened, erro
 	if s.host, err = hostOf(d, s.host); err != nil {
 		return nil, err
 	}
-	rotations, err := session.RotationsOf(p.app.Kinds, d, only)
+	rotations, others, err := p.rotations(d, only)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +47,26 @@ func (p *program) open(ctx context.Context, s *source, need Need) (*opened, erro
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.Name, err)
 	}
-	return &opened{program: p, Session: &session.Session{Document: d, Rotations: rotations, Only: only, Site: live.Site, State: live.State,
+	return &opened{program: p, Session: &session.Session{Document: d, Rotations: rotations, Only: only, Others: others, Site: live.Site, State: live.State,
 		By: p.user() + "@" + hostname(), PID: os.Getpid(), Parallel: s.parallel, Now: p.app.Now}}, nil
+}
+
+// rotations are those of the chosen kinds, and the document's others; none chosen means all.
+func (p *program) rotations(d *specs.Deployment, only []string) (chosen, others []reconciler.Rotation, err error) {
+	chosen, err = session.RotationsOf(p.app.Kinds, d, only)
+	if err != nil || len(only) == 0 {
+		return chosen, nil, err
+	}
+	var rest []string
+	for _, k := range p.app.Kinds {
+		if !slices.Contains(only, k.Name) {
+			rest = append(rest, k.Name)
+		}
+	}
+	if len(rest) > 0 {
+		others, err = session.RotationsOf(p.app.Kinds, d, rest)
+	}
+	return chosen, others, err
 }
 
 // close ends all connections, also when the run was interrupted.

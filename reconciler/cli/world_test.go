@@ -234,7 +234,10 @@ func (o op) Merge(reconciler.Op) (reconciler.Op, error) { return o, nil }
 // Look reads words.
 func (w *world) Marker() reconciler.Marker { return nil }
 
-func (w *world) Worked() reconciler.Report                { return reconciler.Report{} }
+func (w *world) Running(context.Context, []reconciler.Down) reconciler.Report {
+	return reconciler.Report{}
+}
+func (w *world) Worked(context.Context) reconciler.Report { return reconciler.Report{} }
 func (w *world) Fallen(context.Context) reconciler.Report { return reconciler.Report{} }
 
 func (w *world) Look(ctx context.Context, reads []reconciler.Read, tell func(reconciler.Event)) reconciler.Seen {

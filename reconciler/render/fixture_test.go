@@ -176,7 +176,7 @@ func refused() *reconciler.Plan {
 			p.Seen[i].Reach = reconciler.Unreachable
 		}
 	}
-	p.Fleet = []reconciler.Finding{{Severity: reconciler.Warning, Code: "target-unreachable", Text: "does not answer: connection refused", Hosts: lost, Hint: "check the firewall"}}
+	p.Fleet = []reconciler.Finding{{Severity: reconciler.Warning, Code: "target-unreachable", Text: "cannot be reached: connection refused", Hosts: lost, Hint: "check the firewall"}}
 	return p
 }
 

@@ -81,7 +81,7 @@ func phases(rounds []reconciler.Round) []htmlPhase {
 			if s.Phase != last {
 				last = s.Phase
 				clear(targets)
-				all = append(all, htmlPhase{Name: phaseName(i, s.Phase)})
+				all = append(all, htmlPhase{Name: reconciler.PhaseName(rounds, i, s.Phase)})
 			}
 			p := &all[len(all)-1]
 			targets[s.Op.Target()] = true
@@ -147,7 +147,7 @@ func cells(p *reconciler.Plan) []htmlHost {
 	for i, r := range p.Rounds {
 		for _, s := range r.Steps {
 			t := s.Op.Target()
-			does[t] = append(does[t], phaseName(i, s.Phase)+": "+Safe(s.Op.Key()))
+			does[t] = append(does[t], reconciler.PhaseName(p.Rounds, i, s.Phase)+": "+Safe(s.Op.Key()))
 		}
 	}
 	var all []htmlHost
@@ -172,5 +172,5 @@ func cells(p *reconciler.Plan) []htmlHost {
 
 func legend() []htmlHost {
 	return []htmlHost{{Mark: "=", Class: "same", Name: "nothing to do"}, {Mark: "~", Class: "change", Name: "work"},
-		{Mark: "?", Class: "lost", Name: "did not answer"}}
+		{Mark: "?", Class: "lost", Name: "could not be looked at"}}
 }

@@ -19,6 +19,8 @@ type Outcome struct {
 	// Plan is the digest of what was applied, Run the run's name in the ledger.
 	Plan string `json:"plan"`
 	Run  string `json:"run"`
+	// Only names the kinds that the run was limited to, when not all were.
+	Only []string `json:"only,omitempty"`
 	// OK says that every secret is proven, nothing failed, and nothing is down or left behind. Halted says that the run
 	// stopped where it was.
 	OK     bool `json:"ok"`
@@ -94,7 +96,7 @@ type Left struct {
 
 // OutcomeOf tells how a run of a plan ended.
 func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.Outcome) Outcome {
-	r := Outcome{Format: "meshrotate.outcome/v2", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run,
+	r := Outcome{Format: "meshrotate.outcome/v2", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run, Only: p.Only,
 		Halted: o.Halted, Seconds: took.Seconds()}
 	if o.Err != nil {
 		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)
@@ -132,7 +134,8 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 	if i := slices.IndexFunc(o.Left, func(l reconciler.LeftBehind) bool { return l.Target == d.Target }); d.Why == nil && i >= 0 {
 		why = o.Left[i].Why
 	}
-	if why == nil || d.Unsure && d.Why == nil && d.Cause != "" {
+	earlier := len(o.Secrets) == 0 // this run has done nothing: why it did not says nothing of what was down before
+	if why == nil || earlier && d.Why == nil || d.Unsure && d.Why == nil && d.Cause != "" {
 		why = cmp.Or(cause(d), errNotStarted)
 	}
 	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure, Why: why.Error(),
@@ -213,6 +216,8 @@ func (r Outcome) next(plan, apply string) string {
 	plan, apply = "`"+plan+"`", "`"+apply+"`"
 	var s string
 	switch names := r.unfinished(); {
+	case r.OK && len(r.Only) > 0:
+		return "nothing is left to do for " + strings.Join(r.Only, ", ") + "; " + plan + " looks at the other secrets"
 	case r.OK:
 		return "nothing is left to do; " + plan + " shows no change"
 	case r.with(state.Unknown) > 0:
@@ -260,6 +265,9 @@ func (r Outcome) Verdict() string {
 	case r.OK && n == 0:
 		if r.warnings > 0 {
 			return "nothing to do; " + count(r.warnings, "warning") + ": `meshrotate plan` shows what is not as it should be"
+		}
+		if len(r.Only) > 0 {
+			return "nothing to do for " + strings.Join(r.Only, ", ") + ", which is as declared; the other secrets were not looked at"
 		}
 		return "nothing to do: everything is as declared"
 	case n == 0 && len(r.Down) > 0:

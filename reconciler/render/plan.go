@@ -88,7 +88,7 @@ func (p *page) title(deployment, hash, source string) string {
 	return s
 }
 
-// looked counts targets: "15 hosts (1 did not answer) and the Admin API". The store of values is nowhere but here.
+// looked counts targets: "15 hosts (1 could not be looked at) and the Admin API". The store of values is nowhere but here.
 func looked(seen []reconciler.HostFacts) string {
 	hosts, lost := 0, 0
 	var others []string
@@ -101,7 +101,7 @@ func looked(seen []reconciler.HostFacts) string {
 				name = "the " + name
 			}
 			if h.Reach != reconciler.Reached {
-				name += " (it did not answer)"
+				name += " (it could not be looked at)"
 			}
 			others = append(others, name)
 		case h.Reach == reconciler.Reached:
@@ -113,7 +113,7 @@ func looked(seen []reconciler.HostFacts) string {
 	}
 	s := count(hosts, "host")
 	if lost > 0 {
-		s += fmt.Sprintf(" (%d did not answer)", lost)
+		s += fmt.Sprintf(" (%d could not be looked at)", lost)
 	}
 	return enumerate(append([]string{s}, others...))
 }
@@ -217,14 +217,6 @@ func verdict(c reconciler.Change, now time.Time) string {
 	return strings.TrimPrefix(s, ", ")
 }
 
-// phaseName is a phase as the lines of a plan call it: "switch", and in the second round "switch 2".
-func phaseName(round int, p reconciler.Phase) string {
-	if round == 0 {
-		return p.String()
-	}
-	return fmt.Sprintf("%s %d", p, round+1)
-}
-
 // host writes what was seen and what would be done on one host.
 func (r Plan) host(p *page) {
 	p.hang(bold, r.Host, length(r.Host)+2, "as it was seen")
@@ -240,7 +232,7 @@ func (r Plan) host(p *page) {
 	for i, round := range r.Rounds {
 		for _, s := range round.Steps {
 			if on(s, r.Host) {
-				p.hang(plain, "    "+phaseName(i, s.Phase), 14, s.Op.Key())
+				p.hang(plain, "    "+reconciler.PhaseName(r.Plan.Rounds, i, s.Phase), 14, s.Op.Key())
 			}
 		}
 	}

@@ -47,6 +47,9 @@ func (r Plan) summary() string {
 	s := strings.Join(parts, ", ")
 	if r.Empty() {
 		if len(r.Blocked()) == 0 {
+			if len(r.Only) > 0 {
+				return s + " · nothing to do for these alone"
+			}
 			return s + " · nothing to do"
 		}
 		return s

@@ -107,6 +107,7 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 		s.Unknown = s.Unknown || c.Status == reconciler.Unknown
 		s.Secrets = append(s.Secrets, one)
 	}
+	s.Drifted = s.Drifted || len(p.Down) > 0
 	s.doubted = p.Doubted()
 	s.Drifted = s.Drifted || s.doubted
 	return s
@@ -241,6 +242,9 @@ func (s Status) verdict() string {
 	add(n[reconciler.AsDeclared], "as declared")
 	add(left, "not on every host")
 	add(overdue, "overdue")
+	if n := len(s.plan.Down); n > 0 {
+		parts = append(parts, count(n, "service")+" of other secrets down")
+	}
 	if s.doubted {
 		parts = append(parts, "the state is in doubt")
 	}

@@ -18,22 +18,62 @@ func Search(t *testing.T, secrets, said map[string][]byte) {
 	}
 }
 
-// Found is what Search finds, in words.
+// Found is what Search finds, in words. There are hundreds of forms, so each text is passed once for all of them.
 func Found(secrets, said map[string][]byte) (all []string) {
+	var n needles
 	for name, value := range secrets {
-		if len(value) < 8 {
+		if len(value) < least {
 			all = append(all, name+" is too short to be searched for")
 			continue
 		}
 		for form, b := range forms(value) {
-			for where, text := range said {
-				if i := bytes.Index(text, b); i >= 0 {
-					all = append(all, fmt.Sprintf("%s, as %s, is in %s at byte %d", name, form, where, i))
-				}
-			}
+			n.add(name+", as "+form, b)
+		}
+	}
+	for where, text := range said {
+		for what, i := range n.in(text) {
+			all = append(all, fmt.Sprintf("%s, is in %s at byte %d", what, where, i))
 		}
 	}
 	return all
+}
+
+// least is how many bytes of a form it is looked up by. None is shorter.
+const least = 8
+
+// needles are what is searched for, by their first bytes; may says of two bytes whether one begins with them.
+type needles struct {
+	by  map[[least]byte][]needle
+	may [1 << 16]bool
+}
+
+type needle struct {
+	what  string
+	bytes []byte
+}
+
+func (n *needles) add(what string, b []byte) {
+	if n.by == nil {
+		n.by = map[[least]byte][]needle{}
+	}
+	n.by[[least]byte(b)] = append(n.by[[least]byte(b)], needle{what, b})
+	n.may[int(b[0])<<8|int(b[1])] = true
+}
+
+// in says where each stands for the first time.
+func (n *needles) in(text []byte) map[string]int {
+	at := map[string]int{}
+	for i := range max(0, len(text)-least+1) {
+		if !n.may[int(text[i])<<8|int(text[i+1])] {
+			continue
+		}
+		for _, one := range n.by[[least]byte(text[i:])] {
+			if _, known := at[one.what]; !known && bytes.HasPrefix(text[i:], one.bytes) {
+				at[one.what] = i
+			}
+		}
+	}
+	return at
 }
 
 // forms are the value as it is, and as it looks when it was encoded. A value that is base64 is searched for decoded too.

@@ -69,6 +69,22 @@ func (s *Session) ours(h state.History) error {
 	return nil
 }
 
+// saltReplaced says that the last run used another salt.
+func saltReplaced(salt string, h state.History) bool { return h.Salt() != "" && salt != h.Salt() }
+
+// takeSalt records that the salt is as it is now, where nothing is to be done that would record it.
+func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run string) error {
+	if !saltReplaced(v.Plan.Salt, v.History) {
+		return nil
+	}
+	err := s.State.Ledger.Append(ctx, state.Entry{Time: s.now().UTC(), Run: run, By: s.By, Commit: s.Document.Origin.Commit,
+		Deployment: s.Document.Name, Fence: lease.Fence(), Step: "salt", Outcome: state.Done, Salt: v.Plan.Salt})
+	if err != nil {
+		return fmt.Errorf("the ledger does not take the salt: %w", err)
+	}
+	return nil
+}
+
 // doubts are what does not fit together in what is remembered.
 func doubts(p state.Present, h state.History) []reconciler.Finding {
 	var all []reconciler.Finding
@@ -82,6 +98,10 @@ func doubts(p state.Present, h state.History) []reconciler.Finding {
 	if p.Salt == "" && h.Planned() {
 		doubt("state-salt-lost", "restore the file salt from the backup; plans that were saved before must be made again",
 			"the salt of %s is gone: fingerprints are not comparable with those of earlier plans", p.Place)
+	}
+	if p.Salt != "" && saltReplaced(p.Salt, h) {
+		doubt("state-salt-replaced", "find out who did it, or restore the file salt from the backup; `meshrotate apply` takes it as it is now, also where it has nothing to do",
+			"the salt of %s is another one than the last run used: fingerprints are not comparable with those of earlier plans", p.Place)
 	}
 	if p.Fence < h.Fence() {
 		doubt("state-fence", "restore the whole folder from one backup; the next run goes on with a higher fence than both",

@@ -16,14 +16,15 @@ import (
 	"meshrotate/state"
 )
 
-// Session is an open deployment. All fields are required, but for Only, By, PID, Parallel, Now and Tell.
+// Session is an open deployment. All fields are required, but for Only, Others, By, PID, Parallel, Now and Tell.
 type Session struct {
 	Document  *specs.Deployment
 	Rotations []reconciler.Rotation
-	// Only names the kinds that Rotations were limited to, sorted; nil is all.
-	Only  []string
-	Site  reconciler.Site
-	State state.State
+	// Only names the kinds that Rotations were limited to, sorted; nil is all. Others are the document's other rotations then.
+	Only   []string
+	Others []reconciler.Rotation
+	Site   reconciler.Site
+	State  state.State
 	// By is who runs this, user@host. It is written in the ledger.
 	By string
 	// PID is the process that runs this; 0 is not known.
@@ -91,7 +92,8 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	v := &View{History: history}
-	seen := reconciler.Observe(ctx, s.Site, s.Rotations, func(e reconciler.Event) {
+	others := reconciler.LeftDown(s.Others, history, began)
+	seen := reconciler.Observe(ctx, s.Site, slices.Concat(s.Rotations, others), func(e reconciler.Event) {
 		if ctx.Err() == nil && s.Tell != nil { // an interrupt is nobody's failure
 			s.Tell(e)
 		}
@@ -101,10 +103,12 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	now := s.now()
 	v.Took = now.Sub(began)
-	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, reconciler.Input{Seen: seen, History: v.History, Now: now})
+	in := reconciler.Input{Seen: seen, History: v.History, Now: now}
+	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, in)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
 	}
+	v.Plan.NoteDown(others, in)
 	after, err := s.present(ctx) // the first look that lasts makes the salt
 	if err != nil {
 		return nil, err
@@ -150,7 +154,7 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 		return done, err
 	}
 	if v.Plan.Empty() {
-		return done, nil
+		return done, s.takeSalt(ctx, v, lease, run)
 	}
 	held, err := s.mark(ctx, v, lease, run)
 	if ctx.Err() != nil && err != nil {

@@ -1,7 +1,7 @@
 // Package direct is the client's end of a host in memory: what package winrm is to a wire, without one.
 //
-// It asks for the same things in the same order (connect, make a shell, start, send, receive, delete the shell), and
-// what goes wrong becomes the same errors: a caller cannot tell the two apart by what it may conclude. It waits with
+// It asks for the same things in the same order (connect, make a shell, start, send, receive, terminate, delete the shell),
+// and what goes wrong becomes the same errors: a caller cannot tell the two apart by what it may conclude. It waits with
 // timers and channels only, so it runs on a virtual clock.
 package direct
 
@@ -17,9 +17,10 @@ import (
 
 // What winrm.Config has for zeroes, in sum.
 const (
-	patience    = 30 * time.Second // for one answer
+	patience    = 35 * time.Second // for one answer
 	idle        = 180 * time.Second
 	deletesWith = 10 * time.Second
+	signalsWith = deletesWith / 2
 )
 
 // An operation is one kind of request: its name for people, and whether a command may have taken effect when it fails.
@@ -30,10 +31,11 @@ type operation struct {
 
 // Shell is a shell on a host, as live.Shell wants one. It is not safe for concurrent use.
 type Shell struct {
-	host   string
-	end    *wsman.Direct
-	broken error // an outcome became unknown: only Close is left
-	closed bool
+	host    string
+	end     *wsman.Direct
+	command string // the last, "" when there was none
+	broken  error  // an outcome became unknown: only Close is left
+	closed  bool
 }
 
 // Open connects and makes a shell. Host names it in errors.
@@ -42,7 +44,15 @@ func Open(ctx context.Context, host string, end *wsman.Direct) (*Shell, error) {
 	if err := s.do(ctx, operation{name: "connect"}, end.Connect); err != nil {
 		return nil, err
 	}
-	return s, s.create(ctx)
+	err := s.create(ctx)
+	var f *winrm.Fault
+	if err == nil {
+		return s, nil
+	}
+	if !errors.As(err, &f) || !refuses(f.Code) {
+		_ = s.Close(context.WithoutCancel(ctx)) // the shell may be there all the same
+	}
+	return nil, err
 }
 
 func (s *Shell) create(ctx context.Context) error {
@@ -58,6 +68,7 @@ func (s *Shell) Start(ctx context.Context, commandLine string) (winhost.Pipe, er
 			return err
 		})
 		if err == nil {
+			s.command = id
 			return &pipe{s, id}, nil
 		}
 		var f *winrm.Fault
@@ -73,7 +84,7 @@ func (s *Shell) Start(ctx context.Context, commandLine string) (winhost.Pipe, er
 	}
 }
 
-// Close deletes the shell, which ends whatever still runs in it.
+// Close ends whatever still runs in the shell, and deletes it.
 func (s *Shell) Close(ctx context.Context) error {
 	if s.closed {
 		return nil
@@ -81,6 +92,7 @@ func (s *Shell) Close(ctx context.Context) error {
 	s.closed = true
 	ctx, cancel := context.WithTimeout(ctx, deletesWith)
 	defer cancel()
+	s.terminate(ctx)
 	err := s.delete(ctx)
 	var e *winrm.Error
 	if errors.As(err, &e) && e.Class == winrm.Unreachable && ctx.Err() == nil {
@@ -91,6 +103,15 @@ func (s *Shell) Close(ctx context.Context) error {
 		return nil // it is gone already
 	}
 	return err
+}
+
+func (s *Shell) terminate(ctx context.Context) {
+	if s.command == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, signalsWith)
+	defer cancel()
+	_ = s.do(ctx, operation{name: "terminate a command"}, func(ctx context.Context) error { return s.end.Terminate(ctx, s.command) })
 }
 
 func (s *Shell) delete(ctx context.Context) error {

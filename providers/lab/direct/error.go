@@ -18,7 +18,17 @@ const (
 	codeInvalidSelectors = 2150858843
 	codeShellsQuota      = 2150859173
 	codeOperationsQuota  = 2150859174
+	codeProcessesQuota   = 2150859241
 )
+
+// refuses says that the host began with nothing.
+func refuses(code uint32) bool {
+	switch code {
+	case codeAccessDenied, codeInvalidSelectors, codeShellsQuota, codeOperationsQuota, codeProcessesQuota:
+		return true
+	}
+	return false
+}
 
 // Unreachable is the error for a host that cannot be connected to.
 func Unreachable(host string, err error) error {
@@ -33,7 +43,7 @@ func (s *Shell) explain(ctx context.Context, op operation, err error) error {
 	case code != 0:
 		e.Err = &winrm.Fault{Code: code, Reason: err.Error(), Status: 500}
 		e.Class = classOf(code, op)
-		if op.name == "start a command" && e.Class != winrm.Unknown {
+		if op.name == "start a command" && refuses(code) {
 			e.Ran = false
 		}
 	case errors.Is(err, wsman.ErrAnswer):
@@ -42,9 +52,9 @@ func (s *Shell) explain(ctx context.Context, op operation, err error) error {
 		e.Class, e.Err = classOfStatus(status.Status, op), fmt.Errorf("HTTP %d without a message", status.Status)
 	default:
 		e.Class = lost(op)
-		if gaveUp := ctx.Err(); gaveUp != nil {
+		if gaveUp := context.Cause(ctx); gaveUp != nil {
 			e.Err = gaveUp
-			if !op.ran && errors.Is(gaveUp, context.Canceled) {
+			if !op.ran && errors.Is(ctx.Err(), context.Canceled) {
 				e.Class = winrm.Canceled
 			}
 		}
@@ -70,7 +80,7 @@ func classOf(code uint32, op operation) winrm.Class {
 	case codeTimedOut, codeBusy, codeAborted:
 		return lost(op)
 	}
-	if !op.ran || op.name == "start a command" {
+	if !op.ran || op.name == "start a command" && refuses(code) {
 		return winrm.Rejected
 	}
 	return winrm.Unknown

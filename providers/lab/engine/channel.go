@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"meshrotate/providers/lab/machine"
 )
@@ -78,6 +79,8 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return nil, nil
 	case "path":
 		return c.path(name), nil
+	case "expand":
+		return []string{m.Expand(name)}, nil
 	case "identity":
 		return []string{m.GUID, m.Domain}, nil
 	case "environment":
@@ -85,25 +88,27 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		if !ok {
 			return nil, machine.ErrNoService
 		}
-		var fields []string
-		for k, v := range env {
-			fields = append(fields, k, v)
-		}
-		return fields, nil
+		return pairs(env), nil
+	case "user-environment":
+		return pairs(m.AccountEnvironment(name)), nil
+	case "boot":
+		booted, changed := m.Since()
+		return []string{fmt.Sprint(ticks(booted)), fmt.Sprint(ticks(changed))}, nil
 	case "status":
 		s := m.Service(name)
 		if !s.Installed {
 			return nil, nil
 		}
-		// .NET counts time in ticks of 100 ns; this one counts from 1970.
-		return []string{string(s.State), fmt.Sprint(s.PID), fmt.Sprint(s.ExitCode), fmt.Sprint(s.StartedAt.UnixNano() / 100)}, nil
+		return []string{string(s.State), fmt.Sprint(s.PID), fmt.Sprint(s.ExitCode), fmt.Sprint(ticks(s.StartedAt))}, nil
 	case "config":
-		s := m.Service(name)
-		return []string{s.Account, s.StartMode, s.ImagePath}, nil
+		line, account := m.Registered(name)
+		return []string{account, m.Service(name).StartMode, line}, nil
 	case "dependents":
 		order := slices.Clone(m.Service(name).Dependents) // as they are to be started
 		slices.Reverse(order)
 		return order, nil
+	case "try-service":
+		return []string{fmt.Sprint(uint32(m.TryService(name)))}, nil
 	case "start":
 		return nil, c.around(ctx, "service.start", name, m.Start)
 	case "stop":
@@ -119,6 +124,17 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return nil, c.point(ctx, "file.swap", name, machine.When(args[1]))
 	}
 	return nil, errors.New("the script asks for " + word)
+}
+
+// ticks is how .NET counts time, in 100 ns; these are counted from 1970. A time that is not known is the beginning.
+func ticks(t time.Time) int64 { return max(t.UnixNano()/100, 0) }
+
+func pairs(env map[string]string) []string {
+	var fields []string
+	for k, v := range env {
+		fields = append(fields, k, v)
+	}
+	return fields
 }
 
 // path is where a file of the machine is on this one. A path that is not absolute stays as it is: the script has its

@@ -21,6 +21,7 @@ function Ask([string]$word, [string]$first, [string]$second, [string]$third) {
 }
 
 function Use-Path([string]$path) { Ask 'path' $path }
+function Use-FullName([string]$path) { Ask 'expand' $path }
 function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
 function New-LinuxFile([string]$path, [string]$like) {
     $options = [IO.FileStreamOptions]::new()
@@ -29,6 +30,12 @@ function New-LinuxFile([string]$path, [string]$like) {
     $f = [IO.FileStream]::new($path, $options)
     [IO.File]::SetUnixFileMode($path, (Use-Acl $like))   # whatever this process's umask took away
     $f
+}
+# .NET does not tell it.
+function Use-Changed($f) {
+    $start = [Diagnostics.ProcessStartInfo]::new('stat', [string[]]@('-L', '-c', '%.9Z', '--', $f.Name)); $start.RedirectStandardOutput = $true
+    $p = [Diagnostics.Process]::Start($start); $text = $p.StandardOutput.ReadToEnd(); $p.Dispose()
+    [DateTime]::UnixEpoch.AddTicks([long](10000000 * [decimal]::Parse($text, [Globalization.CultureInfo]::InvariantCulture)))
 }
 function Use-Access([string]$path) {
     $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
@@ -39,12 +46,22 @@ function Use-Replace([string]$from, [string]$to, [string]$backup) {
     [IO.File]::Replace($from, $to, $backup, $false)
     [void](Ask 'point' $to 'after')
 }
+function Use-TryFile([string]$path) { 0 }   # nothing is enforced here that a probe could meet
+function Use-TryFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
+function Use-TryService([string]$name, [bool]$logon) { [int](Ask 'try-service' $name) }
 function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; elevated = 'yes' } }
 function Use-Environment([string]$service) {
     $a = @(Ask 'environment' $service); $found = @{}
     for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
     $found
 }
+function Use-UserEnvironment([string]$account) {
+    $a = @(Ask 'user-environment' $account); $found = @{}
+    for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
+    $found
+}
+function Use-Profile([string]$account) { '' }
+function Use-Boot { $a = @(Ask 'boot'); @{ booted = [DateTime]::UnixEpoch.AddTicks([long]$a[0]); changed = [DateTime]::UnixEpoch.AddTicks([long]$a[1]) } }
 $global:startedAt = @{}   # processes of services that were seen, by id
 function Use-Status([string]$name) {
     $a = @(Ask 'status' $name)
@@ -68,11 +85,19 @@ function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
 
 ${alias:Get-HostAuditing} = 'Use-Auditing'
 ${alias:Resolve-HostPath} = 'Use-Path'
+${alias:Get-HostFullName} = 'Use-FullName'
 ${alias:New-HostFile} = 'New-LinuxFile'
+${alias:Get-HostFileChanged} = 'Use-Changed'
 ${alias:Get-HostAccess} = 'Use-Access'
 ${alias:Invoke-HostReplace} = 'Use-Replace'
+${alias:Test-HostFile} = 'Use-TryFile'
+${alias:Test-HostFolder} = 'Use-TryFolder'
+${alias:Test-HostService} = 'Use-TryService'
 ${alias:Get-HostIdentity} = 'Use-Identity'
 ${alias:Get-HostEnvironment} = 'Use-Environment'
+${alias:Get-HostUserEnvironment} = 'Use-UserEnvironment'
+${alias:Get-HostProfile} = 'Use-Profile'
+${alias:Get-HostBoot} = 'Use-Boot'
 ${alias:Get-HostServiceStatus} = 'Use-Status'
 ${alias:Get-HostServiceConfig} = 'Use-Config'
 ${alias:Get-HostServiceDependents} = 'Use-Dependents'

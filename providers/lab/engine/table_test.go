@@ -33,7 +33,7 @@ func tableMachine() *machine.Machine {
 		{Name: winhosttest.DisabledService, StartMode: "disabled", Deleted: true},
 		{Name: winhosttest.DiesService, Program: program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}},
 	} {
-		s.ImagePath = `C:\svc\service.exe`
+		s.ImagePath = `C:\svc\service.exe ` + s.Name
 		if s.StartMode == "" {
 			s.StartMode = "manual"
 		}
@@ -91,6 +91,7 @@ func TestPwshTable(t *testing.T) {
 			}
 			return content
 		},
+		Age: func(name string, at time.Time) { must(os.Chtimes(local(name), at, at)) },
 		Lock: func(name string, on bool) {
 			mode := os.FileMode(0o644)
 			if on {

@@ -32,28 +32,34 @@ func (w *world) outcome(r *running, code int) render.Outcome {
 	return o
 }
 
-// TestAway takes a host's WinRM away for some seconds, in each phase. The run waits for it: everything is proven, nobody is
-// left behind.
+// TestAway takes a host's WinRM away for some seconds, in each phase. The run waits for it: everything is proven, or is back where
+// Engine's disk was full, and nobody is left behind.
 func TestAway(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"im-admin", "im-engine", "relay-02"} {
-		for _, phase := range []string{"prepare", "switch", "verify", "retire"} {
+		for _, phase := range []string{"prepare", "switch", "verify", "retire", "undo"} {
 			for _, away := range []time.Duration{2 * time.Second, 4 * time.Second, 20 * time.Second} {
-				if away > 4*time.Second && phase != "switch" && phase != "verify" {
-					continue // the model's time has these
-				}
 				t.Run(fmt.Sprint(host, " ", phase, " ", away), func(t *testing.T) {
 					t.Parallel()
 					w, l := startHere(t, lab.Config{Relays: 3})
+					code, mark := 0, `"phase":"`+phase+`"`
+					if phase == "undo" {
+						code, mark = 1, `"kind":"undoing"`
+						l.EngineHost.Points(machine.Faults(machine.Fault{Op: "file.swap", When: machine.Before, Action: machine.Action{Fail: machine.ErrDiskFull}}))
+					}
 					r := w.start("apply", "--yes", "-o", "json")
-					r.reaches(`"phase":"` + phase + `"`)
+					r.reaches(mark)
 					l.Host(host).Unplug(true)
 					plugged := make(chan struct{})
 					time.AfterFunc(away, func() { l.Host(host).Unplug(false); close(plugged) })
-					if o := w.outcome(r, 0); !o.OK {
+					if o := w.outcome(r, code); o.OK != (code == 0) || len(o.Left)+len(o.Down) > 0 || o.Halted {
 						t.Errorf("%+v", o)
 					}
 					<-plugged // the run may have done without that host by then
+					if code > 0 {
+						l.EngineHost.Points(nil)
+						w.run(0, "apply", "--yes")
+					}
 					w.converged()
 				})
 			}
@@ -147,7 +153,7 @@ func TestHung(t *testing.T) {
 }
 
 // TestFullDisk fills the state's file system while services are down. What is written has its room: the run ends as any other.
-// A file system that has no such room, of 64 KiB, ends the run before anything is stopped.
+// A file system that has no such room, of 64 KiB, ends the run before anything is stopped; with more, the next one goes on.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for size, fits := range map[string]bool{"64k": false, "128k": true} {
@@ -156,20 +162,25 @@ func TestFullDisk(t *testing.T) {
 			w, l := startHere(t, lab.Config{Relays: 3})
 			dir := w.smallState(size)
 			filled := make(chan error, 1)
-			when := machine.After
-			l.Admin.Points(func(p machine.Point) machine.Action {
-				if p.Op == "service.stop" && p.When == when {
-					when = "" // once
-					filled <- fill(dir)
-				}
-				return machine.Action{}
-			})
+			var stops atomic.Int64
+			for _, h := range l.Hosts() {
+				h.Points(func(p machine.Point) machine.Action {
+					if p.Op == "service.stop" && p.When == machine.After && stops.Add(1) == 1 {
+						filled <- fill(dir)
+					}
+					return machine.Action{}
+				})
+			}
 			got := w.start("apply", "--yes").wait()
 			if !fits {
-				if got.code != 1 || len(filled) > 0 {
-					t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
+				if n := stops.Load(); got.code != 1 || n > 0 {
+					t.Errorf("exit code %d, %d services stopped\n%s\n%s", got.code, n, got.out, got.err)
 				}
-				got.says(t, "everything is as it was before", "no space left on device", "before switch")
+				got.says(t, "everything is as it was before", "no space left on device", "before switch", "the disk has room")
+				must(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=1m"))
+				stops.Store(1) // and nobody fills it again
+				w.run(0, "apply", "--yes")
+				w.converged()
 				return
 			}
 			must(t, <-filled)
@@ -295,15 +306,22 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 	w.run(2, "plan").says(t, "[still-down]", "down since")
 	w.run(2, "drift").says(t, "[still-down]", "relay-01.lab.example")
 	l.Host("relay-02").Unplug(true)
-	w.run(3, "apply", "--yes").says(t, "nothing was changed", "an earlier run has left DOWN: relay-01.lab.example, since")
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "an earlier run has left DOWN: relay-01.lab.example (IdentityMeshRelayAgent), since")
+	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 2 || !strings.Contains(o.Down[0].Why, "an earlier run stopped it") || o.OK || o.Error == "" { // whoever reads no errors, too
+		t.Errorf("%+v", o)
+	}
 	l.Host("relay-02").Unplug(false)
 	h.Unplug(true) // and now nobody can look at the one that is down
 	since := "may be DOWN since "
 	w.run(1, "plan").says(t, "[still-down]", since, "relay-01.lab.example")
 	w.run(2, "drift").says(t, "[still-down]", since, "relay-01.lab.example")
 	w.run(1, "status").says(t, "[still-down]", since, "relay-01.lab.example")
-	w.run(3, "apply", "--yes").says(t, "nothing was changed", "may be DOWN, and cannot be looked at: relay-01.lab.example, since")
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "may be DOWN, and cannot be looked at: relay-01.lab.example (IdentityMeshRelayAgent), since")
 	h.Unplug(false)
+	for range 2 { // one that is limited to another secret, also where it has nothing to do
+		w.run(3, "apply", "--yes", "--only", "license").says(t, "relay-01.lab.example", "DOWN")
+	}
+	w.run(2, "drift", "--only", "license").says(t, "[still-down]", "apply without --only starts it", "1 service of other secrets down")
 	o := w.outcome(w.start("apply", "--yes", "-o", "json"), 0)
 	for _, s := range o.Secrets {
 		for _, out := range s.Outages {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"meshrotate/providers/winhost"
@@ -55,6 +54,9 @@ func stopped(s *service) bool { return s.state == winhost.Stopped }
 // stopOne stops a service without its dependents. A start under way is waited for: the service manager refuses a stop
 // until then.
 func (m *Machine) stopOne(ctx context.Context, name string, deadline time.Time) error {
+	if err := m.allowed(name); err != nil {
+		return err
+	}
 	if err := m.waitUntil(ctx, name, deadline, func(s *service) bool { return s.state != winhost.StartPending }); err != nil {
 		return err
 	}
@@ -97,6 +99,9 @@ func (m *Machine) serviceStart(ctx context.Context, o *winhost.ServiceStart) win
 // startOne starts a service and proves that it goes on.
 func (m *Machine) startOne(ctx context.Context, name string, limit, stable time.Duration) winhost.Result {
 	deadline := time.Now().Add(limit)
+	if err := m.allowed(name); err != nil {
+		return startFailure(err)
+	}
 	r := winhost.Result{Code: winhost.Unchanged}
 	if s := m.Service(name); s.State == winhost.StopPending {
 		if err := m.waitUntil(ctx, name, deadline, stopped); err != nil {
@@ -134,53 +139,4 @@ func startFailure(err error) winhost.Result {
 		return winhost.Result{Code: winhost.Timeout, Message: "the service did not start in time"}
 	}
 	return failed(err, "cannot start the service")
-}
-
-func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := &winhost.Environment{Machine: overrides(m.machine, o.Keys)}
-	if o.Service != "" {
-		s := m.services[strings.ToLower(o.Service)]
-		if s == nil {
-			return failure(ErrNoService, "no such service")
-		}
-		e.Service = overrides(s.Environment, o.Keys)
-	}
-	return winhost.Result{Code: winhost.OK, Environment: e}
-}
-
-// overrides finds the variables that win over keys, as .NET's configuration reads an environment.
-func overrides(env map[string]string, keys []string) winhost.Variables {
-	v := winhost.Variables{}
-	wanted := func(name string) bool {
-		key := strings.ReplaceAll(name, "__", ":")
-		for _, prefix := range []string{"CUSTOMCONNSTR_", "SQLCONNSTR_", "SQLAZURECONNSTR_", "MYSQLCONNSTR_"} {
-			if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
-				key = "ConnectionStrings:" + strings.ReplaceAll(name[len(prefix):], "__", ":")
-			}
-		}
-		return slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, key) })
-	}
-	for name, value := range env {
-		rest, prefixed := name, false
-		for _, prefix := range []string{"DOTNET_", "ASPNETCORE_"} {
-			if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
-				rest, prefixed = name[len(prefix):], true
-			}
-		}
-		switch {
-		case strings.EqualFold(name, "DOTNET_ENVIRONMENT"):
-			v.DotnetEnvironment = value
-		case strings.EqualFold(name, "ASPNETCORE_ENVIRONMENT"):
-			v.AspnetcoreEnvironment = value
-		case wanted(name):
-			v.Overrides = append(v.Overrides, name)
-		case prefixed && wanted(rest):
-			v.Prefixed = append(v.Prefixed, name)
-		}
-	}
-	slices.Sort(v.Overrides)
-	slices.Sort(v.Prefixed)
-	return v
 }

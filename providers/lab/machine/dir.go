@@ -37,6 +37,17 @@ func errno(err error) error {
 	return err
 }
 
+func (d Dir) Names(folder string) []string {
+	entries, _ := os.ReadDir(d.Local(folder)) // sorted
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 func (d Dir) Read(path string) ([]byte, Info, error) {
 	stat, err := os.Stat(d.Local(path))
 	if err != nil {
@@ -96,6 +107,16 @@ func (d Dir) Move(from, to string) error {
 func (d Dir) Remove(path string) error { return errno(os.Remove(d.Local(path))) }
 
 func (d Dir) Touch(path string, t time.Time) error { return errno(os.Chtimes(d.Local(path), t, t)) }
+
+// TryReplace finds nothing: nobody holds files here.
+func (d Dir) TryReplace(string) error { return nil }
+
+func (d Dir) TryCreate(path string) error {
+	if _, err := os.Stat(filepath.Dir(d.Local(path))); err != nil {
+		return ErrPathNotFound
+	}
+	return nil
+}
 
 // Free has no limit: nothing portable tells it.
 func (d Dir) Free(string) int64 { return 1 << 40 }

@@ -47,6 +47,8 @@ func (m *Machine) do(ctx context.Context, op winhost.Op, known lists) winhost.Re
 		return m.logMark(o)
 	case *winhost.LogMatch:
 		return m.logMatch(o)
+	case *winhost.Preflight:
+		return m.preflight(o)
 	case *winhost.SecretsLook:
 		return m.secretsLook(ctx, o)
 	case *winhost.SecretsSet:
@@ -70,6 +72,8 @@ func pathOf(op winhost.Op) (path string, ok bool) {
 	switch o := op.(type) {
 	case *winhost.UnknownOp:
 		return "", false
+	case *winhost.Preflight:
+		return o.Path, o.Path != ""
 	case *winhost.SecretsLook:
 		return o.Program, true
 	case *winhost.SecretsSet:

@@ -2,8 +2,21 @@ package machine
 
 import (
 	"maps"
+	"slices"
 	"strings"
+	"time"
+
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler/secret"
 )
+
+// Profile is the folder of an account's user.
+func Profile(account string) string {
+	if strings.EqualFold(account, "LocalSystem") {
+		return `C:\Windows\System32\config\systemprofile`
+	}
+	return `C:\Users\` + account[strings.LastIndexByte(account, '\\')+1:]
+}
 
 // Environment is what the registry holds for a service, or for the machine when service is "". The second result is
 // false for a service that is not installed.
@@ -18,4 +31,81 @@ func (m *Machine) Environment(service string) (map[string]string, bool) {
 		return nil, false
 	}
 	return maps.Clone(s.Environment), true
+}
+
+// AccountEnvironment is what the registry holds for an account.
+func (m *Machine) AccountEnvironment(account string) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.accounts[strings.ToLower(account)])
+}
+
+// Since says when the machine started, and when its environment was last changed; zero when that is not known.
+func (m *Machine) Since() (booted, changed time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.booted, m.changed
+}
+
+// Registered is what the registry and the disk hold for a service beside its environment: its command line with the variables
+// replaced, "" when it is not installed, and its account.
+func (m *Machine) Registered(service string) (commandLine, account string) {
+	m.mu.Lock()
+	s := m.services[strings.ToLower(service)]
+	if s != nil {
+		commandLine, account = s.ImagePath, s.Account
+	}
+	m.mu.Unlock()
+	return m.Expand(commandLine), account
+}
+
+func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
+	line, account := m.Registered(o.Service)
+	own, _ := m.Environment(o.Service)
+	m.mu.Lock()
+	e := &winhost.Environment{Account: account, Machine: variables(m.machine), User: variables(m.accounts[strings.ToLower(account)]),
+		Service: variables(own), Booted: m.booted.UTC(), Changed: m.changed.UTC(), Secrets: []string{}, Beside: []string{}}
+	m.mu.Unlock()
+	if line != "" {
+		e.CommandLine = secret.NewString(line)
+	}
+	if account != "" {
+		e.Secrets = m.UserSecrets(account)
+	}
+	if o.Path != "" {
+		e.Path = m.Expand(o.Path)
+		for _, name := range m.FS.Names(e.Path[:max(strings.LastIndexByte(e.Path, '\\'), 0)]) {
+			if strings.HasSuffix(strings.ToLower(name), ".json") {
+				e.Beside = append(e.Beside, name)
+			}
+		}
+	}
+	return winhost.Result{Code: winhost.OK, Environment: e}
+}
+
+// UserSecrets are the paths of an account's user secrets, of which a machine has those of one program.
+func (m *Machine) UserSecrets(account string) []string {
+	path := UserSecretsOf(account)
+	if _, _, err := m.FS.Read(path); err != nil {
+		return []string{}
+	}
+	return []string{path}
+}
+
+// UserSecretsOf is where they would be.
+func UserSecretsOf(account string) string { return Profile(account) + userSecrets }
+
+const userSecrets = `\AppData\Roaming\Microsoft\UserSecrets\` + Secrets + `\secrets.json`
+
+// Secrets names the user secrets of the programs here.
+const Secrets = "identitymesh"
+
+func variables(env map[string]string) winhost.Variables {
+	v := winhost.Variables{Known: winhost.Yes, Names: slices.Sorted(maps.Keys(env)), Hosting: map[string]string{}}
+	for name, value := range env {
+		if winhost.IsHosting(name) {
+			v.Hosting[name] = value
+		}
+	}
+	return v
 }

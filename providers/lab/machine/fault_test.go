@@ -99,7 +99,7 @@ func TestFullDisk(t *testing.T) {
 
 func TestConstrained(t *testing.T) {
 	m := machine.New("HOST")
-	m.Constrained = true
+	m.Confine(true)
 	_, err := winhost.Run(t.Context(), process.Func(m.Run), winhost.Config{}, []winhost.Op{&winhost.MachineIdentity{}})
 	if !errors.Is(err, winhost.ErrUnsupported) {
 		t.Error(err)

@@ -26,7 +26,7 @@ func sum(b []byte) string {
 
 // look reads a file and its siblings.
 func (m *Machine) look(path string) (*winhost.File, []byte, error) {
-	content, info, err := m.FS.Read(path)
+	content, info, err := m.read(path)
 	f := &winhost.File{}
 	if err != nil && !missing(err) {
 		return f, nil, err
@@ -34,6 +34,9 @@ func (m *Machine) look(path string) (*winhost.File, []byte, error) {
 	if err == nil {
 		f.Exists, f.SHA256, f.Size = true, sum(content), int64(len(content))
 		f.Modified, f.ReadOnly, f.Owner = info.Modified.UTC(), info.ReadOnly, info.Owner
+		if !info.Changed.IsZero() {
+			f.Changed = info.Changed.UTC()
+		}
 		f.Attributes, f.UsersCanRead = attributeArchive, winhost.No
 		if info.ReadOnly {
 			f.Attributes |= attributeReadOnly
@@ -50,7 +53,7 @@ func (m *Machine) look(path string) (*winhost.File, []byte, error) {
 }
 
 func (m *Machine) sibling(path string) (*winhost.Sibling, error) {
-	content, _, err := m.FS.Read(path)
+	content, _, err := m.read(path)
 	if missing(err) {
 		return nil, nil
 	}
@@ -58,6 +61,14 @@ func (m *Machine) sibling(path string) (*winhost.Sibling, error) {
 		return nil, err
 	}
 	return &winhost.Sibling{SHA256: sum(content), Size: int64(len(content))}, nil
+}
+
+func (m *Machine) read(path string) (content []byte, info Info, err error) {
+	err = m.patiently(func() (err error) {
+		content, info, err = m.FS.Read(path)
+		return err
+	})
+	return content, info, err
 }
 
 func missing(err error) bool {
@@ -207,21 +218,16 @@ func (m *Machine) fileDiscard(o *winhost.FileDiscard) winhost.Result {
 // put replaces the live file, or moves the new one to where there is none, with some patience for a holder that is
 // about to close it.
 func (m *Machine) put(from, to, backup string, exists bool) error {
-	for try := 1; ; try++ {
-		var err error
+	err := m.patiently(func() error {
 		if exists {
-			err = m.FS.Replace(from, to, backup)
-		} else {
-			err = m.FS.Move(from, to)
+			return m.FS.Replace(from, to, backup)
 		}
-		if err == nil {
-			return m.FS.Touch(to, m.now())
-		}
-		if !errors.Is(err, ErrSharing) || try == sharingTries {
-			return err
-		}
-		time.Sleep(sharingPause)
+		return m.FS.Move(from, to)
+	})
+	if err != nil {
+		return err
 	}
+	return m.FS.Touch(to, m.now())
 }
 
 // after looks again, which is what a result reports.

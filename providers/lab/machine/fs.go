@@ -49,15 +49,22 @@ type FS interface {
 	// Move renames a file; there must be none of the new name.
 	Move(from, to string) error
 	Remove(path string) error
+	// Names are those of the files in a folder, sorted; none when there is no such folder.
+	Names(folder string) []string
 	// Touch sets the time of the last write.
 	Touch(path string, t time.Time) error
+	// TryReplace and TryCreate are the errors that the replace of a file, and a new file beside it, would meet now.
+	TryReplace(path string) error
+	TryCreate(path string) error
 	// Free is the space left for files beside path, in bytes.
 	Free(path string) int64
 }
 
 // Info is what a disk knows about a file, beside its content.
 type Info struct {
-	Modified     time.Time
+	Modified time.Time
+	// Changed is when anything about it was changed last, zero where the disk does not tell.
+	Changed      time.Time
 	ReadOnly     bool
 	UsersCanRead bool
 	Owner        string // a SID

@@ -193,6 +193,9 @@ func (m *Machine) LogonOf(service, account string) (winhost.Logon, error) {
 func (m *Machine) serviceLogon(o *winhost.ServiceLogon) winhost.Result {
 	begin := m.now().UTC()
 	r := winhost.Result{Code: winhost.OK}
+	if err := m.allowed(o.Service); err != nil {
+		return failed(err, "cannot set the logon")
+	}
 	if o.Password.IsZero() && strings.EqualFold(m.Service(o.Service).Account, o.Account) {
 		r.Code = winhost.Unchanged
 	} else if err := m.SetLogon(o.Service, o.Account, string(o.Password.Expose())); err != nil {

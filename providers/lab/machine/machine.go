@@ -3,8 +3,8 @@
 // It models a disk with case-insensitive paths, read-only files, open handles and a size; services with the states,
 // times and exit codes that Windows gives them, and the logons that they start with; environments; an identity and a clock; and a PowerShell that takes its
 // time to start and then answers the frames of package winhost as host.ps1 does. The same table of cases runs against
-// it and against the real script. It does not model access rules beyond "users may read", the registry, or
-// anything that PowerShell does by itself.
+// it and against the real script. Of access rules it knows whether users may read a file, and whether a session may change a
+// file or control a service. It does not model the registry, or anything that PowerShell does by itself.
 //
 // What a service does when it runs is a Program, which the lab supplies. Faults are data: see Hook.
 package machine
@@ -31,8 +31,6 @@ type Machine struct {
 	Now func() time.Time
 	// PowerShellStart is how long powershell.exe takes before it reads its input.
 	PowerShellStart time.Duration
-	// Constrained puts PowerShell in Constrained Language Mode.
-	Constrained bool
 	// SQL signs in to SQL Server from this machine with a connection string; nil: it has no client for that.
 	SQL func(text string) winhost.SQLAnswer
 	// Hook injects faults, nil injects none. It is called from several goroutines at a time.
@@ -48,17 +46,26 @@ type Machine struct {
 	files turns // the script's Global\ mutex
 
 	mu       sync.Mutex
-	services map[string]*service // by lower-case name
-	rights   map[string]bool     // who may log on as a service, by lower-case name
-	machine  map[string]string   // the machine's environment, by the name as it was set
-	boot     map[string]string   // what it was at the last boot: services see this one
-	lastPID  uint32
-	scripts  int             // how many were started
-	tools    map[string]Tool // by lower-case path
+	confined bool                         // PowerShell is in Constrained Language Mode
+	barred   map[string]bool              // services that the session may look at, and not control; by lower-case name
+	services map[string]*service          // by lower-case name
+	rights   map[string]bool              // who may log on as a service, by lower-case name
+	machine  map[string]string            // the machine's environment, by the name as it was set
+	boot     map[string]string            // what it was at the last boot: services see this one
+	accounts map[string]map[string]string // the environments of accounts, by lower-case name
+	// booted is the last boot, changed the last change of the machine's environment; zero when it is not known.
+	booted, changed time.Time
+	lastPID         uint32
+	scripts         int             // how many were started
+	tools           map[string]Tool // by lower-case path
 }
 
 // New is a machine of this name with an empty disk in memory.
-func New(name string) *Machine { return &Machine{Name: name, FS: &Memory{}} }
+func New(name string) *Machine {
+	m := &Machine{Name: name}
+	m.FS = &Memory{Now: m.now}
+	return m
+}
 
 func (m *Machine) now() time.Time {
 	if m.Now != nil {
@@ -78,7 +85,33 @@ func (m *Machine) record(kind, text string) {
 func (m *Machine) SetEnvironment(name, value string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.machine = with(m.machine, name, value)
+	m.machine, m.changed = with(m.machine, name, value), m.now()
+}
+
+// SetAccountEnvironment changes the environment of an account's user, which its services see from their next start on. An empty
+// value removes the variable.
+func (m *Machine) SetAccountEnvironment(account, name, value string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.accounts == nil {
+		m.accounts = map[string]map[string]string{}
+	}
+	account = strings.ToLower(account)
+	m.accounts[account] = with(m.accounts[account], name, value)
+}
+
+// Booted says that the machine has started just now, as it is.
+func (m *Machine) Booted() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.boot, m.booted = m.machine, m.now()
+}
+
+// Confine puts PowerShell in Constrained Language Mode from its next start on, or out of it.
+func (m *Machine) Confine(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.confined = on
 }
 
 // with is a changed copy: a map that somebody else holds stays as it is.

@@ -73,16 +73,24 @@ func TestTable(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
 		disk := &machine.Memory{}
 		host, m := table(disk)
-		host.Hold = func(name string) func() {
-			release, err := disk.Hold(host.Dir+name, machine.ShareRead)
-			if err != nil {
-				t.Fatal(err)
+		hold := func(share machine.Share) func(string) func() {
+			return func(name string) func() {
+				release, err := disk.Hold(host.Dir+name, share)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return release
 			}
-			return release
 		}
+		host.Hold, host.Keep = hold(machine.ShareRead), hold(machine.ShareNone)
 		host.Write = func(name string, content []byte) { disk.Write(host.Dir+name, content) }
 		host.Lock = func(name string, on bool) {
 			if err := disk.Set(host.Dir+name, func(i *machine.Info) { i.ReadOnly = on }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		host.Age = func(name string, at time.Time) {
+			if err := disk.Touch(host.Dir+name, at); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -16,14 +17,16 @@ type Memory struct {
 	// Limit is the disk's size in bytes, 0 means no limit.
 	Limit int64
 
-	mu    sync.Mutex
-	files map[string]*memoryFile // by lower-case path
+	mu        sync.Mutex
+	files     map[string]*memoryFile // by lower-case path
+	forbidden map[string]bool        // files and folders that nobody may change, by lower-case path
 }
 
 // administrators is the SID of BUILTIN\Administrators.
 const administrators = "S-1-5-32-544"
 
 type memoryFile struct {
+	path    string // as it was written
 	content []byte
 	info    Info
 	holders []*Share
@@ -58,7 +61,21 @@ func (m *Memory) put(path string, f *memoryFile) {
 	if m.files == nil {
 		m.files = map[string]*memoryFile{}
 	}
+	f.path = path
 	m.files[strings.ToLower(path)] = f
+}
+
+func (m *Memory) Names(folder string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	for _, f := range m.files {
+		if i := strings.LastIndexByte(f.path, '\\'); i == len(folder) && strings.EqualFold(f.path[:i], folder) {
+			names = append(names, f.path[i+1:])
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Write puts content there behind the back of every op, as an operator or the product would. A new file is readable by
@@ -71,10 +88,11 @@ func (m *Memory) Write(path string, content []byte) {
 		f = &memoryFile{info: Info{UsersCanRead: true, Owner: administrators}}
 		m.put(path, f)
 	}
-	f.content, f.info.Modified = content, m.now()
+	now := m.now()
+	f.content, f.info.Modified, f.info.Changed = content, now, now
 }
 
-// Set changes what is known about a file, such as that it is read-only.
+// Set changes what is known about a file, such as that it is read-only, or when it was written last.
 func (m *Memory) Set(path string, change func(*Info)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,29 +101,8 @@ func (m *Memory) Set(path string, change func(*Info)) error {
 		return err
 	}
 	change(&f.info)
+	f.info.Changed = m.now()
 	return nil
-}
-
-// Hold opens a file as another process would and lets others do what share says, until release is called.
-func (m *Memory) Hold(path string, share Share) (release func(), err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	f, err := m.get(path)
-	if err != nil {
-		return nil, err
-	}
-	h := &share
-	f.holders = append(f.holders, h)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		for i := range f.holders {
-			if f.holders[i] == h {
-				f.holders = append(f.holders[:i], f.holders[i+1:]...)
-				return
-			}
-		}
-	}, nil
 }
 
 // Paths lists the files, in lower case, sorted.
@@ -139,6 +136,9 @@ func (m *Memory) Create(path string, content []byte, like string) error {
 	if f, _ := m.get(path); f != nil {
 		return ErrAlreadyExists
 	}
+	if m.forbids(folder(path)) {
+		return ErrAccessDenied
+	}
 	if m.Limit > 0 && int64(len(content)) > m.free() {
 		return ErrDiskFull
 	}
@@ -147,6 +147,7 @@ func (m *Memory) Create(path string, content []byte, like string) error {
 		info.UsersCanRead = l.info.UsersCanRead
 	}
 	info.Modified = m.now()
+	info.Changed = info.Modified
 	m.put(path, &memoryFile{content: bytes.Clone(content), info: info})
 	return nil
 }
@@ -162,7 +163,7 @@ func (m *Memory) Replace(from, to, backup string) error {
 	if err != nil {
 		return err
 	}
-	if live.info.ReadOnly {
+	if live.info.ReadOnly || m.forbids(to) {
 		return ErrAccessDenied
 	}
 	old, _ := m.get(backup)
@@ -172,6 +173,7 @@ func (m *Memory) Replace(from, to, backup string) error {
 		}
 	}
 	staged.info.UsersCanRead, staged.info.Owner = live.info.UsersCanRead, live.info.Owner
+	staged.info.Changed, live.info.Changed = m.now(), m.now()
 	m.put(to, staged)
 	m.put(backup, live)
 	delete(m.files, strings.ToLower(from))
@@ -188,9 +190,13 @@ func (m *Memory) Move(from, to string) error {
 	if other, _ := m.get(to); other != nil {
 		return ErrAlreadyExists
 	}
+	if m.forbids(from) || m.forbids(to) {
+		return ErrAccessDenied
+	}
 	if !f.shared(ShareDelete) {
 		return ErrSharing
 	}
+	f.info.Changed = m.now()
 	m.put(to, f)
 	delete(m.files, strings.ToLower(from))
 	return nil
@@ -203,7 +209,7 @@ func (m *Memory) Remove(path string) error {
 	switch {
 	case err != nil:
 		return err
-	case f.info.ReadOnly:
+	case f.info.ReadOnly || m.forbids(path):
 		return ErrAccessDenied
 	case !f.shared(ShareDelete):
 		return ErrSharing

@@ -79,7 +79,7 @@ func (m *Machine) powershell(ctx context.Context, stdin io.Reader, stdout io.Wri
 		return exitFault
 	}
 	m.record("4104", winhost.Bootstrap())
-	if m.Constrained {
+	if m.isConfined() {
 		return exitLanguage
 	}
 	switch err := winhost.ReadScript(stdin); {
@@ -110,7 +110,7 @@ func (c *conversation) serve(frame winhost.Frame) bool {
 	if err != nil {
 		return false
 	}
-	results := make([]winhost.Result, len(ops))
+	received, results := c.m.now().UTC(), make([]winhost.Result, len(ops))
 	failed := false
 	c.known = lists{}
 	for i, op := range ops {
@@ -119,6 +119,9 @@ func (c *conversation) serve(frame winhost.Frame) bool {
 			continue
 		}
 		results[i] = c.try(op)
+		if s := results[i].Service; s != nil && !s.Begin.IsZero() {
+			s.Received = received
+		}
 		if c.end == EndCrash || c.end == EndHang {
 			return false
 		}
@@ -175,6 +178,12 @@ func (c *conversation) strike(p Point) Errno {
 		c.end = EndCrash
 	}
 	return a.Fail
+}
+
+func (m *Machine) isConfined() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.confined
 }
 
 func (m *Machine) nextScript() int {

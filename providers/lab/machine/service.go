@@ -36,8 +36,8 @@ type Timing struct{ Start, Stop, Refuse time.Duration }
 // Service is a service to install.
 type Service struct {
 	Name string
-	// Account is the start name, "" means LocalSystem, and Password what the service manager keeps for it. ImagePath is shown,
-	// never run.
+	// Account is the start name, "" means LocalSystem, and Password what the service manager keeps for it. ImagePath is the
+	// command line; it is never run, but a Program may read it.
 	Account, Password, ImagePath string
 	// StartMode is auto, manual or disabled; "" means auto.
 	StartMode string
@@ -59,7 +59,10 @@ type Process struct {
 	// Account and Password are what it logged on with.
 	Account, Password string
 	Started           time.Time
-	// Environment is what the process sees: the machine's as it was at boot, and over it the service's own.
+	// ImagePath is the command line that it was started with.
+	ImagePath string
+	// Environment is what the process sees: the machine's as it was at boot, over it the account's, and over that the
+	// service's own.
 	Environment map[string]string
 
 	machine   *Machine
@@ -121,6 +124,19 @@ func (m *Machine) Install(s Service) {
 	m.services[strings.ToLower(s.Name)] = &service{Service: s, state: winhost.Stopped, exitCode: 1077}
 }
 
+// Uninstall ends a service and removes it. It returns what Install would bring back.
+func (m *Machine) Uninstall(name string) (Service, error) {
+	m.Kill(name)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.services[strings.ToLower(name)]
+	if s == nil {
+		return Service{}, ErrNoService
+	}
+	delete(m.services, strings.ToLower(name))
+	return s.Service, nil
+}
+
 // Change edits an installed service, such as its Account, StartMode or Environment. It takes effect at the next start.
 // Put a new map in Environment; do not write to the old one.
 func (m *Machine) Change(name string, change func(*Service)) error {
@@ -156,9 +172,12 @@ func (m *Machine) Start(name string) error {
 		}
 	}
 	m.lastPID += 4
-	p := &Process{PID: 1000 + m.lastPID, Service: s.Name, Account: s.Account, Password: s.Password, Started: m.now(), machine: m, Environment: maps.Clone(m.boot)}
-	for k, v := range s.Environment {
-		p.Environment = with(p.Environment, k, v)
+	p := &Process{PID: 1000 + m.lastPID, Service: s.Name, Account: s.Account, Password: s.Password, Started: m.now(), machine: m,
+		ImagePath: s.ImagePath, Environment: maps.Clone(m.boot)}
+	for _, over := range []map[string]string{m.accounts[strings.ToLower(s.Account)], s.Environment} {
+		for k, v := range over {
+			p.Environment = with(p.Environment, k, v)
+		}
 	}
 	s.process = p
 	s.set(winhost.StartPending)
@@ -267,7 +286,7 @@ func (m *Machine) Shutdown() {
 func (m *Machine) Reboot() {
 	m.Shutdown()
 	m.mu.Lock()
-	m.boot = m.machine
+	m.boot, m.booted = m.machine, m.now()
 	m.mu.Unlock()
 	for _, name := range m.names() {
 		_ = m.startWithDependencies(name)

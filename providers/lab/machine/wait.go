@@ -70,7 +70,7 @@ func (m *Machine) Service(name string) winhost.Service {
 func (m *Machine) describe(s *service) winhost.Service {
 	d := winhost.Service{
 		Installed: true, State: s.state, Account: s.Account, StartMode: s.StartMode,
-		ExitCode: s.exitCode, ImagePath: s.ImagePath, Dependents: m.dependents(s),
+		ExitCode: s.exitCode, Dependents: m.dependents(s),
 	}
 	for name := range s.Environment {
 		d.Environment = append(d.Environment, name)

@@ -21,8 +21,8 @@ type Direct struct {
 	s     *Server
 	user  string
 	life  context.Context
-	shell string
-	done  bool // the last Receive brought the end of a command
+	shell string // as this end has named it
+	done  bool   // the last Receive brought the end of a command
 }
 
 // Errors of a Direct, beside those of the contexts and those that have a Code.
@@ -68,11 +68,9 @@ func (d *Direct) Connect(ctx context.Context) error {
 
 // Create makes the shell.
 func (d *Direct) Create(ctx context.Context, idle time.Duration) error {
+	d.shell = newID()
 	return d.ask(ctx, Event{Action: Create, User: d.user}, func(patience) error {
-		sh, err := d.s.open(d.user, idle, 65001)
-		if err == nil {
-			d.shell = sh.id
-		}
+		_, err := d.s.open(d.user, d.shell, idle, 65001)
 		return err
 	})
 }
@@ -118,6 +116,11 @@ func (d *Direct) Receive(ctx context.Context, id string) (stdout, stderr []byte,
 		return nil, nil, false, 0, err
 	}
 	return r.out[0], r.out[1], r.done, r.exit, nil
+}
+
+// Terminate ends a command, or says that nobody asks any more for one that has ended.
+func (d *Direct) Terminate(ctx context.Context, id string) error {
+	return d.ask(ctx, d.event(Signal, id), d.in(func(sh *shell, _ patience) error { return d.s.terminate(sh, id) }))
 }
 
 // Delete ends the shell and what runs in it.

@@ -7,6 +7,7 @@ const (
 	codeAccessDenied        = 5
 	codeInvalidParameter    = 87
 	codeBusy                = 170
+	codeAlreadyExists       = 183
 	codeAborted             = 995
 	codeInternal            = 1359
 	codeNotFound            = 2147942402

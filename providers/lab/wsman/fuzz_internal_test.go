@@ -35,7 +35,7 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		if env, err := parseEnvelope(bytes.Clone(in)); err == nil && env.action != Identify {
 			_ = commandID(env)
-			_, _ = shellRequest(env.body)
+			_, _, _ = shellRequest(env.body)
 			_, _ = commandRequest(env)
 			_, _, _, _ = sendRequest(env.body)
 			_, _, _ = receiveRequest(env.body)

@@ -100,7 +100,7 @@ func (s *Server) inShell(b []byte, env *envelope, who caller) ([]byte, error) {
 }
 
 func (s *Server) create(b []byte, env *envelope, who caller) ([]byte, error) {
-	idle, err := shellRequest(env.body)
+	id, idle, err := shellRequest(env.body)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s *Server) create(b []byte, env *envelope, who caller) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh, err := s.open(who.user, idle, codePage)
+	sh, err := s.open(who.user, id, idle, codePage)
 	if err != nil {
 		return nil, err
 	}

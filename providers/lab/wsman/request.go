@@ -13,10 +13,10 @@ func (e *element) is(name string) bool { return e != nil && e.space == nsShell &
 
 func errSchema(text string) error { return &fault{code: codeSchema, text: text} }
 
-// shellRequest reads Create's body (MS-WSMV 2.2.4.36); idle is 0 when nothing was asked for.
-func shellRequest(body *element) (idle time.Duration, err error) {
+// shellRequest reads Create's body (MS-WSMV 2.2.4.36); idle is 0 and id "" when nothing was asked for.
+func shellRequest(body *element) (id string, idle time.Duration, err error) {
 	if !body.is("Shell") {
-		return 0, &fault{code: codeInvalidBody, text: "Create's Body has no Shell"}
+		return "", 0, &fault{code: codeInvalidBody, text: "Create's Body has no Shell"}
 	}
 	for _, c := range body.children {
 		if c.space != nsShell {
@@ -25,22 +25,22 @@ func shellRequest(body *element) (idle time.Duration, err error) {
 		switch c.name {
 		case "InputStreams":
 			if c.string() != "stdin" {
-				return 0, &fault{code: codeInvalidInputStream, text: "the only input stream is stdin"}
+				return "", 0, &fault{code: codeInvalidInputStream, text: "the only input stream is stdin"}
 			}
 		case "OutputStreams":
 			if _, err := wanted(c.string()); err != nil {
-				return 0, err
+				return "", 0, err
 			}
 		case "IdleTimeOut":
 			if idle, err = parseDuration(c.string()); err != nil {
-				return 0, errSchema("IdleTimeOut: " + err.Error())
+				return "", 0, errSchema("IdleTimeOut: " + err.Error())
 			}
 		case "Environment", "WorkingDirectory", "Lifetime", "Name", "BufferMode":
 		default:
-			return 0, errSchema("Shell has no element " + c.name)
+			return "", 0, errSchema("Shell has no element " + c.name)
 		}
 	}
-	return idle, nil
+	return body.attr("", "ShellId"), idle, nil
 }
 
 // wanted reads a list of output streams.

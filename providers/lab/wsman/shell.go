@@ -58,8 +58,8 @@ func (s *Server) leave(sh *shell) {
 	sh.used = s.now()
 }
 
-// open makes a shell within the user's quotas.
-func (s *Server) open(user string, idle time.Duration, codePage int) (*shell, error) {
+// open makes a shell within the user's quotas, by the client's own name for it where it gives one.
+func (s *Server) open(user, id string, idle time.Duration, codePage int) (*shell, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep()
@@ -75,15 +75,30 @@ func (s *Server) open(user string, idle time.Duration, codePage int) (*shell, er
 	if mine >= s.Limits.ShellsPerUser {
 		return nil, &fault{code: codeShellQuota, text: "The maximum number of concurrent shells for this user has been exceeded."}
 	}
+	if id == "" {
+		id = newID()
+	}
+	if s.shells[id] != nil {
+		return nil, &fault{code: codeAlreadyExists, text: "A shell with ShellId " + id + " exists already."}
+	}
 	if idle == 0 {
 		idle = s.Limits.ShellIdle
 	}
-	sh := &shell{id: newID(), owner: user, codePage: codePage, idle: idle, used: s.now(), commands: map[string]*process{}}
+	sh := &shell{id: id, owner: user, codePage: codePage, idle: idle, used: s.now(), commands: map[string]*process{}}
 	if s.shells == nil {
 		s.shells = map[string]*shell{}
 	}
 	s.shells[sh.id] = sh
 	return sh, nil
+}
+
+// Shells is how many shells there are: each one counts against its owner's quota until somebody deletes it, or until it was
+// idle for long enough.
+func (s *Server) Shells() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep()
+	return len(s.shells)
 }
 
 // remove ends a shell and what runs in it.

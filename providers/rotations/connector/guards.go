@@ -11,22 +11,6 @@ import (
 	"meshrotate/reconciler"
 )
 
-func problem(code, text, hint string, hosts ...string) reconciler.Finding {
-	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint, Hosts: hosts}
-}
-
-func warning(code, text, hint string, hosts ...string) reconciler.Finding {
-	f := problem(code, text, hint, hosts...)
-	f.Severity = reconciler.Warning
-	return f
-}
-
-func note(code, text, hint string) reconciler.Finding {
-	f := problem(code, text, hint)
-	f.Severity = reconciler.Note
-	return f
-}
-
 // guard collects the reasons not to go on, and the warnings. What is about all secrets alike is said in the same words by each:
 // who shows them folds that.
 func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
@@ -56,9 +40,9 @@ func (r *Rotation) guardStore(in reconciler.Input, s sight) []reconciler.Finding
 		if err := in.Seen[site.SQL(r.sqlServer)].Err; err != nil {
 			text += ": " + err.Error()
 		}
-		return []reconciler.Finding{problem("sql-unreachable", text, "look at the server and at connect.sql")}
+		return []reconciler.Finding{site.Problem("sql-unreachable", text, "look at the server and at connect.sql")}
 	case s.stored.Problem != "":
-		return []reconciler.Finding{problem("secrets-unreadable", fmt.Sprintf("the tables of secrets and connectors could not be read: %s", s.stored.Problem),
+		return []reconciler.Finding{site.Problem("secrets-unreadable", fmt.Sprintf("the tables of secrets and connectors could not be read: %s", s.stored.Problem),
 			cmp.Or(s.stored.Hint, "name the tables and columns under secrets.connectors.tables")+fmt.Sprintf("; meshrotate needs SELECT on %s (%s, %s) and on %s (%s, %s), and never reads a secret there",
 				r.spec.Tables.Secrets, r.spec.Tables.Ref, r.spec.Tables.Updated, r.spec.Tables.Connectors, r.spec.Tables.ID, r.spec.Tables.Name))}
 	}
@@ -82,13 +66,13 @@ func (r *Rotation) orphans(s sight) []reconciler.Finding {
 	slices.Sort(refs)
 	const hint = "declare it under secrets.connectors.secrets, or remove it with secretscli if its connector is gone"
 	if len(refs) == 1 {
-		return []reconciler.Finding{warning("connector-undeclared", fmt.Sprintf("ref %q is in %s and not in the spec", refs[0], r.spec.Tables.Secrets), hint)}
+		return []reconciler.Finding{site.Warning("connector-undeclared", fmt.Sprintf("ref %q is in %s and not in the spec", refs[0], r.spec.Tables.Secrets), hint)}
 	}
 	text := fmt.Sprintf("%d refs are in %s and not in the spec: %s", len(refs), r.spec.Tables.Secrets, strings.Join(refs[:min(len(refs), mostNamed)], ", "))
 	if len(refs) > mostNamed {
 		text += ", …"
 	}
-	return []reconciler.Finding{warning("connector-undeclared", text, hint)}
+	return []reconciler.Finding{site.Warning("connector-undeclared", text, hint)}
 }
 
 // guardOne looks at the secret and its connector.
@@ -96,16 +80,16 @@ func (r *Rotation) guardOne(in reconciler.Input, s sight) []reconciler.Finding {
 	var all []reconciler.Finding
 	ref := r.secret.Ref
 	if !s.there {
-		all = append(all, warning("connector-missing", fmt.Sprintf("ref %q is in the spec and not in %s", ref, r.spec.Tables.Secrets), "see that it is written as secretscli lists it; if it is new, apply sets it"))
+		all = append(all, site.Warning("connector-missing", fmt.Sprintf("ref %q is in the spec and not in %s", ref, r.spec.Tables.Secrets), "see that it is written as secretscli lists it; if it is new, apply sets it"))
 	}
 	switch {
 	case r.secret.Connector != "" && s.owner == (site.Owner{}):
-		all = append(all, warning("connector-unknown", fmt.Sprintf("%q, the connector of %s, is not in %s", r.secret.Connector, ref, r.spec.Tables.Connectors), "correct its name or id"))
+		all = append(all, site.Warning("connector-unknown", fmt.Sprintf("%q, the connector of %s, is not in %s", r.secret.Connector, ref, r.spec.Tables.Connectors), "correct its name or id"))
 	case s.guessed:
-		all = append(all, note("connector-guessed", fmt.Sprintf("%s is taken to be of the connector %s, which is named in it", ref, s.owner.Name), "declare `connector:` to be sure"))
+		all = append(all, site.Note("connector-guessed", fmt.Sprintf("%s is taken to be of the connector %s, which is named in it", ref, s.owner.Name), "declare `connector:` to be sure"))
 	}
 	if last, ok := r.lastSet(in); ok && !s.push && !s.wait && r.setElsewhere(in, s) {
-		all = append(all, warning("connector-set-elsewhere", fmt.Sprintf("%s was set at %s, and meshrotate set it last at %s: somebody else did since, and which value is stored is not known",
+		all = append(all, site.Warning("connector-set-elsewhere", fmt.Sprintf("%s was set at %s, and meshrotate set it last at %s: somebody else did since, and which value is stored is not known",
 			ref, moment(s.updated), moment(last)), "find out who and why; a new version sets it again"))
 	}
 	return all
@@ -116,11 +100,7 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC
 // guardTool looks at the program on the Engine host, and at who would see a value on its command line.
 func (r *Rotation) guardTool(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.tool == nil {
-		text := r.host + " could not be looked at"
-		if err := in.Seen[site.Host(r.host)].Err; err != nil {
-			text += ": " + err.Error()
-		}
-		return []reconciler.Finding{problem("host-failed", text, "bring it back and plan again: secrets are set on the Engine host, under whose key they are sealed", r.host)}
+		return []reconciler.Finding{site.HostFailed(in.Seen, r.host, "", "secrets are set on the Engine host, under whose key they are sealed")}
 	}
 	var all []reconciler.Finding
 	if f, off := site.ClockFinding(r.host, site.Answer[site.MachineSeen](in.Seen, r.machine)); off {
@@ -132,12 +112,12 @@ func (r *Rotation) guardTool(in reconciler.Input, s sight) []reconciler.Finding 
 	}
 	switch {
 	case !s.tool.Exists:
-		return append(all, problem("tool-missing", fmt.Sprintf("%s: there is no %s", r.host, r.spec.Tool), "name it: secrets.connectors.tool", r.host))
+		return append(all, site.Problem("tool-missing", fmt.Sprintf("%s: there is no %s", r.host, r.spec.Tool), "name it: secrets.connectors.tool", r.host))
 	case s.tool.Stdin:
 	case r.spec.Argv == permitted:
-		all = append(all, warning("argv-exposed", fmt.Sprintf("%s: values stand on the command line of %s: %s", r.host, r.spec.Tool, seen), "use a version of the tool that takes them on its standard input", r.host))
+		all = append(all, site.Warning("argv-exposed", fmt.Sprintf("%s: values stand on the command line of %s: %s", r.host, r.spec.Tool, seen), "use a version of the tool that takes them on its standard input", r.host))
 	default:
-		all = append(all, problem("argv-refused", fmt.Sprintf("%s: %s takes values on its command line only: %s", r.host, r.spec.Tool, seen),
+		all = append(all, site.Problem("argv-refused", fmt.Sprintf("%s: %s takes values on its command line only: %s", r.host, r.spec.Tool, seen),
 			"accept that in the document, `argv: permitted`, or use a version of the tool that takes --stdin", r.host))
 	}
 	return all
@@ -154,11 +134,11 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 		} else if err := in.Seen[site.Values].Err; err != nil {
 			text += ": " + err.Error()
 		}
-		return []reconciler.Finding{problem("value-unavailable", text, hint)}
+		return []reconciler.Finding{site.Problem("value-unavailable", text, hint)}
 	case v.Unfit != "":
-		return []reconciler.Finding{problem("value-unfit", "the value of "+ref.String()+" cannot be set: "+v.Unfit, "put another value at its source")}
+		return []reconciler.Finding{site.Problem("value-unfit", "the value of "+ref.String()+" cannot be set: "+v.Unfit, "put another value at its source")}
 	case v.SameAs != "" && v.SameAs != ref.Version:
-		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("%s has the same value as version %s: nothing would be rotated", ref, v.SameAs), "put the new value at its source")}
+		return []reconciler.Finding{site.Problem("value-unchanged", fmt.Sprintf("%s has the same value as version %s: nothing would be rotated", ref, v.SameAs), "put the new value at its source")}
 	}
 	var all []reconciler.Finding
 	if v.SourceChanged {
@@ -171,7 +151,7 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 func (r *Rotation) doubts(s sight) []reconciler.Finding {
 	var all []reconciler.Finding
 	if s.known() && !r.syncs(s) {
-		all = append(all, warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
+		all = append(all, site.Warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
 	}
 	if r.secret.Source.Changed == after {
@@ -179,7 +159,7 @@ func (r *Rotation) doubts(s sight) []reconciler.Finding {
 		if !r.syncs(s) {
 			hint = "prepare that before you apply: nothing here will show that it was done"
 		}
-		all = append(all, warning("connector-source-after", fmt.Sprintf("a person changes the password of %s at its source system once it is set here; until then its sync runs fail", r.label(s)), hint))
+		all = append(all, site.Warning("connector-source-after", fmt.Sprintf("a person changes the password of %s at its source system once it is set here; until then its sync runs fail", r.label(s)), hint))
 	}
 	return all
 }

@@ -84,7 +84,7 @@ func (r *Rotation) roundDone(in reconciler.Input) bool {
 		return false
 	}
 	_, pending := in.History.Pending(ref.Name, ref.Version)
-	_, done := in.History.StepDone(ref.Name, ref.Version, "round 1 of 2", "")
+	_, done := in.History.StepDone(ref.Name, ref.Version, "round 2 of 3", "")
 	return pending && done
 }
 
@@ -156,7 +156,8 @@ func (r *Rotation) earlier(s sight, before string) *secret.Ref {
 	return &secret.Ref{Name: r.Ref().Name, Version: before}
 }
 
-// rounds are what is to be done: set, and prove.
+// rounds are what is to be done: set, and prove. It comes after what others do in their first: the tool signs in with Engine's
+// connection string, which may be on its way to another password, and what fails here is no reason to take them back.
 func (r *Rotation) rounds(in reconciler.Input, s sight, before string) []reconciler.Round {
 	var sync reconciler.Step
 	if r.syncs(s) {
@@ -172,13 +173,14 @@ func (r *Rotation) rounds(in reconciler.Input, s sight, before string) []reconci
 		return []reconciler.Round{{Steps: []reconciler.Step{sync}}}
 	}
 	steps := r.steps(s, before)
+	rounds := []reconciler.Round{{}, {Steps: steps}}
 	switch {
 	case r.inRounds(s):
-		return []reconciler.Round{{Steps: steps}, {Steps: []reconciler.Step{sync}}}
+		rounds = append(rounds, reconciler.Round{Steps: []reconciler.Step{sync}})
 	case r.syncs(s):
-		steps = append(steps, sync)
+		rounds[1].Steps = append(steps, sync)
 	}
-	return []reconciler.Round{{Steps: steps}}
+	return rounds
 }
 
 func (r *Rotation) steps(s sight, before string) []reconciler.Step {

@@ -57,7 +57,7 @@ func (s *scene) runs(version string, ending state.Outcome) *scene {
 func (s *scene) firstRound(version string, at time.Time) *scene {
 	s.history = append(s.history,
 		state.Entry{Secret: kind, Version: version, Step: "verify/prove stored " + ref, Outcome: state.Done, Facts: []state.Fact{{Field: site.StoredOn, Value: at.Format(time.RFC3339Nano)}}},
-		state.Entry{Secret: kind, Version: version, Step: "round 1 of 2", Outcome: state.Done})
+		state.Entry{Secret: kind, Version: version, Step: "round 2 of 3", Outcome: state.Done})
 	return s
 }
 
@@ -111,28 +111,28 @@ func steps(c reconciler.Change) string {
 }
 
 func TestPlan(t *testing.T) {
-	const fetch, push = "prepare keep connector, ", "accept set, verify prove stored, verify prove listed"
+	const late, fetch, push = " | ", "prepare keep connector, ", "accept set, verify prove stored, verify prove listed"
 	for _, c := range []struct {
 		name, reason string
 		change       func(s *scene)
 		status       reconciler.Status
 		steps, code  string
 	}{
-		{"a new version", "the ledger vouches for another", func(*scene) {}, reconciler.Rotate, fetch + push + ", verify prove sync", ""},
+		{"a new version", "the ledger vouches for another", func(*scene) {}, reconciler.Rotate, late + fetch + push + ", verify prove sync", ""},
 		{"as declared", "the ledger vouches for it", func(s *scene) { s.runs("4", state.Proven) }, reconciler.AsDeclared, "", ""},
-		{"begun", "started without an ending: again", func(s *scene) { s.runs("4", ""); s.value.Kept = true }, reconciler.Rotate, push + ", verify prove sync", ""},
-		{"never heard of", "nobody knows what is stored", func(s *scene) { s.history = nil }, reconciler.Rotate, fetch + push + ", verify prove sync", ""},
-		{"missing", "it is set again, whatever the ledger says", func(s *scene) { s.runs("4", state.Proven); delete(s.stored.Updated, ref); s.value.Kept = true }, reconciler.Rotate, push + ", verify prove sync", "connector-missing"},
+		{"begun", "started without an ending: again", func(s *scene) { s.runs("4", ""); s.value.Kept = true }, reconciler.Rotate, late + push + ", verify prove sync", ""},
+		{"never heard of", "nobody knows what is stored", func(s *scene) { s.history = nil }, reconciler.Rotate, late + fetch + push + ", verify prove sync", ""},
+		{"missing", "it is set again, whatever the ledger says", func(s *scene) { s.runs("4", state.Proven); delete(s.stored.Updated, ref); s.value.Kept = true }, reconciler.Rotate, late + push + ", verify prove sync", "connector-missing"},
 		{"set elsewhere", "a finding, and nothing is set over it", func(s *scene) {
 			s.runs("4", "").firstRound("4", set.Add(-time.Hour)).runs("4", state.Proven)
 		}, reconciler.AsDeclared, "", "connector-set-elsewhere"},
 		{"undeclared", "stored and not declared", func(s *scene) { s.runs("4", state.Proven); s.stored.Updated["other"] = set }, reconciler.AsDeclared, "", "connector-undeclared"},
-		{"no such connector", "nothing can tell of its runs", func(s *scene) { s.spec.Secrets[0].Connector = "nobody" }, reconciler.Rotate, fetch + push, "connector-unknown"},
-		{"guessed by its name", "one part of the reference is a connector", func(s *scene) { s.spec.Secrets[0].Connector = "" }, reconciler.Rotate, fetch + push + ", verify prove sync", "connector-guessed"},
+		{"no such connector", "nothing can tell of its runs", func(s *scene) { s.spec.Secrets[0].Connector = "nobody" }, reconciler.Rotate, late + fetch + push, "connector-unknown"},
+		{"guessed by its name", "one part of the reference is a connector", func(s *scene) { s.spec.Secrets[0].Connector = "" }, reconciler.Rotate, late + fetch + push + ", verify prove sync", "connector-guessed"},
 		{"two might be meant", "then it is nobody's", func(s *scene) {
 			s.spec.Secrets[0].Connector = ""
 			s.stored.Own(site.Owner{ID: "6f96-03", Name: "svc"})
-		}, reconciler.Rotate, fetch + push, "connector-not-proven"},
+		}, reconciler.Rotate, late + fetch + push, "connector-not-proven"},
 		{"no host, nothing to set", "the host is not needed", func(s *scene) { s.runs("4", state.Proven); s.tool = nil }, reconciler.AsDeclared, "", ""},
 		{"no host", "the host is needed", func(s *scene) { s.tool = nil }, reconciler.Refused, "", "host-failed"},
 		{"no database", "nothing is known", func(s *scene) { s.runs("4", state.Proven); s.stored = nil }, reconciler.Unknown, "", "sql-unreachable"},
@@ -140,8 +140,8 @@ func TestPlan(t *testing.T) {
 		{"unfit", "said before anything is set", func(s *scene) { s.value.Unfit = "it has a line break" }, reconciler.Refused, "", "value-unfit"},
 		{"not to be had", "said before anything is set", func(s *scene) { s.value.Problem = "the variable is not set" }, reconciler.Refused, "", "value-unavailable"},
 		{"argument", "refused where the document does not permit it", func(s *scene) { s.tool.Stdin = false }, reconciler.Refused, "", "argv-refused"},
-		{"argument, permitted", "shown", func(s *scene) { s.tool.Stdin, s.spec.Argv = false, "permitted" }, reconciler.Rotate, fetch + push + ", verify prove sync", "argv-exposed"},
-		{"the source follows", "a round of its own", func(s *scene) { s.spec.Secrets[0].Source.Changed = "after" }, reconciler.Rotate, fetch + push + " | verify prove sync", "connector-source-after"},
+		{"argument, permitted", "shown", func(s *scene) { s.tool.Stdin, s.spec.Argv = false, "permitted" }, reconciler.Rotate, late + fetch + push + ", verify prove sync", "argv-exposed"},
+		{"the source follows", "a round of its own", func(s *scene) { s.spec.Secrets[0].Source.Changed = "after" }, reconciler.Rotate, late + fetch + push + " | verify prove sync", "connector-source-after"},
 		{"waiting for the source", "it is not set again", func(s *scene) {
 			s.spec.Secrets[0].Source.Changed = "after"
 			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
@@ -150,14 +150,14 @@ func TestPlan(t *testing.T) {
 			s.spec.Secrets[0].Source.Changed = "after"
 			s.value.Kept = true
 			s.runs("4", "").firstRound("4", set.Add(-time.Hour)).runs("4", state.Ahead)
-		}, reconciler.Rotate, push + " | verify prove sync", ""},
+		}, reconciler.Rotate, late + push + " | verify prove sync", ""},
 		{"declared again after another", "what an earlier rotation of the version proved counts no more", func(s *scene) {
 			s.spec.Secrets[0].Source.Changed = "after"
 			s.value.Kept = true
 			s.runs("4", "").firstRound("4", set.Add(-time.Hour)).runs("4", state.Proven)
 			s.runs("5", "").firstRound("5", set).runs("5", state.Proven)
 			s.runs("4", "")
-		}, reconciler.Rotate, push + " | verify prove sync", ""},
+		}, reconciler.Rotate, late + push + " | verify prove sync", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene()
@@ -188,8 +188,8 @@ func TestWayBack(t *testing.T) {
 		s := newScene()
 		c.change(s)
 		got := s.plan(t)
-		i := slices.IndexFunc(got.Rounds[0].Steps, func(s reconciler.Step) bool { return s.Phase == reconciler.Accept })
-		back := got.Rounds[0].Steps[i].Back
+		i := slices.IndexFunc(got.Rounds[1].Steps, func(s reconciler.Step) bool { return s.Phase == reconciler.Accept })
+		back := got.Rounds[1].Steps[i].Back
 		old := ""
 		if push, ok := back.Op.(site.PushSecret); ok {
 			old = push.Secret.Version

@@ -99,22 +99,23 @@ func ends(l *licensefile.License) string {
 	return "expires " + l.Expires.UTC().Format(time.DateOnly)
 }
 
-// unread says that Admin runs since before the file was replaced, and that no proof of ours came after. A file that somebody
-// copied there may say the same as the one that Admin has read.
+// unread says that Admin runs since before the file was changed, and that no proof of ours came after. A file that somebody
+// copied there may say the same as the one that Admin has read; one that a run of ours wrote and proved is still that one.
 func (r *Rotation) unread(input reconciler.Input, l reader) bool {
-	if !l.whole() || !l.service.Running() || !l.service.StartedAt.Before(l.file.Modified) {
+	if !l.whole() || !l.service.Running() || !l.service.StartedAt.Before(l.file.Written()) {
 		return false
 	}
-	written := l.file.Modified
-	if m := site.Answer[site.MachineSeen](input.Seen, l.machine); m != nil {
+	m := site.Answer[site.MachineSeen](input.Seen, l.machine)
+	written := l.file.Written()
+	if m != nil {
 		written = written.Add(-m.Skew)
 	}
 	e, proven := input.History.LastProven(r.ref.Name)
-	return !proven || e.Version != r.ref.Version || e.Time.Add(skewError).Before(written)
+	if !proven || e.Version != r.ref.Version {
+		return true
+	}
+	return e.Time.Add(site.SkewError).Before(written) && !site.WroteIt(input.History, r.ref, l.host, m, l.file.Base, e.Time)
 }
-
-// skewError is how wrong the measured difference of two clocks may be.
-const skewError = 10 * time.Second
 
 // unchecked is "" where the file's signature was checked.
 func (r *Rotation) unchecked() string {

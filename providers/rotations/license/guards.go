@@ -20,30 +20,17 @@ func (r *Rotation) guard(input reconciler.Input, all []reader) []reconciler.Find
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
 			Text: "Admin is stopped, so its API does not answer: it is started, and then asked which license it serves"})
 	default:
-		text := "the Admin API did not answer: the license that Admin serves is not known"
-		if err := input.Seen[site.API].Err; err != nil {
-			text += ": " + err.Error()
-		}
-		findings = append(findings, problem("admin-api", text,
-			"look at the Admin host and at connect.adminApi, or leave connect.adminApi out to restart the services instead"))
+		findings = append(findings, site.APIFailed(input.Seen, "the license that Admin serves is not known",
+			"or leave connect.adminApi out to restart the services instead"))
 	}
 	for _, l := range all {
-		if f, off := site.ClockFinding(l.host, site.Answer[site.MachineSeen](input.Seen, l.machine)); off {
-			findings = append(findings, f)
+		part := site.Part{Preflight: l.preflight, Service: l.service, Machine: site.Answer[site.MachineSeen](input.Seen, l.machine), Restart: l.restart, Replace: l.edit}
+		if !l.whole() {
+			findings = append(findings, site.HostFailed(input.Seen, l.host, l.label, ""))
+		} else if l.preflight.Path != "" {
+			part.Error = l.file.Error
 		}
-		switch {
-		case !l.whole():
-			f := problem("host-failed", l.host+" ("+l.label+") could not be looked at", "fix it and plan again")
-			if err := input.Seen[site.Host(l.host)].Err; err != nil {
-				f.Text += ": " + err.Error()
-			}
-			f.Hosts = []string{l.host}
-			findings = append(findings, f)
-		case !l.service.Installed:
-			f := problem("service-missing", fmt.Sprintf("%s: there is no service %s", l.host, l.component.Service), "name the service under product, or the host under hosts")
-			f.Hosts = []string{l.host}
-			findings = append(findings, f)
-		}
+		findings = append(findings, part.Findings(input.Seen)...)
 	}
 	return findings
 }
@@ -57,17 +44,17 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 		if err := input.Seen[site.Values].Err; err != nil {
 			text += ": " + err.Error()
 		}
-		return []reconciler.Finding{problem("value-unavailable", text, "look at secrets.license.from and at state.seal")}
+		return []reconciler.Finding{site.Problem("value-unavailable", text, "look at secrets.license.from and at state.seal")}
 	case v.Problem != "":
 		hint := "look at secrets.license.from"
 		if v.Hint != "" {
 			hint = v.Hint
 		}
-		return []reconciler.Finding{problem("value-unavailable", "the license file is not to be had: "+v.Problem, hint)}
+		return []reconciler.Finding{site.Problem("value-unavailable", "the license file is not to be had: "+v.Problem, hint)}
 	case v.Unfit != "":
-		return []reconciler.Finding{problem("license-invalid", v.Unfit, "ask for the file again; nothing was changed")}
+		return []reconciler.Finding{site.Problem("license-invalid", v.Unfit, "ask for the file again; nothing was changed")}
 	case in(v.Content) == nil:
-		return []reconciler.Finding{problem("license-invalid", "the license file could not be read", "ask for the file again")}
+		return []reconciler.Finding{site.Problem("license-invalid", "the license file could not be read", "ask for the file again")}
 	}
 	next := r.declared(input)
 	findings := append(r.guardLayout(next, r.liveFile(all)), r.guardClaims(next, r.live(input, all))...)
@@ -78,7 +65,7 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 		return findings // never, or nobody here knows
 	}
 	if !next.Expires.Add(next.Precision).After(input.Now) {
-		findings = append(findings, problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
+		findings = append(findings, site.Problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
 			"ask for a file that is still good"))
 	} else if days := daysLeft(next.Expires, input.Now); days <= 60 {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-expires",
@@ -95,7 +82,7 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 		customer, source = now.Customer, "the live file is for"
 	}
 	if customer != "" && next.Customer != "" && !strings.EqualFold(strings.TrimSpace(customer), next.Customer) {
-		findings = append(findings, problem("license-customer", fmt.Sprintf("license %s is for %q; %s %q", r.ref.Version, next.Customer, source, customer),
+		findings = append(findings, site.Problem("license-customer", fmt.Sprintf("license %s is for %q; %s %q", r.ref.Version, next.Customer, source, customer),
 			"if the customer was renamed, declare the new name as secrets.license.customer"))
 	}
 	tier, source := r.spec.Tier, "the document asks for"
@@ -106,15 +93,15 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 	switch {
 	case next.Tier == "" || number(next.Tier):
 	case have < 0:
-		findings = append(findings, problem("license-tier", fmt.Sprintf("license %s has the tier %q, which is none of %s", r.ref.Version, next.Tier, strings.Join(r.spec.Tiers, ", ")),
+		findings = append(findings, site.Problem("license-tier", fmt.Sprintf("license %s has the tier %q, which is none of %s", r.ref.Version, next.Tier, strings.Join(r.spec.Tiers, ", ")),
 			"if the vendor has new tiers, list all of them, lowest first, as secrets.license.tiers"))
 	case tier != "" && have < want:
-		findings = append(findings, problem("license-tier", fmt.Sprintf("license %s has the tier %s; %s %s", r.ref.Version, next.Tier, source, tier),
+		findings = append(findings, site.Problem("license-tier", fmt.Sprintf("license %s has the tier %s; %s %s", r.ref.Version, next.Tier, source, tier),
 			"if the lower tier is meant, declare it as secrets.license.tier"))
 	}
 	if end, precision, never, err := licensefile.ParseExpiry(r.spec.Expires); r.spec.Expires != "" && err == nil &&
 		!next.SameExpiry(&licensefile.License{Expires: end, Precision: precision, Never: never}) {
-		findings = append(findings, problem("license-expiry", fmt.Sprintf("license %s %s; the document says %s", r.ref.Version, ends(next), r.spec.Expires),
+		findings = append(findings, site.Problem("license-expiry", fmt.Sprintf("license %s %s; the document says %s", r.ref.Version, ends(next), r.spec.Expires),
 			"name the file that is meant, or correct secrets.license.expires"))
 	}
 	if now != nil && !next.Expires.IsZero() && next.Expires.Before(now.Expires) {
@@ -134,7 +121,7 @@ func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Find
 		want, source = now.Layout, "the live file is"
 	}
 	if want != "" && next.Layout != want {
-		findings = append(findings, problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: it is cut short, or something else", r.ref.Version, next.Layout, source, want),
+		findings = append(findings, site.Problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: it is cut short, or something else", r.ref.Version, next.Layout, source, want),
 			"ask for the file again; if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout))
 	}
 	if r.hasAPI && silent(next) {
@@ -164,8 +151,4 @@ func urgency(days int) string {
 	default:
 		return ""
 	}
-}
-
-func problem(code, text, hint string) reconciler.Finding {
-	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint}
 }

@@ -164,6 +164,7 @@ type consumer struct {
 	file        site.File
 	service     site.Service
 	machine     site.Machine
+	preflight   site.Preflight
 }
 
 // New makes the rotation that the document asks for.
@@ -175,9 +176,13 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 		hasAPI: d.Connect.AdminAPI.URL != "",
 	}
 	add := func(label, host string, c specs.Component) {
+		look := site.Preflight{Host: host, Service: c.Service, Path: spec.Path}
+		if len(r.consumers) > 0 && r.consumers[0].host == host {
+			look.Path = "" // it is the same file
+		}
 		r.consumers = append(r.consumers, consumer{label, host, c,
 			site.File{Host: host, Path: spec.Path, Secret: r.ref}, site.Service{Host: host, Name: c.Service},
-			site.Machine{Host: host}})
+			site.Machine{Host: host}, look})
 	}
 	add(site.AdminLabel, d.Hosts.Admin, d.Product.Admin)
 	add("Engine", d.EngineHost(), d.Product.Engine)
@@ -194,7 +199,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, r.served())
 	}
 	for _, c := range r.consumers {
-		reads = append(reads, c.file, c.service, c.machine)
+		reads = append(reads, c.file, c.service, c.machine, c.preflight)
 	}
 	return reads
 }

@@ -16,6 +16,7 @@ type reader struct {
 	service *site.ServiceSeen
 	edit    bool // another file is live
 	restart bool // it must start to read the file
+	reading site.Reading
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -64,7 +65,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, f)
 	}
 	for _, l := range w.all {
-		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.label, l.service); ok {
+		if d, ok := site.DownSince(in, r.ref, l.host, l.component.Service, l.label, l.service); ok {
 			c.Down = append(c.Down, d)
 		}
 	}
@@ -118,7 +119,8 @@ func (r *Rotation) need(input reconciler.Input) work {
 		if l.whole() {
 			l.dependents, l.lost = site.Stopped(input.History, r.ref.Name, c.host, c.component.Service, l.service)
 			l.edit = l.file.Version != r.ref.Version
-			stale := l.service.Running() && l.service.StartedAt.Before(l.file.Modified)
+			l.reading = site.ReadingOf(input.History, r.ref, c.host, l.service, site.Answer[site.MachineSeen](input.Seen, c.machine), l.file.Base)
+			stale := l.service.Running() && l.reading == site.Unread
 			reloads := l.admin() && r.hasAPI // it proves by its API what it has read
 			l.restart = !l.service.Running() || (!reloads && (l.edit || stale))
 			if !hosts[c.host] && l.edit {
@@ -168,6 +170,8 @@ func (r *Rotation) reason(w work) string {
 		switch holds {
 		case site.Absent:
 			holds = "no license"
+		case site.Withheld:
+			holds = "a license file that cannot be read"
 		case site.Empty:
 			holds = "an empty file"
 		case site.Unknown:
@@ -184,7 +188,7 @@ func (r *Rotation) reason(w work) string {
 		if !l.service.Running() {
 			return fmt.Sprintf("the file is %s; %s is not running", r.ref.Version, l.label)
 		}
-		return fmt.Sprintf("the file is %s; %s started before it was written", r.ref.Version, l.label)
+		return fmt.Sprintf("the file is %s; %s started before it was last changed", r.ref.Version, l.label)
 	case len(w.revive) > 0:
 		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
 	case w.pending:

@@ -52,7 +52,7 @@ func newScene() *scene {
 	s.doc.Connect.AdminAPI.URL = "https://im-admin.example"
 	s.doc.Product.Admin.Service, s.doc.Product.Engine.Service = "IdentityMeshAdmin", "IdentityMeshEngine"
 	for _, h := range []string{admin, engine} {
-		s.files[h] = &site.FileSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written}, Version: "2025-11", Content: until(20)}
+		s.files[h] = &site.FileSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written, Changed: written}, Version: "2025-11", Content: until(20)}
 	}
 	for _, n := range []string{"IdentityMeshAdmin", "IdentityMeshEngine"} {
 		s.service[n] = &site.ServiceSeen{Installed: true, State: "running", StartedAt: started}

@@ -126,7 +126,8 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		if l.admin() && r.hasAPI {
 			continue
 		}
-		op := site.ProveProcess{Host: l.host, Service: l.component.Service, Path: r.spec.Path, Stable: reconciler.Span(l.component.Stable.Of()), Who: site.Who{Name: l.label}}
+		op := site.ProveProcess{Host: l.host, Service: l.component.Service, Path: r.spec.Path, Stable: reconciler.Span(l.component.Stable.Of()), Who: site.Who{Name: l.label},
+			Known: !l.restart && !l.edit && l.reading != site.Unread}
 		back := reconciler.Nothing()
 		if l.restart && l.service.Running() {
 			back = reconciler.Way(op)

@@ -2,6 +2,7 @@ package relaykey
 
 import (
 	"fmt"
+	"slices"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -17,8 +18,7 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
 			Text: "Admin is stopped, so its API does not answer: which relays are connected is not known before it is started"})
 	default:
-		findings = append(findings, problem("admin-api", "the Admin API did not answer: nothing else proves that the relays are connected",
-			"look at the Admin host and at connect.adminApi; `meshrotate status` shows the error"))
+		findings = append(findings, site.APIFailed(in.Seen, "nothing else proves that the relays are connected", ""))
 	}
 	tolerance := r.policy.Unreachable.Count
 	var lost, broken []member
@@ -36,7 +36,7 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 		}
 	}
 	if len(lost) > 0 {
-		f := problem("relay-unreachable", count(len(lost), "relay")+" cannot be reached: a relay that keeps the old key is cut off once Admin has the new one",
+		f := site.Problem("relay-unreachable", count(len(lost), "relay")+" cannot be reached: a relay that keeps the old key is cut off once Admin has the new one",
 			"bring them back, or let the policy leave them behind: policy.unreachable.tolerate names them, policy.unreachable.count allows a number; the next run finishes them")
 		f.Hosts = hosts(lost)
 		findings = append(findings, f)
@@ -46,22 +46,21 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 			Text: count(len(left), "relay") + " cannot be reached and may be left behind; the next run finishes them"})
 	}
 	if admin.reach == reconciler.Unreachable {
-		findings = append(findings, problem("admin-unreachable", r.admin.host+" (Admin) cannot be reached", "a rotation without Admin would cut every relay off"))
+		findings = append(findings, site.Problem("admin-unreachable", r.admin.host+" (Admin) cannot be reached", "a rotation without Admin would cut every relay off"))
 	} else if !admin.whole() {
 		broken = append([]member{admin}, broken...)
 	}
 	for _, l := range broken {
-		f := problem("host-failed", l.host+" could not be looked at", "the error is above; fix it and plan again")
-		if err := in.Seen[site.Host(l.host)].Err; err != nil {
-			f.Text = fmt.Sprintf("%s could not be looked at: %v", l.host, err)
-		}
-		findings = append(findings, f)
+		findings = append(findings, site.HostFailed(in.Seen, l.host, "", ""))
 	}
+	settings := map[string]*site.SettingSeen{}
 	for _, l := range append([]member{admin}, relays...) {
 		if l.whole() {
 			findings = append(findings, r.guardNode(l)...)
+			settings[l.host] = l.setting
 		}
 	}
+	findings = append(findings, site.EnvironmentsChanged(settings)...)
 	return append(findings, r.listed(in)...), left
 }
 
@@ -80,14 +79,14 @@ func (r *Rotation) guardValue(in reconciler.Input) []reconciler.Finding {
 		if v != nil && v.Hint != "" {
 			hint = v.Hint
 		}
-		return []reconciler.Finding{problem("value-unavailable", text, hint)}
+		return []reconciler.Finding{site.Problem("value-unavailable", text, hint)}
 	case v.Unfit != "":
 		return []reconciler.Finding{site.Unfit(r.ref, v)}
 	case v.Available && tooShort(v.Content):
-		return []reconciler.Finding{problem("key-too-short", fmt.Sprintf("the key of version %s has %d bytes; at least %d are wanted", r.ref.Version, v.Content.(Key).Bytes, MinBytes),
+		return []reconciler.Finding{site.Problem("key-too-short", fmt.Sprintf("the key of version %s has %d bytes; at least %d are wanted", r.ref.Version, v.Content.(Key).Bytes, MinBytes),
 			"write `from: generated`, or put a longer key at its source")}
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
-		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("version %s has the same value as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
+		return []reconciler.Finding{site.Problem("value-unchanged", fmt.Sprintf("version %s has the same value as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
 			"put a new value at its source, or write `from: generated`")}
 	case v.SourceChanged:
 		return []reconciler.Finding{site.SourceChanged(r.ref, r.spec.From.String())}
@@ -102,21 +101,10 @@ func (r *Rotation) guardNode(l member) []reconciler.Finding {
 		f.Hosts = []string{l.host}
 		all = append(all, f)
 	}
-	if f, off := site.ClockFinding(l.host, l.machine); off {
-		add(f)
-	}
-	if !l.service.Installed {
-		add(problem("service-missing", fmt.Sprintf("%s: there is no service %s", l.host, l.component.Service), "install it, take the host out of the document, or name the service under product"))
-	} else if l.service.StartMode == "disabled" {
-		add(problem("service-disabled", fmt.Sprintf("%s: the service %s is disabled", l.host, l.component.Service), "enable it, or take the host out of the document"))
-	}
 	if l.setting.Refused != "" {
-		add(problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", l.host, l.component.Settings, l.setting.Refused), "mend the file on the host; nothing was written"))
+		add(site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", l.host, l.component.Settings, l.setting.Refused), "mend the file on the host; nothing was written"))
 	}
-	for _, o := range l.setting.Overrides {
-		add(problem("setting-overridden", fmt.Sprintf("%s: %s is overridden by %s: an edit of %s would change nothing, or break at the next restart", l.host, l.setting.Key, o, l.component.Settings),
-			"remove the override and plan again"))
-	}
+	all = append(all, l.setting.InForce(l.host)...)
 	if l.setting.UsersCanRead {
 		add(reconciler.Finding{Severity: reconciler.Warning, Code: "file-readable",
 			Text: fmt.Sprintf("%s: ordinary users may read %s, which holds the key", l.host, l.component.Settings), Hint: "take Users out of the file's ACL"})
@@ -124,12 +112,28 @@ func (r *Rotation) guardNode(l member) []reconciler.Finding {
 	return all
 }
 
+// preflight is what stands in the way on the hosts.
+func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconciler.Finding {
+	restart := map[string]bool{w.admin.host: w.bounce}
+	for _, l := range slices.Concat(w.restart, w.revive) {
+		restart[l.host] = true
+	}
+	var findings []reconciler.Finding
+	for _, l := range all {
+		if l.whole() {
+			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit}
+			findings = append(findings, part.Findings(in.Seen)...)
+		}
+	}
+	return findings
+}
+
 // listed objects to what Admin's list and the document do not agree on.
 func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
 	d := r.directory(in.Seen)
 	var findings []reconciler.Finding
 	if len(d.Ambiguous) > 0 {
-		f := problem("relay-ambiguous", count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
+		f := site.Problem("relay-ambiguous", count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
 			"give the machines names of their own")
 		f.Hosts = d.Ambiguous
 		findings = append(findings, f)
@@ -145,8 +149,4 @@ func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
 			Text: count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"})
 	}
 	return findings
-}
-
-func problem(code, text, hint string) reconciler.Finding {
-	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint}
 }

@@ -9,7 +9,42 @@ import (
 	"meshrotate/providers/rotations/relaykey"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
+
+// That the key is not the reason is said only of a relay that is proven to have read it.
+func TestDisconnectedRelays(t *testing.T) {
+	for _, c := range []struct {
+		reason  string
+		changed time.Time
+		status  reconciler.Status
+		hint    string
+	}{
+		{"its process is younger than every change of its file", written, reconciler.AsDeclared, "the key is not the reason"},
+		{"somebody has changed the file since", started.Add(time.Hour), reconciler.Rotate, ""},
+		{"and the content is ours: a backup did, as a rule", started.Add(2 * time.Hour), reconciler.AsDeclared, "not proven"},
+	} {
+		s := done()
+		s.relays = s.relays[:1]
+		s.hosts[r2].setting.Changed, s.hosts[r2].setting.Path = c.changed, `C:\relay.json`
+		s.hosts[r2].service.Name = "IdentityMeshRelayAgent"
+		if c.hint == "not proven" {
+			for step, o := range map[string]time.Time{`switch/swap C:\relay.json`: written, `verify/prove process IdentityMeshRelayAgent C:\relay.json`: started.Add(-time.Minute)} {
+				s.history = append(s.history, state.Entry{Secret: "relaykey", Version: "7", Step: step, Hosts: []string{r2}, Outcome: state.Started, Time: o},
+					state.Entry{Secret: "relaykey", Version: "7", Step: step, Hosts: []string{r2}, Outcome: state.Done, Time: o})
+			}
+		}
+		got := s.plan(t)
+		if got.Status != c.status {
+			t.Errorf("%s: it is %s: %s %+v", c.reason, got.Status, got.Reason, got.Findings)
+		}
+		for _, f := range got.Findings {
+			if f.Code == "relay-disconnected" && !strings.Contains(f.Hint, c.hint) {
+				t.Errorf("%s: %+v", c.reason, f)
+			}
+		}
+	}
+}
 
 func TestGuards(t *testing.T) {
 	for _, c := range []struct {
@@ -67,6 +102,20 @@ func TestGuards(t *testing.T) {
 		}, reconciler.Rotate, "stopped"},
 		{"service-missing", "there is nothing to start", func(s *scene) { s.hosts[r1].service = site.ServiceSeen{} }, reconciler.Refused, r1},
 		{"service-disabled", "it would stay down after the switch", func(s *scene) { s.hosts[r1].service.StartMode = "disabled" }, reconciler.Refused, "disabled"},
+		{"file-read-only", "the swap would fail with the relay down", func(s *scene) { s.hosts[r1].trials.ReadOnly = true }, reconciler.Refused, "read-only"},
+		{"file-read-only", "nothing is to be replaced now", func(s *scene) { *s = *done(); s.hosts[r1].trials.ReadOnly = true }, reconciler.AsDeclared, "read-only"},
+		{"file-held", "so it would when somebody holds the file", func(s *scene) { s.hosts[admin].trials.File = 32 }, reconciler.Refused, "another process holds the file open"},
+		{"file-held", "one that nobody can read has no version", func(s *scene) {
+			*s = *done()
+			s.hosts[r1].setting.Version, s.hosts[r1].setting.Error = site.Withheld, 32
+		}, reconciler.Refused, "read it"},
+		{"file-denied", "or when the account may not", func(s *scene) { s.hosts[r1].trials.File = 5 }, reconciler.Refused, "may not replace"},
+		{"folder-denied", "nothing can be staged", func(s *scene) { s.hosts[r1].trials.Folder = 5 }, reconciler.Refused, "may not make files"},
+		{"folder-missing", "nothing can be staged there either", func(s *scene) { s.hosts[r1].trials.Folder = 3 }, reconciler.Refused, "no folder"},
+		{"disk-full", "nor on a full disk", func(s *scene) { s.hosts[r1].trials.Free = 1000 }, reconciler.Refused, "no room"},
+		{"service-denied", "the stop would be refused", func(s *scene) { s.hosts[r1].trials.Service = 5 }, reconciler.Refused, "may not stop and start"},
+		{"service-denied", "nothing is to be stopped now", func(s *scene) { *s = *done(); s.hosts[r1].trials.Service = 5 }, reconciler.AsDeclared, "may not stop and start"},
+		{"relay-disconnected", "it does not work already", func(s *scene) { s.relays = s.relays[:1] }, reconciler.Rotate, "before the rotation"},
 		{"clock-skew", "times on that host prove nothing", func(s *scene) { s.hosts[r1].skew = 6 * time.Minute }, reconciler.Refused, "ahead"},
 		{"clock-skew", "on Admin neither", func(s *scene) { s.hosts[admin].skew = -6 * time.Minute }, reconciler.Refused, "behind"},
 		{"relay-undeclared", "a connected relay that is not declared is cut off", func(s *scene) {

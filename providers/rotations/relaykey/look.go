@@ -17,8 +17,10 @@ type member struct {
 	service *site.ServiceSeen
 	machine *site.MachineSeen
 	relay   *site.RelaySeen // as Admin lists it; nil for Admin, or when it is not listed
-	// edit: the file holds another key. stale: the process is older than the file. stopped: it should run.
+	// edit: the file holds another key. stale: the process has not read the file as it is, as far as anybody knows. stopped: it
+	// should run.
 	edit, stale, stopped bool
+	reading              site.Reading
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -27,6 +29,9 @@ type member struct {
 func (l member) whole() bool {
 	return l.reach == reconciler.Reached && l.setting != nil && l.service != nil
 }
+
+// sure says that it is proven which key its process has.
+func (l member) sure() bool { return l.reading == site.Read }
 
 // connected says that Admin lists the relay as connected.
 func (l member) connected() bool {
@@ -55,7 +60,8 @@ func (r *Rotation) look(in reconciler.Input) (admin member, relays []member) {
 			l.setting = weak(l.setting)
 			l.dependents, l.lost = site.Stopped(in.History, name, n.host, n.component.Service, l.service)
 			l.edit = l.setting.Version != r.ref.Version
-			l.stale = l.service.Running() && l.service.StartedAt.Before(l.setting.Modified)
+			l.reading = site.ReadingOf(in.History, r.ref, n.host, l.service, l.machine, l.setting.Base)
+			l.stale = l.service.Running() && l.reading == site.Unread
 			l.stopped = !l.service.Running()
 		}
 		if n.who.Noun != "" {

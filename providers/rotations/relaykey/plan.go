@@ -34,6 +34,10 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	findings, left := r.guard(in, admin, relays)
 	w := r.need(in, admin, relays, left)
+	findings = append(findings, r.preflight(in, w, append([]member{admin}, relays...))...)
+	if !w.none() && in.Seen.Reach(site.API) == reconciler.Reached {
+		findings = append(findings, awayBefore(admin, relays)...)
+	}
 	if w.pending {
 		c.Live = r.held(admin, relays)
 	}
@@ -45,7 +49,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	blocked := reconciler.Blocked(findings)
 	cut, back := r.cutOff(in, w)
 	for _, l := range append([]member{admin}, relays...) {
-		if d, ok := site.DownSince(in.History, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok && !(d.Unsure && l.heardSince(d.Since)) {
+		if d, ok := site.DownSince(in, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok && !(d.Unsure && l.heardSince(d.Since)) {
 			c.Down = append(c.Down, d)
 		}
 	}
@@ -68,7 +72,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
 		c.Reason = r.asDeclared(relays)
-		c.Findings = append(c.Findings, disconnected(relays)...)
+		c.Findings = append(c.Findings, disconnected(admin, relays)...)
 		return c
 	}
 	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)
@@ -206,6 +210,8 @@ func named(version string) string {
 		return "a key that is too short"
 	case site.Unreadable:
 		return "a settings file that .NET refuses"
+	case site.Withheld:
+		return "a settings file that cannot be read"
 	case site.Unknown:
 		return "a key that meshrotate does not know"
 	default:
@@ -220,15 +226,6 @@ func (r *Rotation) asDeclared(relays []member) string {
 		text += fmt.Sprintf("; %s not seen", count(n, "relay"))
 	}
 	return text
-}
-
-func disconnected(relays []member) []reconciler.Finding {
-	off := filter(relays, func(l member) bool { return l.whole() && !l.connected() })
-	if len(off) == 0 {
-		return nil
-	}
-	return []reconciler.Finding{{Severity: reconciler.Warning, Code: "relay-disconnected", Hosts: hosts(off),
-		Text: count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}}
 }
 
 func filter(all []member, keep func(member) bool) []member {

@@ -103,6 +103,7 @@ type node struct {
 	setting           site.Setting
 	service           site.Service
 	machine           site.Machine
+	preflight         site.Preflight
 	toleratedByPolicy bool
 }
 
@@ -123,12 +124,12 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 			host: host, who: who, component: c, toleratedByPolicy: tolerated[host],
 			setting: site.Setting{Host: host, Path: c.Settings, Setting: spec.Setting, Secret: r.ref, Service: c.Service},
 			service: site.Service{Host: host, Name: c.Service},
-			machine: site.Machine{Host: host},
+			machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings},
 		}
 	}
-	r.admin = make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin)
+	r.admin = make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin.On(d.Hosts.Admin))
 	for _, h := range d.Relays() {
-		r.relays = append(r.relays, make(h, site.Who{Name: h, Noun: "relay"}, d.Product.Relay))
+		r.relays = append(r.relays, make(h, site.Who{Name: h, Noun: "relay"}, d.Product.Relay.On(h)))
 	}
 	return r
 }
@@ -140,7 +141,7 @@ func (r *Rotation) Ref() secret.Ref { return r.ref }
 func (r *Rotation) Reads() []reconciler.Read {
 	reads := []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}}
 	for _, n := range r.nodes() {
-		reads = append(reads, n.setting, n.service, n.machine)
+		reads = append(reads, n.setting, n.service, n.machine, n.preflight)
 	}
 	return reads
 }

@@ -44,6 +44,7 @@ type hostSeen struct {
 	setting site.SettingSeen
 	service site.ServiceSeen
 	skew    time.Duration
+	trials  site.PreflightSeen
 }
 
 func newScene() *scene {
@@ -55,8 +56,8 @@ func newScene() *scene {
 	s.doc.Product.Relay = specs.Component{Service: "IdentityMeshRelayAgent", Settings: `C:\relay.json`}
 	for _, h := range []string{admin, r1, r2} {
 		s.hosts[h] = &hostSeen{reconciler.Reached,
-			site.SettingSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written}, Key: "Relay:ApiKey", Version: "6"},
-			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}, 0}
+			site.SettingSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written, Changed: written}, Key: "Relay:ApiKey", Version: "6"},
+			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}, 0, site.PreflightSeen{Free: 1 << 30}}
 	}
 	for _, h := range []string{r1, r2} {
 		s.relays = append(s.relays, site.RelaySeen{Name: strings.ToUpper(h[:8]), Connected: &yes, Heartbeat: now})
@@ -102,6 +103,9 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		}
 		put(site.Setting{Host: name, Path: c.Settings, Setting: "Relay:ApiKey", Secret: ref, Service: c.Service}, &h.setting)
 		put(site.Service{Host: name, Name: c.Service}, &h.service)
+		trials := h.trials
+		trials.Preflight = site.Preflight{Host: name, Service: c.Service, Path: c.Settings}
+		put(trials.Preflight, &trials)
 		put(site.Machine{Host: name}, &site.MachineSeen{ComputerName: strings.ToUpper(name[:8]), Skew: h.skew})
 	}
 	seen[site.API] = s.api

@@ -99,8 +99,10 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		return site.ProveProcess{Host: l.host, Service: l.component.Service, Path: l.component.Settings, Stable: reconciler.Span(l.component.Stable.Of()), Who: l.who}
 	}
 	admin := w.admin
-	inForce := verify(site.ProveSetting{Host: admin.host, Path: admin.component.Settings, Setting: admin.node.setting.Setting, Secret: r.ref,
-		Service: admin.component.Service, Who: admin.who}, reconciler.Nothing(), false)
+	setting := func(l member) site.ProveSetting {
+		return site.ProveSetting{Host: l.host, Path: l.component.Settings, Setting: l.node.setting.Setting, Secret: r.ref, Service: l.component.Service, Who: l.who}
+	}
+	inForce := verify(setting(admin), reconciler.Nothing(), false)
 	if w.editAdmin {
 		inForce.Back = asBefore(admin)
 	}
@@ -118,7 +120,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		if l.edit {
 			back = asBefore(l)
 		}
-		steps = append(steps, verify(process(l), back, true))
+		steps = append(steps, verify(setting(l), reconciler.Nothing(), true), verify(process(l), back, true))
 	}
 	if w.bounce {
 		back := reconciler.Nothing()

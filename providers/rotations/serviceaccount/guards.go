@@ -11,27 +11,18 @@ import (
 	"meshrotate/reconciler"
 )
 
-func problem(code, text, hint string, hosts ...string) reconciler.Finding {
-	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint, Hosts: hosts}
-}
-
-func warning(code, text, hint string, hosts ...string) reconciler.Finding {
-	f := problem(code, text, hint, hosts...)
-	f.Severity = reconciler.Warning
-	return f
-}
-
 // guard collects the reasons not to go on, and the warnings. left are relays that the policy lets fall behind.
 func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding, left []member) {
 	if r.password {
 		all = append(all, r.guardValue(in, w)...)
 	}
 	count := r.policy.Unreachable.Count
-	said := map[string]bool{}
+	said, touched := map[string]bool{}, w.touched()
 	for _, m := range w.all {
 		switch {
 		case m.whole():
-			all = append(all, r.guardMember(m)...)
+			part := site.Part{Preflight: m.preflight(), Service: m.service, Machine: m.machine, Restart: touched[m.node.service()]}
+			all = append(all, part.Findings(in.Seen)...)
 			continue
 		case m.reach == reconciler.Unreachable && m.toleratedByPolicy:
 			left = append(left, m)
@@ -39,33 +30,14 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 			count--
 			left = append(left, m)
 		case !said[m.host]:
-			text := fmt.Sprintf("%s (%s) could not be looked at", m.host, m.who.Name)
-			if err := in.Seen[site.Host(m.host)].Err; err != nil {
-				text += ": " + err.Error()
-			}
-			all = append(all, problem("host-failed", text, "bring it back and plan again: from the change in the domain on it cannot restart with the old password", m.host))
+			all = append(all, site.HostFailed(in.Seen, m.host, m.who.Name, "from the change in the domain on it cannot restart with the old password"))
 		}
 		said[m.host] = true
 	}
 	if len(left) > 0 {
-		all = append(all, warning("relay-left-behind", fmt.Sprintf("%s cannot be reached and may be left behind; the next run finishes them", names(left)), "", hosts(left)...))
+		all = append(all, site.Warning("relay-left-behind", fmt.Sprintf("%s cannot be reached and may be left behind; the next run finishes them", names(left)), "", hosts(left)...))
 	}
 	return append(all, r.guardLogons(w)...), left
-}
-
-// guardMember looks at one host and its service.
-func (r *Rotation) guardMember(m member) []reconciler.Finding {
-	var all []reconciler.Finding
-	if f, off := site.ClockFinding(m.host, m.machine); off {
-		all = append(all, f)
-	}
-	switch service := m.component.Service; {
-	case !m.service.Installed:
-		all = append(all, problem("service-missing", m.host+": there is no service "+service, "install it, or take it out of secrets.serviceAccounts", m.host))
-	case m.service.StartMode == "disabled":
-		all = append(all, problem("service-disabled", fmt.Sprintf("%s: the service %s is disabled", m.host, service), "enable it, or take it out of secrets.serviceAccounts", m.host))
-	}
-	return all
 }
 
 // guardLogons looks at the account where its logon is to be set, once for all hosts that say the same.
@@ -77,15 +49,15 @@ func (r *Rotation) guardLogons(w work) []reconciler.Finding {
 		}
 	}
 	account := r.spec.Account
-	say(problem, func(m member) bool { return m.logon.Exists == site.No }, "account-unknown", "the host finds no account "+account, "correct its name in the document, or make it in the domain")
-	say(problem, func(m member) bool { return m.logon.Locked == site.Yes }, "account-locked", account+" is locked out or disabled", "find out who tries a wrong password, unlock it, and plan again")
-	say(problem, func(m member) bool { return m.logon.Right == site.No }, "logon-right-missing", account+" may not log on as a service there",
+	say(site.Problem, func(m member) bool { return m.logon.Exists == site.No }, "account-unknown", "the host finds no account "+account, "correct its name in the document, or make it in the domain")
+	say(site.Problem, func(m member) bool { return m.logon.Locked == site.Yes }, "account-locked", account+" is locked out or disabled", "find out who tries a wrong password, unlock it, and plan again")
+	say(site.Problem, func(m member) bool { return m.logon.Right == site.No }, "logon-right-missing", account+" may not log on as a service there",
 		"grant it \"Log on as a service\" on the host (secpol.msc, Local Policies, User Rights Assignment) or by group policy, then plan again")
-	say(warning, func(m member) bool {
+	say(site.Warning, func(m member) bool {
 		return m.logon.Right == "" && m.logon.Exists != site.No && (m.other() || m.stopped)
 	}, "logon-right-unknown", "whether "+account+" may log on as a service is decided by a group of the domain", "the rotation finds it out by a logon, before a service stops")
 	for _, was := range accounts(filter(w.set, member.other)) {
-		say(warning, func(m member) bool { return m.other() && m.service.Account == was }, "account-changes",
+		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was }, "account-changes",
 			fmt.Sprintf("it runs as %s now, and an account is more than a name", was),
 			"before you apply: let "+account+" read and write the product's files, give it a login where Windows signs in to SQL Server, and know that what was sealed for "+was+" alone (DPAPI, CurrentUser) becomes unreadable")
 	}
@@ -117,16 +89,16 @@ func (r *Rotation) guardValue(in reconciler.Input, w work) []reconciler.Finding 
 		} else if err := in.Seen[site.Values].Err; err != nil {
 			text += ": " + err.Error()
 		}
-		return []reconciler.Finding{problem("value-unavailable", text, hint)}
+		return []reconciler.Finding{site.Problem("value-unavailable", text, hint)}
 	case v.Unfit != "":
-		return []reconciler.Finding{problem("value-unfit", "the password of version "+r.ref.Version+" cannot be used: "+v.Unfit, "put the right value at its source")}
+		return []reconciler.Finding{site.Problem("value-unfit", "the password of version "+r.ref.Version+" cannot be used: "+v.Unfit, "put the right value at its source")}
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
-		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("version %s has the same password as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
+		return []reconciler.Finding{site.Problem("value-unchanged", fmt.Sprintf("version %s has the same password as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
 			"put the new password at its source")}
 	}
 	at, refused := site.LogonRefusedAt(in.History, r.ref.Name, r.ref.Version)
 	if until := at.Add(patience); refused && len(w.set) > 0 && in.Now.Before(until) {
-		return []reconciler.Finding{problem("logon-refused", fmt.Sprintf("version %s was refused for %s at %s: each try counts towards a lockout", r.ref.Version, r.spec.Account, at.UTC().Format("15:04 UTC")),
+		return []reconciler.Finding{site.Problem("logon-refused", fmt.Sprintf("version %s was refused for %s at %s: each try counts towards a lockout", r.ref.Version, r.spec.Account, at.UTC().Format("15:04 UTC")),
 			fmt.Sprintf("if it is wrong, put the right one at its source and declare a new version; if the account was not ready, plan again after %s", until.UTC().Format("15:04 UTC")))}
 	}
 	if v.SourceChanged {

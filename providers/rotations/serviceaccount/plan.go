@@ -42,6 +42,15 @@ type work struct {
 	pending, mint bool
 }
 
+// touched are the services whose logon is to be set, or that are restarted.
+func (w work) touched() map[site.Service]bool {
+	is := map[site.Service]bool{}
+	for _, m := range slices.Concat(w.set, w.bounce, w.revive) {
+		is[m.node.service()] = true
+	}
+	return is
+}
+
 func (w work) none() bool {
 	return len(w.set) == 0 && len(w.bounce) == 0 && len(w.prove) == 0 && len(w.revive) == 0 && !w.pending
 }
@@ -56,7 +65,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, f)
 	}
 	for _, m := range w.all {
-		if d, ok := site.DownSince(in.History, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok {
+		if d, ok := site.DownSince(in, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok {
 			c.Down = append(c.Down, d)
 		}
 	}

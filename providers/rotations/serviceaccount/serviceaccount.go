@@ -74,6 +74,9 @@ type node struct {
 
 func (n node) service() site.Service { return site.Service{Host: n.host, Name: n.component.Service} }
 func (n node) machine() site.Machine { return site.Machine{Host: n.host} }
+func (n node) preflight() site.Preflight {
+	return site.Preflight{Host: n.host, Service: n.component.Service, Logon: true}
+}
 
 // nodesOf is where a service runs: Admin before Engine before relays.
 func nodesOf(d *specs.Deployment, service string) []node {
@@ -134,7 +137,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, site.Value{Secret: r.ref})
 	}
 	for _, n := range r.nodes {
-		reads = append(reads, n.service(), n.machine(), r.logon(n))
+		reads = append(reads, n.service(), n.machine(), n.preflight(), r.logon(n))
 	}
 	return reads
 }

@@ -77,7 +77,7 @@ func (r *Rotation) set(m member) site.SetLogon {
 
 // setStep stores the logon before the service stops, whoever stops it and why: with the old password it would not come up again.
 func (r *Rotation) setStep(m member) reconciler.Step {
-	return reconciler.Step{Phase: reconciler.Switch, Op: r.set(m), Back: r.back(m), Alone: m.who.Noun != "",
+	return reconciler.Step{Phase: reconciler.Switch, Op: r.set(m), Back: r.back(m), Alone: m.who.Noun != "", Vital: r.password && !m.other(),
 		Before: []string{site.StepOf(stop(m)), site.StepOf(start(m))}}
 }
 

@@ -10,25 +10,20 @@ import (
 	"meshrotate/reconciler"
 )
 
-func problem(code, text, hint string, hosts ...string) reconciler.Finding {
-	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint, Hosts: hosts}
-}
-
-func warning(code, text, hint string, hosts ...string) reconciler.Finding {
-	f := problem(code, text, hint, hosts...)
-	f.Severity = reconciler.Warning
-	return f
-}
-
 // guard collects the reasons not to go on, and the warnings.
 func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	var all []reconciler.Finding
+	settings := map[string]*site.SettingSeen{}
 	for i, h := range s.holders {
 		if i > 0 && h.host == s.holders[0].host && !h.whole() {
 			continue // it was said
 		}
-		all = append(all, r.guardHost(in, h)...)
+		all = append(all, r.guardHost(in, s, h)...)
+		if h.whole() {
+			settings[h.host] = h.setting
+		}
 	}
+	all = append(all, site.EnvironmentsChanged(settings)...)
 	if r.spec.Mode == integrated {
 		return append(all, r.guardIntegrated(s)...)
 	}
@@ -40,37 +35,24 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 }
 
 // guardHost looks at one host, its service and its file.
-func (r *Rotation) guardHost(in reconciler.Input, h holder) []reconciler.Finding {
+func (r *Rotation) guardHost(in reconciler.Input, s sight, h holder) []reconciler.Finding {
 	if !h.whole() {
-		text := fmt.Sprintf("%s (%s) could not be looked at", h.host, h.label)
-		if err := in.Seen[site.Host(h.host)].Err; err != nil {
-			text += ": " + err.Error()
-		}
-		return []reconciler.Finding{problem("host-failed", text, "bring it back and plan again: the pair never runs on two strings", h.host)}
+		return []reconciler.Finding{site.HostFailed(in.Seen, h.host, h.label, "the pair never runs on two strings")}
 	}
-	var all []reconciler.Finding
-	if f, off := site.ClockFinding(h.host, h.machine); off {
-		all = append(all, f)
-	}
-	add := func(code, text, hint string) { all = append(all, problem(code, h.host+": "+text, hint, h.host)) }
+	part := site.Part{Preflight: h.preflight, Service: h.service, Machine: h.machine, Error: h.setting.Error, Restart: s.edits() || h.stale || h.stopped, Replace: h.edit}
+	all := part.Findings(in.Seen)
+	add := func(code, text, hint string) { all = append(all, site.Problem(code, h.host+": "+text, hint, h.host)) }
 	path, key := h.component.Settings, h.setting.Key
 	switch {
-	case !h.service.Installed:
-		add("service-missing", "there is no service "+h.component.Service, "install it, or name the service under product")
-	case h.service.StartMode == "disabled":
-		add("service-disabled", "the service "+h.component.Service+" is disabled", "enable it")
-	}
-	switch {
+	case h.setting.Error != 0: // and that is said
 	case h.setting.Refused != "":
 		add("settings-refused", fmt.Sprintf("%s in %s cannot be edited: %s", key, path, h.setting.Refused), "mend the file on the host; nothing was written")
 	case h.setting.Content == nil:
 		add("string-missing", fmt.Sprintf("there is no connection string at %s in %s", key, path), "name its key: secrets.sqlLogin.settings")
 	}
-	for _, o := range h.setting.Overrides {
-		add("setting-overridden", fmt.Sprintf("%s is overridden by %s: an edit of %s would change nothing, or break at the next restart", key, o, path), "remove the override and plan again")
-	}
+	all = append(all, h.setting.InForce(h.host)...)
 	if h.setting.UsersCanRead {
-		all = append(all, warning("file-readable", fmt.Sprintf("%s: ordinary users may read %s, which holds the connection string", h.host, path), "take Users out of the file's ACL", h.host))
+		all = append(all, site.Warning("file-readable", fmt.Sprintf("%s: ordinary users may read %s, which holds the connection string", h.host, path), "take Users out of the file's ACL", h.host))
 	}
 	return all
 }
@@ -80,7 +62,7 @@ func (r *Rotation) guardIntegrated(s sight) []reconciler.Finding {
 	var all []reconciler.Finding
 	for _, h := range s.holders {
 		if h.whole() && h.setting.Content != nil && !h.says.Integrated {
-			all = append(all, problem("sql-login-found", fmt.Sprintf("%s: the connection string signs in as %s with a password, and the document says that Windows signs in", h.host, h.says.User),
+			all = append(all, site.Problem("sql-login-found", fmt.Sprintf("%s: the connection string signs in as %s with a password, and the document says that Windows signs in", h.host, h.says.User),
 				"declare the login: secrets.sqlLogin with logins, or change the string by hand; it is not rewritten", h.host))
 		}
 	}
@@ -98,11 +80,11 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 		} else if err := in.Seen[site.Values].Err; err != nil {
 			text += ": " + err.Error()
 		}
-		return []reconciler.Finding{problem("value-unavailable", text, hint)}
+		return []reconciler.Finding{site.Problem("value-unavailable", text, hint)}
 	case v.Unfit != "":
 		return []reconciler.Finding{site.Unfit(r.ref, v)}
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
-		return []reconciler.Finding{problem("value-unchanged", fmt.Sprintf("version %s has the same password as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
+		return []reconciler.Finding{site.Problem("value-unchanged", fmt.Sprintf("version %s has the same password as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
 			"put a new value at its source, or write `from: generated`")}
 	case v.SourceChanged:
 		return []reconciler.Finding{site.SourceChanged(r.ref, r.spec.From.String())}
@@ -119,14 +101,14 @@ func (r *Rotation) guardStrings(s sight) []reconciler.Finding {
 		}
 		switch c := h.says; {
 		case c.Integrated:
-			all = append(all, problem("integrated-security", h.host+": the connection string lets Windows sign in, and the document declares a login",
+			all = append(all, site.Problem("integrated-security", h.host+": the connection string lets Windows sign in, and the document declares a login",
 				"declare `mode: integrated`, or change the string by hand; it is not rewritten", h.host))
 		case c.Unfit != "":
-			all = append(all, problem("string-unfit", h.host+": nobody can sign in with the connection string from here: "+c.Unfit, "change the string, or rotate this login by hand", h.host))
+			all = append(all, site.Problem("string-unfit", h.host+": nobody can sign in with the connection string from here: "+c.Unfit, "change the string, or rotate this login by hand", h.host))
 		case c.Database != "" && !strings.EqualFold(c.Database, r.database):
-			all = append(all, problem("database-differs", fmt.Sprintf("%s: the connection string names the database %s, and the document %s", h.host, c.Database, r.database), "correct connect.sql.database, or the string", h.host))
+			all = append(all, site.Problem("database-differs", fmt.Sprintf("%s: the connection string names the database %s, and the document %s", h.host, c.Database, r.database), "correct connect.sql.database, or the string", h.host))
 		case !c.Encrypted:
-			all = append(all, warning("string-unencrypted", h.host+": the product does not ask for an encrypted connection: its data crosses in clear", "write Encrypt=True into the string", h.host))
+			all = append(all, site.Warning("string-unencrypted", h.host+": the product does not ask for an encrypted connection: its data crosses in clear", "write Encrypt=True into the string", h.host))
 		}
 	}
 	a, e := s.admin(), s.engine()
@@ -136,14 +118,14 @@ func (r *Rotation) guardStrings(s sight) []reconciler.Finding {
 	both := []string{a.host, e.host}
 	for _, d := range []struct{ what, a, e string }{{"server", a.says.Server, e.says.Server}, {"database", a.says.Database, e.says.Database}} {
 		if !strings.EqualFold(d.a, d.e) {
-			all = append(all, problem("strings-differ", fmt.Sprintf("Admin and Engine name different %ss: %s and %s", d.what, d.a, d.e), "let both name the same one", both...))
+			all = append(all, site.Problem("strings-differ", fmt.Sprintf("Admin and Engine name different %ss: %s and %s", d.what, d.a, d.e), "let both name the same one", both...))
 		}
 	}
 	known := s.pending || a.declared(r.ref.Version) || e.declared(r.ref.Version) ||
 		slices.Contains(s.begun, a.setting.Version) || slices.Contains(s.begun, e.setting.Version)
 	if !strings.EqualFold(a.says.User, e.says.User) && !known {
-		all = append(all, problem("half-rotated", fmt.Sprintf("Admin signs in as %s and Engine as %s, and no run of meshrotate left it so", a.says.User, e.says.User),
-			"find out who changed it; let both name the login that works, and plan again", both...))
+		all = append(all, site.Problem("half-rotated", fmt.Sprintf("Admin signs in as %s and Engine as %s, and no run that this state knows left it so", a.says.User, e.says.User),
+			"find out who changed it: apply with the state folder of the run that did, or let both name the login that works, and plan again", both...))
 	}
 	return all
 }

@@ -37,11 +37,11 @@ func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
 		}
 		switch {
 		case i.tolerated:
-			all = append(all, warning("replica-left-behind", text+": it keeps the old password, and a failover to it stops the product", "bring it back and rotate again"))
+			all = append(all, site.Warning("replica-left-behind", text+": it keeps the old password, and a failover to it stops the product", "bring it back and rotate again"))
 		case n > 0:
-			all = append(all, problem("replica-unreachable", text, "bring it back: with the old password a failover to it stops the product; or tolerate it by name: secrets.sqlLogin.tolerate"))
+			all = append(all, site.Problem("replica-unreachable", text, "bring it back: with the old password a failover to it stops the product; or tolerate it by name: secrets.sqlLogin.tolerate"))
 		default:
-			all = append(all, problem("sql-unreachable", text, cmp.Or(hint, "look at the server and at connect.sql")))
+			all = append(all, site.Problem("sql-unreachable", text, cmp.Or(hint, "look at the server and at connect.sql")))
 		}
 	}
 	for _, l := range r.spec.logins() {
@@ -56,7 +56,7 @@ func (r *Rotation) guardReplicas(s sight) []reconciler.Finding {
 		return nil
 	}
 	if s.main().seen.Database.Grouped && len(s.main().seen.Replicas) == 0 {
-		return []reconciler.Finding{problem("replicas-invisible", "the database is in an availability group, and "+s.main().seen.Login+" does not see its replicas: they would keep the old password",
+		return []reconciler.Finding{site.Problem("replicas-invisible", "the database is in an availability group, and "+s.main().seen.Login+" does not see its replicas: they would keep the old password",
 			"GRANT VIEW ANY DEFINITION TO "+quoted(s.main().seen.Login))}
 	}
 	var missing []string
@@ -72,7 +72,7 @@ func (r *Rotation) guardReplicas(s sight) []reconciler.Finding {
 	if missing == nil {
 		return nil
 	}
-	return []reconciler.Finding{problem("replica-undeclared", "the availability group has replicas that are not in the document: "+strings.Join(missing, ", ")+"; they would keep the old password, and a failover would stop the product",
+	return []reconciler.Finding{site.Problem("replica-undeclared", "the availability group has replicas that are not in the document: "+strings.Join(missing, ", ")+"; they would keep the old password, and a failover would stop the product",
 		"declare them: connect.sql.replicas")}
 }
 
@@ -87,7 +87,7 @@ func sameSID(s sight, login string) []reconciler.Finding {
 		if first == "" {
 			first = l.SID
 		} else if l.SID != first {
-			return []reconciler.Finding{problem("sid-differs", fmt.Sprintf("%s has another SID on %s than on %s: after a failover it would have no user in the database", login, i.seen.Name, s.reached()[0].seen.Name),
+			return []reconciler.Finding{site.Problem("sid-differs", fmt.Sprintf("%s has another SID on %s than on %s: after a failover it would have no user in the database", login, i.seen.Name, s.reached()[0].seen.Name),
 				"drop it there and CREATE LOGIN … WITH SID = the primary's")}
 		}
 	}
@@ -96,7 +96,7 @@ func sameSID(s sight, login string) []reconciler.Finding {
 
 func (r *Rotation) guardInstance(s sight, i instance, first bool) []reconciler.Finding {
 	var all []reconciler.Finding
-	add := func(code, text, hint string) { all = append(all, problem(code, i.server+": "+text, hint)) }
+	add := func(code, text, hint string) { all = append(all, site.Problem(code, i.server+": "+text, hint)) }
 	if r.ours(i.seen.Login) {
 		add("rotator-is-the-product", "meshrotate signs in as "+i.seen.Login+", which is the product's own login", "give it a login of its own, with ALTER ANY LOGIN and VIEW SERVER STATE: connect.sql.user")
 	}
@@ -132,7 +132,7 @@ func (r *Rotation) guardInstance(s sight, i instance, first bool) []reconciler.F
 // guardLogin looks at one login of one instance.
 func (r *Rotation) guardLogin(i instance, l *site.LoginSeen) []reconciler.Finding {
 	one := func(code, text, hint string) []reconciler.Finding {
-		return []reconciler.Finding{problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint)}
+		return []reconciler.Finding{site.Problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint)}
 	}
 	switch {
 	case !l.Exists && i.seen.Database.UsersWhy != "":
@@ -159,7 +159,7 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 			continue
 		}
 		add := func(code, text, hint string) {
-			all = append(all, problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint))
+			all = append(all, site.Problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint))
 		}
 		switch {
 		case l.Disabled && !r.retired(in, l.Name):
@@ -208,9 +208,9 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 	if h.accepted() {
 		switch {
 		case !slices.ContainsFunc(s.instances, func(i instance) bool { return i.seen != nil && strings.EqualFold(i.seen.Name, in.Instance) }):
-			return problem("server-undeclared", fmt.Sprintf("the connection strings lead to %s, which is not in the document", in.Instance), "correct connect.sql.server, or declare it under connect.sql.replicas", h.host), true
+			return site.Problem("server-undeclared", fmt.Sprintf("the connection strings lead to %s, which is not in the document", in.Instance), "correct connect.sql.server, or declare it under connect.sql.replicas", h.host), true
 		case !strings.EqualFold(in.Database, r.database):
-			return problem("database-differs", fmt.Sprintf("the connection strings lead to the database %s, and the document names %s", in.Database, r.database), "let the string name its database", h.host), true
+			return site.Problem("database-differs", fmt.Sprintf("the connection strings lead to the database %s, and the document names %s", in.Database, r.database), "let the string name its database", h.host), true
 		}
 	}
 	l := s.main().login(h.says.User)
@@ -218,25 +218,25 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 	case r.alters() && !h.declared(r.ref.Version) && l != nil && (!l.Exists || l.Disabled || l.Locked):
 		return reconciler.Finding{}, false // it is said of the login
 	case r.alters() && h.rejected() && !h.declared(r.ref.Version) && l != nil && (l.Expired || l.MustChange):
-		return warning("login-expired", fmt.Sprintf("the password of %s has expired, or must be changed: nobody signs in anew until this rotation sets another", l.Name), "", h.host), true
+		return site.Warning("login-expired", fmt.Sprintf("the password of %s has expired, or must be changed: nobody signs in anew until this rotation sets another", l.Name), "", h.host), true
 	case r.spec.Mode == external && !h.declared(r.ref.Version) && in.Declared != site.Accepted:
-		return problem("login-not-changed", fmt.Sprintf("version %s is not accepted for %s: %s", r.ref.Version, s.target, orUnknown(in.DeclaredWhy)),
+		return site.Problem("login-not-changed", fmt.Sprintf("version %s is not accepted for %s: %s", r.ref.Version, s.target, orUnknown(in.DeclaredWhy)),
 			"change the login first, on every replica; then plan again", h.host), true
 	case h.accepted() || in.Declared == site.Accepted:
 		return reconciler.Finding{}, false
 	case r.spec.Mode == alternating && !h.declared(r.ref.Version):
-		return warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
+		return site.Warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
 	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
-		return warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s was cut off; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
+		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s was cut off; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
 			"", h.host), true
 	case h.rejected() && h.declared(r.ref.Version):
-		return problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
+		return site.Problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
 			"somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept", h.host), true
 	case h.rejected():
-		return problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
+		return site.Problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
 			"find out who; set the login to the password in the files, or declare `mode: external` with the new one", h.host), true
 	}
-	return problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
+	return site.Problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
 }
 
 func orUnknown(why string) string {
@@ -260,11 +260,15 @@ func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
 				who = append(who, fmt.Sprintf("%s by %s on %s", l, x.Program, x.Host))
 			}
 		}
-		all = append(all, problem("idle-login-in-use", "neither login of the pair is idle: "+strings.Join(who, "; "), "the one that is to change may be used by nobody: end what else signs in with it"))
+		hint := "the one that is to change may be used by nobody: end what else signs in with it"
+		if len(s.begun) > 0 {
+			hint = fmt.Sprintf("a run that was to set version %s was cut off: declare that version again and apply, then %s", s.begun[0], r.ref.Version)
+		}
+		all = append(all, site.Problem("idle-login-in-use", "neither login of the pair is idle: "+strings.Join(who, "; "), hint))
 	}
 	e := s.engine()
 	if e.accepted() && !e.stopped && !e.stale && !s.pending && e.machine != nil && !slices.ContainsFunc(main.Of(e.says.User), func(x site.SessionSeen) bool { return strings.EqualFold(x.Host, e.machine.ComputerName) }) {
-		all = append(all, problem("engine-no-session", fmt.Sprintf("Engine runs and has no session as %s from %s: its sessions would prove nothing", e.says.User, e.machine.ComputerName),
+		all = append(all, site.Problem("engine-no-session", fmt.Sprintf("Engine runs and has no session as %s from %s: its sessions would prove nothing", e.says.User, e.machine.ComputerName),
 			"look at Engine's log: it signs in with another string, or not at all", e.host))
 	}
 	return all

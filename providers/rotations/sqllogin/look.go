@@ -1,6 +1,7 @@
 package sqllogin
 
 import (
+	"slices"
 	"strings"
 
 	"meshrotate/providers/site"
@@ -16,8 +17,10 @@ type holder struct {
 	machine *site.MachineSeen
 	signIn  *site.SignInSeen // nil when nobody could ask
 	says    site.Connection
-	// edit: the file holds another version, or another login. stale: the process is older than the file. stopped: it should run.
+	// edit: the file holds another version, or another login. stale: the process has not read the file as it is, as far as anybody
+	// knows. stopped: it should run.
 	edit, stale, stopped bool
+	reading              site.Reading
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -66,6 +69,11 @@ func (s sight) contained(login string) bool {
 	return l != nil && l.Contained
 }
 
+// edits says that a file is to be swapped: both services stop for that.
+func (s sight) edits() bool {
+	return slices.ContainsFunc(s.holders, func(h holder) bool { return h.edit })
+}
+
 // halfChanged says that a run may have changed the password and got no further: then nobody else need have done it.
 func (s sight) halfChanged() bool { return len(s.begun) > 0 }
 
@@ -111,7 +119,8 @@ func (r *Rotation) look(in reconciler.Input) sight {
 			h.says, _ = h.setting.Content.(site.Connection)
 			h.dependents, h.lost = site.Stopped(in.History, name, n.host, n.component.Service, h.service)
 			h.stopped = !h.service.Running()
-			h.stale = !h.stopped && h.service.StartedAt.Before(h.setting.Modified)
+			h.reading = site.ReadingOf(in.History, r.ref, n.host, h.service, h.machine, h.setting.Base)
+			h.stale = !h.stopped && h.reading == site.Unread
 		}
 		s.holders = append(s.holders, h)
 	}

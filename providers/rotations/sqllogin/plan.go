@@ -51,7 +51,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, f)
 	}
 	for _, h := range s.holders {
-		if d, ok := site.DownSince(in.History, r.ref, h.host, h.component.Service, h.label, h.service); ok {
+		if d, ok := site.DownSince(in, r.ref, h.host, h.component.Service, h.label, h.service); ok {
 			c.Down = append(c.Down, d)
 		}
 	}
@@ -104,7 +104,7 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 	w.taken = swapped || accepted // a file is swapped only after the login was proven
 	w.alter = w.edit && r.alters() && !w.taken
 	for i, h := range s.holders {
-		shared := i > 0 && h.host == s.admin().host && h.component == s.admin().component
+		shared := i > 0 && h.host == s.admin().host && h.component.Service == s.admin().component.Service && h.component.Settings == s.admin().component.Settings
 		switch {
 		case shared: // one service has both parts
 		case w.edit || h.stale || h.stopped: // both stop for an edit: they never run on two strings
@@ -167,7 +167,7 @@ func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding,
 	if len(all) == 0 {
 		return reconciler.Finding{}, false
 	}
-	return warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host),
+	return site.Warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host),
 		"give that program a login of its own"), true
 }
 
@@ -197,6 +197,8 @@ func (r *Rotation) holds(h holder) string {
 	switch v := h.setting.Version; v {
 	case site.Absent, site.Empty:
 		return "no password"
+	case site.Withheld:
+		return "a settings file that cannot be read"
 	case site.Unreadable:
 		return "a settings file that .NET refuses"
 	case site.Unknown:
@@ -219,7 +221,7 @@ func (r *Rotation) reason(w work) string {
 	case len(w.bounce) > 0:
 		var names []string
 		for _, h := range w.bounce {
-			word := "started before it was written"
+			word := "started before it was last changed"
 			if h.stopped {
 				word = "is not running"
 			}

@@ -197,7 +197,7 @@ func TestGoingOn(t *testing.T) {
 	s = live("alternating", b)
 	s.hosts[engine].service.StartedAt = written.Add(-time.Hour)
 	c = s.plan(t)
-	if c.Status != reconciler.Rotate || find(c, reconciler.Switch, "stop", admin) != nil || find(c, reconciler.Switch, "start", engine) == nil || !strings.Contains(c.Reason, "Engine started before it was written") {
+	if c.Status != reconciler.Rotate || find(c, reconciler.Switch, "stop", admin) != nil || find(c, reconciler.Switch, "start", engine) == nil || !strings.Contains(c.Reason, "Engine started before it was last changed") {
 		t.Errorf("a stale process: %s, %s", c.Status, c.Reason)
 	}
 	if c := live("single", a).plan(t); c.Status != reconciler.AsDeclared || c.Before != "12" {

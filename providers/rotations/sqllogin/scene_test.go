@@ -79,7 +79,7 @@ func newScene(mode string) *scene {
 	s.doc.Product.Engine = specs.Component{Service: "IdentityMeshEngine", Settings: `C:\engine.json`}
 	for _, h := range []string{admin, engine} {
 		s.hosts[h] = &hostSeen{reach: reconciler.Reached,
-			setting: site.SettingSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written}, Key: key, Version: "11"},
+			setting: site.SettingSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written, Changed: written}, Key: key, Version: "11"},
 			says:    site.Connection{Server: sql1, Database: "IdentityMesh", User: a, Encrypted: true},
 			service: site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"},
 			signIn:  &site.SignInSeen{Verdict: site.Accepted, Instance: "SQL01", Login: a, Database: "IdentityMesh"}}

@@ -194,6 +194,7 @@ type node struct {
 	service     site.Service
 	machine     site.Machine
 	signIn      site.SignIn
+	preflight   site.Preflight
 }
 
 func (n node) who() site.Who { return site.Who{Name: n.label} }
@@ -204,14 +205,14 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 	make := func(label, host, key string, c specs.Component) node {
 		n := node{label: label, host: host, component: c,
 			setting: site.Setting{Host: host, Path: c.Settings, Setting: key, Secret: r.ref, Service: c.Service, Form: site.Form{Kind: site.ConnectionString}},
-			service: site.Service{Host: host, Name: c.Service}, machine: site.Machine{Host: host}}
+			service: site.Service{Host: host, Name: c.Service}, machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings}}
 		if len(r.servers) > 0 {
 			n.signIn = site.SignIn{Server: r.servers[0], Setting: n.setting, Login: spec.Login, Always: spec.Mode == external}
 		}
 		return n
 	}
-	r.nodes = [2]node{make(site.AdminLabel, d.Hosts.Admin, spec.Settings.Admin, d.Product.Admin),
-		make("Engine", d.EngineHost(), spec.Settings.Engine, d.Product.Engine)}
+	r.nodes = [2]node{make(site.AdminLabel, d.Hosts.Admin, spec.Settings.Admin, d.Product.Admin.On(d.Hosts.Admin)),
+		make("Engine", d.EngineHost(), spec.Settings.Engine, d.Product.Engine.On(d.EngineHost()))}
 	return r
 }
 
@@ -228,6 +229,9 @@ func (r *Rotation) Reads() []reconciler.Read {
 		return reads
 	}
 	reads = append(reads, site.Value{Secret: r.ref})
+	for _, n := range r.nodes {
+		reads = append(reads, n.preflight)
+	}
 	for _, server := range r.servers {
 		reads = append(reads, site.Instance{Server: server, Database: r.database})
 		for _, l := range r.spec.logins() {

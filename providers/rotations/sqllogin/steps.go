@@ -129,6 +129,7 @@ func (r *Rotation) replace(h holder, w work) []reconciler.Step {
 	if why := r.oneWay(w); why != "" {
 		swap.Back = reconciler.Never(why)
 	}
+	swap.Vital = r.spec.Mode == single || r.oneWay(w) != "" // who starts without it locks the login, or is the second of a pair on two
 	return []reconciler.Step{stage, swap}
 }
 
@@ -171,7 +172,7 @@ func (r *Rotation) oneWay(w work) string {
 		return w.target + " has version " + r.ref.Version + " already: the old password is gone"
 	case r.spec.Mode == external && !w.admin().accepted():
 		return "the old password is no longer accepted"
-	case r.spec.Mode == alternating && len(w.edited()) == 1:
+	case len(w.holders) > 1 && len(w.edited()) == 1:
 		return "one of the two has version " + r.ref.Version + " already, and they never run on two"
 	}
 	return ""
@@ -250,7 +251,8 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	}
 	add(site.ProveAnswer{Path: r.api.Dashboard, Timeout: ready.Timeout, What: "Admin shows its dashboard, which needs the database"}, nil)
 	for _, h := range w.holders {
-		op := site.ProveProcess{Host: h.host, Service: h.component.Service, Path: h.component.Settings, Stable: reconciler.Span(h.component.Stable.Of()), Who: h.who()}
+		op := site.ProveProcess{Host: h.host, Service: h.component.Service, Path: h.component.Settings, Stable: reconciler.Span(h.component.Stable.Of()), Who: h.who(),
+			Known: len(w.bounce) == 0 && h.reading != site.Unread}
 		if bounced[h.label] {
 			add(op, op)
 		} else {

@@ -28,6 +28,24 @@ var fileCases = []testCase{
 			}
 		},
 	}, {
+		name:   "read a copy",
+		reason: "a copy keeps the time of the file that it was made of: who started in between has not read it",
+		run: func(w *world) {
+			if w.Age == nil {
+				w.Skip("nothing tells a copy here")
+			}
+			w.Write(w.file("a.json"), Content("one"))
+			before := w.one(winhost.OK, &winhost.FileRead{Path: w.path("a.json"), HashOnly: true}).File
+			time.Sleep(20 * time.Millisecond) // the grain of clocks
+			old := time.Now().Add(-48 * time.Hour)
+			w.Write(w.file("a.json"), Content("two"))
+			w.Age(w.file("a.json"), old)
+			f := w.one(winhost.OK, &winhost.FileRead{Path: w.path("a.json"), HashOnly: true}).File
+			if f.Modified.Sub(old).Abs() > 2*time.Second || !f.Changed.After(before.Changed) || f.Changed.Before(before.Modified) {
+				w.Errorf("before %v %v, now %v %v", before.Modified, before.Changed, f.Modified, f.Changed)
+			}
+		},
+	}, {
 		name:   "read the hash only",
 		reason: "a drift run needs no content, so none travels",
 		run: func(w *world) {

@@ -33,13 +33,17 @@ type Host struct {
 	Process process.Func
 	// Dir is a folder as the host names it, with its separator at the end. It is empty but for Tool.
 	Dir string
-	// Write, Read and Lock reach a file in Dir behind the host's back. Read returns nil when there is no such file; Lock
+	// Write, Read, Lock and Age reach a file in Dir behind the host's back. Read returns nil when there is no such file; Lock
 	// sets the file's read-only attribute.
 	Write func(name string, content []byte)
 	Read  func(name string) []byte
 	Lock  func(name string, readOnly bool)
+	// Age sets the time of a file's last write, as a copy does that keeps it; nil where the disk tells no other time.
+	Age func(name string, at time.Time)
 	// Hold opens a file so that nobody may replace or remove it, until release; nil where nothing enforces that.
 	Hold func(name string) (release func())
+	// Keep does the same, and also lets nobody read it.
+	Keep func(name string) (release func())
 	// Stored is the password that the service manager keeps for QuickService; nil where nobody can see it.
 	Stored func() string
 	// Logged is what the host's logs hold so far; nil where nothing is logged.
@@ -177,7 +181,7 @@ type testCase struct {
 // start their own.
 func Run(t *testing.T, h Host) {
 	var session *winhost.Session
-	for _, group := range [][]testCase{fileCases, swapCases, hostCases, serviceCases, logonCases, secretsCases, frameCases} {
+	for _, group := range [][]testCase{fileCases, swapCases, preflightCases, hostCases, serviceCases, logonCases, secretsCases, frameCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				if why := c.not[h.Kind]; why != "" {

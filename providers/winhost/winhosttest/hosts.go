@@ -1,6 +1,7 @@
 package winhosttest
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -57,19 +58,35 @@ var hostCases = []testCase{
 		name:   "environment",
 		reason: "a variable wins over the file that we edit: name it, and keep its value on the host",
 		run: func(w *world) {
-			r := w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService, Keys: []string{"MrTest:ApiKey", "ConnectionStrings:mrtest"}})
-			m, s := r.Environment.Machine, r.Environment.Service
-			if !slices.Equal(m.Overrides, []string{"MRTEST__apikey", "SQLCONNSTR_MrTest"}) || !slices.Equal(m.Prefixed, []string{"ASPNETCORE_MrTest__ApiKey"}) {
+			w.Write(w.file("a.json"), Content("a"))
+			w.Write(w.file("b.json"), Content("b"))
+			e := w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService, Path: w.path("a.json")}).Environment
+			if m := e.Machine; m.Known != winhost.Yes || len(m.Hosting) > 0 {
 				w.Errorf("machine: %+v", m)
 			}
-			if !slices.Equal(s.Overrides, []string{"MrTest__ApiKey"}) || len(s.Prefixed) > 0 || s.AspnetcoreEnvironment != "Production" || s.DotnetEnvironment != "Staging" {
-				w.Errorf("service: %+v", s)
+			for name := range MachineEnvironment {
+				if !slices.ContainsFunc(e.Machine.Names, func(n string) bool { return strings.EqualFold(n, name) }) {
+					w.Errorf("machine: no %s among %v", name, e.Machine.Names)
+				}
 			}
-			r = w.one(winhost.OK, &winhost.EnvironmentRead{Keys: []string{"MrTest:Other"}})
-			if m := r.Environment.Machine; len(m.Overrides)+len(m.Prefixed) > 0 {
-				w.Errorf("machine, another key: %+v", m)
+			want := winhost.Variables{Known: winhost.Yes, Names: []string{"ASPNETCORE_ENVIRONMENT", "MrTest__ApiKey", "Other", "dotnet_environment"},
+				Hosting: map[string]string{"ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging"}}
+			if !reflect.DeepEqual(e.Service, want) {
+				w.Errorf("service: %+v", e.Service)
 			}
-			w.one(winhost.NotFound, &winhost.EnvironmentRead{Service: "mr-none", Keys: []string{"MrTest:ApiKey"}})
+			if e.User.Known == "" || e.Account != "LocalSystem" || !strings.HasPrefix(string(e.CommandLine.Expose()), `C:\svc\service.exe mr-quick`) {
+				w.Errorf("user %+v of %s, %s", e.User, e.Account, e.CommandLine.Expose())
+			}
+			if !strings.HasSuffix(e.Path, w.path("a.json")) || !slices.Contains(e.Beside, w.file("a.json")) || !slices.Contains(e.Beside, w.file("b.json")) {
+				w.Errorf("path %s, beside it %v", e.Path, e.Beside)
+			}
+			if age := time.Since(e.Changed); w.Kind == Wine && (e.Booted.IsZero() || e.Booted.After(time.Now()) || age < -time.Minute || age > time.Hour) {
+				w.Errorf("booted %v, the environment changed %v", e.Booted, e.Changed)
+			}
+			e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: "mr-none"}).Environment
+			if !e.CommandLine.IsZero() || e.Account != "" || len(e.Service.Names) > 0 {
+				w.Errorf("a service that is not there: %+v", e)
+			}
 		},
 	}, {
 		name:   "sign-in to SQL Server",
@@ -158,7 +175,7 @@ var serviceCases = []testCase{
 				w.Errorf("another process: %d, %d", again.PID, r.Service.PID)
 			}
 			s := w.one(winhost.OK, &winhost.ServiceQuery{Service: QuickService}).Service
-			if !s.Installed || s.State != winhost.Running || s.PID != r.Service.PID || s.Account != "LocalSystem" || s.StartMode != "manual" || s.ImagePath == "" {
+			if !s.Installed || s.State != winhost.Running || s.PID != r.Service.PID || s.Account != "LocalSystem" || s.StartMode != "manual" {
 				w.Errorf("query: %+v", s)
 			}
 			slices.Sort(s.Environment)

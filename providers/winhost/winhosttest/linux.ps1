@@ -6,10 +6,18 @@ function New-LinuxFile([string]$path, [string]$like) {
     [IO.File]::SetUnixFileMode($path, (Use-Acl $like))
     $f
 }
+# .NET does not tell it.
+function Use-Changed($f) {
+    $start = [Diagnostics.ProcessStartInfo]::new('stat', [string[]]@('-L', '-c', '%.9Z', '--', $f.Name)); $start.RedirectStandardOutput = $true
+    $p = [Diagnostics.Process]::Start($start); $text = $p.StandardOutput.ReadToEnd(); $p.Dispose()
+    [DateTime]::UnixEpoch.AddTicks([long](10000000 * [decimal]::Parse($text, [Globalization.CultureInfo]::InvariantCulture)))
+}
 function Use-Access([string]$path) {
     $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
     @{ owner = 'S-1-5-18'; usersCanRead = $open }
 }
+function Test-LinuxFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
+function Test-LinuxService([string]$name, [bool]$logon) { if ($global:services.ContainsKey($name)) { 0 } else { 1060 } }
 function Use-Identity { @{ machineGuid = 'not Windows'; domain = ''; elevated = 'yes' } }
 function Use-Environment([string]$service) {
     if ($service -eq '') { return $global:machineEnvironment }
@@ -17,6 +25,9 @@ function Use-Environment([string]$service) {
     if ($service -eq 'mr-quick') { return $global:serviceEnvironment }
     @{}
 }
+function Use-UserEnvironment([string]$account) { @{} }
+function Use-Profile([string]$account) { '' }
+function Use-Boot { @{ booted = [DateTime]::UtcNow.AddDays(-1); changed = [DateTime]::UtcNow.AddDays(-2) } }
 $global:services = @{}
 foreach ($name in 'mr-quick', 'mr-child', 'mr-slow', 'mr-refuses', 'mr-disabled', 'mr-dies') {
     $global:services[$name] = @{ state = 'stopped'; then = ''; at = [DateTime]::MaxValue; pid = 0; exit = 1077 }
@@ -46,7 +57,8 @@ function Use-Dependents([string]$name) { if ($name -eq 'mr-quick' -and (Use-Serv
 $global:accounts = @{}
 function Use-Config([string]$name) {
     $account = 'LocalSystem'; if ($global:accounts.ContainsKey($name)) { $account = $global:accounts[$name] }
-    @{ account = $account; startMode = 'manual'; imagePath = 'none' }
+    if (-not $global:services.ContainsKey($name)) { return @{ account = ''; startMode = ''; imagePath = '' } }
+    @{ account = $account; startMode = 'manual'; imagePath = ('C:\svc\service.exe ' + $name) }
 }
 # What Windows keeps of a password nobody can read: here it is in a file, in which the test looks.
 function Use-SetLogon([string]$name, [string]$account, [byte[]]$password) {
@@ -74,9 +86,17 @@ ${alias:Get-HostAuditing} = 'Use-Auditing'
 ${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:Get-HostAcl} = 'Use-Acl'
 ${alias:New-HostFile} = 'New-LinuxFile'
+${alias:Get-HostFileChanged} = 'Use-Changed'
 ${alias:Get-HostAccess} = 'Use-Access'
+function Test-LinuxFile([string]$path) { 0 }
+${alias:Test-HostFile} = 'Test-LinuxFile'
+${alias:Test-HostFolder} = 'Test-LinuxFolder'
+${alias:Test-HostService} = 'Test-LinuxService'
 ${alias:Get-HostIdentity} = 'Use-Identity'
 ${alias:Get-HostEnvironment} = 'Use-Environment'
+${alias:Get-HostUserEnvironment} = 'Use-UserEnvironment'
+${alias:Get-HostProfile} = 'Use-Profile'
+${alias:Get-HostBoot} = 'Use-Boot'
 ${alias:Get-HostServiceStatus} = 'Use-Service'
 ${alias:Get-HostServiceConfig} = 'Use-Config'
 ${alias:Get-HostServiceDependents} = 'Use-Dependents'

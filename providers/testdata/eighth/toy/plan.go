@@ -13,7 +13,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	service := site.Answer[site.ServiceSeen](in.Seen, r.service)
 	if value == nil || setting == nil || service == nil {
 		c.Status, c.Reason = reconciler.Unknown, "Engine's host, or the declared value, could not be looked at"
-		c.Findings = []reconciler.Finding{problem("host-failed", r.host+" could not be looked at", "the error is above; fix it and plan again")}
+		c.Findings = []reconciler.Finding{site.HostFailed(in.Seen, r.host, "", "")}
 		return c
 	}
 	c.Before = setting.Version

@@ -1,0 +1,83 @@
+package providers_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/state"
+)
+
+// only is a process that is limited to one kind.
+func (w *world) only(kind string) *process {
+	s := w.process()
+	s.Only, s.Others = []string{kind}, nil
+	all := s.Rotations
+	s.Rotations = nil
+	for _, r := range all {
+		if name, _, _ := strings.Cut(r.Ref().Name, ":"); name == kind {
+			s.Rotations = append(s.Rotations, r)
+		} else {
+			s.Others = append(s.Others, r)
+		}
+	}
+	return s
+}
+
+// What another secret's record left down is said whatever a run is limited to, until it runs again; and a run that is limited
+// does not say that nothing at all is left to do.
+func TestDownBesideWhatWasChosen(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		name         string
+		then         func(h *lab.Host)
+		down, unsure bool
+	}{
+		{"its host answers", func(*lab.Host) {}, true, false},
+		{"its host is away", func(h *lab.Host) { h.Unplug(true) }, true, true},
+		{"somebody has started it", func(h *lab.Host) { _ = h.Machine.Start(lab.RelayService); time.Sleep(time.Minute) }, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 3, "relaykey", "license")
+				h := w.relay(1)
+				when(h, "service.start", machine.After, func() { h.Machine.Kill(lab.RelayService) })
+				s := w.only("relaykey")
+				_, o := s.apply(nil)
+				s.close()
+				if len(o.Down) != 1 || len(o.With(state.Proven)) != 1 {
+					t.Fatalf("%v", o)
+				}
+				since := o.Down[0].Since
+				h.Points(nil)
+				time.Sleep(5 * time.Minute)
+				c.then(h)
+				for i := range 2 { // with the license to rotate, and with nothing to do
+					s := w.only("license")
+					p, o := s.apply(nil)
+					s.close()
+					r := render.OutcomeOf(p, "run", 0, o)
+					named := slices.ContainsFunc(r.Down, func(d render.Down) bool {
+						return d.Host == h.Name && d.Service == lab.RelayService && d.Since.Equal(since.UTC().Round(0)) && d.Unsure == c.unsure
+					})
+					if named != c.down || r.OK == c.down || len(r.Down) > 1 || len(o.Secrets) != 1-i {
+						t.Errorf("%d: %+v of %+v", i, r, p.Fleet)
+					}
+					told := slices.ContainsFunc(p.Fleet, func(f reconciler.Finding) bool { return f.Code == "still-down" && slices.Contains(f.Hosts, h.Name) })
+					if told != c.down || render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted != (c.down || i == 0) {
+						t.Errorf("%d: the plan: %+v", i, p.Fleet)
+					}
+					if r.OK && (!strings.Contains(r.Next, "looks at the other secrets") || strings.Contains(r.Verdict(), "everything")) {
+						t.Errorf("%d: %s; %s", i, r.Verdict(), r.Next)
+					}
+				}
+			})
+		})
+	}
+}

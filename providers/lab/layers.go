@@ -1,0 +1,128 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/lab/machine"
+)
+
+// layers are the mishaps that give a service another value than its settings file, and some that only look so. They show at the
+// service's next start.
+func layers() []Mishap {
+	return []Mishap{
+		{"argument", "give the service its key in its command line", launched(func(h *Host, v string) layer {
+			return layer{args: `"--` + h.key() + "=" + v + `"`}
+		})},
+		{"staging", "set --environment Staging; appsettings.Staging.json has a key", launched(func(h *Host, _ string) layer {
+			return layer{args: "--environment Staging", file: h.beside("appsettings.Staging.json")}
+		})},
+		{"production", "put another key into appsettings.Production.json", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside("appsettings.Production.json")}
+		})},
+		{"unused", "the same with DOTNET_ENVIRONMENT=Staging: the file is not read", launched(func(h *Host, _ string) layer {
+			return layer{own: "DOTNET_ENVIRONMENT=Staging", file: h.beside("appsettings.Production.json")}
+		})},
+		{"root", "set --contentRoot to a folder that has its own settings", launched(func(_ *Host, _ string) layer {
+			return layer{args: `--contentRoot "` + elsewhere + `"`, file: elsewhere + `\appsettings.json`}
+		})},
+		{"side", "install the program in another folder, with its own settings", launched(func(_ *Host, _ string) layer {
+			return layer{program: elsewhere, file: elsewhere + `\appsettings.json`}
+		})},
+		{"own-env", "put a key into the service's environment", launched(func(h *Host, v string) layer { return layer{own: h.variable() + "=" + v} })},
+		{"user-env", "put a key into the environment of the service's account", launched(func(h *Host, v string) layer { return layer{user: h.variable() + "=" + v} })},
+		{"prefix", "put a key into the service's environment, behind " + Prefix + "", launched(func(h *Host, v string) layer {
+			return layer{own: Prefix + h.variable() + "=" + v}
+		})},
+		{"named", "put a key into PROGRAM.settings.json, which .NET 10 reads", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside(h.services()[0] + ".settings.json")}
+		})},
+		{"secrets", "set DOTNET_ENVIRONMENT=Development; user secrets have a key", launched(func(h *Host, _ string) layer {
+			_, account := h.Machine.Registered(h.services()[0])
+			return layer{own: "DOTNET_ENVIRONMENT=Development", file: machine.UserSecretsOf(account)}
+		})},
+		{"sibling", "put a key into custom.json beside the settings: it is not read", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside("custom.json")}
+		})},
+		{"plain", "take all of these away again", func(_ *Lab, h *Host) error { return h.plain() }},
+	}
+}
+
+// elsewhere is where no installer puts the product.
+const elsewhere = `C:\Program Files\IdentityMesh Old`
+
+// layer is how a service gets another value: words for its command line, a variable of its own or of its account's, a file, a
+// folder for its program.
+type layer struct{ args, own, user, file, program string }
+
+func launched(how func(h *Host, value string) layer) func(*Lab, *Host) error {
+	return func(_ *Lab, h *Host) error {
+		value := random(32)
+		return h.lay(how(h, value), value)
+	}
+}
+
+func (h *Host) lay(l layer, value string) error {
+	if h.manager != nil {
+		return errors.New("the service manager of this engine is a real one, and its services are left as they are")
+	}
+	if l.file != "" {
+		if err := h.write(l.file, []byte("{ "+quote(h.key())+": "+quote(value)+" }\n")); err != nil {
+			return err
+		}
+	}
+	service := h.services()[0]
+	if name, v, ok := strings.Cut(l.user, "="); ok {
+		_, account := h.Machine.Registered(service)
+		h.Machine.SetAccountEnvironment(account, name, v)
+	}
+	return h.Machine.Change(service, func(s *machine.Service) {
+		if l.program != "" {
+			s.ImagePath = programOf(l.program+`\`, service)
+		}
+		if l.args != "" {
+			s.ImagePath += " " + l.args
+		}
+		if name, v, ok := strings.Cut(l.own, "="); ok {
+			s.Environment = maps.Clone(s.Environment)
+			if s.Environment == nil {
+				s.Environment = map[string]string{}
+			}
+			s.Environment[name] = v
+		}
+	})
+}
+
+// plain starts the service again as the installer left it, from its next start on.
+func (h *Host) plain() error {
+	service := h.services()[0]
+	_, account := h.Machine.Registered(service)
+	for name := range h.Machine.AccountEnvironment(account) {
+		h.Machine.SetAccountEnvironment(account, name, "")
+	}
+	for _, path := range []string{h.beside("appsettings.Staging.json"), h.beside("appsettings.Production.json"), elsewhere + `\appsettings.json`,
+		h.beside(service + ".settings.json"), machine.UserSecretsOf(account), h.beside("custom.json")} {
+		if err := h.Machine.FS.Remove(path); err != nil && !errors.Is(err, machine.ErrFileNotFound) && !errors.Is(err, machine.ErrPathNotFound) {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return h.Machine.Change(service, func(s *machine.Service) { s.ImagePath, s.Environment = programOf(h.Settings(), service), nil })
+}
+
+// key is what the host's service needs.
+func (h *Host) key() string {
+	if h.services()[0] == EngineService {
+		return sqlString
+	}
+	return relayKey
+}
+
+func (h *Host) variable() string { return strings.ReplaceAll(h.key(), ":", "__") }
+
+func (h *Host) beside(name string) string {
+	folder, _ := appsettings.Split(h.Settings())
+	return appsettings.Join(folder, name)
+}

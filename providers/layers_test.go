@@ -1,0 +1,227 @@
+package providers_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/specs"
+)
+
+// Whatever else gives a service its key, the plan says so before anything is stopped; and what only looks so stops no rotation.
+// The lab's services read their configuration as .NET does, so each case also says what the service has after a restart.
+func TestEveryLayer(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		mishap string
+		wins   bool     // over the settings file
+		code   string   // of the finding, "" for none
+		says   []string // in it
+		hint   string
+	}{
+		{"argument", true, "setting-overridden", []string{"the command line of service IdentityMeshRelayAgent", "Relay:ApiKey"}, "sc.exe config"},
+		{"staging", true, "setting-overridden", []string{"appsettings.Staging.json"}, "settings"},
+		{"production", true, "setting-overridden", []string{"appsettings.Production.json"}, "settings"},
+		{"unused", false, "", nil, ""},
+		{"root", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
+		{"side", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
+		{"own-env", true, "setting-overridden", []string{"the service's environment variable Relay__ApiKey"}, "remove the variable"},
+		{"user-env", true, "setting-overridden", []string{"(LocalSystem) environment variable Relay__ApiKey"}, "remove the variable"},
+		{"prefix", true, "setting-overridden", []string{"IM_Relay__ApiKey", "behind IM_"}, "remove the variable"},
+		{"named", true, "setting-overridden", []string{"IdentityMeshRelayAgent.settings.json"}, "settings"},
+		{"secrets", true, "setting-overridden", []string{"the user secrets", "secrets.json"}, "settings"},
+		{"sibling", false, "setting-doubtful", []string{"custom.json", "Relay:ApiKey"}, "before the rotation"},
+	} {
+		t.Run(c.mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "relaykey", "license")
+				w.do(c.mishap, "relay-01")
+				before := w.starts()
+				p, o := w.run()
+				f, found := finding(p, c.code)
+				refused := found && f.Severity == reconciler.Error
+				if found != (c.code != "") || refused != c.wins || len(p.Blocked()) > 0 != c.wins {
+					t.Fatalf("%+v, %v", p.Changes, o)
+				}
+				for _, word := range c.says {
+					if !strings.Contains(f.Text, word) || !slices.Contains(f.Hosts, w.relay(1).Name) {
+						t.Errorf("it does not name %q: %+v", word, f)
+					}
+				}
+				if !strings.Contains(f.Hint, c.hint) {
+					t.Errorf("hint %q", f.Hint)
+				}
+				if now := w.starts(); c.wins && !slices.Equal(before, now) {
+					t.Errorf("a service was stopped for it: %v, %v", before, now)
+				}
+				if !c.wins {
+					w.converged()
+				}
+				// Now what the service reads.
+				w.restart(1)
+				if own := w.lab.Keys()[w.relay(1).Name] != w.lab.Keys()[w.relay(2).Name]; own != c.wins {
+					t.Errorf("after a restart it has another key: %v", own)
+				}
+				w.do("plain", "relay-01")
+				w.restart(1)
+				w.converged()
+			})
+		})
+	}
+}
+
+// The connection string is looked for in the same places.
+func TestTheLayersOfTheConnectionString(t *testing.T) {
+	vendor()
+	for mishap, where := range map[string]string{"argument": "the command line of service IdentityMeshEngine", "production": "appsettings.Production.json",
+		"user-env": "environment variable IdentityMesh__SqlConnectionString", "prefix": "behind IM_"} {
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 1, "sqllogin")
+				w.do(mishap, "im-engine")
+				before := w.starts()
+				p, _ := w.run()
+				f, ok := finding(p, "setting-overridden")
+				if !ok || len(p.Blocked()) == 0 || !strings.Contains(f.Text, where) || !strings.Contains(f.Text, "IdentityMesh:SqlConnectionString") {
+					t.Errorf("%+v", p.Changes)
+				}
+				if now := w.starts(); !slices.Equal(before, now) {
+					t.Error("a service was stopped for it")
+				}
+			})
+		})
+	}
+}
+
+// restart starts a relay's service again.
+func (w *world) restart(n int) {
+	w.t.Helper()
+	m := w.relay(n).Machine
+	for _, step := range []struct {
+		do    func(string) error
+		state string
+	}{{m.Stop, "stopped"}, {m.Start, "running"}} {
+		if err := step.do(lab.RelayService); err != nil {
+			w.t.Fatal(err)
+		}
+		if !m.Await(lab.RelayService, winhost.ServiceState(step.state), time.Minute) {
+			w.t.Fatalf("it is not %s", step.state)
+		}
+	}
+}
+
+// A key that lives in a file of the environment is rotated there, on one host or on all.
+func TestTheKeyIsRotatedInTheFileThatHasIt(t *testing.T) {
+	vendor()
+	const production = `C:\Program Files\IdentityMeshRelayAgent\appsettings.Production.json`
+	for _, c := range []struct {
+		name   string
+		mishap string
+		on     []int // the relays that have it there
+		settle func(w *world)
+	}{
+		{"on one host", "production", []int{1}, func(w *world) {
+			w.doc.Product.Relay.Hosts = map[string]specs.HostComponent{w.relay(1).Name: {Settings: production}}
+		}},
+		{"on every host", "production", []int{1, 2}, func(w *world) { w.doc.Product.Relay.Settings = production }},
+		{"in the file of the program's name", "named", []int{1}, func(w *world) {
+			w.doc.Product.Relay.Hosts = map[string]specs.HostComponent{w.relay(1).Name: {Settings: strings.ReplaceAll(production, "appsettings.Production", "IdentityMeshRelayAgent.settings")}}
+		}},
+		{"for a program that was moved", "side", []int{1}, func(w *world) {
+			w.doc.Product.Relay.Hosts = map[string]specs.HostComponent{w.relay(1).Name: {Settings: `C:\Program Files\IdentityMesh Old\appsettings.json`}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "relaykey", "license")
+				for _, n := range c.on {
+					w.do(c.mishap, w.relay(n).Name[:len("relay-01")])
+				}
+				w.refused("setting-overridden", "relay-01")
+				c.settle(w)
+				base := content(t, w.relay(1), lab.RelaySettings)
+				w.converged()
+				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+					t.Error(err)
+				}
+				if content(t, w.relay(1), lab.RelaySettings) != base {
+					t.Error("another file than the declared one was edited")
+				}
+			})
+		})
+	}
+}
+
+func content(t *testing.T, h *lab.Host, path string) string {
+	t.Helper()
+	b, _, err := h.Machine.FS.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The file that is declared must be the one that is read: the name of the environment says so.
+func TestADeclaredFileThatIsNotRead(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey", "license")
+		w.do("unused", "relay-01")
+		w.doc.Product.Relay.Hosts = map[string]specs.HostComponent{w.relay(1).Name: {Settings: `C:\Program Files\IdentityMeshRelayAgent\appsettings.Production.json`}}
+		before := w.starts()
+		w.refused("setting-overridden", "relay-01", "appsettings.Production.json is not read", "Staging")
+		if now := w.starts(); !slices.Equal(before, now) {
+			t.Error("a service was stopped for it")
+		}
+	})
+}
+
+// A variable of the machine reaches services when the host restarts: it is refused before that, and when it has been removed the
+// plan says that they may still see it.
+func TestTheMachinesEnvironmentReachesServicesAfterARestart(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey", "license")
+		reboot := func() {
+			w.relay(1).Reboot(time.Minute)
+			time.Sleep(2 * time.Minute)
+		}
+		look := func(code string) reconciler.Finding {
+			s := w.process()
+			defer s.close()
+			f, _ := finding(s.look().Plan, code)
+			return f
+		}
+		w.do("env", "relay-01")
+		if f := look("setting-overridden"); !strings.Contains(f.Text, "the machine's environment variable Relay__ApiKey") || !strings.Contains(f.Hint, "restart the host") {
+			t.Errorf("%+v", f)
+		}
+		w.restart(1)
+		if keys := w.lab.Keys(); keys[w.relay(1).Name] != keys[w.relay(2).Name] {
+			t.Error("a service saw it before the host was restarted")
+		}
+		reboot()
+		if keys := w.lab.Keys(); keys[w.relay(1).Name] == keys[w.relay(2).Name] {
+			t.Error("the host was restarted, and the service does not see it")
+		}
+		w.do("unenv", "relay-01")
+		if f := look("setting-overridden"); f.Text != "" {
+			t.Errorf("it is gone: %+v", f)
+		}
+		if f := look("environment-changed"); !strings.Contains(f.Text, "changed since the host started") || !strings.Contains(f.Hint, "restart the host") {
+			t.Errorf("the service still sees it, and nothing is said: %+v", f)
+		}
+		reboot()
+		if f := look("environment-changed"); f.Text != "" {
+			t.Errorf("%+v", f)
+		}
+		w.converged()
+	})
+}

@@ -1,0 +1,235 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/winhost"
+)
+
+// force is what wins over a settings file, and what may.
+type force struct {
+	overrides []string
+	mends     []string // what to do about each
+	doubts    []string
+	refused   string
+	changed   bool // the machine's environment, since the host started
+}
+
+// judge compares one settings file with all that its service may read. How the program is built is not known: what holds for
+// one of the ways counts.
+type judge struct {
+	service, key string
+	path         string // of the file, as Windows names it
+	folder, name string
+	env          *winhost.Environment
+	files        map[string]winhost.Result // the others, by path in small letters
+	force
+	seen map[string][]string // how an override is called, and the hosts for which it is one
+}
+
+// inForce judges the settings file that the environment was asked about. It reads the other files that the service may read.
+func (h *host) inForce(ctx context.Context, service, key string, env *winhost.Environment) (force, error) {
+	return judged(service, key, env, func(ops []winhost.Op) ([]winhost.Result, error) { return h.ask(ctx, ops, true) })
+}
+
+func judged(service, key string, env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Result, error)) (force, error) {
+	j := &judge{service: service, key: key, path: appsettings.Clean(env.Path), env: env, files: map[string]winhost.Result{}, seen: map[string][]string{}}
+	j.folder, j.name = appsettings.Split(j.path)
+	j.changed = !env.Booted.IsZero() && env.Changed.After(env.Booted)
+	if err := j.fetch(ask); err != nil {
+		return force{}, err
+	}
+	for _, p := range j.processes() {
+		for _, host := range appsettings.ServiceHosts() {
+			j.compare(host, p)
+		}
+	}
+	j.prefixed()
+	j.doubt()
+	j.qualify()
+	return j.force, nil
+}
+
+// processes are how the service may be started: with the machine's environment as it is now, and, when that was changed since
+// the host started, without what it says.
+func (j *judge) processes() []appsettings.Process {
+	program, args := appsettings.Program(string(j.env.CommandLine.Expose()))
+	base, name := appsettings.Split(program)
+	if base == "" {
+		base = j.folder
+	}
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		name = name[:i]
+	}
+	p := appsettings.Process{Args: args, Base: base, Name: name, Secrets: j.env.Secrets}
+	if _, err := appsettings.Generic.Environment(p); err != nil {
+		p.Args = nil // with these arguments .NET would end the program: it reads them by itself
+	}
+	own := []winhost.Variables{j.env.User, j.env.Service}
+	p.Env = merged(append([]winhost.Variables{j.env.Machine}, own...))
+	all := []appsettings.Process{p}
+	if j.changed && len(j.env.Machine.Hosting) > 0 {
+		p.Env = merged(own)
+		all = append(all, p)
+	}
+	return all
+}
+
+// merged are variables as a process sees them, the last place winning. Only some values are known; the others are not needed.
+func merged(places []winhost.Variables) map[string]string {
+	env, names := map[string]string{}, map[string]string{}
+	for _, place := range places {
+		for _, name := range place.Names {
+			delete(env, names[strings.ToLower(name)])
+			names[strings.ToLower(name)] = name
+			env[name] = place.Hosting[name]
+		}
+	}
+	return env
+}
+
+// compare looks at all that one host reads for what wins over the file.
+func (j *judge) compare(host appsettings.Host, p appsettings.Process) {
+	layers, err := host.Layers(p, j.name, func(path string) appsettings.Layer {
+		data := contentOf(j.files[strings.ToLower(path)])
+		return appsettings.Layer{Data: data, Missing: data == nil}
+	})
+	if err != nil {
+		j.refused = err.Error()
+		return
+	}
+	at := slices.IndexFunc(layers, func(l appsettings.Layer) bool { return strings.EqualFold(l.Name, j.path) })
+	unnamed := at < 0 && j.unnamed(host, p)
+	elsewhere := false
+	for i, l := range layers {
+		if i == at {
+			continue // it was read for itself
+		}
+		s, err := l.Get(j.key)
+		switch {
+		case err != nil: // .NET reads all files or none
+			j.refused = fmt.Sprintf("%s beside it: %v", j.called(l.Name), err)
+		case i < at:
+		case s.Found && l.Args != nil:
+			j.override(host, fmt.Sprintf("the command line of service %s (%s)", j.service, j.key), "take the argument out of the service's command line (`sc.exe config`) and plan again")
+		case s.Found && l.Env != nil && l.Prefix == "":
+			j.variables(host)
+		case s.Found && l.Env == nil && !unnamed:
+			elsewhere = true
+			j.override(host, j.called(l.Name), "take the key out of that file, or name that file under product, as settings of the component or of this host, and plan again")
+		}
+	}
+	if at < 0 && !unnamed && !elsewhere {
+		j.lost(host, p)
+	}
+}
+
+// unnamed says that the host looks into the file's folder, and not for this file: the environment has another name.
+func (j *judge) unnamed(host appsettings.Host, p appsettings.Process) bool {
+	root, err := host.ContentRoot(p)
+	environment, err2 := host.Environment(p)
+	if err != nil || err2 != nil || !strings.EqualFold(root, j.folder) {
+		return false
+	}
+	j.override(host, fmt.Sprintf("the name of the environment, %q, in which %s is not read", environment, j.name),
+		"name the file that is read under product, as settings of the component or of this host, and plan again")
+	return true
+}
+
+// lost says that the host looks for its settings elsewhere, and finds nothing there.
+func (j *judge) lost(host appsettings.Host, p appsettings.Process) {
+	root, err := host.ContentRoot(p)
+	if err != nil {
+		return
+	}
+	doubt := fmt.Sprintf("service %s looks for its settings in %s, and none there holds %s: it is taken to read %s by itself", j.service, root, j.key, j.path)
+	if !slices.Contains(j.doubts, doubt) {
+		j.doubts = append(j.doubts, doubt)
+	}
+}
+
+// called is a file's name, with its folder where that is another one.
+func (j *judge) called(path string) string {
+	if slices.Contains(j.env.Secrets, path) {
+		return "the user secrets " + path
+	}
+	if folder, name := appsettings.Split(path); strings.EqualFold(folder, j.folder) {
+		return name
+	}
+	return path
+}
+
+func (j *judge) override(host appsettings.Host, what, mend string) {
+	if j.seen[what] == nil {
+		j.overrides, j.mends = append(j.overrides, what), append(j.mends, mend)
+	}
+	if !slices.Contains(j.seen[what], host.Name) {
+		j.seen[what] = append(j.seen[what], host.Name)
+	}
+}
+
+// places are where variables are, by how they are called.
+func (j *judge) places() []struct {
+	of string
+	winhost.Variables
+} {
+	return []struct {
+		of string
+		winhost.Variables
+	}{{"the machine's environment variable ", j.env.Machine}, {"the account's (" + j.env.Account + ") environment variable ", j.env.User},
+		{"the service's environment variable ", j.env.Service}}
+}
+
+func (j *judge) variables(host appsettings.Host) {
+	for i, place := range j.places() {
+		for _, name := range place.Names {
+			if s, err := (appsettings.Layer{Env: map[string]string{name: ""}}).Get(j.key); err == nil && s.Found {
+				j.override(host, place.of+name, mendVariable(i == 0))
+			}
+		}
+	}
+}
+
+func mendVariable(machine bool) string {
+	if machine {
+		return "remove the variable and restart the host: services see the machine's environment as it was when the host started; then plan again"
+	}
+	return "remove the variable and plan again"
+}
+
+// prefixed are variables that the program may read behind a prefix of its own.
+func (j *judge) prefixed() {
+	for i, place := range j.places() {
+		for _, name := range place.Names {
+			if prefix, ok := appsettings.Prefixed(name, j.key); ok {
+				for _, host := range appsettings.ServiceHosts() {
+					j.override(host, fmt.Sprintf("%s%s, if the program reads variables behind %s", place.of, name, prefix), mendVariable(i == 0))
+				}
+			}
+		}
+	}
+}
+
+// doubt says what cannot be known.
+func (j *judge) doubt() {
+	if j.env.User.Known == winhost.No && j.env.Account != "" && !strings.EqualFold(j.env.Account, "LocalSystem") {
+		j.doubts = append(j.doubts, fmt.Sprintf("the variables of %s cannot be read: Windows keeps them loaded only while something runs as it", j.env.Account))
+	}
+}
+
+// qualify names the ways of building the program for which an override is one, where it is not one for all.
+func (j *judge) qualify() {
+	names := map[string]bool{}
+	for _, host := range appsettings.ServiceHosts() {
+		names[host.Name] = true
+	}
+	for i, what := range j.overrides {
+		if hosts := j.seen[what]; len(hosts) < len(names) {
+			j.overrides[i] = fmt.Sprintf("%s (if the program is %s)", what, strings.Join(hosts, " or "))
+		}
+	}
+}

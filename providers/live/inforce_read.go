@@ -1,0 +1,83 @@
+package live
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/winhost"
+)
+
+// fetch reads what else the service may read, and what lies beside the file.
+func (j *judge) fetch(ask func([]winhost.Op) ([]winhost.Result, error)) error {
+	var ops []winhost.Op
+	var paths []string
+	siblings := map[string]bool{}
+	want := func(path string) {
+		folder, name := appsettings.Split(path)
+		beside := func(n string) bool { return strings.EqualFold(n, name) }
+		if strings.EqualFold(path, j.path) || strings.EqualFold(folder, j.folder) && !slices.ContainsFunc(j.env.Beside, beside) ||
+			slices.ContainsFunc(paths, func(p string) bool { return strings.EqualFold(p, path) }) {
+			return
+		}
+		paths, ops = append(paths, path), append(ops, winhost.FileRead{Path: path})
+	}
+	for _, p := range j.processes() {
+		for _, host := range appsettings.ServiceHosts() {
+			files, err := host.Files(p, j.name)
+			if err != nil {
+				return fmt.Errorf("service %s: %w", j.service, err)
+			}
+			for _, path := range files {
+				want(path)
+			}
+		}
+	}
+	read := len(paths)
+	for _, name := range j.env.Beside {
+		if !appsettings.Standard(name) && !describesProgram(name) {
+			want(appsettings.Join(j.folder, name))
+		}
+	}
+	for _, path := range paths[read:] {
+		siblings[path] = true
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	results, err := ask(ops)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		if err := r.Err(ops[i]); err != nil && r.Code != winhost.NotFound && !siblings[paths[i]] {
+			return err
+		}
+		if !siblings[paths[i]] {
+			j.files[strings.ToLower(paths[i])] = r
+			continue
+		}
+		if s, err := appsettings.Get(contentOf(r), j.key); err == nil && s.Found {
+			_, name := appsettings.Split(paths[i])
+			j.doubts = append(j.doubts, fmt.Sprintf("%s beside %s holds %s too: .NET does not read it by itself, but the program may", name, j.name, j.key))
+		}
+	}
+	return nil
+}
+
+// describesProgram says of a file that .NET's own tools write it beside every program.
+func describesProgram(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, ".deps.json") || strings.HasSuffix(name, ".runtimeconfig.json") || strings.HasSuffix(name, ".runtimeconfig.dev.json")
+}
+
+func contentOf(r winhost.Result) []byte {
+	if r.File == nil || !r.File.Exists {
+		return nil
+	}
+	if data := r.File.Content.Expose(); data != nil {
+		return data
+	}
+	return []byte{}
+}

@@ -1,0 +1,226 @@
+package live
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler/secret"
+)
+
+const canary = "c4n4ry-of-the-layers"
+
+// place is what a service is started with, in a test: the files by path, each of which holds the key.
+type place struct {
+	path, line             string // the settings file, and the command line
+	machine, user, service map[string]string
+	files                  []string
+	secrets                []string
+	booted, changed        time.Time
+	account                string
+	unloaded               bool
+	broken                 string // a file that .NET does not read
+}
+
+func variablesOf(env map[string]string) winhost.Variables {
+	v := winhost.Variables{Known: winhost.Yes, Names: slices.Sorted(maps.Keys(env)), Hosting: map[string]string{}}
+	for name, value := range env {
+		if winhost.IsHosting(name) {
+			v.Hosting[name] = value
+		}
+	}
+	return v
+}
+
+// judge asks for the key of the case in its settings file.
+func (p place) judge(t *testing.T, key string) force {
+	t.Helper()
+	folder := p.path[:strings.LastIndexByte(p.path, '\\')]
+	env := &winhost.Environment{Path: p.path, CommandLine: secret.NewString(p.line), Account: p.account, Secrets: p.secrets,
+		Machine: variablesOf(p.machine), User: variablesOf(p.user), Service: variablesOf(p.service), Booted: p.booted, Changed: p.changed}
+	if p.unloaded {
+		env.User = winhost.Variables{Known: winhost.No}
+	}
+	for _, f := range p.files {
+		if i := strings.LastIndexByte(f, '\\'); strings.EqualFold(f[:i], folder) {
+			env.Beside = append(env.Beside, f[i+1:])
+		}
+	}
+	f, err := judged("Svc", key, env, func(ops []winhost.Op) ([]winhost.Result, error) {
+		var results []winhost.Result
+		for _, op := range ops {
+			there := slices.ContainsFunc(p.files, func(f string) bool { return strings.EqualFold(f, op.Object()) })
+			file := &winhost.File{Exists: there}
+			switch {
+			case there && strings.Contains(p.broken, op.Object()) && p.broken != "":
+				file.Content = secret.NewString("{ " + canary)
+			case there:
+				file.Content = secret.NewString(fmt.Sprintf(`{%q:%q}`, key, canary))
+			}
+			results = append(results, winhost.Result{Code: winhost.OK, File: file})
+		}
+		return results, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprint(f); strings.Contains(text, canary) {
+		t.Errorf("a value is shown: %s", text)
+	}
+	return f
+}
+
+func TestInForce(t *testing.T) {
+	const base, exe = `C:\im\appsettings.json`, `"C:\im\Svc.exe"`
+	day := func(n int) time.Time { return time.Date(2026, 11, n, 2, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		name   string
+		place  place
+		key    string
+		wins   []string // what is said of each override
+		doubts []string
+	}{
+		{"nothing else", place{path: base, line: exe}, "", nil, nil},
+		{"the file of the environment in force", place{path: base, line: exe, files: []string{`C:\im\appsettings.production.json`}}, "", []string{"appsettings.Production.json"}, nil},
+		{"a file of another environment", place{path: base, line: exe, service: map[string]string{"DOTNET_ENVIRONMENT": "Staging"}, files: []string{`C:\im\appsettings.Production.json`}}, "", nil, nil},
+		{"a file that only web programs read", place{path: base, line: exe, machine: map[string]string{"ASPNETCORE_ENVIRONMENT": "Staging"}, files: []string{`C:\im\appsettings.Staging.json`}}, "",
+			[]string{"appsettings.Staging.json (if the program is a generic host with web defaults or a web application)"}, nil},
+		{"the service's variables win over the machine's", place{path: base, line: exe, machine: map[string]string{"DOTNET_ENVIRONMENT": "Production"}, service: map[string]string{"dotnet_environment": "Staging"},
+			files: []string{`C:\im\appsettings.Staging.json`}}, "", []string{"appsettings.Staging.json"}, nil},
+		{"an argument in other letters", place{path: base, line: exe + ` /RELAY:apikey "` + canary + `"`}, "", []string{"the command line of service Svc (Relay:ApiKey)"}, nil},
+		{"an argument with two underscores is another key", place{path: base, line: exe + " --Relay__ApiKey=" + canary}, "", nil, nil},
+		{"arguments that .NET would refuse are the program's own", place{path: base, line: exe + " -port=443 --Relay:ApiKey=" + canary}, "", nil, nil},
+		{"variables that files win over", place{path: base, line: exe, service: map[string]string{"DOTNET_Relay__ApiKey": canary, "ASPNETCORE_Relay__ApiKey": canary}}, "", nil, nil},
+		{"an empty variable", place{path: base, line: exe, user: map[string]string{"RELAY:APIKEY": ""}, account: `CORP\svc`}, "", []string{`the account's (CORP\svc) environment variable RELAY:APIKEY`}, nil},
+		{"a prefix of the program's own", place{path: base, line: exe, machine: map[string]string{"IM_Relay__ApiKey": canary}}, "",
+			[]string{"the machine's environment variable IM_Relay__ApiKey, if the program reads variables behind IM_"}, nil},
+		{"a section that ends with the key", place{path: base, line: exe, machine: map[string]string{"Other__Relay__ApiKey": canary}}, "", nil, nil},
+		{"two at once are both said", place{path: base, line: exe + " --Relay:ApiKey=" + canary, files: []string{`C:\im\Svc.settings.json`}}, "",
+			[]string{"Svc.settings.json", "the command line of service Svc (Relay:ApiKey)"}, nil},
+		{"a new machine variable is not seen by the service before the host restarts", place{path: base, line: exe, machine: map[string]string{"DOTNET_ENVIRONMENT": "Staging"}, booted: day(1), changed: day(2),
+			files: []string{`C:\im\appsettings.Production.json`}}, "", []string{"appsettings.Production.json"}, nil},
+		{"another content root", place{path: base, line: exe + ` --contentRoot D:\conf`, files: []string{`D:\conf\appsettings.json`}}, "", []string{`D:\conf\appsettings.json`}, nil},
+		{"a program of another folder", place{path: base, line: `C:\im\2.0\Svc.exe`, files: []string{`C:\im\2.0\appsettings.json`}}, "", []string{`C:\im\2.0\appsettings.json`}, nil},
+		{"a program of another folder without settings", place{path: base, line: `C:\im\2.0\Svc.exe`}, "", nil, []string{`looks for its settings in C:\im\2.0`}},
+		{"a library that dotnet.exe hosts", place{path: base, line: `"C:\Program Files\dotnet\dotnet.exe" C:\im\Svc.dll`, files: []string{`C:\im\Svc.settings.Production.json`}}, "", []string{"Svc.settings.Production.json"}, nil},
+		{"user secrets in development", place{path: base, line: exe + " --environment Development", secrets: []string{`C:\u\secrets.json`}, files: []string{`C:\u\secrets.json`}}, "", []string{`the user secrets C:\u\secrets.json`}, nil},
+		{"user secrets elsewhere", place{path: base, line: exe, secrets: []string{`C:\u\secrets.json`}, files: []string{`C:\u\secrets.json`}}, "", nil, nil},
+		{"files that the program may read", place{path: base, line: exe, files: []string{`C:\im\custom.json`, `C:\im\secrets.json`, `C:\im\Svc.deps.json`, `C:\im\Svc.runtimeconfig.json`}}, "", nil,
+			[]string{"custom.json beside appsettings.json", "secrets.json beside appsettings.json"}},
+		{"an account whose variables are not loaded", place{path: base, line: exe, unloaded: true, account: `CORP\svc`}, "", nil, []string{`variables of CORP\svc cannot be read`}},
+		{"a declared file that the environment leaves unread", place{path: `C:\im\appsettings.Production.json`, line: exe + " --environment=Staging"}, "",
+			[]string{`the name of the environment, "Staging", in which appsettings.Production.json is not read`}, nil},
+		{"a declared file of the environment", place{path: `C:\im\appsettings.Production.json`, line: exe, files: []string{base}}, "", nil, nil},
+		{"a file with a name of its own", place{path: `C:\im\relay.json`, line: exe, files: []string{`C:\im\relay.Production.json`}}, "", []string{"relay.Production.json"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			key := c.key
+			if key == "" {
+				key = "Relay:ApiKey"
+			}
+			f := c.place.judge(t, key)
+			if !slices.Equal(f.overrides, c.wins) || f.refused != "" || len(f.mends) != len(c.wins) {
+				t.Errorf("%q, %q, %q, want %q", f.overrides, f.refused, f.mends, c.wins)
+			}
+			if f.changed != !c.place.changed.IsZero() {
+				t.Errorf("changed since the host started: %v", f.changed)
+			}
+			if len(f.doubts) != len(c.doubts) {
+				t.Fatalf("doubts %q, want %q", f.doubts, c.doubts)
+			}
+			for i, words := range c.doubts {
+				if !strings.Contains(f.doubts[i], words) {
+					t.Errorf("doubt %q, want %q", f.doubts[i], words)
+				}
+			}
+		})
+	}
+	for _, kind := range []string{"CUSTOM", "SQL", "SQLAZURE", "MYSQL", "POSTGRESQL", "APIHUB", "DOCDB", "EVENTHUB", "NOTIFICATIONHUB", "REDISCACHE", "SERVICEBUS"} {
+		name := kind + "CONNSTR_mesh"
+		f := place{path: base, line: exe, machine: map[string]string{name: canary}}.judge(t, "ConnectionStrings:Mesh")
+		if want := []string{"the machine's environment variable " + name}; !slices.Equal(f.overrides, want) || !strings.Contains(f.mends[0], "restart the host") {
+			t.Errorf("%q, %q", f.overrides, f.mends)
+		}
+	}
+}
+
+// .NET reads all files of a service or none: one that it refuses keeps the service down, be it a weaker one.
+func TestABrokenFileBesideIt(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		p    place
+		want bool
+	}{
+		{"a weaker file", place{path: `C:\im\appsettings.Production.json`, broken: `C:\im\appsettings.json`}, true},
+		{"a stronger file", place{path: `C:\im\appsettings.json`, broken: `C:\im\appsettings.Production.json`}, true},
+		{"a file that is not read", place{path: `C:\im\appsettings.json`, broken: `C:\im\appsettings.Staging.json`}, false},
+		{"a file that .NET does not know", place{path: `C:\im\appsettings.json`, broken: `C:\im\custom.json`}, false},
+	} {
+		c.p.line, c.p.files = `C:\im\Svc.exe`, []string{c.p.broken}
+		if f := c.p.judge(t, "Relay:ApiKey"); (f.refused != "") != c.want || len(f.overrides) > 0 {
+			t.Errorf("%s: %q %q", c.name, f.refused, f.overrides)
+		}
+	}
+}
+
+// TestInForceAsDotnet takes every recorded case of real hosts: the file of the default environment is called the one in force
+// if, and only if, every way of building a service reads the key there.
+func TestInForceAsDotnet(t *testing.T) {
+	for _, version := range []string{"hosting", "hosting-net8"} {
+		f, err := os.Open("../appsettings/testdata/" + version + ".jsonl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		type hosted struct {
+			Kind, Builder, Exception string
+			Env                      [][2]string
+			Args                     []string
+			RelayAPIKey              string `json:"relay_api_key"`
+		}
+		cases, order := map[string][]hosted{}, []string{}
+		for s := bufio.NewScanner(f); s.Scan(); {
+			var c hosted
+			if err := json.Unmarshal(s.Bytes(), &c); err != nil {
+				t.Fatal(err)
+			}
+			if c.Kind != "environment" && c.Kind != "precedence" || strings.Contains(c.Builder, "Empty") {
+				continue // a program that begins with an empty host reads nothing that can be foreseen
+			}
+			id := fmt.Sprint(c.Kind, c.Env, c.Args)
+			if cases[id] == nil {
+				order = append(order, id)
+			}
+			cases[id] = append(cases[id], c)
+		}
+		_ = f.Close()
+		files := []string{`C:\im\appsettings.json`, `C:\u\secrets.json`}
+		for _, name := range []string{"Production", "Staging", "Development", "Custom"} {
+			files = append(files, `C:\im\appsettings.`+name+`.json`)
+		}
+		for _, id := range order {
+			all := cases[id]
+			p := place{path: `C:\im\appsettings.Production.json`, line: `C:\im\Svc.exe "` + strings.Join(all[0].Args, `" "`) + `"`, files: files,
+				secrets: []string{`C:\u\secrets.json`}, service: map[string]string{}}
+			for _, v := range all[0].Env {
+				if version == "hosting" || v[1] != "" { // .NET 8's way to set a variable to nothing removes it
+					p.service[v[0]] = v[1]
+				}
+			}
+			refused := slices.ContainsFunc(all, func(c hosted) bool { return c.RelayAPIKey != "file-Production" })
+			if all[0].Exception != "" {
+				refused = false // the program would not run with these arguments, so it reads them by itself
+			}
+			if got := p.judge(t, "Relay:ApiKey"); (len(got.overrides) > 0) != refused || got.refused != "" {
+				t.Errorf("%s: %v %v: %q, .NET says otherwise: %v", version, all[0].Env, all[0].Args, got.overrides, refused)
+			}
+		}
+		t.Logf("%s: %d cases", version, len(order))
+	}
+}

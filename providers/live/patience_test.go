@@ -1,0 +1,120 @@
+package live_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/live"
+	"meshrotate/providers/site"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// away takes a host away, once, for a while.
+func away(h *lab.Host, d time.Duration) func() {
+	return sync.OnceFunc(func() {
+		h.Unplug(true)
+		time.AfterFunc(d, func() { h.Unplug(false) })
+	})
+}
+
+// A look asks again what was not reached, or answered nonsense, for some seconds; and not for longer.
+func TestALookAsksAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		weather func(h *lab.Host)
+		want    reconciler.Reach
+	}{
+		"away for 3 s":   {func(h *lab.Host) { away(h, 3*time.Second)() }, reconciler.Reached},
+		"a cut answer":   {func(h *lab.Host) { cutOnce(h) }, reconciler.Reached},
+		"a proxy's 502":  {func(h *lab.Host) { struck(h, 2, wsman.Fault{Kind: wsman.Status, Status: 502}) }, reconciler.Reached},
+		"away for 1 min": {func(h *lab.Host) { away(h, time.Minute)() }, reconciler.Unreachable},
+		"a process' crash": {func(h *lab.Host) {
+			h.Points(machine.Faults(machine.Fault{Op: "machine.identity", Times: 1, Action: machine.Action{End: machine.EndCrash}}))
+		}, reconciler.Reached},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				l := labOf(t, 1)
+				h := l.Relays[0]
+				s := siteOf(t, live.Config{}, l)
+				c.weather(h)
+				began := time.Now()
+				seen := s.Look(t.Context(), []reconciler.Read{site.Machine{Host: h.Name}}, func(reconciler.Event) {})
+				if got := seen.Reach(site.Host(h.Name)); got != c.want || time.Since(began) > 10*time.Second {
+					t.Errorf("%s after %s: %v", got, time.Since(began), seen)
+				}
+			})
+		})
+	}
+}
+
+// cutOnce cuts the connection in the middle of an answer.
+func cutOnce(h *lab.Host) { struck(h, 1, wsman.Fault{Kind: wsman.CutAfter}) }
+
+// struck spoils the first so many answers.
+func struck(h *lab.Host, times int, f wsman.Fault) {
+	var mu sync.Mutex
+	h.Wire(func(e wsman.Event) wsman.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Action != wsman.Receive || times == 0 {
+			return wsman.Fault{}
+		}
+		times--
+		return f
+	})
+}
+
+// A proof that asks a second time, for whether a process has stayed or for a further file, has patience then too.
+func TestASecondQuestionAsksAgain(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		l := labOf(t, 1)
+		h := l.Relays[0]
+		s := siteOf(t, live.Config{}, l)
+		look(t, s, h.Name)
+		who := site.Who{Name: h.Name, Noun: "relay"}
+		stop := site.StopService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: who}
+		start := site.StartService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: who}
+		for _, r := range do(t, s, stop, start) {
+			if r.Outcome != state.Done {
+				t.Fatal(r.Err)
+			}
+		}
+		leave := away(h, 20*time.Second)
+		h.Points(func(p machine.Point) machine.Action {
+			if p.Op == "service.query" && p.When == machine.After {
+				time.AfterFunc(time.Second, leave)
+			}
+			return machine.Action{}
+		})
+		stays := only(t, s, site.ProveProcess{Host: h.Name, Service: lab.RelayService, Path: lab.RelaySettings, Stable: reconciler.Span(10 * time.Second), Who: who})
+		if stays.Outcome != state.Done {
+			t.Errorf("%+v", stays)
+		}
+	})
+}
+
+// hung is the shell of a host that takes connections and does nothing.
+type hung struct{}
+
+func (hung) Start(context.Context, string) (winhost.Pipe, error) { return nil, errors.New("cut off") }
+func (hung) Close(ctx context.Context) error                     { <-ctx.Done(); return ctx.Err() }
+
+// That a host does not end a shell is not waited for at each try.
+func TestAShellThatDoesNotEnd(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		s := siteOf(t, live.Config{Dial: func(context.Context, string) (live.Shell, error) { return hung{}, nil }}, nil)
+		began := time.Now()
+		seen := s.Look(t.Context(), []reconciler.Read{site.Machine{Host: "relay-01"}}, func(reconciler.Event) {})
+		if took := time.Since(began); took > 15*time.Second || seen.Reach(site.Host("relay-01")) == reconciler.Reached {
+			t.Errorf("%s: %v", took, seen)
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package providers_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler"
+)
+
+// stopsAnywhere names the services that somebody stops or starts over WinRM from now on.
+func stopsAnywhere(w *world) func() []string {
+	var mu sync.Mutex
+	var all []string
+	for _, h := range w.lab.Hosts() {
+		h.Points(func(p machine.Point) machine.Action {
+			if strings.HasPrefix(p.Op, "service.st") && p.When == machine.Before {
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, h.Name+": "+p.Op)
+			}
+			return machine.Action{}
+		})
+	}
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+// Whatever would fail after the first stop is found in the plan: all of it at once, by host, with what to do. Once it is mended
+// the rotation goes through.
+func TestPreflight(t *testing.T) {
+	for _, c := range []struct {
+		mishap, mend, host string
+		words              []string // what a finding says, and its code
+	}{
+		{"readonly", "writable", "relay-01", []string{"file-read-only", `IdentityMeshRelayAgent\appsettings.json is read-only`}},
+		{"readonly", "writable", "im-engine", []string{"file-read-only", `license.key is read-only`}},
+		{"hold", "release", "relay-01", []string{"file-held", "another process holds the file open", "appsettings.json"}},
+		{"hold", "release", "im-admin", []string{"file-held", "license.key"}},
+		{"keep", "release", "relay-01", []string{"file-held", "another process holds the file open", "read"}},
+		{"keep", "release", "im-engine", []string{"file-held", "license.key"}},
+		{"remove", "install", "relay-01", []string{"service-missing", "there is no service IdentityMeshRelayAgent"}},
+		{"remove", "install", "im-engine", []string{"service-missing", "IdentityMeshEngine"}},
+		{"fill", "empty", "relay-01", []string{"disk-full", "no room"}},
+		{"fill", "empty", "im-admin", []string{"disk-full", "no room"}},
+		{"deny", "grant", "relay-01", []string{"file-denied", "may not replace"}},
+		{"deny", "grant", "im-engine", []string{"folder-denied", "may not make files in"}},
+		{"demote", "promote", "relay-01", []string{"service-denied", "may not stop and start IdentityMeshRelayAgent"}},
+		{"demote", "promote", "im-engine", []string{"service-denied", "IdentityMeshEngine"}},
+		{"confine", "unconfine", "relay-01", []string{"host-failed", "Constrained Language Mode"}},
+		{"confine", "unconfine", "im-engine", []string{"host-failed", "Constrained Language Mode"}},
+		{"skew", "sync", "relay-01", []string{"clock-skew", "ahead of ours"}},
+	} {
+		t.Run(c.mishap+" "+c.host, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				kinds := []string{"relaykey", "license", "sqllogin", "serviceaccount"}
+				if c.mishap == "remove" {
+					kinds = kinds[:3] // one that is installed anew logs on with the password of before, which is refused then
+				}
+				w := newWorld(t, 3, kinds...)
+				h := w.lab.Host(c.host)
+				w.do(c.mishap, c.host)
+				seen := stopsAnywhere(w)
+				p, _ := w.run()
+				if len(p.Blocked()) == 0 {
+					t.Errorf("the plan refuses nothing: %+v", p.Changes)
+				}
+				var f reconciler.Finding
+				for _, change := range p.Changes {
+					for _, of := range change.Findings {
+						if of.Code == c.words[0] && of.Severity == reconciler.Error && strings.Contains(of.Text, h.Name) && !slices.ContainsFunc(c.words[1:], func(word string) bool { return !strings.Contains(of.Text, word) }) {
+							f = of
+						}
+					}
+				}
+				if f.Hint == "" || c.mishap == "confine" && !strings.Contains(f.Hint, "AppLocker") {
+					t.Errorf("no finding %q with a hint: %+v", c.words, p.Changes)
+				}
+				if all := seen(); len(all) > 0 {
+					t.Errorf("%d services were stopped or started: %q", len(all), all)
+				}
+				w.do(c.mend, c.host)
+				w.await("all is as before", func() bool { return w.up() == nil && w.lab.Connected() == 3 })
+				w.converged()
+			})
+		})
+	}
+}
+
+// All failures are told at once, those of several hosts in one row.
+func TestPreflightTellsAllAtOnce(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 4, "relaykey")
+		for host, mishap := range map[string]string{"relay-01": "readonly", "relay-02": "readonly", "relay-03": "demote", "relay-04": "remove", "im-admin": "hold"} {
+			w.do(mishap, host)
+		}
+		p := w.planned()
+		for _, code := range []string{"file-read-only", "service-denied", "service-missing", "file-held"} {
+			if _, ok := finding(p, code); !ok {
+				t.Errorf("no %s: %+v", code, p.Changes)
+			}
+		}
+		s := w.process()
+		defer s.close()
+		s.look()
+		text := strings.Join(s.said, "\n")
+		if !strings.Contains(text, "relay-01.lab.example and relay-02.lab.example") {
+			t.Errorf("two hosts with the same trouble are not one row:\n%s", text)
+		}
+	})
+}
+
+// A file that is held for a moment refuses nothing.
+func TestHeldForAMoment(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "relaykey", "license")
+		disk := w.relay(1).Machine.FS.(*machine.Memory)
+		when(w.relay(1), "file.read", machine.Before, func() {
+			release, err := disk.Hold(lab.RelaySettings, machine.ShareNone)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			time.AfterFunc(50*time.Millisecond, release)
+		})
+		w.converged()
+	})
+}
+
+// A relay that does not work already is told before anything is done.
+func TestRelayThatWasAwayBefore(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey", "license")
+		w.do("cut", "relay-01")
+		w.await("it is away", func() bool { return w.lab.Connected() == 1 })
+		time.Sleep(time.Minute) // Admin has noticed
+		f, ok := finding(w.planned(), "relay-disconnected")
+		if !ok || f.Severity != reconciler.Warning || !slices.Contains(f.Hosts, w.relay(1).Name) || !strings.Contains(f.Text, "before the rotation") {
+			t.Errorf("%+v", f)
+		}
+		w.do("uncut", "relay-01")
+		w.converged()
+	})
+}

@@ -1,0 +1,159 @@
+package site
+
+import (
+	"fmt"
+	"strings"
+
+	"meshrotate/reconciler"
+)
+
+// Preflight asks whether what a rotation does to a service, and to the file that it reads, can be done at all. Nothing is changed.
+// Answer: *PreflightSeen.
+type Preflight struct {
+	Host, Service string
+	// Logon: the account that the service logs on with is set, too.
+	Logon bool
+	// Path is the file that is replaced, "" for none.
+	Path string
+}
+
+func (r Preflight) Target() reconciler.Target { return Host(r.Host) }
+func (r Preflight) Key() string               { return "preflight " + r.Service + " " + r.Path }
+
+// PreflightSeen answers Preflight. Service, File and Folder are the Windows errors that stopping and starting the service, replacing
+// the file, and making another beside it would meet; 0: none.
+type PreflightSeen struct {
+	Preflight
+	Service, File, Folder uint32
+	ReadOnly              bool
+	Size, Free            int64 // bytes; Free is -1 where it is not known
+}
+
+// Errors of Windows that a preflight meets.
+const (
+	noFile, noPath, denied, sharing, lock, noService = 2, 3, 5, 32, 33, 1060
+)
+
+// leastFree is the room that a volume must have beside a file's size, in bytes: Windows itself is in need when there is less.
+const leastFree = 1 << 20
+
+// obstacle is what stands in the way.
+type obstacle struct{ code, text, hint string }
+
+// Facts are what stands in the way: a plan that was made before is not to be applied then.
+func (s *PreflightSeen) Facts() []reconciler.Fact {
+	var facts []reconciler.Fact
+	add := func(about string, all []obstacle) {
+		for _, o := range all {
+			facts = append(facts, reconciler.Fact{Field: about, Value: o.text})
+		}
+	}
+	add("control of service "+s.Preflight.Service, s.service())
+	add("replacing "+shortName(s.Path), s.file())
+	return facts
+}
+
+func (s *PreflightSeen) service() []obstacle {
+	what := "stop and start"
+	if s.Logon {
+		what += " " + s.Preflight.Service + " and set its account"
+	} else {
+		what += " " + s.Preflight.Service
+	}
+	switch s.Service {
+	case 0, noService: // which the service's own look says
+		return nil
+	case denied:
+		return []obstacle{{"service-denied", "meshrotate's account may not " + what,
+			"let it be an administrator of the host, or give it these rights to the service (`sc.exe sdset`)"}}
+	}
+	return []obstacle{{"service-denied", fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, s.Service), "see what is wrong with the service on the host"}}
+}
+
+func (s *PreflightSeen) file() []obstacle {
+	if s.Path == "" {
+		return nil
+	}
+	var all []obstacle
+	add := func(code, text, hint string) { all = append(all, obstacle{code, text, hint}) }
+	if s.ReadOnly {
+		add("file-read-only", s.Path+" is read-only", "find out who set the attribute and why, and take it off (`attrib -r`)")
+	}
+	all = append(all, withheld(s.File, "replace", s.Path)...)
+	folder := s.Path[:max(0, strings.LastIndexAny(s.Path, `\/`))]
+	switch s.Folder {
+	case 0:
+	case noFile, noPath:
+		add("folder-missing", "there is no folder "+folder, "install the product there, or correct the path in the document")
+	case denied:
+		add("folder-denied", "meshrotate's account may not make files in "+folder, "let it be an administrator of the host, or give it the right to make and remove files there")
+	default:
+		add("folder-denied", fmt.Sprintf("no file can be made in %s (Windows error %d)", folder, s.Folder), "see what is wrong with the folder on the host")
+	}
+	if s.Free >= 0 && s.Free < s.Size+leastFree {
+		add("disk-full", "there is no room on the volume of "+s.Path, "make room: 1 MB at least, and the file must fit twice")
+	}
+	return all
+}
+
+// withheld is what an error says about a file that is to be read, or replaced.
+func withheld(number uint32, act, path string) []obstacle {
+	switch number {
+	case 0:
+		return nil
+	case sharing, lock:
+		return []obstacle{{"file-held", "another process holds the file open: " + path + ", and lets nobody " + act + " it",
+			"find the process (Resource Monitor shows it) and end it: an editor, a scanner, a backup; where it is the service itself, stop that by hand"}}
+	case denied:
+		return []obstacle{{"file-denied", "meshrotate's account may not " + act + " " + path, "let it be an administrator of the host, or give it the right to modify the file"}}
+	}
+	return []obstacle{{"file-denied", fmt.Sprintf("nobody can %s %s (Windows error %d)", act, path, number), "see what is wrong with the file on the host"}}
+}
+
+// Part is what a rotation needs of a host. What stands in the way of a need refuses it, and else is a warning: it will at the next
+// rotation.
+type Part struct {
+	Preflight Preflight
+	Service   *ServiceSeen
+	Machine   *MachineSeen
+	// Error is the Windows error that reading the file met.
+	Error uint32
+	// Restart: the service stops and starts, or its account is set. Replace: the file is replaced.
+	Restart, Replace bool
+}
+
+// Findings are all that stands in the way on a host. A host that was not looked at has none here: see HostFailed.
+func (p Part) Findings(seen reconciler.Seen) []reconciler.Finding {
+	var all []reconciler.Finding
+	host, service := p.Preflight.Host, p.Preflight.Service
+	if f, off := ClockFinding(host, p.Machine); off {
+		all = append(all, f)
+	}
+	switch {
+	case p.Service == nil:
+	case !p.Service.Installed:
+		all = append(all, Problem("service-missing", host+": there is no service "+service, "install it, name the one that is meant under product, or take it out of the document", host))
+	case p.Service.StartMode == "disabled":
+		all = append(all, Problem("service-disabled", fmt.Sprintf("%s: the service %s is disabled", host, service), "enable it, or take it out of the document", host))
+	}
+	add := func(some []obstacle, needed bool) {
+		for _, o := range some {
+			f := Warning(o.code, host+": "+o.text, o.hint, host)
+			if needed {
+				f.Severity = reconciler.Error
+				f.Hint += "; then plan again"
+			}
+			all = append(all, f)
+		}
+	}
+	add(withheld(p.Error, "read", p.Preflight.Path), true)
+	if seen := Answer[PreflightSeen](seen, p.Preflight); seen != nil {
+		trials := *seen
+		if p.Error != 0 {
+			trials.File = 0 // the same, and said
+		}
+		add(trials.service(), p.Restart)
+		add(trials.file(), p.Replace)
+	}
+	return all
+}

@@ -1,0 +1,70 @@
+package site
+
+import (
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// Reading is what is known of a process and of the file that it reads at its start: whether it has read it as it is now.
+type Reading int
+
+// The readings. The zero Reading is that of nobody.
+const (
+	// Unread: the process is older than the file, or nobody can say.
+	Unread Reading = iota
+	// Likely: the content is what a run of ours wrote and proved, and the process started after it was written. Since then
+	// something else about the file was changed, by a backup as a rule.
+	Likely
+	// Read: the process is younger than every change of the file, or an earlier run has proven this very process.
+	Read
+)
+
+// ReadingOf compares a service's process with its file. That the file looks older than the process says little: a copy keeps the
+// time of the file that it was made of. What no copy keeps is when the file was changed, which the file system notes.
+func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, b Base) Reading {
+	started := s.StartedAt
+	if !s.Running() || started.IsZero() || started.Before(b.Modified) {
+		return Unread
+	}
+	if !b.Changed.IsZero() && !started.Before(b.Changed) {
+		return Read
+	}
+	proof := reconciler.Step{Phase: reconciler.Verify, Op: ProveProcess{Host: host, Service: s.Name, Path: b.Path}}
+	proven, ok := h.StepDone(ref.Name, ref.Version, proof.Name(), host)
+	switch {
+	case ok && started.Add(-skewOf(m)).Before(proven.Time):
+		return Read
+	case ok && WroteIt(h, ref, host, m, b, proven.Time):
+		return Likely
+	}
+	return Unread
+}
+
+// WroteIt says that the file was written last by a run of ours, which was proven by that moment.
+func WroteIt(h state.History, ref secret.Ref, host string, m *MachineSeen, b Base, proven time.Time) bool {
+	swap := reconciler.Step{Phase: reconciler.Switch, Op: Swap{Host: host, Path: b.Path}}
+	began, ok := h.StepBegan(ref.Name, ref.Version, swap.Name(), host)
+	at := b.Modified.Add(-skewOf(m))
+	return ok && at.After(began.Add(-SkewError)) && at.Before(proven.Add(SkewError))
+}
+
+// Written is when the file was last changed by anybody, as far as the host tells.
+func (b Base) Written() time.Time {
+	if b.Changed.After(b.Modified) {
+		return b.Changed
+	}
+	return b.Modified
+}
+
+// SkewError is how wrong the measured difference of two clocks may be.
+const SkewError = 10 * time.Second
+
+func skewOf(m *MachineSeen) time.Duration {
+	if m == nil {
+		return 0
+	}
+	return m.Skew
+}

@@ -1,0 +1,51 @@
+package site_test
+
+import (
+	"testing"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+func TestReadingOf(t *testing.T) {
+	at := func(minute int) time.Time {
+		return time.Date(2026, 11, 23, 2, minute, 0, 0, time.UTC)
+	}
+	never := time.Time{}
+	ref := secret.Ref{Name: "k", Version: "7"}
+	step := func(name string, o state.Outcome, minute int) state.Entry {
+		return state.Entry{Secret: "k", Version: "7", Step: name, Hosts: []string{"a"}, Outcome: o, Time: at(minute)}
+	}
+	// A run wrote the file at 10, restarted the service, and proved its process at 12.
+	proven := []state.Entry{{Secret: "k", Version: "7", Outcome: state.Started}, step(`switch/swap C:\f`, state.Started, 10), step(`switch/swap C:\f`, state.Done, 10),
+		step(`verify/prove process S C:\f`, state.Done, 12), {Secret: "k", Version: "7", Outcome: state.Proven, Time: at(13)}}
+	for _, c := range []struct {
+		reason                     string
+		started, modified, changed time.Time
+		history                    []state.Entry
+		skew                       time.Duration
+		want                       site.Reading
+	}{
+		{"it is younger than every change", at(20), at(10), at(10), nil, 0, site.Read},
+		{"it is older than the last write", at(9), at(10), at(10), proven, 0, site.Unread},
+		{"a copy kept its time", at(20), at(5), at(30), nil, 0, site.Unread},
+		{"also where a run of ours wrote an earlier one", at(20), at(5), at(30), proven, 0, site.Unread},
+		{"this very process was proven, whatever was done to the file since", at(11), at(10), at(30), proven, 0, site.Read},
+		{"by the clock of its host, which is ahead", at(16), at(15), at(35), proven, 5 * time.Minute, site.Read},
+		{"another process since, and the content is ours", at(20), at(10), at(30), proven, 0, site.Likely},
+		{"the file system does not tell, and nobody has proven it", at(20), at(10), never, nil, 0, site.Unread},
+		{"the file system does not tell, and the content is ours", at(20), at(10), never, proven, 0, site.Likely},
+		{"the host does not say when it started", never, at(10), at(10), proven, 0, site.Unread},
+	} {
+		s := &site.ServiceSeen{Name: "S", Installed: true, State: "running", StartedAt: c.started}
+		got := site.ReadingOf(state.NewHistory(c.history), ref, "a", s, &site.MachineSeen{Skew: c.skew}, site.Base{Path: `C:\f`, Modified: c.modified, Changed: c.changed})
+		if got != c.want {
+			t.Errorf("%s: %d, want %d", c.reason, got, c.want)
+		}
+	}
+	if got := site.ReadingOf(state.NewHistory(proven), ref, "a", &site.ServiceSeen{Name: "S", Installed: true, State: "stopped"}, nil, site.Base{}); got != site.Unread {
+		t.Errorf("a service that does not run has read it: %d", got)
+	}
+}

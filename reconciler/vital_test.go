@@ -1,0 +1,127 @@
+package reconciler_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// vital marks a step.
+func vital(r rotation, key string) rotation {
+	for i, s := range r.steps {
+		if s.Op.Key() == key {
+			r.steps[i].Vital = true
+		}
+	}
+	return r
+}
+
+// Without its vital step nothing starts on what is dead: it stays down, and the reason is told. Tried again, it starts.
+func TestNothingStartsOnWhatIsDead(t *testing.T) {
+	b := newBench(t, vital(login("sql"), "swap settings"))
+	b.clock("admin")
+	b.answer["swap settings"] = failure("held open")
+	o := b.run(t.Context())
+	if b.has("start admin") || len(o.Down) != 1 || o.Down[0].Why == nil || !strings.Contains(o.Down[0].Why.Error(), "no longer valid") || !slices.Equal(ended(o), []string{"sql ahead"}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+
+	b = newBench(t, vital(login("sql"), "swap settings"))
+	b.clock("admin")
+	b.answer["swap settings"] = failure("held open")
+	b.before["swap settings"] = func() {
+		if b.has("swap settings") {
+			delete(b.answer, "swap settings")
+		}
+	}
+	if o := b.run(t.Context()); b.times("start admin") != 1 || len(o.Down) > 0 {
+		t.Errorf("%v; %q", o, b.did)
+	}
+
+	// A later run knows that the old one is dead, and what it swaps has no way back: refused, it goes back, and does not start.
+	r := vital(usual("a"), "swap a")
+	for i, s := range r.steps {
+		if s.Op.Key() == "swap a" {
+			r.steps[i].Back = reconciler.Never("the old one is dead")
+		}
+	}
+	b = newBench(t, r)
+	b.clock("admin", "relay")
+	b.answer["swap a"] = reconciler.Report{Outcome: state.Failed, Refused: true, Err: failure("held open").Err}
+	o = b.run(t.Context())
+	if b.has("start admin") || !b.has("back start relay") || !slices.Equal(ended(o), []string{"a unknown"}) || len(o.Down) != 1 || o.Down[0].What != "admin" {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// Nothing that has no way back follows what nobody knows the end of.
+func TestNothingFollowsWhatNobodyKnows(t *testing.T) {
+	r := login("sql")
+	first := step(reconciler.Switch, "", "alter replica", "admin: stop admin")
+	first.Back, first.Once = reconciler.Never("gone"), true
+	for i, s := range r.steps {
+		if s.Op.Key() == "alter sql" {
+			r.steps[i].After = append(s.After, reconciler.StepID(reconciler.Switch, first.Op))
+		}
+	}
+	r.steps = append(r.steps, first)
+	b := newBench(t, r)
+	b.clock("admin")
+	b.answer["alter replica"] = reconciler.Report{Outcome: state.Unknown, Err: failure("lost").Err}
+	o := b.run(t.Context())
+	if b.has("alter sql") || b.has("swap settings") || !b.has("start admin") || !slices.Equal(ended(o), []string{"sql ahead"}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// The way back starts a service that was down before, too; that it does not start then fails nothing, and is told.
+func TestTheWayBackStartsWhatWasDown(t *testing.T) {
+	scene := func() *bench {
+		r := usual("a")
+		for i, s := range r.steps {
+			r.steps[i].WasDown = s.Op.Key() == "stop admin"
+		}
+		b := newBench(t, r)
+		b.clock("admin", "relay")
+		b.answer["prove a"] = failure("refused")
+		return b
+	}
+	b := scene()
+	if o := b.run(t.Context()); b.times("back start admin") != 1 || len(o.Down) > 0 || !slices.Equal(ended(o), []string{"a back"}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+	b = scene()
+	b.answer["back start admin"] = failure("1067")
+	o := b.run(t.Context())
+	if !slices.Equal(ended(o), []string{"a back"}) || len(o.Down) != 1 || o.Down[0].Why == nil || !b.has("back start relay") {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// A secret that goes no way back says on which hosts its turn never came.
+func TestWhoseTurnNeverCame(t *testing.T) {
+	r := canary(2)
+	r.steps[1].Back = reconciler.Never("half of them have it")
+	b := newBench(t, r)
+	b.clock("admin")
+	b.answer["start admin"] = failure("1067")
+	o := b.run(t.Context())
+	if got := left(o); !slices.Equal(ended(o), []string{"key ahead"}) || len(got) != 2 || !strings.Contains(strings.Join(got, " "), "its turn") {
+		t.Errorf("%v: %q; %q", o, got, b.did)
+	}
+}
+
+// What is taken to be down is asked for once more at the end.
+func TestWhoRunsIsNotDown(t *testing.T) {
+	b := newBench(t, usual("a"))
+	b.clock("admin", "relay")
+	b.answer["swap a"] = reconciler.Report{Outcome: state.Unknown, Err: failure("lost").Err}
+	b.running = reconciler.Report{Started: map[string]time.Time{"admin": time.Unix(20, 0)}}
+	if o := b.run(t.Context()); slices.ContainsFunc(o.Down, func(d reconciler.Down) bool { return d.What == "admin" }) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
