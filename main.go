@@ -6,19 +6,23 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
 	"meshrotate/providers"
 	"meshrotate/providers/connect"
 	"meshrotate/providers/lab/labcli"
+	"meshrotate/providers/site"
 	"meshrotate/reconciler/cli"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
 
 func main() {
-	os.Exit(cli.Main(prepared(), os.Args[1:], cli.OS(), app(os.LookupEnv)))
+	code := cli.Main(prepared(), os.Args[1:], cli.OS(), app(os.LookupEnv))
+	labcli.TellCost()
+	os.Exit(code)
 }
 
 // prepared is the program's context, once the process is what one with secrets has to be.
@@ -65,14 +69,15 @@ func nameOf(s os.Signal) string {
 // app puts the program together. Lookup is the environment that credentials come from.
 func app(lookup func(string) (string, bool)) cli.App {
 	return cli.App{
-		Kinds: providers.Kinds(),
+		Kinds:   providers.Kinds(),
+		Lessons: site.Lessons(),
 		Open: func(ctx context.Context, d *specs.Deployment, need cli.Need) (*cli.Live, error) {
 			remembered, err := connect.OpenState(d, connect.Options{LookupEnv: lookup})
 			if err != nil {
 				return nil, err
 			}
 			tune(len(d.AllHosts()))
-			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, LookupEnv: lookup, State: &remembered})
+			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, Hosts: need.Hosts, LookupEnv: lookup, State: &remembered, Shells: shells()})
 			if err != nil {
 				return nil, err
 			}
@@ -83,6 +88,15 @@ func app(lookup func(string) (string, bool)) cli.App {
 		},
 		Commands: labcli.Commands(app),
 	}
+}
+
+// shells is where this user's processes record the shells that they make on hosts, "" where there is no place for that.
+func shells() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "meshrotate", "shells")
 }
 
 // tune trades memory for time: the collector runs less often than it would, within 70 MB and 40 KB for each host.

@@ -14,6 +14,7 @@ import (
 	"meshrotate/providers/lab/labcli"
 	"meshrotate/reconciler/cli"
 	"meshrotate/specs"
+	"meshrotate/specs/trust"
 )
 
 const readme = "../README.md"
@@ -46,6 +47,21 @@ func TestDocumentInReadme(t *testing.T) {
 		if _, err := specs.Load("README.md", []byte(b[1]), providers.Sections()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestOperatorInReadme loads the operator's file that the README shows.
+func TestOperatorInReadme(t *testing.T) {
+	block := regexp.MustCompile("(?s)```text\n([^`]*kind: Operator\n.*?)```").FindStringSubmatch(read(t, readme))
+	if block == nil {
+		t.Fatal("the README shows no operator's file")
+	}
+	file := filepath.Join(t.TempDir(), "operator.yaml")
+	if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.LoadOperator(file, ""); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -33,6 +33,7 @@ func reports() map[string]struct {
 		"drift":    {status.Drift().Format, status},
 		"history":  {history.Format, history},
 		"validate": {document.Format, document},
+		"explain":  {render.LessonsOf(nil).Format, render.LessonsOf(nil)},
 		"demo":     {"none", labcli.Demo{}},
 		"bench":    {"none", labcli.Bench{}},
 	}

@@ -38,7 +38,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		{"specs", "the document knows no provider and no engine", func(_, p string) bool { return under(p, "specs", "reconciler/secret") }},
 		{"state", "the ledger knows nothing secret", func(_, p string) bool { return under(p, "state", "reconciler/secret") }},
 		{"providers/mssql", "a client of SQL Server: it knows no target, no rotation and no host", func(_, p string) bool {
-			return under(p, "providers/mssql", "reconciler/secret")
+			return under(p, "providers/mssql", "providers/limits", "reconciler/secret")
 		}},
 		{"providers/lab/direct", "a client's end without a wire: it fails as the client for the wire does", func(_, p string) bool {
 			return under(p, "providers/lab/wsman", "providers/winhost", "providers/winrm")

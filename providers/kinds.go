@@ -2,6 +2,7 @@
 package providers
 
 import (
+	"meshrotate/providers/rotations/codesigning"
 	"meshrotate/providers/rotations/connector"
 	"meshrotate/providers/rotations/license"
 	"meshrotate/providers/rotations/relaykey"
@@ -19,6 +20,7 @@ func Kinds() []reconciler.Kind {
 		sqllogin.Kind(),
 		connector.Kind(),
 		serviceaccount.Kind(),
+		codesigning.Kind(),
 	}
 }
 

@@ -6,10 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
+	"meshrotate/state"
 )
 
 // Whatever else gives a service its key, the plan says so before anything is stopped; and what only looks so stops no rotation.
@@ -224,4 +228,89 @@ func TestTheMachinesEnvironmentReachesServicesAfterARestart(t *testing.T) {
 		}
 		w.converged()
 	})
+}
+
+// Two keys of one service lie in two files: each is rotated in its own, and the service stops once for both.
+func TestTwoKeysOfAServiceInTwoFiles(t *testing.T) {
+	vendor()
+	for _, mode := range []string{"alternating", "single"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w, text := twoFiles(t, mode)
+				admin := stops(w.lab.Admin)
+				_, o := w.run()
+				if o.Err != nil || len(o.With(state.Proven)) != 3 {
+					t.Fatal(o)
+				}
+				if admin.Load() != 1 {
+					t.Errorf("Admin was stopped %d times", admin.Load())
+				}
+				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+					t.Error(err)
+				}
+				if stringIn(t, w, adminProduction).Equal(text) || !stringIn(t, w, lab.AdminSettings).Equal(text) {
+					t.Error("another file than the declared one was edited")
+				}
+				w.converged()
+			})
+		})
+	}
+}
+
+// When one of the two files cannot be swapped, the other goes back with it.
+func TestTwoFilesOfAServiceGoBackTogether(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w, text := twoFiles(t, "alternating")
+		var release func()
+		when(w.lab.Admin, "service.stop", machine.After, func() {
+			var err error
+			if release, err = w.lab.Admin.Machine.FS.(*machine.Memory).Hold(adminProduction, machine.ShareRead); err != nil {
+				t.Error(err)
+			}
+		})
+		before := content(t, w.lab.Admin, lab.AdminSettings)
+		_, o := w.run()
+		says(t, o.Err, "appsettings.Production.json")
+		if content(t, w.lab.Admin, lab.AdminSettings) != before || !stringIn(t, w, adminProduction).Equal(text) {
+			t.Error("a file did not go back")
+		}
+		if err := w.keyWorks(w.old, ""); err != nil || o.Halted {
+			t.Errorf("%v %v", err, o)
+		}
+		release()
+		w.converged()
+	})
+}
+
+const (
+	adminProduction = `C:\Program Files\IdentityMesh\appsettings.Production.json`
+	sqlString       = "IdentityMesh:SqlConnectionString"
+)
+
+func stringIn(t *testing.T, w *world, path string) secret.Value {
+	t.Helper()
+	s, err := appsettings.Get([]byte(content(t, w.lab.Admin, path)), sqlString)
+	if err != nil || !s.Found {
+		t.Fatal(path, err)
+	}
+	return s.Value
+}
+
+// twoFiles is a deployment whose Admin has its connection string in the file of the environment, and the relay key not. The string
+// is there twice; the weaker one is read by nobody.
+func twoFiles(t *testing.T, mode string) (*world, secret.Value) {
+	w := newWorld(t, 2, "license", "relaykey", "sqllogin/"+mode)
+	text := stringIn(t, w, lab.AdminSettings)
+	file, err := appsettings.Set([]byte(`{"IdentityMesh":{"SqlConnectionString":""}}`), sqlString, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.lab.Admin.Machine.FS.Create(adminProduction, file, lab.AdminSettings); err != nil {
+		t.Fatal(err)
+	}
+	w.refused("setting-overridden", "im-admin", "appsettings.Production.json")
+	w.doc.Product.Admin.Keys = map[string]string{sqlString: adminProduction}
+	return w, text
 }

@@ -54,6 +54,8 @@ func TestPreflight(t *testing.T) {
 		{"deny", "grant", "im-engine", []string{"folder-denied", "may not make files in"}},
 		{"demote", "promote", "relay-01", []string{"service-denied", "may not stop and start IdentityMeshRelayAgent"}},
 		{"demote", "promote", "im-engine", []string{"service-denied", "IdentityMeshEngine"}},
+		{"bar", "unbar", "im-engine", []string{"service-cannot-start", "IdentityMeshEngine may not log on as a service"}},
+		{"bar", "unbar", "im-admin", []string{"service-cannot-start", "may not log on as a service"}},
 		{"confine", "unconfine", "relay-01", []string{"host-failed", "Constrained Language Mode"}},
 		{"confine", "unconfine", "im-engine", []string{"host-failed", "Constrained Language Mode"}},
 		{"skew", "sync", "relay-01", []string{"clock-skew", "ahead of ours"}},
@@ -75,7 +77,7 @@ func TestPreflight(t *testing.T) {
 				var f reconciler.Finding
 				for _, change := range p.Changes {
 					for _, of := range change.Findings {
-						if of.Code == c.words[0] && of.Severity == reconciler.Error && strings.Contains(of.Text, h.Name) && !slices.ContainsFunc(c.words[1:], func(word string) bool { return !strings.Contains(of.Text, word) }) {
+						if string(of.Code) == c.words[0] && of.Severity == reconciler.Error && strings.Contains(of.Text, h.Name) && !slices.ContainsFunc(c.words[1:], func(word string) bool { return !strings.Contains(of.Text, word) }) {
 							f = of
 						}
 					}

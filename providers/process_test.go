@@ -147,7 +147,7 @@ func hinted(t *testing.T, err error) {
 func finding(p *reconciler.Plan, code string) (reconciler.Finding, bool) {
 	for _, c := range p.Changes {
 		for _, f := range c.Findings {
-			if f.Code == code {
+			if string(f.Code) == code {
 				return f, true
 			}
 		}

@@ -53,7 +53,7 @@ func (w *world) doubted(code string, words ...string) *reconciler.Plan {
 		all = append(all, c.Findings...)
 	}
 	i := slices.IndexFunc(all, func(f reconciler.Finding) bool {
-		return f.Code == code && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(f.Text, word) })
+		return string(f.Code) == code && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(f.Text, word) })
 	})
 	if i < 0 {
 		w.t.Errorf("no %s that names %q: %+v", code, words, all)
@@ -96,6 +96,9 @@ func TestKeptValueIsGone(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t, 2, k.Name)
+				if len(k.Values(w.doc.Secrets[k.Section.Key])) == 0 {
+					return // nothing is kept of it
+				}
 				w.run()
 				ref := w.rotations()[0].Ref()
 				name := "values/" + strings.NewReplacer(":", "%3a", "/", "%2f").Replace(ref.Name) + "/" + ref.Version + ".age"

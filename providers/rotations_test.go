@@ -76,6 +76,10 @@ var proofs = map[string]struct{ old, new func(*world) error }{
 		func(w *world) error { return w.connects(lab.OldConnector) },
 		func(w *world) error { return w.connects(lab.NewConnector) },
 	},
+	"codesigning": {
+		func(w *world) error { return w.accepts(false) },
+		func(w *world) error { return w.accepts(true) },
+	},
 	"license": {
 		func(w *world) error { return w.licensed(lab.OldLicense) },
 		func(w *world) error { return w.licensed(lab.NewLicense) },

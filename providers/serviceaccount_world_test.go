@@ -132,7 +132,7 @@ func found(t *testing.T, p *reconciler.Plan, code string, hosts ...string) {
 	t.Helper()
 	for _, c := range p.Changes {
 		for _, f := range c.Findings {
-			if f.Code == code && slices.Equal(f.Hosts, hosts) && f.Severity == reconciler.Error && f.Hint != "" {
+			if string(f.Code) == code && slices.Equal(f.Hosts, hosts) && f.Severity == reconciler.Error && f.Hint != "" {
 				return
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"meshrotate/reconciler"
@@ -17,6 +18,7 @@ type record struct {
 	proven   map[string]bool // by secret, or a round of it
 	refused  bool            // the last that he wanted to write was not taken
 	turned   bool            // he is on his way back
+	never    bool            // he has begun what has no way back
 	verified bool            // he has begun to prove
 	refuted  bool            // something has failed for certain
 	unknown  bool            // a proof had no answer
@@ -78,9 +80,11 @@ func (o *operator) may(t reconciler.Target, steps []reconciler.Step, lost error)
 			}
 		}
 	}
-	if first.Phase == reconciler.Switch && !r.turned && r.refused {
+	// What has no way back is gone on with, as its starts are in the ledger: services would stay down for it.
+	if first.Phase == reconciler.Switch && !r.turned && !r.never && r.refused {
 		o.u.wrong("2: %s begins %s on %s, and the ledger refuses", o.name, first.Name(), t)
 	}
+	r.never = r.never || slices.ContainsFunc(steps, func(s reconciler.Step) bool { return s.Back.Why != "" })
 	r.verified = r.verified || first.Phase == reconciler.Verify && !first.Undoes()
 	if first.Undoes() && first.Phase == reconciler.Switch && r.verified && r.unknown && !r.refuted {
 		o.u.wrong("7: %s takes the switch back, and nothing was refuted: a proof had no answer", o.name)

@@ -40,6 +40,9 @@ func (u *universe) drift(d drift) {
 func (u *universe) drifted(d drift, h *lab.Host, err error) {
 	u.scheduler.Note("%s %s: %v", d.What, d.Host, err)
 	u.disturb(d.Host)
+	if u.Login != "" {
+		u.whoServes()
+	}
 	u.invariants.drifted(u.w, h)
 }
 
@@ -53,8 +56,12 @@ func (u *universe) alone(do func()) {
 // episode is a commit, a run, and what goes wrong meanwhile.
 func (u *universe) episode(n int, e episode) {
 	u.sleep(time.Duration(e.Wait) * time.Second)
-	if e.Key+e.License+e.Login != "" || e.Declared > 0 {
-		u.scheduler.Note("commit: relay key %s, license %s, %d relays, SQL login %s", e.Key, e.License, e.Declared, e.Login)
+	var shipped []drift
+	if e.Ship {
+		shipped = u.ship()
+	}
+	if e.Key+e.License+e.Login != "" || e.Declared > 0 || e.Retire {
+		u.scheduler.Note("commit: relay key %s, license %s, %d relays, SQL login %s, retire %v", e.Key, e.License, e.Declared, e.Login, e.Retire)
 		u.commit(e)
 	}
 	u.clock.Store(int64(time.Duration(e.Clock) * time.Hour))
@@ -67,7 +74,7 @@ func (u *universe) episode(n int, e episode) {
 	u.copied(e.Second)
 	u.alone(func() {
 		u.fresh()
-		u.newRun(e.Drift)
+		u.newRun(append(shipped, e.Drift...))
 		u.faults = nil
 		for _, f := range e.Faults {
 			u.faults = append(u.faults, pending{fault: f})
@@ -205,17 +212,19 @@ func (u *universe) calm() {
 		}
 	}
 	u.free(true)
+	u.retire(false)
 	u.commit(episode{Declared: max(u.Relays, 1)})
 	for i, runs := 0, 3; i < runs; i++ {
 		u.calmRun(fmt.Sprintf("calm%d", i+1), "shared")
 		if a := u.first.applied; a != nil && a.Plan.Empty() && len(a.Plan.Blocked()) == 0 {
 			break
 		}
-		if i == 0 && (u.hadBefore(u.first) || u.halfByOther(u.first) || u.cutOffBefore(u.first)) {
+		if runs < 6 && u.heeds(u.first, i == 0) {
 			runs++
 		}
 	}
 	u.settled()
+	u.retireAtLast()
 }
 
 func (u *universe) calmRun(name, where string) {
@@ -241,7 +250,7 @@ func (u *universe) calmRun(name, where string) {
 func (u *universe) cutOffBefore(o *operator) bool {
 	asked := u.login.want
 	version, _ := strconv.Atoi(asked)
-	if !blockedBy(o, fmt.Sprintf("a run that was to set version %d was cut off", version-1)) {
+	if !blockedBy(o, fmt.Sprintf("a run that was to set version %d did not finish", version-1)) {
 		return false
 	}
 	u.scheduler.Note("somebody commits the version that was cut off, as the hint says")

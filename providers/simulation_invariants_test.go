@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/licensefile"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
@@ -31,14 +33,36 @@ type invariants struct {
 	licenses map[string]string // versions, by content
 	sealed   map[string]string // the kept values, by name
 	texts    map[string]bool   // what was said
+	access   map[string]access // by host and path
+}
+
+// access is who may do what with a file, as far as the lab knows: a swap keeps it.
+type access struct {
+	users bool
+	owner string
+}
+
+func accessOn(h *lab.Host) map[string]access {
+	all := map[string]access{}
+	for _, path := range []string{h.Settings(), lab.LicenseFile} {
+		if _, info, err := h.Machine.FS.Read(path); err == nil {
+			all[h.Name+" "+path] = access{info.UsersCanRead, info.Owner}
+		}
+	}
+	return all
 }
 
 func (v *invariants) begin(w *world) {
 	v.wantKey, v.wantLicense = lab.NewKey, lab.NewLicense
 	v.known, v.ruled = map[string]bool{w.old: true}, map[string]bool{w.old: true}
 	v.settings, v.licenses, v.sealed, v.texts = map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}
+	v.access = map[string]access{}
 	for _, h := range w.lab.Hosts() {
 		v.settings[h.Name], _ = without(h)
+		if disk, ok := h.Machine.FS.(*machine.Memory); ok { // not what a new file would have
+			_ = disk.Set(h.Settings(), func(i *machine.Info) { i.UsersCanRead, i.Owner = false, "S-1-5-21-7-500" })
+		}
+		maps.Copy(v.access, accessOn(h))
 	}
 	for _, version := range []string{lab.OldLicense, lab.NewLicense} {
 		if b, err := os.ReadFile(filepath.Join(w.dir, "licenses", version+".key")); err == nil {
@@ -51,6 +75,7 @@ func (v *invariants) begin(w *world) {
 func (v *invariants) drifted(w *world, h *lab.Host) {
 	text, key := without(h)
 	v.settings[h.Name] = text
+	maps.Copy(v.access, accessOn(h))
 	if key != "" {
 		v.known[key], v.ruled[key] = true, true
 	}
@@ -65,6 +90,7 @@ func without(h *lab.Host) (text, key string) {
 	if err != nil {
 		return "unreadable: " + err.Error(), ""
 	}
+	b = withoutList(b)
 	s, err := appsettings.Get(b, "Relay:ApiKey")
 	if err != nil {
 		return withoutLogin(b), ""
@@ -89,6 +115,7 @@ func (u *universe) watch() {
 	u.time(keys)
 	u.together(keys)
 	u.watchLogin()
+	u.watchSigning()
 	for host, k := range keys {
 		if !u.known[k] && !u.learn(k) {
 			u.known[k] = true // said once
@@ -120,6 +147,12 @@ func (u *universe) check() {
 		if text, _ := without(h); text != u.settings[h.Name] {
 			u.settings[h.Name] = text
 			u.wrong("3: the settings of %s are torn, or somebody's change is lost", h.Name)
+		}
+		for at, now := range accessOn(h) {
+			if was, known := u.access[at]; known && was != now {
+				u.wrong("3: who may read %s has changed: %+v was %+v", at, now, was)
+			}
+			u.access[at] = now
 		}
 		if b, _, err := h.Machine.FS.Read(lab.LicenseFile); err == nil && u.licenses[string(b)] == "" {
 			u.wrong("3: the license on %s is nobody's", h.Name)
@@ -163,10 +196,11 @@ type snapshot struct {
 	served  *licensefile.License
 	// passwords are the SQL logins'.
 	passwords map[string]string
+	accepting map[string]string // certificates, by relay
 }
 
 func (u *universe) snapshot() snapshot {
-	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords()}
+	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords(), accepting: u.accepting()}
 	for _, h := range u.w.lab.Hosts() {
 		if now := h.Machine.Service(serviceOf(h)); now.State == winhost.Running || now.State == winhost.StartPending {
 			s.pids[h.Name] = now.PID
@@ -214,6 +248,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 	u.toldRows(out)
 	u.judgeLogin(out, before, left)
 	u.judgeStored(out, left)
+	u.judgeSigning(out, before, left)
 	if !before.haunted {
 		u.down(out, before)
 		u.lastSeen(out)
@@ -282,7 +317,7 @@ func (u *universe) settled() {
 			u.wrong("6: after calm runs: %v", err)
 		}
 	}
-	for _, err := range append(u.storedSettled(), u.loginSettled()) {
+	for _, err := range append(u.storedSettled(), u.loginSettled(), u.signingSettled()) {
 		if err != nil {
 			u.wrong("6: after calm runs: %v", err)
 		}

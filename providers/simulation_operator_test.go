@@ -69,7 +69,7 @@ func (u *universe) operator(name, where string) *operator {
 
 // copied makes the state folder of a second operator who has his own: a copy of the first one's, from before his run.
 func (u *universe) copied(whose *second) {
-	if whose == nil || whose.State != "own" {
+	if whose == nil || whose.State != "own" || u.other != nil { // he has it still
 		return
 	}
 	s, _ := u.state()

@@ -70,12 +70,15 @@ func smaller(t *testing.T, s schedule) (all []schedule) {
 		some(func(c *schedule) {
 			c.Runs[i].Key, c.Runs[i].License, c.Runs[i].Login, c.Runs[i].Declared = "", "", "", 0
 		})
+		some(func(c *schedule) { c.Runs[i].Retire = false })
+		some(func(c *schedule) { c.Runs[i].Ship, c.Runs[i].Retire = false, false })
 		some(func(c *schedule) { c.Runs[i].Wait, c.Runs[i].Clock = 0, 0 })
 	}
 	some(func(c *schedule) { c.Login, c.Replicas = "", 0 })
 	some(func(c *schedule) { c.Replicas = 0 })
 	some(func(c *schedule) { c.Connectors = 0 })
 	some(func(c *schedule) { c.Account = "" })
+	some(func(c *schedule) { c.Signing = false })
 	some(func(c *schedule) { c.Books = "memory" })
 	some(func(c *schedule) { c.Parallel, c.Tolerate = 0, 0 })
 	some(func(c *schedule) { c.Declared = 0 })

@@ -32,6 +32,8 @@ type schedule struct {
 	// for a document without it.
 	Connectors int    `json:"connectors,omitempty"`
 	Account    string `json:"account,omitempty"`
+	// Signing: the document asks the relays to accept a further certificate.
+	Signing bool `json:"signing,omitempty"`
 	// Books is where the state is: in a file, or in memory.
 	Books   string    `json:"books"`
 	Manners []manner  `json:"manners,omitempty"`
@@ -61,6 +63,9 @@ type episode struct {
 	License  string `json:"license,omitempty"`
 	Login    string `json:"login,omitempty"`
 	Declared int    `json:"declared,omitempty"`
+	// Ship: connectors are deployed that are signed with the further certificate. Retire: the document gives the old one up.
+	Ship   bool `json:"ship,omitempty"`
+	Retire bool `json:"retire,omitempty"`
 	// Clock sets the operator's clock, in hours from the true time; 0 is right.
 	Clock int `json:"clock,omitempty"`
 	// Unlock breaks a lease that is held; without it the run waits until it has ended.
@@ -190,6 +195,7 @@ func draw(seed uint64) schedule {
 	}
 	drawLogin(&s)
 	drawStored(&s)
+	drawSigning(&s)
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/mssql/connstring"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
@@ -120,17 +121,37 @@ func (u *universe) watchLogin() {
 		u.login.locked = true // said once
 		u.wrong("8: %v", err)
 	}
+	u.whoServes()
+	parted := u.w.oneString() != nil
+	if parted && !u.login.parted && !u.foreignPair() && !u.overlapping() {
+		u.wrong("1: Admin and Engine run on two connection strings")
+	}
+	u.login.parted = parted
+}
+
+// whoServes notes who started the processes of Admin and Engine.
+func (u *universe) whoServes() {
 	for _, h := range u.services() {
 		s := h.Machine.Service(serviceOf(h))
 		if (s.State == winhost.Running || s.State == winhost.StartPending) && u.login.processes[h.Name].pid != s.PID {
 			u.login.processes[h.Name] = servedBy{s.PID, u.hands[label(h.Name)] || u.disturbed[label(h.Name)]}
 		}
 	}
-	parted := u.w.oneString() != nil
-	if parted && !u.login.parted && !u.foreignPair() {
-		u.wrong("1: Admin and Engine run on two connection strings")
+}
+
+// overlapping: somebody has taken the lock or the marker of a run away that is at work still, and has not noticed: another one may be
+// in its way.
+func (u *universe) overlapping() bool {
+	for _, o := range []*operator{u.first, u.other2} {
+		if o != nil && o.lost {
+			select {
+			case <-o.done:
+			default:
+				return true
+			}
+		}
 	}
-	u.login.parted = parted
+	return false
 }
 
 // dead: a service runs with a password that its login does not take. Of a pair the other login stays good.
@@ -155,13 +176,21 @@ func (u *universe) starve() {
 		return
 	}
 	u.scheduler.Note("somebody stops Admin and Engine, which run with a password that is dead")
+	u.endServices()
+	u.sleep(11 * time.Minute) // the lockout ends
+}
+
+// endServices ends Admin and Engine, as a person does who is told to: by force where others depend on them.
+func (u *universe) endServices() {
 	for _, h := range u.services() {
 		u.disturb(label(h.Name))
-		if err := h.Machine.Stop(serviceOf(h)); err != nil {
+		err := h.Machine.Stop(serviceOf(h))
+		if errors.Is(err, machine.ErrDependents) {
+			h.Machine.Kill(serviceOf(h))
+		} else if err != nil {
 			u.scheduler.Note("%v", err)
 		}
 	}
-	u.sleep(11 * time.Minute) // the lockout ends
 }
 
 // foreignPair: one of the two processes was perhaps started by somebody else.

@@ -143,12 +143,32 @@ func (u *universe) hadBefore(o *operator) bool {
 	if o.applied == nil || !errors.Is(o.applied.Outcome.Err, mssql.TakenBefore) {
 		return false
 	}
+	u.anotherVersion()
+	return true
+}
+
+func (u *universe) anotherVersion() {
 	version, err := strconv.Atoi(u.login.want)
 	if err != nil {
 		u.t.Fatal(err)
 	}
 	u.scheduler.Note("somebody commits another version of the SQL login, as the hint says")
 	u.commit(episode{Login: strconv.Itoa(version + 1)})
+}
+
+// heeds says that somebody did what the run's hint says. Some of it is for the first run alone.
+func (u *universe) heeds(o *operator, first bool) bool {
+	switch {
+	case first && (u.hadBefore(o) || u.halfByOther(o) || u.cutOffBefore(o)):
+	case blockedBy(o, "is in the files, and the server refuses it"):
+		u.anotherVersion() // a statement of a run that was cut off came after a later run's
+	case blockedBy(o, "lock it out"), blockedBy(o, "locked out"):
+		u.scheduler.Note("somebody stops what still tries a password that was replaced, and waits, as the hint says")
+		u.endServices()
+		u.sleep(time.Hour + time.Minute)
+	default:
+		return false
+	}
 	return true
 }
 

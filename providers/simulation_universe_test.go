@@ -71,6 +71,11 @@ type universe struct {
 	deaf, startedNow, seenStopped map[string]bool
 	other2                        *operator // the second operator
 
+	// retired: the document has given the old certificate up. accepted: a run has proven what it asks for. refusing are relays that
+	// have refused a connector.
+	retired, accepted bool
+	refusing          map[string]bool
+
 	invariants
 	login  loginSide
 	broken []string
@@ -88,7 +93,7 @@ func liveThrough(t *testing.T, s schedule) (broken, trace []string) {
 	vendor()
 	virtual(t, func(t *testing.T) {
 		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{},
-			hands: map[string]bool{}, downtimes: map[string]*downtime{}, lastKeys: map[string]string{}, leaving: map[string]leaving{}}
+			hands: map[string]bool{}, refusing: map[string]bool{}, downtimes: map[string]*downtime{}, lastKeys: map[string]string{}, leaving: map[string]leaving{}}
 		u.fresh()
 		u.began = time.Now()
 		u.create()
@@ -117,7 +122,7 @@ func (u *universe) wrong(format string, args ...any) {
 // create makes the world as it is before anything goes wrong.
 func (u *universe) create() {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Connectors: u.Connectors, Account: u.Account, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
+	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Connectors: u.Connectors, Account: u.Account, Signing: u.Signing, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
 	u.store = memory.New()
 	if err := u.books(); err != nil {
 		u.t.Fatal(err)
@@ -258,6 +263,9 @@ func (u *universe) commit(e episode) {
 	}
 	if e.Login != "" {
 		u.commitLogin(e.Login, set)
+	}
+	if e.Retire {
+		u.retire(true)
 	}
 	if e.Declared > 0 {
 		u.declared = min(e.Declared, u.Relays)

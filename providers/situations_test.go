@@ -65,6 +65,38 @@ func TestSituations(t *testing.T) {
 			hinted(t, err)
 			w.converged()
 		}},
+		{"something harmless changed where the plan has nothing to do", "the saved plan is still true, until there is something to do there", func(t *testing.T, w *world) {
+			w.converged()
+			w.do("license", "im-admin")
+			s := w.process()
+			b, err := json.Marshal(s.look().Plan)
+			s.close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved, err := reconciler.ReadSaved(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := func() error {
+				s := w.process()
+				defer s.close()
+				v := s.look()
+				if v.Plan.Empty() || slices.EqualFunc(v.Plan.Seen, saved.Seen, func(a, b reconciler.HostFacts) bool { return slices.Equal(a.Facts, b.Facts) }) {
+					t.Error("nothing is to be done, or nothing has changed")
+				}
+				return saved.Check(v.Plan, v.History)
+			}
+			w.do("dependent", "relay-01")
+			if err := check(); err != nil {
+				t.Error(err)
+			}
+			w.do("key", "relay-01")
+			err = check()
+			says(t, err, "relay-01.lab.example", "nothing was changed")
+			hinted(t, err)
+			w.converged()
+		}},
 		{"a file changed after the look", "it is never overwritten, and what was staged is removed", func(t *testing.T, w *world) {
 			s := w.process()
 			_, o := s.apply(func() { w.do("edit", "relay-01") })

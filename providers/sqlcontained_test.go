@@ -10,6 +10,7 @@ import (
 	"meshrotate/providers/rotations/sqllogin"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/state"
 )
 
@@ -40,7 +41,9 @@ func TestContainedUsers(t *testing.T) {
 					t.Errorf("%d changes of the password", changes)
 				}
 				w.loggedIn(lab.NewLogin)
-				time.Sleep(10 * 24 * time.Hour) // a user is not disabled after the soak
+				if c.mode == "alternating" {
+					retiresUser(t, w)
+				}
 				w.loggedIn(lab.NewLogin)
 				if c.mode == "external" {
 					return
@@ -52,6 +55,32 @@ func TestContainedUsers(t *testing.T) {
 				w.await("the next version works", func() bool { return w.signsIn("13") == nil })
 			})
 		})
+	}
+}
+
+// retiresUser waits for the end of the soak. A user is not disabled: its password is replaced by one that nobody knows, once.
+func retiresUser(t *testing.T, w *world) {
+	t.Helper()
+	before, _ := w.lab.SQLInstance().Data().LookUser(lab.Database, lab.SQLLogin)
+	if p, _ := w.run(); !p.Empty() {
+		t.Errorf("retired before its soak was over: %+v", p.Changes)
+	}
+	time.Sleep(10 * 24 * time.Hour)
+	admin := stops(w.lab.Admin)
+	p, o := w.run()
+	if o.Err != nil || len(p.Steps()) != 1 || admin.Load() != 0 {
+		t.Fatalf("%v, %d steps", o, len(p.Steps()))
+	}
+	if op, ok := p.Steps()[0].Op.(site.RetireLogin); !ok || op.Login != lab.SQLLogin || op.Database != lab.Database {
+		t.Errorf("%+v", p.Steps())
+	}
+	after, _ := w.lab.SQLInstance().Data().LookUser(lab.Database, lab.SQLLogin)
+	if before.Password == "" || after.Password == before.Password || len(after.Password) < 32 {
+		t.Error("the old password still works")
+	}
+	rotationtest.Search(t, map[string][]byte{"the password that nobody knows": []byte(after.Password)}, w.said())
+	if p, _ := w.run(); !p.Empty() {
+		t.Errorf("retired twice: %+v", p.Changes)
 	}
 }
 

@@ -183,7 +183,7 @@ func (f sqlFailure) tell(t *testing.T) string {
 	}
 	for _, c := range p.Changes {
 		for _, finding := range c.Findings {
-			hinted("plan, "+string(finding.Severity)+" ["+finding.Code+"]", finding.Text, finding.Hint)
+			hinted("plan, "+string(finding.Severity)+" ["+string(finding.Code)+"]", finding.Said(), finding.Hint)
 		}
 	}
 	switch {

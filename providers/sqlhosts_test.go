@@ -1,9 +1,11 @@
 package providers_test
 
 import (
+	"slices"
 	"testing"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/rotations/sqllogin"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
@@ -42,13 +44,39 @@ func TestProofFromTheHosts(t *testing.T) {
 		})
 	}
 	for _, c := range []struct {
+		reason, mode, host, says string
+		breaks                   func(w *world)
+	}{
+		{"Engine's host does not reach SQL Server", "alternating", "im-engine", "does not reach sql01.lab.example, port 1433: no answer", func(w *world) { w.lab.EngineHost.Unreach(true) }},
+		{"nor does Admin's", "single", "im-admin", "does not reach", func(w *world) { w.lab.Admin.Unreach(true) }},
+		{"a host without a client", "external", "im-admin", "no client of SQL Server", func(w *world) { w.lab.Admin.Machine.SQL = nil }},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := start(t, c.mode)
+				before := w.starts()
+				c.breaks(w)
+				w.refused("host-cannot-sign-in", c.host, c.says)
+				if now := w.starts(); !slices.Equal(before, now) {
+					t.Errorf("a service was stopped for it: %v, %v", before, now)
+				}
+			})
+		})
+	}
+	for _, c := range []struct {
 		reason, mode, says string
 		breaks             func(w *world)
 		end                state.Outcome
 	}{
-		{"Engine's host does not reach SQL Server: nothing was stopped", "alternating", "from im-engine.lab.example: SQL error 53", func(w *world) { w.lab.EngineHost.Unreach(true) }, state.Back},
-		{"nor does Admin's, and there is no way back", "single", "from im-admin.lab.example: SQL error 53", func(w *world) { w.lab.Admin.Unreach(true) }, state.Unknown},
-		{"a host without a client", "external", "no client of SQL Server", func(w *world) { w.lab.Admin.Machine.SQL = nil }, state.Back},
+		{"Engine's host loses SQL Server after the look: nothing was stopped", "alternating", "from im-engine.lab.example: SQL error 53",
+			func(w *world) {
+				when(w.lab.EngineHost, "file.stage", machine.Before, func() { w.lab.EngineHost.Unreach(true) })
+			}, state.Back},
+		{"so does Admin's, and there is no way back", "single", "from im-admin.lab.example: SQL error 53",
+			func(w *world) {
+				when(w.lab.EngineHost, "file.stage", machine.Before, func() { w.lab.Admin.Unreach(true) })
+			}, state.Unknown},
 		{"the server refuses it from there", "alternating", "18470", func(w *world) {
 			w.lab.EngineHost.Machine.SQL = func(string) winhost.SQLAnswer { return winhost.SQLAnswer{Numbers: []int32{18470}} }
 		}, state.Back},

@@ -2,6 +2,8 @@ package providers_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -269,4 +271,26 @@ func TestTheRotatorIsAnAccountOfWindows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A login with wrong passwords behind it is spared while the server may count them, and tried again when an hour has passed: a
+// number that stays readable blocks nobody for ever.
+func TestWrongPasswordsAreForgottenInTheEnd(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "sqllogin/single")
+		for _, h := range []*lab.Host{w.lab.Admin, w.lab.EngineHost} {
+			h.Machine.Kill(serviceOf(h)) // who signs in with the right one ends the count
+		}
+		w.lab.SQLInstance().Miss(lab.SQLLogin, 3)
+		p, _ := w.run()
+		if said := fmt.Sprint(p.Blocked()); !strings.Contains(said, "had 3 wrong passwords") || !strings.Contains(said, "an hour after the last one") {
+			t.Fatal(said)
+		}
+		time.Sleep(time.Hour + time.Minute)
+		if _, o := w.run(); o.Err != nil {
+			t.Fatal(o)
+		}
+		w.loggedIn(lab.NewLogin)
+	})
 }

@@ -373,3 +373,42 @@ func TestAdminStopsWhileItIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// Admin goes away between two questions of one proof, for longer than anybody waits: what else its service may read. That refutes
+// nothing, so nothing is taken back.
+func TestAFurtherFileThatIsNotReached(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		admin := w.lab.Admin
+		if err := admin.Machine.FS.Create(strings.Replace(lab.AdminSettings, "appsettings.json", "appsettings.Production.json", 1), []byte("{}"), ""); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var started, asked bool
+		var until time.Time
+		admin.Points(func(p machine.Point) machine.Action {
+			mu.Lock()
+			defer mu.Unlock()
+			started = started || p.Op == "service.start" && p.When == machine.After
+			asked = asked || started && p.Op == "environment.read"
+			return machine.Action{}
+		})
+		admin.Wire(func(e wsman.Event) wsman.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if asked && until.IsZero() && e.Action == wsman.Send {
+				until = time.Now().Add(10 * time.Minute)
+			}
+			if time.Now().Before(until) {
+				return wsman.Fault{Kind: wsman.Refuse}
+			}
+			return wsman.Fault{}
+		})
+		_, o := w.run()
+		if !asked || len(o.With(state.Back)) > 0 || len(o.With(state.Unknown)) == 0 {
+			t.Errorf("%v", o)
+		}
+		time.Sleep(20 * time.Minute)
+		w.converged()
+	})
+}

@@ -82,13 +82,13 @@ type world struct {
 // newWorld starts a lab in memory, within a bubble of testing/synctest, with a document of these kinds; none means all.
 func newWorld(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds)}, kinds...)
+	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds)}, kinds...)
 }
 
 // newWire starts one that listens on loopback.
 func newWire(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds)}, kinds...)
+	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds)}, kinds...)
 	short := func(d string, seconds float64) specs.Duration { return specs.Duration{Text: d, Seconds: seconds} }
 	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
 		c.Stable = short("50ms", 0.05)
@@ -118,7 +118,7 @@ func newWorldAt(t *testing.T, c lab.Config, kinds ...string) *world {
 		t.Fatal(err)
 	}
 	w.old = w.kept("relaykey", lab.OldKey)
-	w.await("the relays connect", func() bool { return w.lab.Connected() == c.Relays && w.lab.Accepts(w.old) })
+	w.await("the relays connect, and all services run", func() bool { return w.lab.Connected() == c.Relays && w.lab.Accepts(w.old) && w.up() == nil })
 	return w
 }
 
@@ -240,10 +240,12 @@ func (w *world) sound() error {
 			return fmt.Errorf("%s runs with a key that is neither the old nor the new", host)
 		}
 	}
-	if err := w.noLockout(); err != nil {
-		return err
+	for _, holds := range []func() error{w.noLockout, w.accountOpen} {
+		if err := holds(); err != nil {
+			return err
+		}
 	}
-	return w.accountOpen()
+	return w.loaded()
 }
 
 func (w *world) up() error {

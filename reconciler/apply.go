@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +18,8 @@ type Run struct {
 	Ledger state.Ledger
 	Lease  state.Lease
 	Plan   *Plan
+	// Note is written in the ledger beside why each secret is rotated; it may be "".
+	Note string
 	// Parallel bounds how many targets are worked on at once outside the switch. Within the switch there is no
 	// bound: its connections are open already, and every second of waiting is downtime.
 	Parallel int
@@ -42,6 +45,9 @@ type progress struct {
 	evident map[string]bool   // by secret: there is evidence of this round
 	undone  map[Target][]Step // vital steps that were begun and not done, perhaps at a later try
 	spared  []string          // starts of the way back that failed, of services that were down before
+	dropped map[Target]bool   // a file was not swapped there, because another was not that comes first
+	// heldDown: what was down before there was not started.
+	heldDown []Target
 	// shownNow: by secret, this round is proven, and the ledger has it.
 	shownNow map[string]bool
 	// switching: the first step of the switch was begun.
@@ -66,7 +72,7 @@ type progress struct {
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, excused: map[Target]bool{}}
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, excused: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
@@ -79,6 +85,10 @@ func (r Run) Apply(ctx context.Context) Outcome {
 			break
 		}
 	}
+	for _, t := range p.heldDown {
+		p.clock.because(t, errStaysDown)
+	}
+	p.foundDown()
 	p.lookAtDown(ctx)
 	p.finish(ctx)
 	return p.outcome()
@@ -127,6 +137,25 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 		p.remarks = append(p.remarks, Remark{Target{Kind: APITarget}, r.Note})
 	}
 }
+
+// foundDown names what did not run before, and was to be started in a switch whose end it did not see.
+func (p *progress) foundDown() {
+	if !p.switching {
+		return
+	}
+	for _, s := range p.all {
+		serving, ok := s.Op.(Serving)
+		if !ok || !s.WasDown {
+			continue
+		}
+		what, service := serving.Serves()
+		if _, down := p.clock.now[what]; !down && !p.clock.came[what] {
+			p.clock.now[what] = Down{What: what, Service: service, Target: s.Op.Target(), Since: p.run.Plan.Made, Why: errFoundDown}
+		}
+	}
+}
+
+var errFoundDown = errors.New("it did not run before this run either, and its turn to be started never came")
 
 // lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped.
 func (p *progress) lookAtDown(ctx context.Context) {

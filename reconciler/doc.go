@@ -25,6 +25,14 @@
 // A Change says where the secret stands ([Status]) and why, in findings too. A [Finding] of severity Error is a guard that
 // objects: the change is then Refused or Unknown, has no steps, and nothing is applied while one is in the plan.
 //
+// What is found about hosts rather than about the secret (Change.Beside) is shown once for the deployment. Each kind of
+// finding has a [Lesson], declared by the package that finds it; a test knows by the compiler which kinds there are. The
+// policy silences one for a while (silence.go): it is still shown, and one that refuses is never silenced.
+//
+// One secret may have to follow another: what it was sealed under changes with an account. A Change says what it Alters:
+// facts of targets, and the round after which they are so. Then every rotation is asked once more, with all of that in
+// Input.Coming. So no kind knows another.
+//
 // # What is done (step.go, target.go)
 //
 // A [Step] is an [Op] in its place. Ops are data that survive JSON as kind, target and arguments ([OpData]); the site knows
@@ -44,7 +52,7 @@
 //
 // A [Round] is Prepare to Retire with a scope of undo of its own. Most changes have one.
 //
-// # One plan for all (plan.go, merge.go, order.go, words.go, saved.go)
+// # One plan for all (plan.go, merge.go, order.go, words.go, bound.go, saved.go)
 //
 // [MakePlan] asks every rotation and merges the steps of the changes that rotate, round by round. Ops with the same key on
 // the same target in the same phase become one: two edits of a file are one write, two reasons to restart a service are one
@@ -53,8 +61,9 @@
 // A block waits for the blocks that its steps come after, as late as it can without delaying anybody.
 //
 // The sentences of a plan are made of the merged steps by what their ops say ([Phrase]), so that words cannot differ from
-// deeds. The [Plan] has a digest over the document, the steps with their targets, and the facts. A saved plan is applied by
-// planning again: [Saved.Check] refuses one that was used, that is too old, or whose digest differs, and names what changed.
+// deeds. The [Plan] has a digest over the document, the steps, and the facts of the targets that they act on. A saved plan is applied
+// by planning again: [Saved.Check] refuses one that was used, that is too old, whose digest differs, or that does not have a
+// warning that there is now, and names what changed.
 //
 // # Who may do it (marker.go)
 //
@@ -62,7 +71,7 @@
 // [Site] may have a [Marker]: a lock that lies with the deployment, seen by every look, made before the first step, and
 // lost like a lock.
 //
-// # Doing it (apply.go, work.go, judge.go, record.go)
+// # Doing it (apply.go, work.go, held.go, judge.go, record.go)
 //
 // A [Run] applies a plan under a lease. Before a phase its starts are durable in the ledger, with what its ops foresee
 // ([Foreseer]): what a later run must know if this one dies. Then every block goes to its target as soon as what it waits
@@ -91,7 +100,9 @@
 // and with them those that share a swapped file; before Verify nothing is proven, so everything goes back. But a secret with
 // a [Never] begun does not go back, nor does what shares a file with it: that would bring a dead value to life. These go
 // forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
-// own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for.
+// own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for. A service
+// does not come up without a step that is Vital and was begun; one that was down before the run, not without a step that is Needed:
+// what it has is dead, or may not run beside what the others have. It stays down, and is named.
 //
 // What this run stopped and nobody started again is in Outcome.Down. The next plan has it in Change.Down, by the ledger alone
 // where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. So has
@@ -164,12 +175,15 @@
 // Restart later: no stop and no start; Verify asks what the service is set to. An account that has no password cannot be
 // tried: the first service is a round of its own.
 //
-// To come:
+// Code signing (there is no value; the version is made of the declared thumbprints; narrowing is a later commit):
 //
-// Code signing: round 1: Switch: an edit of each relay's list of thumbprints, which merges with a relay key's edit into one
-// staging, swap and restart; Verify that each relay's process is younger than its file. Round 2, on the build host: Prepare:
-// import the PFX, Way(remove it); Switch: set the pin, run the build with Limit 30 minutes, Once; Verify: the artifacts'
-// signers. Narrowing the list is an edit of the switch in a later commit.
+//	Prepare  stage each relay's settings: an edit of its list, which merges with a relay key's into one staging, swap and restart
+//	Accept   where a certificate is taken off: once more, that no connector there is signed with it
+//	Switch   stop, swap, start
+//	Verify   the list in force; each process younger than its file; relays that were connected are so again
+//
+// To come: the build host, as round 2: Prepare: import the PFX, Way(remove it); Switch: set the pin, run the build with Limit 30
+// minutes, Once; Verify: the artifacts' signers.
 //
 // # Telling (event.go, hint.go)
 //

@@ -158,6 +158,7 @@ type bench struct {
 	// refuse makes the ledger refuse from the nth append on, from 1; 0 never.
 	refuse, appends int
 	recovers        bool // it refuses that one only
+	awayFor         int  // it is away for that many appends, and refuses no other
 	tell            func(reconciler.Event)
 	parallel        int // 0 is 1
 	doing           []string
@@ -234,7 +235,11 @@ func (b *bench) Do(ctx context.Context, t reconciler.Target, steps []reconciler.
 func (b *bench) Append(_ context.Context, entries ...state.Entry) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.appends++; b.refuse > 0 && (b.appends == b.refuse || b.appends > b.refuse && !b.recovers) {
+	if b.appends++; b.awayFor > 0 {
+		if b.appends >= b.refuse && b.appends < b.refuse+b.awayFor {
+			return &state.AwayError{Err: errors.New("the server restarts")}
+		}
+	} else if b.refuse > 0 && (b.appends == b.refuse || b.appends > b.refuse && !b.recovers) {
 		b.deaf = true
 		return errors.New("the disk is full")
 	}

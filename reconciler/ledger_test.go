@@ -3,10 +3,13 @@ package reconciler_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/state"
@@ -181,7 +184,8 @@ func TestALostLeaseInTheLedger(t *testing.T) {
 	}
 	b = newBench(t, usual("a"))
 	b.before["stage a"] = b.lose
-	if o := b.run(t.Context()); !strings.Contains(o.Err.Error(), "before switch") || len(b.of("switch/stop relay", state.Started)) > 0 {
+	if o := b.run(t.Context()); !strings.Contains(o.Err.Error(), "before switch") || len(b.of("switch/stop relay", state.Started)) > 0 ||
+		!slices.Equal(ended(o), []string{"a back"}) || !slices.Equal(o.Secrets[0].Evidence, []string{"nothing live was changed"}) {
 		t.Errorf("%v; %+v", o, b.entries)
 	}
 	b = newBench(t, usual("a"))
@@ -222,5 +226,40 @@ func TestAProofWithoutEvidence(t *testing.T) {
 	b.answer["widen list"] = reconciler.Report{Outcome: state.Done}
 	if o := b.run(t.Context()); len(o.Secrets) != 1 || !slices.Equal(o.Secrets[0].Evidence, []string{"widen list on relay"}) {
 		t.Errorf("without a proof, that it was done is the evidence: %+v", o)
+	}
+}
+
+// A ledger that is away is waited for when it is to take how a secret ended, and not for ever.
+func TestAnEndingWaitsForALedgerThatIsAway(t *testing.T) {
+	for _, answer := range []map[string]reconciler.Report{nil, {"prove a": failure("refused")}} {
+		whole := newBench(t, usual("a"))
+		maps.Copy(whole.answer, answer)
+		want := ended(whole.run(t.Context()))
+		last := 0
+		count := newBench(t, usual("a"))
+		maps.Copy(count.answer, answer)
+		count.onAppend = func() {
+			if n := len(count.words()); n > 1 && last == 0 {
+				last = count.appends
+			}
+		}
+		count.run(t.Context())
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, usual("a"))
+			maps.Copy(b.answer, answer)
+			b.refuse, b.awayFor = last, 20
+			if o := b.run(t.Context()); !slices.Equal(ended(o), want) || o.Halted || !slices.Equal(b.words(), whole.words()) {
+				t.Errorf("away for a while: %v; %q, not %q", o, b.words(), whole.words())
+			}
+		})
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, usual("a"))
+			maps.Copy(b.answer, answer)
+			b.refuse, b.awayFor = last, 1e6
+			began := time.Now()
+			if o := b.run(t.Context()); o.Err == nil || !o.Halted || time.Since(began) > 10*time.Minute {
+				t.Errorf("away for ever: %v after %v", o, time.Since(began))
+			}
+		})
 	}
 }

@@ -133,7 +133,8 @@ func join(a, b Step) (Step, error) {
 		}
 	}
 	a.Alone = a.Alone && b.Alone // whoever cannot spare it decides
-	a.Proof, a.Once, a.Vital, a.WasDown, a.Limit = a.Proof || b.Proof, a.Once || b.Once, a.Vital || b.Vital, a.WasDown || b.WasDown, max(a.Limit, b.Limit)
+	a.Proof, a.Once, a.Limit = a.Proof || b.Proof, a.Once || b.Once, max(a.Limit, b.Limit)
+	a.Vital, a.Needed, a.WasDown = a.Vital || b.Vital, a.Needed || b.Needed, a.WasDown || b.WasDown
 	return a, nil
 }
 

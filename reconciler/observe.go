@@ -86,6 +86,8 @@ type Report struct {
 	Down, Started, Up map[string]time.Time
 	// Ended says that what is in Down was not stopped by this run: it ended after its start, or somebody stopped it.
 	Ended bool
+	// Further says that an earlier try of the batch, whose answer was lost, may have come further than this step.
+	Further bool
 	// Fallen is why something is in Down that was seen to work before.
 	Fallen error
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
@@ -126,6 +128,17 @@ type HostFacts struct {
 	Target Target `json:"target"`
 	Reach  Reach  `json:"reach"`
 	Facts  []Fact `json:"facts,omitempty"`
+}
+
+// HostsOf is how many hosts the rotations look at.
+func HostsOf(rotations []Rotation) int {
+	hosts := map[string]bool{}
+	for _, r := range readsOf(rotations) {
+		if t := r.Target(); t.Kind == HostTarget {
+			hosts[t.Name] = true
+		}
+	}
+	return len(hosts)
 }
 
 // readsOf collects the reads of all rotations, each once.

@@ -163,8 +163,8 @@ func TestStillDownIsAFinding(t *testing.T) {
 	for _, f := range newBench(t, r).plan.Changes[0].Findings {
 		got = append(got, fmt.Sprint(f.Severity, " ", f.Code, " ", f.Hosts, " ", f.Text))
 	}
-	want := []string{"warning still-down [admin] Admin is down since 1970-01-01 00:15:00 UTC: an earlier run stopped it",
-		"warning still-down [r2 r1] down since 1970-01-01 00:15:30 UTC, or later: an earlier run stopped it"}
+	want := []string{"warning still-down [admin] Admin is down since 1970-01-01 00:15:00 UTC: an earlier run stopped it, or was to start it",
+		"warning still-down [r2 r1] down since 1970-01-01 00:15:30 UTC, or later: an earlier run stopped it, or was to start it"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

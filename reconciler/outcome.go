@@ -155,7 +155,7 @@ func (p *progress) notReached() (all []LeftBehind) {
 		}
 	}
 	for _, s := range p.all {
-		if _, left := p.left[s.Op.Target()]; left || !s.edits() || came[s.Op.Target()] {
+		if _, left := p.left[s.Op.Target()]; left || !s.edits() || came[s.Op.Target()] && !p.dropped[s.Op.Target()] {
 			continue
 		}
 		for _, r := range s.Secrets {

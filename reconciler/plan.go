@@ -20,6 +20,10 @@ type Plan struct {
 	Deployment string `json:"deployment"`
 	Source     string `json:"source,omitempty"` // file or path in the repository
 	Commit     string `json:"commit,omitempty"`
+	// Trust is where contacts, credentials, programs and state were taken from; "" when everything in the document was believed.
+	Trust string `json:"trust,omitempty"`
+	// Signed is who signed the commit; "" when nobody need, or when it is not signed by one who may.
+	Signed string `json:"signed,omitempty"`
 	// Only names the kinds that were planned for, when not all were: apply plans again for the same.
 	Only []string `json:"only,omitempty"`
 	// Spec is the SHA-256 of the document with its defaults. A merge commit changes the commit, not this.
@@ -27,7 +31,8 @@ type Plan struct {
 	Made time.Time `json:"made"`
 	// GoodUntil is when a saved plan can no longer be applied.
 	GoodUntil time.Time `json:"goodUntil"`
-	// Digest binds the steps to what was seen. Apply plans again and compares.
+	// Digest stands for what the plan is bound to: the document, the steps, and what was seen where they act. Apply plans
+	// again and compares.
 	Digest string `json:"digest"`
 	// Salt says which salt the fingerprints were made with, and not the salt; "" when none was kept.
 	Salt    string   `json:"salt,omitempty"`
@@ -48,6 +53,8 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		Deployment: d.Name,
 		Source:     d.Origin.File,
 		Commit:     d.Origin.Commit,
+		Trust:      d.Origin.Trust,
+		Signed:     d.Origin.Signed,
 		Made:       in.Now.UTC().Truncate(time.Second),
 		GoodUntil:  in.Now.Add(d.Policy.PlanTTL.Of()).UTC().Truncate(time.Second),
 		Seen:       in.Seen.facts(),
@@ -58,26 +65,56 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		return nil, fmt.Errorf("fingerprint %s: %w", d.Name, err)
 	}
 	p.Spec = sum(spec)
-	for _, r := range rotations {
-		c := r.Plan(in)
-		c.Findings = append(c.Findings, stillDown(c.Down)...)
-		p.Changes = append(p.Changes, c)
+	p.Changes = changesOf(rotations, in)
+	for _, c := range p.Changes {
+		in.Coming = append(in.Coming, c.Alters...)
+	}
+	if len(in.Coming) > 0 {
+		p.Changes = changesOf(rotations, in)
 	}
 	oneReturn(p.Changes)
+	p.beside()
+	p.placeFindings()
+	if err := p.silence(d.Policy.Silence, in.Now); err != nil {
+		return nil, err
+	}
+	p.foldFindings()
 	if p.Rounds, err = merge(p.Changes); err != nil {
 		return nil, err
 	}
 	p.tell()
-	body, err := json.Marshal(struct {
-		Format, Deployment, Spec string
-		Rounds                   []Round
-		Seen                     []HostFacts
-	}{p.Format, p.Deployment, p.Spec, p.Rounds, p.Seen})
+	b, err := p.bound()
+	if err == nil {
+		p.Digest, err = b.digest()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("digest of the plan of %s: %w", d.Name, err)
 	}
-	p.Digest = sum(body)
 	return p, nil
+}
+
+// beside takes what several secrets found about hosts.
+func (p *Plan) beside() {
+	type said struct{ code, text string }
+	known := map[said]bool{}
+	for _, c := range p.Changes {
+		for _, f := range c.Beside {
+			if this := (said{string(f.Code), f.Text}); !known[this] {
+				known[this] = true
+				p.Fleet = append(p.Fleet, f)
+			}
+		}
+	}
+}
+
+func changesOf(rotations []Rotation, in Input) []Change {
+	var all []Change
+	for _, r := range rotations {
+		c := r.Plan(in)
+		c.Findings = append(c.Findings, stillDown(c.Down)...)
+		all = append(all, c)
+	}
+	return all
 }
 
 // Steps are all steps of all rounds, in the order in which they may be done.

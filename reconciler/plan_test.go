@@ -14,11 +14,11 @@ import (
 	"meshrotate/specs"
 )
 
-// The digest stands for what was reviewed: what would be done, on what document, seeing what. Nothing else changes it.
+// The digest stands for what was reviewed: what would be done, on what document, seeing what there. Nothing else changes it.
 func TestWhatTheDigestBinds(t *testing.T) {
 	planned := func(f func(*specs.Deployment, *reconciler.Input), rotations ...reconciler.Rotation) string {
 		d := &specs.Deployment{Name: "lab"}
-		in := reconciler.Input{Now: time.Unix(1e9, 0), Seen: seen(map[string]looked{"r1": {"key=old"}, "r2": nil})}
+		in := reconciler.Input{Now: time.Unix(1e9, 0), Seen: seen(map[string]looked{"relay": {"key=old"}, "r2": nil})}
 		if f != nil {
 			f(d, &in)
 		}
@@ -38,12 +38,16 @@ func TestWhatTheDigestBinds(t *testing.T) {
 		{"another name", planned(func(d *specs.Deployment, _ *reconciler.Input) { d.Name = "live" }), false},
 		{"another policy", planned(func(d *specs.Deployment, _ *reconciler.Input) { d.Policy.PlanTTL = specs.Duration{Text: "1h"} }), false},
 		{"another fact", planned(func(_ *specs.Deployment, in *reconciler.Input) {
-			in.Seen = seen(map[string]looked{"r1": {"key=new"}, "r2": nil})
+			in.Seen = seen(map[string]looked{"relay": {"key=new"}, "r2": nil})
 		}), false},
 		{"a host that is away", planned(func(_ *specs.Deployment, in *reconciler.Input) {
-			in.Seen[onHost("r2")] = reconciler.Look{Reach: reconciler.Unreachable}
+			in.Seen[onHost("relay")] = reconciler.Look{Reach: reconciler.Unreachable}
 		}), false},
-		{"a host less", planned(func(_ *specs.Deployment, in *reconciler.Input) { delete(in.Seen, onHost("r2")) }), false},
+		{"a host less", planned(func(_ *specs.Deployment, in *reconciler.Input) { delete(in.Seen, onHost("relay")) }), false},
+		{"another fact where there is nothing to do", planned(func(_ *specs.Deployment, in *reconciler.Input) {
+			in.Seen = seen(map[string]looked{"relay": {"key=old"}, "r2": {"key=odd"}})
+		}), true},
+		{"a host less where there is nothing to do", planned(func(_ *specs.Deployment, in *reconciler.Input) { delete(in.Seen, onHost("r2")) }), true},
 		{"another step", planned(nil, usual("c")), false},
 	} {
 		if (c.got == whole) != c.same {

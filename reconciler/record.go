@@ -184,7 +184,11 @@ func (p *progress) announce(ctx context.Context) error {
 	}
 	var entries []state.Entry
 	for _, c := range p.rotating() {
-		e := p.entry(c, state.Started, c.Reason)
+		reason := c.Reason
+		if p.run.Note != "" {
+			reason += "; " + p.run.Note
+		}
+		e := p.entry(c, state.Started, reason)
 		e.Salt = p.run.Plan.Salt
 		entries = append(entries, e)
 	}
@@ -285,6 +289,9 @@ func (p *progress) finish(ctx context.Context) {
 		case !p.begun[name]:
 			p.ending[name] = state.Back
 			p.asBefore[name] = []string{"nothing was begun"}
+		case p.halted && !p.switching && !p.acceptedFor(name) && !p.earlier[name]:
+			p.ending[name] = state.Back // copies that were staged may lie there: the next run removes them
+			p.asBefore[name] = []string{"nothing live was changed"}
 		case p.earlier[name] && !p.inRoundNow(c):
 			p.ending[name] = state.Ahead // what its earlier round proved stays; the rest was not begun
 		}

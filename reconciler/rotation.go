@@ -20,6 +20,8 @@ type Kind struct {
 	Values func(spec any) []Needed
 	// New makes the rotations that a document asks for; spec is what Section.New returned, decoded and checked.
 	New func(d *specs.Deployment, spec any) ([]Rotation, error)
+	// Lessons are those of the findings that only this kind has.
+	Lessons []Lesson
 }
 
 // Needed is a value that a kind of secret needs.
@@ -55,6 +57,15 @@ type Input struct {
 	Seen    Seen
 	History state.History
 	Now     time.Time
+	// Coming is what other changes of the same plan will alter: see Change.Alters.
+	Coming []Coming
+}
+
+// Coming is a fact of a target as it will be once a round of the plan has been done.
+type Coming struct {
+	Target Target
+	Fact   Fact
+	Round  int
 }
 
 // Status is where a secret stands.
@@ -91,8 +102,13 @@ type Change struct {
 	// Undo says what can be taken back, and until when. The plan makes it of the steps; what a rotation says is added.
 	Undo     string    `json:"undo,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`
+	// Beside are findings about hosts rather than about this secret: the plan shows each once, in Plan.Fleet.
+	Beside []Finding `json:"-"`
 	// Rounds are what is left to do. Most changes have one.
 	Rounds []Round `json:"-"`
+	// Alters are facts of targets that another secret may have to follow. When there are any, every rotation is asked once
+	// more, with them in Input.Coming; what it alters then must be the same.
+	Alters []Coming `json:"-"`
 	// Down is what is stopped since an earlier run stopped it.
 	Down []Down `json:"down,omitempty"`
 	// Returned is what came up by itself since then.
@@ -133,24 +149,29 @@ type Line struct {
 // Severity orders findings.
 type Severity string
 
-// The severities. An Error blocks; a Warning is shown; a Note is for the record.
+// The severities. An Error blocks; a Warning is shown; a Note is for the record. Silenced is what the policy accepts for a while.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
 	Note    Severity = "note"
+
+	Silenced Severity = "silenced"
 )
 
-// Finding is something a reader should know. Code is stable and searchable: "relay-undeclared".
+// FindingID names a kind of finding. It is stable and searchable: "relay-undeclared". Whoever finds it has a Lesson for it.
+type FindingID string
+
+// Finding is something a reader should know.
 type Finding struct {
-	Severity Severity `json:"severity"`
-	Code     string   `json:"code"`
-	Text     string   `json:"text"`
-	Hosts    []string `json:"hosts,omitempty"`
-	Hint     string   `json:"hint,omitempty"`
+	Severity Severity  `json:"severity"`
+	Code     FindingID `json:"code"`
+	Text     string    `json:"text"`
+	Hosts    []string  `json:"hosts,omitempty"`
+	Hint     string    `json:"hint,omitempty"`
 }
 
 // OfState says that a finding is about what is remembered, rather than about what is live.
-func (f Finding) OfState() bool { return strings.HasPrefix(f.Code, "state-") }
+func (f Finding) OfState() bool { return strings.HasPrefix(string(f.Code), "state-") }
 
 // Doubted says that what is remembered does not fit together, or not with what is kept: then nothing is as declared for
 // sure.

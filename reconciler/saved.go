@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"meshrotate/state"
@@ -13,12 +14,15 @@ import (
 type Saved struct {
 	Format     string      `json:"format"`
 	Deployment string      `json:"deployment"`
+	Source     string      `json:"source"`
 	Commit     string      `json:"commit"`
+	Trust      string      `json:"trust"`
 	Only       []string    `json:"only"`
 	Spec       string      `json:"spec"`
 	GoodUntil  time.Time   `json:"goodUntil"`
 	Digest     string      `json:"digest"`
 	Salt       string      `json:"salt"`
+	Changes    []Change    `json:"changes"`
 	Seen       []HostFacts `json:"seen"`
 	Rounds     []struct {
 		Steps []SavedStep `json:"steps"`
@@ -54,38 +58,20 @@ func ReadSaved(b []byte) (*Saved, error) {
 		return nil, Hinted(errors.New("this plan is of format meshrotate.plan/v1: it does not say on which host each step is done, so it cannot be held against what would be done now"),
 			"make it again with this version's `meshrotate plan --out plan.json`, and have that reviewed")
 	}
-	if s.Format == PlanFormat && !intact(b, s.Digest) {
-		return nil, Hinted(errors.New("the saved plan was changed after it was made: its steps or what it saw are not what its digest stands for"),
-			"make it again with `meshrotate plan --out plan.json`, and have that reviewed")
-	}
 	if s.Format != PlanFormat {
 		return nil, Hinted(fmt.Errorf("not a plan of format %s (its format is %q)", PlanFormat, s.Format),
 			"save one with this version's `meshrotate plan --out plan.json`")
 	}
+	if err := s.intact(b); err != nil {
+		return nil, Hinted(fmt.Errorf("the saved plan was changed after it was made: its steps or what it saw are not what its digest stands for (%w); or another version of meshrotate made it", err),
+			"make it again with `meshrotate plan --out plan.json`, and have that reviewed")
+	}
 	return &s, nil
-}
-
-// intact says that the steps and the facts of a saved plan are those that its digest was made of: what somebody read there
-// is what will be done.
-func intact(plan []byte, digest string) bool {
-	var raw struct {
-		Format, Deployment, Spec string
-		Rounds, Seen             json.RawMessage
-	}
-	if json.Unmarshal(plan, &raw) != nil {
-		return false
-	}
-	for _, part := range []*json.RawMessage{&raw.Rounds, &raw.Seen} {
-		if len(*part) == 0 {
-			*part = json.RawMessage("null")
-		}
-	}
-	body, err := json.Marshal(raw) // it compacts and escapes what it is given as it does what it makes
-	return err == nil && sum(body) == digest
 }
 
 // Check says why the saved plan may not be applied as the present plan, or nil. The error names what changed.
 func (s *Saved) Check(now *Plan, history state.History) error {
+	fresh := unread(s.Changes, now.Changes)
 	const again = "run `meshrotate plan --out plan.json` again, have it reviewed, and apply that"
 	switch {
 	case s.Deployment != now.Deployment:
@@ -94,7 +80,7 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
 	case now.Made.After(s.GoodUntil):
 		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
-	case s.Digest == now.Digest:
+	case s.Digest == now.Digest && len(fresh) == 0:
 		return nil
 	case s.Salt != "" && now.Salt != "" && s.Salt != now.Salt:
 		return Hinted(errors.New("the saved plan's fingerprints were made with another salt: its state folder was another one, or its salt was lost since; nobody can compare what it saw with what is there now"),
@@ -103,7 +89,12 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		return Hinted(fmt.Errorf("the document has changed since the plan was saved (plan: commit %.8s, now: commit %.8s)",
 			orNone(s.Commit), orNone(now.Commit)), again)
 	}
-	diffs := Differences(s.Seen, now.Seen)
+	matter := now.touched()
+	maps.Copy(matter, s.touched())
+	diffs := append(Differences(of(matter, s.Seen), of(matter, now.Seen)), fresh...)
+	if len(diffs) == 0 {
+		diffs = Differences(s.Seen, now.Seen) // the steps differ, by what was seen where there is nothing to do
+	}
 	if len(diffs) == 0 {
 		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",
 			s.steps(), len(now.Steps())), again)

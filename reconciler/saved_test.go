@@ -39,6 +39,13 @@ func seen(facts map[string]looked) reconciler.Seen {
 	return s
 }
 
+// warnedOf is a secret without steps that has something to say of a host.
+func warnedOf(s reconciler.Status, how reconciler.Severity) reconciler.Rotation {
+	return rotation{name: "b", rounds: []reconciler.Round{}, with: func(c *reconciler.Change) {
+		c.Status, c.Findings = s, []reconciler.Finding{{Severity: how, Code: "odd", Text: "it was 5 minutes ago", Hosts: []string{"r9"}}}
+	}}
+}
+
 func save(t *testing.T, p *reconciler.Plan) *reconciler.Saved {
 	t.Helper()
 	text, err := json.Marshal(p)
@@ -59,8 +66,12 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 	doc := func(name, commit string, p specs.Policy) *specs.Deployment {
 		return &specs.Deployment{Name: name, Origin: specs.Origin{Commit: commit}, Policy: p}
 	}
+	fleet := usual("a")
+	for i := range 7 {
+		fleet.steps = append(fleet.steps, step(reconciler.Switch, fmt.Sprint("r", i+1), "restart relay"))
+	}
 	planned := func(d *specs.Deployment, at time.Time, facts map[string]looked, with ...reconciler.Rotation) *reconciler.Plan {
-		p, err := reconciler.MakePlan(d, append([]reconciler.Rotation{usual("a")}, with...), reconciler.Input{Now: at, Seen: seen(facts)})
+		p, err := reconciler.MakePlan(d, append([]reconciler.Rotation{fleet}, with...), reconciler.Input{Now: at, Seen: seen(facts)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,6 +85,12 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 	longer := day
 	longer.PlanTTL.Text = "2d"
 	applied := []state.Entry{{Secret: "a", Outcome: state.Started, Plan: then.Digest}}
+	warned := planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, warnedOf(reconciler.Rotate, reconciler.Warning))
+	for reason, now := range map[string]*reconciler.Plan{"the warning holds": warned, "it does not hold any more": then} {
+		if err := save(t, warned).Check(now, state.History{}); err != nil {
+			t.Errorf("%s: %v", reason, err)
+		}
+	}
 	for _, c := range []struct {
 		reason  string
 		now     *reconciler.Plan
@@ -88,7 +105,15 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 		{"a plan is used once", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), applied, []string{then.Digest[:8], "already applied"}, ""},
 		{"of another deployment", planned(doc("live", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), nil, []string{"for lab, not for live"}, ""},
 		{"another document: the commits say where to look", planned(doc("lab", "", longer), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"document has changed", "commit 01234567,", "commit none"}, "key"},
-		{"another step, and the same hosts", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), nil, []string{"9 then, 14 now", "steps differ"}, ""},
+		{"another step, and the same hosts", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), nil, []string{"16 then, 21 now", "steps differ"}, ""},
+		{"a host that no step touches", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}, "r9": {"key=new"}}), nil, nil, ""},
+		{"a host that no step touches, and another that one does: what matters is told", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=new"}, "r9": {"key=new"}}), nil, []string{"r1: key was old, now new\n"}, "r9"},
+		{"a host where there is something to do now", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}, "r9": {"key=odd"}},
+			rotation{name: "c", steps: []reconciler.Step{step(reconciler.Switch, "r9", "restart relay")}}), nil, []string{"r9: not in the plan\n"}, "r1"},
+		{"a note, and a secret that is as declared", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}},
+			warnedOf(reconciler.AsDeclared, reconciler.Warning), warnedOf(reconciler.Rotate, reconciler.Note)), nil, nil, ""},
+		{"a warning that the reviewer has not read", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}},
+			warnedOf(reconciler.Rotate, reconciler.Warning)), nil, []string{"b has a warning that it did not have: it was 5 minutes ago", "[odd]\n"}, ""},
 		{"one host", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"r1: key was old, now new\n", "nothing was changed"}, "more"},
 		{"two", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=new"}, "r2": {"key=new"}}), nil, []string{"r1: key was old, now new (and 1 more)", "\n       r2: not in the plan\n"}, ""},
 		{"many hosts: five are named", planned(doc("lab", "0123456789", day), made, many), nil, []string{"r1: key was old", "and 6 more", "r2: not", "r5: not"}, "r6"},

@@ -64,6 +64,9 @@ type Step struct {
 	// Vital says that what its target has without it is dead, or may not run beside what the others have: what follows it there is
 	// not done without it, not even so that a service comes up.
 	Vital bool `json:"vital,omitempty"`
+	// Needed says that a service which was down before does not start without it, be it before it, or on the way back: what it has
+	// is dead, or may not run beside what the others have.
+	Needed bool `json:"needed,omitempty"`
 	// WasDown says of a stop that the service did not run before. The way back starts it all the same, for what is proven may need
 	// it; that it does not start then is no failure of the way back.
 	WasDown bool `json:"wasDown,omitempty"`

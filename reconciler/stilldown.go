@@ -6,7 +6,7 @@ import (
 )
 
 // stoppedEarlier is the cause of what is down since an earlier run when nothing else is known.
-const stoppedEarlier = "an earlier run stopped it"
+const stoppedEarlier = "an earlier run stopped it, or was to start it"
 
 // StillDown is what an earlier run left down, or may have, each once: several secrets may know of it.
 func (p *Plan) StillDown() []Down {

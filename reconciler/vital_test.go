@@ -1,6 +1,8 @@
 package reconciler_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -123,5 +125,112 @@ func TestWhoRunsIsNotDown(t *testing.T) {
 	b.running = reconciler.Report{Started: map[string]time.Time{"admin": time.Unix(20, 0)}}
 	if o := b.run(t.Context()); slices.ContainsFunc(o.Down, func(d reconciler.Down) bool { return d.What == "admin" }) {
 		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// A service that was down before does not start on what it has: neither on the way back, nor forward without what is needed. It
+// is told as down, and what waits for its answer is not tried.
+func TestWhatStaysDown(t *testing.T) {
+	scene := func() *bench {
+		r := usual("a")
+		for i, s := range r.steps {
+			r.steps[i].WasDown = s.Op.Key() == "stop admin"
+			r.steps[i].Needed = s.Op.Key() == "swap a"
+		}
+		b := newBench(t, r)
+		b.clock("admin", "relay")
+		return b
+	}
+	b := scene()
+	if o := b.run(t.Context()); o.Err != nil || !b.has("start admin") {
+		t.Errorf("nothing is in the way: %v; %q", o, b.did)
+	}
+	for _, key := range []string{"stop admin", "swap a", "prove a"} {
+		b := scene()
+		b.answer[key] = failure("refused")
+		o := b.run(t.Context())
+		if key == "stop admin" {
+			o.Down = append(o.Down, reconciler.Down{Why: errors.New("may not run beside what the others have")}) // it was not stopped here
+		}
+		if b.has("back start admin") || len(o.Down) != 1 || !strings.Contains(fmt.Sprint(o.Down[0].Why), "may not run beside what the others have") || !slices.Equal(ended(o), []string{"a back"}) {
+			t.Errorf("%s failed: %v; %q", key, o, b.did)
+		}
+		if b.has("stop relay") != b.has("back start relay") {
+			t.Errorf("%s failed, and the relay that ran stays down: %q", key, b.did)
+		}
+	}
+	// Forward, for what has no way back and shares the service.
+	r := rotation{name: "c", steps: []reconciler.Step{step(reconciler.Switch, "admin", "stop admin"), step(reconciler.Switch, "admin", "set c", "stop admin"), step(reconciler.Switch, "admin", "start admin", "set c")}}
+	r.steps[1].Back = reconciler.Never("it is stored")
+	a := usual("a")
+	for i, s := range a.steps {
+		a.steps[i].WasDown, a.steps[i].Needed = s.Op.Key() == "stop admin", s.Op.Key() == "swap a"
+	}
+	b = newBench(t, a, r)
+	b.clock("admin", "relay")
+	b.answer["swap a"] = failure("refused")
+	if o := b.run(t.Context()); b.has("start admin") || b.has("back start admin") || len(o.Down) != 1 {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// A batch that was sent twice and failed at the second try may have come further at the first: what follows is taken back as well.
+func TestAnEarlierTryMayHaveComeFurther(t *testing.T) {
+	for _, further := range []bool{false, true} {
+		b := newBench(t, usual("a"))
+		b.clock("admin", "relay")
+		b.answer["admin: swap a"] = reconciler.Report{Outcome: state.Failed, Err: errors.New("sharing"), Further: further}
+		b.answer["swap a"] = b.answer["admin: swap a"]
+		if o := b.run(t.Context()); b.has("back stop admin") != further || !slices.Equal(ended(o), []string{"a back"}) {
+			t.Errorf("further %v: %v; %q", further, o, b.did)
+		}
+	}
+}
+
+// What goes forward brings up a relay that was down before, but not on a file that was to follow Admin's, when that was not swapped.
+func TestNoFileIsSwappedBehindOneThatWasNot(t *testing.T) {
+	r := canary(1)
+	alter := step(reconciler.Switch, "sql", "alter x")
+	alter.Back = reconciler.Never("the old one is gone")
+	r.steps[1].After = append(r.steps[1].After, reconciler.StepID(reconciler.Switch, alter.Op))
+	r.steps = append(r.steps, alter)
+	r.with = func(c *reconciler.Change) {
+		c.Down = []reconciler.Down{{What: "relay-000", Service: "relay", Target: onHost("relay-000"), Since: time.Unix(1, 0)}}
+	}
+	b := newBench(t, r)
+	b.clock("admin", "relay-000")
+	b.answer["swap a"] = failure("conflict")
+	o := b.run(t.Context())
+	if !b.has("start relay-000") || b.has("swap relay-000") || !slices.Equal(ended(o), []string{"key ahead"}) || !strings.Contains(strings.Join(left(o), " "), "relay-000") {
+		t.Errorf("%v: %q; %q", o, left(o), b.did)
+	}
+}
+
+// served is an op about a service.
+type served struct{ op }
+
+func (s served) Serves() (what, service string) { return s.Host, "relay" }
+
+// What did not run before, and whose turn to be started never came, is named as down: no run has seen it stop.
+func TestFoundDown(t *testing.T) {
+	for _, lost := range []bool{true, false} {
+		r := canary(2)
+		for i, s := range r.steps {
+			if r.steps[i].WasDown = s.Op.Key() == "stop relay-001"; r.steps[i].WasDown {
+				r.steps[i].Op = served{s.Op.(op)}
+			}
+		}
+		b := newBench(t, r)
+		b.clock("admin", "relay-000", "relay-001")
+		if lost {
+			b.before["start admin"] = b.lose
+		}
+		o := b.run(t.Context())
+		named := slices.ContainsFunc(o.Down, func(d reconciler.Down) bool {
+			return d.Target.Name == "relay-001" && d.Why != nil && strings.Contains(d.Why.Error(), "did not run before") && !d.Since.IsZero()
+		})
+		if named != lost {
+			t.Errorf("lost %v: %v %+v; %q", lost, o, o.Down, b.did)
+		}
 	}
 }

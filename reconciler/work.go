@@ -133,67 +133,6 @@ func (w *worker) start(ctx context.Context, i int) {
 	}()
 }
 
-// restorable leaves out files that may not be taken back, because on another target something goes on that had to stop before:
-// whoever is down here comes up with what that has.
-func (w *worker) restorable(steps []Step) []Step {
-	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
-		held := s.edits() && slices.ContainsFunc(s.After, func(id string) bool {
-			t, ok := w.targets[id]
-			return ok && t != s.Op.Target() && !w.done[id]
-		})
-		if held {
-			w.skip([]Step{s})
-		}
-		return held
-	})
-}
-
-// startable leaves out what may not come without a step that was to be done before it on its target, and was not.
-func (w *worker) startable(steps []Step) []Step {
-	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
-		if s.Op.Target().Kind == APITarget && slices.ContainsFunc(w.spared, func(id string) bool { return w.follows(s, id) }) {
-			return true // nobody is there to answer
-		}
-		vital, missing := w.missing(s, steps)
-		if missing {
-			w.skip([]Step{s})
-			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because what it has is no longer valid, and %q failed", vital.Op.Key()))
-		}
-		return missing
-	})
-}
-
-// missing says which vital step comes before this one, and was not done. Who is in the same batch is tried first.
-func (p *progress) missing(step Step, batch []Step) (vital Step, missing bool) {
-	for _, s := range p.undone[step.Op.Target()] {
-		again := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
-		if !again && !p.done[s.ID] && p.follows(step, s.ID) {
-			return s, true
-		}
-	}
-	return Step{}, false
-}
-
-// follows says that a step waits for another, directly or not.
-func (p *progress) follows(s Step, id string) bool {
-	return following(p.all, func(o Step) bool { return o.ID == id })[s.ID]
-}
-
-// skip notes steps of the way back that are not tried, because something that they wait for could not be taken back.
-func (w *worker) skip(steps []Step) {
-	if w.toward != backward {
-		return
-	}
-	w.untried(steps, errNotTried)
-	for _, s := range steps {
-		for _, r := range s.Secrets {
-			w.books.untriedBack[r.Name] = true
-		}
-	}
-}
-
-var errNotTried = errors.New("what it waits for could not be taken back")
-
 // blocked says that a block is not tried because another that it waits for failed. On the way back, and where services only
 // have to come up, whoever was stopped comes up all the same; on the way back not where its own target failed: then its file
 // is not known.
@@ -264,7 +203,7 @@ func (w *worker) noteRan(b block, reports []Report) {
 		if j < len(reports) {
 			r = reports[j]
 		}
-		unknown = unknown || !ended && (r.Outcome == state.Unknown || r.Outcome == "")
+		unknown = unknown || r.Further || !ended && (r.Outcome == state.Unknown || r.Outcome == "")
 		if ended && !unknown {
 			return
 		}

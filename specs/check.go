@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // check reports what the schema cannot express, on the document as written: before defaults are filled in. What builds
@@ -11,12 +12,15 @@ import (
 func (r *reader) check(d *Deployment) {
 	hosts := r.checkHosts(d)
 	r.checkSources(d)
+	r.checkPowerShell(&d.Connect)
 	r.checkAdminAPI(&d.Connect)
 	r.checkSQL(&d.Connect)
 	r.checkStateSQL(d)
 	r.checkProduct(&d.Product)
 	r.checkHostPath(d.State.Marker, "state", "marker")
 	r.checkSeal(d.State.Seal)
+	r.checkSilence(d.Policy.Silence)
+	r.checkWhen(d.Policy)
 	if !r.isBroken("hosts") {
 		r.checkTolerated(d)
 		r.checkHostConnect(d, hosts)
@@ -80,6 +84,42 @@ func (r *reader) checkRelays(names []string, add func(name string, path ...strin
 		for _, host := range expanded {
 			add(host, path...)
 		}
+	}
+}
+
+func (r *reader) checkSilence(all []Silence) {
+	if r.isBroken("policy", "silence") {
+		return
+	}
+	for i, s := range all {
+		path := []string{"policy", "silence", strconv.Itoa(i)}
+		if strings.HasPrefix(s.Finding, "state-") {
+			r.at(under(path, "finding"), "what is wrong with the record of the state cannot be silenced", "`meshrotate explain "+s.Finding+"` says what to do")
+		}
+		if _, err := time.Parse(time.DateOnly, s.Until); err != nil {
+			r.at(under(path, "until"), "there is no such day", "write it as 2026-12-31")
+		}
+		if s.Host == "" {
+			continue
+		}
+		if _, err := Expand(s.Host); err != nil {
+			r.at(under(path, "host"), err.Error(), "")
+		}
+	}
+}
+
+// checkWhen looks at when changes are allowed.
+func (r *reader) checkWhen(p Policy) {
+	for i, text := range p.Window {
+		if _, err := ParseWindow(text); err != nil && !r.isBroken("policy", "window") {
+			r.at([]string{"policy", "window", strconv.Itoa(i)}, err.Error(), "write it as Mon-Fri 22:00-04:00 Europe/Zurich")
+		}
+	}
+	if p.Suspend == nil || r.isBroken("policy", "suspend") {
+		return
+	}
+	if _, err := time.Parse(time.DateOnly, p.Suspend.Until); err != nil {
+		r.at([]string{"policy", "suspend", "until"}, "there is no such day", "write it as 2026-12-31")
 	}
 }
 

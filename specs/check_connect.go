@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -150,37 +149,5 @@ func (r *reader) checkURL(text string, path ...string) {
 		r.at(path, "the URL must start with https://", "")
 	case !addressForm(u.Host):
 		r.at(path, "the URL's host or port is not right", cmp.Or(inASCII(u.Host), "https://host.example:443"))
-	}
-}
-
-// checkSources refuses `generated` where the value belongs to somebody else.
-func (r *reader) checkSources(d *Deployment) {
-	check := func(s *Source, path ...string) {
-		if s != nil && s.Generated {
-			r.at(path, "this value cannot be generated: it already exists elsewhere", sourceHint)
-		}
-	}
-	c := &d.Connect
-	winrm := func(w WinRM, path ...string) {
-		check(w.Password, slices.Concat(path, []string{"password"})...)
-		if w.Certificate != nil {
-			check(w.Certificate.Key, slices.Concat(path, []string{"certificate", "key"})...)
-		}
-	}
-	winrm(c.WinRM, "connect", "winrm")
-	for _, name := range sortedKeys(c.Hosts) {
-		winrm(c.Hosts[name].WinRM, "connect", "hosts", name)
-	}
-	check(c.AdminAPI.Password, "connect", "adminApi", "password")
-	check(c.AdminAPI.Token, "connect", "adminApi", "token")
-	check(c.SQL.Password, "connect", "sql", "password")
-	if o := c.AdminAPI.OAuth2; o != nil {
-		check(o.ClientSecret, "connect", "adminApi", "oauth2", "clientSecret")
-	}
-	if s := d.State.SQL; s != nil {
-		check(s.Password, "state", "sql", "password")
-	}
-	if s := d.State.Seal; s != nil {
-		check(s.Identity, "state", "seal", "identity")
 	}
 }

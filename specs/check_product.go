@@ -22,6 +22,7 @@ func (r *reader) checkProduct(p *Product) {
 			r.at([]string{"product", c.key, "service"}, "a service's name holds no slash", "")
 		}
 		r.checkHostPath(c.Settings, "product", c.key, "settings")
+		r.checkKeys(c.Keys, "product", c.key, "keys")
 	}
 	for _, e := range []struct{ key, path string }{
 		{"ready", p.API.Ready}, {"relays", p.API.Relays}, {"dashboard", p.API.Dashboard},
@@ -51,10 +52,34 @@ func (r *reader) checkComponentHosts(key string, c *Component, on []string, host
 		if _, twice := spelled[declared]; twice {
 			r.at(path, "this host stands here twice", "names do not differ by capital letters")
 		}
-		r.checkHostPath(c.Hosts[name].Settings, append(path, "settings")...)
+		own := c.Hosts[name]
+		if own.Settings == "" && len(own.Keys) == 0 {
+			r.at(path, "says nothing", "write settings: PATH, or keys: {KEY: PATH}")
+		}
+		r.checkHostPath(own.Settings, slices.Concat(path, []string{"settings"})...)
+		r.checkKeys(own.Keys, slices.Concat(path, []string{"keys"})...)
 		spelled[declared] = c.Hosts[name]
 	}
 	c.Hosts = spelled
+}
+
+// checkKeys checks which settings lie in other files.
+func (r *reader) checkKeys(keys map[string]string, path ...string) {
+	spelled := map[string]bool{}
+	for _, key := range sortedKeys(keys) {
+		at := slices.Concat(path, []string{key})
+		switch folded := strings.ToLower(key); {
+		case slices.Contains(strings.Split(key, ":"), ""):
+			r.at(at, "every part between colons needs a name", "the key is a setting as .NET names it: Section:Name")
+		case spelled[folded]:
+			r.at(at, "this setting stands here twice", ".NET does not tell capital letters apart")
+		case keys[key] == "":
+			r.at(at, "needs the path of a file", "the full path on the host of the settings file that it lies in")
+		default:
+			spelled[folded] = true
+		}
+		r.checkHostPath(keys[key], at...)
+	}
 }
 
 // CheckEndpoint wants the path of an endpoint of the Admin API. "" is left to the default.

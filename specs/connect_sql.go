@@ -12,33 +12,33 @@ import (
 type SQL struct {
 	// Server is the instance, or the listener of an availability group, as the product's connection strings name it: host,
 	// host\\instance or host,port. Left out: there is no access to SQL Server.
-	Server string `json:"server,omitempty" jsonschema:"minLength=1,example=sql01.contoso.example"`
+	Server string `json:"server,omitempty" jsonschema:"minLength=1,example=sql01.contoso.example" trust:"host"`
 	// Database is the product's.
-	Database string `json:"database,omitempty" jsonschema:"minLength=1,default=IdentityMesh"`
+	Database string `json:"database,omitempty" jsonschema:"minLength=1,default=IdentityMesh" trust:"signIn"`
 	// Auth is how meshrotate proves who it is: sql is a login of the server with a password, ntlm and kerberos an account of
 	// Windows. Entra is not supported, and refused.
-	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=ntlm,enum=kerberos,enum=entra,default=sql"`
+	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=ntlm,enum=kerberos,enum=entra,default=sql" trust:"signIn"`
 	// User is meshrotate's own login, with ALTER ANY LOGIN, VIEW SERVER STATE and, in an availability group, VIEW
 	// ANY DEFINITION: never the product's. For auth: ntlm it is DOMAIN\\user, for kerberos also user@realm.
-	User string `json:"user,omitempty" jsonschema:"minLength=1"`
+	User string `json:"user,omitempty" jsonschema:"minLength=1" trust:"signIn"`
 	// Password says where User's password comes from.
-	Password *Source `json:"password,omitempty"`
+	Password *Source `json:"password,omitempty" trust:"credential"`
 	// Kerberos says where tickets come from, for auth: kerberos. Left out: as for WinRM.
 	Kerberos *Kerberos `json:"kerberos,omitempty"`
 	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
-	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1"`
+	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1" trust:"file"`
 	// PinFile is a PEM file with the server's certificate: this one and no other is trusted.
-	PinFile string `json:"pinFile,omitempty" jsonschema:"minLength=1"`
+	PinFile string `json:"pinFile,omitempty" jsonschema:"minLength=1" trust:"file"`
 	// CertificateName is the name in the server's certificate. Left out: the server's.
-	CertificateName string `json:"certificateName,omitempty" jsonschema:"minLength=1"`
+	CertificateName string `json:"certificateName,omitempty" jsonschema:"minLength=1" trust:"signIn"`
 	// Strict demands TDS 8.0 (SQL Server 2022), which encrypts from the first byte on.
-	Strict bool `json:"strict,omitempty"`
+	Strict bool `json:"strict,omitempty" trust:"signIn"`
 	// Replicas are the instances of the availability group, written as the server is. Each has logins of its own.
-	Replicas []string `json:"replicas,omitempty" jsonschema:"minLength=1"`
+	Replicas []string `json:"replicas,omitempty" jsonschema:"minLength=1" trust:"host"`
 	// AlsoAt are other instances with the same logins, such as the secondary of log shipping or a distributor.
-	AlsoAt []string `json:"alsoAt,omitempty" jsonschema:"minLength=1"`
+	AlsoAt []string `json:"alsoAt,omitempty" jsonschema:"minLength=1" trust:"host"`
 	// Addresses are where to dial instead of a server's name, by the host in it: host or host:port.
-	Addresses map[string]string `json:"addresses,omitempty"`
+	Addresses map[string]string `json:"addresses,omitempty" trust:"host"`
 }
 
 // SQLServers are the server, its replicas, and the other instances with the same logins.

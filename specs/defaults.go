@@ -29,6 +29,29 @@ func (d *Deployment) fillDefaults() {
 	}
 }
 
+// Defaults is a document that says nothing of itself about the secrets that d declares: everything in it is the product's own.
+func (l Loader) Defaults(d *Deployment) *Deployment {
+	empty := &Deployment{Secrets: map[string]any{}}
+	empty.fillDefaults()
+	for _, s := range l.Sections {
+		if d.Secrets[s.Key] == nil {
+			continue
+		}
+		spec := s.New()
+		if s.Check != nil {
+			s.Check(d, spec, func(_, _, _ string) {})
+		}
+		empty.Secrets[s.Key] = spec
+	}
+	return empty
+}
+
+// Filled is the policy with its defaults.
+func (p Policy) Filled() Policy {
+	p.fillDefaults()
+	return p
+}
+
 func (c *Connect) fillDefaults() {
 	w, a := &c.WinRM, &c.AdminAPI
 	orText(&w.Auth, "kerberos")

@@ -25,6 +25,11 @@ type Git struct {
 	// Ref is a branch, a tag, a full reference name or a full commit hash; empty means HEAD. In a local repository it
 	// may be whatever names a revision: HEAD~1, origin/main.
 	Ref string
+	// Exact: Ref is one reference, which no other of the repository can be taken for, or a full commit hash. What is trusted is
+	// named like this: whoever may push a tag must not be able to give the name of a branch another meaning.
+	Exact bool
+	// Parents: what the commit was made of is fetched, too.
+	Parents bool
 	// Path is the document's path inside the repository, with slashes.
 	Path string
 
@@ -51,7 +56,7 @@ func (l Loader) LoadGit(ctx context.Context, g Git) (*Deployment, error) {
 	if err := insideRepository(g.Path); err != nil {
 		return nil, err
 	}
-	commit, err := g.commit(ctx)
+	commit, err := g.Commit(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// commit finds the revision, wherever the repository is.
-func (g Git) commit(ctx context.Context) (*object.Commit, error) {
+// Commit finds the revision, wherever the repository is.
+func (g Git) Commit(ctx context.Context) (*object.Commit, error) {
 	if err := g.checkRepo(); err != nil {
 		return nil, err
 	}
@@ -71,12 +71,12 @@ func (g Git) checkRepo() error {
 }
 
 func (g Git) local(folder string) (*object.Commit, error) {
-	repo, err := git.PlainOpenWithOptions(folder, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
-	if err != nil {
-		repo, err = git.PlainOpenWithOptions(folder, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
-	}
+	repo, err := open(folder)
 	if err != nil {
 		return nil, err
+	}
+	if g.Exact {
+		return exactly(repo, g.Ref)
 	}
 	hash, err := repo.ResolveRevision(plumbing.Revision(cmp.Or(g.Ref, "HEAD")))
 	if err != nil {
@@ -112,7 +112,7 @@ func (g Git) remote(ctx context.Context) (*object.Commit, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.fetch(ctx, repo, auth, 1, name+":"+fetched); err != nil {
+	if err := g.fetch(ctx, repo, auth, g.depth(), name+":"+fetched); err != nil {
 		if ctx.Err() != nil || g.fetch(ctx, repo, auth, 0, name+":"+fetched) != nil { // not every server can be shallow
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (g Git) remote(ctx context.Context) (*object.Commit, error) {
 // fetchHash asks for one commit. A server that gives only its branches and tags is asked for all of them.
 func (g Git) fetchHash(ctx context.Context, repo *git.Repository, auth transport.AuthMethod) (*object.Commit, error) {
 	hash := strings.ToLower(g.Ref)
-	if err := g.fetch(ctx, repo, auth, 1, hash+":"+fetched); err != nil {
+	if err := g.fetch(ctx, repo, auth, g.depth(), hash+":"+fetched); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -136,6 +136,14 @@ func (g Git) fetchHash(ctx context.Context, repo *git.Repository, auth transport
 		}
 	}
 	return peel(repo, plumbing.NewHash(hash))
+}
+
+// depth is how many commits are fetched.
+func (g Git) depth() int {
+	if g.Parents {
+		return 2
+	}
+	return 1
 }
 
 func (g Git) fetch(ctx context.Context, repo *git.Repository, auth transport.AuthMethod, depth int, specs ...string) error {

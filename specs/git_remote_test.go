@@ -46,6 +46,13 @@ func testHTTPS(t *testing.T, h *history, git http.Handler) {
 	defer s.Close()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	good := specs.Git{Repo: s.URL + "/.git", Path: "deployments/contoso.yaml", Password: secret.NewString(token), CAs: ca}
+	parents := good
+	parents.Ref, parents.Exact, parents.Parents = h.second, true, true
+	if commit, err := parents.Commit(t.Context()); err != nil {
+		t.Error(err)
+	} else if parent, err := commit.Parent(0); err != nil || parent.Hash.String() != h.first {
+		t.Errorf("what the commit was made of: %v, %v", parent, err)
+	}
 	for _, c := range []struct {
 		reason, ref, commit, voucher string
 	}{

@@ -36,7 +36,11 @@ func LoadFile(path string, sections []Section) (*Deployment, error) {
 // Load reads a document that is already in memory. Name stands in messages and in Origin.File. Everything that is wrong is
 // in the one error: see Problems.
 func (l Loader) Load(name string, data []byte) (*Deployment, error) {
-	r := &reader{file: name, names: map[string]bool{}}
+	return l.load(&reader{file: name, dir: filepath.Dir(name)}, data)
+}
+
+func (l Loader) load(r *reader, data []byte) (*Deployment, error) {
+	r.names, r.sections = map[string]bool{}, l.Sections
 	if r.root = r.parse(data); r.root == nil {
 		return nil, r.join()
 	}
@@ -58,7 +62,7 @@ func (l Loader) Load(name string, data []byte) (*Deployment, error) {
 	if len(r.problems) > 0 {
 		return nil, r.join()
 	}
-	d.Origin = Origin{File: name, ReadFile: func(path string) ([]byte, error) {
+	d.Origin = Origin{File: r.file, ReadFile: func(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: the document came without files", path)
 	}}
 	return d, nil
@@ -169,7 +173,7 @@ func (l Loader) LoadFile(path string) (*Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := l.Load(path, data)
+	d, err := l.load(&reader{file: path, dir: filepath.Dir(path), onDisk: true}, data)
 	if err != nil {
 		return nil, err
 	}
@@ -178,14 +182,19 @@ func (l Loader) LoadFile(path string) (*Deployment, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(d.Origin.Dir, name)
 		}
-		data, err := readFile(name, maxReferred+1)
-		if len(data) > maxReferred {
-			return nil, fmt.Errorf("%s: larger than 16 MiB", name)
-		}
-		return data, err
+		return ReadReferred(name)
 	}
 	d.Origin.Commit = commitOf(path, data)
 	return d, nil
+}
+
+// ReadReferred reads a regular file of this machine that a document refers to.
+func ReadReferred(name string) ([]byte, error) {
+	data, err := readFile(name, maxReferred+1)
+	if len(data) > maxReferred {
+		return nil, fmt.Errorf("%s: larger than 16 MiB", name)
+	}
+	return data, err
 }
 
 // maxReferred bounds the files that a document refers to.

@@ -172,3 +172,45 @@ func BenchmarkLoadTenThousandLines(b *testing.B) {
 		}
 	}
 }
+
+// TestNever: what nobody rotates is refused with its reason under secrets, and nowhere else.
+func TestNever(t *testing.T) {
+	const frame = "apiVersion: meshrotate/v1\nkind: Deployment\nname: x\nhosts: {admin: a}\nsecrets: "
+	for document, want := range map[string]string{
+		frame + "{Mother-Key: {version: 1}}":     "nobody rotates that",
+		frame + "{}\nmotherKey: {version: 1}":    "unknown key",
+		frame + "{motherKeyring: {version: 1}}":  "unknown key",
+		frame + "{voucher: {motherKey: secret}}": "unknown key",
+	} {
+		if _, err := testLoader(t).Load("x.yaml", []byte(document)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+}
+
+// TestSilences: a silence has a reason and a last day, and the record of the state has none.
+func TestSilences(t *testing.T) {
+	const frame = "apiVersion: meshrotate/v1\nkind: Deployment\nname: x\nhosts: {admin: a, relays: ['r[1..3]']}\nconnect: {winrm: {user: a, password: {env: A}}}\nsecrets: {}\npolicy: {silence: ["
+	for silence, want := range map[string]string{
+		`{finding: clock-skew, host: "r[1..2]", why: NTP is moved, until: "2026-12-31"}`: "",
+		`{finding: clock-skew, why: NTP is moved, until: "2026-02-30"}`:                  "no such day",
+		`{finding: clock-skew, why: NTP is moved, until: 2026-12-31}`:                    "write it in quotes",
+		`{finding: clock-skew, why: NTP is moved, until: soon}`:                          "right form",
+		`{finding: clock-skew, why: NTP is moved}`:                                       "until: is missing",
+		`{finding: clock-skew, until: "2026-12-31"}`:                                     "why: is missing",
+		`{finding: clock-skew, host: "r[2..1]", why: x, until: "2026-12-31"}`:            "silence[0].host",
+		`{finding: state-new, why: x, until: "2026-12-31"}`:                              "cannot be silenced",
+	} {
+		if _, err := testLoader(t).Load("x.yaml", []byte(frame+silence+"]}\n")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error()+hints(err), want) {
+			t.Errorf("%s: %v", silence, err)
+		}
+	}
+}
+
+func hints(err error) string {
+	var all strings.Builder
+	for _, p := range specs.Problems(err) {
+		all.WriteString(p.Hint)
+	}
+	return all.String()
+}

@@ -13,7 +13,11 @@ import (
 // reader collects what is wrong with one document, and knows where everything stands in it.
 type reader struct {
 	file string
-	root *yaml.Node
+	// dir is the document's folder, and onDisk says that it is one of this machine and not of a Git revision.
+	dir      string
+	onDisk   bool
+	sections []Section
+	root     *yaml.Node
 	// names are the keys that the schema knows.
 	names    map[string]bool
 	problems []*Problem

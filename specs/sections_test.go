@@ -43,7 +43,7 @@ func testSections() []specs.Section {
 			if spec.(*voucherSpec).From.Generated {
 				report("from", "a voucher cannot be generated", "write {file: PATH}")
 			}
-		}},
+		}, Never: []specs.Never{{Keys: []string{"motherKey"}, Why: "nobody rotates that", Hint: "leave it out"}}},
 		{Key: "spareKey", New: func() any { return &spareKeySpec{} }, Check: func(d *specs.Deployment, spec any, report specs.Report) {
 			s := spec.(*spareKeySpec)
 			if s.Bytes == 0 {

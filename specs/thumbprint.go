@@ -37,7 +37,7 @@ func ParseThumbprint(text string) (Thumbprint, error) {
 
 // SchemaJSON is the JSON Schema of a Thumbprint.
 func (Thumbprint) SchemaJSON() string {
-	return `{"title": "thumbprint", "type": "string", "minLength": 40, "maxLength": 200, "description": "The SHA-1 ` +
+	return `{"title": "thumbprint", "type": "string", "minLength": 40, "maxLength": 200, "examples": ["41C09A12B3D4E5F60718293A4B5C6D7E8F901A2B"], "description": "The SHA-1 ` +
 		`thumbprint of a certificate: 40 hexadecimal digits; spaces, colons and invisible marks are left out."}`
 }
 

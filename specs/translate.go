@@ -58,6 +58,10 @@ func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []str
 	if r.isBroken(path...) {
 		return
 	}
+	if n, is := neverOf(r.sections, path[len(path)-1]); is && len(path) == 2 && path[0] == "secrets" {
+		r.refuseAt(path, n.Why, n.Hint)
+		return
+	}
 	names := s.properties(e.SchemaURL)
 	hint := ""
 	if name := Nearest(path[len(path)-1], names); name != "" {

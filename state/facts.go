@@ -11,14 +11,16 @@ type fact struct {
 	value string
 	// passing: told with Started, so it holds until the rotation is proven or back.
 	passing bool
+	run     string // that told it
 }
 
 // add takes what an entry tells. Told again, a fact replaces what was told before, whatever it was told with: what it
-// replaced does not come back when a rotation ends.
+// replaced does not come back when a rotation ends. What goes back ends what it told itself: what holds of a host that an earlier
+// rotation left behind holds still.
 func (f *facts) add(e *Entry, open bool) {
 	if e.Step == "" && (e.Outcome == Proven || e.Outcome == Back && !open) {
 		for key, known := range *f {
-			if known.passing && !slices.Contains(e.Left, key.host) { // on a host that was left behind nothing is at an end
+			if known.passing && (e.Outcome == Proven || known.run == e.Run) && !slices.Contains(e.Left, key.host) { // on a host that was left behind nothing is at an end
 				delete(*f, key)
 			}
 		}
@@ -27,7 +29,7 @@ func (f *facts) add(e *Entry, open bool) {
 		if *f == nil {
 			*f = facts{}
 		}
-		(*f)[factKey{told.Host, told.Field}] = fact{told.Value, e.Outcome == Started}
+		(*f)[factKey{told.Host, told.Field}] = fact{told.Value, e.Outcome == Started, e.Run}
 	}
 }
 

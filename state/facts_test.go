@@ -59,6 +59,10 @@ func TestFactsOfWhoWasLeftBehind(t *testing.T) {
 	whole := func(version string, o state.Outcome, left ...string) state.Entry {
 		return state.Entry{Secret: "k", Version: version, Outcome: o, Left: left}
 	}
+	of := func(run string, e state.Entry) state.Entry {
+		e.Run = run
+		return e
+	}
 	told := state.Entry{Secret: "k", Version: "7", Outcome: state.Started, Step: "stop", Hosts: []string{"a", "b"},
 		Facts: []state.Fact{{Host: "a", Field: "f", Value: "x"}, {Host: "b", Field: "f", Value: "y"}}}
 	for _, c := range []struct {
@@ -69,6 +73,8 @@ func TestFactsOfWhoWasLeftBehind(t *testing.T) {
 		{"proven", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven)}, false, false},
 		{"proven, without b", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b")}, false, true},
 		{"and then with it", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b"), whole("7", state.Started), whole("7", state.Proven)}, false, false},
+		{"proven, without b, and another version went back", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b"), of("r2", whole("8", state.Started)), of("r2", whole("8", state.Back))}, false, true},
+		{"and what that one told itself is at an end", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b"), of("r2", whole("8", state.Started)), of("r2", told), of("r2", whole("8", state.Back))}, false, false},
 		{"cut off, and another version went back", []state.Entry{whole("7", state.Started), told, whole("8", state.Started), whole("8", state.Back)}, true, true},
 	} {
 		h := state.NewHistory(c.entries)

@@ -2,6 +2,8 @@ package state
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -18,6 +20,8 @@ type History struct {
 	fence      uint64 // the highest
 	planned    bool   // an entry is of a plan that was applied
 	salt       string // the last that an entry names
+	// took are the secrets whose rotations took a step, by its name.
+	took map[string]map[string]bool
 }
 
 // record is what is known of one secret.
@@ -52,13 +56,15 @@ type Word struct {
 	Told time.Time
 	// Started says that it was started again since then, and is not known to work.
 	Started bool
+	// Host and Service are what it is, when it is one service.
+	Host, Service string
 }
 
 type stepOf struct{ version, step string }
 
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.
 func NewHistory(entries []Entry) History {
-	h := History{secrets: map[string]*record{}, runs: map[string]bool{}}
+	h := History{secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}}
 	for i := range entries {
 		e := &entries[i]
 		if e.Run != "" {
@@ -89,6 +95,10 @@ func NewHistory(entries []Entry) History {
 			h.addRotation(r, *e)
 		} else {
 			r.addStep(e)
+			if h.took[e.Step] == nil {
+				h.took[e.Step] = map[string]bool{}
+			}
+			h.took[e.Step][e.Secret] = true
 		}
 		r.facts.add(e, len(r.open) > 0)
 	}
@@ -118,7 +128,7 @@ func (r *record) noteDown(e *Entry) {
 		clear(r.words) // it works since then, whoever brought it up
 	}
 	for _, o := range e.Outages {
-		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started}
+		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started, Host: o.Host, Service: o.Service}
 	}
 }
 
@@ -297,6 +307,24 @@ func (h History) LastWord(secret, what string) (w Word, ok bool) {
 		w, ok = r.words[what]
 	}
 	return w, ok
+}
+
+// DownElsewhere are the services that a run has left down, on hosts that the document names no more, each once, by host.
+func (h History) DownElsewhere(named func(host string) bool) []Word {
+	at := map[string]Word{}
+	for _, r := range h.secrets {
+		for _, w := range r.words {
+			was, again := at[w.Host+" "+w.Service]
+			if w.Host != "" && !w.Since.IsZero() && !named(w.Host) && (!again || w.Since.Before(was.Since)) {
+				at[w.Host+" "+w.Service] = w
+			}
+		}
+	}
+	var all []Word
+	for _, key := range slices.Sorted(maps.Keys(at)) {
+		all = append(all, at[key])
+	}
+	return all
 }
 
 // Since is the rotation that brought the version of LastProven. A later run that finished it on hosts that were left

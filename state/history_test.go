@@ -308,3 +308,26 @@ func TestALateWordIsItsRunsOwn(t *testing.T) {
 		t.Error("a late fact counts")
 	}
 }
+
+// What a run left down on a host is known as long as nothing has proven that all works, whatever the document names now.
+func TestDownElsewhere(t *testing.T) {
+	at := time.Date(2026, 11, 26, 14, 15, 33, 0, time.UTC)
+	entries := []state.Entry{
+		{Secret: "k", Version: "7", Outcome: state.Started},
+		{Secret: "k", Version: "7", Outcome: state.Proven, Left: []string{"relay-02"}, Outages: []state.Outage{{What: "relays", Since: at}, {What: "relay-02", Host: "relay-02", Service: "Agent", Since: at}}},
+		{Secret: "j", Version: "1", Outcome: state.Unknown, Outages: []state.Outage{{What: "relay-02", Host: "relay-02", Service: "Agent", Since: at.Add(time.Minute)}}},
+	}
+	nobody := func(string) bool { return false }
+	if all := state.NewHistory(entries).DownElsewhere(nobody); len(all) != 1 || all[0].Host != "relay-02" || all[0].Service != "Agent" || !all[0].Since.Equal(at) {
+		t.Errorf("%+v", all)
+	}
+	if all := state.NewHistory(entries).DownElsewhere(func(host string) bool { return host == "relay-02" }); len(all) > 0 {
+		t.Errorf("it is named: %+v", all)
+	}
+	for _, secret := range []string{"k", "j"} {
+		entries = append(entries, state.Entry{Secret: secret, Version: "8", Outcome: state.Started}, state.Entry{Secret: secret, Version: "8", Outcome: state.Proven})
+	}
+	if all := state.NewHistory(entries).DownElsewhere(nobody); len(all) > 0 {
+		t.Errorf("all was proven since: %+v", all)
+	}
+}

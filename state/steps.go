@@ -70,6 +70,18 @@ func (h History) StepDone(secret, version, step, host string) (Entry, bool) {
 	return *latest.Entry, true
 }
 
+// StepDoneOf are the entries that say so of any secret and version, in no order: several may need the same step.
+func (h History) StepDoneOf(step, host string) (all []Entry) {
+	for secret := range h.took[step] {
+		for version := range h.secrets[secret].steps {
+			if e, ok := h.StepDone(secret, version, step, host); ok {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
+}
+
 // StepOutcome is the last word about a step of this version on a host, "" without one. It is forgotten as StepDone's entry is.
 func (h History) StepOutcome(secret, version, step, host string) Outcome {
 	if r := h.secrets[secret]; r != nil && r.steps[version] != nil {

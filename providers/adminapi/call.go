@@ -127,7 +127,7 @@ func (c *Client) failure(ctx context.Context, method string, err error) error {
 	}
 	e = broken(err)
 	plainAnswer := errors.As(err, new(tls.RecordHeaderError)) // nobody got as far as the request
-	if method == http.MethodPost && (e.Kind == Unreachable || e.Kind == TLS) && !plainAnswer && !neverSent(err) {
+	if method == http.MethodPost && (e.Kind == Unreachable || e.Kind == Local || e.Kind == TLS) && !plainAnswer && !neverSent(err) {
 		e.Kind = Lost
 	}
 	return e

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"meshrotate/providers/limits"
 	"meshrotate/providers/negotiate"
 	"meshrotate/providers/tlshint"
 )
@@ -22,18 +23,19 @@ type Kind string
 // The kinds. The zero Kind is an error that nobody classified.
 const (
 	BadConfig    Kind = "bad configuration"
-	Insecure     Kind = "insecure"              // a credential would travel in clear
-	Unreachable  Kind = "unreachable"           // nothing was carried out
-	Lost         Kind = "answer lost"           // a POST was sent; whether it was carried out is unknown
-	Untrusted    Kind = "certificate untrusted" // unknown authority, wrong name, expired
-	TLS          Kind = "TLS failed"            // for another reason
-	Credential   Kind = "credential rejected"   // 401
-	NoTicket     Kind = "no Kerberos ticket"    // for a reason of the server's or the KDC's, not of the credential's
-	Denied       Kind = "permission missing"    // 403
-	NotFound     Kind = "not found"             // 404
-	Redirected   Kind = "redirected"            // 3xx
-	WrongContent Kind = "wrong content"         // not the JSON that was asked for
-	Server       Kind = "server error"          // any other status
+	Insecure     Kind = "insecure"               // a credential would travel in clear
+	Unreachable  Kind = "unreachable"            // nothing was carried out
+	Local        Kind = "not the server's fault" // this machine met a limit of its own (package limits); nothing was carried out
+	Lost         Kind = "answer lost"            // a POST was sent; whether it was carried out is unknown
+	Untrusted    Kind = "certificate untrusted"  // unknown authority, wrong name, expired
+	TLS          Kind = "TLS failed"             // for another reason
+	Credential   Kind = "credential rejected"    // 401
+	NoTicket     Kind = "no Kerberos ticket"     // for a reason of the server's or the KDC's, not of the credential's
+	Denied       Kind = "permission missing"     // 403
+	NotFound     Kind = "not found"              // 404
+	Redirected   Kind = "redirected"             // 3xx
+	WrongContent Kind = "wrong content"          // not the JSON that was asked for
+	Server       Kind = "server error"           // any other status
 )
 
 // Error is every error of this package but the context's own. It never holds a byte of an answer's body, nor of a
@@ -139,7 +141,9 @@ func broken(err error) *Error {
 	var op *net.OpError
 	var dns *net.DNSError
 	var verify *tls.CertificateVerificationError
-	switch {
+	switch limit := limits.Met(err); {
+	case limit != nil:
+		return &Error{Kind: Local, Detail: limit.Error(), Err: limit}
 	case errors.As(err, &verify):
 		return &Error{Kind: Untrusted, Detail: plain(verify.Err.Error()), Err: verify}
 	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)):
@@ -181,7 +185,7 @@ func passing(err error) bool {
 	if errors.As(err, &service) && service.Unreachable {
 		return true
 	}
-	return Passes(err)
+	return Passes(err) || limits.Met(err) != nil
 }
 
 // Passes says that somebody answered for a service that is not there now: a proxy, or the one that starts it.

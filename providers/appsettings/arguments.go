@@ -7,10 +7,22 @@ import (
 	"meshrotate/reconciler/secret"
 )
 
-// argument looks for a key among a process' arguments: "--key=value", "--key value", the same with "/", and "key=value". The
-// last one wins. "__" is no colon here. A switch with one dash and a value ends the program, since none is declared.
+// argument looks for a key among a process' arguments. The last one wins.
 func (l Layer) argument(key string) (Setting, error) {
 	var found Setting
+	all, err := l.arguments()
+	for _, a := range all {
+		if fold(a.key) == fold(key) {
+			found = Setting{Found: true, Value: secret.NewString(a.value)}
+		}
+	}
+	return found, err
+}
+
+// arguments are what a process' arguments set: "--key=value", "--key value", the same with "/", and "key=value". "__" is no colon
+// here. A switch with one dash and a value ends the program, since none is declared.
+func (l Layer) arguments() ([]meaning, error) {
+	var all []meaning
 	for i := 0; i < len(l.Args); i++ {
 		arg := l.Args[i]
 		rest, long := strings.CutPrefix(arg, "--")
@@ -23,7 +35,7 @@ func (l Layer) argument(key string) (Setting, error) {
 		name, value, joined := strings.Cut(rest, "=")
 		switch {
 		case joined && short:
-			return Setting{}, &RefusedError{Reason: fmt.Sprintf("the argument -%s is a short switch that .NET does not know", show(name))}
+			return nil, &RefusedError{Reason: fmt.Sprintf("the argument -%s is a short switch that .NET does not know", show(name))}
 		case !joined && !long:
 			continue
 		case !joined && i+1 == len(l.Args):
@@ -32,11 +44,9 @@ func (l Layer) argument(key string) (Setting, error) {
 			i++
 			value = l.Args[i]
 		}
-		if fold(name) == fold(key) {
-			found = Setting{Found: true, Value: secret.NewString(value)}
-		}
+		all = append(all, meaning{name, value})
 	}
-	return found, nil
+	return all, nil
 }
 
 // Program is which program a Windows service's command line starts, and with which arguments. It is cut as the C library

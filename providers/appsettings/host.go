@@ -52,7 +52,7 @@ func ServiceHosts() []Host {
 
 // before are the layers that decide which files are read.
 func (h Host) before(p Process) []Layer {
-	var layers []Layer
+	layers := make([]Layer, 0, len(h.first))
 	for i, prefix := range h.first {
 		l := Layer{Name: "the command line", Args: given(p.Args)}
 		if prefix != "" {
@@ -65,8 +65,10 @@ func (h Host) before(p Process) []Layer {
 }
 
 // Environment is the name that chooses appsettings.NAME.json. It is taken as it is written, also when it is empty.
-func (h Host) Environment(p Process) (string, error) {
-	s, _, err := Effective(h.before(p), "environment")
+func (h Host) Environment(p Process) (string, error) { return environment(h.before(p)) }
+
+func environment(before []Layer) (string, error) {
+	s, _, err := Effective(before, "environment")
 	if err != nil || !s.Found || s.Null {
 		return "Production", err
 	}
@@ -74,8 +76,10 @@ func (h Host) Environment(p Process) (string, error) {
 }
 
 // ContentRoot is the folder of the settings files. The working folder of a service is System32, which no host takes for it.
-func (h Host) ContentRoot(p Process) (string, error) {
-	s, _, err := Effective(h.before(p), "contentRoot")
+func (h Host) ContentRoot(p Process) (string, error) { return h.contentRoot(h.before(p), p) }
+
+func (h Host) contentRoot(before []Layer, p Process) (string, error) {
+	s, _, err := Effective(before, "contentRoot")
 	if err != nil || h.atBase || s.Value.Len() == 0 {
 		return Clean(p.Base), err
 	}
@@ -85,20 +89,24 @@ func (h Host) ContentRoot(p Process) (string, error) {
 // Files are the settings files that the host looks for, from the weakest to the strongest. With a name other than
 // appsettings.json, a program has added its file by itself; it is taken for the stronger one, as is the environment's.
 func (h Host) Files(p Process, name string) ([]string, error) {
-	environment, err := h.Environment(p)
+	return h.filesAfter(h.before(p), p, name)
+}
+
+func (h Host) filesAfter(before []Layer, p Process, name string) ([]string, error) {
+	environment, err := environment(before)
 	if err != nil || !h.files {
 		return nil, err
 	}
-	root, err := h.ContentRoot(p)
+	root, err := h.contentRoot(before, p)
 	if err != nil {
 		return nil, err
 	}
-	var files []string
+	files := make([]string, 0, 4)
 	add := func(base string) {
 		files = append(files, Join(root, base+".json"), Join(root, base+"."+environment+".json"))
 	}
 	add("appsettings")
-	application, _, err := Effective(h.before(p), "applicationName")
+	application, _, err := Effective(before, "applicationName")
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +130,11 @@ func (h Host) Files(p Process, name string) ([]string, error) {
 // Layers are all that the host reads, from the weakest to the strongest, for Effective. Read says what is in a file.
 func (h Host) Layers(p Process, name string, read func(path string) Layer) ([]Layer, error) {
 	layers := h.before(p)
-	files, err := h.Files(p, name)
+	files, err := h.filesAfter(layers, p, name)
 	if err != nil {
 		return nil, err
 	}
+	layers = slices.Grow(layers, len(files)+2+len(p.Prefixes))
 	for _, f := range files {
 		l := read(f)
 		l.Name = f

@@ -3,6 +3,7 @@ package appsettings
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshrotate/reconciler/secret"
@@ -67,6 +68,39 @@ func (l Layer) Get(key string) (Setting, error) {
 		return Setting{}, errors.New("neither a file's content nor an environment nor arguments are known")
 	}
 	return Get(l.Data, key)
+}
+
+// Sets says that a layer says something of a key, or of one beneath it: layers are merged member by member, so that each of them
+// may add to a list, and take the place of its members.
+func (l Layer) Sets(key string) (bool, error) {
+	beneath := func(name string) bool {
+		rest, ok := cutFolded(name, key)
+		return ok && (rest == "" || rest[0] == ':')
+	}
+	switch {
+	case l.Env != nil:
+		for name, value := range l.Env {
+			for _, meant := range meanings(name, value) {
+				rest, ok := cutFolded(meant.key, strings.ReplaceAll(l.Prefix, "__", ":"))
+				if ok && beneath(rest) && (!l.nonEmpty || value != "") {
+					return true, nil
+				}
+			}
+		}
+		return false, nil
+	case l.Args != nil:
+		all, err := l.arguments()
+		return slices.ContainsFunc(all, func(a meaning) bool { return beneath(a.key) }), err
+	case l.Data == nil:
+		s, err := l.Get(key)
+		return s.Found, err
+	}
+	d, err := read(l.Data)
+	if err != nil {
+		return false, err
+	}
+	_, ok := d.find(key)
+	return ok, nil
 }
 
 // variable looks for a key among the variables. Only names that mean the key are looked into.

@@ -22,8 +22,10 @@ import (
 
 // connector makes connections. One credential has one guard: a password that no host has taken is tried once.
 type connector struct {
-	d       *specs.Deployment
-	sources values.Config
+	d *specs.Deployment
+	// credentials is where they come from: what is kept, and what the deployment's identity opens, is none.
+	credentials values.Config
+	record      *winrm.Record // nil: none is kept
 
 	mu       sync.Mutex
 	guards   map[string]*winrm.Guard
@@ -33,6 +35,7 @@ type connector struct {
 }
 
 func (c *connector) close() {
+	c.record.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.kerberos {
@@ -55,7 +58,7 @@ func (c *connector) dial(ctx context.Context, host string) (live.Shell, error) {
 
 func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config, error) {
 	address, w := c.d.WinRMFor(host)
-	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN, IdleTimeout: idle(c.d)}
+	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN, IdleTimeout: idle(c.d), Record: c.record}
 	var err error
 	if config.Password, err = c.value(ctx, w.Password, "connect.winrm.password"); err != nil {
 		return config, err
@@ -211,7 +214,7 @@ func (c *connector) value(ctx context.Context, s *specs.Source, what string) (se
 	if v, ok := c.got[*s]; ok {
 		return v, nil
 	}
-	source, err := values.From(*s, values.Text, c.sources)
+	source, err := values.From(*s, values.Text, c.credentials)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("%s: %w", what, err)
 	}
@@ -264,10 +267,7 @@ func (c *connector) pool(path string) (*x509.CertPool, error) {
 }
 
 func (c *connector) readFile(path string) ([]byte, error) {
-	if c.sources.ReadFile != nil {
-		return c.sources.ReadFile(path)
-	}
-	return values.ReadFile(path)
+	return c.credentials.ReadFile(path)
 }
 
 // shell makes a WinRM session what winhost starts its script in.

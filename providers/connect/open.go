@@ -2,12 +2,14 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"path/filepath"
 	"time"
 
 	"meshrotate/providers/adminapi"
+	"meshrotate/providers/limits"
 	"meshrotate/providers/live"
 	"meshrotate/providers/negotiate"
 	"meshrotate/providers/values"
@@ -26,6 +28,8 @@ type Options struct {
 	Bound bool
 	// Parallel is how many hosts are spoken to at once; 0 is the document's.
 	Parallel int
+	// Hosts is how many will be looked at; 0 is all of the document's.
+	Hosts int
 	// LookupEnv is the environment; nil is os.LookupEnv.
 	LookupEnv func(string) (string, bool)
 	// Dial and API are other ways to the hosts and to the Admin API than the document's, as to a lab in memory.
@@ -35,6 +39,8 @@ type Options struct {
 	DialSQL func(ctx context.Context, network, address string) (net.Conn, error)
 	// State is what is remembered; nil is what the document names.
 	State *state.State
+	// Shells is the folder where this user's processes record the shells that they make on hosts, "" for none.
+	Shells string
 	// Poll is how often the Admin API is asked while waiting; 0 is live's.
 	Poll time.Duration
 }
@@ -72,13 +78,17 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		o.State = &opened
 	}
 	c := &connector{d: d, guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
-		sources: values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}}
+		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}}
+	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}
 	var err error
-	if c.sources.Seal, err = values.SealFrom(d.State.Seal, c.sources); err != nil {
+	if rotated.Seal, err = values.SealFrom(d.State.Seal, c.credentials); err != nil {
 		return nil, err
 	}
+	if o.Shells != "" {
+		c.record = &winrm.Record{Dir: o.Shells}
+	}
 	needed := neededBy(kinds, d)
-	supply, err := c.supply(needed, o.State.Values)
+	supply, err := supplyOf(needed, o.State.Values, rotated)
 	if err != nil {
 		return nil, err
 	}
@@ -94,22 +104,36 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 	if err != nil {
 		return nil, err
 	}
-	parallel := d.Policy.Parallel
-	if o.Parallel > 0 {
-		parallel = o.Parallel
+	parallel, err := atOnce(d, o)
+	if err != nil {
+		return nil, err
 	}
-	parallel += len(d.AllHosts()) - len(d.Relays()) // the limit is for the fleet; Admin and Engine never wait for it
 	dial := o.Dial
 	if dial == nil {
 		dial = c.dial
 	}
 	return live.New(live.Config{
-		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadFile, Salt: salt, Parallel: parallel,
+		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadTrusted, Salt: salt, Parallel: parallel,
 		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
 		Closers:    []func(){c.close},
 	}), nil
+}
+
+// atOnce is how many hosts may be spoken to at once: what is asked for, as far as this machine has room for it.
+func atOnce(d *specs.Deployment, o Options) (int, error) {
+	parallel := d.Policy.Parallel
+	if o.Parallel > 0 {
+		parallel = o.Parallel
+	}
+	all := len(d.AllHosts())
+	parallel += all - len(d.Relays()) // the limit is for the fleet; Admin and Engine never wait for it
+	files, known := limits.Files()
+	if !known || o.Dial != nil {
+		return parallel, nil
+	}
+	return limits.Room{Hosts: cmp.Or(o.Hosts, all), Parallel: parallel, Stay: o.Stay}.Within(files)
 }
 
 // neededBy are the values that the declared secrets need, by their names.
@@ -125,15 +149,15 @@ func neededBy(kinds []reconciler.Kind, d *specs.Deployment) map[string]reconcile
 	return needed
 }
 
-// supply is where their values come from, and where they are kept.
-func (c *connector) supply(needed map[string]reconciler.Needed, place state.Blobs) (values.Supply, error) {
-	s := values.Supply{Keep: values.NewKeep(place, c.sources.Seal), Sources: map[string]values.Source{}, Declared: map[string]string{}}
+// supplyOf is where their values come from, and where they are kept.
+func supplyOf(needed map[string]reconciler.Needed, place state.Blobs, c values.Config) (values.Supply, error) {
+	s := values.Supply{Keep: values.NewKeep(place, c.Seal), Sources: map[string]values.Source{}, Declared: map[string]string{}}
 	for name, n := range needed {
 		form := values.Text
 		if n.Exact {
 			form = values.Exact
 		}
-		from, err := values.From(n.From, form, c.sources)
+		from, err := values.From(n.From, form, c)
 		if err != nil {
 			return s, err
 		}

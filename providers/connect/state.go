@@ -18,7 +18,7 @@ func inSQL(d *specs.Deployment, q specs.SQL, o Options) state.State {
 	if d.State.SQL.Server == "" {
 		where = "connect.sql"
 	}
-	c := &connector{d: d, sources: values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}}
+	c := &connector{d: d, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}}
 	config := sync.OnceValues(func() (mssql.Config, error) {
 		config, err := c.signIn(context.Background(), q, where, o.DialSQL)
 		if err == nil {

@@ -43,9 +43,14 @@ func Mishaps() []Mishap {
 			h.Machine.SetEnvironment("Relay__ApiKey", "")
 			return nil
 		}},
+		{"signer", "deploy a connector that somebody else has signed", (*Lab).breakSigner},
 		{"dependent", "install " + WatchService + ", which is stopped with the service", (*Lab).breakDependent},
 		{"logon", "let the service log on as LocalSystem, from its next start on", func(_ *Lab, h *Host) error {
 			return h.Machine.SetLogon(h.services()[0], "LocalSystem", "")
+		}},
+		{"move", "let it be another machine, which opens no secret sealed before", func(_ *Lab, h *Host) error {
+			h.Machine.Become(guid(random(9)), h.clock().UTC().Truncate(time.Second))
+			return nil
 		}},
 		{"lock", "lock the services' account out", func(l *Lab, _ *Host) error { l.domain.Lock(Account, true); return nil }},
 		{"unlock", "let the account log on again", func(l *Lab, _ *Host) error { l.domain.Lock(Account, false); return nil }},
@@ -53,7 +58,7 @@ func Mishaps() []Mishap {
 		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
-	}, slices.Concat(layers(), obstacles())...)
+	}, slices.Concat(layers(), obstacles(), exposures())...)
 }
 
 // Break makes a mishap happen to a host, and says what it did.
@@ -123,7 +128,8 @@ func (l *Lab) mend(h *Host) error {
 	if key == "" {
 		return fmt.Errorf("%s runs without a key now: start it first", AdminService)
 	}
-	text := relaySettings(key)
+	old, _ := Certificates()
+	text := relaySettings(key, old.SHA1)
 	switch h {
 	case l.Admin:
 		text = adminSettings(key, l.SQL())

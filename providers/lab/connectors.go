@@ -79,9 +79,13 @@ func storedRow(ref string, sealed []byte, days int) string {
 	return fmt.Sprintf("(N'%s', 0x%s, DATEADD(day, -%d, SYSUTCDATETIME()))", ref, hex.EncodeToString(sealed), days)
 }
 
-// cipherOf is under a key of the Engine host, as DPAPI's are: no other host opens what it has sealed.
+// cipherOf is under a key of the Engine host's machine, as DPAPI's are: no other machine opens what it has sealed.
 func (l *Lab) cipherOf() cipher.AEAD {
-	key := sha256.Sum256([]byte("machine key of " + guid(engineHost)))
+	id, since := guid(engineHost), installed
+	if l.EngineHost != nil { // it is there
+		id, since = l.EngineHost.Machine.Whose()
+	}
+	key := sha256.Sum256([]byte("machine key of " + id + " since " + since.UTC().Format(time.RFC3339)))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // the key has the right length

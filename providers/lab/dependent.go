@@ -50,13 +50,19 @@ func (h *Host) halt() error {
 }
 
 // restart does what the service manager's window does: it brings the dependents back, too.
-func (l *Lab) restart(h *Host) error {
+func (l *Lab) restart(h *Host) error { return h.around(func() error { return nil }) }
+
+// around does something while the service is stopped, and starts it and its dependents again.
+func (h *Host) around(do func() error) error {
 	service := h.services()[0]
 	dependents := slices.Clone(h.Machine.Service(service).Dependents)
 	if err := h.halt(); err != nil && !errors.Is(err, machine.ErrNotActive) {
 		return err
 	}
 	if err := h.settle(service, winhost.Stopped); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
 		return err
 	}
 	if err := h.start(service); err != nil || len(dependents) == 0 {

@@ -50,7 +50,7 @@ func (h *Host) services() []string {
 func (l *Lab) newHost(name string) (*Host, error) {
 	h := &Host{Name: name, Machine: machine.New(upper(label(name)))}
 	m := h.Machine
-	m.Domain, m.GUID, m.PowerShellStart = "lab.example", guid(name), l.timing.PowerShell
+	m.Domain, m.GUID, m.Installed, m.PowerShellStart = "lab.example", guid(name), installed, l.timing.PowerShell
 	run := func(ctx context.Context, p wsman.Process) uint32 {
 		h.started.Add(1)
 		return m.Run(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)
@@ -70,6 +70,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 	l.join(h)
 	m.Hook, m.Now = h.point, h.clock
 	m.Booted()
+	m.Port = func(string, uint16) uint32 { return l.portFrom(h) }
 	m.SQL = func(text string) winhost.SQLAnswer { return l.signInFrom(h, text) }
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }

@@ -20,6 +20,7 @@ import (
 
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/limits"
 )
 
 // Config is what a lab looks like. The zero Config is a usable one with no relay.
@@ -43,6 +44,8 @@ type Config struct {
 	// Connectors is how many connectors' secrets the document declares, with new versions; 0: it says nothing of them.
 	// MoreSecrets is how many more the product's database holds.
 	Connectors, MoreSecrets int
+	// Signing makes the document ask every relay to accept a further certificate for its connectors.
+	Signing bool
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
 	// Relaying is the shape in which Admin lists its relays, one of RelayShapes; "" is the first.
@@ -144,7 +147,10 @@ const (
 func Start(c Config) (*Lab, error) {
 	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, Password: random(18)}
 	l.connectors = newConnectors(c.Connectors)
-	var err error
+	err := room(c)
+	if err != nil {
+		return nil, err
+	}
 	if l.license = c.Vendor; l.license == nil {
 		if l.license, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 			return nil, err
@@ -179,6 +185,16 @@ func Start(c Config) (*Lab, error) {
 		l.changePassword()
 	}
 	return l, nil
+}
+
+// room refuses a lab that this process may not open files enough for: each host listens, and each is connected with.
+func room(c Config) error {
+	files, known := limits.Files()
+	if !known || c.Memory {
+		return nil
+	}
+	hosts := c.Relays + 2
+	return limits.Room{Hosts: hosts, Parallel: hosts, Stay: true}.Fits(files)
 }
 
 // Hosts are all machines.

@@ -32,6 +32,8 @@ type relayState struct {
 	// last is the last heartbeat that Admin got from an earlier connection; until then it lists it as connected.
 	last, until time.Time
 	cut         bool // it does not reach Admin
+	// accepts are the thumbprints that the process has loaded, rejected the connectors that it has not.
+	accepts, rejected []string
 }
 
 // connected says since when a relay is connected, by the processes that run now.

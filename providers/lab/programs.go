@@ -15,17 +15,7 @@ const Prefix = "IM_"
 // built with. What .NET refuses ends the start.
 func settings(m *machine.Machine, p *machine.Process, host appsettings.Host, keys ...string) (map[string]string, machine.Startup) {
 	refused := machine.Startup{Refused: machine.ErrStartTimeout}
-	program, args := appsettings.Program(m.Expand(p.ImagePath))
-	folder, name := appsettings.Split(program)
-	started := appsettings.Process{Args: args, Env: p.Environment, Base: folder, Name: strings.TrimSuffix(name, ".exe"),
-		Secrets: m.UserSecrets(p.Account), Prefixes: []string{Prefix}}
-	layers, err := host.Layers(started, "appsettings.json", func(path string) appsettings.Layer {
-		b, _, err := m.FS.Read(path)
-		if b == nil && err == nil {
-			b = []byte{}
-		}
-		return appsettings.Layer{Data: b, Missing: err != nil}
-	})
+	layers, err := configuration(m, p, host)
 	if err != nil {
 		return nil, refused
 	}
@@ -38,6 +28,21 @@ func settings(m *machine.Machine, p *machine.Process, host appsettings.Host, key
 		read[k] = string(s.Value.Expose())
 	}
 	return read, machine.Startup{}
+}
+
+// configuration is all that a process reads settings from, as it starts.
+func configuration(m *machine.Machine, p *machine.Process, host appsettings.Host) ([]appsettings.Layer, error) {
+	program, args := appsettings.Program(m.Expand(p.ImagePath))
+	folder, name := appsettings.Split(program)
+	started := appsettings.Process{Args: args, Env: p.Environment, Base: folder, Name: strings.TrimSuffix(name, ".exe"),
+		Secrets: m.UserSecrets(p.Account), Prefixes: []string{Prefix}}
+	return host.Layers(started, "appsettings.json", func(path string) appsettings.Layer {
+		b, _, err := m.FS.Read(path)
+		if b == nil && err == nil {
+			b = []byte{}
+		}
+		return appsettings.Layer{Data: b, Missing: err != nil}
+	})
 }
 
 // programOf is the command line of a service with these settings, as an installer registers it.
@@ -121,10 +126,13 @@ func (r relayProgram) Start(p *machine.Process) machine.Startup {
 	case read[relayKey] == "":
 		return dies
 	}
+	accepts := accepted(r.host.Machine, p)
+	rejected := load(r.host.Machine, accepts)
 	l := r.lab
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.mesh[r.host]
+	s.accepts, s.rejected = accepts, rejected
 	s.process, s.key, s.tries = p, read[relayKey], time.Now().Add(l.timing.RelayConnect)
 	return machine.Startup{}
 }

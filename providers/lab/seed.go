@@ -79,11 +79,15 @@ func (l *Lab) install(key string, license []byte) {
 	put(l.EngineHost, EngineSettings, engineSettings(l.database.text))
 	put(l.EngineHost, LicenseFile, string(license))
 	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, ImagePath: programOf(EngineSettings, EngineService), Account: Account, Password: l.domain.old, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
-	l.EngineHost.Machine.AuditsCommandLines = true
+	l.EngineHost.Machine.AuditsCommandLines = l.config.Connectors > 0
 	l.SetCLI(CLI{Stdin: true})
-	text := relaySettings(key)
+	old, _ := Certificates()
+	text, connector := relaySettings(key, old.SHA1), string(Connector("1", old))
 	for _, h := range l.Relays {
 		put(h, RelaySettings, text)
+		for _, name := range RelayConnectors() {
+			put(h, ConnectorFolder+`\`+name, connector)
+		}
 		h.Machine.Install(machine.Service{Name: RelayService, ImagePath: programOf(RelaySettings, RelayService), Program: relayProgram{l, h}, Timing: stop(l.timing.RelayStop)})
 	}
 }
@@ -99,8 +103,9 @@ func engineSettings(sql string) string {
 	return "{\r\n  \"IdentityMesh\": {\r\n    \"SqlConnectionString\": " + quote(sql) + "\r\n  }\r\n}\r\n"
 }
 
-func relaySettings(key string) string {
-	return "{\n\t\"Relay\": {\n\t\t\"AdminUrl\": \"https://im-admin.lab.example\",\n\t\t\"ApiKey\": " + quote(key) + ",\n\t\t\"AcceptedThumbprints\": []\n\t}\n}\n"
+func relaySettings(key, thumbprint string) string {
+	return "{\n\t\"Relay\": {\n\t\t\"AdminUrl\": \"https://im-admin.lab.example\",\n\t\t\"ApiKey\": " + quote(key) + ",\n\t\t\"AcceptedThumbprints\": [\n\t\t\t" +
+		quote(thumbprint) + " // until 2027\n\t\t]\n\t}\n}\n"
 }
 
 func quote(s string) string {
@@ -264,6 +269,7 @@ func (l *Lab) Document() string {
 	b.WriteString(l.loginSection())
 	b.WriteString(l.connectorsSection())
 	b.WriteString(l.accountSection())
+	b.WriteString(l.signingSection())
 	if l.Admin.manager != nil {
 		b.WriteString("\n" + l.Admin.manager.Product())
 		license := l.Admin.manager.License()
@@ -306,6 +312,9 @@ func label(name string) string {
 }
 
 func upper(s string) string { return strings.ToUpper(s) }
+
+// installed is when Windows was installed on the lab's machines.
+var installed = time.Date(2025, 3, 4, 9, 21, 0, 0, time.UTC)
 
 // guid is a stable machine identity.
 func guid(name string) string {

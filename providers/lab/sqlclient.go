@@ -129,6 +129,23 @@ func (h *Host) Unreach(yes bool) {
 // errNetwork is the client's own number for a server that is not found.
 const errNetwork = 53
 
+// What Windows Sockets says of a packet that is dropped, and of a port where nobody listens.
+const timedOut, refused = 10060, 10061
+
+// portFrom is what a connection from a host to SQL Server's port meets.
+func (l *Lab) portFrom(h *Host) uint32 {
+	h.mu.Lock()
+	cut := h.noSQL
+	h.mu.Unlock()
+	switch {
+	case cut:
+		return timedOut
+	case l.SQLInstance() == nil:
+		return refused
+	}
+	return 0
+}
+
 // signInFrom is a fresh sign-in from a host, by the client that Windows has.
 func (l *Lab) signInFrom(h *Host, text string) winhost.SQLAnswer {
 	h.mu.Lock()

@@ -188,7 +188,7 @@ func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
 		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
 			return done("asked") // whether it did is for the proof to say
 		}
-		if adminapi.KindOf(err) != adminapi.Unreachable && !adminapi.Passes(err) || pause(ctx, a.poll) != nil {
+		if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && kind != adminapi.Local && !adminapi.Passes(err) || pause(ctx, a.poll) != nil {
 			return failed(err)[0]
 		}
 	}

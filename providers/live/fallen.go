@@ -15,10 +15,10 @@ import (
 	"meshrotate/state"
 )
 
-// lookOnceMore asks in a batch of Retire, which comes last, for the services that this run has started on the host: that they
-// were proven says nothing about what somebody did since.
+// lookOnceMore asks in the batch that comes last, of Retire or of the way back, for the services that this run has started on
+// the host: that they were proven says nothing about what somebody did since.
 func (h *host) lookOnceMore(steps []reconciler.Step) []winhost.Op {
-	if len(steps) == 0 || steps[0].Phase != reconciler.Retire {
+	if len(steps) == 0 || steps[0].Phase != reconciler.Retire && (steps[0].Phase != reconciler.Prepare || !steps[0].Undoes()) {
 		return nil
 	}
 	var ops []winhost.Op
@@ -28,18 +28,23 @@ func (h *host) lookOnceMore(steps []reconciler.Step) []winhost.Op {
 	return ops
 }
 
-// fallen adds to the report what is stopped now.
+// fallen adds to a batch's last report which of the services that this run has started were seen to be stopped, whatever they
+// were asked for.
 func (h *host) fallen(r reconciler.Report, asked []winhost.Op, results []winhost.Result) reconciler.Report {
 	for i, op := range asked {
 		s := results[i].Service
-		if results[i].Err(op) != nil || s == nil || s.State != winhost.Stopped {
+		if _, queries := op.(winhost.ServiceQuery); !queries || results[i].Err(op) != nil || s == nil || s.State != winhost.Stopped {
+			continue
+		}
+		ours, started := h.running[op.Object()]
+		if _, told := r.Down[ours.name]; told || !started || h.stopped[op.Object()] {
 			continue
 		}
 		if r.Down == nil {
 			r.Down = map[string]time.Time{}
 		}
-		r.Down[h.running[op.Object()].name], r.Ended = h.site.config.Now(), true
-		r.Fallen = reconciler.Hinted(fmt.Errorf("%s: service %s was proven, and is stopped now (exit code %d)", h.name, op.Object(), s.ExitCode),
+		r.Down[ours.name], r.Ended = h.site.config.Now(), true
+		r.Fallen = reconciler.Hinted(fmt.Errorf("%s: service %s was started, and is stopped now (exit code %d)", h.name, op.Object(), s.ExitCode),
 			"look at the Application log and at the service's own log on the host: "+site.EndedBy(s.ExitCode)+"; apply starts it")
 	}
 	return r

@@ -73,7 +73,7 @@ func (f *family) op(kind string, o opWith)        { f.ops[kind] = o }
 // families are all there are.
 func families() family {
 	f := family{reads: map[string]readWith{}, ops: map[string]opWith{}}
-	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored, preflights} {
+	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored, preflights, exposures, lists, signatures} {
 		add(&f)
 	}
 	return f
@@ -87,6 +87,7 @@ func one(op winhost.Op) ([]winhost.Op, error) { return []winhost.Op{op}, nil }
 func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Report {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sealer = nil
 	ops, counts, err := h.ops(ctx, steps)
 	if err != nil {
 		return failed(fmt.Errorf("%s: %w", h.name, err))
@@ -146,12 +147,13 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		if i < len(checks) && !r.Done() {
 			all := failed(fmt.Errorf("%s: before %s: %w", h.name, steps[0].Op.Key(), explain(r.Err(ops[i]))))
 			if d.again { // an earlier try may have come further
-				all[0].Down = stopsOf(steps, began)
+				all[0].Down, all[0].Further = stopsOf(steps, began), true
 			}
 			return all
 		}
 	}
 	ops, results = ops[len(checks):], results[len(checks):]
+	asked, answers := ops, results
 	var reports []reconciler.Report
 	for i, s := range steps {
 		n := counts[i]
@@ -164,13 +166,13 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 				last := &reports[len(reports)-1]
 				down := stopsOf(steps[i:], began)
 				maps.Copy(down, last.Down)
-				last.Down = down
+				last.Down, last.Further = down, true
 			}
-			return reports
+			break
 		}
 	}
 	if n := len(reports) - 1; n >= 0 {
-		reports[n] = h.fallen(reports[n], last, results)
+		reports[n] = h.fallen(reports[n], asked, answers)
 	}
 	return reports
 }

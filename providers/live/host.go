@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler/secret"
 )
@@ -19,12 +20,13 @@ type host struct {
 	shell   Shell
 	session *winhost.Session
 	files   map[string]*file
-	running map[string]run       // by service: the process that this run has started
-	stopped map[string]bool      // by service: this run has stopped it, and not started it since
-	logons  map[string]time.Time // by service: when this run has set its logon, by the host's clock
-	took    map[string][]string  // by service: what its stop took down that nobody had planned for
-	queued  bool                 // the present look had nothing to connect: its turn is one to run
-	silent  bool                 // a batch was given up, and it has not answered since
+	running map[string]run        // by service: the process that this run has started
+	stopped map[string]bool       // by service: this run has stopped it, and not started it since
+	logons  map[string]time.Time  // by service: when this run has set its logon, by the host's clock
+	sealer  *site.MachineIdentity // by whom this batch seals secrets; nil: it has not asked
+	took    map[string][]string   // by service: what its stop took down that nobody had planned for
+	queued  bool                  // the present look had nothing to connect: its turn is one to run
+	silent  bool                  // a batch was given up, and it has not answered since
 }
 
 // run is a process that this run has started, and when it had, by our clock.

@@ -23,6 +23,7 @@ type force struct {
 // one of the ways counts.
 type judge struct {
 	service, key string
+	list         bool   // the key holds a list: every layer may add to it
 	path         string // of the file, as Windows names it
 	folder, name string
 	env          *winhost.Environment
@@ -32,12 +33,12 @@ type judge struct {
 }
 
 // inForce judges the settings file that the environment was asked about. It reads the other files that the service may read.
-func (h *host) inForce(ctx context.Context, service, key string, env *winhost.Environment) (force, error) {
-	return judged(service, key, env, func(ops []winhost.Op) ([]winhost.Result, error) { return h.ask(ctx, ops, true) })
+func (h *host) inForce(ctx context.Context, service, key string, list bool, env *winhost.Environment) (force, error) {
+	return judged(service, key, list, env, func(ops []winhost.Op) ([]winhost.Result, error) { return h.ask(ctx, ops, true) })
 }
 
-func judged(service, key string, env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Result, error)) (force, error) {
-	j := &judge{service: service, key: key, path: appsettings.Clean(env.Path), env: env, files: map[string]winhost.Result{}, seen: map[string][]string{}}
+func judged(service, key string, list bool, env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Result, error)) (force, error) {
+	j := &judge{service: service, key: key, list: list, path: appsettings.Clean(env.Path), env: env, files: map[string]winhost.Result{}, seen: map[string][]string{}}
 	j.folder, j.name = appsettings.Split(j.path)
 	j.changed = !env.Booted.IsZero() && env.Changed.After(env.Booted)
 	if err := j.fetch(ask); err != nil {
@@ -109,23 +110,34 @@ func (j *judge) compare(host appsettings.Host, p appsettings.Process) {
 		if i == at {
 			continue // it was read for itself
 		}
-		s, err := l.Get(j.key)
+		found, err := j.sets(l)
 		switch {
 		case err != nil: // .NET reads all files or none
 			j.refused = fmt.Sprintf("%s beside it: %v", j.called(l.Name), err)
-		case i < at:
-		case s.Found && l.Args != nil:
+		case i < at && !j.list:
+		case found && l.Args != nil:
 			j.override(host, fmt.Sprintf("the command line of service %s (%s)", j.service, j.key), "take the argument out of the service's command line (`sc.exe config`) and plan again")
-		case s.Found && l.Env != nil && l.Prefix == "":
+		case found && l.Env != nil && l.Prefix == "":
 			j.variables(host)
-		case s.Found && l.Env == nil && !unnamed:
+		case found && l.Env != nil:
+			j.override(host, fmt.Sprintf("the environment's variables behind %s (%s)", l.Prefix, j.key), "remove the variable and plan again")
+		case found && !unnamed:
 			elsewhere = true
-			j.override(host, j.called(l.Name), "take the key out of that file, or name that file under product, as settings of the component or of this host, and plan again")
+			j.override(host, j.called(l.Name), "take the key out of that file, or name that file under product, as settings of the component or of this host, or for this key alone under its keys, and plan again")
 		}
 	}
 	if at < 0 && !unnamed && !elsewhere {
 		j.lost(host, p)
 	}
+}
+
+// sets says that a layer says something of the key.
+func (j *judge) sets(l appsettings.Layer) (bool, error) {
+	if j.list {
+		return l.Sets(j.key)
+	}
+	s, err := l.Get(j.key)
+	return s.Found, err
 }
 
 // unnamed says that the host looks into the file's folder, and not for this file: the environment has another name.
@@ -136,7 +148,7 @@ func (j *judge) unnamed(host appsettings.Host, p appsettings.Process) bool {
 		return false
 	}
 	j.override(host, fmt.Sprintf("the name of the environment, %q, in which %s is not read", environment, j.name),
-		"name the file that is read under product, as settings of the component or of this host, and plan again")
+		"name the file that is read under product, as settings of the component or of this host, or for this key alone under its keys, and plan again")
 	return true
 }
 
@@ -187,7 +199,7 @@ func (j *judge) places() []struct {
 func (j *judge) variables(host appsettings.Host) {
 	for i, place := range j.places() {
 		for _, name := range place.Names {
-			if s, err := (appsettings.Layer{Env: map[string]string{name: ""}}).Get(j.key); err == nil && s.Found {
+			if found, err := j.sets(appsettings.Layer{Env: map[string]string{name: ""}}); err == nil && found {
 				j.override(host, place.of+name, mendVariable(i == 0))
 			}
 		}
@@ -205,7 +217,11 @@ func mendVariable(machine bool) string {
 func (j *judge) prefixed() {
 	for i, place := range j.places() {
 		for _, name := range place.Names {
-			if prefix, ok := appsettings.Prefixed(name, j.key); ok {
+			whole := name
+			if i := strings.LastIndex(name, "__"); j.list && i > 0 && strings.Trim(name[i+2:], "0123456789") == "" {
+				whole = name[:i] // a member
+			}
+			if prefix, ok := appsettings.Prefixed(whole, j.key); ok {
 				for _, host := range appsettings.ServiceHosts() {
 					j.override(host, fmt.Sprintf("%s%s, if the program reads variables behind %s", place.of, name, prefix), mendVariable(i == 0))
 				}

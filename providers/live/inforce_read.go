@@ -58,7 +58,7 @@ func (j *judge) fetch(ask func([]winhost.Op) ([]winhost.Result, error)) error {
 			j.files[strings.ToLower(paths[i])] = r
 			continue
 		}
-		if s, err := appsettings.Get(contentOf(r), j.key); err == nil && s.Found {
+		if found, err := j.sets(appsettings.Layer{Data: contentOf(r)}); err == nil && found {
 			_, name := appsettings.Split(paths[i])
 			j.doubts = append(j.doubts, fmt.Sprintf("%s beside %s holds %s too: .NET does not read it by itself, but the program may", name, j.name, j.key))
 		}

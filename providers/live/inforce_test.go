@@ -53,7 +53,7 @@ func (p place) judge(t *testing.T, key string) force {
 			env.Beside = append(env.Beside, f[i+1:])
 		}
 	}
-	f, err := judged("Svc", key, env, func(ops []winhost.Op) ([]winhost.Result, error) {
+	f, err := judged("Svc", key, false, env, func(ops []winhost.Op) ([]winhost.Result, error) {
 		var results []winhost.Result
 		for _, op := range ops {
 			there := slices.ContainsFunc(p.files, func(f string) bool { return strings.EqualFold(f, op.Object()) })

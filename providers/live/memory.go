@@ -25,16 +25,22 @@ type memory struct {
 	pushes map[string]push
 	// values are settings as they were read, where more than a secret is in them.
 	values map[settingOf]secret.Value
+	// signers are who has signed files, by the SHA-256 of a file.
+	signers map[string][]site.Signer
 }
 
-// push is a secret that this run has let a program set: not before it began, by our clock. Before is when it had been set.
-type push struct{ began, before time.Time }
+// push is a secret that this run has let a program set: not before it began, by our clock. Before is when it had been set, on
+// is the machine that sealed it.
+type push struct {
+	began, before time.Time
+	on            site.MachineIdentity
+}
 
 // settingOf is where a setting stands.
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, dead: map[string]time.Time{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}}
+	return memory{computers: map[string]string{}, dead: map[string]time.Time{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -113,10 +119,10 @@ func (m *memory) sawStored(at map[string]time.Time) {
 }
 
 // push notes that a secret was set by this run.
-func (m *memory) push(ref string, began time.Time) {
+func (m *memory) push(ref string, began time.Time, on site.MachineIdentity) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pushes[ref] = push{began, m.stored[ref]}
+	m.pushes[ref] = push{began, m.stored[ref], on}
 }
 
 func (m *memory) pushOf(ref string) (push, bool) {

@@ -37,7 +37,7 @@ func passes(err error) bool {
 		return true // a reply that is no reply
 	}
 	switch e.Class {
-	case winrm.Unknown, winrm.Unreachable, winrm.Protocol, winrm.Quota:
+	case winrm.Unknown, winrm.Unreachable, winrm.Protocol, winrm.Quota, winrm.Local:
 		return true
 	default:
 		return false

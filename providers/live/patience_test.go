@@ -72,33 +72,51 @@ func struck(h *lab.Host, times int, f wsman.Fault) {
 	})
 }
 
-// A proof that asks a second time, for whether a process has stayed or for a further file, has patience then too.
-func TestASecondQuestionAsksAgain(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		l := labOf(t, 1)
-		h := l.Relays[0]
-		s := siteOf(t, live.Config{}, l)
-		look(t, s, h.Name)
-		who := site.Who{Name: h.Name, Noun: "relay"}
-		stop := site.StopService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: who}
-		start := site.StartService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: who}
-		for _, r := range do(t, s, stop, start) {
-			if r.Outcome != state.Done {
-				t.Fatal(r.Err)
-			}
+// afterAnAnswer takes a host away for a while once it has given an answer.
+func afterAnAnswer(h *lab.Host, d time.Duration) {
+	var until time.Time
+	var mu sync.Mutex
+	h.Wire(func(e wsman.Event) wsman.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case time.Now().Before(until):
+			return wsman.Fault{Kind: wsman.Refuse}
+		case until.IsZero() && e.Action == wsman.Receive:
+			until = time.Now().Add(d)
 		}
-		leave := away(h, 20*time.Second)
-		h.Points(func(p machine.Point) machine.Action {
-			if p.Op == "service.query" && p.When == machine.After {
-				time.AfterFunc(time.Second, leave)
-			}
-			return machine.Action{}
-		})
-		stays := only(t, s, site.ProveProcess{Host: h.Name, Service: lab.RelayService, Path: lab.RelaySettings, Stable: reconciler.Span(10 * time.Second), Who: who})
-		if stays.Outcome != state.Done {
-			t.Errorf("%+v", stays)
-		}
+		return wsman.Fault{}
 	})
+}
+
+// A proof that asks a second time, for whether a process has stayed or for a further file, has patience then too; and who was not
+// reached then has refuted nothing.
+func TestASecondQuestionAsksAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		away time.Duration
+		want state.Outcome
+	}{"for a while": {20 * time.Second, state.Done}, "for long": {10 * time.Minute, state.Unknown}} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				l := labOf(t, 1)
+				h := l.Relays[0]
+				s := siteOf(t, live.Config{}, l)
+				look(t, s, h.Name)
+				who := site.Who{Name: h.Name, Noun: "relay"}
+				stop := site.StopService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: who}
+				start := site.StartService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: who}
+				for _, r := range do(t, s, stop, start) {
+					if r.Outcome != state.Done {
+						t.Fatal(r.Err)
+					}
+				}
+				afterAnAnswer(h, c.away)
+				if r := only(t, s, site.ProveProcess{Host: h.Name, Service: lab.RelayService, Path: lab.RelaySettings, Stable: reconciler.Span(10 * time.Second), Who: who}); r.Outcome != c.want {
+					t.Errorf("whether it stayed: %+v", r)
+				}
+			})
+		})
+	}
 }
 
 // hung is the shell of a host that takes connections and does nothing.
@@ -116,5 +134,35 @@ func TestAShellThatDoesNotEnd(t *testing.T) {
 		if took := time.Since(began); took > 15*time.Second || seen.Reach(site.Host("relay-01")) == reconciler.Reached {
 			t.Errorf("%s: %v", took, seen)
 		}
+	})
+}
+
+// The marker's host is away for some seconds when the marker is made, asked for, and broken: each is tried again.
+func TestTheMarkerAsksAgain(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		l := labOf(t, 1)
+		s := siteOf(t, live.Config{MarkerHost: l.Admin.Name, MarkerPath: `%ProgramData%\IdentityMesh\meshrotate.run.json`}, l)
+		leave := func() {
+			l.Admin.Unplug(true)
+			time.AfterFunc(3*time.Second, func() { l.Admin.Unplug(false) })
+		}
+		holder := state.Holder{Run: "r1", By: "op", Fence: 7, Started: time.Now().UTC()}
+		leave()
+		lease, err := s.Marker().Acquire(t.Context(), holder, func(string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		if h, held, err := s.Marker().Current(t.Context()); err != nil || !held || h.Run != "r1" {
+			t.Errorf("%+v, %v, %v", h, held, err)
+		}
+		leave()
+		if err := s.Marker().Break(t.Context(), 7); err != nil {
+			t.Error(err)
+		}
+		if _, held, err := s.Marker().Current(t.Context()); err != nil || held {
+			t.Errorf("it is there still: %v, %v", held, err)
+		}
+		_ = lease.Release(t.Context())
 	})
 }

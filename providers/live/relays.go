@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/providers/adminapi"
@@ -154,6 +155,7 @@ type waiting struct {
 	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
 	heard   time.Time            // of the last list
 	gone    []string             // whose host said why they do not come: nobody waits for them
+	lacks   map[string]string    // by host: what the last list lacked
 }
 
 // drop ends the waiting for those whose host said why they do not come. One that Admin lists as connected for a while has worked
@@ -179,6 +181,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		return // a heartbeat cannot be compared with anything
 	}
 	listed := list.Directory(w.missing, w.names)
+	w.lacks = map[string]string{}
 	var missing []string
 	for _, host := range w.missing {
 		since, restarted := w.since[host]
@@ -186,7 +189,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			since = w.rest
 		}
 		r := listed.Of[host]
-		if r == nil || r.Connected == nil || !*r.Connected || !r.Heartbeat.After(clock.latest(since)) {
+		if w.lacks[host] = lackingOf(r, clock.latest(since)); w.lacks[host] != "" {
 			missing = append(missing, host)
 			continue
 		}
@@ -196,6 +199,47 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		}
 	}
 	w.missing = missing
+}
+
+// lackingOf is what an entry lacks of a relay that works since a moment, "" for nothing.
+func lackingOf(r *site.RelaySeen, since time.Time) string {
+	switch {
+	case r == nil:
+		return "not in Admin's list"
+	case r.Connected == nil:
+		return "listed without a word on whether it is connected"
+	case !*r.Connected:
+		return "listed as not connected"
+	case r.Heartbeat.IsZero():
+		return "connected, without a heartbeat"
+	case !r.Heartbeat.After(since):
+		return "connected, without a heartbeat since its restart"
+	}
+	return ""
+}
+
+// clauses says of the missing what the last list lacked: the same of many in one.
+func (w *waiting) clauses() string {
+	by := map[string][]string{}
+	for _, host := range w.missing {
+		if what := w.lacks[host]; what != "" {
+			by[what] = append(by[what], host)
+		}
+	}
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(by)) {
+		const most = 3
+		hosts := by[what]
+		names := strings.Join(hosts[:min(len(hosts), most)], ", ")
+		if more := len(hosts) - most; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		parts = append(parts, names+" "+what)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, "; ")
 }
 
 // failed says who is missing at a moment. Where nobody has said so for a while, it is not known who is.
@@ -221,7 +265,7 @@ func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
 		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: the Admin API could not be asked: %w", len(w.missing), len(op.Relays), last),
 			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))
 	}
-	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s", len(w.missing), len(op.Relays), op.Timeout), lookAtRelay)
+	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), lookAtRelay)
 }
 
 const lookAtRelay = "look at the log of a relay that is missing"

@@ -36,27 +36,10 @@ func askSetting(q *questions, r site.Setting) {
 }
 
 func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.Result, error) {
-	base, content, err := q.base(r.Path)
-	if err != nil {
-		return nil, err
-	}
-	seen := &site.SettingSeen{Base: base, Key: r.Setting}
-	if base.Error != 0 {
-		seen.Version = site.Withheld
-		return seen, nil
-	}
-	env, err := q.result(envKey(r))
-	if err != nil || env.Environment == nil {
-		return nil, known(err, "no environment")
-	}
-	force, err := q.host.inForce(ctx, r.Service, r.Setting, env.Environment)
-	if err != nil {
-		return nil, err
-	}
-	seen.Overrides, seen.Mends, seen.Doubts, seen.Refused, seen.EnvironmentChanged = force.overrides, force.mends, force.doubts, force.refused, force.changed
-	if !base.Exists {
-		seen.Version, seen.Refused = site.Absent, "the file does not exist"
-		return seen, nil
+	seen := &site.SettingSeen{Key: r.Setting}
+	content, err := q.setting(ctx, r, false, seen)
+	if err != nil || seen.Version != "" {
+		return seen, err
 	}
 	s, err := appsettings.Get(content.Expose(), r.Setting)
 	if err != nil {
@@ -74,7 +57,37 @@ func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.
 		seen.Version = site.Empty
 		return seen, nil
 	}
+	if r.Reach {
+		if seen.Reach, err = q.host.reaches(ctx, s.Value); err != nil {
+			return nil, err
+		}
+	}
 	return seen, q.host.understand(ctx, r, s.Value, seen)
+}
+
+// setting reads a settings file, and what else its service reads. With a Version there is nothing in it to read.
+func (q *questions) setting(ctx context.Context, r site.Setting, list bool, seen *site.SettingSeen) (secret.Value, error) {
+	base, content, err := q.base(r.Path)
+	if err != nil {
+		return content, err
+	}
+	if seen.Base = base; base.Error != 0 {
+		seen.Version = site.Withheld
+		return content, nil
+	}
+	env, err := q.result(envKey(r))
+	if err != nil || env.Environment == nil {
+		return content, known(err, "no environment")
+	}
+	force, err := q.host.inForce(ctx, r.Service, r.Setting, list, env.Environment)
+	if err != nil {
+		return content, err
+	}
+	seen.Overrides, seen.Mends, seen.Doubts, seen.Refused, seen.EnvironmentChanged = force.overrides, force.mends, force.doubts, force.refused, force.changed
+	if !base.Exists {
+		seen.Version, seen.Refused = site.Absent, "the file does not exist"
+	}
+	return content, nil
 }
 
 // understand finds the secret in a setting's value, and which version it is.
@@ -118,6 +131,11 @@ func (h *host) edited(ctx context.Context, op site.StageSettings) (secret.Value,
 		edits = append(edits, appsettings.Edit{Key: e.Setting, Value: v})
 	}
 	content, err := appsettings.SetAll(f.content.Expose(), edits)
+	for _, l := range op.Lists {
+		if err == nil {
+			content, err = appsettings.SetList(content, l.Setting, l.Members)
+		}
+	}
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("%s: %w", op.Path, err)
 	}
@@ -163,7 +181,7 @@ func proveSetting(ctx context.Context, h *host, op site.ProveSetting, d deed) re
 	}
 	var force force
 	err = insist(ctx, h.site.config.Patience, h.site.config.Now, func() (err error) {
-		force, err = h.inForce(ctx, op.Service, op.Setting, env)
+		force, err = h.inForce(ctx, op.Service, op.Setting, false, env)
 		return err
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ type silence struct {
 // note takes the end of a call.
 func (a *api) note(err error) {
 	switch adminapi.KindOf(err) {
-	case "", adminapi.Unreachable, adminapi.Lost, adminapi.Server: // the last is a proxy's, too
+	case "", adminapi.Unreachable, adminapi.Local, adminapi.Lost, adminapi.Server: // the last is a proxy's, too
 		if err != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"meshrotate/providers/mssql"
 	"meshrotate/providers/mssql/connstring"
@@ -145,6 +146,11 @@ type attempt struct {
 // threshold in use is lower than three.
 const mostFailures = 1
 
+// failuresAge is for how long wrong passwords count here. Windows counts them for its policy's observation window ("reset account
+// lockout counter after": 10 min on new servers, 15 or 30 in baselines) after the last one, and then begins anew with the next
+// (MS-SAMR 3.1.5.13.7.1), though the number stays readable.
+const failuresAge = time.Hour
+
 // signIn tries a string, and the declared version where that may tell more.
 func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, tried map[attempt]*site.SignInSeen) *site.SignInSeen {
 	value, ok := d.site.valueOf(r.Setting.Host, r.Setting.Path, r.Setting.Setting)
@@ -165,8 +171,7 @@ func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, trie
 	if why, known := d.wrong.was(c); known {
 		seen.Verdict, seen.Why, seen.Hint = site.Rejected, why.why, why.hint
 	} else if n := q.failures(c.User); n > mostFailures {
-		seen.Why = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
-		seen.Spared = true
+		seen.Why, seen.Hint, seen.Spared = sparedFor(c.User, n), sparedHint, true
 		return seen
 	} else {
 		_ = insist(ctx, lookPatience, d.site.config.Now, func() error { return d.enter(ctx, c, seen) })
@@ -177,6 +182,12 @@ func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, trie
 	}
 	return seen
 }
+
+func sparedFor(login string, failures int) string {
+	return fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", login, failures)
+}
+
+const sparedHint = "find who signs in with a wrong password and stop that; an hour after the last one meshrotate tries again; or sign in with the right password once, or ALTER LOGIN … WITH PASSWORD = … UNLOCK"
 
 // enter signs in and asks where it is. What came of it is seen.
 func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInSeen) error {
@@ -214,7 +225,7 @@ func (d *database) tryDeclared(ctx context.Context, r site.SignIn, c mssql.Confi
 		return
 	}
 	if n := q.failures(c.User); n > mostFailures {
-		seen.DeclaredWhy = fmt.Sprintf("%s had %d wrong passwords since its last sign-in: it is not tried, as that could lock it out", c.User, n)
+		seen.DeclaredWhy = sparedFor(c.User, n)
 		return
 	}
 	c.Password = v

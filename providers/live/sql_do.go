@@ -9,7 +9,9 @@ import (
 	"meshrotate/providers/mssql"
 	"meshrotate/providers/mssql/tsql"
 	"meshrotate/providers/site"
+	"meshrotate/providers/values"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -118,7 +120,7 @@ func altered(op site.AlterLogin, since string) reconciler.Report {
 func (d *database) sendPassword(ctx context.Context, s *mssql.Session, op site.AlterLogin, password tsql.Statement) error {
 	ctx, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
-	if op.Enable {
+	if op.Enable && op.Database == "" {
 		enable, err := tsql.Enable(op.Login)
 		if err == nil {
 			err = s.Exec(ctx, enable)
@@ -153,9 +155,13 @@ func (d *database) probe(ctx context.Context, c mssql.Config) (a mssql.Answer) {
 
 // retire disables a login, unless somebody is signed in with it.
 func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLogin) reconciler.Report {
-	statement, err := tsql.Disable(op.Login)
+	statement, err := retirement(ctx, op)
 	if err != nil {
 		return refused(err)
+	}
+	how := "is disabled on "
+	if op.Database != "" {
+		c.Database, how = op.Database, "has a password that nobody knows on "
 	}
 	q := &catalogue{logins: []string{op.Login}, now: d.site.config.Now}
 	err = d.insist(ctx, func(ctx context.Context) error {
@@ -170,14 +176,25 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		if busy := q.instance.Of(op.Login); len(busy) > 0 {
 			return &inUseError{op.Login, busy[0]}
 		}
-		return s.Exec(ctx, statement) // to disable it again changes nothing
+		return s.Exec(ctx, statement) // to retire it again does no harm
 	})
 	if err != nil {
 		return failed(err)[0]
 	}
-	r := done(op.Login + " is disabled on " + q.instance.Name)
+	r := done(op.Login + " " + how + q.instance.Name)
 	r.Facts = []state.Fact{{Field: site.RetiredLogin, Value: op.Login}}
 	return r
+}
+
+func retirement(ctx context.Context, op site.RetireLogin) (tsql.Statement, error) {
+	if op.Database == "" {
+		return tsql.Disable(op.Login)
+	}
+	unknown, err := values.Generated{Plain: true}.Get(ctx, secret.Ref{})
+	if err != nil {
+		return tsql.Statement{}, err
+	}
+	return tsql.SetUserPassword(op.Login, unknown)
 }
 
 // inUseError says that a login is not idle.
@@ -199,7 +216,7 @@ func passesSQL(err error) (passing, sql bool) {
 	case errors.As(err, &busy):
 		return false, true
 	case errors.As(err, &signIn):
-		return signIn.Why == mssql.Unreachable || signIn.Why == mssql.TimedOut || signIn.Why == mssql.Unavailable, true
+		return signIn.Why == mssql.Unreachable || signIn.Why == mssql.Local || signIn.Why == mssql.TimedOut || signIn.Why == mssql.Unavailable, true
 	case errors.As(err, &server):
 		return errors.Is(err, mssql.LockWait) || errors.Is(err, mssql.Moved) || errors.Is(err, mssql.Busy), true
 	}

@@ -1,13 +1,16 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"meshrotate/providers/mssql"
+	"meshrotate/providers/mssql/connstring"
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -20,6 +23,37 @@ func logins(f *family) {
 		}
 		return one(winhost.SQLSignIn{Text: value})
 	}, proveLoginFrom))
+}
+
+// defaultPort is SQL Server's where a string names neither a port nor an instance.
+const defaultPort = 1433
+
+// reaches asks how far a sign-in from the host would come, nil for a string that no sign-in understands: that is said of it.
+func (h *host) reaches(ctx context.Context, value secret.Value) (*site.ReachSeen, error) {
+	s, err := connstring.Parse(value)
+	if err != nil {
+		return nil, nil
+	}
+	c, err := mssql.FromString(s, h.name, mssql.Trust{})
+	if err != nil {
+		return nil, nil
+	}
+	seen := &site.ReachSeen{Server: c.Host + `\` + c.Instance, Unknown: "SQL Server Browser names the port of an instance at the sign-in"}
+	if c.Port != 0 || c.Instance == "" {
+		c.Port = cmp.Or(c.Port, defaultPort)
+		seen.Server, seen.Unknown = fmt.Sprintf("%s, port %d", c.Host, c.Port), ""
+	}
+	ops := []winhost.Op{winhost.SQLReach{Server: c.Host, Port: c.Port}}
+	results, err := h.ask(ctx, ops, true)
+	if err != nil {
+		return nil, err
+	}
+	r := results[0].Reached
+	if err := results[0].Err(ops[0]); err != nil || r == nil {
+		return nil, known(err, "nothing about the way to SQL Server")
+	}
+	seen.Client, seen.Error = r.Client, r.Error
+	return seen, nil
 }
 
 // proveLoginFrom judges what the host was answered. That it reached nobody says nothing of the password.

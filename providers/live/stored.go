@@ -22,7 +22,15 @@ func stored(f *family) {
 		func(q *questions, r site.SecretsTool) {
 			q.ask(winhost.SecretsLook{Program: r.Program, TimeoutSeconds: helpSeconds}, r.Key())
 		}, readTool))
+	f.reading(looking(
+		func(q *questions, r site.Identity) {
+			q.ask(winhost.MachineIdentity{}, "machine")
+			q.ask(winhost.ServiceQuery{Service: r.Service}, r.Service)
+		}, readIdentity))
 	f.op(doing(pushSecret, pushed))
+	f.op(doing(func(_ context.Context, _ *host, o site.RecordMachine) ([]winhost.Op, error) {
+		return []winhost.Op{winhost.MachineIdentity{}, winhost.ServiceQuery{Service: o.Service}}, nil
+	}, recordMachine))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveListed) ([]winhost.Op, error) {
 		return one(winhost.SecretsList{Program: o.Program, Ref: o.Ref, TimeoutSeconds: seconds(o.Timeout.Of())})
 	}, proveListed))
@@ -54,12 +62,50 @@ func pushSecret(ctx context.Context, h *host, o site.PushSecret) ([]winhost.Op, 
 	if err != nil {
 		return nil, err
 	}
-	return one(winhost.SecretsSet{Program: o.Program, Ref: o.Ref, Argument: o.Argument, TimeoutSeconds: seconds(o.Timeout.Of()), Value: v})
+	set := winhost.SecretsSet{Program: o.Program, Ref: o.Ref, Argument: o.Argument, TimeoutSeconds: seconds(o.Timeout.Of()), Value: v}
+	if h.sealer != nil {
+		return one(set)
+	}
+	h.sealer = &site.MachineIdentity{}
+	return []winhost.Op{winhost.MachineIdentity{}, winhost.ServiceQuery{Service: o.Service}, set}, nil
+}
+
+func readIdentity(_ context.Context, q *questions, r site.Identity) (reconciler.Result, error) {
+	m, err := q.result("machine")
+	if err != nil {
+		return nil, err
+	}
+	s, err := q.result(r.Service)
+	if err != nil || m.Machine == nil || s.Service == nil {
+		return nil, known(err, "no identity")
+	}
+	return &site.IdentitySeen{MachineIdentity: identityOf(m, s), Service: r.Service}, nil
+}
+
+func identityOf(machine, service winhost.Result) site.MachineIdentity {
+	m := machine.Machine
+	return site.MachineIdentity{MachineGUID: m.MachineGUID, ComputerName: m.ComputerName, Domain: m.Domain, Installed: m.Installed.UTC(), Account: service.Service.Account}
+}
+
+func recordMachine(_ context.Context, h *host, o site.RecordMachine, d deed) reconciler.Report {
+	if d.results[0].Machine == nil || d.results[1].Service == nil {
+		return h.unproven("which machine it is, and what %s runs as, is not known", o.Service)
+	}
+	on := identityOf(d.results[0], d.results[1])
+	r := done("recorded: " + on.ComputerName)
+	r.Facts = []state.Fact{on.Fact()}
+	return r
 }
 
 // pushed believes nothing: the program may end with 0 and have stored nothing.
 func pushed(_ context.Context, h *host, o site.PushSecret, d deed) reconciler.Report {
-	h.site.push(o.Ref, d.began)
+	if len(d.results) > 1 { // the first of its batch asked which machine this is
+		if d.results[0].Machine == nil || d.results[1].Service == nil {
+			return h.unproven("which machine has sealed %s is not known", o.Ref)
+		}
+		*h.sealer = identityOf(d.results[0], d.results[1])
+	}
+	h.site.push(o.Ref, d.began, *h.sealer)
 	return done("")
 }
 
@@ -186,6 +232,6 @@ func (d *database) proveStored(op site.ProveStored, read storeReader) reconciler
 			"run the program on the host by hand and look at what it says; see that its clock and the server's agree"))[0]
 	}
 	r := done("set at " + at.Format(time.TimeOnly) + ", after the push")
-	r.Facts = []state.Fact{{Field: site.StoredOn, Value: at.Format(time.RFC3339Nano)}}
+	r.Facts = []state.Fact{{Field: site.StoredOn, Value: at.Format(time.RFC3339Nano)}, push.on.Fact()}
 	return r
 }

@@ -62,7 +62,7 @@ func Passes(err error) bool {
 	var lost *LostAnswer
 	switch {
 	case errors.As(err, &signIn):
-		return slices.Contains([]Why{Unreachable, TimedOut, Unavailable, NoDatabase}, signIn.Why)
+		return slices.Contains([]Why{Unreachable, Local, TimedOut, Unavailable, NoDatabase}, signIn.Why)
 	case errors.As(err, &server):
 		return slices.ContainsFunc(server.Numbers, func(n int32) bool {
 			m := meanings[n]

@@ -60,6 +60,7 @@ const (
 	NoTicket     Why = "no Kerberos ticket"
 	Spared       Why = "spared: refused too often already"
 	Unfit        Why = "configuration"
+	Local        Why = "a limit of this machine"
 )
 
 // Probe signs in once and leaves. See Guard for how often one may.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	mssql "github.com/microsoft/go-mssqldb"
+
+	"meshrotate/providers/limits"
 )
 
 // SignInError says why nobody signed in. It is never Accepted.
@@ -49,6 +51,8 @@ func judge(host string, err error) error {
 		answer := fromDriver(server, true) // a login packet is not quoted: the text names the login and no password
 		out.Err = answer
 		out.Verdict, out.Why = answer.verdict()
+	case limits.Told(err) != nil:
+		out.Why, out.Err = Local, limits.Told(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		out.Why = TimedOut
 	case strings.Contains(text, certificateTrouble):

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -43,6 +44,9 @@ func (h *handshake) authenticate(challenge []byte, binding *ntlmssp.ChannelBindi
 	if len(challenge) == 0 {
 		return nil, errChallenge
 	}
+	if len(challenge) >= 24 && binary.LittleEndian.Uint32(challenge[20:])&flagAnonymous != 0 {
+		return nil, errAnonymous // the library would leave the password out
+	}
 	if answer, err = h.client.Authenticate(challenge, binding); err != nil {
 		return nil, errChallenge
 	}
@@ -51,8 +55,12 @@ func (h *handshake) authenticate(challenge []byte, binding *ntlmssp.ChannelBindi
 
 var (
 	errChallenge   = errors.New("NTLM: the server's challenge cannot be read")
+	errAnonymous   = errors.New("NTLM: the server asks for an anonymous sign-in")
 	errNoChallenge = errors.New("NTLM: the server answered a request without its body and asked for no sign-in")
 )
+
+// flagAnonymous is NTLMSSP_NEGOTIATE_ANONYMOUS (MS-NLMP 2.2.2.5).
+const flagAnonymous = 0x800
 
 // channelBinding ties a handshake to the TLS connection by the server's certificate (RFC 5929, section 4.1). It is
 // nil without TLS.

@@ -75,3 +75,23 @@ func FuzzOffers(f *testing.F) {
 	f.Add(`Negotiate, Basic realm="a\", b"`)
 	f.Fuzz(func(_ *testing.T, line string) { names(offers(http.Header{"Www-Authenticate": {line}})) })
 }
+
+// Nobody signs in anonymously because a server asks for it.
+func TestNobodyIsAnonymous(t *testing.T) {
+	challenge := []byte("NTLMSSP\x00\x02\x00\x00\x00\x00\x00\x00\x00\x38\x00\x00\x00\x15\x82\x89\xe2\x01\x23\x45\x67\x89\xab\xcd\xef\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x04\x00\x38\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	for _, anonymous := range []bool{false, true} {
+		if anonymous {
+			challenge[21] |= 0x08
+		}
+		h, err := newHandshake(Credential{User: `D\u`, Password: secret.NewString("p")})
+		if err == nil {
+			_, err = h.negotiate()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.authenticate(challenge, nil); (err != nil) != anonymous {
+			t.Errorf("anonymous %v: %v", anonymous, err)
+		}
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/spnego"
+
+	"meshrotate/providers/limits"
 )
 
 // ServiceError says that there is no ticket for a service, or that the service did not take it, for a reason of its own
@@ -88,6 +90,9 @@ func (k *Kerberos) explain(err error, spn string) error {
 	text := err.Error()
 	if code, said := codeIn(text); said {
 		return k.explainCode(code, spn)
+	}
+	if limit := limits.Told(err); limit != nil {
+		return fmt.Errorf("Kerberos: %w", limit)
 	}
 	rejected := func(detail string) error {
 		return &CredentialError{Mechanism: "Kerberos", User: k.user, Detail: detail}

@@ -44,9 +44,9 @@ func stoppedBy(again bool, exit uint32) string {
 	case again:
 		return "an earlier run started it again, and then " + EndedBy(exit)
 	case exit == 0:
-		return "an earlier run stopped it"
+		return "an earlier run stopped it, or was to start it"
 	}
-	return "an earlier run stopped it, and after that " + EndedBy(exit)
+	return "an earlier run stopped it, or was to start it, and after that " + EndedBy(exit)
 }
 
 // neverStarted is ERROR_SERVICE_NEVER_STARTED: no attempt to start the service was made since the host's last boot.

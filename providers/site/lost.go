@@ -29,7 +29,7 @@ func APIFailed(seen reconciler.Seen, without, why string) reconciler.Finding {
 	return f
 }
 
-func failed(code string, err error, what, why string) reconciler.Finding {
+func failed(code reconciler.FindingID, err error, what, why string) reconciler.Finding {
 	hint := cmp.Or(reconciler.HintOf(err), fmt.Sprintf("bring %s back and plan again", what))
 	if why != "" {
 		hint += "; " + why

@@ -19,7 +19,9 @@ type KeyEdit struct {
 type StageSettings struct {
 	Host  string    `json:"-"`
 	Path  string    `json:"path"`
-	Edits []KeyEdit `json:"edits"`
+	Edits []KeyEdit `json:"edits,omitempty"`
+	// Lists are the lists that change, too.
+	Lists []ListEdit `json:"lists,omitempty"`
 	Who
 }
 
@@ -34,6 +36,10 @@ func (o StageSettings) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StageSettings)
 	if !ok {
 		return nil, fmt.Errorf("two rotations want %s to be different files", o.Path)
+	}
+	var err error
+	if o.Lists, err = mergeLists(o.Lists, b.Lists); err != nil {
+		return nil, err
 	}
 	o.Edits = slices.Clone(o.Edits)
 	for _, e := range b.Edits {

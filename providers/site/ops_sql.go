@@ -16,7 +16,7 @@ type AlterLogin struct {
 	Secret secret.Ref `json:"secret"`
 	// Database is where it is a user with a password of its own, "" for a login.
 	Database string `json:"database,omitempty"`
-	// Enable lets it sign in again: it was disabled when it was retired.
+	// Enable says that it was retired: with the password it may sign in again.
 	Enable bool `json:"enable,omitempty"`
 	// Unlock ends its lockout: services that an earlier run left with a dead password have locked it out.
 	Unlock bool `json:"unlock,omitempty"`
@@ -30,7 +30,7 @@ func (o AlterLogin) Says() reconciler.Phrase {
 	if o.Database != "" {
 		do += ", a user of " + o.Database
 	}
-	if o.Enable {
+	if o.Enable && o.Database == "" {
 		do += ", enable it"
 	}
 	if o.Unlock {
@@ -144,17 +144,24 @@ func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return o, nil
 }
 
-// RetireLogin disables a login that nobody is signed in with.
+// RetireLogin disables a login that nobody is signed in with. A user with a password of its own cannot be disabled: it gets a
+// password that nobody knows.
 type RetireLogin struct {
 	Server string `json:"-"`
 	Login  string `json:"login"`
+	// Database is where it is such a user, "" for a login.
+	Database string `json:"database,omitempty"`
 }
 
 func (o RetireLogin) Kind() string              { return "retire-login" }
 func (o RetireLogin) Target() reconciler.Target { return SQL(o.Server) }
 func (o RetireLogin) Key() string               { return "retire login " + o.Login }
 func (o RetireLogin) Says() reconciler.Phrase {
-	return reconciler.Phrase{Do: fmt.Sprintf("disable %s on", o.Login), Who: o.Server, Noun: "instance"}
+	do := fmt.Sprintf("disable %s on", o.Login)
+	if o.Database != "" {
+		do = fmt.Sprintf("give %s, a user of %s, a password that nobody knows on", o.Login, o.Database)
+	}
+	return reconciler.Phrase{Do: do, Who: o.Server, Noun: "instance"}
 }
 func (o RetireLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)

@@ -27,6 +27,9 @@ type PreflightSeen struct {
 	Service, File, Folder uint32
 	ReadOnly              bool
 	Size, Free            int64 // bytes; Free is -1 where it is not known
+	// Exists, Right and Locked say of the account that the service is set to whether the host finds it, whether it may log on as a
+	// service there, and whether it is locked out: "yes", "no", or "" where the host cannot know.
+	Exists, Right, Locked string
 }
 
 // Errors of Windows that a preflight meets.
@@ -38,7 +41,10 @@ const (
 const leastFree = 1 << 20
 
 // obstacle is what stands in the way.
-type obstacle struct{ code, text, hint string }
+type obstacle struct {
+	code       reconciler.FindingID
+	text, hint string
+}
 
 // Facts are what stands in the way: a plan that was made before is not to be applied then.
 func (s *PreflightSeen) Facts() []reconciler.Fact {
@@ -60,14 +66,25 @@ func (s *PreflightSeen) service() []obstacle {
 	} else {
 		what += " " + s.Preflight.Service
 	}
+	var all []obstacle
+	for _, is := range []struct {
+		so   bool
+		text string
+	}{{s.Exists == No, "is not found there"}, {s.Locked == Yes, "is locked out or disabled"}, {s.Right == No, `may not log on as a service there`}} {
+		if is.so {
+			all = append(all, obstacle{"service-cannot-start", "the account of service " + s.Preflight.Service + " " + is.text + ": stopped, it would not start again (Windows error 1069)",
+				"mend that first: the account in the domain, or its right \"Log on as a service\" (secpol.msc, Local Policies, User Rights Assignment)"})
+			break
+		}
+	}
 	switch s.Service {
 	case 0, noService: // which the service's own look says
-		return nil
+		return all
 	case denied:
-		return []obstacle{{"service-denied", "meshrotate's account may not " + what,
-			"let it be an administrator of the host, or give it these rights to the service (`sc.exe sdset`)"}}
+		return append(all, obstacle{"service-denied", "meshrotate's account may not " + what,
+			"let it be an administrator of the host, or give it these rights to the service (`sc.exe sdset`)"})
 	}
-	return []obstacle{{"service-denied", fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, s.Service), "see what is wrong with the service on the host"}}
+	return append(all, obstacle{"service-denied", fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, s.Service), "see what is wrong with the service on the host"})
 }
 
 func (s *PreflightSeen) file() []obstacle {
@@ -75,7 +92,7 @@ func (s *PreflightSeen) file() []obstacle {
 		return nil
 	}
 	var all []obstacle
-	add := func(code, text, hint string) { all = append(all, obstacle{code, text, hint}) }
+	add := func(code reconciler.FindingID, text, hint string) { all = append(all, obstacle{code, text, hint}) }
 	if s.ReadOnly {
 		add("file-read-only", s.Path+" is read-only", "find out who set the attribute and why, and take it off (`attrib -r`)")
 	}

@@ -40,7 +40,23 @@ func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *
 	case ok && WroteIt(h, ref, host, m, b, proven.Time):
 		return Likely
 	}
-	return Unread
+	return readingOfOthers(h, ref, host, proof.Name(), started, m, b)
+}
+
+// readingOfOthers is what rotations of other secrets in the file have proven: it counts while the file is what they wrote.
+func readingOfOthers(h state.History, ref secret.Ref, host, proof string, started time.Time, m *MachineSeen, b Base) Reading {
+	reading := Unread
+	for _, proven := range h.StepDoneOf(proof, host) {
+		other := secret.Ref{Name: proven.Secret, Version: proven.Version}
+		if other.Name == ref.Name || !WroteIt(h, other, host, m, b, proven.Time) {
+			continue
+		}
+		if started.Add(-skewOf(m)).Before(proven.Time) {
+			return Read
+		}
+		reading = Likely
+	}
+	return reading
 }
 
 // WroteIt says that the file was written last by a run of ours, which was proven by that moment.

@@ -21,6 +21,20 @@ func TestReadingOf(t *testing.T) {
 	// A run wrote the file at 10, restarted the service, and proved its process at 12.
 	proven := []state.Entry{{Secret: "k", Version: "7", Outcome: state.Started}, step(`switch/swap C:\f`, state.Started, 10), step(`switch/swap C:\f`, state.Done, 10),
 		step(`verify/prove process S C:\f`, state.Done, 12), {Secret: "k", Version: "7", Outcome: state.Proven, Time: at(13)}}
+	of := func(name string, all []state.Entry) (some []state.Entry) {
+		for _, e := range all {
+			e.Secret = name
+			some = append(some, e)
+		}
+		return some
+	}
+	as := func(version string, all []state.Entry) (some []state.Entry) {
+		for _, e := range all {
+			e.Version = version
+			some = append(some, e)
+		}
+		return some
+	}
 	for _, c := range []struct {
 		reason                     string
 		started, modified, changed time.Time
@@ -37,6 +51,10 @@ func TestReadingOf(t *testing.T) {
 		{"another process since, and the content is ours", at(20), at(10), at(30), proven, 0, site.Likely},
 		{"the file system does not tell, and nobody has proven it", at(20), at(10), never, nil, 0, site.Unread},
 		{"the file system does not tell, and the content is ours", at(20), at(10), never, proven, 0, site.Likely},
+		{"another secret's rotation has proven this very process", at(11), at(10), at(30), of("j", proven), 0, site.Read},
+		{"another process since, and the content is what another secret's rotation wrote", at(20), at(10), at(30), of("j", proven), 0, site.Likely},
+		{"somebody wrote after another secret's rotation", at(21), at(20), at(30), of("j", proven), 0, site.Unread},
+		{"another version of the same secret says nothing", at(11), at(10), at(30), as("6", proven), 0, site.Unread},
 		{"the host does not say when it started", never, at(10), at(10), proven, 0, site.Unread},
 	} {
 		s := &site.ServiceSeen{Name: "S", Installed: true, State: "running", StartedAt: c.started}

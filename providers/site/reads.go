@@ -19,6 +19,8 @@ type Setting struct {
 	Service string
 	// Form is how the secret sits in the value: the answer's content is then what else the value says.
 	Form Form
+	// Reach also asks whether the host reaches the server that the value, a connection string, names.
+	Reach bool
 }
 
 func (r Setting) Target() reconciler.Target { return Host(r.Host) }

@@ -86,6 +86,8 @@ type SettingSeen struct {
 	Mends     []string
 	// Doubts are what may mislead about the file, but does not win over it.
 	Doubts []string
+	// Reach answers Setting.Reach; nil: nobody knows.
+	Reach *ReachSeen
 	// EnvironmentChanged says that the machine's environment was changed since the host started: services see it as it was then.
 	EnvironmentChanged bool
 }
@@ -97,6 +99,14 @@ func (s *SettingSeen) Facts() []reconciler.Fact {
 	}); ok {
 		f = append(f, c.Facts(s.Key+" in "+shortName(s.Path))...)
 	}
+	if s.Reach != nil {
+		f = append(f, reconciler.Fact{Field: "sign-in from here", Value: s.Reach.String()})
+	}
+	return append(f, s.doubtful()...)
+}
+
+// doubtful is what stands between the file and its service.
+func (s *SettingSeen) doubtful() (f []reconciler.Fact) {
 	if s.Refused != "" {
 		f = append(f, reconciler.Fact{Field: s.Key + " cannot be edited", Value: s.Refused})
 	}

@@ -121,6 +121,8 @@ type PushSecret struct {
 	Program string     `json:"program"`
 	Ref     string     `json:"ref"`
 	Secret  secret.Ref `json:"secret"`
+	// Service opens it: its account is told with the push, and which machine this is.
+	Service string `json:"service"`
 	// Argument puts the value on the command line.
 	Argument bool            `json:"argument,omitempty"`
 	Timeout  reconciler.Span `json:"timeout"`

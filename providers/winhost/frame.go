@@ -39,12 +39,17 @@ var ErrFrame = errors.New("bad frame")
 // errShort says that more bytes may complete the frame.
 var errShort = fmt.Errorf("%w: it is cut", ErrFrame)
 
-// Append writes the frame to the end of b.
-func (f Frame) Append(b []byte) ([]byte, error) {
+func (f Frame) size() int {
 	size := headSize + 4*len(f.Blobs) + len(f.JSON) + sha256.Size
 	for _, blob := range f.Blobs {
 		size += len(blob)
 	}
+	return size
+}
+
+// Append writes the frame to the end of b.
+func (f Frame) Append(b []byte) ([]byte, error) {
+	size := f.size()
 	if len(f.JSON) > MaxJSON || len(f.Blobs) > MaxBlobs || size > MaxFrame {
 		return nil, fmt.Errorf("%w: too large: %d bytes in %d blobs, %d of JSON", ErrFrame, size, len(f.Blobs), len(f.JSON))
 	}

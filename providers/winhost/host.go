@@ -19,6 +19,8 @@ type Identity struct {
 	MachineGUID string `json:"machineGuid"`
 	OSVersion   string `json:"osVersion"`
 	PSVersion   string `json:"psVersion"`
+	// Installed is when Windows was installed, zero when that is not known. An upgrade in place moves it.
+	Installed time.Time `json:"installed,omitzero"`
 	// LanguageMode is PowerShell's, FullLanguage wherever a session could be opened.
 	LanguageMode string `json:"languageMode"`
 	// Now is the host's clock, UTC.

@@ -41,14 +41,32 @@ function New-HostFile([string]$path, [string]$like) {
     [IO.FileStream]::new($path, $mode, $rights, $share, 65536, [IO.FileOptions]::None, $rules)
 }
 
-# Get-HostAccess PATH: who owns the file (a SID), and whether Users, Everyone or Authenticated Users may read it.
+# Get-HostAccess PATH: who owns the file (a SID), and whether ordinary users may read it.
 function Get-HostAccess([string]$path) {
-    $all = Get-HostAcl $path 'Access, Owner'; $sid = [Security.Principal.SecurityIdentifier]; $open = 'no'
-    foreach ($rule in $all.GetAccessRules($true, $true, $sid)) {
-        $everybody = @('S-1-1-0', 'S-1-5-11', 'S-1-5-32-545') -contains $rule.IdentityReference.Value
-        if ($everybody -and [string]$rule.AccessControlType -eq 'Allow' -and ([int]$rule.FileSystemRights -band 1)) { $open = 'yes' }
+    $open = 'no'; if ((Get-HostRights $path) -band 1) { $open = 'yes' }
+    @{ owner = (Get-HostAcl $path 'Owner').GetOwner([Security.Principal.SecurityIdentifier]).Value; usersCanRead = $open }
+}
+
+# Get-HostRights PATH: what ordinary users may do with the file or the folder, as bits of FileSystemRights; nothing when there is neither.
+# They are Everyone, Interactive, Authenticated Users, Users, Guests and Domain Users. Rules come with those that deny first.
+function Get-HostRights([string]$path) {
+    if ([IO.File]::Exists($path)) { $all = Get-HostAcl $path 'Access' }
+    elseif (-not [IO.Directory]::Exists($path)) { return }
+    else {
+        $newer = Get-HostAclClass; $sections = [Security.AccessControl.AccessControlSections]::Access
+        if ($null -ne $newer) { $all = $newer::GetAccessControl([IO.DirectoryInfo]::new($path), $sections) } else { $all = [IO.Directory]::GetAccessControl($path, $sections) }
     }
-    @{ owner = $all.GetOwner($sid).Value; usersCanRead = $open }
+    $granted = 0; $denied = 0
+    foreach ($rule in $all.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])) {
+        if (([int]$rule.PropagationFlags -band 2) -ne 0) { continue }   # for what is in it alone
+        if (-not [regex]::IsMatch($rule.IdentityReference.Value, '^S-1-(1-0|5-4|5-11|5-32-545|5-32-546|5-21-\d+-\d+-\d+-513)$')) { continue }
+        $bits = [int]$rule.FileSystemRights
+        if ($bits -band 0x10000000) { $bits = $bits -bor 0x1F01FF }   # GENERIC_ALL, GENERIC_WRITE, GENERIC_READ
+        if ($bits -band 0x40000000) { $bits = $bits -bor 0x120116 }
+        if ($bits -lt 0) { $bits = $bits -bor 0x120089 }
+        if ([string]$rule.AccessControlType -eq 'Deny') { $denied = $denied -bor $bits } else { $granted = $granted -bor ($bits -band (-bnot $denied)) }
+    }
+    $granted
 }
 
 # Get-HostFileChanged STREAM: when anything about the open file was changed last, or nothing. A copy keeps the time of the last
@@ -91,13 +109,15 @@ function Open-HostKey([string]$path) {
     [Microsoft.Win32.RegistryKey]::OpenBaseKey([Microsoft.Win32.RegistryHive]::LocalMachine, [Microsoft.Win32.RegistryView]::Registry64).OpenSubKey($path)
 }
 
-# Get-HostIdentity: @{ machineGuid; domain; elevated }.
+# Get-HostIdentity: @{ machineGuid; domain; elevated; installed }.
 function Get-HostIdentity {
     $me = [Security.Principal.WindowsPrincipal]::new([Security.Principal.WindowsIdentity]::GetCurrent())
     $elevated = 'no'; if ($me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) { $elevated = 'yes' }
     $key = Open-HostKey 'SOFTWARE\Microsoft\Cryptography'; $guid = ''
     if ($null -ne $key) { $guid = [string]$key.GetValue('MachineGuid', '') }
-    @{ machineGuid = $guid; elevated = $elevated; domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName }
+    $installed = $null; $key = Open-HostKey 'SOFTWARE\Microsoft\Windows NT\CurrentVersion'   # seconds since 1970, as a number of 32 bits
+    if ($null -ne $key) { $at = [long]$key.GetValue('InstallDate', 0) -band 4294967295; if ($at -gt 0) { $installed = [DateTime]::new(621355968000000000 + 10000000 * $at, [DateTimeKind]::Utc) } }
+    @{ machineGuid = $guid; elevated = $elevated; installed = $installed; domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName }
 }
 
 # Get-HostEnvironment SERVICE: a table of the service's own variables; of the machine's when SERVICE is ''.
@@ -174,6 +194,7 @@ function Use-HostNative {
         @('ntdll.dll', 'RtlFreeUnicodeString', $i, @($p)),
         @('ntdll.dll', 'NtOpenFile', $i, @($outP, $u, $p, $p, $u, $u)),
         @('ntdll.dll', 'RtlNtStatusToDosError', $i, @($i)),
+        @('wintrust.dll', 'WinVerifyTrust', $i, @($p, $b, $p)),
         @('kernel32.dll', 'OpenProcess', $p, @($u, $i, $i)),
         @('kernel32.dll', 'CloseHandle', $i, @($p)))
     $assembly = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('MeshrotateNative'), [Reflection.Emit.AssemblyBuilderAccess]::Run)
@@ -252,10 +273,31 @@ function Test-HostService([string]$name, [bool]$logon) {
 function Start-HostService([string]$name) { (Get-HostServiceController $name).Start() }
 function Stop-HostService([string]$name) { (Get-HostServiceController $name).Stop() }
 
+# Test-HostSqlClient: whether .NET Framework's client of SQL Server is here.
+function Test-HostSqlClient { $null -ne ('System.Data.SqlClient.SqlConnection' -as [type]) }
+
+# Test-HostPort SERVER PORT SECONDS: the number of the error that a connection meets, 0 for none.
+function Test-HostPort([string]$server, [int]$port, [int]$seconds) {
+    $tcp = [Net.Sockets.ProtocolType]::Tcp; $stream = [Net.Sockets.SocketType]::Stream
+    if ([Net.Sockets.Socket]::OSSupportsIPv6) { $socket = [Net.Sockets.Socket]::new($stream, $tcp) }   # for both kinds of address
+    else { $socket = [Net.Sockets.Socket]::new([Net.Sockets.AddressFamily]::InterNetwork, $stream, $tcp) }
+    try {
+        $asked = $socket.BeginConnect($server, $port, $null, $null)
+        if (-not $asked.AsyncWaitHandle.WaitOne($seconds * 1000)) { return 10060 }
+        $socket.EndConnect($asked)
+        0
+    } catch {
+        $e = $_.Exception
+        while ($null -ne $e -and $e -isnot [Net.Sockets.SocketException]) { $e = $e.InnerException }
+        if ($null -eq $e) { throw }
+        [int]$e.SocketErrorCode
+    } finally { $socket.Dispose() }
+}
+
 # Invoke-HostSqlSignIn STRING SECONDS: a connection of its own with the client of .NET Framework, and where it leads; nothing where
 # there is no such client. STRING is UTF-8.
 function Invoke-HostSqlSignIn([byte[]]$text, [int]$seconds) {
-    if ($null -eq ('System.Data.SqlClient.SqlConnection' -as [type])) { return $null }
+    if (-not (Test-HostSqlClient)) { return $null }
     $parts = [Data.SqlClient.SqlConnectionStringBuilder]::new([Text.Encoding]::UTF8.GetString($text))
     $parts['Pooling'] = $false; $parts['Connect Timeout'] = $seconds
     $found = @{ accepted = $false; numbers = @(); instance = ''; login = ''; user = ''; database = '' }
@@ -384,10 +426,11 @@ function Test-HostHolder([string]$right, [string]$account, [string]$sid) {
     $answer
 }
 
-# Get-HostLogon SERVICE ACCOUNT: see Logon in logon.go.
+# Get-HostLogon SERVICE ACCOUNT: see Logon in logon.go. Without an account it is the service's own, and who runs is not asked.
 function Get-HostLogon([string]$service, [string]$account) {
     $l = @{ exists = ''; right = ''; locked = ''; configured = ''; running = '' }
-    $name = (Get-HostServiceConfig $service).account; $sid = Get-HostSid $account
+    $name = (Get-HostServiceConfig $service).account; $own = $account -eq ''; if ($own) { $account = $name }
+    $sid = Get-HostSid $account
     if ($name -eq $account) { $l.configured = 'yes' }
     if ($null -eq $sid) { return $l }
     if ($sid -eq '') { $l.exists = 'no'; return $l }
@@ -402,6 +445,7 @@ function Get-HostLogon([string]$service, [string]$account) {
         $flags = Get-HostUserFlags $account.Substring($at + 1)
         if ($flags -ge 0) { $l.locked = 'no'; if ($flags -band 18) { $l.locked = 'yes' } }   # UF_LOCKOUT, UF_ACCOUNTDISABLE
     }
+    if ($own) { return $l }
     $now = Get-HostSid $name
     if ($now -eq $sid) { $l.configured = 'yes' } elseif ($null -ne $now) { $l.configured = 'no' }
     $status = Get-HostServiceStatus $service
@@ -421,6 +465,36 @@ function Get-HostAuditing {
         if ($null -ne (Open-HostKey ('SYSTEM\CurrentControlSet\Services\' + $name))) { $a.sysmon = 'yes' }
     }
     $a
+}
+
+# Get-HostLogging: @{ scripts; modules; transcripts }: whether policy lets PowerShell record script blocks, calls of modules, sessions.
+function Get-HostLogging {
+    $l = @{}
+    foreach ($part in @(@('scripts', 'ScriptBlockLogging', 'EnableScriptBlockLogging'), @('modules', 'ModuleLogging', 'EnableModuleLogging'), @('transcripts', 'Transcription', 'EnableTranscripting'))) {
+        $l[$part[0]] = 'no'; $key = Open-HostKey ('SOFTWARE\Policies\Microsoft\Windows\PowerShell\' + $part[1])
+        if ($null -ne $key -and [int]$key.GetValue($part[2], 0) -eq 1) { $l[$part[0]] = 'yes' }
+    }
+    $l
+}
+
+# Get-HostTrust PATH: what WinVerifyTrust says of a file's signature, as a number. Nothing is fetched from a network.
+function Get-HostTrust([string]$path) {
+    $n = Use-HostNative; $memory = [Runtime.InteropServices.Marshal]; $z = [IntPtr]::Size; $e = 0
+    $text = $memory::StringToHGlobalUni($path); $file = $memory::AllocHGlobal(4 * $z); $data = $memory::AllocHGlobal(11 * $z)
+    try {
+        for ($k = 0; $k -lt 4; $k++) { $memory::WriteIntPtr($file, $k * $z, [IntPtr]::Zero) }
+        for ($k = 0; $k -lt 11; $k++) { $memory::WriteIntPtr($data, $k * $z, [IntPtr]::Zero) }
+        $memory::WriteInt32($file, 0, 4 * $z); $memory::WriteIntPtr($file, $z, $text)   # WINTRUST_FILE_INFO
+        $memory::WriteInt32($data, 0, 8 * $z + 16)                     # WINTRUST_DATA, without what Windows 8 has added
+        $memory::WriteInt32($data, 3 * $z, 2)                          # WTD_UI_NONE
+        $memory::WriteInt32($data, 3 * $z + 8, 1)                      # WTD_CHOICE_FILE
+        $at = 3 * $z + 12; if ($z -eq 8) { $at += 4 }
+        $memory::WriteIntPtr($data, $at, $file)
+        $flags = $at + 4 * $z
+        $memory::WriteInt32($data, $flags, 0x1000)                     # WTD_CACHE_ONLY_URL_RETRIEVAL
+        $action = [Guid]::new('00aac56b-cd44-11d0-8cc2-00c04fc295ee').ToByteArray()   # WINTRUST_ACTION_GENERIC_VERIFY_V2
+        [long]$n::WinVerifyTrust([IntPtr]::new(-1), $action, $data, [ref]$e) -band 4294967295
+    } finally { $memory::FreeHGlobal($data); $memory::FreeHGlobal($file); $memory::FreeHGlobal($text) }
 }
 
 # --- end: below, everything runs on any system -------------------------------------------------------------------
@@ -742,6 +816,137 @@ function Invoke-Preflight($a) {
     $r
 }
 
+# --- who else could come by a secret
+
+# The program in a command line. Without quotes Windows tries what is before each blank.
+function Split-Program([string]$line) {
+    $quoted = [regex]::Match($line, '^\s*"([^"]+)"')
+    if ($quoted.Success) { return @{ path = $quoted.Groups[1].Value; unquoted = 'no' } }
+    $bare = [regex]::Match($line, '^\s*(.+?\.exe)(?=\s|$)', [Text.RegularExpressions.RegexOptions]::IgnoreCase)
+    if (-not $bare.Success) { $bare = [regex]::Match($line, '^\s*(\S+)') }
+    $unquoted = 'no'; if ($bare.Groups[1].Value.Contains(' ')) { $unquoted = 'yes' }
+    @{ path = $bare.Groups[1].Value; unquoted = $unquoted }
+}
+
+function Get-Folder([string]$path) { $path.Substring(0, [Math]::Max(0, $path.LastIndexOfAny([char[]]@('\', '/')))) }
+
+# Notes the path if ordinary users have one of these rights to it.
+function Add-Writable($e, [string]$path, [int]$bits) {
+    if ($path -eq '') { return }
+    $name = Get-HostFullName $path
+    try { $rights = Get-HostRights (Resolve-HostPath $path) } catch { $e.unknown += $name; return }
+    if ($null -ne $rights -and ($rights -band $bits) -ne 0 -and $e.writable -notcontains $name) { $e.writable += $name }
+}
+
+# Files beside PATH that look like earlier versions of it, or like transcripts: their names, never what is in them.
+function Get-Leftovers([string]$path) {
+    $folder = [IO.DirectoryInfo]::new([IO.Path]::GetDirectoryName($path)); if (-not $folder.Exists) { return }
+    $own = [IO.Path]::GetFileName($path); $stem = [regex]::Escape([IO.Path]::GetFileNameWithoutExtension($path)); $found = 0
+    $old = '(?i)^(' + $stem + '(?=[ ._(~-]).*([ ._(-](bak|backup|old|new|orig|save|tmp|temp|copy)\d*([ ._)-].*)?|\.\d{6,}|~)$|copy of ' + $stem + '|PowerShell_transcript\.)'
+    foreach ($one in $folder.GetFiles()) {
+        if ($one.Name -eq $own -or $one.Name.Contains('.meshrotate-') -or -not [regex]::IsMatch($one.Name, $old)) { continue }
+        $open = ''; try { $open = 'no'; if ((Get-HostRights $one.FullName) -band 1) { $open = 'yes' } } catch { $open = '' }
+        @{ name = $one.Name; changed = $one.LastWriteTimeUtc; usersCanRead = $open }
+        if (++$found -ge 20) { return }
+    }
+}
+
+function Invoke-Exposure($a) {
+    $e = @{ program = ''; unquoted = 'no'; writable = @(); unknown = @(); left = @(); scripts = ''; modules = ''; transcripts = ''; commandLines = ''; sysmon = '' }
+    $r = New-Result 'ok' ''; $r.exposed = $e
+    if ($a.path -ne '') {
+        $path = Resolve-HostPath $a.path
+        if (-not [IO.Path]::IsPathRooted($path)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
+        Add-Writable $e $a.path 0xD0006; Add-Writable $e (Get-Folder $a.path) 0xC0042   # write, append, delete, change rules, take ownership; of a folder: make files, delete in it
+        try { $e.left = @(Get-Leftovers $path) } catch { $e.unknown += Get-HostFullName (Get-Folder $a.path) }
+    }
+    if ($a.name -ne '') { $line = (Get-HostServiceConfig $a.name).imagePath } else { $line = '' }
+    if ($line -ne '') {
+        $program = Split-Program $line; $e.program = Get-HostFullName $program.path; $e.unquoted = $program.unquoted
+        Add-Writable $e $program.path 0xD0006; Add-Writable $e (Get-Folder $program.path) 0xC0042
+    }
+    try { $l = Get-HostLogging; $e.scripts = $l.scripts; $e.modules = $l.modules; $e.transcripts = $l.transcripts } catch { }
+    try { $l = Get-HostAuditing; $e.commandLines = $l.commandLines; $e.sysmon = $l.sysmon } catch { }
+    $r
+}
+
+# --- signatures
+
+function Invoke-Signatures($a) {
+    Add-Type -AssemblyName System.Security
+    $r = New-Result 'ok' ''; $r.signatures = @{ exists = $false; files = @() }
+    $folder = Resolve-HostPath $a.path
+    if (-not [IO.Path]::IsPathRooted($folder)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
+    if (-not [IO.Directory]::Exists($folder)) { return $r }
+    $paths = [string[]]@(foreach ($p in [IO.Directory]::GetFiles($folder)) { if ($p.EndsWith($a.suffix, [StringComparison]::OrdinalIgnoreCase)) { $p } })
+    [Array]::Sort($paths, [StringComparer]::Ordinal)
+    $r.signatures.exists = $true
+    $r.signatures.files = @(foreach ($p in $paths) { Get-SignedFile $p })
+    $r
+}
+
+# The signatures in a PE file: the certificates that its optional header's fifth directory names, PKCS #7 each.
+function Get-Certificates($f) {
+    $r = [IO.BinaryReader]::new($f)
+    if ($f.Length -lt 512 -or $r.ReadUInt16() -ne 0x5a4d) { return }
+    [void]$f.Seek(60, 0); $head = $r.ReadUInt32()
+    if ($head -gt $f.Length - 200) { return }
+    [void]$f.Seek($head, 0); if ($r.ReadUInt32() -ne 0x4550) { return }
+    [void]$f.Seek($head + 24, 0); $table = 96; if ($r.ReadUInt16() -eq 0x20b) { $table = 112 }
+    [void]$f.Seek($head + 24 + $table + 32, 0); [long]$at = $r.ReadUInt32(); $end = $at + $r.ReadUInt32()
+    if ($end -gt $f.Length) { return }
+    while ($at -gt 0 -and $at + 8 -lt $end) {
+        [void]$f.Seek($at, 0); [long]$length = $r.ReadUInt32(); [void]$r.ReadUInt16(); $kind = $r.ReadUInt16()
+        if ($length -lt 9 -or $at + $length -gt $end) { return }
+        if ($kind -eq 2) {
+            $b = $r.ReadBytes([int]$length - 8); $size = $b.Length   # with what fills it up to 8 bytes
+            if ($b.Length -gt 4 -and $b[1] -eq 0x82) { $size = 4 + 256 * $b[2] + $b[3] } elseif ($b.Length -gt 5 -and $b[1] -eq 0x83) { $size = 5 + 65536 * $b[2] + 256 * $b[3] + $b[4] }
+            if ($size -gt $b.Length) { return }
+            $der = [byte[]]::new($size); [Buffer]::BlockCopy($b, 0, $der, 0, $size)
+            , $der
+        }
+        $at += ($length + 7) -band -8
+    }
+}
+
+# Who has signed: those of one PKCS #7, and of those that were added to it as an attribute.
+function Get-Signers([byte[]]$signature) {
+    $cms = [Security.Cryptography.Pkcs.SignedCms]::new(); $cms.Decode($signature)
+    foreach ($signer in $cms.SignerInfos) {
+        $c = $signer.Certificate; if ($null -eq $c) { continue }
+        $s = @{ sha1 = $c.Thumbprint.ToUpperInvariant(); sha256 = (Get-Hex $sha.ComputeHash($c.RawData)).ToUpperInvariant(); subject = $c.Subject
+            notAfter = $c.NotAfter.ToUniversalTime(); stamped = $false }
+        $more = @()
+        foreach ($a in $signer.UnsignedAttributes) {
+            if (@('1.2.840.113549.1.9.6', '1.3.6.1.4.1.311.3.3.1') -contains $a.Oid.Value) { $s.stamped = $true }   # counterSignature, RFC 3161
+            if ($a.Oid.Value -eq '1.3.6.1.4.1.311.2.4.1') { foreach ($v in $a.Values) { $more += , $v.RawData } }   # a nested signature
+        }
+        $s
+        foreach ($m in $more) { Get-Signers $m }
+    }
+}
+
+# Get-Signature PATH FILE: what WinVerifyTrust says, and the signers. FILE is open.
+function Get-Signature([string]$path, $f) {
+    $signers = @(foreach ($c in @(Get-Certificates $f)) { try { Get-Signers $c } catch { } })
+    @{ trust = (Get-HostTrust $path); signers = $signers }
+}
+
+$signatures = @{}   # by what the files hold: the same file is looked at once
+function Get-SignedFile([string]$path) {
+    $s = @{ name = [IO.Path]::GetFileName($path); sha256 = ''; trust = 0; signers = @(); error = 0 }
+    try {
+        $f = Open-Shared $path
+        if ($null -eq $f) { $s.error = 2; return $s }
+        try {
+            $s.sha256 = Get-Hex $sha.ComputeHash($f)
+            if (-not $signatures.ContainsKey($s.sha256)) { [void]$f.Seek(0, 0); $signatures[$s.sha256] = Get-Signature $path $f }
+        } finally { $f.Dispose() }
+        $s.trust = $signatures[$s.sha256].trust; $s.signers = $signatures[$s.sha256].signers
+    } catch { $s.error = (New-Failure $_).win32; if ($s.error -eq 0) { $s.error = 13 } }   # ERROR_INVALID_DATA
+    $s
+}
+
 # --- environment, machine, logs
 
 # The names of variables, and the values of those alone that tell .NET which files to read.
@@ -795,6 +1000,13 @@ function Invoke-Identity {
     $m.utcNow = [DateTime]::UtcNow
     $r = New-Result 'ok' ''
     $r.machine = $m
+    $r
+}
+
+function Invoke-SqlReach($arguments) {
+    $seconds = $arguments.timeoutSeconds; if ($seconds -le 0) { $seconds = 5 }
+    $r = New-Result 'ok' ''
+    $r.reached = @{ client = Test-HostSqlClient; error = Test-HostPort $arguments.server $arguments.port $seconds }
     $r
 }
 
@@ -1013,8 +1225,11 @@ function Invoke-Op($item, $blobs) {
     if ($item.op -eq 'logon.try') { Test-HostLogon $item.args.account $blobs[$item.blob]; return New-Result 'ok' '' }
     if (@('secrets.look', 'secrets.set', 'secrets.list') -contains $item.op) { return Invoke-Secrets $item $blobs }
     if ($item.op -eq 'preflight') { return Invoke-Preflight $item.args }
+    if ($item.op -eq 'exposure') { return Invoke-Exposure $item.args }
+    if ($item.op -eq 'signatures.read') { return Invoke-Signatures $item.args }
     if ($item.op -eq 'environment.read') { return Invoke-Environment $item.args }
     if ($item.op -eq 'machine.identity') { return Invoke-Identity }
+    if ($item.op -eq 'sql.reach') { return Invoke-SqlReach $item.args }
     if ($item.op -eq 'sql.signIn') { return Invoke-SqlSignIn $item $blobs }
     New-Result 'unsupported' 'unknown op'
 }

@@ -30,7 +30,7 @@ type LogonTry struct {
 	Password secret.Value `json:"-"`
 }
 
-// LogonRead looks at how a service logs on, and at whether an account may. It tries no password.
+// LogonRead looks at how a service logs on, and at whether an account may; "" is the one that it is set to. It tries no password.
 type LogonRead struct {
 	Service string `json:"name"`
 	Account string `json:"account"`

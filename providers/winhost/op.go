@@ -80,9 +80,12 @@ type Result struct {
 	Machine     *Identity    `json:"machine,omitempty"`
 	Log         *Log         `json:"log,omitempty"`
 	SQL         *SQLAnswer   `json:"sql,omitempty"`
+	Reached     *Reached     `json:"reached,omitempty"`
 	Logon       *Logon       `json:"logon,omitempty"`
 	Secrets     *Secrets     `json:"secrets,omitempty"`
 	Trials      *Trials      `json:"trials,omitempty"`
+	Exposed     *Exposed     `json:"exposed,omitempty"`
+	Signatures  *Signatures  `json:"signatures,omitempty"`
 }
 
 // content is what of the result travels as a blob, nil where nothing does.
@@ -251,8 +254,8 @@ func newOp(name string) Op {
 	for _, op := range []Op{
 		&FileRead{}, &FileStage{}, &FileSwap{}, &FileRestore{}, &FileDiscard{},
 		&ServiceQuery{}, &ServiceStop{}, &ServiceStart{}, &ServiceLogon{}, &LogonTry{}, &LogonRead{},
-		&EnvironmentRead{}, &MachineIdentity{}, &LogMark{}, &LogMatch{}, &SQLSignIn{},
-		&SecretsLook{}, &SecretsSet{}, &SecretsList{}, &Preflight{},
+		&EnvironmentRead{}, &MachineIdentity{}, &LogMark{}, &LogMatch{}, &SQLSignIn{}, &SQLReach{},
+		&SecretsLook{}, &SecretsSet{}, &SecretsList{}, &Preflight{}, &Exposure{}, &SignaturesRead{},
 	} {
 		if op.Name() == name {
 			return op

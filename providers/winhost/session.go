@@ -176,10 +176,11 @@ func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool) ([]Res
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
-	var request []byte
+	var script []byte
 	if !s.started {
-		request = append(request, PackedScript()...)
+		script = PackedScript()
 	}
+	request := append(make([]byte, 0, len(script)+min(frame.size(), MaxFrame)), script...)
 	if request, err = frame.Append(request); err != nil {
 		return nil, fmt.Errorf("request: %w", err) // nothing was sent: the session is as good as before
 	}

@@ -22,6 +22,26 @@ type SQLAnswer struct {
 	Database string `json:"database"`
 }
 
+// SQLReach asks whether a sign-in from the host could come about: nobody signs in.
+type SQLReach struct {
+	Server string `json:"server"`
+	Port   uint16 `json:"port"`
+	// TimeoutSeconds bounds the wait, 0 means 5.
+	TimeoutSeconds int `json:"timeoutSeconds"`
+}
+
+// Reached is what SQLReach found.
+type Reached struct {
+	// Client: the host has the client that SQLSignIn needs.
+	Client bool `json:"client"`
+	// Error is the number of Windows Sockets that a connection to the port met, 0 for none.
+	Error uint32 `json:"error"`
+}
+
+func (o SQLReach) Name() string   { return "sql.reach" }
+func (o SQLReach) Object() string { return "" }
+func (o SQLReach) Looks() bool    { return true }
+
 func (o SQLSignIn) Name() string                        { return "sql.signIn" }
 func (o SQLSignIn) Object() string                      { return "" }
 func (o SQLSignIn) Looks() bool                         { return true }

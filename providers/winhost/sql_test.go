@@ -85,6 +85,10 @@ func TestSQLSignIn(t *testing.T) {
 			t.Errorf("%s: the message holds the string", c.reason)
 		}
 	}
+	results, err := s.Do(ctx, []winhost.Op{&winhost.SQLReach{Server: "127.0.0.1", Port: 1}})
+	if err != nil || results[0].Reached == nil || !results[0].Reached.Client {
+		t.Errorf("the client is not seen: %+v, %v", results, err)
+	}
 	if err := s.Close(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,7 @@ func install(t *testing.T, engine string) {
 	service(winhosttest.ChildService, `C:\svc\service.exe mr-child 40 40`, "demand", "depend=", winhosttest.QuickService)
 	service(winhosttest.SlowService, `C:\svc\service.exe mr-slow 1200 4000`, "demand")
 	service(winhosttest.RefusesService, `C:\svc\args.exe`, "demand")
+	service(winhosttest.BlankService, `C:\svc\mr blank\service.exe mr-blank`, "demand")
 	service(winhosttest.DisabledService, `C:\svc\service.exe mr-disabled 40 40`, "disabled")
 	var block []string
 	for name, value := range winhosttest.ServiceEnvironment {

@@ -45,6 +45,7 @@ type Config struct {
 	Kerberos    TokenSource      // for Auth Kerberos
 	SPN         string           // of the service that tickets are for; see negotiate.Service
 	Guard       *Guard           // shared by all sessions with this credential; nil guards nothing
+	Record      *Record          // of the shells that this process makes; nil keeps none
 
 	// Dial opens the connection; nil means net.Dialer. No proxy is used either way.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -132,6 +133,9 @@ func (c *Config) check() error {
 		}
 	default:
 		return fmt.Errorf("%q is no way to authenticate; use ntlm, basic, kerberos or certificate", c.Auth)
+	}
+	if strings.ContainsFunc(c.Address, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return fmt.Errorf("%q is no address: names are written as DNS holds them", c.Address)
 	}
 	if c.Auth == Basic && strings.Contains(c.User, ":") {
 		return errors.New("basic cannot send a user name with a colon")

@@ -79,3 +79,19 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// What names a host stands in the head of every request.
+func TestNoLineEndInAnAddress(t *testing.T) {
+	for _, address := range []string{"relay01\r\nX: y:5985", "relay 01:5985", "rélais01:5985"} {
+		c := sealing(address)
+		c.Name = "relay01"
+		if _, err := c.complete(); err == nil {
+			t.Errorf("%q is taken", address)
+		}
+	}
+	for address, want := range map[string]string{"[fe80::1%eth0]:5985": "[fe80::1]:5985", "relay01:5985": "relay01:5985", "[::1]:5985": "[::1]:5985"} {
+		if got := withoutZone(address); got != want {
+			t.Errorf("%s is named %s, want %s", address, got, want)
+		}
+	}
+}

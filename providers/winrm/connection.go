@@ -2,7 +2,6 @@ package winrm
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,8 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -63,17 +62,18 @@ func (c *connection) usable() bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// talk sends one envelope, sealed if the login says so, and returns the HTTP status and the envelope that answers. The
-// error is a *protocolError for what the host must not answer, otherwise the connection was lost.
-func (c *connection) talk(ctx context.Context, envelope []byte) (int, []byte, error) {
-	contentType := soapType
+// talk sends one message, an envelope behind headRoom bytes, sealed if the login says so, and returns the HTTP status and the
+// envelope that answers. The error is a *protocolError for what the host must not answer, otherwise the connection was lost.
+func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, error) {
+	contentType, at := soapType, headRoom
 	if c.sealed {
 		var err error
-		if contentType, envelope, err = c.seal.wrap(envelope); err != nil {
+		contentType = sealType
+		if message, at, err = c.seal.wrap(message, at); err != nil {
 			return 0, nil, violation("sealing: %v", err)
 		}
 	}
-	a, err := c.post(ctx, contentType, c.authorization, envelope)
+	a, err := c.post(ctx, contentType, c.authorization, message, at)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -105,8 +105,9 @@ type answer struct {
 	body        []byte
 }
 
-// post sends one HTTP request and reads the whole answer. The end of ctx closes the socket.
-func (c *connection) post(ctx context.Context, contentType, authorization string, body []byte) (answer, error) {
+// post sends one HTTP request, whose body is behind message's first at bytes, and reads the whole answer. The end of ctx closes
+// the socket.
+func (c *connection) post(ctx context.Context, contentType, authorization string, message []byte, at int) (answer, error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	defer func() {
 		if !stop() {
@@ -116,30 +117,15 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 	if err := c.SetDeadline(time.Now().Add(c.limit)); err != nil {
 		return answer{}, err
 	}
-	req := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: "/wsman"}, Host: c.host,
-		Header:        http.Header{"Content-Type": {contentType}, "User-Agent": {"meshrotate"}},
-		ContentLength: int64(len(body)),
-	}
-	if authorization != "" {
-		req.Header["Authorization"] = []string{authorization}
-	}
-	if len(body) > 0 {
-		req.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	var out bytes.Buffer
-	out.Grow(len(body) + 512)
-	if err := req.Write(&out); err != nil {
-		return answer{}, err
-	}
-	if n, err := c.Write(out.Bytes()); err != nil {
+	out := request(c.host, contentType, authorization, message, at)
+	if n, err := c.Write(out); err != nil {
 		c.closing = true
-		if n < out.Len() && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n < len(out) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			err = &unsentError{err}
 		}
 		return answer{}, err
 	}
-	a, err := c.receive(req)
+	a, err := c.receive()
 	c.offers = a.offers
 	c.used = c.now()
 	if err != nil && !isLoss(err) {
@@ -148,8 +134,27 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 	return a, err
 }
 
-func (c *connection) receive(req *http.Request) (answer, error) {
-	resp, err := http.ReadResponse(c.reader, req)
+// request puts the head of an HTTP request before its body: in the room that message has before it, or in a copy where that is
+// too small. Nothing in a head comes from a host, and the configuration was checked for what would end a line.
+func request(host, contentType, authorization string, message []byte, at int) []byte {
+	head := make([]byte, 0, headRoom)
+	head = append(append(head, "POST /wsman HTTP/1.1\r\nHost: "...), host...)
+	head = append(head, "\r\nUser-Agent: meshrotate\r\nContent-Length: "...)
+	head = strconv.AppendInt(head, int64(len(message)-at), 10)
+	if authorization != "" {
+		head = append(append(head, "\r\nAuthorization: "...), authorization...)
+	}
+	head = append(append(head, "\r\nContent-Type: "...), contentType...)
+	head = append(head, "\r\n\r\n"...)
+	if begins := at - len(head); begins >= 0 {
+		copy(message[begins:], head)
+		return message[begins:]
+	}
+	return append(head, message[at:]...)
+}
+
+func (c *connection) receive() (answer, error) {
+	resp, err := http.ReadResponse(c.reader, nil) // it is of no HEAD
 	if err != nil {
 		return answer{}, err
 	}

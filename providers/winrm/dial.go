@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 )
 
 // connect makes sure that there is a connection that is logged in, and can take a request.
@@ -57,7 +58,7 @@ func (s *Session) dial(ctx context.Context) (*connection, error) {
 		return nil, s.lost(ctx, opConnect, err)
 	}
 	c := &connection{
-		Conn: raw, raw: raw, host: s.cfg.Address,
+		Conn: raw, raw: raw, host: withoutZone(s.cfg.Address),
 		limit:     s.cfg.OperationTimeout + s.cfg.Grace,
 		maxAnswer: s.cfg.EnvelopeSize + answerSlack,
 		sealed:    !s.cfg.HTTPS && s.cfg.Auth == NTLM,
@@ -78,6 +79,15 @@ func (s *Session) dial(ctx context.Context) (*connection, error) {
 	}
 	c.reader = bufio.NewReader(c.Conn)
 	return c, nil
+}
+
+// withoutZone is an address as HTTP names it: the zone of an IPv6 address means something on this machine alone (RFC 6874).
+func withoutZone(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if before, _, zoned := strings.Cut(host, "%"); err == nil && zoned {
+		return net.JoinHostPort(before, port)
+	}
+	return address
 }
 
 // limited is for what is done before a connection can be used.

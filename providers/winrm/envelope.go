@@ -81,9 +81,18 @@ type values struct {
 	data                 []byte
 }
 
-// render is the envelope with v in its slots. A value is never looked at for slots, for it may come from the host.
-func (s shape) render(v values) []byte {
-	b := make([]byte, 0, envelopeOverhead+len(v.line)+base64.StdEncoding.EncodedLen(len(v.data)))
+// headRoom is what a message leaves free before it, for the heads of HTTP and of sealing: a message is as large as what it
+// carries, and is not copied on its way out.
+const headRoom = 1 << 10
+
+// message is the envelope behind headRoom bytes, with room for the end of sealing.
+func (s shape) message(v values) []byte {
+	b := make([]byte, headRoom, headRoom+envelopeOverhead+len(v.line)+base64.StdEncoding.EncodedLen(len(v.data))+len(sealEnd))
+	return s.append(b, v)
+}
+
+// append adds the envelope with v in its slots. A value is never looked at for slots, for it may come from the host.
+func (s shape) append(b []byte, v values) []byte {
 	for rest := string(s); ; {
 		text, from, found := strings.Cut(rest, "{")
 		b = append(b, text...)

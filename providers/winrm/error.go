@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"meshrotate/providers/limits"
 )
 
 // Class says what kind of failure an Error is, and so what a caller may do next.
@@ -44,12 +46,14 @@ const (
 	// Ticket: the host has no Kerberos ticket or does not take it, for a reason of its own or of the KDC's. The
 	// credential is not to blame, and trying again changes nothing.
 	Ticket
+	// Local: this machine met a limit of its own (package limits), and no command was run. It says nothing about the host.
+	Local
 )
 
 // String is the class in words.
 func (c Class) String() string {
 	names := [...]string{"outcome unknown", "unreachable", "canceled", "credential refused", "access denied",
-		"TLS", "protocol violation", "too many shells", "operations used up", "unsupported", "rejected", "refused", "no Kerberos ticket"}
+		"TLS", "protocol violation", "too many shells", "operations used up", "unsupported", "rejected", "refused", "no Kerberos ticket", "not the host's fault"}
 	if c < 0 || int(c) >= len(names) {
 		return fmt.Sprintf("class %d", int(c))
 	}
@@ -83,6 +87,10 @@ func (e *Error) Error() string {
 // cause leaves out the addresses of an established connection: our port is another one on every connection, and the
 // same trouble should read the same on every host.
 func cause(err error) string {
+	var limit *limits.Error
+	if errors.As(err, &limit) {
+		return limit.Error()
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op != "dial" && op.Err != nil {
 		return op.Err.Error() // it names the operation itself
@@ -108,6 +116,11 @@ func (s *Session) lost(ctx context.Context, op operation, err error) *Error {
 		err = gaveUp // the socket was closed for this reason; its own error says less
 		if class == Unreachable && errors.Is(ctx.Err(), context.Canceled) {
 			class = Canceled
+		}
+	} else if limit := limits.Met(err); limit != nil {
+		err = limit
+		if class == Unreachable {
+			class = Local
 		}
 	}
 	return s.fail(op, class, err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"meshrotate/providers/limits"
 )
 
 // An operation is one kind of request: its name for people, its envelope, and the Action that answers it.
@@ -32,8 +34,8 @@ var (
 	opDelete    = operation{"delete the shell", shapeDelete, actionTransfer + "DeleteResponse", false}
 )
 
-// A connection that breaks while it is made or logged in to is replaced this often, this long after, when a process on
-// the host waits for what is to be sent.
+// A connection that breaks while it is made or logged in to, or that this machine has no room for, is replaced this often,
+// this long after, when a process on the host waits for what is to be sent.
 const (
 	reconnects     = 2
 	reconnectPause = 500 * time.Millisecond
@@ -87,7 +89,7 @@ func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, 
 func (s *Session) reconnect(ctx context.Context, op operation) error {
 	for n := 0; ; n++ {
 		err := s.connect(ctx)
-		if err == nil || !op.ran || op.shape == shapeCommand || n == reconnects || !cutShort(err) || ctx.Err() != nil {
+		if err == nil || !op.ran || op.shape == shapeCommand || n == reconnects || !cutShort(err) && limits.Met(err) == nil || ctx.Err() != nil {
 			return err
 		}
 		if s.cfg.Sleep(ctx, reconnectPause) != nil {
@@ -96,18 +98,18 @@ func (s *Session) reconnect(ctx context.Context, op operation) error {
 	}
 }
 
-// post renders the request and sends it. A Guard watches the first request of a connection that logs in with it.
+// post makes the request and sends it. A Guard watches the first request of a connection that logs in with it.
 func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte, error) {
-	envelope := op.shape.render(v)
+	message := op.shape.message(v)
 	c := s.conn
 	if c.proven {
-		return s.roundTrip(ctx, op, c, envelope)
+		return s.roundTrip(ctx, op, c, message)
 	}
 	leave, err := s.cfg.Guard.enter(ctx, &s.cfg)
 	if err != nil {
 		return 0, nil, s.refusedByGuard(ctx, err)
 	}
-	status, body, err := s.roundTrip(ctx, op, c, envelope)
+	status, body, err := s.roundTrip(ctx, op, c, message)
 	if err == nil && status == http.StatusUnauthorized {
 		err = s.unauthorized(c.offers)
 	}
@@ -120,9 +122,9 @@ func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte
 	return status, body, err
 }
 
-func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, envelope []byte) (int, []byte, error) {
+func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, message []byte) (int, []byte, error) {
 	s.requests++
-	status, body, err := c.talk(ctx, envelope)
+	status, body, err := c.talk(ctx, message)
 	var bad *protocolError
 	switch {
 	case err == nil:
@@ -179,7 +181,7 @@ func (s *Session) settle(op operation, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		e.Ran = true
-		if e.Class == Unreachable || e.Class == Canceled {
+		if e.Class == Unreachable || e.Class == Canceled || e.Class == Local {
 			e.Class = Unknown
 		}
 	}

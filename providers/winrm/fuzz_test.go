@@ -150,19 +150,42 @@ func FuzzChallenge(f *testing.F) {
 		if checkChallenge(b) != nil {
 			return
 		}
-		c, err := ntlmClient(`LAB\admin`, "x")
+		c, err := ntlmssp.NewClient(ntlmssp.SetDomain("LAB"), ntlmssp.SetUserInfo("admin", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.Authenticate(nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Authenticate(b, nil); err != nil {
+		theirs, err := c.Authenticate(b, nil)
+		if err != nil {
 			return
 		}
-		_, body, err := (&sealer{c.SecuritySession()}).wrap([]byte("canary of some length"))
-		if err != nil || bytes.Contains(body, []byte("canary")) {
-			t.Errorf("not sealed: %v", err)
+		l := &ntlmLogin{domain: "LAB", user: "admin", password: []byte("x")}
+		if binary.LittleEndian.Uint32(b[20:])&flagAnonymous != 0 {
+			answer := l.authenticate(b, newNonces())
+			if binary.LittleEndian.Uint32(answer[60:])&flagAnonymous != 0 {
+				t.Error("it is anonymous")
+			}
+			return
+		}
+		n := noncesOf(t, l, theirs)
+		l.negotiate()
+		l.authenticate(b, n)
+		k := sessionKeys(n.exported[:])
+		for range 3 {
+			message := append(make([]byte, headRoom), "canary of some length"...)
+			want, signature, err := c.SecuritySession().Wrap(message[headRoom:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, at, err := (&sealer{k}).wrap(message, headRoom)
+			if err != nil || bytes.Contains(body, []byte("canary")) {
+				t.Errorf("not sealed: %v", err)
+			}
+			if !bytes.HasSuffix(body[at:], []byte(string(signature)+string(want)+sealEnd)) {
+				t.Error("sealed in another way than by the library")
+			}
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"meshrotate/providers/limits"
 	"meshrotate/providers/negotiate"
 	"meshrotate/providers/tlshint"
 )
@@ -18,6 +19,10 @@ func (e *Error) Hint() string {
 		if hint := answer.hint(); hint != "" {
 			return e.andLook(hint)
 		}
+	}
+	var limit *limits.Error
+	if errors.As(e.Err, &limit) {
+		return e.andLook(limit.Hint())
 	}
 	var service *negotiate.ServiceError
 	if errors.As(e.Err, &service) {
@@ -41,8 +46,9 @@ func (e *Error) Hint() string {
 	case Credential:
 		return e.credentialHint()
 	case Quota:
-		return fmt.Sprintf("runs that were killed leave shells behind, which the host ends %s after their last use: wait for that; or end them there "+
-			"(Get-WSManInstance shell -Enumerate, then Remove-WSManInstance shell @{ShellId='…'}), or raise winrm/config/winrs MaxShellsPerUser", words(e.idle))
+		return fmt.Sprintf("runs that were killed leave shells behind, which the host ends %s after their last use; those that this user's runs on this machine have recorded are deleted by themselves. "+
+			"Wait for the others; or, when nobody else is at work with this account, end them on the host (`Get-WSManInstance shell -Enumerate | ft ShellId, Owner, ClientIP, ShellInactivity`, "+
+			"then `Remove-WSManInstance shell @{ShellId='…'}`); or raise winrm/config/winrs MaxShellsPerUser", words(e.idle))
 	case Refused:
 		if errors.As(e.Err, new(*insecureError)) {
 			return "use https, or ntlm, which seals every message over http"

@@ -11,8 +11,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/bodgit/ntlmssp"
-
+	"meshrotate/providers/limits"
 	"meshrotate/providers/negotiate"
 )
 
@@ -49,15 +48,9 @@ func (s *Session) login(ctx context.Context, c *connection) error {
 
 // ntlm logs in with two requests, and seals what follows on plain HTTP. Raw NTLM messages travel inside Negotiate.
 func (s *Session) ntlm(ctx context.Context, c *connection) error {
-	client, err := ntlmClient(s.cfg.User, string(s.cfg.Password.Expose()))
-	if err != nil {
-		return s.fail(opHandshake, Refused, err)
-	}
-	first, err := client.Authenticate(nil, nil)
-	if err != nil {
-		return s.fail(opHandshake, Refused, err)
-	}
-	challenge, err := s.leg(ctx, c, first)
+	domain, user := account(s.cfg.User)
+	login := &ntlmLogin{domain: domain, user: user, password: s.cfg.Password.Expose(), bound: bindings(c)}
+	challenge, err := s.leg(ctx, c, login.negotiate())
 	if err != nil {
 		return err
 	}
@@ -67,11 +60,8 @@ func (s *Session) ntlm(ctx context.Context, c *connection) error {
 	if err := checkChallenge(challenge); err != nil {
 		return s.fail(opHandshake, Protocol, err)
 	}
-	second, err := client.Authenticate(challenge, bindings(c))
-	if err != nil {
-		return s.fail(opHandshake, Protocol, violation("the challenge: %v", err))
-	}
-	more, err := s.leg(ctx, c, second)
+	n := newNonces()
+	more, err := s.leg(ctx, c, login.authenticate(challenge, n))
 	if err != nil {
 		return err
 	}
@@ -79,7 +69,7 @@ func (s *Session) ntlm(ctx context.Context, c *connection) error {
 		return s.fail(opHandshake, Credential, &httpError{http.StatusUnauthorized})
 	}
 	if c.sealed {
-		c.seal = &sealer{client.SecuritySession()}
+		c.seal = &sealer{sessionKeys(n.exported[:])}
 	}
 	return nil
 }
@@ -106,7 +96,7 @@ func (s *Session) noTicket(ctx context.Context, err error) error {
 	var e *Error
 	var service *negotiate.ServiceError
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, limits.Met(err) != nil:
 		return s.lost(ctx, opHandshake, err)
 	case errors.As(err, &e):
 		return s.fail(opHandshake, e.Class, err)
@@ -121,7 +111,7 @@ func (s *Session) noTicket(ctx context.Context, err error) error {
 // leg sends one token with an empty body. It returns the host's next token, or nil when the host is content.
 func (s *Session) leg(ctx context.Context, c *connection, token []byte) ([]byte, error) {
 	s.requests++
-	a, err := c.post(ctx, soapType, "Negotiate "+base64.StdEncoding.EncodeToString(token), nil)
+	a, err := c.post(ctx, soapType, "Negotiate "+base64.StdEncoding.EncodeToString(token), nil, 0)
 	if err != nil {
 		var bad *protocolError
 		if errors.As(err, &bad) {
@@ -194,20 +184,20 @@ func containsFold(all []string, s string) bool {
 	return false
 }
 
-// ntlmClient takes the user as DOMAIN\user, as user@realm or as user, which is an account of the host.
-func ntlmClient(user, password string) (*ntlmssp.Client, error) {
-	domain, name, found := strings.Cut(user, `\`)
+// account takes the user as DOMAIN\user, as user@realm or as user, which is an account of the host.
+func account(of string) (domain, user string) {
+	domain, user, found := strings.Cut(of, `\`)
 	if !found {
-		domain, name = "", user
+		return "", of
 	}
 	if domain == "." {
 		domain = ""
 	}
-	return ntlmssp.NewClient(ntlmssp.SetDomain(domain), ntlmssp.SetUserInfo(name, password))
+	return strings.TrimSpace(domain), user
 }
 
 // bindings ties the login to the TLS connection (RFC 5929, tls-server-end-point), so that it cannot be relayed.
-func bindings(c *connection) *ntlmssp.ChannelBindings {
+func bindings(c *connection) []byte {
 	secured, ok := c.Conn.(*tls.Conn)
 	if !ok {
 		return nil
@@ -222,5 +212,5 @@ func bindings(c *connection) *ntlmssp.ChannelBindings {
 	}
 	h := hash.New()
 	h.Write(leaf.Raw)
-	return &ntlmssp.ChannelBindings{ApplicationData: h.Sum([]byte(ntlmssp.TLSServerEndPoint + ":"))}
+	return h.Sum([]byte("tls-server-end-point:"))
 }

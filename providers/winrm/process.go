@@ -144,7 +144,11 @@ func checkCommandLine(line string) error {
 			return fmt.Errorf("the command line holds the character %U, which cannot be sent", r)
 		}
 	}
-	if n := len(utf16.Encode([]rune(line))); n > maxCommandLine {
+	n := 0
+	for _, r := range line {
+		n += utf16.RuneLen(r)
+	}
+	if n > maxCommandLine {
 		return fmt.Errorf("the command line has %d characters, more than %d", n, maxCommandLine)
 	}
 	return nil

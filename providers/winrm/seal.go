@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/bodgit/ntlmssp"
 )
 
 // The form of a sealed message (MS-WSMV 2.2.9.1). Part headers start with a tab and are case-sensitive.
@@ -25,29 +23,27 @@ const (
 
 // A sealer seals and opens the messages of one connection. The keys move on with every message: what was sealed on one
 // connection can be opened on no other.
-type sealer struct {
-	session *ntlmssp.SecuritySession
-}
+type sealer struct{ keys *keys }
 
-func (s *sealer) wrap(envelope []byte) (contentType string, body []byte, err error) {
-	if s == nil || s.session == nil {
-		return "", nil, fmt.Errorf("there is no key")
+// wrap seals the envelope behind message's first at bytes where it is, with its head in these, and returns where that begins.
+func (s *sealer) wrap(message []byte, at int) (sealed []byte, begins int, err error) {
+	if s == nil || s.keys == nil {
+		return nil, 0, fmt.Errorf("there is no key")
 	}
-	sealed, signature, err := s.session.Wrap(envelope)
-	if err != nil {
-		return "", nil, err
+	envelope := message[at:]
+	signature := s.keys.out.seal(envelope)
+	var room [512]byte
+	head := append(room[:0], sealHead+"UTF-8"+sealLength...)
+	head = strconv.AppendInt(head, int64(len(envelope)), 10)
+	head = append(head, sealMiddle...)
+	head = binary.LittleEndian.AppendUint32(head, signatureSize)
+	head = append(head, signature[:]...)
+	begins = at - len(head)
+	if begins < 0 {
+		return nil, 0, fmt.Errorf("there is no room before the message")
 	}
-	if len(signature) != signatureSize {
-		return "", nil, fmt.Errorf("the signature has %d bytes", len(signature))
-	}
-	b := make([]byte, 0, len(sealed)+512)
-	b = append(b, sealHead+"UTF-8"+sealLength...)
-	b = strconv.AppendInt(b, int64(len(envelope)), 10)
-	b = append(b, sealMiddle...)
-	b = binary.LittleEndian.AppendUint32(b, signatureSize)
-	b = append(b, signature...)
-	b = append(b, sealed...)
-	return sealType, append(b, sealEnd...), nil
+	copy(message[begins:], head)
+	return append(message, sealEnd...), begins, nil
 }
 
 // unwrap opens an answer. Whatever is not sealed with the keys of this connection, in its turn, is an error.
@@ -59,11 +55,10 @@ func (s *sealer) unwrap(params map[string]string, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	clear, err := s.session.Unwrap(sealed, signature)
-	if err != nil {
+	if err := s.keys.in.open(sealed, signature); err != nil {
 		return nil, violation("the answer's signature is wrong: %v", err)
 	}
-	return clear, nil
+	return sealed, nil
 }
 
 // decodeSealed cuts a sealed answer into its signature and its sealed bytes.
@@ -84,7 +79,7 @@ func decodeSealed(body []byte) (signature, sealed []byte, err error) {
 		return nil, nil, bad
 	}
 	signature = rest[4 : 4+signatureSize]
-	if binary.LittleEndian.Uint32(signature) != 1 { // the version, which Unwrap does not look at
+	if binary.LittleEndian.Uint32(signature) != 1 { // its version
 		return nil, nil, bad
 	}
 	return signature, rest[4+signatureSize:], nil

@@ -9,11 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // run does what a plan does on a host: one command, its input, all its output.
 func run(ctx context.Context, s *Session, in []byte) (Output, error) {

@@ -17,18 +17,23 @@ const (
 	signalTimeout = deleteTimeout / 2      // of which so much for a Signal, which Delete makes up for
 )
 
-// create makes the shell. While the host answers that the user has too many, it waits and asks again.
+// create makes the shell. While the host answers that the user has too many, it deletes one that a dead process has left there;
+// without any it waits and asks again.
 func (s *Session) create(ctx context.Context) error {
 	wait := shellBackoff
-	for attempt := 1; ; attempt++ {
+	for attempt := 1; ; {
 		err := s.createOnce(ctx)
 		var e *Error
-		if err == nil || attempt == shellAttempts || !errors.As(err, &e) || e.Class != Quota {
+		if err == nil || !errors.As(err, &e) || e.Class != Quota {
 			return err
 		}
-		if s.cfg.Sleep(ctx, wait/2+rand.N(wait)) != nil {
+		if s.free(ctx) {
+			continue
+		}
+		if attempt == shellAttempts || s.cfg.Sleep(ctx, wait/2+rand.N(wait)) != nil {
 			return err
 		}
+		attempt++
 		wait *= 2
 	}
 }
@@ -40,15 +45,41 @@ func (s *Session) createOnce(ctx context.Context) error {
 	if err != nil {
 		return s.fail(opCreate, Refused, err)
 	}
-	s.values.shell = strings.ToUpper(id.String())
+	own := strings.ToUpper(id.String())
+	s.values.shell = own
+	s.cfg.Record.made(s.cfg.Address, own)
 	r, err := s.exchange(ctx, opCreate, s.values)
 	switch {
+	case err == nil && r.shell != own:
+		s.cfg.Record.made(s.cfg.Address, r.shell)
+		s.cfg.Record.ended(s.cfg.Address, own)
+		fallthrough
 	case err == nil:
 		s.values.shell = r.shell
 	case !mayExist(err):
+		s.cfg.Record.ended(s.cfg.Address, own)
 		s.values.shell = ""
 	}
 	return err
+}
+
+// free deletes a shell that a dead process has left on the host.
+func (s *Session) free(ctx context.Context) bool {
+	return s.cfg.Record.free(s.cfg.Address, func(id string) (bool, error) {
+		v := s.values
+		v.shell = id
+		_, err := s.exchange(ctx, opDelete, v)
+		if isGone(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// isGone says that the host does not know the shell.
+func isGone(err error) bool {
+	var f *Fault
+	return errors.As(err, &f) && f.Code == codeInvalidSelectors
 }
 
 // mayExist says of a Create that failed that the host may have made the shell.
@@ -61,7 +92,7 @@ func mayExist(err error) bool {
 	case errors.As(err, &f):
 		return !f.refuses()
 	}
-	return e.Class == Unreachable || e.Class == Canceled || e.Class == Protocol
+	return e.Class == Unreachable || e.Class == Canceled || e.Class == Protocol || e.Class == Local
 }
 
 // shellIsSpent says that the command was refused because of its shell, so that it may run in another one.
@@ -101,11 +132,11 @@ func (s *Session) deleteShell(ctx context.Context) error {
 	if errors.As(err, &e) && e.Class == Unreachable && ctx.Err() == nil {
 		_, err = s.exchange(ctx, opDelete, s.values) // deleting twice does no harm
 	}
-	var f *Fault
-	if errors.As(err, &f) && f.Code == codeInvalidSelectors {
-		err = nil // it is gone already
+	if isGone(err) {
+		err = nil
 	}
 	if err == nil {
+		s.cfg.Record.ended(s.cfg.Address, s.values.shell)
 		s.values.shell, s.processes = "", nil
 	}
 	return err

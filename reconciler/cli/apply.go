@@ -13,11 +13,11 @@ import (
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
 	"meshrotate/reconciler/session"
-	"meshrotate/state/durable"
 )
 
 func (p *program) apply() *cobra.Command {
-	var yes bool
+	var yes, again bool
+	var glass string
 	cmd := &cobra.Command{
 		Use:   "apply [plan.json]",
 		Short: "Rotate: do what the plan says, and prove it",
@@ -29,8 +29,10 @@ A secret that a guard refuses, or that could not be looked at, stops the whole
 apply before anything is changed; --only rotates the others alone.
 
 With a saved plan, apply looks again and refuses when anything differs from
-what the plan saw, naming the host and the field. Without one it shows the plan
-and asks.
+what the plan saw, naming the host and the field. The document is the one that
+the plan names, unless -f or --repo says otherwise. A plan that is too old is
+refused; with --replan-if-equal it is applied if a plan made now is the same.
+Without a saved plan it shows what it would do and asks.
 
 An interrupt (Ctrl-C) or a lost terminal ends the run at the next safe point:
 services that are down are started first. A second Ctrl-C kills it. Either way,
@@ -49,12 +51,17 @@ run apply again: it looks at what is there and finishes.
 	}
 	s := p.liveFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&again, "replan-if-equal", false, "apply a saved plan that is too old if a plan made now is equal to it")
+	cmd.Flags().StringVar(&glass, "break-glass", "", "apply though policy.window, policy.suspend or policy.maxOutage forbids it\nnow; `WHY` is written in the ledger")
 	_ = cmd.Flags().MarkHidden("host") // it is refused, with the reason
 	cmd.ValidArgsFunction = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if s.host != "" {
 			return reconciler.Hinted(errors.New("apply cannot be limited to one host: all that share a secret must change together"),
 				"--host works with plan, status and drift; --only limits apply to one kind of secret")
+		}
+		if cmd.Flags().Changed("break-glass") && strings.TrimSpace(glass) == "" {
+			return reconciler.Hinted(errors.New("--break-glass says nothing"), "say why: it is written in the ledger")
 		}
 		saved, err := readSaved(args, s)
 		if err != nil {
@@ -68,44 +75,22 @@ run apply again: it looks at what is there and finishes.
 		if err != nil {
 			return err
 		}
-		n.flags = s.flags()
+		n.flags, n.again = s.flags(), again
+		n.BreakGlass = strings.TrimSpace(glass)
 		defer n.close(cmd.Context())
+		if err := n.asTrusted(saved); err != nil {
+			return err
+		}
 		return n.apply(cmd.Context(), saved, yes)
 	}
 	return cmd
-}
-
-// maxSaved bounds a saved plan. Two secrets on ten thousand hosts, the most that a document may name, make 80 MiB.
-const maxSaved = 256 << 20
-
-// readSaved reads the saved plan, nil when none is named. The plan knows for which kinds it was made.
-func readSaved(args []string, s *source) (*reconciler.Saved, error) {
-	if len(args) == 0 {
-		return nil, nil
-	}
-	data, err := durable.ReadFile(args[0], maxSaved)
-	if err != nil {
-		hint := "save one with `meshrotate plan --out plan.json`; the document is named with -f"
-		if errors.Is(err, durable.ErrUnfit) {
-			hint = "a saved plan is a file of at most 256 MiB; save one with `meshrotate plan --out plan.json`"
-		}
-		return nil, reconciler.Hinted(fmt.Errorf("the saved plan: %w", err), hint)
-	}
-	saved, err := reconciler.ReadSaved(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", args[0], err)
-	}
-	if len(s.only) > 0 {
-		return nil, reconciler.Hinted(errors.New("--only does not go with a saved plan: it is applied as it is, or not at all"), "leave --only out")
-	}
-	s.only = saved.Only
-	return saved, nil
 }
 
 // apply takes the lock, looks, agrees, runs the plan, and reports.
 func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) error {
 	show := n.program.progress()
 	defer show.Close()
+	n.believed(show)
 	n.Tell = show.Tell
 	deaf := func() bool { return true }
 	done, err := n.Session.Apply(ctx, func(ctx context.Context, v *session.View, doing func(string)) error {
@@ -119,11 +104,13 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 	})
 	deaf()
 	show.Close() // from here on only the report is written
-	if done == nil {
+	switch {
+	case done == nil && errors.Is(err, session.ErrInterrupted):
+		return stillDown(n.DownByRecord(ctx), named(ctx, err))
+	case done == nil:
 		return named(ctx, err)
-	}
-	if done.Run == "" && err != nil {
-		return n.refused(done, stillDown(done.Plan, named(ctx, err)))
+	case done.Run == "" && err != nil:
+		return n.refused(done, stillDown(done.Plan.StillDown(), named(ctx, err)))
 	}
 	return n.report(done, err)
 }
@@ -141,9 +128,9 @@ func (n *opened) refused(done *session.Applied, err error) error {
 }
 
 // stillDown tells of what an earlier run stopped, when this one did nothing about it.
-func stillDown(plan *reconciler.Plan, err error) error {
+func stillDown(down []reconciler.Down, err error) error {
 	var sure, unsure []string
-	for _, d := range plan.StillDown() {
+	for _, d := range down {
 		name := d.What
 		if d.Service != "" {
 			name += " (" + d.Service + ")"
@@ -163,7 +150,7 @@ func stillDown(plan *reconciler.Plan, err error) error {
 		err = fmt.Errorf("%w; an earlier run has left DOWN: %s", err, few(sure))
 	}
 	if len(unsure) > 0 {
-		err = fmt.Errorf("%w; since an earlier run may be DOWN, and cannot be looked at: %s", err, few(unsure))
+		err = fmt.Errorf("%w; since an earlier run may be DOWN, and could not be looked at: %s", err, few(unsure))
 	}
 	return &Exit{Code: ExitPartly, Err: reconciler.Hinted(err, hint)}
 }
@@ -190,6 +177,9 @@ func heard(ctx context.Context) string {
 // agreed makes sure that this plan is what was reviewed, or asks.
 func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.Saved, yes bool, doing func(string)) error {
 	if saved != nil {
+		if n.again {
+			saved.GoodUntil = v.Plan.GoodUntil // if nothing differs, what was reviewed then is what would be reviewed now
+		}
 		if err := saved.Check(v.Plan, v.History); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,16 @@ func TestSavedPlan(t *testing.T) {
 		}, nil, 1, []string{"the document has changed since the plan was saved"}},
 		{"too late", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(25 * time.Hour) } }, nil, 1,
 			[]string{"the saved plan was good until"}},
+		{"too late, and nothing else", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(80 * time.Hour) } },
+			[]string{"--replan-if-equal"}, 0, []string{"done: 1 secret"}},
+		{"too late, and a host changed", func(d *deployment) {
+			d.app.Now = func() time.Time { return time.Now().Add(80 * time.Hour) }
+			d.w.Hosts["relay-2.example"]["alpha"] = "5"
+		}, []string{"--replan-if-equal"}, 1, []string{"relay-2.example: alpha word was 6, now 5"}},
+		{"with less trust", func(d *deployment) {
+			plan, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
+			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), bytes.Replace(plan, []byte(`"spec"`), []byte(`"trust": "main at 1234567", "spec"`), 1), 0o600)
+		}, nil, 1, []string{"the plan took contacts and credentials from main at 1234567", "hint: name the trusted side again"}},
 		{"not a plan", func(d *deployment) { _ = os.WriteFile(filepath.Join(d.dir, "p.json"), []byte("{}"), 0o600) }, nil, 1,
 			[]string{"not a plan of format meshrotate.plan/v2"}},
 		{"with --only", func(*deployment) {}, []string{"--only", "alpha"}, 1, []string{"--only does not go with a saved plan"}},

@@ -38,6 +38,8 @@ type App struct {
 	Version string
 	// Kinds are the kinds of secret, in the order in which plans show them.
 	Kinds []reconciler.Kind
+	// Lessons are those of findings that no single kind has.
+	Lessons []reconciler.Lesson
 	// Schema is the document's JSON Schema; nil is the embedded one.
 	Schema []byte
 	// Open makes the deployment ready to be looked at and changed. It may connect when it is first needed. The
@@ -58,6 +60,8 @@ type Need struct {
 	// Bound: what is seen will be compared with what another run sees, so fingerprints must last. Without it nothing
 	// is written, not even on the first run.
 	Bound bool
+	// Hosts is how many will be looked at.
+	Hosts int
 }
 
 // Live is an open deployment.
@@ -148,5 +152,5 @@ func (p *program) errStyle() render.Style {
 
 func (p *program) progress() *render.Progress {
 	terminal := p.io.ErrTerminal && p.io.Env("TERM") != "dumb"
-	return render.NewProgress(p.io.Err, p.errStyle(), terminal, p.app.Now)
+	return render.NewProgress(newUnheard(p.io.Err), p.errStyle(), terminal, p.app.Now)
 }

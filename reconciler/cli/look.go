@@ -17,11 +17,12 @@ type opened struct {
 	*session.Session
 	program *program
 	flags   string // that name the document again
+	again   bool   // a saved plan that is too old may be applied if it is equal to the present one
 }
 
 // open loads the document and opens the deployment. The caller closes it.
 func (p *program) open(ctx context.Context, s *source, need Need) (*opened, error) {
-	d, err := p.load(ctx, s)
+	d, err := p.inForce(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +44,12 @@ func (p *program) open(ctx context.Context, s *source, need Need) (*opened, erro
 	case s.parallel > 0:
 		tuned.Policy.Parallel = s.parallel
 	}
-	live, err := p.app.Open(ctx, &tuned, need)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", d.Name, err)
+	live := &Live{}
+	if !d.Origin.Unagreed { // else not even a credential is read
+		need.Hosts = reconciler.HostsOf(rotations)
+		if live, err = p.app.Open(ctx, &tuned, need); err != nil {
+			return nil, fmt.Errorf("open %s: %w", d.Name, err)
+		}
 	}
 	return &opened{program: p, Session: &session.Session{Document: d, Rotations: rotations, Only: only, Others: others, Site: live.Site, State: live.State,
 		By: p.user() + "@" + hostname(), PID: os.Getpid(), Parallel: s.parallel, Now: p.app.Now}}, nil
@@ -70,7 +74,11 @@ func (p *program) rotations(d *specs.Deployment, only []string) (chosen, others 
 }
 
 // close ends all connections, also when the run was interrupted.
-func (n *opened) close(ctx context.Context) { n.Site.Close(context.WithoutCancel(ctx)) }
+func (n *opened) close(ctx context.Context) {
+	if n.Site != nil {
+		n.Site.Close(context.WithoutCancel(ctx))
+	}
+}
 
 // chosen are the kinds that --only names, sorted. A kind may be named as the document names it.
 func (p *program) chosen(names []string) ([]string, error) {
@@ -130,6 +138,7 @@ func (p *program) survey(ctx context.Context, s *source, need Need) (*session.Vi
 	defer n.close(ctx)
 	show := p.progress()
 	defer show.Close()
+	n.believed(show)
 	n.Tell = show.Tell
 	v, err := n.Look(ctx)
 	return v, n, named(ctx, err)

@@ -31,6 +31,7 @@ again and refuses when anything that the plan was made from has changed.
 		Example: `  meshrotate plan                        what would be done
   meshrotate plan --out plan.json        save it, to be reviewed and applied
   meshrotate plan -o markdown            for a pull request
+  meshrotate plan --base origin/main     contacts and credentials of main
   meshrotate plan --repo . --ref main    as a Git revision has the document
   meshrotate plan --host relay-07        one host, and what was seen there`,
 		Args: noArgs,

@@ -11,12 +11,17 @@ import (
 // gitToken is the environment variable with the password or token for a repository over https.
 const gitToken = "MESHROTATE_GIT_TOKEN"
 
-// loadRevision reads the document from a Git revision.
-func (p *program) loadRevision(ctx context.Context, l specs.Loader, s *source) (*specs.Deployment, error) {
-	g := specs.Git{Repo: s.repo, Ref: s.ref, Path: cmp.Or(s.path, defaultFile)}
+// revision is the document of --repo at a revision.
+func (p *program) revision(s *source, ref string) specs.Git {
+	g := specs.Git{Repo: s.repo, Ref: ref, Path: cmp.Or(s.path, defaultFile)}
 	if token := p.io.Env(gitToken); token != "" {
 		g.Password = secret.New([]byte(token))
 	}
+	return g
+}
+
+// loadRevision reads the document from a Git revision.
+func (p *program) loadRevision(ctx context.Context, l specs.Loader, g specs.Git) (*specs.Deployment, error) {
 	d, err := l.LoadGit(ctx, g)
 	if err != nil && len(specs.Problems(err)) == 0 {
 		return nil, withHint(err, "--repo names the repository, --ref a branch, a tag or a commit in it, --path the document; "+

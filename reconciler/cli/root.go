@@ -23,7 +23,8 @@ recorded, and taken back when they cannot be proven.
   meshrotate drift                the nightly job: what is no longer as declared
 
 Every verb reads meshrotate.yaml here, or -f FILE, or a Git revision (--repo,
---ref, --path), and writes -o text, markdown, json or html.`
+--ref, --path), and writes -o text, markdown, json or html. Of a document that
+somebody else proposes it believes only what is wanted: --base, --operator.`
 
 const exitCodes = `
 Exit codes: 0 nothing to do, or done · 1 an error · 2 changes are pending ·
@@ -66,7 +67,7 @@ func (p *program) root() *cobra.Command {
 }
 
 func (p *program) rest() []*cobra.Command {
-	all := []*cobra.Command{p.validate(), p.schema(), p.unlock(), p.version()}
+	all := []*cobra.Command{p.show(), p.validate(), p.lesson(), p.schema(), p.unlock(), p.version()}
 	if p.app.Commands != nil {
 		all = append(all, p.app.Commands(p.io)...)
 	}

@@ -161,7 +161,7 @@ func describe(h state.Holder, age time.Duration, alive bool) string {
 	case h.Ended:
 		text += ": it has ended; the next apply takes over"
 	case alive:
-		text += ": it looks ALIVE; it would stop before its next effect"
+		text += ": it looks ALIVE; it would stop once it notices"
 	}
 	return text + fmt.Sprintf("\nfence       %d\n", h.Fence)
 }

@@ -23,7 +23,7 @@ Exit codes: 0 valid · 1 not valid`,
 	}
 	s := p.documentFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		d, err := p.load(cmd.Context(), s)
+		d, err := p.inForce(cmd.Context(), s)
 		if err != nil {
 			return err
 		}

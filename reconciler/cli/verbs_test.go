@@ -15,6 +15,8 @@ import (
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/cli"
+	"meshrotate/state"
+	"meshrotate/state/file"
 )
 
 // TestDrift writes nothing.
@@ -198,3 +200,16 @@ func BenchmarkValidate(b *testing.B) {
 }
 
 var _ reconciler.Site = (*world)(nil)
+
+// A host that a run left down and that the document does not name any more is not forgotten.
+func TestDownElsewhere(t *testing.T) {
+	d := deploy(t)
+	s, err := file.Open(filepath.Join(d.dir, ".meshrotate"))
+	must(t, err)
+	down := state.Outage{What: "relay-9", Host: "relay-9.example", Service: "Agent", Since: time.Date(2026, 11, 26, 14, 15, 33, 0, time.UTC)}
+	must(t, s.Append(t.Context(), state.Entry{Time: down.Since, Secret: "alpha", Version: "6", Outcome: state.Started},
+		state.Entry{Time: down.Since, Secret: "alpha", Version: "6", Outcome: state.Proven, Left: []string{"relay-9.example"}, Outages: []state.Outage{down}}))
+	for verb, code := range map[string]int{"plan": 2, "drift": 2} {
+		d.run(t.Context(), "", verb).expect(t, code, "relay-9.example: a run has left Agent down on 2026-11-26 14:15:33 UTC, and the document does not name this host any more", "[down-elsewhere]")
+	}
+}

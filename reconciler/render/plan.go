@@ -63,6 +63,12 @@ func (r Plan) text(p *page) {
 func (r Plan) head(p *page) {
 	p.line("%s", p.title(r.Deployment, r.Commit, r.Source))
 	p.line("looked at %s%s", looked(r.Seen), took(r.Took))
+	if r.Trust != "" {
+		p.line("contacts, credentials, programs and state are those of %s", r.Trust)
+	}
+	if r.Signed != "" {
+		p.line("signed by %s", r.Signed)
+	}
 	if len(r.Only) > 0 {
 		p.line("only %s", strings.Join(r.Only, ", "))
 	}
@@ -150,9 +156,9 @@ func columnsOf(changes []reconciler.Change) columns {
 
 func (r Plan) changes(p *page) {
 	rows := together(r.Changes)
-	cols, known, quiet, afterBlock := columnsOf(rows), hostNames(r.Plan), 0, false
+	cols, quiet, afterBlock := columnsOf(rows), 0, false
 	for i, c := range rows {
-		c.Findings = fold(about(c.Findings, r.Host), known)
+		c.Findings = about(c.Findings, r.Host)
 		block := c.Status != reconciler.AsDeclared || len(c.Findings) > 0
 		if !block {
 			if quiet++; quiet > maxAsDeclared {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"meshrotate/reconciler"
@@ -20,16 +21,27 @@ func (r Plan) markdown(m *mark) {
 		at = " at " + code(commit(r.Commit))
 	}
 	m.add("Plan %s%s, looked at %s. Good until %s.\n\n", code(digest(r.Digest)), at, md(looked(r.Seen)), moment(r.GoodUntil))
+	if r.Trust != "" {
+		m.add("Contacts, credentials, programs and state are those of %s.\n\n", code(r.Trust))
+	}
+	if r.Signed != "" {
+		m.add("Signed by %s.\n\n", md(r.Signed))
+	}
 	if len(r.Only) > 0 {
 		m.add("Planned for %s only.\n\n", code(strings.Join(r.Only, ", ")))
 	}
+	r.refusals(m)
 	r.rows(m)
-	left, known := 0, hostNames(r.Plan)
+	left := 0
 	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {
-		m.fold(count(len(fleet), "warning")+" about the whole deployment", inset(func(p *page) { p.findings(fleet) }))
+		what := "finding"
+		if !slices.ContainsFunc(fleet, func(f reconciler.Finding) bool { return f.Severity != reconciler.Warning }) {
+			what = "warning"
+		}
+		m.fold(count(len(fleet), what)+" about the whole deployment", inset(func(p *page) { p.findings(fleet) }))
 	}
 	for _, c := range together(r.Changes) {
-		c.Findings = fold(about(c.Findings, r.Host), known)
+		c.Findings = about(c.Findings, r.Host)
 		if c.Status == reconciler.AsDeclared && len(c.Findings) == 0 {
 			continue // the table says all there is
 		}
@@ -43,6 +55,28 @@ func (r Plan) markdown(m *mark) {
 	}
 	if r.Next != "" && !r.Empty() {
 		m.end("\nTo apply: %s\n", code(r.Next))
+	}
+}
+
+// maxRefusals is how many errors about the whole deployment stand above the table. All are in the folded section, with hints.
+const maxRefusals = 10
+
+// refusals are what nobody may overlook: while there is one, nothing is applied.
+func (r Plan) refusals(m *mark) {
+	n := 0
+	for _, f := range r.Fleet {
+		if f.Severity != reconciler.Error {
+			continue
+		}
+		if n++; n <= maxRefusals {
+			m.add("- **error** %s\n", md(clip(f.Text, 300)))
+		}
+	}
+	if n > maxRefusals {
+		m.add("- and %d more\n", n-maxRefusals)
+	}
+	if n > 0 {
+		m.add("\n")
 	}
 }
 

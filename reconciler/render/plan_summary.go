@@ -64,9 +64,8 @@ func (r Plan) warnings() int {
 			n++
 		}
 	}
-	known := hostNames(r.Plan)
 	for _, c := range together(r.Changes) {
-		for _, f := range fold(c.Findings, known) {
+		for _, f := range c.Findings {
 			if f.Severity == reconciler.Warning {
 				n++
 			}

@@ -107,6 +107,9 @@ func (p *Progress) Rest() {
 	if stop != nil {
 		stop() // not under the lock, which a drawing may want
 	}
+	if f, late := p.w.(interface{ Flush() }); late {
+		f.Flush()
+	}
 }
 
 // Close is Rest for good: whatever is told later is told in vain. It may be called again.

@@ -88,7 +88,7 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 		}
 		one := SecretStatus{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Status: c.Status,
 			Declared: c.Secret.Version, Live: live, Reason: c.Reason, Due: c.Due, Expires: c.Expires,
-			Overdue: !c.Due.IsZero() && c.Due.Before(p.Made), Findings: fold(about(c.Findings, host), known)}
+			Overdue: !c.Due.IsZero() && c.Due.Before(p.Made), Findings: about(c.Findings, host)}
 		if since, ok := h.Since(c.Secret.Name); ok {
 			one.LastRotated, one.Run = since.Time, since.Run
 		}
@@ -296,4 +296,15 @@ func holderLine(h state.Holder) string {
 		s += ". It has ended: the next apply takes the lock over and finishes"
 	}
 	return s
+}
+
+// hostNames are the hosts that a plan looked at.
+func hostNames(p *reconciler.Plan) map[string]bool {
+	known := map[string]bool{}
+	for _, h := range p.Seen {
+		if h.Target.Kind == reconciler.HostTarget {
+			known[h.Target.Name] = true
+		}
+	}
+	return known
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -22,7 +23,7 @@ func purePlan(t *testing.T, w *World) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := reconciler.Input{Seen: reconciler.Observe(t.Context(), p.Site, w.Rotations, p.tell), History: state.NewHistory(entries)}
+	in := reconciler.Input{Seen: reconciler.Observe(t.Context(), p.Site, w.Rotations, p.tell), History: state.NewHistory(entries), Now: time.Now()}
 	var plans [][]byte
 	var last *reconciler.Plan
 	for range 3 {

@@ -3,8 +3,10 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"meshrotate/reconciler"
+	"meshrotate/specs"
 	"meshrotate/state"
 )
 
@@ -22,8 +24,27 @@ func (s *Session) remembered(ctx context.Context) (h state.History, p state.Pres
 	return h, p, err
 }
 
-// damaged is the view where what is remembered cannot be believed: nothing was looked at, for nothing could be judged.
+// DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look.
+func (s *Session) DownByRecord(ctx context.Context) []reconciler.Down {
+	entries, err := s.State.Ledger.Entries(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil
+	}
+	in := reconciler.Input{History: state.NewHistory(entries), Now: s.now()}
+	p := reconciler.Plan{}
+	for _, r := range slices.Concat(s.Rotations, s.Others) {
+		p.Down = append(p.Down, r.Plan(in).Down...)
+	}
+	return p.StillDown()
+}
+
+// damaged is the view where what is remembered cannot be believed.
 func (s *Session) damaged(err error) (*View, error) {
+	return s.unlooked(append(untrusted(s.Document), reconciler.Finding{Severity: reconciler.Error, Code: "state-damaged", Text: err.Error(), Hint: reconciler.HintOf(err)}))
+}
+
+// unlooked is the view where nothing was looked at, for nothing could be judged or nobody has agreed to it.
+func (s *Session) unlooked(why []reconciler.Finding) (*View, error) {
 	v := &View{History: state.NewHistory(nil)}
 	var planned error
 	v.Plan, planned = reconciler.MakePlan(s.Document, s.Rotations, reconciler.Input{History: v.History, Now: s.now()})
@@ -34,8 +55,24 @@ func (s *Session) damaged(err error) (*View, error) {
 		v.Plan.Changes[i] = reconciler.Change{Secret: c.Secret, Title: c.Title, Status: reconciler.Unknown, Reason: "nothing was looked at"}
 	}
 	v.Plan.Only = s.Only
-	v.Plan.Fleet = []reconciler.Finding{{Severity: reconciler.Error, Code: "state-damaged", Text: err.Error(), Hint: reconciler.HintOf(err)}}
+	v.Plan.Fleet = why
 	return v, nil
+}
+
+// untrusted are what the document says and the trusted side does not: none of it is in force.
+func untrusted(d *specs.Deployment) []reconciler.Finding {
+	var all []reconciler.Finding
+	for _, q := range d.Origin.Doubts {
+		f := reconciler.Finding{Severity: reconciler.Warning, Code: "trust-loosened", Text: q.Text, Hint: q.Hint}
+		if q.Blocks {
+			f.Severity, f.Code = reconciler.Error, "trust-not-agreed"
+		}
+		all = append(all, f)
+	}
+	if u := d.Origin.Unsigned; u != nil {
+		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "commit-not-signed", Text: u.Text + "; `meshrotate apply` refuses it", Hint: u.Hint})
+	}
+	return all
 }
 
 // locked says that the lock is held by nobody knows whom.
@@ -85,10 +122,26 @@ func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run 
 	return nil
 }
 
+// forgotten are services that a run has left down, on hosts that the document does not name any more: nobody looks there.
+func (s *Session) forgotten(h state.History) (all []reconciler.Finding) {
+	named := map[string]bool{}
+	for _, r := range slices.Concat(s.Rotations, s.Others) {
+		for _, read := range r.Reads() {
+			named[read.Target().Name] = true
+		}
+	}
+	for _, w := range h.DownElsewhere(func(host string) bool { return named[host] }) {
+		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "down-elsewhere", Hosts: []string{w.Host},
+			Text: fmt.Sprintf("%s: a run has left %s down on %s, and the document does not name this host any more", w.Host, w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC")),
+			Hint: "start it on the host; or name the host again: the next apply starts it"})
+	}
+	return all
+}
+
 // doubts are what does not fit together in what is remembered.
 func doubts(p state.Present, h state.History) []reconciler.Finding {
 	var all []reconciler.Finding
-	doubt := func(code, hint, format string, args ...any) {
+	doubt := func(code reconciler.FindingID, hint, format string, args ...any) {
 		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	if !p.Begun {

@@ -31,8 +31,10 @@ type Session struct {
 	PID int
 	// Parallel is how many targets are worked on at once outside the switch; 0 is the document's.
 	Parallel int
-	Now      func() time.Time       // nil is time.Now
-	Tell     func(reconciler.Event) // nil: nobody listens
+	// BreakGlass is why the plan is applied though the policy forbids it now; it is written in the ledger. "" respects the policy.
+	BreakGlass string
+	Now        func() time.Time       // nil is time.Now
+	Tell       func(reconciler.Event) // nil: nobody listens
 }
 
 // View is what a look found, and what follows from it.
@@ -81,6 +83,9 @@ func (s *Session) now() time.Time {
 
 // Look looks at the deployment and plans. It changes nothing.
 func (s *Session) Look(ctx context.Context) (*View, error) {
+	if s.Document.Origin.Unagreed {
+		return s.unlooked(untrusted(s.Document))
+	}
 	began := s.now()
 	history, before, err := s.remembered(ctx)
 	switch {
@@ -118,7 +123,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	v.Plan.Only, v.Plan.Salt = s.Only, after.Salt
-	v.Plan.Fleet = slices.Concat(doubts(before, v.History), locked, v.Plan.Fleet)
+	v.Plan.Fleet = slices.Concat(untrusted(s.Document), doubts(before, v.History), s.forgotten(v.History), locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
@@ -130,6 +135,12 @@ type Agree func(ctx context.Context, v *View, doing func(string)) error
 // Apply takes the lock, looks, asks, and runs the plan. An error means that nothing was changed, but for one that comes with
 // what was applied: then the lock could not be given back.
 func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err error) {
+	if s.Document.Origin.Unagreed {
+		return s.unagreed(ctx, agree)
+	}
+	if u := s.Document.Origin.Unsigned; u != nil {
+		return nil, reconciler.Hinted(fmt.Errorf("%s; nothing was contacted or changed", u.Text), u.Hint)
+	}
 	run := s.newRun()
 	who := s.holder(run)
 	who.Host = "" // the lock knows the machine better
@@ -150,6 +161,9 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 		return nil, fmt.Errorf("nothing was changed: %w", err)
 	}
 	done = &Applied{View: v}
+	if err := s.glass(v); err != nil {
+		return done, err
+	}
 	if err := agree(ctx, v, func(what string) { _ = lease.Doing(ctx, what) }); err != nil {
 		return done, err
 	}
@@ -170,10 +184,22 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	}
 	began := s.now()
 	done.Run = run
-	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan,
+	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Note: s.broken(v.Plan),
 		Parallel: parallel, Now: s.now, Tell: s.Tell}.Apply(ctx)
 	done.Took = s.now().Sub(began)
 	return done, nil
+}
+
+// unagreed tells whoever is asked what nobody has agreed to, and does nothing else.
+func (s *Session) unagreed(ctx context.Context, agree Agree) (*Applied, error) {
+	v, err := s.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := agree(ctx, v, func(string) {}); err != nil {
+		return &Applied{View: v}, err
+	}
+	return &Applied{View: v}, Stuck(v.Plan)
 }
 
 // What a run that died had sent to a host may still be at work there: a script waits for a service, and goes on. So after such
@@ -203,7 +229,7 @@ func (s *Session) settled(ctx context.Context) (*View, error) {
 		if err != nil {
 			return nil, err
 		}
-		alike := again.Plan.Digest == v.Plan.Digest && !underWay(again.Plan)
+		alike := again.Plan.Digest == v.Plan.Digest && len(reconciler.Differences(v.Plan.Seen, again.Plan.Seen)) == 0 && !underWay(again.Plan)
 		if v = again; alike {
 			break
 		}
@@ -237,7 +263,7 @@ func (s *Session) newRun() string {
 func Stuck(plan *reconciler.Plan) error {
 	isError := func(f reconciler.Finding) bool { return f.Severity == reconciler.Error }
 	if i := slices.IndexFunc(plan.Fleet, isError); i >= 0 {
-		return reconciler.Hinted(errors.New(plan.Fleet[i].Text), plan.Fleet[i].Hint)
+		return reconciler.Hinted(errors.New(plan.Fleet[i].Said()), plan.Fleet[i].Hint)
 	}
 	stuck := plan.Blocked()
 	if len(stuck) == 0 {
@@ -246,7 +272,7 @@ func Stuck(plan *reconciler.Plan) error {
 	text, hint := stuck[0].Title+" is "+string(stuck[0].Status), "the plan says why"
 	i := slices.IndexFunc(stuck[0].Findings, isError)
 	if i >= 0 {
-		text += ": " + stuck[0].Findings[i].Text
+		text += ": " + stuck[0].Findings[i].Said()
 		if h := stuck[0].Findings[i].Hint; h != "" {
 			hint = h
 		}

@@ -112,7 +112,7 @@ func SyncDir(dir string) error {
 
 // temporary writes data to a new, flushed file beside path and returns its name.
 func temporary(path string, data []byte) (string, error) {
-	dir, base := filepath.Split(path)
+	dir, base := filepath.Dir(path), filepath.Base(path) // never "": that is the system's folder, which may be another disk
 	removeLeftovers(dir, base)
 	f, err := os.CreateTemp(dir, base+".*.tmp") // 0600
 	if err != nil {
@@ -130,7 +130,7 @@ func temporary(path string, data []byte) (string, error) {
 
 // removeLeftovers is best effort: what cannot be removed now can be removed by the next write.
 func removeLeftovers(dir, base string) {
-	entries, err := os.ReadDir(filepath.Clean(dir))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}

@@ -110,3 +110,17 @@ func wantFiles(t *testing.T, dir string, n int) {
 		t.Fatalf("%v, %v; want %d", got, err, n)
 	}
 }
+
+// A name alone is a file of the working directory: nothing of it passes through the system's folder for temporary files.
+func TestNameAlone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(name, filepath.Join(t.TempDir(), "not there"))
+	}
+	if err := durable.Replace("plan.json", []byte("{}")); err != nil {
+		t.Error(err)
+	}
+	if err := durable.Create("other.json", []byte("{}")); err != nil {
+		t.Error(err)
+	}
+}

@@ -56,12 +56,16 @@ func (l *lease) beat(ctx context.Context) {
 func (l *lease) Fence() uint64 { return l.fence }
 
 // Check reads the lease again. When the heartbeat is overdue, because the machine slept or the disk was full, it is
-// renewed first: as long as the file is still ours, nobody else was let in.
+// renewed first: as long as the file is still ours, nobody else was let in. That it cannot be read says nothing, while it was
+// renewed of late.
 func (l *lease) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	present, ok, err := l.store.readLease()
+	if err != nil && !l.overdue() {
+		return nil // it could not be read now: this machine's own limit, or its disk. Nobody is let in before it is overdue
+	}
 	if err != nil {
 		return &state.LostError{Fence: l.fence, Err: err}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +83,8 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 	case "expand":
 		return []string{m.Expand(name)}, nil
 	case "identity":
-		return []string{m.GUID, m.Domain}, nil
+		guid, installed := m.Whose()
+		return []string{guid, m.Domain, fmt.Sprint(ticks(installed))}, nil
 	case "environment":
 		env, ok := m.Environment(name)
 		if !ok {
@@ -120,10 +122,26 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return nil, m.LogOn(name, args[1])
 	case "set-logon":
 		return nil, c.around(ctx, "service.logon", name, func(name string) error { return m.SetLogon(name, args[1], args[2]) })
+	case "signature":
+		return signature(name)
 	case "point":
 		return nil, c.point(ctx, "file.swap", name, machine.When(args[1]))
 	}
 	return nil, errors.New("the script asks for " + word)
+}
+
+// signature is what the lab's Windows makes of a file of this machine: its answer, and five fields for each signer.
+func signature(file string) ([]string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	trust, signers := machine.Signature(content)
+	fields := []string{fmt.Sprint(trust)}
+	for _, s := range signers {
+		fields = append(fields, s.SHA1, s.SHA256, s.Subject, fmt.Sprint(ticks(s.NotAfter)), fmt.Sprint(s.Stamped))
+	}
+	return fields, nil
 }
 
 // ticks is how .NET counts time, in 100 ns; these are counted from 1970. A time that is not known is the beginning.

@@ -49,7 +49,7 @@ function Use-Replace([string]$from, [string]$to, [string]$backup) {
 function Use-TryFile([string]$path) { 0 }   # nothing is enforced here that a probe could meet
 function Use-TryFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
 function Use-TryService([string]$name, [bool]$logon) { [int](Ask 'try-service' $name) }
-function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; elevated = 'yes' } }
+function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; elevated = 'yes'; installed = [DateTime]::UnixEpoch.AddTicks([long]$a[2]) } }
 function Use-Environment([string]$service) {
     $a = @(Ask 'environment' $service); $found = @{}
     for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
@@ -81,8 +81,26 @@ function Use-Logon([string]$name, [string]$account) {
 }
 function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
 
+function Use-Signature([string]$path, $f) {
+    $a = @(Ask 'signature' $path); $signers = @()
+    for ($i = 1; $i + 4 -lt $a.Length; $i += 5) {
+        $signers += @{ sha1 = $a[$i]; sha256 = $a[$i + 1]; subject = $a[$i + 2]; notAfter = [DateTime]::UnixEpoch.AddTicks([long]$a[$i + 3]); stamped = ($a[$i + 4] -eq 'true') }
+    }
+    @{ trust = [long]$a[0]; signers = $signers }
+}
 function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
 
+function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
+function Use-Rights([string]$path) {
+    if (-not [IO.File]::Exists($path) -and -not [IO.Directory]::Exists($path)) { return }
+    $mode = [IO.File]::GetUnixFileMode($path); $rights = 0
+    if ($mode -band [IO.UnixFileMode]::OtherRead) { $rights = 1 }
+    if ($mode -band [IO.UnixFileMode]::OtherWrite) { $rights = $rights -bor 2 }
+    $rights
+}
+${alias:Get-HostLogging} = 'Use-Logging'
+${alias:Get-HostRights} = 'Use-Rights'
+${alias:Get-Signature} = 'Use-Signature'
 ${alias:Get-HostAuditing} = 'Use-Auditing'
 ${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:Get-HostFullName} = 'Use-FullName'

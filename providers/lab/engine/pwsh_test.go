@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,30 @@ func openPwsh(t *testing.T, relays int) (*world, *engine.Pwsh) {
 		t.Fatal(err)
 	}
 	return newWorld(t, e, relays, ""), e
+}
+
+// Relays accept a further certificate, through the real script: signatures are the lab's, and the files are real.
+func TestPwshWidensTrust(t *testing.T) {
+	t.Parallel()
+	need(t, "pwsh")
+	e, err := engine.OpenPwsh()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorldAt(t, e, lab.Config{Relays: 2, Signing: true})
+	old, next := lab.Certificates()
+	before := w.read(w.lab.Relays[0], lab.RelaySettings)
+	w.rotate(3)
+	for _, h := range w.lab.Relays {
+		if got := w.lab.Accepting(h); !slices.Equal(got, []string{old.SHA1, next.SHA1}) || len(w.lab.Rejected()) > 0 {
+			t.Errorf("%s accepts %v, and refuses %v", h.Name, got, w.lab.Rejected())
+		}
+	}
+	key, want := w.key(lab.NewKey), strings.Replace(string(before), old.SHA1+"\"", old.SHA1+"\",\n\t\t\t\""+next.SHA1+"\"", 1)
+	if got := strings.ReplaceAll(string(w.read(w.lab.Relays[0], lab.RelaySettings)), key, "KEY"); got != strings.ReplaceAll(want, w.key(lab.OldKey), "KEY") {
+		t.Errorf("more was changed than the key and the list:\n%s", got)
+	}
+	wantNoLeftovers(t, e.Root())
 }
 
 // The password of an account goes from its source to the service manager through the real script, and into no log.

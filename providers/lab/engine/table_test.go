@@ -31,9 +31,12 @@ func tableMachine() *machine.Machine {
 		{Name: winhosttest.SlowService, Timing: machine.Timing{Start: 1200 * time.Millisecond, Stop: 4 * time.Second}},
 		{Name: winhosttest.RefusesService, Program: program{Refused: machine.ErrStartTimeout}},
 		{Name: winhosttest.DisabledService, StartMode: "disabled", Deleted: true},
+		{Name: winhosttest.BlankService, ImagePath: `C:\svc\mr blank\service.exe mr-blank`},
 		{Name: winhosttest.DiesService, Program: program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}},
 	} {
-		s.ImagePath = `C:\svc\service.exe ` + s.Name
+		if s.ImagePath == "" {
+			s.ImagePath = `C:\svc\service.exe ` + s.Name
+		}
 		if s.StartMode == "" {
 			s.StartMode = "manual"
 		}
@@ -79,7 +82,7 @@ func TestPwshTable(t *testing.T) {
 	must(os.MkdirAll(local(""), 0o755))
 	winhosttest.BuildTool(t, local(winhosttest.Tool))
 	winhosttest.Run(t, winhosttest.Host{
-		Kind: winhosttest.Linux, Dir: `C:\test\`,
+		Kind: winhosttest.Linux, Dir: `C:\test\`, Signed: winhosttest.Modelled(machine.Signed),
 		Process: func(ctx context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) uint32 {
 			return e.Run(ctx, m, wsman.Process{CommandLine: line, Stdin: stdin, Stdout: stdout, Stderr: stderr})
 		},

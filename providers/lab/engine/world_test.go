@@ -58,9 +58,15 @@ type world struct {
 // newWorld may let its document ask for a new password of the services' account.
 func newWorld(t *testing.T, e lab.Engine, relays int, account string) *world {
 	t.Helper()
+	return newWorldAt(t, e, lab.Config{Relays: relays, Account: account})
+}
+
+func newWorldAt(t *testing.T, e lab.Engine, c lab.Config) *world {
+	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), logs: map[string][]string{}}
 	var err error
-	if w.lab, err = lab.Start(lab.Config{Relays: relays, Dir: w.dir, Time: quick, Engine: e, Account: account, Record: w.record}); err != nil {
+	c.Dir, c.Time, c.Engine, c.Record = w.dir, quick, e, w.record
+	if w.lab, err = lab.Start(c); err != nil {
 		e.Close()
 		t.Fatal(err)
 	}
@@ -75,7 +81,7 @@ func newWorld(t *testing.T, e lab.Engine, relays int, account string) *world {
 		t.Fatal(err)
 	}
 	old := w.key(lab.OldKey)
-	w.await("the relays connect", func() bool { return w.lab.Connected() == relays && w.lab.Accepts(old) })
+	w.await("the relays connect", func() bool { return w.lab.Connected() == c.Relays && w.lab.Accepts(old) })
 	return w
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	d.dir = dir
-	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating", Account: "now", Connectors: 2}); err != nil {
+	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating", Account: "now", Connectors: 2, Signing: true}); err != nil {
 		return nil, err
 	}
 	defer d.lab.Close()
@@ -223,6 +224,14 @@ func (d *demo) witness(kind, of, oldKey string) (string, bool) {
 			return "Admin runs without a license", false
 		}
 		return "Admin runs with the license until " + lic.Expires.Format(time.DateOnly), lic.Expires.After(time.Now().AddDate(0, 6, 0))
+	case "codesigning":
+		_, next := lab.Certificates()
+		for _, h := range d.lab.Relays {
+			if !slices.Contains(d.lab.Accepting(h), next.SHA1) || len(d.lab.Rejected()[h.Name]) > 0 {
+				return h.Name + " has not loaded the new certificate, or refuses a connector", false
+			}
+		}
+		return fmt.Sprintf("%d relays have loaded the new certificate, and all of their connectors", len(d.lab.Relays)), true
 	case "sqllogin":
 		login, ok := d.lab.SignedIn()
 		if !ok {

@@ -168,7 +168,7 @@ func TestDemoJSON(t *testing.T) {
 		}
 		kinds[s.Kind] = s.Before + " → " + s.After
 	}
-	if !demo.OK || len(demo.Secrets) != 6 || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
+	if !demo.OK || len(demo.Secrets) != 7 || kinds["codesigning"] != "B499 → 04EF+B499" || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
 		t.Errorf("%s", r.out)
 	}
 }
@@ -177,15 +177,21 @@ func TestDemoJSON(t *testing.T) {
 func TestBenchJSON(t *testing.T) {
 	t.Parallel()
 	r := once(t, 0, "bench", "-o", "json", "--relays", "20", "--runs", "1")
-	var bench map[string]float64
+	var bench map[string]any
 	r.json(t, &bench)
-	for _, name := range []string{"plan_over_floor", "requests_per_host", "powershell_per_host", "outage_over_one", "memory_mb", "start_ms"} {
-		if v, ok := bench[name]; !ok || v <= 0 {
-			t.Errorf("%s is %v, %v", name, v, ok)
+	positive := func(in any, names ...string) {
+		for _, name := range names {
+			if v, _ := in.(map[string]any)[name].(float64); v <= 0 {
+				t.Errorf("%s is %v in %v", name, v, in)
+			}
 		}
 	}
-	if bench["requests_per_host"] > 8 || bench["powershell_per_host"] != 1 {
-		t.Errorf("%v requests and %v PowerShell processes for each host", bench["requests_per_host"], bench["powershell_per_host"])
+	for _, verb := range []any{bench, bench["apply"], bench["drift"]} {
+		positive(verb, "client_cpu_ms_per_host", "allocs_per_host", "bytes_per_host", "requests_per_host", "powershell_per_host")
+	}
+	positive(bench, "outage_relay_over_floor", "outage_fleet_over_one", "plan_over_floor", "machine_over_floor", "memory_mb", "start_cpu_ms", "plan_json_mb")
+	if requests, processes := bench["requests_per_host"].(float64), bench["powershell_per_host"].(float64); requests > 8 || processes != 1 {
+		t.Errorf("%v requests and %v PowerShell processes for each host", requests, processes)
 	}
 }
 
@@ -212,7 +218,7 @@ func TestOffline(t *testing.T) {
 // TestHelp reads every help page as it is on a terminal of 80 columns.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"", "plan", "apply", "drift", "status", "history", "validate", "schema", "unlock", "lab", "lab break",
+	for _, verb := range []string{"", "plan", "apply", "drift", "status", "history", "validate", "explain", "schema", "unlock", "lab", "lab break",
 		"lab show", "demo", "bench", "version"} {
 		r := once(t, 0, append(strings.Fields(verb), "--help")...)
 		if !strings.Contains(r.out, "Usage:") || r.err != "" {

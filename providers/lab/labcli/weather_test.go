@@ -311,12 +311,32 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	l.Host("relay-02").Unplug(false)
+	looks := make(chan struct{}, 1)
+	h.Points(func(p machine.Point) (a machine.Action) {
+		if p.Op == "service.query" {
+			a.End = machine.EndHang
+			select {
+			case looks <- struct{}{}:
+			default:
+			}
+		}
+		return a
+	})
+	r = w.start("apply", "--yes") // whoever ends the look is told what the ledger knows
+	<-looks
+	r.signal(os.Interrupt)
+	if r := r.wait(); r.code != 3 {
+		t.Errorf("exit code %d\n%s", r.code, r.err)
+	} else {
+		r.says(t, "interrupted by Ctrl-C while looking; nothing was changed", "may be DOWN, and could not be looked at: ", "relay-01.lab.example (IdentityMeshRelayAgent), since")
+	}
+	h.Points(nil)
 	h.Unplug(true) // and now nobody can look at the one that is down
 	since := "may be DOWN since "
 	w.run(1, "plan").says(t, "[still-down]", since, "relay-01.lab.example")
 	w.run(2, "drift").says(t, "[still-down]", since, "relay-01.lab.example")
 	w.run(1, "status").says(t, "[still-down]", since, "relay-01.lab.example")
-	w.run(3, "apply", "--yes").says(t, "nothing was changed", "may be DOWN, and cannot be looked at: relay-01.lab.example (IdentityMeshRelayAgent), since")
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "may be DOWN, and could not be looked at: relay-01.lab.example (IdentityMeshRelayAgent), since")
 	h.Unplug(false)
 	for range 2 { // one that is limited to another secret, also where it has nothing to do
 		w.run(3, "apply", "--yes", "--only", "license").says(t, "relay-01.lab.example", "DOWN")

@@ -43,12 +43,18 @@ func (m *Machine) do(ctx context.Context, op winhost.Op, known lists) winhost.Re
 		return winhost.Result{Code: winhost.OK, Machine: m.identity()}
 	case *winhost.SQLSignIn:
 		return m.sqlSignIn(o)
+	case *winhost.SQLReach:
+		return m.sqlReach(o)
 	case *winhost.LogMark:
 		return m.logMark(o)
 	case *winhost.LogMatch:
 		return m.logMatch(o)
 	case *winhost.Preflight:
 		return m.preflight(o)
+	case *winhost.Exposure:
+		return m.exposure(o)
+	case *winhost.SignaturesRead:
+		return m.signatures(o)
 	case *winhost.SecretsLook:
 		return m.secretsLook(ctx, o)
 	case *winhost.SecretsSet:
@@ -57,6 +63,17 @@ func (m *Machine) do(ctx context.Context, op winhost.Op, known lists) winhost.Re
 		return m.secretsList(ctx, o, known)
 	}
 	return winhost.Result{Code: winhost.Unsupported, Message: "unknown op"}
+}
+
+// refused is Windows Sockets' number for a port where nobody listens.
+const refused = 10061
+
+func (m *Machine) sqlReach(o *winhost.SQLReach) winhost.Result {
+	found := &winhost.Reached{Client: m.SQL != nil, Error: refused}
+	if m.Port != nil {
+		found.Error = m.Port(o.Server, o.Port)
+	}
+	return winhost.Result{Code: winhost.OK, Reached: found}
 }
 
 func (m *Machine) sqlSignIn(o *winhost.SQLSignIn) winhost.Result {
@@ -74,6 +91,10 @@ func pathOf(op winhost.Op) (path string, ok bool) {
 		return "", false
 	case *winhost.Preflight:
 		return o.Path, o.Path != ""
+	case *winhost.Exposure:
+		return o.Path, o.Path != ""
+	case *winhost.SignaturesRead:
+		return o.Folder, true
 	case *winhost.SecretsLook:
 		return o.Program, true
 	case *winhost.SecretsSet:
@@ -110,8 +131,9 @@ func failed(err error, message string) winhost.Result {
 }
 
 func (m *Machine) identity() *winhost.Identity {
+	guid, installed := m.Whose()
 	return &winhost.Identity{
-		ComputerName: m.Name, Domain: m.Domain, MachineGUID: m.GUID, OSVersion: osVersion, PSVersion: "5.1.20348.2227",
+		ComputerName: m.Name, Domain: m.Domain, MachineGUID: guid, Installed: installed, OSVersion: osVersion, PSVersion: "5.1.20348.2227",
 		LanguageMode: "FullLanguage", Now: m.now().UTC(), Elevated: winhost.Yes,
 	}
 }

@@ -172,6 +172,9 @@ func (m *Machine) LogonOf(service, account string) (winhost.Logon, error) {
 	if s == nil {
 		return winhost.Logon{}, ErrNoService
 	}
+	if account == "" {
+		account = s.Account
+	}
 	l := winhost.Logon{Exists: winhost.Yes, Configured: yes(strings.EqualFold(s.Account, account))}
 	if s.process != nil {
 		l.Running = yes(strings.EqualFold(s.process.Account, account))

@@ -21,8 +21,9 @@ import (
 type Machine struct {
 	// Name is the computer's name. Domain is its DNS domain, "" outside one.
 	Name, Domain string
-	// GUID is the registry's MachineGuid.
-	GUID string
+	// GUID is the registry's MachineGuid. Installed is when Windows was installed, zero when that is not known.
+	GUID      string
+	Installed time.Time
 	// FS is the disk.
 	FS FS
 	// Directory has the accounts that services log on with; nil lets any logon in.
@@ -33,6 +34,8 @@ type Machine struct {
 	PowerShellStart time.Duration
 	// SQL signs in to SQL Server from this machine with a connection string; nil: it has no client for that.
 	SQL func(text string) winhost.SQLAnswer
+	// Port is the number of the error that a connection from this machine to a port of a server meets, 0 for none; nil: nobody listens.
+	Port func(server string, port uint16) uint32
 	// Hook injects faults, nil injects none. It is called from several goroutines at a time.
 	Hook func(Point) Action
 	// Record is told what Windows would keep of what happens here, nil keeps nothing. Kind is "4688" for a command
@@ -57,6 +60,8 @@ type Machine struct {
 	booted, changed time.Time
 	lastPID         uint32
 	scripts         int             // how many were started
+	loose           map[string]bool // files and folders that ordinary users may change, by lower-case path
+	records         bool            // PowerShell records what it runs, and sessions
 	tools           map[string]Tool // by lower-case path
 }
 
@@ -98,6 +103,20 @@ func (m *Machine) SetAccountEnvironment(account, name, value string) {
 	}
 	account = strings.ToLower(account)
 	m.accounts[account] = with(m.accounts[account], name, value)
+}
+
+// Become makes it another machine, or the same one installed anew: its name and its disk stay.
+func (m *Machine) Become(guid string, installed time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.GUID, m.Installed = guid, installed
+}
+
+// Whose is its MachineGuid, and when Windows was installed on it.
+func (m *Machine) Whose() (guid string, installed time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.GUID, m.Installed
 }
 
 // Booted says that the machine has started just now, as it is.

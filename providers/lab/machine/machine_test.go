@@ -43,6 +43,7 @@ func services(m *machine.Machine) {
 	m.Directory.Set(winhosttest.Allowed, winhosttest.Password)
 	m.Directory.Set(winhosttest.Barred, winhosttest.Password)
 	m.Allow(winhosttest.Allowed, true)
+	install(winhosttest.BlankService, func(s *machine.Service) { s.ImagePath = `C:\svc\mr blank\service.exe mr-blank` })
 	install(winhosttest.DiesService, func(s *machine.Service) {
 		s.Program = program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
 	})
@@ -137,7 +138,7 @@ func (s *store) List() []string { return s.refs }
 
 func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {
 	m := machine.New("RELAY01")
-	m.FS, m.GUID = disk, "6f1c2c5e-0000-4000-8000-000000000001"
+	m.FS, m.GUID, m.Installed = disk, "6f1c2c5e-0000-4000-8000-000000000001", time.Date(2025, 3, 4, 9, 21, 0, 0, time.UTC)
 	log := &journal{}
 	m.Record = log.add
 	services(m)
@@ -147,7 +148,7 @@ func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {
 		return tool.Run(args, in, out, s, ctx.Done())
 	})
 	return winhosttest.Host{
-		Kind: winhosttest.Model, Process: m.Run, Dir: `C:\test\`, Logged: log.String,
+		Kind: winhosttest.Model, Process: m.Run, Dir: `C:\test\`, Signed: winhosttest.Modelled(machine.Signed), Logged: log.String,
 		Stored: func() string { return m.Password(winhosttest.QuickService) },
 		Read: func(name string) []byte {
 			content, _, err := disk.Read(`C:\test\` + name)

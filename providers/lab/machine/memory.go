@@ -205,14 +205,12 @@ func (m *Memory) Move(from, to string) error {
 func (m *Memory) Remove(path string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f, err := m.get(path)
-	switch {
-	case err != nil:
+	f, err := m.yielding(path)
+	if err != nil {
 		return err
-	case f.info.ReadOnly || m.forbids(path):
+	}
+	if f.info.ReadOnly {
 		return ErrAccessDenied
-	case !f.shared(ShareDelete):
-		return ErrSharing
 	}
 	delete(m.files, strings.ToLower(path))
 	return nil

@@ -32,16 +32,22 @@ func folder(path string) string { return path[:max(0, strings.LastIndexByte(path
 func (m *Memory) TryReplace(path string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	_, err := m.yielding(path)
+	return err
+}
+
+// yielding is a file that may be moved away. The lock is held.
+func (m *Memory) yielding(path string) (*memoryFile, error) {
 	f, err := m.get(path)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case m.forbids(path):
-		return ErrAccessDenied
+		return nil, ErrAccessDenied
 	case !f.shared(ShareDelete):
-		return ErrSharing
+		return nil, ErrSharing
 	}
-	return nil
+	return f, nil
 }
 
 func (m *Memory) TryCreate(path string) error {

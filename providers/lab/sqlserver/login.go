@@ -25,7 +25,8 @@ type Login struct {
 	changed           time.Time // when the password was
 	version           int       // counts the changes of the password
 	history           []string  // old passwords, newest first
-	failures          []time.Time
+	failures          int
+	missed            time.Time // the last wrong password
 	locked            time.Time
 }
 
@@ -116,9 +117,13 @@ func (s *Server) missed(l *Login) {
 	if l.NoPolicy || p.Attempts < 0 {
 		return
 	}
-	l.failures = slices.DeleteFunc(append(l.failures, now), func(t time.Time) bool { return now.Sub(t) > p.Lockout })
-	if len(l.failures) >= p.Attempts {
-		l.locked, l.failures = now, nil
+	if now.Sub(l.missed) > p.Lockout { // the number stays readable until then
+		l.failures = 0
+	}
+	l.failures++
+	l.missed = now
+	if l.failures >= p.Attempts {
+		l.locked, l.failures = now, 0
 	}
 }
 
@@ -166,7 +171,7 @@ func (s *Server) authenticate(c Client) (*Login, error) {
 	case l.Disabled:
 		return nil, s.refusal(c, classed(18470, 1, 14, "Login failed for user '%s'. Reason: The account is disabled.", c.User), 1, "disabled")
 	}
-	l.failures = nil
+	l.failures = 0
 	if c.NewPassword != "" {
 		if e := s.change(l, c.NewPassword); e != nil {
 			return nil, s.refusal(c, e, e.State, "the new password was refused")
@@ -198,6 +203,17 @@ func (s *Server) change(l *Login, password string) *Error {
 	l.Password = password
 	l.remember(before, s.now())
 	return nil
+}
+
+// Miss is somebody who signs in n times with a wrong password.
+func (s *Server) Miss(name string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.login(name); l != nil {
+		for range n {
+			s.missed(l)
+		}
+	}
 }
 
 // Age makes the password of a login as old as it is told.

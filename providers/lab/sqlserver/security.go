@@ -243,7 +243,7 @@ func (b *batch) applyLogin(l *Login, o principalOptions) *Error {
 		l.remember(before, s.now())
 		l.MustChange = o.has("MUST_CHANGE")
 		if o.has("UNLOCK") {
-			l.locked, l.failures = time.Time{}, nil
+			l.locked, l.failures = time.Time{}, 0
 		}
 	}
 	o.policy(l)

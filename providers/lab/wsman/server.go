@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"meshrotate/providers/lab/webauth"
+	"meshrotate/providers/limits"
 )
 
 // Run is the program behind every command. It must end soon after ctx does: a terminated command, a deleted shell and
@@ -123,6 +124,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// acceptPause is how long a server without descriptors waits before it accepts again.
+const acceptPause = 20 * time.Millisecond
+
 // ErrClosed is what Serve returns after Close.
 var ErrClosed = errors.New("wsman: server closed")
 
@@ -140,6 +144,10 @@ func (s *Server) Serve(ln net.Listener) error {
 			}
 			var transient net.Error
 			if errors.As(err, &transient) && transient.Timeout() {
+				continue
+			}
+			if limits.Met(err) != nil { // whoever connects waits until another has left
+				time.Sleep(acceptPause)
 				continue
 			}
 			return fmt.Errorf("wsman %s: %w", ln.Addr(), err)

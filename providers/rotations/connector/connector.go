@@ -6,6 +6,10 @@
 // stored is proven by the database's own time of it, and that it opens and is taken, by a sync run that began after it, where
 // Admin tells of those.
 //
+// What Windows seals (DPAPI) opens on that machine alone, and for some products under that account alone. So the ledger has of
+// each secret which machine it was set on and what Engine ran as. Where that has changed, or is about to change in the same
+// plan, the secret is set again, with the same value.
+//
 // Each secret is a rotation of its own, with a line of its own in the ledger. All of them are set by one process on the Engine
 // host, and read in one round trip. Nothing restarts: Engine reads a secret whenever a connector starts.
 package connector
@@ -33,12 +37,12 @@ type Spec struct {
 	// Secrets are the secrets that connectors sign in with.
 	Secrets []Secret `json:"secrets" jsonschema:"required,minItems=1"`
 	// Tool is the product's program that sets them, on the Engine host.
-	Tool string `json:"tool,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMesh.Service\\secretscli.exe"`
+	Tool string `json:"tool,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMesh.Service\\secretscli.exe" trust:"program"`
 	// Argv says whether a value may stand on the tool's command line, where others on the host and its logs can see it, when
 	// the tool takes none on its standard input.
-	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused"`
+	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused" trust:"guard"`
 	// Timeout is how long the tool may take for one secret.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s" trust:"wanted"`
 	// Syncs says where Admin tells of sync runs. Left out: nothing shows that a new value opens and is taken by its source.
 	Syncs Syncs `json:"syncs,omitzero"`
 	// Tables are where the product's database keeps the secrets.
@@ -49,9 +53,9 @@ type Spec struct {
 type Secret struct {
 	specs.Secret `json:",inline"`
 	// Ref is its reference, as the tool and the database have it.
-	Ref string `json:"ref" jsonschema:"required,minLength=1,maxLength=400"`
+	Ref string `json:"ref" jsonschema:"required,minLength=1,maxLength=400" trust:"target,key"`
 	// Connector is the name or the id of the connector that uses it. Left out: the one whose name or id is a part of ref.
-	Connector string `json:"connector,omitempty" jsonschema:"minLength=1"`
+	Connector string `json:"connector,omitempty" jsonschema:"minLength=1" trust:"target"`
 	// Source is about the system that the connector signs in to.
 	Source Source `json:"source,omitzero"`
 }
@@ -59,31 +63,31 @@ type Secret struct {
 // Source is about the system that a connector signs in to.
 type Source struct {
 	// Changed says when that system takes the new value: before it is declared here, or after it was set, by a person.
-	Changed string `json:"changed,omitempty" jsonschema:"enum=before,enum=after,default=before"`
+	Changed string `json:"changed,omitempty" jsonschema:"enum=before,enum=after,default=before" trust:"guard"`
 }
 
 // Syncs says where Admin tells of sync runs.
 type Syncs struct {
 	// Path is an endpoint of the Admin API that lists connectors with the begin and the outcome of their latest run.
-	Path string `json:"path,omitempty" jsonschema:"minLength=1"`
+	Path string `json:"path,omitempty" jsonschema:"minLength=1" trust:"target"`
 	// Timeout is how long to wait for a run that began after the push.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m" trust:"wanted"`
 }
 
 // Tables are where the product's database keeps the secrets: tables, with their schema if it is not dbo, and their columns.
 type Tables struct {
 	// Secrets is the table of secrets.
-	Secrets string `json:"secrets,omitempty" jsonschema:"minLength=1,default=dbo.IM_Secrets"`
+	Secrets string `json:"secrets,omitempty" jsonschema:"minLength=1,default=dbo.IM_Secrets" trust:"target"`
 	// Ref is its column with the reference.
-	Ref string `json:"ref,omitempty" jsonschema:"minLength=1,default=SecretRef"`
+	Ref string `json:"ref,omitempty" jsonschema:"minLength=1,default=SecretRef" trust:"target"`
 	// Updated is its column with the time of the last change, UTC.
-	Updated string `json:"updated,omitempty" jsonschema:"minLength=1,default=UpdatedOn"`
+	Updated string `json:"updated,omitempty" jsonschema:"minLength=1,default=UpdatedOn" trust:"target"`
 	// Connectors is the table of connectors.
-	Connectors string `json:"connectors,omitempty" jsonschema:"minLength=1,default=dbo.IM_Connectors"`
+	Connectors string `json:"connectors,omitempty" jsonschema:"minLength=1,default=dbo.IM_Connectors" trust:"target"`
 	// ID is its column with the connector's id.
-	ID string `json:"id,omitempty" jsonschema:"minLength=1,default=ConnectorId"`
+	ID string `json:"id,omitempty" jsonschema:"minLength=1,default=ConnectorId" trust:"target"`
 	// Name is its column with the connector's name.
-	Name string `json:"name,omitempty" jsonschema:"minLength=1,default=Name"`
+	Name string `json:"name,omitempty" jsonschema:"minLength=1,default=Name" trust:"target"`
 }
 
 const permitted, after = "permitted", "after"
@@ -95,8 +99,9 @@ func (s *Secret) secret() secret.Ref {
 // Kind registers the rotation.
 func Kind() reconciler.Kind {
 	return reconciler.Kind{
+		Lessons: lessons,
 		Name:    name,
-		Section: specs.Section{Key: "connectors", New: func() any { return &Spec{} }, Check: check},
+		Section: specs.Section{Key: "connectors", New: func() any { return &Spec{} }, Check: check, Never: never},
 		Values: func(spec any) []reconciler.Needed {
 			s := spec.(*Spec)
 			var all []reconciler.Needed
@@ -214,6 +219,7 @@ type section struct {
 	stored           site.StoredSecrets
 	tool             site.SecretsTool
 	machine          site.Machine
+	identity         site.Identity
 	declared         map[string]bool
 	timeout, syncing reconciler.Span
 }
@@ -226,7 +232,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 	s.stored = site.StoredSecrets{Server: s.sqlServer, Database: d.Connect.SQL.Database,
 		Tables: site.Tables{Secrets: t.Secrets, Ref: t.Ref, Updated: t.Updated, Owners: t.Connectors, ID: t.ID, Name: t.Name}}
 	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
-	s.machine = site.Machine{Host: s.host}
+	s.machine, s.identity = site.Machine{Host: s.host}, site.Identity{Host: s.host, Service: d.Product.Engine.Service}
 	var all []reconciler.Rotation
 	for i := range spec.Secrets {
 		one := &spec.Secrets[i]
@@ -240,7 +246,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 // Ref names the secret and the declared version.
 func (r *Rotation) Ref() secret.Ref { return r.secret.secret() }
 
-// Reads are what is stored, the program that sets it, and the value. All but the value are the same for every secret.
+// Reads are what is stored, the program that sets it, who its host is, and the value. All but the value are the same for every secret.
 func (r *Rotation) Reads() []reconciler.Read {
-	return []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine}
+	return []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine, r.identity}
 }

@@ -21,6 +21,7 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.known() {
 		all = append(all, r.guardOne(in, s)...)
 	}
+	all = append(all, r.guardSealer(s)...)
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
 		all = append(all, r.guardValue(in, s)...)
@@ -45,6 +46,25 @@ func (r *Rotation) guardStore(in reconciler.Input, s sight) []reconciler.Finding
 		return []reconciler.Finding{site.Problem("secrets-unreadable", fmt.Sprintf("the tables of secrets and connectors could not be read: %s", s.stored.Problem),
 			cmp.Or(s.stored.Hint, "name the tables and columns under secrets.connectors.tables")+fmt.Sprintf("; meshrotate needs SELECT on %s (%s, %s) and on %s (%s, %s), and never reads a secret there",
 				r.spec.Tables.Secrets, r.spec.Tables.Ref, r.spec.Tables.Updated, r.spec.Tables.Connectors, r.spec.Tables.ID, r.spec.Tables.Name))}
+	}
+	return nil
+}
+
+// guardSealer tells of the machine that seals.
+func (r *Rotation) guardSealer(s sight) []reconciler.Finding {
+	switch {
+	case s.identity == nil && !s.push:
+		return []reconciler.Finding{site.Warning("connector-machine-unknown", r.host+": whether it is still the machine that connector secrets were sealed on could not be seen",
+			"bring the host back and plan again; on another machine they do not open", r.host)}
+	case s.changing >= 0:
+		return []reconciler.Finding{site.Warning("connector-account-changes", fmt.Sprintf("%s: %s gets another account; what was sealed under the old one may not open under it: connector secrets are set again after that", r.host, r.identity.Service),
+			"their sync runs may fail between the two", r.host)}
+	case s.elsewhere != nil:
+		return []reconciler.Finding{site.Warning("connector-sealed-elsewhere", fmt.Sprintf("%s: what seals connector secrets has changed, and what was sealed before may not open: %s", r.host, strings.Join(s.elsewhere, "; ")),
+			"find out who moved it; sync runs fail until `meshrotate apply` has set the secrets again, with the same values", r.host)}
+	case r.unrecorded(s):
+		return []reconciler.Finding{site.Note("connector-machine-unrecorded", fmt.Sprintf("%s: which machine connector secrets were sealed on is not on record; apply records this one and sets nothing", r.host),
+			"if the Engine host was moved or its account changed since they were set, give them new versions")}
 	}
 	return nil
 }
@@ -154,7 +174,7 @@ func (r *Rotation) doubts(s sight) []reconciler.Finding {
 		all = append(all, site.Warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
 	}
-	if r.secret.Source.Changed == after {
+	if r.secret.Source.Changed == after && !r.again(s) {
 		hint := "prepare that before you apply; the run waits for a sync run that succeeds, and later runs go on waiting"
 		if !r.syncs(s) {
 			hint = "prepare that before you apply: nothing here will show that it was done"

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +18,19 @@ type sight struct {
 	tool   *site.ToolSeen   // nil when the host did not
 	value  *site.ValueSeen
 	// updated is when it was set last; there says that it is stored at all.
-	updated time.Time
-	there   bool
+	updated  time.Time
+	identity *site.IdentitySeen
+	there    bool
 	// owner is the connector that uses it, guessed by the reference or declared; zero when it is not known.
 	owner   site.Owner
 	guessed bool
+	// elsewhere is what has changed, or will in this plan, about the machine that it was sealed on, nil for nothing; changing is
+	// the round after which that is so, -1 when it is so already. recorded: the ledger knows that machine.
+	elsewhere []string
+	changing  int
+	// moved says that more than the account has changed.
+	moved    bool
+	recorded bool
 	// vouched is the version that the ledger vouches for, "" for none. pending: a run began with the declared one.
 	vouched string
 	pending bool
@@ -42,11 +51,39 @@ func (r *Rotation) look(in reconciler.Input) sight {
 		s.updated, s.there = s.stored.Updated[r.secret.Ref]
 		s.owner, s.guessed = r.ownerOf(s.stored)
 	}
-	s.push = s.vouched != ref.Version || s.pending || s.known() && !s.there
-	if s.push && s.there && r.roundDone(in) && !r.setElsewhere(in, s) {
+	r.sealer(in, &s)
+	s.push = s.vouched != ref.Version || s.pending || s.elsewhere != nil || s.known() && !s.there
+	if s.push && s.there && s.elsewhere == nil && r.roundDone(in) && !r.setElsewhere(in, s) {
 		s.push, s.wait = false, true
 	}
 	return s
+}
+
+// sealer compares the machine that sealed the secret with the one that is there now, and with what it will be.
+func (r *Rotation) sealer(in reconciler.Input, s *sight) {
+	was, recorded := site.SealedUnder(in.History, r.Ref().Name)
+	s.identity, s.recorded, s.changing = site.Answer[site.IdentitySeen](in.Seen, r.identity), recorded, -1
+	if s.identity == nil {
+		return
+	}
+	now := s.identity.MachineIdentity
+	if !recorded {
+		was = now
+	}
+	for _, c := range in.Coming {
+		if c.Target == r.identity.Target() && c.Fact.Field == site.AccountOf(r.identity.Service) {
+			now.Account, s.changing = c.Fact.Value, max(s.changing, c.Round)
+		}
+	}
+	s.elsewhere, s.moved = was.Changed(now), !was.SameMachine(now)
+}
+
+// again says that what is stored is the declared version, sealed elsewhere: its source has taken it already.
+func (r *Rotation) again(s sight) bool { return s.vouched == r.Ref().Version && s.elsewhere != nil }
+
+// unrecorded says that all there is to do is to record which machine it is.
+func (r *Rotation) unrecorded(s sight) bool {
+	return !s.push && !s.wait && !s.recorded && s.identity != nil
 }
 
 // ownerOf finds the connector by its declared name or id, or else by the parts of the reference, if they name just one.
@@ -71,11 +108,14 @@ func (r *Rotation) ownerOf(stored *site.StoredSeen) (owner site.Owner, guessed b
 // inRounds says that the source takes the value only after it was set, and that a sync run can show that it does: then that is
 // a round of its own, and what the first one proved stays.
 func (r *Rotation) inRounds(s sight) bool {
-	return r.secret.Source.Changed == after && r.syncs(s)
+	return r.secret.Source.Changed == after && r.syncs(s) && !r.again(s)
 }
 
 // syncs says that a sync run can show whether the value works.
 func (r *Rotation) syncs(s sight) bool { return r.spec.Syncs.Path != "" && s.owner != (site.Owner{}) }
+
+// mostRounds is how many a plan may have: two of an account, the push, and its source's.
+const mostRounds = 4
 
 // roundDone says that the declared version was set and seen to be stored by an earlier run, which is not proven yet.
 func (r *Rotation) roundDone(in reconciler.Input) bool {
@@ -84,8 +124,12 @@ func (r *Rotation) roundDone(in reconciler.Input) bool {
 		return false
 	}
 	_, pending := in.History.Pending(ref.Name, ref.Version)
-	_, done := in.History.StepDone(ref.Name, ref.Version, "round 2 of 3", "")
-	return pending && done
+	for n := 2; pending && n < mostRounds; n++ {
+		if _, done := in.History.StepDone(ref.Name, ref.Version, fmt.Sprintf("round %d of %d", n, n+1), ""); done {
+			return true
+		}
+	}
+	return false
 }
 
 // setElsewhere says that the secret was set since a run of meshrotate saw it stored.
@@ -115,6 +159,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
 	case blocked:
 		c.Status, c.Reason = reconciler.Refused, r.reason(s)
+	case r.unrecorded(s):
+		c.Status, c.Reason = reconciler.Rotate, "on which machine it was sealed is not on record; from now on it is"
+		c.Rounds = []reconciler.Round{{Steps: []reconciler.Step{{Phase: reconciler.Verify, Op: site.RecordMachine{Host: r.host, Service: r.identity.Service}, Back: reconciler.Nothing()}}}}
 	case !s.push && !s.wait:
 		c.Status, c.Reason = reconciler.AsDeclared, "set on "+s.updated.UTC().Format(time.DateOnly)
 	default:
@@ -138,6 +185,12 @@ func (r *Rotation) reason(s sight) string {
 	switch {
 	case s.wait:
 		return version + " was set; no sync run has shown yet that the source system takes it"
+	case s.elsewhere != nil && s.changing >= 0:
+		return "re-provision: set again once " + r.identity.Service + " has another account"
+	case r.again(s) && s.moved:
+		return "re-provision: sealed on another machine than " + r.host + " is now"
+	case r.again(s):
+		return "re-provision: sealed when " + r.identity.Service + " had another account"
 	case s.known() && !s.there:
 		return asks + "; it is not in " + r.spec.Tables.Secrets
 	case s.pending:
@@ -173,12 +226,13 @@ func (r *Rotation) rounds(in reconciler.Input, s sight, before string) []reconci
 		return []reconciler.Round{{Steps: []reconciler.Step{sync}}}
 	}
 	steps := r.steps(s, before)
-	rounds := []reconciler.Round{{}, {Steps: steps}}
+	rounds := append(make([]reconciler.Round, max(1, s.changing+1)), reconciler.Round{Steps: steps})
+	last := &rounds[len(rounds)-1]
 	switch {
 	case r.inRounds(s):
 		rounds = append(rounds, reconciler.Round{Steps: []reconciler.Step{sync}})
 	case r.syncs(s):
-		rounds[1].Steps = append(steps, sync)
+		last.Steps = append(steps, sync)
 	}
 	return rounds
 }
@@ -193,9 +247,12 @@ func (r *Rotation) steps(s sight, before string) []reconciler.Step {
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: ref, How: how}, Back: reconciler.Nothing()})
 	}
-	push := site.PushSecret{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Secret: ref, Argument: !s.tool.Stdin, Timeout: r.timeout}
+	push := site.PushSecret{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Secret: ref, Service: r.identity.Service, Argument: !s.tool.Stdin, Timeout: r.timeout}
 	stored := site.ProveStored{Server: r.sqlServer, Database: r.stored.Database, Tables: r.stored.Tables, Ref: r.secret.Ref}
 	back, asBefore := reconciler.Never("the value before it is not kept here"), reconciler.Nothing()
+	if r.again(s) {
+		back = reconciler.Never("what was sealed elsewhere does not open here")
+	}
 	if old := r.earlier(s, before); old != nil {
 		again := push
 		again.Secret = *old

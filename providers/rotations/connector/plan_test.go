@@ -29,7 +29,12 @@ type scene struct {
 	tool    *site.ToolSeen
 	value   site.ValueSeen
 	history []state.Entry
+	machine *site.MachineIdentity // nil when the host did not answer
+	coming  []reconciler.Coming
 }
+
+// here is the machine of the Engine host.
+var here = site.MachineIdentity{MachineGUID: "1ab0", ComputerName: "IM-ENGINE", Domain: "example", Installed: set.AddDate(-1, 0, 0), Account: `X\svc-im`}
 
 func newScene() *scene {
 	spec, err := load("syncs: {path: /api/connectors}\nsecrets: [{ref: \"" + ref + "\", connector: ad, version: 4, from: {env: A}}]")
@@ -39,7 +44,14 @@ func newScene() *scene {
 	s := &scene{spec: spec, stored: &site.StoredSeen{Updated: map[string]time.Time{ref: set}},
 		tool: &site.ToolSeen{Exists: true, Stdin: true}, value: site.ValueSeen{Available: true, Others: []string{"3"}}}
 	s.stored.Own(site.Owner{ID: "6f96-01", Name: "ad"}, site.Owner{ID: "6f96-02", Name: "hr"})
-	return s.runs("3", state.Proven)
+	s.machine = new(here)
+	return s.sealed(here).runs("3", state.Proven)
+}
+
+// sealed adds on which machine the secret was set.
+func (s *scene) sealed(on site.MachineIdentity) *scene {
+	s.history = append(s.history, state.Entry{Secret: kind, Version: "3", Step: "verify/prove stored " + ref, Outcome: state.Done, Facts: []state.Fact{on.Fact()}})
+	return s
 }
 
 // runs adds a rotation to the ledger.
@@ -81,6 +93,10 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 			if s.tool != nil {
 				look.Results[read.Key()] = s.tool
 			}
+		case site.Identity:
+			if s.machine != nil {
+				look.Results[read.Key()] = &site.IdentitySeen{MachineIdentity: *s.machine, Service: "IdentityMeshEngine"}
+			}
 		case site.Value:
 			v := s.value
 			v.Secret = secret.Ref{Name: kind, Version: string(s.spec.Secrets[0].Version)}
@@ -88,7 +104,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		}
 		seen[read.Target()] = look
 	}
-	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: set.Add(time.Hour)}
+	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: set.Add(time.Hour), Coming: s.coming}
 	c := r.Plan(in)
 	if _, err := reconciler.MakePlan(d, []reconciler.Rotation{r}, in); err != nil {
 		t.Error(err)
@@ -158,12 +174,36 @@ func TestPlan(t *testing.T) {
 			s.runs("5", "").firstRound("5", set).runs("5", state.Proven)
 			s.runs("4", "")
 		}, reconciler.Rotate, late + push + " | verify prove sync", ""},
+		{"another machine", "what was sealed elsewhere does not open: set again", func(s *scene) {
+			s.runs("4", state.Proven)
+			s.machine.MachineGUID, s.value.Kept = "2bc1", true
+		}, reconciler.Rotate, late + push + ", verify prove sync", "connector-sealed-elsewhere"},
+		{"another machine, the source followed once", "it has taken the value already", func(s *scene) {
+			s.spec.Secrets[0].Source.Changed = "after"
+			s.runs("4", state.Proven)
+			s.machine.MachineGUID, s.value.Kept = "2bc1", true
+		}, reconciler.Rotate, late + push + ", verify prove sync", "connector-sealed-elsewhere"},
+		{"another machine while its source is waited for", "it is set again, and waited for again", func(s *scene) {
+			s.spec.Secrets[0].Source.Changed = "after"
+			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
+			s.machine.MachineGUID, s.value.Kept = "2bc1", true
+		}, reconciler.Rotate, late + push + " | verify prove sync", "connector-sealed-elsewhere"},
+		{"a machine that was never recorded", "recorded once, and nothing is set", func(s *scene) {
+			s.history = nil
+			s.runs("4", state.Proven)
+		}, reconciler.Rotate, "verify record machine for ", "connector-machine-unrecorded"},
+		{"a machine that could not be seen", "said, as nobody knows", func(s *scene) { s.runs("4", state.Proven); s.machine = nil }, reconciler.AsDeclared, "", "connector-machine-unknown"},
+		{"the account changes in the same plan", "set again in the round after that", func(s *scene) {
+			s.runs("4", state.Proven)
+			s.value.Kept = true
+			s.coming = []reconciler.Coming{{Target: site.Host(engine), Fact: reconciler.Fact{Field: site.AccountOf(""), Value: "LocalSystem"}, Round: 1}}
+		}, reconciler.Rotate, " |  | " + push + ", verify prove sync", "connector-account-changes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene()
 			c.change(s)
 			got := s.plan(t)
-			has := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == c.code && f.Hint != "" })
+			has := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code && f.Hint != "" })
 			if got.Status != c.status || c.code != "" && !has {
 				t.Errorf("%s: %s (%s), findings %+v", c.reason, got.Status, got.Reason, got.Findings)
 			}
@@ -171,6 +211,30 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%s:\n%s, want\n%s", c.reason, did, c.steps)
 			}
 		})
+	}
+}
+
+// Whatever of the machine has changed, it is said; what is written otherwise is the same.
+func TestOtherMachine(t *testing.T) {
+	for _, c := range []struct {
+		name, says string
+		change     func(m *site.MachineIdentity)
+	}{
+		{"nothing", "", func(*site.MachineIdentity) {}},
+		{"in other letters", "", func(m *site.MachineIdentity) { m.ComputerName, m.Account = "im-engine", `x\SVC-IM` }},
+		{"moved", "MachineGuid was 1ab0 and is 2bc1", func(m *site.MachineIdentity) { m.MachineGUID = "2bc1" }},
+		{"cloned", "the computer's name was IM-ENGINE and is IM-ENGINE2", func(m *site.MachineIdentity) { m.ComputerName = "IM-ENGINE2" }},
+		{"in another domain", "the domain was example and is not known", func(m *site.MachineIdentity) { m.Domain = "" }},
+		{"installed anew", "Windows' installation was 2025-11-01", func(m *site.MachineIdentity) { m.Installed = set }},
+		{"with another account", `the service's account was X\svc-im and is LocalSystem`, func(m *site.MachineIdentity) { m.Account = "LocalSystem" }},
+	} {
+		s := newScene().runs("4", state.Proven)
+		s.value.Kept = true
+		c.change(s.machine)
+		got := s.plan(t)
+		if again := got.Status == reconciler.Rotate; again != (c.says != "") || c.says != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return strings.Contains(f.Text, c.says) }) {
+			t.Errorf("%s: %s: %s", c.name, got.Status, got.Reason)
+		}
 	}
 }
 

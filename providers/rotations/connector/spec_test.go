@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"meshrotate/providers/rotations/connector"
-	"meshrotate/specs"
+	"meshrotate/reconciler/rotationtest"
 )
 
 const frame = `apiVersion: meshrotate/v1
@@ -21,11 +21,7 @@ secrets:
 `
 
 func load(section string) (*connector.Spec, error) {
-	text := frame
-	for line := range strings.Lines(section) {
-		text += "    " + line
-	}
-	d, err := specs.Load("meshrotate.yaml", []byte(text+"\n"), []specs.Section{connector.Kind().Section})
+	d, err := rotationtest.Document(connector.Kind(), frame, section)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +64,7 @@ func TestSection(t *testing.T) {
 func TestWithoutAccess(t *testing.T) {
 	text := strings.Replace(frame, "  adminApi: {url: \"https://im-admin.contoso.example\"}\n", "", 1)
 	text = strings.Replace(text, "  sql: {server: sql01.contoso.example, user: rot, password: {env: B}}\n", "", 1)
-	_, err := specs.Load("meshrotate.yaml", []byte(text+"    syncs: {path: /api/connectors}\n    secrets: [{ref: a, version: 1, from: {env: A}}]\n"), []specs.Section{connector.Kind().Section})
+	_, err := rotationtest.Document(connector.Kind(), text, "syncs: {path: /api/connectors}\nsecrets: [{ref: a, version: 1, from: {env: A}}]")
 	for _, word := range []string{"connect.sql", "connect.adminApi.url"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("without %s: %v", word, err)

@@ -29,34 +29,34 @@ const name = "license"
 type Spec struct {
 	specs.Secret `json:",inline"`
 	// Customer is whom the file must name. Left out: the customer of the live file.
-	Customer string `json:"customer,omitempty"`
+	Customer string `json:"customer,omitempty" trust:"guard"`
 	// Tier is the least tier that the file may have. Left out: the live file's.
-	Tier string `json:"tier,omitempty"`
+	Tier string `json:"tier,omitempty" trust:"guard"`
 	// Tiers are all tiers, lowest first.
-	Tiers []string `json:"tiers,omitempty" jsonschema:"uniqueItems=true"`
+	Tiers []string `json:"tiers,omitempty" jsonschema:"uniqueItems=true" trust:"guard"`
 	// Expires is when the file ends: a date, a moment, or `never`. Left out: what the file says.
-	Expires string `json:"expires,omitempty"`
+	Expires string `json:"expires,omitempty" trust:"wanted"`
 	// Layout is how the file is written, where it is another way than the live one: dotted (a payload, a dot, a signature), jwt,
 	// lines, envelope (JSON with a payload and a signature), json, xml, or opaque: only the product can read it.
-	Layout string `json:"layout,omitempty" jsonschema:"enum=dotted,enum=jwt,enum=lines,enum=envelope,enum=json,enum=xml,enum=opaque"`
+	Layout string `json:"layout,omitempty" jsonschema:"enum=dotted,enum=jwt,enum=lines,enum=envelope,enum=json,enum=xml,enum=opaque" trust:"guard"`
 	// PublicKey is a PEM file with the RSA key that signs licenses. Left out: the signature is not checked.
-	PublicKey string `json:"publicKey,omitempty"`
+	PublicKey string `json:"publicKey,omitempty" trust:"file"`
 	// Signature is how licenses are signed. Left out: PKCS #1 v1.5 over the payload itself. The hash is SHA-256.
 	Signature *Signature `json:"signature,omitempty"`
 	// Path is the license file on every host that reads it.
-	Path string `json:"path,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key"`
+	Path string `json:"path,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key" trust:"target"`
 	// Endpoint is where the Admin API shows the license in use.
-	Endpoint string `json:"endpoint,omitempty" jsonschema:"minLength=1,default=/api/license"`
+	Endpoint string `json:"endpoint,omitempty" jsonschema:"minLength=1,default=/api/license" trust:"target"`
 	// ReloadEndpoint is where the Admin API is asked to read the file again.
-	ReloadEndpoint string `json:"reloadEndpoint,omitempty" jsonschema:"minLength=1,default=/api/license/reload"`
+	ReloadEndpoint string `json:"reloadEndpoint,omitempty" jsonschema:"minLength=1,default=/api/license/reload" trust:"target"`
 }
 
 // Signature is how licenses are signed.
 type Signature struct {
 	// Padding is pkcs1 (RFC 8017, v1.5) or pss.
-	Padding string `json:"padding,omitempty" jsonschema:"enum=pkcs1,enum=pss,default=pkcs1"`
+	Padding string `json:"padding,omitempty" jsonschema:"enum=pkcs1,enum=pss,default=pkcs1" trust:"guard"`
 	// Over is what is signed: the decoded payload, or its base64 as the file has it, encoded.
-	Over string `json:"over,omitempty" jsonschema:"enum=decoded,enum=encoded,default=decoded"`
+	Over string `json:"over,omitempty" jsonschema:"enum=decoded,enum=encoded,default=decoded" trust:"guard"`
 }
 
 func (s *Spec) signature() licensefile.Signature {
@@ -100,7 +100,8 @@ func (s *Spec) verify(value []byte, open func(string) ([]byte, error)) error {
 // Kind registers the rotation.
 func Kind() reconciler.Kind {
 	return reconciler.Kind{
-		Name: name,
+		Lessons: lessons,
+		Name:    name,
 		Section: specs.Section{
 			Key:   "license",
 			New:   func() any { return &Spec{} },
@@ -199,7 +200,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, r.served())
 	}
 	for _, c := range r.consumers {
-		reads = append(reads, c.file, c.service, c.machine, c.preflight)
+		reads = append(reads, c.file, c.service, c.machine, c.preflight, c.preflight.Exposure())
 	}
 	return reads
 }

@@ -52,7 +52,7 @@ func (w work) none() bool {
 // Plan compares the live files, and what Admin serves, with the declared file.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
-	c := reconciler.Change{Secret: r.ref, Title: "license", Before: r.before(in, w.all)}
+	c := reconciler.Change{Secret: r.ref, Title: "license", Before: r.before(in, w.all), Beside: site.Exposed(in.Seen, r.Reads())}
 	if w.pending {
 		c.Live = r.held(w.all)
 	}
@@ -74,6 +74,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Returned = append(c.Returned, b)
 		}
 	}
+	c.Findings = append(c.Findings, r.guardAnswer(in, w)...)
 	blocked := reconciler.Blocked(c.Findings)
 	switch {
 	case blocked && w.none():
@@ -190,9 +191,9 @@ func (r *Rotation) reason(w work) string {
 		}
 		return fmt.Sprintf("the file is %s; %s started before it was last changed", r.ref.Version, l.label)
 	case len(w.revive) > 0:
-		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
 	case w.pending:
-		return fmt.Sprintf("an earlier run switched to %s and was cut off before the proof", r.ref.Version)
+		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", r.ref.Version)
 	default:
 		return fmt.Sprintf("%s is live; files of an earlier run are left beside it", r.ref.Version)
 	}

@@ -2,24 +2,62 @@ package relaykey
 
 import (
 	"slices"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 )
 
-// awayBefore are relays that do not work already: no rotation makes that better, and its proof will miss them.
-func awayBefore(admin member, relays []member) []reconciler.Finding {
+// awayBefore are relays that do not work already: no rotation makes that better, and its proof will miss them. Where it would miss
+// all of them, nothing would prove the key: all would be stopped, waited for and put back in vain.
+func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays []member) []reconciler.Finding {
+	list := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
 	off := filter(relays, func(l member) bool {
-		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Version == admin.setting.Version && !l.connected()
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Version == admin.setting.Version && !l.heard(list)
 	})
 	if len(off) == 0 {
 		return nil
 	}
-	verb := " runs with Admin's key and is not connected, before the rotation: it is left behind if it does not come"
+	late := filter(off, func(l member) bool { return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() })
+	if !w.pending && len(late) == len(filter(relays, member.whole)) {
+		return []reconciler.Finding{site.Problem("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing would prove the new one",
+			"bring one back first: look at a relay's log and at its way to Admin", hosts(off)...)}
+	}
+	verb := " runs with Admin's key and is not connected, or Admin has not heard of it for long, before the rotation: it is left behind if it does not come"
 	if len(off) > 1 {
-		verb = " run with Admin's key and are not connected, before the rotation: those that do not come are left behind"
+		verb = " run with Admin's key and are not connected, or Admin has not heard of them for long, before the rotation: those that do not come are left behind"
+	}
+	if none := filter(off, func(l member) bool { return l.relay == nil }); len(none) > 0 {
+		verb += "; " + whoIs(none) + " not in Admin's list at all"
 	}
 	return []reconciler.Finding{site.Warning("relay-disconnected", count(len(off), "relay")+verb, "look at the relay's log and at its way to Admin first", hosts(off)...)}
+}
+
+// heard says that Admin lists the relay as connected, and has heard of it of late.
+func (l member) heard(list *site.RelaysSeen) bool {
+	return l.connected() && (list == nil || list.Time.IsZero() || l.relay.Heartbeat.IsZero() || list.Time.Sub(l.relay.Heartbeat) <= fresh)
+}
+
+// upFor is for how long both a relay and Admin have run.
+func (r *Rotation) upFor(in reconciler.Input, admin, l member) time.Duration {
+	since := l.service.StartedAt
+	if admin.service.StartedAt.After(since) {
+		since = admin.service.StartedAt
+	}
+	return in.Now.Sub(since)
+}
+
+// notConnected are relays that do not work while nothing can be done about it: what stands in the way is said elsewhere.
+func notConnected(in reconciler.Input, relays []member) []reconciler.Finding {
+	off := filter(relays, func(l member) bool { return !l.connected() })
+	if in.Seen.Reach(site.API) != reconciler.Reached || len(off) == 0 {
+		return nil
+	}
+	verb := " is not connected to Admin now"
+	if len(off) > 1 {
+		verb = " are not connected to Admin now"
+	}
+	return []reconciler.Finding{site.Warning("relay-disconnected", count(len(off), "relay")+verb, "mend what stands in the way, then apply; look at the log of one that does not come back", hosts(off)...)}
 }
 
 func disconnected(admin member, relays []member) []reconciler.Finding {

@@ -116,6 +116,7 @@ func TestGuards(t *testing.T) {
 		{"service-denied", "the stop would be refused", func(s *scene) { s.hosts[r1].trials.Service = 5 }, reconciler.Refused, "may not stop and start"},
 		{"service-denied", "nothing is to be stopped now", func(s *scene) { *s = *done(); s.hosts[r1].trials.Service = 5 }, reconciler.AsDeclared, "may not stop and start"},
 		{"relay-disconnected", "it does not work already", func(s *scene) { s.relays = s.relays[:1] }, reconciler.Rotate, "before the rotation"},
+		{"no-relay-connected", "nobody would prove it", func(s *scene) { s.relays = nil }, reconciler.Refused, "no relay is connected"},
 		{"clock-skew", "times on that host prove nothing", func(s *scene) { s.hosts[r1].skew = 6 * time.Minute }, reconciler.Refused, "ahead"},
 		{"clock-skew", "on Admin neither", func(s *scene) { s.hosts[admin].skew = -6 * time.Minute }, reconciler.Refused, "behind"},
 		{"relay-undeclared", "a connected relay that is not declared is cut off", func(s *scene) {
@@ -134,7 +135,7 @@ func TestGuards(t *testing.T) {
 			if got.Status != c.status {
 				t.Errorf("it is %s: %+v", got.Status, got.Findings)
 			}
-			i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == c.code })
+			i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code })
 			if i < 0 {
 				t.Fatalf("no finding %s: %+v", c.code, got.Findings)
 			}
@@ -152,5 +153,45 @@ func TestGuards(t *testing.T) {
 				t.Errorf("%d rounds, and it is %s", len(got.Rounds), got.Status)
 			}
 		})
+	}
+}
+
+// Relays that do not work are named also while nobody can do anything about it.
+func TestRelaysOffWhileAGuardObjects(t *testing.T) {
+	for _, s := range []*scene{newScene(), done()} {
+		s.hosts[admin].reach, s.relays = reconciler.Unreachable, s.relays[:1]
+		got := s.plan(t)
+		i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == "relay-disconnected" })
+		if i < 0 || !slices.Equal(got.Findings[i].Hosts, []string{r2}) || !strings.Contains(got.Findings[i].Text, "1 relay is not connected to Admin now") {
+			t.Errorf("%s: %+v", got.Status, got.Findings)
+		}
+		s.api = reconciler.Look{Reach: reconciler.Unreachable}
+		if got := s.plan(t); slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == "relay-disconnected" }) {
+			t.Errorf("nobody has asked Admin: %+v", got.Findings)
+		}
+	}
+}
+
+// What Admin's list does not say is found out also where Admin, or every relay, is to restart anyway: its process is older than its
+// file.
+func TestAListThatCannotBeReadWhileAdminIsStale(t *testing.T) {
+	for code, spoil := range map[reconciler.FindingID]func(*site.RelaySeen){
+		"relay-list-connected": func(r *site.RelaySeen) { r.Connected = nil },
+		"relay-list-heartbeat": func(r *site.RelaySeen) { r.Heartbeat = time.Time{} },
+		"relay-list-names":     func(r *site.RelaySeen) { r.Name = "A" + r.Name },
+	} {
+		for _, stale := range [][]string{{admin}, {r1, r2}} {
+			s := done()
+			for _, h := range stale {
+				s.hosts[h].service.StartedAt = s.hosts[h].setting.Modified.Add(-time.Hour)
+			}
+			for i := range s.relays {
+				spoil(&s.relays[i])
+			}
+			got := s.plan(t)
+			if got.Status != reconciler.Refused || !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == code && f.Severity == reconciler.Error }) {
+				t.Errorf("%s, %v stale: %s %s %+v", code, stale, got.Status, got.Reason, got.Findings)
+			}
+		}
 	}
 }

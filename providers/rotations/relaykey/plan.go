@@ -30,13 +30,13 @@ func (w work) none() bool {
 // Plan compares the live keys with the declared version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	admin, relays := r.look(in)
-	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays)}
+	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays), Beside: site.Exposed(in.Seen, r.Reads())}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	findings, left := r.guard(in, admin, relays)
 	w := r.need(in, admin, relays, left)
 	findings = append(findings, r.preflight(in, w, append([]member{admin}, relays...))...)
 	if !w.none() && in.Seen.Reach(site.API) == reconciler.Reached {
-		findings = append(findings, awayBefore(admin, relays)...)
+		findings = append(findings, r.awayBefore(in, w, admin, relays)...)
 	}
 	if w.pending {
 		c.Live = r.held(admin, relays)
@@ -59,6 +59,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 	}
 	c.Returned = append(c.Returned, back...)
+	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
+		c.Findings = append(c.Findings, notConnected(in, relays)...)
+	}
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
@@ -181,12 +184,14 @@ func (r *Rotation) reason(w work, since time.Time) string {
 		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
 		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l member) bool { return l.stopped })))
+	case !w.bounce && len(w.restart) > 0 && !slices.ContainsFunc(w.restart, func(l member) bool { return l.stale || l.edit }):
+		return fmt.Sprintf("the files hold %s; %s not connected, and start again", want, whoIs(w.restart))
 	case w.bounce || len(w.restart) > 0:
 		return fmt.Sprintf("the files hold %s; %s must start again to read it", want, who(w.bounce, w.restart))
 	case len(w.revive) > 0:
-		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
 	case w.pending:
-		return fmt.Sprintf("an earlier run switched to %s and was cut off before the proof", want)
+		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", want)
 	default:
 		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", want)
 	}
@@ -274,4 +279,12 @@ func verb(relays int) string {
 		return " hold "
 	}
 	return " holds "
+}
+
+// whoIs is relays as the subject of a sentence.
+func whoIs(relays []member) string {
+	if len(relays) == 1 {
+		return relays[0].host + " is"
+	}
+	return count(len(relays), "relay") + " are"
 }

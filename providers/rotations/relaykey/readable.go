@@ -22,7 +22,7 @@ func (r *Rotation) readable(in reconciler.Input, admin member, relays []member, 
 		return nil
 	}
 	var findings []reconciler.Finding
-	object := func(code, hint string, at []member, format string, args ...any) {
+	object := func(code reconciler.FindingID, hint string, at []member, format string, args ...any) {
 		f := reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint, Hosts: hosts(at)}
 		if used {
 			f.Severity = reconciler.Error
@@ -33,40 +33,48 @@ func (r *Rotation) readable(in reconciler.Input, admin member, relays []member, 
 		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
 			"Admin lists %d of %d relays, and no way to the others: the rest would count as not connected", len(list.Relays), list.Total)
 	}
-	healthy := filter(relays, func(l member) bool {
-		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Version == admin.setting.Version
-	})
-	settled := filter(healthy, func(l member) bool {
-		since := l.service.StartedAt
-		if admin.service.StartedAt.After(since) {
-			since = admin.service.StartedAt
-		}
-		return in.Now.Sub(since) > r.api.ConnectedTimeout.Of()+fresh
-	})
-	unlisted := func(l member) bool { return l.relay == nil }
-	if len(settled) > 0 && len(filter(settled, unlisted)) == len(settled) {
-		object("relay-list-names", "see what Admin calls them, and name the field that holds the computer's name: product.api.fields.name", settled,
-			"%s in Admin's list, which has %s", none(settled), namesIn(list))
+	if list.Time.IsZero() {
+		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,
+			"Admin's answer says nothing of its time (no Date header): no heartbeat could be called one after the change")
 	}
-	silent := filter(healthy, func(l member) bool { return l.relay != nil && l.relay.Connected == nil })
+	up := filter(relays, func(l member) bool {
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running()
+	})
+	settled := filter(up, func(l member) bool {
+		return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()+fresh
+	})
+	healthy := filter(settled, func(l member) bool { return !l.stale && !admin.stale && l.setting.Version == admin.setting.Version })
+	strangers := slices.ContainsFunc(r.directory(in.Seen).Others, func(o site.RelaySeen) bool { return o.Connected != nil && *o.Connected })
+	absent := func(all []member) bool {
+		return len(all) > 0 && !slices.ContainsFunc(all, func(l member) bool { return l.relay != nil })
+	}
+	missing := healthy
+	if strangers && !absent(missing) {
+		missing = up // Admin has others, and none that anybody knows
+	}
+	if absent(missing) {
+		object("relay-list-names", "see what Admin calls them, and name the field that holds the computer's name: product.api.fields.name", missing,
+			"%s in Admin's list, which has %s", none(missing), namesIn(list))
+	}
+	silent := filter(up, func(l member) bool { return l.relay != nil && l.relay.Connected == nil })
 	if len(silent) > 0 {
 		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
 			"Admin does not say whether %s connected%s", are(len(silent)), seenIn(silent[0]))
 	}
-	mute := filter(healthy, func(l member) bool { return l.connected() && l.relay.Heartbeat.IsZero() })
+	mute := filter(up, func(l member) bool { return l.connected() && l.relay.Heartbeat.IsZero() })
 	if len(mute) > 0 {
 		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
 			"Admin does not say when it last heard of %s%s", thisMany(len(mute)), seenIn(mute[0]))
 	}
-	if f, off := r.frozen(list, settled); off {
-		object(f.Code, f.Hint, settled, "%s", f.Text)
+	if f, off := r.frozen(list, up); off {
+		object(f.Code, f.Hint, up, "%s", f.Text)
 	}
 	return findings
 }
 
 // frozen compares the latest heartbeat with the answer's own time.
-func (r *Rotation) frozen(list *site.RelaysSeen, settled []member) (f reconciler.Finding, off bool) {
-	beating := filter(settled, func(l member) bool { return l.connected() && !l.relay.Heartbeat.IsZero() })
+func (r *Rotation) frozen(list *site.RelaysSeen, up []member) (f reconciler.Finding, off bool) {
+	beating := filter(up, func(l member) bool { return l.connected() && !l.relay.Heartbeat.IsZero() })
 	if len(beating) == 0 || list.Time.IsZero() {
 		return f, false
 	}

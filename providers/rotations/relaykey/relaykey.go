@@ -32,7 +32,7 @@ const MinBytes = 32
 type Spec struct {
 	specs.Secret `json:",inline"`
 	// Setting is the configuration key that holds it on Admin and on every relay, as .NET names it.
-	Setting string `json:"setting,omitempty" jsonschema:"minLength=1,default=Relay:ApiKey"`
+	Setting string `json:"setting,omitempty" jsonschema:"minLength=1,default=Relay:ApiKey" trust:"target"`
 }
 
 func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
@@ -53,7 +53,8 @@ func readKey(value []byte) (any, error) {
 // Kind registers the rotation.
 func Kind() reconciler.Kind {
 	return reconciler.Kind{
-		Name: name,
+		Lessons: lessons,
+		Name:    name,
 		Section: specs.Section{
 			Key:   "relayKey",
 			New:   func() any { return &Spec{} },
@@ -120,6 +121,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 		tolerated[h] = true
 	}
 	make := func(host string, who site.Who, c specs.Component) node {
+		c = c.Holding(spec.Setting)
 		return node{
 			host: host, who: who, component: c, toleratedByPolicy: tolerated[host],
 			setting: site.Setting{Host: host, Path: c.Settings, Setting: spec.Setting, Secret: r.ref, Service: c.Service},
@@ -141,7 +143,7 @@ func (r *Rotation) Ref() secret.Ref { return r.ref }
 func (r *Rotation) Reads() []reconciler.Read {
 	reads := []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}}
 	for _, n := range r.nodes() {
-		reads = append(reads, n.setting, n.service, n.machine, n.preflight)
+		reads = append(reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure())
 	}
 	return reads
 }

@@ -43,7 +43,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 // guardLogons looks at the account where its logon is to be set, once for all hosts that say the same.
 func (r *Rotation) guardLogons(w work) []reconciler.Finding {
 	var all []reconciler.Finding
-	say := func(f func(code, text, hint string, hosts ...string) reconciler.Finding, is func(member) bool, code, text, hint string) {
+	say := func(f func(code reconciler.FindingID, text, hint string, hosts ...string) reconciler.Finding, is func(member) bool, code reconciler.FindingID, text, hint string) {
 		if some := filter(w.set, func(m member) bool { return m.service.Installed && is(m) }); len(some) > 0 {
 			all = append(all, f(code, names(some)+": "+text, hint, hosts(some)...))
 		}

@@ -58,7 +58,7 @@ func (w work) none() bool {
 // Plan compares what services log on with, as far as that can be known, with the declared account and version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
-	c := reconciler.Change{Secret: r.ref, Title: "account " + r.spec.Account, Before: r.before(in)}
+	c := reconciler.Change{Secret: r.ref, Title: "account " + r.spec.Account, Before: r.before(in), Beside: site.Exposed(in.Seen, r.Reads())}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	c.Findings, w.left = r.guard(in, w)
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.set) > 0); r.password && wrong {
@@ -86,6 +86,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
 		c.Rounds = r.rounds(w)
+		c.Alters = alters(w, c.Rounds)
 		c.Outages = r.predict(in, w)
 		if len(w.set) > 0 {
 			c.Undo = "until the first logon is set nothing was changed"
@@ -170,7 +171,7 @@ func (r *Rotation) reason(w work) string {
 	case len(others) > 0:
 		return fmt.Sprintf("the spec asks for %s; %s set to run as %s%s", r.spec.Account, are(others), others[0].service.Account, soon)
 	case w.pending:
-		return "an earlier run began with " + r.ref.Version + " and was cut off: what a service manager has cannot be read back"
+		return "an earlier run began with " + r.ref.Version + " and did not finish: what a service manager has cannot be read back"
 	case len(w.set) > 0 && w.set[0].stored.Version != "":
 		return fmt.Sprintf("the spec asks for %s; %s %s", r.ref.Version, have(w.set), w.set[0].stored.Version+soon)
 	case len(w.set) > 0:
@@ -182,7 +183,7 @@ func (r *Rotation) reason(w work) string {
 	case len(w.prove) > 0:
 		return fmt.Sprintf("%s was stored for the next start, and %s started since", r.ref.Version, has(w.prove))
 	case len(w.revive) > 0:
-		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
 	}
 	return "the spec asks for " + r.ref.Version
 }

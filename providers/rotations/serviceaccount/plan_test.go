@@ -113,7 +113,7 @@ func (s *scene) plan(t *testing.T, now time.Time) reconciler.Change {
 func codes(c reconciler.Change) string {
 	var all []string
 	for _, f := range c.Findings {
-		code := f.Code
+		code := string(f.Code)
 		if f.Severity == reconciler.Error {
 			code += "!"
 			if f.Hint == "" {
@@ -194,7 +194,7 @@ func TestReasons(t *testing.T) {
 		{both, func(s *scene) {
 			s.proven("3", time.Time{})
 			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Outcome: state.Started})
-		}, "an earlier run began with 3 and was cut off: what a service manager has cannot be read back", 22},
+		}, "an earlier run began with 3 and did not finish: what a service manager has cannot be read back", 22},
 		{both, func(s *scene) {
 			s.proven("3", time.Time{})
 			s.hosts[relay(2)].logon.Configured, s.hosts[relay(2)].service.Account = site.No, "LocalSystem"
@@ -206,7 +206,7 @@ func TestReasons(t *testing.T) {
 		{`services: [IdentityMeshAdmin], account: 'NT SERVICE\IdentityMeshAdmin'`, everywhere(func(h *seen) { h.logon.Account = `NT SERVICE\IdentityMeshAdmin` }), `Admin runs as NT SERVICE\IdentityMeshAdmin`, 0},
 	} {
 		s := newScene(c.section)
-		s.value.Kept = strings.Contains(c.reason, "3 is") || strings.Contains(c.reason, "cut off") || strings.HasPrefix(c.reason, "relay") || strings.Contains(c.reason, "set to run")
+		s.value.Kept = strings.Contains(c.reason, "3 is") || strings.Contains(c.reason, "did not finish") || strings.HasPrefix(c.reason, "relay") || strings.Contains(c.reason, "set to run")
 		c.change(s)
 		got := s.plan(t, today)
 		n := 0

@@ -32,6 +32,7 @@ const name = "serviceaccount"
 // Kind registers the rotation.
 func Kind() reconciler.Kind {
 	return reconciler.Kind{
+		Lessons: lessons,
 		Name:    name,
 		Section: specs.Section{Key: "serviceAccounts", New: func() any { return &Spec{} }, Check: check},
 		Values: func(spec any) []reconciler.Needed {
@@ -137,7 +138,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, site.Value{Secret: r.ref})
 	}
 	for _, n := range r.nodes {
-		reads = append(reads, n.service(), n.machine(), n.preflight(), r.logon(n))
+		reads = append(reads, n.service(), n.machine(), n.preflight(), n.preflight().Exposure(), r.logon(n))
 	}
 	return reads
 }

@@ -22,18 +22,18 @@ type Spec []Account
 // Account is one account, and the services that run as it.
 type Account struct {
 	// Services are names of the product's services. A relay's is that of every relay.
-	Services []string `json:"services" jsonschema:"required,minItems=1,minLength=1,example=IdentityMeshEngine"`
+	Services []string `json:"services" jsonschema:"required,minItems=1,minLength=1,example=IdentityMeshEngine" trust:"target"`
 	// Account is CONTOSO\name, name@contoso.example or .\name. A managed account (CONTOSO\name$), a virtual one (NT SERVICE\name)
 	// and Windows' own (LocalSystem, NT AUTHORITY\name) take neither version nor from.
-	Account string `json:"account" jsonschema:"required,minLength=1,example=CONTOSO\\svc-im"`
+	Account string `json:"account" jsonschema:"required,minLength=1,example=CONTOSO\\svc-im" trust:"target,key"`
 	// Version names the wanted password. Changing it is what asks for a rotation.
-	Version specs.Version `json:"version,omitempty"`
+	Version specs.Version `json:"version,omitempty" trust:"wanted"`
 	// From is where the password comes from. Whoever changed it in the domain has put it there.
-	From specs.Source `json:"from,omitzero"`
+	From specs.Source `json:"from,omitzero" trust:"value"`
 	// Every is how often it should be rotated; status and drift say when it is due.
-	Every specs.Duration `json:"every,omitzero"`
+	Every specs.Duration `json:"every,omitzero" trust:"wanted"`
 	// Restart says when the services start with it: now, or whenever they next start: a service that runs keeps its logon.
-	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=later,default=now"`
+	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=later,default=now" trust:"wanted"`
 }
 
 // passwordless says that an account has no password that a person knows.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"meshrotate/providers/rotations/serviceaccount"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/specs"
 )
 
@@ -23,11 +24,7 @@ secrets:
 `
 
 func document(section string) (*specs.Deployment, error) {
-	text := frame
-	for line := range strings.Lines(section) {
-		text += "    " + line
-	}
-	return specs.Load("meshrotate.yaml", []byte(text+"\n"), []specs.Section{serviceaccount.Kind().Section})
+	return rotationtest.Document(serviceaccount.Kind(), frame, section)
 }
 
 func TestSection(t *testing.T) {

@@ -27,6 +27,20 @@ func (r *Rotation) rounds(w work) []reconciler.Round {
 	return []reconciler.Round{{Steps: r.steps(one)}, {Steps: r.steps(rest)}}
 }
 
+// alters tells who follows a service to another account.
+func alters(w work, rounds []reconciler.Round) []reconciler.Coming {
+	var all []reconciler.Coming
+	for i, round := range rounds {
+		for _, s := range round.Steps {
+			op, sets := s.Op.(site.SetLogon)
+			if sets && slices.ContainsFunc(w.set, func(m member) bool { return m.host == op.Host && m.component.Service == op.Service && m.other() }) {
+				all = append(all, reconciler.Coming{Target: op.Target(), Fact: reconciler.Fact{Field: site.AccountOf(op.Service), Value: op.Account}, Round: i})
+			}
+		}
+	}
+	return all
+}
+
 func (r *Rotation) steps(w work) []reconciler.Step {
 	var steps []reconciler.Step
 	if r.password && len(w.set) > 0 {

@@ -41,7 +41,9 @@ func (r *Rotation) guardHost(in reconciler.Input, s sight, h holder) []reconcile
 	}
 	part := site.Part{Preflight: h.preflight, Service: h.service, Machine: h.machine, Error: h.setting.Error, Restart: s.edits() || h.stale || h.stopped, Replace: h.edit}
 	all := part.Findings(in.Seen)
-	add := func(code, text, hint string) { all = append(all, site.Problem(code, h.host+": "+text, hint, h.host)) }
+	add := func(code reconciler.FindingID, text, hint string) {
+		all = append(all, site.Problem(code, h.host+": "+text, hint, h.host))
+	}
 	path, key := h.component.Settings, h.setting.Key
 	switch {
 	case h.setting.Error != 0: // and that is said

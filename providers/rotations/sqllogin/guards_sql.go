@@ -96,7 +96,9 @@ func sameSID(s sight, login string) []reconciler.Finding {
 
 func (r *Rotation) guardInstance(s sight, i instance, first bool) []reconciler.Finding {
 	var all []reconciler.Finding
-	add := func(code, text, hint string) { all = append(all, site.Problem(code, i.server+": "+text, hint)) }
+	add := func(code reconciler.FindingID, text, hint string) {
+		all = append(all, site.Problem(code, i.server+": "+text, hint))
+	}
 	if r.ours(i.seen.Login) {
 		add("rotator-is-the-product", "meshrotate signs in as "+i.seen.Login+", which is the product's own login", "give it a login of its own, with ALTER ANY LOGIN and VIEW SERVER STATE: connect.sql.user")
 	}
@@ -131,7 +133,7 @@ func (r *Rotation) guardInstance(s sight, i instance, first bool) []reconciler.F
 
 // guardLogin looks at one login of one instance.
 func (r *Rotation) guardLogin(i instance, l *site.LoginSeen) []reconciler.Finding {
-	one := func(code, text, hint string) []reconciler.Finding {
+	one := func(code reconciler.FindingID, text, hint string) []reconciler.Finding {
 		return []reconciler.Finding{site.Problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint)}
 	}
 	switch {
@@ -158,7 +160,7 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 		if l == nil || !l.Exists {
 			continue
 		}
-		add := func(code, text, hint string) {
+		add := func(code reconciler.FindingID, text, hint string) {
 			all = append(all, site.Problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint))
 		}
 		switch {
@@ -166,7 +168,7 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+quoted(l.Name)+" ENABLE")
 		case l.Locked && s.halfChanged() && r.spec.Mode == single:
 			if s.pending { // it may have this password already, and no statement unlocks it without another one
-				add("login-locked", "is locked out: Admin and Engine may still try a password that a run has replaced which was cut off",
+				add("login-locked", "is locked out: Admin and Engine may still try a password that a run has replaced which did not finish",
 					"stop both, wait for the lockout to end, and run again; or declare another version, which unlocks it")
 			}
 		case l.Locked:
@@ -227,7 +229,7 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 	case r.spec.Mode == alternating && !h.declared(r.ref.Version):
 		return site.Warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
 	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
-		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s was cut off; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
+		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s did not finish; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
 			"", h.host), true
 	case h.rejected() && h.declared(r.ref.Version):
 		return site.Problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
@@ -236,7 +238,11 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 		return site.Problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
 			"find out who; set the login to the password in the files, or declare `mode: external` with the new one", h.host), true
 	}
-	return site.Problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
+	hint := in.Hint
+	if in.Spared && s.halfChanged() {
+		hint = "stop Admin and Engine: they may still try a password that a run has replaced which did not finish; then " + hint
+	}
+	return site.Problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), hint, h.host), true
 }
 
 func orUnknown(why string) string {
@@ -262,7 +268,7 @@ func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
 		}
 		hint := "the one that is to change may be used by nobody: end what else signs in with it"
 		if len(s.begun) > 0 {
-			hint = fmt.Sprintf("a run that was to set version %s was cut off: declare that version again and apply, then %s", s.begun[0], r.ref.Version)
+			hint = fmt.Sprintf("a run that was to set version %s did not finish: declare that version again and apply, then %s", s.begun[0], r.ref.Version)
 		}
 		all = append(all, site.Problem("idle-login-in-use", "neither login of the pair is idle: "+strings.Join(who, "; "), hint))
 	}

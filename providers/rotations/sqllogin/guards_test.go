@@ -52,6 +52,13 @@ func TestGuards(t *testing.T) {
 			s.servers[sql1].seen.Database.Contained, s.servers[sql1].seen.Database.MayAlterUsers = true, true
 			s.servers[sql1].seen.MayAlter = false
 		}, "", reconciler.Rotate},
+		{"a host cannot prove its string", "alternating", both(func(h *hostSeen) { h.setting.Reach = &site.ReachSeen{Server: "sql01", Client: true, Error: 10061} }), "host-cannot-sign-in", ""},
+		{"it has no client for that", "external", both(func(h *hostSeen) { h.setting.Reach = &site.ReachSeen{Server: "sql01"} }), "host-cannot-sign-in", ""},
+		{"whether it can is not known", "single", both(func(h *hostSeen) { h.setting.Reach = &site.ReachSeen{Client: true, Unknown: "an instance"} }), "host-cannot-sign-in", reconciler.Rotate},
+		{"it cannot, and a run was cut off that stopped it", "single", both(func(h *hostSeen) {
+			h.setting.Reach, h.service.State = &site.ReachSeen{Client: true, Error: 10060}, "stopped"
+		}), "host-cannot-sign-in", reconciler.Rotate},
+		{"it can", "single", both(func(h *hostSeen) { h.setting.Reach = &site.ReachSeen{Client: true} }), "", reconciler.Rotate},
 		{"no permission", "alternating", server(func(x *serverSeen) { x.seen.MayAlter = false }), "permission-missing", ""},
 		{"nobody's sessions are seen", "external", server(func(x *serverSeen) { x.seen.MayView = false }), "permission-missing", ""},
 		{"the rotator is the product's login", "single", server(func(x *serverSeen) { x.seen.Login = a }), "rotator-is-the-product", ""},
@@ -103,7 +110,7 @@ func TestGuards(t *testing.T) {
 		if c.status == "" {
 			c.status = reconciler.Refused
 		}
-		i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == c.code })
+		i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code })
 		switch {
 		case got.Status != c.status:
 			t.Errorf("%s: %s (%s): %+v", c.reason, got.Status, got.Reason, got.Findings)

@@ -52,7 +52,7 @@ func TestAfterARunOfAnotherVersion(t *testing.T) {
 			s.hosts[engine].service.State = "running"
 		}
 		got := s.plan(t)
-		if got.Status != c.status || c.code != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == c.code }) {
+		if got.Status != c.status || c.code != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code }) {
 			t.Errorf("%s: %s (%s), %+v", c.reason, got.Status, got.Reason, got.Findings)
 			continue
 		}

@@ -69,6 +69,12 @@ func (s sight) contained(login string) bool {
 	return l != nil && l.Contained
 }
 
+// parted says that the two strings differ in who signs in, or with what.
+func (s sight) parted() bool {
+	a, e := s.admin(), s.engine()
+	return !strings.EqualFold(a.says.User, e.says.User) || a.setting.Version != e.setting.Version
+}
+
 // edits says that a file is to be swapped: both services stop for that.
 func (s sight) edits() bool {
 	return slices.ContainsFunc(s.holders, func(h holder) bool { return h.edit })

@@ -1,6 +1,7 @@
 package sqllogin
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,12 +15,12 @@ import (
 // work is what is left to do.
 type work struct {
 	sight
-	edit    bool     // at least one file is swapped
-	alter   bool     // the login gets the password in this run
-	taken   bool     // the login has the declared password already: the old one is dead, or is as good as that
-	bounce  []holder // services that stop and start, Admin first
-	revive  []holder // running, with dependents that an earlier run stopped
-	tidy    []holder // with leftovers of an earlier run
+	edit    bool       // at least one file is swapped
+	alter   []instance // where the login gets the password in this run
+	taken   bool       // the login has the declared password already: the old one is dead, or is as good as that
+	bounce  []holder   // services that stop and start, Admin first
+	revive  []holder   // running, with dependents that an earlier run stopped
+	tidy    []holder   // with leftovers of an earlier run
 	mint    bool
 	retire  []instance // where the login that was replaced is disabled
 	replace string     // that login
@@ -32,7 +33,7 @@ func (w work) none() bool {
 // Plan compares the live strings with the declared version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	s := r.look(in)
-	c := reconciler.Change{Secret: r.ref, Title: "SQL login", Before: r.before(in, s), Findings: r.guard(in, s)}
+	c := reconciler.Change{Secret: r.ref, Title: "SQL login", Before: r.before(in, s), Findings: r.guard(in, s), Beside: site.Exposed(in.Seen, r.Reads())}
 	if r.spec.Mode == integrated {
 		return r.planIntegrated(c, s)
 	}
@@ -41,13 +42,14 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if w.pending {
 		c.Live = r.held(s)
 	}
+	c.Findings = append(c.Findings, r.guardReach(w)...)
 	if w.edit {
 		c.Findings = append(c.Findings, r.guardTarget(in, s)...)
 	}
 	if f, ok := r.guardRetire(in, w); ok {
 		c.Findings = append(c.Findings, f)
 	}
-	if f, wrong := site.KeptFinding(in, r.ref, w.edit || w.alter); wrong {
+	if f, wrong := site.KeptFinding(in, r.ref, w.edit || len(w.alter) > 0); wrong {
 		c.Findings = append(c.Findings, f)
 	}
 	for _, h := range s.holders {
@@ -99,10 +101,11 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 	for _, h := range s.holders {
 		w.edit = w.edit || h.edit
 		swapped = swapped || h.declared(r.ref.Version) && !h.edit
-		accepted = accepted || h.signIn != nil && h.signIn.Declared == site.Accepted
+		tried := cmp.Or(h.node.signIn.Login, h.says.User) // who signed in with the declared version
+		accepted = accepted || h.signIn != nil && h.signIn.Declared == site.Accepted && strings.EqualFold(tried, w.target)
 	}
 	w.taken = swapped || accepted // a file is swapped only after the login was proven
-	w.alter = w.edit && r.alters() && !w.taken
+	w.alter = r.alterOn(w)
 	for i, h := range s.holders {
 		shared := i > 0 && h.host == s.admin().host && h.component.Service == s.admin().component.Service && h.component.Settings == s.admin().component.Settings
 		switch {
@@ -120,23 +123,47 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 	return w
 }
 
+// alterOn are the instances on which the password is set, the one that the strings lead to last. Where that has it already, a run
+// was cut off, or failed, and nobody knows of which others it had come to: it is set there again, and proven.
+func (r *Rotation) alterOn(w work) []instance {
+	if !r.alters() || w.target == "" || !w.edit && !w.pending {
+		return nil
+	}
+	return slices.DeleteFunc(w.replicasFirst(), func(i instance) bool {
+		if w.isMain(i) {
+			return w.taken
+		}
+		return w.contained(w.target) // it goes with the database
+	})
+}
+
 // needRetire finds where the login that was replaced is still enabled, once its soak is over.
 func (r *Rotation) needRetire(in reconciler.Input, w *work) {
 	w.replace = r.other(w.target)
-	if w.replace == "" || r.spec.Retire != "disable" || w.contained(w.replace) || w.edit || w.pending || len(w.bounce) > 0 {
+	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending || len(w.bounce) > 0 {
 		return
 	}
 	if over, known := r.soaked(in); !known || in.Now.Before(over) || r.named(w.sight, w.replace) {
 		return
 	}
 	for _, i := range w.reached() {
-		if l := i.login(w.replace); l != nil && l.Exists && !l.Disabled {
+		if r.enabled(in, *w, i) {
 			w.retire = append(w.retire, i)
 		}
 	}
 	if len(w.inUse()) > 0 {
 		w.retire = nil // a finding says so
 	}
+}
+
+// enabled says that the login that was replaced may still sign in to an instance. A user is where the database is, and that it was
+// retired nobody can see there: the ledger knows.
+func (r *Rotation) enabled(in reconciler.Input, w work, i instance) bool {
+	if w.contained(w.replace) {
+		return w.isMain(i) && !r.retired(in, w.replace)
+	}
+	l := i.login(w.replace)
+	return l != nil && l.Exists && !l.Disabled
 }
 
 // inUse are the sessions of the login that was replaced.
@@ -160,7 +187,7 @@ func (r *Rotation) soaked(in reconciler.Input) (time.Time, bool) {
 // guardRetire says that somebody still uses the login that was replaced.
 func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding, bool) {
 	over, known := r.soaked(in)
-	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" || w.contained(w.replace) {
+	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" {
 		return reconciler.Finding{}, false
 	}
 	all := w.inUse()
@@ -229,9 +256,9 @@ func (r *Rotation) reason(w work) string {
 		}
 		return fmt.Sprintf("the files hold %s; %s", r.ref.Version, strings.Join(names, ", "))
 	case len(w.revive) > 0:
-		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
 	case w.pending:
-		return fmt.Sprintf("an earlier run switched to %s and was cut off before the proof", r.ref.Version)
+		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", r.ref.Version)
 	case len(w.retire) > 0:
 		return fmt.Sprintf("%s was replaced by %s, its soak of %s is over, and nobody is signed in with it", w.replace, w.target, r.spec.Soak)
 	default:
@@ -242,11 +269,7 @@ func (r *Rotation) reason(w work) string {
 func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
 	text := w.admin().says.User + " in use by Admin and Engine"
 	if over, known := r.soaked(in); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
-		enabled := slices.ContainsFunc(w.reached(), func(i instance) bool {
-			l := i.login(w.replace)
-			return l != nil && l.Exists && !l.Disabled && !l.Contained
-		})
-		if enabled {
+		if slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i) }) {
 			text += fmt.Sprintf("; %s is to be disabled from %s on", w.replace, over.UTC().Format(time.DateOnly))
 		}
 	}

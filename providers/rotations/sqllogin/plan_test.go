@@ -178,6 +178,59 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// A replica that a run did not come to is finished by the next one, also where the server of the strings has the password already
+// and where both files are swapped.
+func TestAReplicaThatWasLeft(t *testing.T) {
+	for _, mode := range []string{"single", "alternating"} {
+		phase := map[string]reconciler.Phase{"single": reconciler.Switch, "alternating": reconciler.Accept}[mode]
+		s := newScene(mode).replicas()
+		login := map[string]string{"single": a, "alternating": b}[mode]
+		s.pending(login)
+		s.both(func(h *hostSeen) { h.signIn.Declared = site.Accepted })
+		c := s.plan(t)
+		// Of a pair it was the login in force that has taken it, which says nothing of the other.
+		if (find(c, phase, "alter login "+login, sql1) != nil) != (mode == "alternating") || find(c, phase, "alter login "+login, sql2) == nil || find(c, reconciler.Switch, "swap", admin) == nil {
+			t.Errorf("%s, before the swaps: %s, %+v", mode, c.Reason, c.Findings)
+		}
+		s.both(func(h *hostSeen) { h.setting.Version, h.says.User = "12", login })
+		c = s.plan(t)
+		if find(c, phase, "alter login "+login, sql1) != nil || find(c, phase, "alter login "+login, sql2) == nil || find(c, reconciler.Switch, "swap", "") != nil {
+			t.Errorf("%s, after the swaps: %s, %+v", mode, c.Reason, c.Findings)
+		}
+	}
+}
+
+// A service that is stopped, on a string that is dead or is not the other's, does not start without the swaps.
+func TestWhatIsNeeded(t *testing.T) {
+	stopped := func(h *hostSeen) { h.service.State = "stopped" }
+	for _, c := range []struct {
+		reason string
+		seen   func(*scene)
+		needed bool
+	}{
+		{"both run", func(*scene) {}, false},
+		{"both have the string that works", func(s *scene) { stopped(s.hosts[admin]) }, false},
+		{"the server refuses it", func(s *scene) {
+			s.pending(b)
+			s.both(func(h *hostSeen) { h.signIn = &site.SignInSeen{Verdict: site.Rejected} })
+			stopped(s.hosts[engine])
+		}, true},
+		{"Admin has the other's", func(s *scene) {
+			s.pending(b)
+			s.hosts[admin].says.User, s.hosts[admin].setting.Version = b, "12"
+			stopped(s.hosts[admin])
+		}, true},
+	} {
+		s := newScene("alternating")
+		c.seen(s)
+		got := s.plan(t)
+		swap := find(got, reconciler.Switch, "swap", engine)
+		if swap == nil || swap.Needed != c.needed {
+			t.Errorf("%s: %+v; %s %+v", c.reason, swap, got.Status, got.Findings)
+		}
+	}
+}
+
 // Runs that died: the login of a pending version is the ledger's, a half-swapped pair goes on, a bare restart is no edit.
 func TestGoingOn(t *testing.T) {
 	s := newScene("alternating")

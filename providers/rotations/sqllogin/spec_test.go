@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"meshrotate/providers/rotations/sqllogin"
-	"meshrotate/specs"
+	"meshrotate/reconciler/rotationtest"
 )
 
 const frame = `apiVersion: meshrotate/v1
@@ -21,11 +21,7 @@ secrets:
 `
 
 func load(section string) (*sqllogin.Spec, error) {
-	text := frame
-	for line := range strings.Lines(section) {
-		text += "    " + line
-	}
-	d, err := specs.Load("meshrotate.yaml", []byte(text+"\n"), []specs.Section{sqllogin.Kind().Section})
+	d, err := rotationtest.Document(sqllogin.Kind(), frame, section)
 	if err != nil {
 		return nil, err
 	}

@@ -35,39 +35,42 @@ const (
 	integrated, alternating, single, external = "integrated", "alternating", "single", "external"
 )
 
+// fromHosts is the other place than here from where a string is tried.
+const fromHosts = "hosts"
+
 // Spec is `secrets.sqlLogin` in the document.
 type Spec struct {
 	// Mode is how the login rotates. Left out: alternating, where two logins are declared.
-	Mode string `json:"mode,omitempty" jsonschema:"enum=integrated,enum=alternating,enum=single,enum=external"`
+	Mode string `json:"mode,omitempty" jsonschema:"enum=integrated,enum=alternating,enum=single,enum=external" trust:"target"`
 	// Logins are the two that take turns, for mode: alternating.
-	Logins []string `json:"logins,omitempty" jsonschema:"minItems=2,maxItems=2,minLength=1"`
+	Logins []string `json:"logins,omitempty" jsonschema:"minItems=2,maxItems=2,minLength=1" trust:"target"`
 	// Login is the one, for single and external.
-	Login string `json:"login,omitempty" jsonschema:"minLength=1"`
+	Login string `json:"login,omitempty" jsonschema:"minLength=1" trust:"target"`
 	// Version names the wanted password. Changing it is what asks for a rotation.
-	Version specs.Version `json:"version,omitempty"`
+	Version specs.Version `json:"version,omitempty" trust:"wanted"`
 	// From is where the password comes from.
-	From specs.Source `json:"from,omitzero"`
+	From specs.Source `json:"from,omitzero" trust:"value"`
 	// Every is how often it should be rotated; status and drift say when it is due.
-	Every specs.Duration `json:"every,omitzero"`
+	Every specs.Duration `json:"every,omitzero" trust:"wanted"`
 	// Soak is how long the login that was replaced stays as it is, for mode: alternating.
-	Soak specs.Duration `json:"soak,omitzero" jsonschema:"default=7d"`
+	Soak specs.Duration `json:"soak,omitzero" jsonschema:"default=7d" trust:"wanted"`
 	// Retire says what becomes of it then.
-	Retire string `json:"retire,omitempty" jsonschema:"enum=disable,enum=keep,default=disable"`
+	Retire string `json:"retire,omitempty" jsonschema:"enum=disable,enum=keep,default=disable" trust:"guard"`
 	// Settings are the configuration keys that hold the connection string, as .NET names them.
 	Settings Settings `json:"settings,omitzero"`
 	// ProveFrom is from where a string is tried before the services get it: from here, or also from the hosts, over their own
 	// network, with the client that Windows has.
-	ProveFrom string `json:"proveFrom,omitempty" jsonschema:"enum=here,enum=hosts,default=here"`
+	ProveFrom string `json:"proveFrom,omitempty" jsonschema:"enum=here,enum=hosts,default=here" trust:"guard"`
 	// Tolerate names replicas and other instances that may be left with the old password: a failover to one stops the product.
-	Tolerate []string `json:"tolerate,omitempty" jsonschema:"minLength=1"`
+	Tolerate []string `json:"tolerate,omitempty" jsonschema:"minLength=1" trust:"less"`
 }
 
 // Settings are the configuration keys that hold the connection string.
 type Settings struct {
 	// Admin is the key in Admin's file.
-	Admin string `json:"admin,omitempty" jsonschema:"minLength=1,default=IdentityMesh:SqlConnectionString"`
+	Admin string `json:"admin,omitempty" jsonschema:"minLength=1,default=IdentityMesh:SqlConnectionString" trust:"target"`
 	// Engine is the key in Engine's file.
-	Engine string `json:"engine,omitempty" jsonschema:"minLength=1,default=IdentityMesh:SqlConnectionString"`
+	Engine string `json:"engine,omitempty" jsonschema:"minLength=1,default=IdentityMesh:SqlConnectionString" trust:"target"`
 }
 
 func (s *Spec) ref() secret.Ref {
@@ -91,6 +94,7 @@ const maxPassword = 128
 // Kind registers the rotation.
 func Kind() reconciler.Kind {
 	return reconciler.Kind{
+		Lessons: lessons,
 		Name:    name,
 		Section: specs.Section{Key: "sqlLogin", New: func() any { return &Spec{} }, Check: check},
 		Values: func(spec any) []reconciler.Needed {
@@ -203,8 +207,10 @@ func (n node) who() site.Who { return site.Who{Name: n.label} }
 func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r := &Rotation{ref: spec.ref(), spec: spec, database: d.Connect.SQL.Database, servers: d.SQLServers(), api: d.Product.API}
 	make := func(label, host, key string, c specs.Component) node {
+		c = c.Holding(key)
 		n := node{label: label, host: host, component: c,
-			setting: site.Setting{Host: host, Path: c.Settings, Setting: key, Secret: r.ref, Service: c.Service, Form: site.Form{Kind: site.ConnectionString}},
+			setting: site.Setting{Host: host, Path: c.Settings, Setting: key, Secret: r.ref, Service: c.Service, Form: site.Form{Kind: site.ConnectionString},
+				Reach: spec.ProveFrom == fromHosts && spec.Mode != integrated},
 			service: site.Service{Host: host, Name: c.Service}, machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings}}
 		if len(r.servers) > 0 {
 			n.signIn = site.SignIn{Server: r.servers[0], Setting: n.setting, Login: spec.Login, Always: spec.Mode == external}
@@ -230,7 +236,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 	}
 	reads = append(reads, site.Value{Secret: r.ref})
 	for _, n := range r.nodes {
-		reads = append(reads, n.preflight)
+		reads = append(reads, n.preflight, n.preflight.Exposure())
 	}
 	for _, server := range r.servers {
 		reads = append(reads, site.Instance{Server: server, Database: r.database})

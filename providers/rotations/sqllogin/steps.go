@@ -18,8 +18,10 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: r.ref, How: how}, Back: reconciler.Nothing()})
 	}
-	if w.edit {
+	if w.edit || len(w.alter) > 0 {
 		steps = append(steps, r.accept(in, w)...)
+	}
+	if w.edit {
 		for _, h := range w.edited() {
 			steps = append(steps, r.replace(h, w)...)
 		}
@@ -34,7 +36,11 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 		steps = append(steps, r.proofs(w)...)
 	}
 	for _, i := range w.retire {
-		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: i.server, Login: w.replace},
+		op := site.RetireLogin{Server: i.server, Login: w.replace}
+		if w.contained(w.replace) {
+			op.Database = r.database
+		}
+		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: op,
 			Back: reconciler.Never("a login that was retired is enabled by the next rotation"), Proof: true})
 	}
 	for _, h := range w.holders {
@@ -69,23 +75,18 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		}
 	}
 	var steps []reconciler.Step
-	if w.alter {
-		for _, i := range w.replicasFirst() {
-			l := i.login(w.target)
-			if w.contained(w.target) && !w.isMain(i) {
-				continue // it goes with the database
-			}
-			step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
-				Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled, Unlock: l != nil && l.Locked}}
-			if w.contained(w.target) {
-				step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database}
-			}
-			if r.spec.Mode == single {
-				step.Back = reconciler.Never("the old password of " + w.target + " is gone")
-			}
-			steps = append(steps, step)
-			after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))
+	for _, i := range w.alter {
+		l := i.login(w.target)
+		step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
+			Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled, Unlock: l != nil && l.Locked}}
+		if w.contained(w.target) {
+			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: r.retired(in, w.target)}
 		}
+		if r.spec.Mode == single {
+			step.Back = reconciler.Never("the old password of " + w.target + " is gone")
+		}
+		steps = append(steps, step)
+		after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))
 	}
 	prove := func(op reconciler.Op, after []string) {
 		steps = append(steps, reconciler.Step{Phase: phase, After: after, Op: op, Back: reconciler.Nothing(), Proof: true})
@@ -129,6 +130,7 @@ func (r *Rotation) replace(h holder, w work) []reconciler.Step {
 	if why := r.oneWay(w); why != "" {
 		swap.Back = reconciler.Never(why)
 	}
+	swap.Needed = slices.ContainsFunc(w.holders, func(h holder) bool { return h.stopped && (!h.accepted() || w.parted()) })
 	swap.Vital = r.spec.Mode == single || r.oneWay(w) != "" // who starts without it locks the login, or is the second of a pair on two
 	return []reconciler.Step{stage, swap}
 }
@@ -137,8 +139,8 @@ func (r *Rotation) replace(h holder, w work) []reconciler.Step {
 // replica that fails is finished by the next run; the product does not wait for it.
 func (r *Rotation) accepting(w work) []reconciler.Op {
 	all := r.strings(w)
-	for _, i := range w.reached() {
-		if w.alter && w.isMain(i) {
+	for _, i := range w.alter {
+		if w.isMain(i) {
 			all = append(all, site.AlterLogin{Server: i.server, Login: w.target})
 		}
 	}

@@ -44,6 +44,8 @@ type Host struct {
 	Hold func(name string) (release func())
 	// Keep does the same, and also lets nobody read it.
 	Keep func(name string) (release func())
+	// Signed is a file of this name as a model of signatures has it, and what the host is to say of it; nil: real ones are made.
+	Signed func(name string) (content []byte, want winhost.SignedFile)
 	// Stored is the password that the service manager keeps for QuickService; nil where nobody can see it.
 	Stored func() string
 	// Logged is what the host's logs hold so far; nil where nothing is logged.
@@ -181,7 +183,7 @@ type testCase struct {
 // start their own.
 func Run(t *testing.T, h Host) {
 	var session *winhost.Session
-	for _, group := range [][]testCase{fileCases, swapCases, preflightCases, hostCases, serviceCases, logonCases, secretsCases, frameCases} {
+	for _, group := range [][]testCase{fileCases, swapCases, preflightCases, exposureCases, hostCases, serviceCases, logonCases, secretsCases, signatureCases, frameCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				if why := c.not[h.Kind]; why != "" {

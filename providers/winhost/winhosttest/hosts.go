@@ -1,6 +1,7 @@
 package winhosttest
 
 import (
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ const (
 	SlowService     = "mr-slow"     // takes 1.2 s to start, and to stop
 	RefusesService  = "mr-refuses"  // its start call fails with 1053
 	DisabledService = "mr-disabled" // its start mode is disabled
+	BlankService    = "mr-blank"    // has a blank in the path of its program, and no quotes around it; it is never started
 	DiesService     = "mr-dies"     // runs for 30 ms, then ends with 1067
 )
 
@@ -39,6 +41,9 @@ var hostCases = []testCase{
 			m := w.one(winhost.OK, &winhost.MachineIdentity{}).Machine
 			if m.ComputerName == "" || m.MachineGUID == "" || m.OSVersion == "" || m.PSVersion == "" || m.LanguageMode != "FullLanguage" || m.Elevated == "" {
 				w.Errorf("identity %+v", m)
+			}
+			if m.Installed.IsZero() || m.Installed.After(m.Now) {
+				w.Errorf("Windows was installed at %v", m.Installed)
 			}
 			if skew := time.Since(m.Now); skew < -time.Minute || skew > time.Minute {
 				w.Errorf("the clock is %v off", skew)
@@ -97,6 +102,28 @@ var hostCases = []testCase{
 			r := w.do(&winhost.SQLSignIn{Text: secret.NewString(text), TimeoutSeconds: 5})[0]
 			if r.Code != winhost.Unsupported && (r.Code != winhost.OK || r.SQL == nil || r.SQL.Accepted || len(r.SQL.Numbers) == 0) {
 				w.Errorf("%+v, %+v", r, r.SQL)
+			}
+		},
+	}, {
+		name:   "way to SQL Server",
+		reason: "whether a sign-in from there could come about is known without one",
+		run: func(w *world) {
+			reach := func(port uint16) winhost.Reached {
+				return *w.one(winhost.OK, &winhost.SQLReach{Server: "127.0.0.1", Port: port, TimeoutSeconds: 20}).Reached
+			}
+			if r := reach(1); r.Error != 10061 || r.Client {
+				w.Errorf("nobody listens: %+v", r)
+			}
+			if w.Kind == Model {
+				return
+			}
+			somebody, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				w.Fatal(err)
+			}
+			defer somebody.Close()
+			if r := reach(uint16(somebody.Addr().(*net.TCPAddr).Port)); r.Error != 0 {
+				w.Errorf("somebody listens: %+v", r)
 			}
 		},
 	}, {

@@ -18,7 +18,7 @@ function Use-Access([string]$path) {
 }
 function Test-LinuxFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
 function Test-LinuxService([string]$name, [bool]$logon) { if ($global:services.ContainsKey($name)) { 0 } else { 1060 } }
-function Use-Identity { @{ machineGuid = 'not Windows'; domain = ''; elevated = 'yes' } }
+function Use-Identity { @{ machineGuid = 'not Windows'; domain = ''; elevated = 'yes'; installed = [DateTime]::UnixEpoch } }
 function Use-Environment([string]$service) {
     if ($service -eq '') { return $global:machineEnvironment }
     if (-not $global:services.ContainsKey($service)) { throw [ComponentModel.Win32Exception]::new(1060) }
@@ -29,7 +29,7 @@ function Use-UserEnvironment([string]$account) { @{} }
 function Use-Profile([string]$account) { '' }
 function Use-Boot { @{ booted = [DateTime]::UtcNow.AddDays(-1); changed = [DateTime]::UtcNow.AddDays(-2) } }
 $global:services = @{}
-foreach ($name in 'mr-quick', 'mr-child', 'mr-slow', 'mr-refuses', 'mr-disabled', 'mr-dies') {
+foreach ($name in 'mr-quick', 'mr-child', 'mr-slow', 'mr-refuses', 'mr-disabled', 'mr-blank', 'mr-dies') {
     $global:services[$name] = @{ state = 'stopped'; then = ''; at = [DateTime]::MaxValue; pid = 0; exit = 1077 }
 }
 $global:nextId = 100; $global:startedAt = @{}
@@ -58,7 +58,8 @@ $global:accounts = @{}
 function Use-Config([string]$name) {
     $account = 'LocalSystem'; if ($global:accounts.ContainsKey($name)) { $account = $global:accounts[$name] }
     if (-not $global:services.ContainsKey($name)) { return @{ account = ''; startMode = ''; imagePath = '' } }
-    @{ account = $account; startMode = 'manual'; imagePath = ('C:\svc\service.exe ' + $name) }
+    $program = 'C:\svc\service.exe '; if ($name -eq 'mr-blank') { $program = 'C:\svc\mr blank\service.exe ' }
+    @{ account = $account; startMode = 'manual'; imagePath = ($program + $name) }
 }
 # What Windows keeps of a password nobody can read: here it is in a file, in which the test looks.
 function Use-SetLogon([string]$name, [string]$account, [byte[]]$password) {
@@ -81,7 +82,19 @@ function Use-Logon([string]$name, [string]$account) {
     $l
 }
 function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
+function Use-Trust([string]$path) { 0 }   # Windows alone can tell
 function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
+function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
+function Use-Rights([string]$path) {
+    if (-not [IO.File]::Exists($path) -and -not [IO.Directory]::Exists($path)) { return }
+    $mode = [IO.File]::GetUnixFileMode($path); $rights = 0
+    if ($mode -band [IO.UnixFileMode]::OtherRead) { $rights = 1 }
+    if ($mode -band [IO.UnixFileMode]::OtherWrite) { $rights = $rights -bor 2 }
+    $rights
+}
+${alias:Get-HostLogging} = 'Use-Logging'
+${alias:Get-HostRights} = 'Use-Rights'
+${alias:Get-HostTrust} = 'Use-Trust'
 ${alias:Get-HostAuditing} = 'Use-Auditing'
 ${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:Get-HostAcl} = 'Use-Acl'

@@ -52,7 +52,7 @@ func (r *Rotation) guard(value *site.ValueSeen, setting *site.SettingSeen, servi
 	return all
 }
 
-func problem(code, text, hint string) reconciler.Finding {
+func problem(code reconciler.FindingID, text, hint string) reconciler.Finding {
 	return reconciler.Finding{Severity: reconciler.Error, Code: code, Text: text, Hint: hint}
 }
 

@@ -58,7 +58,7 @@ type Rotation struct {
 
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec *Spec) *Rotation {
-	host, c := d.EngineHost(), d.Product.Engine.On(d.EngineHost())
+	host, c := d.EngineHost(), d.Product.Engine.On(d.EngineHost()).Holding(spec.Setting)
 	return &Rotation{
 		ref: spec.ref(), spec: spec, host: host, component: c, who: site.Who{Name: "Engine"},
 		setting: site.Setting{Host: host, Path: c.Settings, Setting: spec.Setting, Secret: spec.ref(), Service: c.Service},

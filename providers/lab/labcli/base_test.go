@@ -1,0 +1,54 @@
+package labcli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// TestRequestIsMerged walks the whole way of a pull request: planned against the branch that it is for, merged, applied as it
+// was reviewed. A request that also brings a relay is planned without it, and applied by nobody.
+func TestRequestIsMerged(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	repo, err := git.PlainInitWithOptions(w.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
+	must(t, err)
+	tree, err := repo.Worktree()
+	must(t, err)
+	file := filepath.Join(w.dir, "meshrotate.yaml")
+	agreed, err := os.ReadFile(file)
+	must(t, err)
+	commit := func(text string) plumbing.Hash {
+		t.Helper()
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+		for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
+			_, err := tree.Add(name)
+			must(t, err)
+		}
+		who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
+		hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
+		must(t, err)
+		return hash
+	}
+	commit(strings.Replace(string(agreed), "version: 7", "version: 6", 1))
+	must(t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/request", Create: true}))
+
+	commit(strings.Replace(string(agreed), "relays: [", "relays: [localhost, ", 1))
+	w.run(1, "plan", "--base", "main").says(t, "hosts.relays is new, not contacted: localhost", "relay key", "→ 7")
+	w.run(1, "plan", "--base", "main", "-o", "markdown").says(t, "- **error** hosts.relays is new, not contacted: localhost")
+	w.run(1, "apply", "--yes", "--base", "main").says(t, "nothing was changed: hosts.relays is new, not contacted: localhost")
+
+	request := commit(string(agreed))
+	w.run(2, "plan", "--base", "main", "--out", "plan.json").says(t, "contacts, credentials, programs and state are those of main at ",
+		"apply exactly this: meshrotate apply --base main plan.json")
+	must(t, repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", request)))
+	w.run(1, "apply", "plan.json").says(t, "this apply would believe the document")
+	w.run(0, "apply", "plan.json", "--base", "main")
+	w.run(0, "plan", "--base", "main")
+}

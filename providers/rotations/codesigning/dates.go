@@ -1,0 +1,70 @@
+package codesigning
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// stages are how many days before its end it is said of a certificate that it expires, the last ones first.
+var stages = []int{7, 30, 60}
+
+// certificates are those that connectors are signed with, by thumbprint.
+func (w work) certificates() map[string]site.Signer {
+	all := map[string]site.Signer{}
+	for _, m := range filter(w.all, member.whole) {
+		for _, f := range m.signatures.Files {
+			for _, s := range f.Signers {
+				all[s.SHA1] = s
+			}
+		}
+	}
+	return all
+}
+
+// expires is when the certificate does that is used for signing, or else the first of the declared ones; zero while no connector
+// shows it.
+func (r *Rotation) expires(w work) (at time.Time) {
+	seen := w.certificates()
+	for _, c := range r.spec.Thumbprints {
+		s, ok := seen[string(c.SHA1)]
+		switch {
+		case ok && c.Use != "":
+			return s.NotAfter
+		case ok && (at.IsZero() || s.NotAfter.Before(at)):
+			at = s.NotAfter
+		}
+	}
+	return at
+}
+
+// dates say which certificate expires soon, and which overlap has lasted long enough.
+func (r *Rotation) dates(in reconciler.Input, w work) []reconciler.Finding {
+	var all []reconciler.Finding
+	seen := w.certificates()
+	for _, t := range slices.Sorted(maps.Keys(seen)) {
+		at := seen[t].NotAfter
+		i := slices.IndexFunc(stages, func(days int) bool { return at.Sub(in.Now) <= time.Duration(days)*24*time.Hour })
+		if i < 0 || !at.After(in.Now) { // of one that has expired it is said which connectors need it
+			continue
+		}
+		all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s expires on %s, within %d days: what is signed with it and has no timestamp is invalid then", t, at.UTC().Format(time.DateOnly), stages[i]),
+			"get its successor, accept it here, and sign the connectors with it, each with a timestamp"))
+	}
+	for _, c := range r.spec.Thumbprints {
+		day, err := time.Parse(time.DateOnly, c.RetireAfter)
+		if err != nil || in.Now.Before(day.AddDate(0, 0, 1)) {
+			continue
+		}
+		text, hint := fmt.Sprintf("%s is to be retired after %s, and nothing is signed with it any more", c.SHA1, c.RetireAfter), "take it out of the document"
+		if _, used := seen[string(c.SHA1)]; used {
+			text, hint = fmt.Sprintf("%s is to be retired after %s, and connectors are still signed with it", c.SHA1, c.RetireAfter), "deploy connectors that are signed with another accepted certificate; then take it out of the document"
+		}
+		all = append(all, site.Warning("thumbprint-overdue", text, hint))
+	}
+	return all
+}

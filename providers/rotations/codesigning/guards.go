@@ -1,0 +1,188 @@
+package codesigning
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// guard collects the reasons not to go on, and the warnings. left are relays that the policy lets fall behind.
+func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding, left []member) {
+	count := r.policy.Unreachable.Count
+	var lost []member
+	for _, m := range w.all {
+		switch {
+		case m.whole():
+			all = append(all, r.guardRelay(in, m)...)
+		case m.reach == reconciler.Unreachable && m.toleratedByPolicy:
+			left = append(left, m)
+		case m.reach == reconciler.Unreachable && count > 0:
+			count--
+			left = append(left, m)
+		case m.reach == reconciler.Unreachable:
+			lost = append(lost, m)
+		default:
+			all = append(all, site.HostFailed(in.Seen, m.host, "", ""))
+		}
+	}
+	if len(lost) > 0 {
+		all = append(all, site.Problem("relay-unreachable", who(lost)+" cannot be reached: what it accepts, and which connectors it has, is not known",
+			"bring them back, or let the policy leave them behind: policy.unreachable.tolerate names them, policy.unreachable.count allows a number; the next run finishes them", hosts(lost)...))
+	}
+	if len(left) > 0 {
+		all = append(all, site.Warning("relay-left-behind", who(left)+" cannot be reached and may be left behind; the next run finishes them", "", hosts(left)...))
+	}
+	if r.hasAPI && len(w.restart) > 0 && in.Seen.Reach(site.API) != reconciler.Reached {
+		f := site.APIFailed(in.Seen, "whether relays are connected again after their restart is not seen", "")
+		f.Severity = reconciler.Warning
+		all = append(all, f)
+	}
+	settings := map[string]*site.SettingSeen{}
+	for _, m := range filter(w.all, member.whole) {
+		settings[m.host] = &m.list.SettingSeen
+	}
+	all = append(all, site.EnvironmentsChanged(settings)...)
+	all = append(all, r.connectors(in, w)...)
+	return append(all, r.dates(in, w)...), left
+}
+
+// guardRelay looks at one relay's list, and at what stands in the way of a change.
+func (r *Rotation) guardRelay(in reconciler.Input, m member) []reconciler.Finding {
+	part := site.Part{Preflight: m.node.preflight, Service: m.service, Machine: m.machine, Error: m.list.Error, Restart: m.edit || m.stale || m.stopped, Replace: m.edit}
+	all := part.Findings(in.Seen)
+	if m.list.Error == 0 && m.list.Refused != "" {
+		all = append(all, site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", m.host, m.component.Settings, m.list.Refused),
+			fmt.Sprintf("mend the file on the host, with %s in it, be it as []; nothing was written", r.spec.Setting), m.host))
+	}
+	all = append(all, m.list.InForce(m.host)...)
+	if m.list.Text && len(m.wanted) > 1 {
+		all = append(all, site.Warning("list-in-one-text", fmt.Sprintf("%s: %s is one text, and will hold %d thumbprints", m.host, r.spec.Setting, len(m.wanted)),
+			"if the product does not take it apart at commas, make an array of it first", m.host))
+	}
+	for _, text := range m.list.Members {
+		if _, ok := found(text); ok {
+			continue
+		}
+		says := "holds something that is no thumbprint"
+		switch t := meant(text); len(t) {
+		case 40:
+			says = fmt.Sprintf("spells %s so that .NET does not find it, and the relay does not accept it", short(t))
+		case 64:
+			says = fmt.Sprintf("holds a SHA-256 fingerprint (%s): the product compares SHA-1 thumbprints", short(t))
+		}
+		all = append(all, site.Warning("thumbprint-not-found", m.host+": "+r.spec.Setting+" "+says, "the rotation takes it out, and writes what is declared as .NET finds it", m.host))
+	}
+	return append(all, r.guardUse(m)...)
+}
+
+// guardUse refuses to take a certificate off while a connector of the relay is signed with it, or while nobody can say so.
+func (r *Rotation) guardUse(m member) []reconciler.Finding {
+	if len(m.retired) == 0 {
+		return nil
+	}
+	var all []reconciler.Finding
+	use := m.inUse(r.spec.declared())
+	for _, t := range slices.Sorted(maps.Keys(use)) {
+		all = append(all, site.Problem("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, which is to be retired: without it the relay refuses %s", m.host, isSigned(use[t]), t, them(use[t])),
+			"deploy connectors that are signed with another accepted certificate first, or leave it on the list", m.host))
+	}
+	if text, hint := m.unseen(); text != "" {
+		all = append(all, site.Problem("connectors-unseen", fmt.Sprintf("%s: whether a connector is signed with %s is not known", text, shorts(m.retired)), hint, m.host))
+	}
+	for _, f := range m.signatures.Files {
+		if f.Error != 0 && len(f.Signers) == 0 {
+			all = append(all, site.Problem("connector-unreadable", fmt.Sprintf("%s: who has signed %s is not known (Windows error %d): it may be with %s", m.host, f.Name, f.Error, shorts(m.retired)),
+				"see what is wrong with the file on the host", m.host))
+		}
+	}
+	return all
+}
+
+// unseen is why nobody knows which connectors a relay has, and what to do; "" when they are known.
+func (m member) unseen() (text, hint string) {
+	switch s := m.signatures; {
+	case s.Error != 0:
+		return fmt.Sprintf("%s: the folder %s cannot be read (Windows error %d)", m.host, s.Folder, s.Error), "let meshrotate's account read the folder"
+	case !s.Exists:
+		return fmt.Sprintf("%s: there is no folder %s", m.host, s.Folder), "name the folder that the relay has its connectors in, as secrets.codeSigning.connectors.folder"
+	}
+	return "", ""
+}
+
+func isSigned(files []string) string {
+	if len(files) == 1 {
+		return files[0] + " is"
+	}
+	return some(files) + " are"
+}
+
+func them(files []string) string {
+	if len(files) == 1 {
+		return "it"
+	}
+	return "them"
+}
+
+// connectors are what is wrong with them, and which certificate is used where.
+func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding {
+	var all []reconciler.Finding
+	for _, m := range filter(w.all, member.whole) {
+		if text, hint := m.unseen(); text != "" && len(m.retired) == 0 {
+			all = append(all, site.Warning("connectors-unseen", text+": which connectors it has is not known", hint, m.host))
+		}
+		say := func(code reconciler.FindingID, says, hint string, is func(site.SignedFile) bool) {
+			var files []string
+			for _, f := range m.signatures.Files {
+				if is(f) {
+					files = append(files, f.Name)
+				}
+			}
+			if len(files) > 0 {
+				all = append(all, site.Warning(code, fmt.Sprintf("%s: %s: %s", m.host, says, some(files)), hint, m.host))
+			}
+		}
+		say("connector-unsigned", "not signed", "the relay refuses it: deploy one that is signed, or take it away", func(f site.SignedFile) bool { return f.Trust == site.Unsigned })
+		say("connector-tampered", "changed since it was signed", "find out who changed it and why, and deploy it anew", func(f site.SignedFile) bool { return f.Trust == site.Tampered })
+		say("connector-expired", "its certificate has expired, and it has no timestamp", "sign it anew, with a timestamp", func(f site.SignedFile) bool {
+			return f.Trust == site.Expired || len(f.Signers) > 0 && !f.Signers[0].Stamped && f.Signers[0].NotAfter.Before(in.Now)
+		})
+		say("connector-signed-twice", "signed twice, and the relay may look at either signature", "sign it once, and accept both certificates until then", func(f site.SignedFile) bool { return len(f.Signers) > 1 })
+		say("connector-not-accepted", "signed with a certificate that the relay neither accepts nor is to accept", "declare the certificate, or take the connector away", func(f site.SignedFile) bool {
+			return len(f.Signers) > 0 && !slices.ContainsFunc(f.Signers, func(s site.Signer) bool {
+				return slices.Contains(m.accepts, s.SHA1) || slices.Contains(r.spec.declared(), s.SHA1)
+			})
+		})
+		say("connector-unjudged", "its signature cannot be judged", "see what is wrong with the file on the host", func(f site.SignedFile) bool { return f.Error != 0 && len(m.retired) == 0 })
+	}
+	return append(all, r.usage(w)...)
+}
+
+// usage says of every certificate which connectors are signed with it.
+func (r *Rotation) usage(w work) []reconciler.Finding {
+	files, relays := map[string]int{}, map[string][]member{}
+	for _, m := range filter(w.all, member.whole) {
+		for _, f := range m.signatures.Files {
+			for _, s := range f.Signers {
+				files[s.SHA1]++
+				if n := len(relays[s.SHA1]); n == 0 || relays[s.SHA1][n-1].host != m.host {
+					relays[s.SHA1] = append(relays[s.SHA1], m)
+				}
+			}
+		}
+	}
+	for _, t := range r.spec.declared() {
+		files[t] += 0
+	}
+	var all []reconciler.Finding
+	for _, t := range slices.Sorted(maps.Keys(files)) {
+		text := fmt.Sprintf("%s: no connector is signed with it", t)
+		if n := files[t]; n > 0 {
+			text = fmt.Sprintf("%s: %s signed with it, on %s", t, count(n, "connector"), who(relays[t]))
+		}
+		all = append(all, site.Note("thumbprint-use", text, ""))
+	}
+	return all
+}

@@ -1,0 +1,163 @@
+package codesigning
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// member is a relay as it was seen, and what it needs.
+type member struct {
+	node
+	reach      reconciler.Reach
+	list       *site.ListSeen
+	signatures *site.SignaturesSeen
+	service    *site.ServiceSeen
+	machine    *site.MachineSeen
+	relay      *site.RelaySeen // as Admin lists it; nil when it is not listed
+	// accepts are the certificates on its list that .NET finds. retired are those that are to go, as they were meant, of whatever
+	// length. wanted are the members that its list is to have.
+	accepts, retired, wanted []string
+	// edit: its list is another one. stale: the process has not read the list as it is, as far as anybody knows. stopped: it should run.
+	edit, stale, stopped bool
+	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
+	dependents, lost []string
+}
+
+// whole says that everything about the relay was seen.
+func (m member) whole() bool {
+	return m.reach == reconciler.Reached && m.list != nil && m.signatures != nil && m.service != nil
+}
+
+// connected says that Admin lists the relay as connected.
+func (m member) connected() bool {
+	return m.relay != nil && m.relay.Connected != nil && *m.relay.Connected
+}
+
+// heardSince says that Admin lists the relay as connected, and has heard of it after a stop that began then was over.
+func (m member) heardSince(stop time.Time) bool {
+	return m.connected() && m.relay.Heartbeat.After(stop.Add(m.component.StopTimeout.Of()))
+}
+
+// look sorts what was seen by relay.
+func (r *Rotation) look(in reconciler.Input) []member {
+	listed := r.directory(in.Seen)
+	var all []member
+	for _, n := range r.relays {
+		m := member{node: n, reach: in.Seen.Reach(site.Host(n.host)), list: site.Answer[site.ListSeen](in.Seen, n.list),
+			signatures: site.Answer[site.SignaturesSeen](in.Seen, n.signatures), service: site.Answer[site.ServiceSeen](in.Seen, n.service),
+			machine: site.Answer[site.MachineSeen](in.Seen, n.machine), relay: listed.Of[n.host]}
+		if m.whole() {
+			m.dependents, m.lost = site.Stopped(in.History, name, n.host, n.component.Service, m.service)
+			m.compare(r.spec.declared())
+			reading := site.ReadingOf(in.History, r.ref, n.host, m.service, m.machine, m.list.Base)
+			m.stale = m.service.Running() && reading == site.Unread
+			m.stopped = !m.service.Running()
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// compare finds what the list is to have: what is there and declared stays as it is written.
+func (m *member) compare(declared []string) {
+	for _, text := range m.list.Members {
+		t, ok := found(text)
+		if ok && !slices.Contains(m.accepts, t) {
+			m.accepts = append(m.accepts, t)
+		}
+		if ok && slices.Contains(declared, t) && !slices.Contains(m.wanted, text) && !m.wants(t) {
+			m.wanted = append(m.wanted, text)
+			continue
+		}
+		if t := meant(text); t != "" && !slices.Contains(declared, t) && !slices.Contains(m.retired, t) {
+			m.retired = append(m.retired, t)
+		}
+	}
+	for _, t := range declared {
+		if !m.wants(t) {
+			m.wanted = append(m.wanted, t)
+		}
+	}
+	m.edit = !slices.Equal(slices.Sorted(slices.Values(m.list.Members)), slices.Sorted(slices.Values(m.wanted)))
+}
+
+// wants says that a member by which .NET finds the certificate is to stay.
+func (m *member) wants(thumbprint string) bool {
+	return slices.ContainsFunc(m.wanted, func(text string) bool { t, ok := found(text); return ok && t == thumbprint })
+}
+
+// inUse are the connectors that were signed with a certificate that is to go, and with none that stays.
+func (m member) inUse(declared []string) map[string][]string {
+	all := map[string][]string{}
+	for _, f := range m.signatures.Files {
+		for _, s := range f.Signers {
+			for _, t := range []string{s.SHA1, s.SHA256} {
+				if slices.Contains(m.retired, t) && !slices.Contains(declared, s.SHA1) && !slices.Contains(all[t], f.Name) {
+					all[t] = append(all[t], f.Name)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// directory finds the relays in Admin's list.
+func (r *Rotation) directory(seen reconciler.Seen) site.Directory {
+	var hosts []string
+	computers := map[string]string{}
+	for _, n := range r.relays {
+		hosts = append(hosts, n.host)
+		if m := site.Answer[site.MachineSeen](seen, n.machine); m != nil {
+			computers[n.host] = m.ComputerName
+		}
+	}
+	return site.Answer[site.RelaysSeen](seen, site.Relays{}).Directory(hosts, computers)
+}
+
+func hosts(all []member) []string {
+	names := make([]string, len(all))
+	for i, m := range all {
+		names[i] = m.host
+	}
+	return names
+}
+
+func filter(all []member, keep func(member) bool) []member {
+	var some []member
+	for _, m := range all {
+		if keep(m) {
+			some = append(some, m)
+		}
+	}
+	return some
+}
+
+// count is how people read a number of things: "1 relay", "13 relays".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// who names one relay, and tells of several by their number.
+func who(all []member) string {
+	if len(all) == 1 {
+		return all[0].host
+	}
+	return count(len(all), "relay")
+}
+
+// some names a few files, and tells of the others by their number.
+func some(files []string) string {
+	const most = 3
+	if len(files) <= most {
+		return strings.Join(files, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(files[:most], ", "), len(files)-most)
+}

@@ -1,0 +1,185 @@
+package codesigning
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// work is what is left to do.
+type work struct {
+	all                  []member
+	edit, restart, prove []member
+	tidy                 []member // with leftovers of an earlier run
+	revive               []member // that run, with dependents that an earlier run stopped
+	left                 []member
+	pending, api         bool // api: Admin's could be asked
+}
+
+func (w work) none() bool {
+	return len(w.edit) == 0 && len(w.restart) == 0 && len(w.tidy) == 0 && len(w.revive) == 0 && !w.pending
+}
+
+// Plan compares what the relays accept with what is declared.
+func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
+	w := r.need(in)
+	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w)}
+	c.Findings, w.left = r.guard(in, w)
+	c.Expires = r.expires(w)
+	for _, m := range w.all {
+		if d, ok := site.DownSince(in, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok && !(d.Unsure && m.heardSince(d.Since)) {
+			c.Down = append(c.Down, d)
+		}
+		if b, ok := site.CameBack(in, r.ref, m.host, m.component.Service, m.who.Name, m.service, m.machine); ok && m.whole() && (m.connected() || !r.hasAPI) {
+			c.Returned = append(c.Returned, b)
+		}
+	}
+	switch blocked := reconciler.Blocked(c.Findings); {
+	case blocked && w.none() && len(filter(w.all, member.whole)) == len(w.all):
+		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
+	case blocked && w.none():
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+	case blocked:
+		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+	case w.none():
+		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(w)
+	default:
+		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+		c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
+		c.Outages = r.predict(in, w)
+		c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
+		for _, n := range r.relays {
+			if n.toleratedByPolicy {
+				c.Tolerate.Names[n.host] = true
+			}
+		}
+		for _, m := range w.left {
+			c.Left = append(c.Left, site.Host(m.host))
+		}
+	}
+	return c
+}
+
+// need finds the work.
+func (r *Rotation) need(in reconciler.Input) work {
+	w := work{all: r.look(in), api: r.hasAPI && in.Seen.Reach(site.API) == reconciler.Reached}
+	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
+	for _, m := range w.all {
+		if !m.whole() {
+			continue
+		}
+		if m.edit {
+			w.edit = append(w.edit, m)
+		}
+		bounce := m.edit || m.stale || m.stopped
+		switch {
+		case bounce:
+			w.restart = append(w.restart, m)
+		case len(m.lost) > 0:
+			w.revive = append(w.revive, m)
+		}
+		tidy := m.list.Staged || m.list.Backup
+		if tidy {
+			w.tidy = append(w.tidy, m)
+		}
+		if bounce || tidy || w.pending {
+			w.prove = append(w.prove, m)
+		}
+	}
+	return w
+}
+
+// lists are the relays by what they accept, in an order that is always the same.
+func (w work) lists() (versions []string, of map[string][]member) {
+	of = map[string][]member{}
+	for _, m := range w.all {
+		if m.whole() {
+			v := versionOf(m.accepts)
+			if !slices.Contains(versions, v) {
+				versions = append(versions, v)
+			}
+			of[v] = append(of[v], m)
+		}
+	}
+	slices.SortFunc(versions, func(a, b string) int {
+		if n := len(of[b]) - len(of[a]); n != 0 {
+			return n
+		}
+		return strings.Compare(a, b)
+	})
+	return versions, of
+}
+
+// before is what was accepted before the rotation began, by most relays.
+func (r *Rotation) before(in reconciler.Input, w work) string {
+	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+		return e.Before
+	}
+	versions, _ := w.lists()
+	for _, v := range versions {
+		if v != r.ref.Version {
+			return v
+		}
+	}
+	return strings.Join(versions, "")
+}
+
+// reason says why there is something to do.
+func (r *Rotation) reason(w work) string {
+	if len(w.edit) > 0 {
+		text := "the spec asks for " + shorts(r.spec.declared())
+		versions, of := w.lists()
+		for _, v := range versions {
+			if edit := filter(of[v], func(m member) bool { return m.edit }); len(edit) > 0 {
+				text += fmt.Sprintf("; %s accept%s %s", who(edit), verb(edit), r.has(edit[0]))
+			}
+		}
+		return text
+	}
+	stopped, stale := filter(w.restart, func(m member) bool { return m.stopped }), filter(w.restart, func(m member) bool { return m.stale })
+	switch {
+	case len(stopped) > 0:
+		return fmt.Sprintf("the files accept %s; %s not running", shorts(r.spec.declared()), are(stopped))
+	case len(stale) > 0:
+		return fmt.Sprintf("the files accept %s; %s must start again to read it", shorts(r.spec.declared()), who(stale))
+	case len(w.revive) > 0:
+		return fmt.Sprintf("an earlier run stopped %s and was cut off", strings.Join(w.revive[0].lost, ", "))
+	case w.pending:
+		return "an earlier run wrote the lists and was cut off before the proof"
+	}
+	return "the lists are as declared; files of an earlier run are left beside the settings"
+}
+
+// has is what a relay accepts, where its list is to change.
+func (r *Rotation) has(m member) string {
+	if slices.Equal(slices.Sorted(slices.Values(m.accepts)), slices.Sorted(slices.Values(r.spec.declared()))) {
+		return "them, and its list holds more than .NET finds"
+	}
+	return shorts(m.accepts)
+}
+
+func verb(all []member) string {
+	if len(all) == 1 {
+		return "s"
+	}
+	return ""
+}
+
+func are(all []member) string {
+	if len(all) == 1 {
+		return all[0].host + " is"
+	}
+	return who(all) + " are"
+}
+
+func (r *Rotation) asDeclared(w work) string {
+	seen := filter(w.all, member.whole)
+	text := fmt.Sprintf("%s accept%s %s", who(seen), verb(seen), shorts(r.spec.declared()))
+	if n := len(w.all) - len(seen); n > 0 {
+		text += fmt.Sprintf("; %s not seen", count(n, "relay"))
+	}
+	return text
+}

@@ -1,0 +1,227 @@
+package codesigning_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/rotations/codesigning"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+const (
+	r1, r2 = "relay-01.example", "relay-02.example"
+	folder = `C:\connectors`
+)
+
+var (
+	oldOne  = strings.Repeat("41C0", 10)
+	nextOne = strings.Repeat("9F8A", 10)
+	written = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	started = written.Add(time.Hour)
+	now     = written.Add(24 * time.Hour)
+	yes     = true
+)
+
+// scene is everything that a plan may know. It begins with two relays that accept the old certificate, which signs what they have,
+// and a document that asks for both.
+type scene struct {
+	doc     *specs.Deployment
+	spec    *codesigning.Spec
+	api     reconciler.Look
+	hosts   map[string]*hostSeen
+	relays  []site.RelaySeen
+	history []state.Entry
+}
+
+type hostSeen struct {
+	reach      reconciler.Reach
+	list       site.ListSeen
+	signatures site.SignaturesSeen
+	service    site.ServiceSeen
+}
+
+func signed(name, sha1 string) site.SignedFile {
+	return site.SignedFile{Name: name, Trust: site.Valid, Signers: []site.Signer{{SHA1: sha1, NotAfter: now.AddDate(1, 0, 0), Stamped: true}}}
+}
+
+func newScene() *scene {
+	s := &scene{doc: &specs.Deployment{Hosts: specs.Hosts{Admin: "im-admin.example", Relays: []string{r1, r2}}},
+		spec: &codesigning.Spec{Setting: "Relay:AcceptedThumbprints", Connectors: codesigning.Connectors{Folder: folder, Suffix: ".dll"}},
+		api:  reconciler.Look{Reach: reconciler.Reached}, hosts: map[string]*hostSeen{}}
+	s.asks(oldOne, nextOne)
+	s.doc.Connect.AdminAPI.URL = "https://im-admin.example"
+	s.doc.Product.Relay = specs.Component{Service: "IdentityMeshRelayAgent", Settings: `C:\relay.json`}
+	for _, h := range []string{r1, r2} {
+		s.hosts[h] = &hostSeen{reach: reconciler.Reached,
+			list: site.ListSeen{SettingSeen: site.SettingSeen{Base: site.Base{Path: `C:\relay.json`, Exists: true, SHA256: "00", Modified: written, Changed: written},
+				Key: "Relay:AcceptedThumbprints"}, Found: true, Members: []string{oldOne}},
+			signatures: site.SignaturesSeen{Folder: folder, Exists: true, Files: []site.SignedFile{signed("ad.dll", oldOne), signed("hr.dll", oldOne)}},
+			service:    site.ServiceSeen{Name: "IdentityMeshRelayAgent", Installed: true, State: "running", StartedAt: started, StartMode: "auto"}}
+		s.relays = append(s.relays, site.RelaySeen{Name: strings.ToUpper(h[:8]), Connected: &yes, Heartbeat: now})
+	}
+	return s
+}
+
+func (s *scene) asks(thumbprints ...string) {
+	s.spec.Thumbprints = nil
+	for _, t := range thumbprints {
+		s.spec.Thumbprints = append(s.spec.Thumbprints, codesigning.Certificate{SHA1: specs.Thumbprint(t)})
+	}
+}
+
+func (s *scene) plan(t *testing.T) reconciler.Change {
+	t.Helper()
+	r := codesigning.New(s.doc, s.spec)
+	seen := reconciler.Seen{site.API: s.api}
+	put := func(read reconciler.Read, res reconciler.Result) {
+		look := seen[read.Target()]
+		if look.Results == nil {
+			look = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
+		}
+		look.Results[read.Key()] = res
+		seen[read.Target()] = look
+	}
+	for name, h := range s.hosts {
+		if h.reach != reconciler.Reached {
+			seen[site.Host(name)] = reconciler.Look{Reach: h.reach, Err: errors.New(name + ": no route")}
+			continue
+		}
+		c := s.doc.Product.Relay
+		put(site.List{Host: name, Path: c.Settings, Setting: s.spec.Setting, Service: c.Service}, &h.list)
+		put(site.Signatures{Host: name, Folder: folder, Suffix: ".dll"}, &h.signatures)
+		put(site.Service{Host: name, Name: c.Service}, &h.service)
+		p := site.Preflight{Host: name, Service: c.Service, Path: c.Settings}
+		put(p, &site.PreflightSeen{Preflight: p, Free: 1 << 30})
+		put(site.Machine{Host: name}, &site.MachineSeen{ComputerName: strings.ToUpper(name[:8])})
+	}
+	if s.api.Reach == reconciler.Reached {
+		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now})
+	}
+	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now}
+	c := r.Plan(in)
+	a, err := json.Marshal([]any{c, c.Rounds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Plan(in)
+	if b, _ := json.Marshal([]any{d, d.Rounds}); string(a) != string(b) {
+		t.Errorf("the same input gives another plan:\n%s\n%s", a, b)
+	}
+	return c
+}
+
+// find is the first step of a kind on a host, nil when there is none.
+func find(c reconciler.Change, kind, host string) reconciler.Op {
+	for _, r := range c.Rounds {
+		for _, s := range r.Steps {
+			if s.Op.Kind() == kind && s.Op.Target().Name == host {
+				return s.Op
+			}
+		}
+	}
+	return nil
+}
+
+func TestPlans(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		change func(s *scene)
+		status reconciler.Status
+		code   string   // of a finding that is there
+		wants  []string // members of the second relay's list, where it is edited
+	}{
+		{"a further certificate comes behind the others", func(*scene) {}, reconciler.Rotate, "thumbprint-use", []string{oldOne, nextOne}},
+		{"as declared", func(s *scene) { s.asks(oldOne) }, reconciler.AsDeclared, "thumbprint-use", nil},
+		{"what is there and meant stays as it is spelled", func(s *scene) { s.hosts[r2].list.Members = []string{"\u200e" + strings.ToLower(oldOne)} }, reconciler.Rotate, "", []string{"\u200e" + strings.ToLower(oldOne), nextOne}},
+		{"what .NET does not find is written anew", func(s *scene) { s.asks(oldOne); s.hosts[r2].list.Members = []string{"41:C0" + oldOne[4:]} }, reconciler.Rotate, "thumbprint-not-found", []string{oldOne}},
+		{"one that is there twice goes once", func(s *scene) {
+			s.asks(oldOne)
+			s.hosts[r2].list.Members = []string{oldOne, strings.ToLower(oldOne)}
+		}, reconciler.Rotate, "", []string{oldOne}},
+		{"a placeholder goes", func(s *scene) { s.asks(oldOne); s.hosts[r2].list.Members = []string{"TODO", oldOne} }, reconciler.Rotate, "thumbprint-not-found", []string{oldOne}},
+		{"in use", func(s *scene) { s.asks(nextOne) }, reconciler.Refused, "thumbprint-in-use", nil},
+		{"no longer in use", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, []site.SignedFile{signed("ad.dll", nextOne)}
+			}
+		}, reconciler.Rotate, "", []string{nextOne}},
+		{"in use on one relay is in use", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, []site.SignedFile{signed("ad.dll", nextOne)}
+			}
+			s.hosts[r1].signatures.Files = append(s.hosts[r1].signatures.Files, signed("hr.dll", oldOne))
+		}, reconciler.Refused, "thumbprint-in-use", nil},
+		{"a second signature that is accepted is enough", func(s *scene) {
+			s.asks(nextOne)
+			both := signed("ad.dll", oldOne)
+			both.Signers = append(both.Signers, site.Signer{SHA1: nextOne, NotAfter: now.AddDate(1, 0, 0)})
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, []site.SignedFile{both}
+			}
+		}, reconciler.Refused, "thumbprint-in-use", nil},
+		{"a SHA-256 of a certificate that stays may go", func(s *scene) {
+			s.asks(oldOne)
+			s.hosts[r2].list.Members = []string{oldOne, strings.Repeat("0A", 32)}
+			s.hosts[r2].signatures.Files[0].Signers[0].SHA256 = strings.Repeat("0A", 32)
+		}, reconciler.Rotate, "thumbprint-not-found", []string{oldOne}},
+		{"a SHA-256 of one that is used and does not stay", func(s *scene) {
+			s.asks(nextOne)
+			s.hosts[r2].list.Members = []string{strings.Repeat("0A", 32)}
+			s.hosts[r2].signatures.Files[0].Signers[0].SHA256 = strings.Repeat("0A", 32)
+		}, reconciler.Refused, "thumbprint-in-use", nil},
+		{"a process that is older than its list", func(s *scene) { s.asks(oldOne); s.hosts[r2].service.StartedAt = written.Add(-time.Hour) }, reconciler.Rotate, "", nil},
+		{"a relay that is stopped", func(s *scene) { s.asks(oldOne); s.hosts[r2].service.State = "stopped" }, reconciler.Rotate, "", nil},
+		{"unreachable", func(s *scene) { s.hosts[r2].reach = reconciler.Unreachable }, reconciler.Refused, "relay-unreachable", nil},
+		{"the policy names it", func(s *scene) {
+			s.hosts[r2].reach = reconciler.Unreachable
+			s.doc.Policy.Unreachable.Tolerate = []string{r2}
+		}, reconciler.Rotate, "relay-left-behind", nil},
+		{"a list that is none", func(s *scene) { s.hosts[r2].list.Refused = "a text and a list" }, reconciler.Refused, "settings-refused", nil},
+		{"a variable adds to the list", func(s *scene) { s.hosts[r2].list.Overrides = []string{"Relay__AcceptedThumbprints__5"} }, reconciler.Refused, "setting-overridden", nil},
+		{"Admin's API is away: nobody sees relays come back", func(s *scene) { s.api = reconciler.Look{Reach: reconciler.Unreachable} }, reconciler.Rotate, "admin-api", []string{oldOne, nextOne}},
+		{"files of an earlier run", func(s *scene) { s.asks(oldOne); s.hosts[r2].list.Backup = true }, reconciler.Rotate, "", nil},
+		{"the overlap lasts too long", func(s *scene) {
+			s.asks(oldOne, nextOne)
+			s.spec.Thumbprints[0].RetireAfter = "2026-10-31"
+		}, reconciler.Rotate, "thumbprint-overdue", []string{oldOne, nextOne}},
+		{"it expires soon", func(s *scene) {
+			s.asks(oldOne)
+			s.hosts[r2].signatures.Files[1].Signers[0].NotAfter = now.AddDate(0, 0, 20)
+		}, reconciler.AsDeclared, "certificate-expires", nil},
+		{"it expires very soon", func(s *scene) {
+			s.asks(oldOne)
+			s.hosts[r2].signatures.Files[1].Signers[0].NotAfter = now.AddDate(0, 0, 6)
+		}, reconciler.AsDeclared, "certificate-expires", nil},
+		{"it has expired, and the signature is stamped", func(s *scene) {
+			s.asks(oldOne)
+			for _, h := range s.hosts {
+				for _, f := range h.signatures.Files {
+					f.Signers[0].NotAfter = now.AddDate(0, 0, -6)
+				}
+			}
+		}, reconciler.AsDeclared, "", nil},
+	} {
+		s := newScene()
+		c.change(s)
+		got := s.plan(t)
+		if got.Status != c.status || c.code != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code }) {
+			t.Errorf("%s: it is %s (%s), with %+v", c.reason, got.Status, got.Reason, got.Findings)
+		}
+		stage, ok := find(got, "stage-settings", r2).(site.StageSettings)
+		if ok != (c.wants != nil) || ok && !slices.Equal(stage.Lists[0].Members, c.wants) {
+			t.Errorf("%s: %+v", c.reason, stage)
+		}
+		if _, gone := find(got, "prove-unused", r2).(site.ProveUnused); gone != (c.reason == "no longer in use" || strings.HasPrefix(c.reason, "a SHA-256 of a certificate")) {
+			t.Errorf("%s: looks once more: %v", c.reason, gone)
+		}
+	}
+}

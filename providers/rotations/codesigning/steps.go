@@ -1,0 +1,114 @@
+package codesigning
+
+import (
+	"slices"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// steps lists what is to be done.
+func (r *Rotation) steps(w work) []reconciler.Step {
+	var steps []reconciler.Step
+	for _, m := range w.edit {
+		steps = append(steps, r.edit(m)...)
+	}
+	var after []string
+	if w.api && len(w.restart) > 0 { // no relay stops while it could not come back; and who comes back is seen from then on
+		ready := site.AwaitReady{Timeout: reconciler.Span(r.api.ReadyTimeout.Of())}
+		steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: ready, Back: reconciler.Way(ready)})
+		after = []string{site.StepOf(ready)}
+	}
+	for _, m := range w.restart {
+		b := site.Bounce{StopAfter: after, StartAfter: after, Start: start(m), WasDown: m.stopped, Alone: true,
+			Stop: site.StopService{Host: m.host, Service: m.component.Service, Timeout: reconciler.Span(m.component.StopTimeout.Of()), Dependents: m.dependents, Who: m.who}}
+		if m.edit {
+			b.Swaps = []string{m.component.Settings}
+		}
+		steps = append(steps, b.Steps()...)
+	}
+	for _, m := range w.revive {
+		op := start(m)
+		op.Dependents = m.lost
+		steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Nothing(), Alone: true})
+	}
+	steps = append(steps, r.proofs(w)...)
+	tidy := slices.Clone(w.edit)
+	for _, m := range w.tidy {
+		if !m.edit {
+			tidy = append(tidy, m)
+		}
+	}
+	for _, m := range tidy {
+		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Alone: true, Back: reconciler.Nothing(),
+			Op: site.Discard{Host: m.host, Path: m.component.Settings, Staged: true, Backup: true}})
+	}
+	return steps
+}
+
+// edit stages the file, and swaps it once the service is stopped. Before that it is looked once more whether what is taken off is
+// used: if it is, nothing was changed anywhere.
+func (r *Rotation) edit(m member) []reconciler.Step {
+	path := m.component.Settings
+	steps := []reconciler.Step{{Phase: reconciler.Prepare,
+		Op:   site.StageSettings{Host: m.host, Path: path, Lists: []site.ListEdit{{Setting: r.spec.Setting, Members: m.wanted}}, Who: m.who},
+		Back: reconciler.Way(site.Discard{Host: m.host, Path: path, Staged: true})}}
+	if len(m.retired) > 0 {
+		retired := slices.Sorted(slices.Values(m.retired))
+		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(),
+			Op: site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Certificates: retired, Spared: r.spec.sorted(), What: shorts(retired), Who: m.who}})
+	}
+	return append(steps, site.Replace(site.Swap{Host: m.host, Path: path, Who: m.who}, true, m.component.Service))
+}
+
+func (s *Spec) sorted() []string { return slices.Sorted(slices.Values(s.declared())) }
+
+func start(m member) site.StartService {
+	return site.StartService{Host: m.host, Service: m.component.Service, Timeout: reconciler.Span(m.component.StartTimeout.Of()), Dependents: m.dependents, Who: m.who}
+}
+
+// proofs ask every list, every process, and Admin's list for those that were connected. On the way back they ask whether
+// everything is as it was.
+func (r *Rotation) proofs(w work) []reconciler.Step {
+	var steps []reconciler.Step
+	verify := func(op reconciler.Op, back reconciler.Back, alone bool) {
+		steps = append(steps, reconciler.Step{Phase: reconciler.Verify, Op: op, Back: back, Alone: alone})
+	}
+	for _, m := range w.prove {
+		path := m.component.Settings
+		process := site.ProveProcess{Host: m.host, Service: m.component.Service, Path: path, Stable: reconciler.Span(m.component.Stable.Of()), Who: m.who}
+		back := reconciler.Nothing()
+		if m.edit {
+			back = reconciler.Way(site.ProveAsBefore{Host: m.host, Path: path, Who: m.who})
+		}
+		verify(site.ProveList{Host: m.host, Path: path, Setting: r.spec.Setting, Members: m.wanted, Service: m.component.Service,
+			What: shorts(r.spec.declared()), Who: m.who}, back, true)
+		process.Known = !slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
+		verify(process, reconciler.Nothing(), true)
+	}
+	were := filter(w.prove, func(m member) bool {
+		return m.connected() && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
+	})
+	if len(were) > 0 {
+		op := site.ProveRelays{Relays: hosts(were), Timeout: reconciler.Span(r.api.ConnectedTimeout.Of())}
+		verify(op, reconciler.Way(op), false)
+	}
+	return steps
+}
+
+// What a restart takes where no earlier run measured it, in seconds.
+const guessRestart = 14
+
+func (r *Rotation) predict(in reconciler.Input, w work) []state.Outage {
+	if len(w.restart) == 0 {
+		return nil
+	}
+	o := state.Outage{What: "relays", Predicted: guessRestart, Members: hosts(w.restart)}
+	for _, last := range in.History.Outages(r.ref.Name) {
+		if last.What == o.What {
+			o.Predicted = last.Measured
+		}
+	}
+	return []state.Outage{o}
+}

@@ -1,0 +1,36 @@
+package serviceaccount
+
+import "meshrotate/reconciler"
+
+var lessons = []reconciler.Lesson{
+	{ID: "account-unknown",
+		Means:   "The host finds no account of this name.",
+		Matters: "A service that is set to it does not start again.",
+		Do:      "Correct the name in the document, or make the account in the domain.",
+		Example: `im-engine.contoso.example: the host finds no account CONTOSO\svc-in`},
+	{ID: "account-locked",
+		Means:   "The account is locked out or disabled.",
+		Matters: "Services that run go on, and do not come up again after a restart.",
+		Do:      "Find out who tries a wrong password, unlock it, and plan again.",
+		Example: `Engine: CONTOSO\svc-im is locked out or disabled`},
+	{ID: "account-changes",
+		Means:   "The service runs as another account than is declared, and is to be changed to it.",
+		Matters: "An account is more than a name: rights to files, a login in SQL Server, what DPAPI sealed for it alone.",
+		Do:      "Give the new account all that first; know what becomes unreadable.",
+		Example: "Engine: it runs as LocalSystem now, and an account is more than a name"},
+	{ID: "logon-refused",
+		Means:   "A run has just tried this password, and the domain refused it.",
+		Matters: "Each further try counts towards a lockout of the account.",
+		Do:      "Put the right password at its source and declare a new version; or wait until the time in the line.",
+		Example: `version 3 was refused for CONTOSO\svc-im at 22:03 UTC: each try counts towards a lockout`},
+	{ID: "logon-right-missing",
+		Means:   "The account may not log on as a service on that host.",
+		Matters: "The service would be stopped and not start again (error 1069).",
+		Do:      "Grant \"Log on as a service\" on the host (secpol.msc) or by group policy, then plan again.",
+		Example: `Engine: CONTOSO\svc-im may not log on as a service there`},
+	{ID: "logon-right-unknown",
+		Means:   "Whether it may log on as a service is decided by a group of the domain, which the host does not tell.",
+		Matters: "If it may not, the service does not start as that account.",
+		Do:      "Nothing: the rotation finds it out by a logon, before a service stops.",
+		Example: `Engine: whether CONTOSO\svc-im may log on as a service is decided by a group of the domain`},
+}

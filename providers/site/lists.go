@@ -1,0 +1,92 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/reconciler"
+)
+
+// List asks for a key of a settings file that holds several texts, none of them a secret. Answer: *ListSeen.
+type List struct {
+	Host, Path string
+	// Setting is the configuration key, as .NET names it: "Some:List".
+	Setting string
+	// Service is the service that reads the file: its environment can override it.
+	Service string
+}
+
+func (r List) Target() reconciler.Target { return Host(r.Host) }
+func (r List) Key() string               { return "list " + r.Setting + " " + r.Path }
+
+// ListSeen answers List.
+type ListSeen struct {
+	// SettingSeen says what is known of the file, and what wins over it. Its Version and Content are nothing here.
+	SettingSeen
+	Found   bool
+	Members []string
+	// Text says that they stand in one text, and not in a list as .NET has them.
+	Text bool
+}
+
+// Facts are the members, as they are written.
+func (s *ListSeen) Facts() []reconciler.Fact {
+	f := s.facts(shortName(s.Path))
+	value := strings.Join(s.Members, ", ")
+	if !s.Found {
+		value = Absent
+	}
+	f = append(f, reconciler.Fact{Field: s.Key + " in " + shortName(s.Path), Value: value})
+	return append(f, s.doubtful()...)
+}
+
+// ListEdit gives a list of a settings file these members, and no others.
+type ListEdit struct {
+	Setting string   `json:"setting"`
+	Members []string `json:"members"`
+}
+
+func (e ListEdit) equal(other ListEdit) bool {
+	return e.Setting == other.Setting && slices.Equal(e.Members, other.Members)
+}
+
+// ProveList demands that the list in effect has these members, and no others.
+type ProveList struct {
+	Host    string   `json:"-"`
+	Path    string   `json:"path"`
+	Setting string   `json:"setting"`
+	Members []string `json:"members"`
+	Service string   `json:"service"`
+	// What it is, for people: "2 thumbprints".
+	What string `json:"what"`
+	Who
+}
+
+func (o ProveList) Kind() string              { return "prove-list" }
+func (o ProveList) Target() reconciler.Target { return Host(o.Host) }
+func (o ProveList) Key() string               { return "prove " + o.Setting + " in " + o.Path }
+func (o ProveList) Says() reconciler.Phrase   { return o.says(o.What + " in force on") }
+func (o ProveList) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(ProveList)
+	if !ok || b.Path != o.Path || b.Service != o.Service || b.What != o.What || b.Who != o.Who ||
+		!(ListEdit{o.Setting, o.Members}).equal(ListEdit{b.Setting, b.Members}) {
+		return nil, errDifferent
+	}
+	return o, nil
+}
+
+// mergeLists joins edits of lists, each list once.
+func mergeLists(a, b []ListEdit) ([]ListEdit, error) {
+	all := slices.Clone(a)
+	for _, e := range b {
+		i := slices.IndexFunc(all, func(x ListEdit) bool { return strings.EqualFold(x.Setting, e.Setting) })
+		if i >= 0 && !all[i].equal(e) {
+			return nil, fmt.Errorf("two rotations set %s", e.Setting)
+		}
+		if i < 0 {
+			all = append(all, e)
+		}
+	}
+	return all, nil
+}

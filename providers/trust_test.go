@@ -1,0 +1,213 @@
+package providers_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"meshrotate/providers"
+	"meshrotate/specs"
+	"meshrotate/specs/trust"
+)
+
+// TestEveryFieldIsWantedOrTrusted: whoever adds a field to the document says whether a request may decide it.
+func TestEveryFieldIsWantedOrTrusted(t *testing.T) {
+	fields := 0
+	var walk func(typ reflect.Type, path string)
+	walk = func(typ reflect.Type, path string) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[specs.Source]() || typ == reflect.TypeFor[specs.Duration]() {
+			t.Errorf("%s is neither wanted nor of the trusted side: give it a tag `trust:\"…\"`", path)
+			return
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, inline := specs.FieldName(f)
+			class, _, _ := strings.Cut(f.Tag.Get("trust"), ",")
+			switch {
+			case !inline && (name == "-" || name == "") || path == "" && name == "secrets":
+			case class != "" && !slices.Contains(trust.Classes(), trust.Class(class)):
+				t.Errorf("%s.%s: there is no class %q", path, f.Name, class)
+			case class != "":
+				fields++
+			default:
+				walk(f.Type, strings.Trim(path+"."+name, "."))
+			}
+		}
+	}
+	walk(reflect.TypeFor[specs.Deployment](), "")
+	for _, s := range providers.Sections() {
+		walk(reflect.TypeOf(s.New()), "secrets."+s.Key)
+	}
+	if fields < 100 {
+		t.Errorf("only %d fields were looked at", fields)
+	}
+}
+
+const agreed = `apiVersion: meshrotate/v1
+kind: Deployment
+name: contoso
+hosts: {admin: im-admin, engine: im-engine, relays: ["relay-[1..3]"]}
+connect:
+  winrm: {auth: ntlm, user: 'C\r', password: {env: IM_PASSWORD}, caFile: ca.pem}
+  adminApi: {url: "https://im-admin"}
+  sql: {server: sql01, user: r, password: {env: SQL_PASSWORD}, replicas: [sql02]}
+secrets:
+  license: {version: 1, from: {file: licenses/1.key.age}, customer: Contoso, publicKey: vendor.pem}
+  relayKey: {version: 7, from: generated, every: 90d}
+  sqlLogin: {logins: [a, b], version: 3, from: generated}
+  serviceAccounts:
+    - {services: [IdentityMeshEngine], account: 'C\svc', version: 2, from: {env: SVC_PASSWORD}}
+  connectors:
+    secrets:
+      - {ref: one, version: 1, from: {env: ONE}}
+      - {ref: two, version: 1, from: {env: TWO}}
+policy: {unreachable: {tolerate: [relay-2], count: 1}, planTtl: 12h, window: [Mon-Fri 22:00-04:00 UTC]}
+state: {dir: /var/lib/im, seal: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]}}
+`
+
+// TestBind: what is wanted is the request's, the rest is what was agreed to, and whatever is not in force is said.
+func TestBind(t *testing.T) {
+	files := map[string]string{"ca.pem": "agreed", "vendor.pem": "agreed"}
+	loader := specs.Loader{Sections: providers.Sections()}
+	load := func(t *testing.T, text string, files map[string]string) *specs.Deployment {
+		d, err := loader.Load("contoso.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Origin.ReadFile = func(name string) ([]byte, error) { return []byte(files[name]), nil }
+		return d
+	}
+	for _, c := range []struct {
+		reason   string
+		edit     []string // pairs
+		changed  map[string]string
+		blocks   []string // how doubts that block begin
+		loosened []string
+		wanted   string // the agreed document with these edits is what must be in force
+	}{
+		{reason: "nothing"},
+		{reason: "versions, cadence, a file of the revision", edit: []string{"version: 1, from: {file: licenses/1", "version: 2, from: {file: licenses/2", "version: 7", "version: 8", "90d", "30d", "ref: two, version: 1", "ref: two, version: 2"}, wanted: "all"},
+		{reason: "another order, another way to write hosts", edit: []string{`"relay-[1..3]"`, "relay-3, relay-1, relay-2"}, wanted: "all"},
+		{reason: "policy that tightens", edit: []string{"count: 1", "count: 0", "planTtl: 12h", "planTtl: 1h", "tolerate: [relay-2], ", ""}, wanted: "all"},
+		{reason: "policy that loosens", edit: []string{"count: 1", "count: 2", "planTtl: 12h", "planTtl: 24h", "[relay-2]", "[relay-2, relay-3]"},
+			loosened: []string{"policy.unreachable.tolerate", "policy.unreachable.count", "policy.planTtl"}},
+		{reason: "no window", edit: []string{", window: [Mon-Fri 22:00-04:00 UTC]", ""}, loosened: []string{"policy.window"}},
+		{reason: "another window", edit: []string{"window: [", "window: [daily 00:00-24:00 UTC, "}, loosened: []string{"policy.window"}},
+		{reason: "a suspension, and a longest outage", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, suspend: {why: closing, until: '2027-01-03'}"}, wanted: "all"},
+		{reason: "a guard that is added", edit: []string{"customer: Contoso,", "customer: Contoso, tier: Enterprise,"}, wanted: "all"},
+		{reason: "a guard that is changed", edit: []string{"customer: Contoso", "customer: Fabrikam"}, loosened: []string{"secrets.license.customer"}},
+		{reason: "a guard that is left out", edit: []string{"customer: Contoso, ", ""}, loosened: []string{"secrets.license.customer"}},
+		{reason: "another order of tiers", edit: []string{"customer: Contoso,", "customer: Contoso, tiers: [Enterprise, Professional, Standard, Community],"}, loosened: []string{"secrets.license.tiers"}},
+		{reason: "values on command lines", edit: []string{"  connectors:\n", "  connectors:\n    argv: permitted\n"}, loosened: []string{"secrets.connectors.argv"}},
+		{reason: "a relay, and what is wanted beside it", edit: []string{"[1..3]", "[1..4]", "version: 7", "version: 8"}, blocks: []string{"hosts.relays is new, not contacted: relay-4"}, wanted: "7 to 8"},
+		{reason: "a relay is left out", edit: []string{"[1..3]", "[1..2]"}, blocks: []string{"hosts.relays is left out, and still in force: relay-3"}},
+		{reason: "a host of its own way", edit: []string{"connect:\n", "connect:\n  hosts: {relay-1: {address: '10.0.0.1', auth: basic, user: u, password: {env: AWS}}}\n"},
+			blocks: []string{"connect.hosts[\"relay-1\"].address is new, not contacted: 10.0.0.1", "connect.hosts[\"relay-1\"].auth", "connect.hosts[\"relay-1\"].user", "connect.hosts[\"relay-1\"].password is new, not contacted: env AWS"}},
+		{reason: "a value of the runner", edit: []string{"version: 7, from: generated", "version: 8, from: {env: AWS}"}, blocks: []string{"secrets.relayKey.from is new, not in force: env AWS (agreed: generated)"}},
+		{reason: "a value of the disk", edit: []string{"version: 1, from: {file: licenses/1.key.age}", "version: 2, from: {file: /etc/shadow}"}, blocks: []string{"secrets.license.from is new, not in force: file /etc/shadow"}},
+		{reason: "another account", edit: []string{`C\svc`, `C\admin`}, blocks: []string{
+			`secrets.serviceAccounts["C\\admin"].services is new`, `secrets.serviceAccounts["C\\admin"].account is new, not in force: C\admin`, `secrets.serviceAccounts["C\\admin"].from is new`,
+			`secrets.serviceAccounts["C\\svc"].services is left out`, `secrets.serviceAccounts["C\\svc"].account is left out`}},
+		{reason: "a connector's secret more, another less", edit: []string{"ref: two, version: 1, from: {env: TWO}", "ref: three, version: 1, from: {env: THREE}"},
+			loosened: []string{"secrets.connectors.secrets.two.source.changed"}, blocks: []string{
+				`secrets.connectors.secrets.three.from is new, not in force: env THREE`, `secrets.connectors.secrets.three.ref is new`, `secrets.connectors.secrets.two.ref is left out`}},
+		{reason: "a program", edit: []string{"  connectors:\n", "  connectors:\n    tool: 'C:\\x.exe'\n"}, blocks: []string{`secrets.connectors.tool is new, not contacted: C:\x.exe (agreed: %ProgramFiles%`}},
+		{reason: "a file on the hosts", edit: []string{"policy:", "product: {admin: {settings: 'C:\\x.json'}}\npolicy:"}, blocks: []string{`product.admin.settings is new, not in force: C:\x.json`}},
+		{reason: "another state", edit: []string{"/var/lib/im", "/tmp/x"}, blocks: []string{"state.dir is new, not contacted: /tmp/x (agreed: /var/lib/im)"}},
+		{reason: "another reader of kept values", edit: []string{"recipients: [", "recipients: [age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj, "}, blocks: []string{"state.seal.recipients is new, not contacted: age1zvk"}},
+		{reason: "a replica", edit: []string{"[sql02]", "[sql02, stranger]"}, blocks: []string{"connect.sql.replicas is new, not contacted: stranger"}},
+		{reason: "another name", edit: []string{"name: contoso", "name: fabrikam"}, blocks: []string{"name is new, not contacted: fabrikam"}},
+		{reason: "a key and an authority of the request", changed: map[string]string{"ca.pem": "hostile", "vendor.pem": "hostile"}, blocks: []string{"connect.winrm.caFile: ca.pem is changed, and not read", "secrets.license.publicKey: vendor.pem is changed, and not read"}},
+		{reason: "a secret more", edit: []string{"  relayKey: {version: 7, from: generated, every: 90d}\n", ""}, blocks: []string{"secrets.relayKey.from is left out, and still in force", "secrets.relayKey.setting is left out"}},
+		{reason: "a login less", edit: []string{"{logins: [a, b],", "{mode: single, login: a,"}, blocks: []string{"secrets.sqlLogin.mode", "secrets.sqlLogin.login is new", "secrets.sqlLogin.logins is left out"}},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			for i := 0; i < len(c.edit); i += 2 {
+				if !strings.Contains(agreed, c.edit[i]) {
+					t.Fatalf("%q is not in the document", c.edit[i])
+				}
+			}
+			text, in := strings.NewReplacer(c.edit...).Replace(agreed), agreed
+			switch c.wanted {
+			case "all":
+				in = text
+			case "7 to 8":
+				in = strings.Replace(in, "version: 7", "version: 8", 1)
+			}
+			own := c.changed
+			if own == nil {
+				own = files
+			}
+			d, err := trust.Bind(loader, load(t, text, own), trust.Side{Base: load(t, agreed, files), Name: "main at 1234567"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var blocks, loosened []string
+			for _, q := range d.Origin.Doubts {
+				if q.Hint == "" {
+					t.Errorf("%s: without a hint", q.Text)
+				}
+				if q.Blocks {
+					blocks = append(blocks, q.Text)
+				} else {
+					loosened = append(loosened, q.Text)
+				}
+			}
+			said(t, "blocks", blocks, c.blocks)
+			said(t, "loosened", loosened, c.loosened)
+			want := load(t, in, files)
+			want.Origin, d.Origin = specs.Origin{}, specs.Origin{Trusted: d.Origin.Trusted}
+			if data, err := d.Origin.ReadTrusted("ca.pem"); err != nil || string(data) != "agreed" {
+				t.Errorf("the authority is %q, %v", data, err)
+			}
+			d.Origin = specs.Origin{}
+			if diff := cmp.Diff(want, d); diff != "" && !strings.Contains(c.reason, "another way to write") {
+				t.Errorf("in force (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNothingAllowed: with an operator's file alone, what it does not allow stops everything, of each kind.
+func TestNothingAllowed(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	d, err := loader.Load("contoso.yaml", []byte(agreed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err = trust.Bind(loader, d, trust.Side{Operator: &trust.Operator{}})
+	if err != nil || !d.Origin.Unagreed {
+		t.Fatalf("%+v, %v", d.Origin, err)
+	}
+	var blocks []string
+	for _, q := range d.Origin.Doubts {
+		if q.Blocks {
+			blocks = append(blocks, q.Path)
+		}
+	}
+	for _, path := range []string{"name", "hosts.admin", "hosts.relays", "connect.winrm.user", "connect.winrm.password", "connect.winrm.caFile", "connect.adminApi.url", "connect.sql.server",
+		"state.dir", "state.seal.recipients", "secrets.license.publicKey", "secrets.sqlLogin.logins", `secrets.connectors.secrets.one.from`, `secrets.serviceAccounts["C\\svc"].from`} {
+		if !slices.Contains(blocks, path) {
+			t.Errorf("%s is not in doubt: %q", path, blocks)
+		}
+	}
+}
+
+// said compares texts with how they must begin, in any order.
+func said(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	for _, w := range want {
+		if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, w) }) {
+			t.Errorf("%s: %q is not said", what, w)
+		}
+	}
+	if len(want) == 0 && len(got) > 0 || len(got) > 2*len(want) {
+		t.Errorf("%s: %q", what, got)
+	}
+}

@@ -1,0 +1,109 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// bound is what a plan is bound to, and what its digest is made of: the document, the steps, and what was seen of the targets that
+// they act on. What was seen elsewhere is in it as far as anything follows from it: then the steps differ, a guard refuses, or there
+// is a warning that the saved plan's reader has not read. So a plan does not lapse because something happens to be otherwise on a
+// host that it leaves alone.
+type bound struct {
+	Format, Deployment, Spec string
+	Rounds                   json.RawMessage
+	Seen                     []HostFacts
+}
+
+func (b bound) digest() (string, error) {
+	if len(b.Rounds) == 0 {
+		b.Rounds = json.RawMessage("null")
+	}
+	body, err := json.Marshal(b) // it compacts and escapes a saved plan's rounds as it does those that it makes
+	return sum(body), err
+}
+
+// bound is what the plan is bound to.
+func (p *Plan) bound() (bound, error) {
+	rounds, err := json.Marshal(p.Rounds)
+	return bound{p.Format, p.Deployment, p.Spec, rounds, of(p.touched(), p.Seen)}, err
+}
+
+// touched are the targets that the plan's steps act on.
+func (p *Plan) touched() map[Target]bool {
+	all := map[Target]bool{}
+	for _, r := range p.Rounds {
+		for _, s := range r.Steps {
+			all[s.Op.Target()] = true
+			if s.Back.Op != nil {
+				all[s.Back.Op.Target()] = true
+			}
+		}
+	}
+	return all
+}
+
+// touched are the targets that the saved plan's steps act on.
+func (s *Saved) touched() map[Target]bool {
+	all := map[Target]bool{}
+	for _, r := range s.Rounds {
+		for _, step := range r.Steps {
+			for _, o := range []*OpData{step.Op, step.Back.Op} {
+				if o != nil {
+					all[o.Target] = true
+				}
+			}
+		}
+	}
+	return all
+}
+
+// of are the facts of some targets.
+func of(some map[Target]bool, seen []HostFacts) []HostFacts {
+	return slices.DeleteFunc(slices.Clone(seen), func(h HostFacts) bool { return !some[h.Target] })
+}
+
+// unread are the warnings about what is rotated now that a reader of then has not read, each with the hosts that are new in it. Their
+// words do not count: they may tell minutes. A secret that a guard refuses stops the run by itself.
+func unread(then, now []Change) []string {
+	type about struct{ secret, code, host string }
+	places := func(f Finding) []string {
+		if len(f.Hosts) == 0 {
+			return []string{""}
+		}
+		return f.Hosts
+	}
+	read := map[about]bool{}
+	for _, c := range then {
+		for _, f := range c.Findings {
+			for _, h := range places(f) {
+				read[about{c.Secret.Name, string(f.Code), h}] = true
+			}
+		}
+	}
+	var all []string
+	for _, c := range now {
+		for _, f := range c.Findings {
+			f.Hosts = slices.DeleteFunc(slices.Clone(places(f)), func(h string) bool { return read[about{c.Secret.Name, string(f.Code), h}] })
+			if c.Status == Rotate && f.Severity == Warning && len(f.Hosts) > 0 {
+				all = append(all, fmt.Sprintf("%s has a warning that it did not have: %s [%s]", c.Title, f.Said(), f.Code))
+			}
+		}
+	}
+	return all
+}
+
+// intact says that a saved plan is the one that its digest was made of: what somebody read there is what will be done.
+func (s *Saved) intact(plan []byte) error {
+	var raw struct{ Rounds json.RawMessage }
+	if err := json.Unmarshal(plan, &raw); err != nil {
+		return err
+	}
+	digest, err := bound{s.Format, s.Deployment, s.Spec, raw.Rounds, of(s.touched(), s.Seen)}.digest()
+	if err == nil && digest != s.Digest {
+		err = errors.New("its digest differs")
+	}
+	return err
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/specs"
+	"meshrotate/specs/signed"
+	"meshrotate/specs/trust"
+)
+
+// operatorFile is the environment variable that names an operator's file.
+const operatorFile = "MESHROTATE_OPERATOR"
+
+// inForce is the document with the contacts, credentials, programs and state of the trusted side. A plain file is believed as it
+// is, unless a side is named; a revision is always held against one.
+func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
+	l := p.loader()
+	d, err := p.written(ctx, l, s)
+	if err != nil {
+		return nil, err
+	}
+	operator := cmp.Or(s.operator, p.io.Env(operatorFile))
+	if s.repo == "" && s.base == "" && operator == "" {
+		d.Origin.Unsigned = signersOfItsOwn(d)
+		return d, nil
+	}
+	if strings.HasPrefix(s.base, "-") {
+		return nil, reconciler.Hinted(fmt.Errorf("--base %s: this is no revision", s.base), "name a branch, a tag or a full commit hash")
+	}
+	tree, err := workTree(s, d, s.base != "")
+	if err != nil {
+		return nil, fmt.Errorf("%w; no host was contacted", err)
+	}
+	side, err := p.side(ctx, l, s, tree, operator)
+	if err != nil {
+		return nil, fmt.Errorf("%w; no host was contacted", err)
+	}
+	at := p.revision(s, d.Origin.Commit)
+	if tree != nil {
+		at.Repo, at.Path = tree.Root, tree.Path
+	}
+	signers, err := side.Signers()
+	if err != nil {
+		return nil, fmt.Errorf("%w; no host was contacted", err)
+	}
+	if d, err = p.signed(ctx, l, d, at, signers); err != nil {
+		return nil, fmt.Errorf("%w; no host was contacted", err)
+	}
+	bound, err := trust.Bind(l, d, side)
+	if err != nil {
+		return nil, err
+	}
+	return bound, ownState(bound, tree)
+}
+
+// signersOfItsOwn says so of what would look like protection and is none.
+func signersOfItsOwn(d *specs.Deployment) *specs.Doubt {
+	if len(d.Policy.TrustedSigners) == 0 {
+		return nil
+	}
+	return &specs.Doubt{Text: "policy.trustedSigners counts where it was agreed to: whoever changes " + d.Origin.File + " can change its signers, too",
+		Hint: "name the trusted side with --base REF or --operator FILE, or leave it out"}
+}
+
+// signed holds a document's commit against the signers, if any. The document and its files are then those of the commit, whatever
+// else is in the work tree.
+func (p *program) signed(ctx context.Context, l specs.Loader, d *specs.Deployment, at specs.Git, signers *signed.Signers) (*specs.Deployment, error) {
+	if signers == nil {
+		return d, nil
+	}
+	if d.Origin.Commit == "" {
+		d.Origin.Unsigned = &specs.Doubt{Text: d.Origin.File + " is not as the commit that is checked out has it, so no signature says anything about it", Hint: "commit it: `git commit -S`"}
+		return d, nil
+	}
+	at.Parents, at.Exact = true, true
+	commit, err := at.Commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	committed, err := p.loadRevision(ctx, l, at)
+	if err != nil {
+		return nil, err
+	}
+	committed.Origin.File, committed.Origin.Dir = d.Origin.File, d.Origin.Dir
+	of := committed.Origin.ReadFile
+	committed.Origin.ReadFile = func(name string) ([]byte, error) {
+		if filepath.IsAbs(name) && !specs.Inside(name, at.Repo) { // it was never a part of the revision
+			return d.Origin.ReadFile(name)
+		}
+		return of(name)
+	}
+	if committed.Origin.Signed, err = signers.Commit(commit, p.app.Now()); err != nil {
+		committed.Origin.Unsigned = &specs.Doubt{Text: err.Error(), Hint: "have it signed by one of the trusted signers: `git commit -S`, and the merge, too"}
+	}
+	return committed, nil
+}
+
+// believed says so where nothing but the document itself says who may be contacted.
+func (n *opened) believed(show *render.Progress) {
+	if o := n.Document.Origin; o.Trust == "" {
+		show.Note("everything in " + o.File + " is trusted; --base or --operator takes contacts and credentials from elsewhere")
+	}
+}
+
+// workTree is where a document's file lies, whose other files are then those of the request; nil for a Git revision.
+func workTree(s *source, d *specs.Deployment, repository bool) (*specs.WorkTree, error) {
+	if s.repo != "" {
+		return nil, nil
+	}
+	tree, err := specs.FindWorkTree(d.Origin.File)
+	if errors.Is(err, specs.ErrNoRepository) && !repository {
+		tree, err = specs.Alone(d.Origin.File)
+	}
+	if err == nil {
+		d.Origin.ReadFile = func(name string) ([]byte, error) { return tree.ReadFile(name, d.Origin.Dir) }
+	}
+	return tree, err
+}
+
+// side finds the trusted side.
+func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *specs.WorkTree, operator string) (side trust.Side, err error) {
+	base := p.revision(s, s.base)
+	if tree != nil {
+		base.Repo, base.Path, side.Root = tree.Root, tree.Path, tree.Root
+	} else if info, err := os.Stat(s.repo); err == nil && info.IsDir() {
+		side.Root = s.repo
+	}
+	if operator != "" {
+		if side.Operator, err = trust.LoadOperator(operator, side.Root); err != nil {
+			return side, err
+		}
+	}
+	if base.Ref == "" && side.Operator == nil {
+		if base.Ref, err = base.DefaultBranch(); err != nil {
+			return side, err
+		}
+	}
+	if base.Ref == "" {
+		return side, nil
+	}
+	base.Exact = true
+	if side.Base, err = l.LoadGit(ctx, base); err != nil {
+		return side, fmt.Errorf("the document that is agreed to: %w", err)
+	}
+	side.Name = fmt.Sprintf("%s at %.7s", base.Ref, side.Base.Origin.Commit)
+	return side, nil
+}
+
+// ownState makes sure that a request does not bring a state of its own.
+func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
+	if d.State.SQL != nil || tree == nil && filepath.IsAbs(d.State.Dir) {
+		return nil
+	}
+	dir := d.State.Dir
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(d.Origin.Dir, dir)
+	}
+	full, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if tree == nil { // beside the working directory, which may be a checkout of the request
+		if tree, err = specs.FindWorkTree(full); errors.Is(err, specs.ErrNoRepository) {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	committed, err := tree.Committed(full)
+	if err == nil && committed {
+		err = errors.New("files of it are committed, so that a request can change them")
+	}
+	if err != nil {
+		return reconciler.Hinted(fmt.Errorf("the state folder %s: %w; no host was contacted", d.State.Dir, err),
+			"name a folder outside the repository as state.dir, there where it is agreed to")
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package reconciler
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// restorable leaves out files that may not be taken back, because on another target something goes on that had to stop before:
+// whoever is down here comes up with what that has.
+func (w *worker) restorable(steps []Step) []Step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+		held := s.edits() && slices.ContainsFunc(s.After, func(id string) bool {
+			t, ok := w.targets[id]
+			return ok && t != s.Op.Target() && !w.done[id]
+		})
+		if held {
+			w.skip([]Step{s})
+		}
+		return held
+	})
+}
+
+// startable leaves out what may not come without a step that was to be done before it on its target, and was not.
+func (w *worker) startable(steps []Step) []Step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+		if s.Op.Target().Kind == APITarget && slices.ContainsFunc(w.spared, func(id string) bool { return w.follows(s, id) }) {
+			return true // nobody is there to answer
+		}
+		if w.toward == upward && w.behindSwap(s) {
+			w.dropped[s.Op.Target()] = true
+			return true
+		}
+		if w.staysDown(s, steps) {
+			w.spared = append(w.spared, s.ID)
+			w.heldDown = append(w.heldDown, s.Op.Target())
+			return true
+		}
+		vital, missing := w.missing(s, steps)
+		if missing {
+			w.skip([]Step{s})
+			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because what it has is no longer valid, and %q failed", vital.Op.Key()))
+		}
+		return missing
+	})
+}
+
+// behindSwap says that the step swaps a file which was to follow another target's, and that one was not swapped: what it says would
+// not work.
+func (w *worker) behindSwap(step Step) bool {
+	return step.edits() && slices.ContainsFunc(w.all, func(s Step) bool {
+		return s.edits() && s.Op.Target() != step.Op.Target() && !w.done[s.ID] && w.follows(step, s.ID)
+	})
+}
+
+var errStaysDown = errors.New("it was down before, and what it has is no longer valid, or may not run beside what the others have")
+
+// staysDown says of a start that the service was down before, and that a step is not done, or was taken back, without which it
+// does not start. Who is in the same batch is tried first.
+func (w *worker) staysDown(start Step, batch []Step) bool {
+	down := start.spare || slices.ContainsFunc(w.all, func(s Step) bool {
+		return s.WasDown && s.Back.Op != nil && prefix(w.round)+StepID(s.Phase, s.Back.Op) == start.ID
+	})
+	return down && slices.ContainsFunc(w.all, func(s Step) bool {
+		tried := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
+		return s.Needed && !tried && (w.toward == backward || !w.done[s.ID]) && w.follows(start, s.ID)
+	})
+}
+
+// missing says which vital step comes before this one, and was not done. Who is in the same batch is tried first.
+func (p *progress) missing(step Step, batch []Step) (vital Step, missing bool) {
+	for _, s := range p.undone[step.Op.Target()] {
+		again := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
+		if !again && !p.done[s.ID] && p.follows(step, s.ID) {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
+
+// follows says that a step waits for another, directly or not.
+func (p *progress) follows(s Step, id string) bool {
+	return following(p.all, func(o Step) bool { return o.ID == id })[s.ID]
+}
+
+// skip notes steps of the way back that are not tried, because something that they wait for could not be taken back.
+func (w *worker) skip(steps []Step) {
+	if w.toward != backward {
+		return
+	}
+	w.untried(steps, errNotTried)
+	for _, s := range steps {
+		for _, r := range s.Secrets {
+			w.books.untriedBack[r.Name] = true
+		}
+	}
+}
+
+var errNotTried = errors.New("what it waits for could not be taken back")

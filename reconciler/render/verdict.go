@@ -1,0 +1,155 @@
+package render
+
+import (
+	"slices"
+	"strings"
+
+	"meshrotate/state"
+)
+
+// next is what to do now. Plan and apply are the commands.
+func (r Outcome) next(plan, apply string) string {
+	plan, apply = "`"+plan+"`", "`"+apply+"`"
+	var s string
+	switch names := r.unfinished(); {
+	case r.OK && len(r.Only) > 0:
+		return "nothing is left to do for " + strings.Join(r.Only, ", ") + "; " + plan + " looks at the other secrets"
+	case r.OK:
+		return "nothing is left to do; " + plan + " shows no change"
+	case r.with(state.Unknown) > 0:
+		s = "look at what is there now with " + plan + ", then " + apply + ": what is done is left alone"
+	case len(names) > 0:
+		who := hostList(names)
+		if len(rangesOf(names)) > 2 {
+			who = "the " + count(len(names), "target") + " that are down or left behind"
+		}
+		s = "mend " + who + ", then " + apply + ": finished hosts are left alone"
+	case r.with(state.Ahead) > 0:
+		s = "mend the cause, then " + apply + ": it goes on from there"
+	case r.Changed():
+		s = "mend the cause, then " + apply + ": what is done is left alone"
+	default:
+		s = "mend the cause, then plan and apply again"
+	}
+	if len(r.Down) > 0 {
+		s += ". Until then what is down stays down"
+	}
+	return s
+}
+
+// unfinished are the targets that are down or left behind, each once.
+func (r Outcome) unfinished() []string {
+	var names []string
+	for _, d := range r.Down {
+		names = append(names, d.Host)
+	}
+	for _, l := range r.Left {
+		names = append(names, l.Target)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (r Outcome) value() any { return r }
+
+// Verdict is one line: how it ended.
+func (r Outcome) Verdict() string {
+	n := len(r.Secrets)
+	proven, back, ahead, unknown := r.with(state.Proven), r.with(state.Back), r.with(state.Ahead), r.with(state.Unknown)
+	var word string
+	switch {
+	case r.OK && n == 0:
+		if r.warnings > 0 {
+			return "nothing to do; " + count(r.warnings, "warning") + ": `meshrotate plan` shows what is not as it should be"
+		}
+		if len(r.Only) > 0 {
+			return "nothing to do for " + strings.Join(r.Only, ", ") + ", which is as declared; the other secrets were not looked at"
+		}
+		return "nothing to do: everything is as declared"
+	case n == 0 && len(r.Down) > r.unsure():
+		return "nothing was changed; since an earlier run DOWN: " + hostList(r.unfinished())
+	case n == 0 && len(r.Down) > 0:
+		return "nothing was changed; since an earlier run may be DOWN: " + hostList(r.unfinished())
+	case n == 0:
+		return "nothing was changed"
+	case r.OK:
+		word = "done: " + count(proven, "secret") + " rotated and proven"
+	case !r.Changed():
+		word = "failed and put back"
+		if !slices.ContainsFunc(r.Secrets, func(s Rotated) bool { return len(s.Evidence) == 0 }) {
+			word += ": everything is as it was before"
+		}
+	case unknown > 0:
+		word = "stopped where it was; what is live now must be looked at"
+	case proven > 0 || back > 0:
+		word = "applied in part"
+	default:
+		word = "not proven, and there is no way back; the next run goes on from there"
+	}
+	if r.Changed() && !r.OK {
+		word += r.tally(proven, back, ahead, unknown)
+	}
+	return word + ", in " + seconds(r.Seconds)
+}
+
+// tally is ": 1 of 3 secrets proven, 2 put back, 40 DOWN, 41 targets left behind".
+func (r Outcome) tally(proven, back, ahead, unknown int) string {
+	s := ": " + number(proven) + " of " + count(len(r.Secrets), "secret") + " proven"
+	for _, part := range []struct {
+		n    int
+		text string
+	}{{back, "put back"}, {ahead, "ahead"}, {unknown, "unknown"}, {len(r.Down) - r.unsure(), "DOWN"}, {r.unsure(), "perhaps DOWN"}} {
+		if part.n > 0 {
+			s += ", " + number(part.n) + " " + part.text
+		}
+	}
+	if n := len(r.Left); n > 0 {
+		s += ", " + count(n, "target") + " left behind"
+	}
+	return s
+}
+
+// unsure counts what may be down.
+func (r Outcome) unsure() (n int) {
+	for _, d := range r.Down {
+		if d.Unsure {
+			n++
+		}
+	}
+	return n
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "?"
+	}
+	return s
+}
+
+// how says in the reader's words how a secret ended.
+func (r Outcome) how(s Rotated) string {
+	text := ""
+	switch s.Ending {
+	case state.Proven:
+		text = s.Proof
+		if text == "" || s.short {
+			text = strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
+		}
+		return "proven" + suffix(": ", text)
+	case state.Back:
+		text = "put back as it was"
+		if len(s.Evidence) > 0 {
+			text += ", and seen to be so: " + strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
+		}
+	case state.Ahead:
+		text = "AHEAD: what was done has no way back; the next run goes on from there"
+	default:
+		text = "UNKNOWN: what is live now must be looked at"
+	}
+	if s.Why != r.Error { // that one is told as the cause
+		text += suffix(". Why: ", oneLine(s.Why))
+	}
+	return text
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,77 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/reconciler"
+)
+
+// forbidden is why the policy does not let the plan be applied now, one finding for each reason. A plan with nothing to do is always
+// allowed.
+func (s *Session) forbidden(p *reconciler.Plan, now time.Time) (all []reconciler.Finding) {
+	policy := s.Document.Policy
+	if p.Empty() {
+		return nil
+	}
+	if next, allowed := policy.Allowed(now); !allowed {
+		all = append(all, reconciler.Finding{Severity: reconciler.Note, Code: "window-closed",
+			Text: fmt.Sprintf("changes are allowed at %s only (policy.window); the next time begins on %s", strings.Join(policy.Window, "; "), next.Format("Mon 2006-01-02 15:04 MST")),
+			Hint: "apply then; `meshrotate apply --break-glass WHY` applies now, and is recorded"})
+	}
+	if off := policy.Suspend; off != nil && now.Before(off.Ends()) {
+		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "suspended",
+			Text: fmt.Sprintf("changes are suspended until %s (policy.suspend): %s", off.Until, off.Why),
+			Hint: "take policy.suspend out when that is over; `meshrotate apply --break-glass WHY` applies now, and is recorded"})
+	}
+	if most := policy.MaxOutage.Of(); most > 0 {
+		if what, longest := longestOutage(p); longest > most {
+			all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "outage-too-long",
+				Text: fmt.Sprintf("%s would be down for about %s, and policy.maxOutage allows %s", what, longest, policy.MaxOutage),
+				Hint: "rotate fewer secrets at once with --only, or let the policy allow more; `meshrotate apply --break-glass WHY` applies now, and is recorded"})
+		}
+	}
+	return all
+}
+
+// longestOutage is the longest that the plan predicts, of whom.
+func longestOutage(p *reconciler.Plan) (what string, longest time.Duration) {
+	for _, c := range p.Changes {
+		if c.Status != reconciler.Rotate {
+			continue
+		}
+		for _, o := range c.Outages {
+			if d := time.Duration(o.Predicted * float64(time.Second)).Round(time.Second); d > longest {
+				what, longest = o.What, d
+			}
+		}
+	}
+	return what, longest
+}
+
+// broken is what the ledger is told of a policy that was overruled, "" when none was.
+func (s *Session) broken(p *reconciler.Plan) string {
+	var what []string
+	for _, f := range s.forbidden(p, s.now()) {
+		what = append(what, string(f.Code))
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("glass broken (%s): %s", strings.Join(what, ", "), s.BreakGlass)
+}
+
+// glass is the error about what the policy forbids now, nil where it forbids nothing or somebody has broken the glass.
+func (s *Session) glass(v *View) error {
+	forbidden := s.forbidden(v.Plan, s.now())
+	if len(forbidden) == 0 || s.BreakGlass != "" || len(v.Plan.Blocked()) > 0 {
+		return nil
+	}
+	var texts []string
+	for _, f := range forbidden {
+		texts = append(texts, f.Text)
+	}
+	return reconciler.Hinted(errors.New("nothing was changed: "+strings.Join(texts, "; and ")), forbidden[0].Hint)
+}

@@ -1,0 +1,98 @@
+package specs
+
+import (
+	"cmp"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+)
+
+// checkSources looks at where credentials come from, whatever field holds them. What is kept, and what the deployment's
+// identity opens, is for the hosts of the deployment alone: as a credential it would be sent to whoever a document names.
+func (r *reader) checkSources(d *Deployment) {
+	check := func(path []string, s *Source) {
+		switch {
+		case s.Generated:
+			r.at(path, "this value cannot be generated: it already exists elsewhere", sourceHint)
+		case strings.EqualFold(filepath.Ext(s.File), ".age"):
+			r.at(path, "an .age file is never a credential's source: what the deployment's identity opens would be sent to whoever is signed in to",
+				"give the credential itself to this command: {env: NAME}, or {file: PATH} outside the repository")
+		case s.File != "" && r.inState(d, s.File):
+			r.at(path, "this file is a part of the state, whose values are never a credential's source",
+				"give the credential itself to this command: {env: NAME}, or {file: PATH} outside the state folder")
+		}
+	}
+	eachSource(reflect.ValueOf(d.Connect), []string{"connect"}, check)
+	eachSource(reflect.ValueOf(d.State), []string{"state"}, check)
+}
+
+// inState says that a file is a kept value or the salt, whatever path leads there. Capital letters do not tell files apart: on
+// some disks they do not.
+func (r *reader) inState(d *Deployment, file string) bool {
+	from := func(path string) string {
+		if filepath.IsAbs(path) {
+			return filepath.Clean(path)
+		}
+		return filepath.Join(r.dir, path)
+	}
+	within := func(file, kept string) bool {
+		file, kept = strings.ToLower(file), strings.ToLower(kept)
+		return file == kept || strings.HasPrefix(file, kept+string(filepath.Separator))
+	}
+	file = from(file)
+	for _, part := range []string{"values", "salt"} {
+		kept := filepath.Join(from(cmp.Or(d.State.Dir, ".meshrotate")), part)
+		if within(file, kept) || r.onDisk && within(Resolved(file), Resolved(kept)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Resolved is the path without symbolic links, as far as it is there.
+func Resolved(path string) string {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if real, err := filepath.EvalSymlinks(full); err == nil {
+		return real
+	}
+	if parent := filepath.Dir(full); parent != full {
+		return filepath.Join(Resolved(parent), filepath.Base(full))
+	}
+	return full
+}
+
+// Inside says that a file is in a folder, or is it, whatever links lead there.
+func Inside(file, folder string) bool {
+	rel, err := filepath.Rel(Resolved(folder), Resolved(file))
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// powerShellForm is PowerShell's name, or a full path to it: no quotes, no variables, no share, no arguments. It becomes the
+// begin of a command line on every host. Blanks stand within a folder's name only, and no folder is called like a program.
+var powerShellForm = regexp.MustCompile(`^(?i:[a-z]:\\([a-z0-9_.()~+-]+( [a-z0-9_.()~+-]+)*\\)*)?(?i:powershell|pwsh)\.exe$`)
+
+func powerShellProblem(program string) (text, hint string) {
+	folders := strings.ToLower(program[:strings.LastIndexByte(program, '\\')+1])
+	if program == "" || powerShellForm.MatchString(program) && !strings.Contains(folders, ".exe") && !strings.Contains(folders, `..`) {
+		return "", ""
+	}
+	return "must be powershell.exe or pwsh.exe, or a full path to one of them on a drive, without quotes or arguments",
+		`powershell.exe, or C:\Program Files\PowerShell\7\pwsh.exe`
+}
+
+// checkPowerShell checks the program that every host is asked to run.
+func (r *reader) checkPowerShell(c *Connect) {
+	check := func(w WinRM, path ...string) {
+		if text, hint := powerShellProblem(w.PowerShell); text != "" {
+			r.at(path, text, hint)
+		}
+	}
+	check(c.WinRM, "connect", "winrm", "powershell")
+	for _, name := range sortedKeys(c.Hosts) {
+		check(c.Hosts[name].WinRM, "connect", "hosts", name, "powershell")
+	}
+}

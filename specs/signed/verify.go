@@ -1,0 +1,133 @@
+package signed
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
+)
+
+// namespace is what git signs under.
+const namespace = "git"
+
+// Commit says who signed a commit and, when it merges others, those: each must be signed by one of the signers. The error names
+// the commit and the key. A signature on a tag says nothing about it.
+func (s Signers) Commit(c *object.Commit, now time.Time) (who string, err error) {
+	if who, err = s.one(c, now); err != nil {
+		return "", err
+	}
+	for i := 1; i < c.NumParents(); i++ {
+		head, err := c.Parent(i)
+		if err != nil {
+			return "", fmt.Errorf("commit %.7s: its parent %.7s: %w", c.Hash, c.ParentHashes[i], err)
+		}
+		by, err := s.one(head, now)
+		if err != nil {
+			return "", fmt.Errorf("commit %.7s merges %w", c.Hash, err)
+		}
+		who += ", and what it merges by " + by
+	}
+	return who, nil
+}
+
+func (s Signers) one(c *object.Commit, now time.Time) (who string, err error) {
+	o := &plumbing.MemoryObject{}
+	if err := c.EncodeWithoutSignature(o); err != nil {
+		return "", fmt.Errorf("commit %.7s: %w", c.Hash, err)
+	}
+	body := func() io.Reader { r, _ := o.Reader(); return r } // it is in memory
+	switch {
+	case c.PGPSignature == "":
+		err = errors.New("is not signed")
+	case strings.HasPrefix(c.PGPSignature, "-----BEGIN "+sshsig.PEMType):
+		who, err = s.bySSH(c.PGPSignature, body(), now)
+	default:
+		who, err = s.byPGP(c.PGPSignature, body(), now)
+	}
+	if err != nil {
+		return "", fmt.Errorf("commit %.7s %w", c.Hash, err)
+	}
+	return who, nil
+}
+
+func (s Signers) byPGP(signature string, body io.Reader, now time.Time) (string, error) {
+	key := issuer(signature)
+	config := &packet.Config{Time: func() time.Time { return now }}
+	signer, err := openpgp.CheckArmoredDetachedSignature(s.pgp, body, strings.NewReader(signature), config)
+	switch {
+	case errors.Is(err, pgperrors.ErrUnknownIssuer):
+		return "", fmt.Errorf("is signed with %s, which is no trusted signer's", key)
+	case errors.Is(err, pgperrors.ErrKeyExpired):
+		return "", fmt.Errorf("is signed with %s, which has expired", key)
+	case errors.Is(err, pgperrors.ErrKeyRevoked):
+		return "", fmt.Errorf("is signed with %s, which was revoked", key)
+	case errors.Is(err, pgperrors.ErrSignatureExpired):
+		return "", fmt.Errorf("is signed with %s, and the signature has expired", key)
+	case err != nil:
+		return "", fmt.Errorf("is not what was signed with %s: %w", key, err)
+	}
+	name := fmt.Sprintf("%X", signer.PrimaryKey.Fingerprint)
+	if id := signer.PrimaryIdentity(); id != nil {
+		name = id.Name + " (" + name + ")"
+	}
+	return name, nil
+}
+
+// issuer is the key that a signature says it was made with.
+func issuer(signature string) string {
+	block, err := armor.Decode(strings.NewReader(signature))
+	if err != nil {
+		return "a key that cannot be read"
+	}
+	p, err := packet.NewReader(block.Body).Next()
+	sig, ok := p.(*packet.Signature)
+	switch {
+	case err != nil || !ok:
+		return "a key that cannot be read"
+	case len(sig.IssuerFingerprint) > 0:
+		return fmt.Sprintf("OpenPGP key %X", sig.IssuerFingerprint)
+	case sig.IssuerKeyId != nil:
+		return fmt.Sprintf("OpenPGP key %016X", *sig.IssuerKeyId)
+	}
+	return "an OpenPGP key without a name"
+}
+
+func (s Signers) bySSH(signature string, body io.Reader, now time.Time) (string, error) {
+	sig, err := sshsig.Unarmor([]byte(signature))
+	if err != nil {
+		return "", fmt.Errorf("has an SSH signature that cannot be read: %w", err)
+	}
+	key := fmt.Sprintf("SSH key %s %s", sig.PublicKey.Type(), ssh.FingerprintSHA256(sig.PublicKey))
+	if sig.Signature.Format == ssh.KeyAlgoRSA { // SHA-1, which the format does not allow (PROTOCOL.sshsig)
+		return "", fmt.Errorf("is signed with %s over SHA-1", key)
+	}
+	if err := sshsig.Verify(body, sig, sig.PublicKey, sig.HashAlgorithm, namespace); err != nil {
+		return "", fmt.Errorf("is not what was signed with %s: %w", key, err)
+	}
+	why := "which is no trusted signer's"
+	for _, a := range s.ssh {
+		switch {
+		case string(a.key.Marshal()) != string(sig.PublicKey.Marshal()):
+		case a.namespaces != nil && !slices.Contains(a.namespaces, namespace):
+			why = "which may not sign commits (namespaces)"
+		case !a.after.IsZero() && now.Before(a.after):
+			why = "which is not valid yet"
+		case !a.before.IsZero() && !now.Before(a.before):
+			why = "which has expired"
+		default:
+			return a.principals + " (" + ssh.FingerprintSHA256(a.key) + ")", nil
+		}
+	}
+	return "", fmt.Errorf("is signed with %s, %s", key, why)
+}

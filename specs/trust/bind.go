@@ -1,0 +1,280 @@
+package trust
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"meshrotate/specs"
+	"meshrotate/specs/signed"
+)
+
+// Side is the trusted side.
+type Side struct {
+	// Base is the document as it was agreed to; nil: there is none, and what the operator does not allow is the product's own.
+	Base *specs.Deployment
+	// Name is the base for people: main at 4f2a91c.
+	Name string
+	// Operator is what whoever runs this allows; nil: nothing more than the base.
+	Operator *Operator
+	// Root is the folder of the request's files; "" when they are in a Git revision.
+	Root string
+}
+
+// String is the trusted side for people.
+func (s Side) String() string {
+	var all []string
+	if s.Base != nil {
+		all = append(all, s.Name)
+	}
+	if s.Operator != nil {
+		all = append(all, s.Operator.file)
+	}
+	return strings.Join(all, ", ")
+}
+
+// Signers are who may sign what is applied, by the trusted side; nil where nobody need.
+func (s Side) Signers() (*signed.Signers, error) {
+	files, read := []string(nil), specs.ReadReferred
+	if s.Operator != nil {
+		files = s.Operator.Signers
+	}
+	if len(files) == 0 && s.Base != nil {
+		b := binder{side: s}
+		files, read = s.Base.Policy.TrustedSigners, b.reader()
+	}
+	if len(files) == 0 {
+		return nil, nil
+	}
+	all := &signed.Signers{}
+	for _, f := range files {
+		data, err := read(f)
+		if err == nil {
+			err = all.Add(f, data)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Bind makes of a request the document that is in force: what it wants is its own, all else is of the trusted side. What it would
+// change there is in Origin.Doubts. Where that leaves no document, Origin.Unagreed is set: nothing may be contacted.
+func Bind(l specs.Loader, request *specs.Deployment, side Side) (*specs.Deployment, error) {
+	base := side.Base
+	if base == nil {
+		base = l.Defaults(request)
+		if side.Operator != nil {
+			base.Policy = side.Operator.Policy.Filled()
+		}
+	}
+	b := binder{side: side, base: base, dir: request.Origin.Dir, doubted: map[string]bool{}}
+	b.compare(request)
+	b.contents(request)
+	o := &request.Origin
+	o.Trust, o.Doubts = side.String(), b.doubts
+	o.Trusted = b.reader()
+	if blocked := slices.ContainsFunc(b.doubts, func(d specs.Doubt) bool { return d.Blocks }); blocked && side.Base == nil {
+		o.Unagreed = true
+		return request, nil
+	}
+	b.revert(reflect.ValueOf(request).Elem(), reflect.ValueOf(base).Elem(), "")
+	again := binder{side: side, base: base, dir: b.dir, doubted: map[string]bool{}}
+	if again.compare(request); len(again.doubts) > 0 {
+		return nil, fmt.Errorf("%s: %s could not be taken from %s", o.File, again.doubts[0].Text, side)
+	}
+	return request, b.local(request)
+}
+
+type binder struct {
+	side    Side
+	base    *specs.Deployment
+	dir     string
+	doubts  []specs.Doubt
+	doubted map[string]bool // paths
+}
+
+// compare finds what a request says and the trusted side does not, and the other way round.
+func (b *binder) compare(request *specs.Deployment) {
+	asked, agreed := leaves(reflect.ValueOf(request), "", ""), leaves(reflect.ValueOf(b.base), "", "")
+	at := func(all []leaf) map[string][]leaf {
+		m := map[string][]leaf{}
+		for _, l := range all {
+			m[l.path] = append(m[l.path], l)
+		}
+		return m
+	}
+	was, is, seen := at(agreed), at(asked), map[string]bool{}
+	for _, l := range slices.Concat(asked, agreed) {
+		if !seen[l.path] {
+			seen[l.path] = true
+			b.judge(l, was[l.path], is[l.path])
+		}
+	}
+}
+
+// judge compares what stands at one path.
+func (b *binder) judge(l leaf, was, is []leaf) {
+	more, less := without(is, was), without(was, is)
+	more = slices.DeleteFunc(more, func(l leaf) bool { return b.side.Operator.allows(l, b.dir) })
+	switch {
+	case l.class == Wanted || len(more)+len(less) == 0:
+	case l.class == Less:
+		if looser(was, is) {
+			b.loosened(l, is, was)
+		}
+	case l.class == Guard:
+		if len(was) > 0 {
+			b.loosened(l, is, was)
+		}
+	case l.class == Signer:
+		b.loosened(l, is, was)
+	case l.class == Value && len(is) > 0 && (len(more) == 0 || ofTheRequest(more[0].from)):
+	case len(more) > 0:
+		done := "not contacted"
+		if l.class == Target || l.class == Value || l.class == File {
+			done = "not in force"
+		}
+		b.doubt(l, true, "%s is new, %s: %s%s", l.path, done, list(more), agreedTo(less))
+	case len(less) > 0 && (len(is) == 0 || len(was) > 1):
+		b.doubt(l, true, "%s is left out, and still in force: %s", l.path, list(less))
+	}
+}
+
+// ofTheRequest says that a value is made here, or stands in a file of the request's own revision: nothing is read for it that
+// whoever made the request could not read.
+func ofTheRequest(s *specs.Source) bool {
+	return s != nil && (s.Generated || s.File != "" && !filepath.IsAbs(s.File) && !strings.HasPrefix(s.File, "/") && !strings.ContainsAny(s.File, `\:`))
+}
+
+func (b *binder) loosened(l leaf, is, was []leaf) {
+	b.doubt(l, false, "%s is new or loosens, and is not in force: %s%s", l.path, list(is), agreedTo(was))
+}
+
+func (b *binder) doubt(l leaf, blocks bool, format string, args ...any) {
+	b.doubted[l.path] = true
+	b.doubts = append(b.doubts, specs.Doubt{Path: l.path, Blocks: blocks, Text: fmt.Sprintf(format, args...), Hint: b.hint(l.class)})
+}
+
+// hint says who must agree.
+func (b *binder) hint(c Class) string {
+	var ways []string
+	if b.side.Base != nil {
+		name, _, _ := strings.Cut(b.side.Name, " at ")
+		ways = append(ways, "who may change "+name+" must agree: merge it there first, by itself")
+	}
+	if b.side.Operator != nil && c.list() != "" {
+		ways = append(ways, "who keeps "+b.side.Operator.file+" must agree, and list it under "+c.list())
+	}
+	if len(ways) == 0 {
+		return "leave it out"
+	}
+	return strings.Join(ways, "; or ")
+}
+
+// looser compares spans and numbers, of which none is 0, and else lists.
+func looser(was, is []leaf) bool {
+	before, a := amount(was)
+	after, b := amount(is)
+	if a && b {
+		return after > before
+	}
+	return len(without(is, was)) > 0
+}
+
+func amount(one []leaf) (float64, bool) {
+	if len(one) != 1 {
+		return 0, len(one) == 0
+	}
+	if d, err := specs.ParseDuration(one[0].text); err == nil {
+		return d.Seconds, true
+	}
+	n, err := strconv.ParseFloat(one[0].text, 64)
+	return n, err == nil
+}
+
+// without are the leaves of all whose text is not among others.
+func without(all, others []leaf) []leaf {
+	known := map[string]bool{}
+	for _, l := range others {
+		known[l.text] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return known[l.text] })
+}
+
+// list are the first of many.
+func list(all []leaf) string {
+	const most = 5
+	var texts []string
+	for _, l := range all[:min(len(all), most)] {
+		texts = append(texts, l.text)
+	}
+	if len(all) == 0 {
+		return "nothing"
+	}
+	text := strings.Join(texts, ", ")
+	if more := len(all) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func agreedTo(was []leaf) string {
+	if len(was) == 0 {
+		return ""
+	}
+	return " (agreed: " + list(was) + ")"
+}
+
+// contents finds the files that both sides name, and that the request has changed: the trusted side's are read.
+func (b *binder) contents(request *specs.Deployment) {
+	if b.side.Base == nil {
+		return
+	}
+	for _, l := range leaves(reflect.ValueOf(request), "", "") {
+		if l.class != File && l.class != Signer || b.doubted[l.path] || filepath.IsAbs(l.text) {
+			continue
+		}
+		is, err := request.Origin.ReadFile(l.text)
+		if err != nil {
+			continue // the trusted side's is read
+		}
+		if was, err := b.side.Base.Origin.ReadFile(l.text); err == nil && !bytes.Equal(was, is) {
+			b.doubt(l, l.class == File, "%s: %s is changed, and not read: the agreed one is", l.path, l.text)
+		}
+	}
+}
+
+// reader reads what the trusted side names: from the base, or by a full path outside the request's files.
+func (b *binder) reader() func(string) ([]byte, error) {
+	return func(path string) ([]byte, error) {
+		switch {
+		case !filepath.IsAbs(path) && b.side.Base != nil:
+			data, err := b.side.Base.Origin.ReadFile(path)
+			if err != nil {
+				err = specs.WithHint(fmt.Errorf("of %s: %w", b.side.Name, err), "what is trusted is read from there; a file of this machine is named by its full path")
+			}
+			return data, err
+		case !filepath.IsAbs(path) || b.side.Root != "" && specs.Inside(path, b.side.Root):
+			return nil, specs.WithHint(fmt.Errorf("%s lies among the files of the request", path), "name a file outside the repository by its full path")
+		}
+		return specs.ReadReferred(path)
+	}
+}
+
+// local makes sure that what is read by others than us, such as a keytab, is out of the request's hands.
+func (b *binder) local(d *specs.Deployment) error {
+	for _, l := range leaves(reflect.ValueOf(d), "", "") {
+		rooted := filepath.IsAbs(l.text) || strings.HasPrefix(l.text, "/") // as /etc/krb5.conf is on Windows, too
+		if l.class == Local && (!rooted || b.side.Root != "" && specs.Inside(l.text, b.side.Root)) {
+			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request; no host was contacted", d.Origin.File, l.path, l.text),
+				"name a file outside the repository by its full path")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+// Package trust says what of a document is believed. Whoever may propose a document may say what is wanted: versions, cadence,
+// policy that tightens. Who is contacted, with which credential, program and state, is taken from the trusted side: the base
+// revision, an operator's file, or both.
+//
+// What a field is, its type says with the tag `trust`. A field without one belongs to the trusted side, and a test demands a
+// tag of every field.
+package trust
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"meshrotate/specs"
+)
+
+// Class is what a field of the document decides.
+type Class string
+
+// The classes. Of the trusted side are all but Wanted, and Less and Guard where they tighten.
+const (
+	Wanted     Class = "wanted"
+	Less       Class = "less"       // policy: a smaller number, or fewer names, is tighter
+	Guard      Class = "guard"      // what refuses a value: it may be added by anybody
+	Signer     Class = "signer"     // files with keys
+	Value      Class = "value"      // where a rotated value comes from: wanted if it is generated, or a file of the revision
+	Deployment Class = "deployment" // whose ledger it is
+	Host       Class = "host"
+	URL        Class = "url"
+	SignIn     Class = "signIn"     // as whom, and how
+	Credential Class = "credential" // a source
+	File       Class = "file"       // what is trusted, read from the trusted side
+	Local      Class = "local"      // as File, but always of the machine
+	Program    Class = "program"
+	State      Class = "state"
+	Target     Class = "target" // what is looked at and changed on the hosts
+)
+
+// Classes are those that a tag may name.
+func Classes() []Class {
+	return []Class{Wanted, Less, Guard, Signer, Value, Deployment, Host, URL, SignIn, Credential, File, Local, Program, State, Target}
+}
+
+// tagOf reads a field's tag: its class, and whether it tells the items of a list apart.
+func tagOf(f reflect.StructField) (c Class, key bool) {
+	class, rest, _ := strings.Cut(f.Tag.Get("trust"), ",")
+	return Class(class), rest == "key"
+}
+
+// leaf is one thing that a document says.
+type leaf struct {
+	path  string
+	class Class
+	text  string
+	from  *specs.Source // of a source
+}
+
+// leaves are all that a part of a document says, in its order.
+func leaves(v reflect.Value, path string, class Class) []leaf {
+	if one, ok := whole(v); ok {
+		if v.IsZero() {
+			return nil
+		}
+		from, _ := v.Interface().(specs.Source)
+		return []leaf{{path, class, one.String(), &from}}
+	}
+	var all []leaf
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return leaves(v.Elem(), path, class)
+		}
+	case reflect.Struct:
+		for f, field := range fields(v) {
+			own, _ := tagOf(f)
+			if own == "" {
+				own = class
+			}
+			all = append(all, leaves(field, join(path, f), own)...)
+		}
+	case reflect.Map:
+		for _, k := range sorted(v) {
+			all = append(all, leaves(v.MapIndex(k), in(path, k.String()), class)...)
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.String {
+			return texts(v, path, class)
+		}
+		for i, name := range names(v) {
+			all = append(all, leaves(v.Index(i), in(path, name), class)...)
+		}
+	default:
+		if !v.IsZero() {
+			return []leaf{{path, class, fmt.Sprint(v.Interface()), nil}}
+		}
+	}
+	return all
+}
+
+// texts are the items of a list: hosts one by one, whatever ranges they are written in. The order of a guard's counts.
+func texts(v reflect.Value, path string, class Class) []leaf {
+	var items []string
+	for i := range v.Len() {
+		items = append(items, v.Index(i).String())
+	}
+	switch {
+	case class == Guard && len(items) > 0:
+		items = []string{strings.Join(items, ", ")}
+	case class == Host || class == Less:
+		var hosts []string
+		for _, item := range items {
+			if expanded, err := specs.Expand(item); err == nil {
+				hosts = append(hosts, expanded...)
+			} else {
+				hosts = append(hosts, item)
+			}
+		}
+		items = hosts
+	}
+	all := make([]leaf, len(items))
+	for i, item := range items {
+		all[i] = leaf{path, class, item, nil}
+	}
+	return all
+}
+
+// whole says that a struct is one thing to the reader: a source, a span.
+func whole(v reflect.Value) (fmt.Stringer, bool) {
+	if v.Kind() != reflect.Struct {
+		return nil, false
+	}
+	one, ok := v.Interface().(fmt.Stringer)
+	return one, ok
+}
+
+// fields are those of a struct that stand in the document; what is inline is a field without a name.
+func fields(v reflect.Value) func(yield func(reflect.StructField, reflect.Value) bool) {
+	return func(yield func(reflect.StructField, reflect.Value) bool) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name, inline := specs.FieldName(f)
+			if (inline || name != "" && name != "-") && !yield(f, v.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// join is the path of a field.
+func join(path string, f reflect.StructField) string {
+	name, _ := specs.FieldName(f)
+	return strings.Trim(path+"."+name, ".")
+}
+
+func sorted(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return keys
+}
+
+// in is the path of what stands under a key.
+func in(path, key string) string {
+	if key == "" || strings.ContainsFunc(key, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }) {
+		return fmt.Sprintf("%s[%q]", path, key)
+	}
+	return path + "." + key
+}
+
+// names tells the items of a list apart, whatever their order: by the field that is tagged as the key, else by their place.
+func names(list reflect.Value) []string {
+	all, seen := make([]string, list.Len()), map[string]int{}
+	for i := range all {
+		if all[i] = keyOf(list.Index(i)); all[i] == "" {
+			all[i] = strconv.Itoa(i)
+		}
+		if seen[all[i]]++; seen[all[i]] > 1 {
+			all[i] += fmt.Sprintf(" (%d)", seen[all[i]])
+		}
+	}
+	return all
+}
+
+func keyOf(item reflect.Value) string {
+	if item.Kind() != reflect.Struct {
+		return ""
+	}
+	for f, v := range fields(item) {
+		if _, key := tagOf(f); key {
+			return v.String()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,145 @@
+package specs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // Windows and bare containers have no time zones of their own
+)
+
+// Window is a time of the week in which changes are allowed, as "Mon-Fri 22:00-04:00 Europe/Zurich": days, hours, zone. Hours are
+// those of a clock on the wall there. Where the end is not after the beginning it is the next day's; the day is that of the beginning.
+type Window struct {
+	text     string
+	days     [7]bool
+	from, to time.Duration // since midnight
+	zone     *time.Location
+}
+
+var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+// ParseWindow reads a window.
+func ParseWindow(text string) (Window, error) {
+	parts := strings.Fields(text)
+	if len(parts) != 3 {
+		return Window{}, errors.New("a window has days, hours and a zone")
+	}
+	w := Window{text: strings.Join(parts, " ")}
+	for day := range strings.SplitSeq(parts[0], ",") {
+		if err := w.addDays(day); err != nil {
+			return Window{}, err
+		}
+	}
+	from, to, ok := strings.Cut(parts[1], "-")
+	var err error
+	if w.from, err = clockTime(from); err == nil && ok {
+		w.to, err = clockTime(to)
+	}
+	if err != nil || !ok {
+		return Window{}, fmt.Errorf("%q are no hours", parts[1])
+	}
+	if w.to <= w.from {
+		w.to += 24 * time.Hour
+	}
+	if w.zone, err = time.LoadLocation(parts[2]); err != nil || parts[2] == "Local" {
+		return Window{}, fmt.Errorf("there is no time zone %q", parts[2])
+	}
+	return w, nil
+}
+
+func (w *Window) addDays(text string) error {
+	first, last, ranged := strings.Cut(strings.ToLower(text), "-")
+	if !ranged {
+		last = first
+	}
+	a, b := slices.Index(weekdays, first), slices.Index(weekdays, last)
+	if text != "daily" && (a < 0 || b < 0) {
+		return fmt.Errorf("%q is no day", text)
+	}
+	if text == "daily" {
+		a, b = 0, 6
+	}
+	for d := a; ; d = (d + 1) % 7 {
+		if w.days[d] = true; d == b {
+			return nil
+		}
+	}
+}
+
+// clockTime reads 22:00, or 24:00 for the end of a day.
+func clockTime(text string) (time.Duration, error) {
+	if text == "24:00" {
+		return 24 * time.Hour, nil
+	}
+	t, err := time.Parse("15:04", text)
+	if err != nil || len(text) != len("15:04") {
+		return 0, errors.New("no time")
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
+}
+
+func (w Window) String() string { return w.text }
+
+// on is the window that begins on the day that lies so many days from the moment's.
+func (w Window) on(at time.Time, days int) (from, to time.Time, is bool) {
+	at = at.In(w.zone)
+	moment := func(since time.Duration) time.Time { // by the clock on the wall, also where it is put forward or back on that day
+		return time.Date(at.Year(), at.Month(), at.Day()+days, int(since/time.Hour), int(since%time.Hour/time.Minute), 0, 0, w.zone)
+	}
+	from = moment(w.from)
+	return from, moment(w.to), w.days[time.Date(at.Year(), at.Month(), at.Day()+days, 12, 0, 0, 0, w.zone).Weekday()]
+}
+
+// Open says whether changes are allowed now, and until when.
+func (w Window) Open(now time.Time) (until time.Time, open bool) {
+	for days := -1; days <= 0; days++ {
+		if from, to, is := w.on(now, days); is && !now.Before(from) && now.Before(to) {
+			until, open = to, true
+		}
+	}
+	return until, open
+}
+
+// Next is when it opens next.
+func (w Window) Next(now time.Time) time.Time {
+	for days := 0; ; days++ { // a window has a day in each week
+		if from, to, is := w.on(now, days); is && from.After(now) && to.After(from) {
+			return from
+		}
+	}
+}
+
+// Allowed says whether changes are allowed now: in one of the windows, or at any time where there is none. Else next is when they are.
+func (p Policy) Allowed(now time.Time) (next time.Time, allowed bool) {
+	for _, text := range p.Window {
+		w, err := ParseWindow(text) // which was checked
+		if err != nil {
+			continue
+		}
+		if _, open := w.Open(now); open {
+			return time.Time{}, true
+		}
+		if at := w.Next(now); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next, len(p.Window) == 0
+}
+
+// Suspension is a time in which nothing is changed.
+type Suspension struct {
+	// Why nothing may be changed, for whoever wants to.
+	Why string `json:"why" jsonschema:"required,minLength=1,maxLength=500" trust:"guard"`
+	// Until is the last day of it, UTC, as 2026-12-31.
+	Until string `json:"until" jsonschema:"required,pattern=^[0-9]{4}-[0-9]{2}-[0-9]{2}$" trust:"guard"`
+}
+
+// Ends is the moment at which it is over.
+func (s Suspension) Ends() time.Time { return dayAfter(s.Until) }
+
+func dayAfter(day string) time.Time {
+	d, _ := time.Parse(time.DateOnly, day) // which was checked
+	return d.AddDate(0, 0, 1)
+}
