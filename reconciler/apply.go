@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,7 +87,6 @@ func (r Run) Apply(ctx context.Context) Outcome {
 	for _, t := range p.heldDown {
 		p.clock.because(t, errStaysDown)
 	}
-	p.foundDown()
 	p.lookAtDown(ctx)
 	p.finish(ctx)
 	return p.outcome()
@@ -137,25 +135,6 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 		p.remarks = append(p.remarks, Remark{Target{Kind: APITarget}, r.Note})
 	}
 }
-
-// foundDown names what did not run before, and was to be started in a switch whose end it did not see.
-func (p *progress) foundDown() {
-	if !p.switching {
-		return
-	}
-	for _, s := range p.all {
-		serving, ok := s.Op.(Serving)
-		if !ok || !s.WasDown {
-			continue
-		}
-		what, service := serving.Serves()
-		if _, down := p.clock.now[what]; !down && !p.clock.came[what] {
-			p.clock.now[what] = Down{What: what, Service: service, Target: s.Op.Target(), Since: p.run.Plan.Made, Why: errFoundDown}
-		}
-	}
-}
-
-var errFoundDown = errors.New("it did not run before this run either, and its turn to be started never came")
 
 // lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped.
 func (p *progress) lookAtDown(ctx context.Context) {

@@ -17,7 +17,6 @@ type clock struct {
 	fell  map[string]bool      // by name: it was proven, and does not work any more
 	ended map[string]bool      // by name: it is down, and not because this run stopped it
 	died  map[string]time.Time // by name: when it was seen to have ended
-	came  map[string]bool      // by name: it was started, or seen to work
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -37,7 +36,7 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}, came: map[string]bool{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
@@ -100,12 +99,10 @@ func (c *clock) note(t Target, r Report) {
 		}
 	}
 	for name, at := range r.Started {
-		c.came[name] = true
 		last(name, func(s *span) { s.started = at })
 	}
 	for name, at := range r.Up {
 		fell, down := c.now[name]
-		c.came[name] = true
 		for _, name := range []string{name, cutOff(name)} {
 			last(name, func(s *span) {
 				if at.After(s.up) && !at.Before(s.down) {

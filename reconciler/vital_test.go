@@ -205,32 +205,3 @@ func TestNoFileIsSwappedBehindOneThatWasNot(t *testing.T) {
 		t.Errorf("%v: %q; %q", o, left(o), b.did)
 	}
 }
-
-// served is an op about a service.
-type served struct{ op }
-
-func (s served) Serves() (what, service string) { return s.Host, "relay" }
-
-// What did not run before, and whose turn to be started never came, is named as down: no run has seen it stop.
-func TestFoundDown(t *testing.T) {
-	for _, lost := range []bool{true, false} {
-		r := canary(2)
-		for i, s := range r.steps {
-			if r.steps[i].WasDown = s.Op.Key() == "stop relay-001"; r.steps[i].WasDown {
-				r.steps[i].Op = served{s.Op.(op)}
-			}
-		}
-		b := newBench(t, r)
-		b.clock("admin", "relay-000", "relay-001")
-		if lost {
-			b.before["start admin"] = b.lose
-		}
-		o := b.run(t.Context())
-		named := slices.ContainsFunc(o.Down, func(d reconciler.Down) bool {
-			return d.Target.Name == "relay-001" && d.Why != nil && strings.Contains(d.Why.Error(), "did not run before") && !d.Since.IsZero()
-		})
-		if named != lost {
-			t.Errorf("lost %v: %v %+v; %q", lost, o, o.Down, b.did)
-		}
-	}
-}

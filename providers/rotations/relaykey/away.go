@@ -9,7 +9,7 @@ import (
 )
 
 // awayBefore are relays that do not work already: no rotation makes that better, and its proof will miss them. Where it would miss
-// all of them, nothing would prove the key: all would be stopped, waited for and put back in vain.
+// all of them, all are stopped, waited for and put back, unless one comes.
 func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays []member) []reconciler.Finding {
 	list := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
 	off := filter(relays, func(l member) bool {
@@ -18,9 +18,9 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 	if len(off) == 0 {
 		return nil
 	}
-	late := filter(off, func(l member) bool { return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() })
-	if !w.pending && len(late) == len(filter(relays, member.whole)) {
-		return []reconciler.Finding{site.Problem("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing would prove the new one",
+	if late := filter(off, func(l member) bool { return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() }); !w.pending && len(late) == len(filter(relays, member.whole)) {
+		// It is no refusal: a key that differs in a way that nobody sees is cured by just this.
+		return []reconciler.Finding{site.Warning("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing proves the new one, and all is put back, unless one comes",
 			"bring one back first: look at a relay's log and at its way to Admin", hosts(off)...)}
 	}
 	verb := " runs with Admin's key and is not connected, or Admin has not heard of it for long, before the rotation: it is left behind if it does not come"

@@ -116,7 +116,11 @@ func TestGuards(t *testing.T) {
 		{"service-denied", "the stop would be refused", func(s *scene) { s.hosts[r1].trials.Service = 5 }, reconciler.Refused, "may not stop and start"},
 		{"service-denied", "nothing is to be stopped now", func(s *scene) { *s = *done(); s.hosts[r1].trials.Service = 5 }, reconciler.AsDeclared, "may not stop and start"},
 		{"relay-disconnected", "it does not work already", func(s *scene) { s.relays = s.relays[:1] }, reconciler.Rotate, "before the rotation"},
-		{"no-relay-connected", "nobody would prove it", func(s *scene) { s.relays = nil }, reconciler.Refused, "no relay is connected"},
+		{"no-relay-connected", "nobody would prove it", func(s *scene) {
+			for i := range s.relays {
+				s.relays[i].Connected = new(bool)
+			}
+		}, reconciler.Rotate, "no relay is connected"},
 		{"clock-skew", "times on that host prove nothing", func(s *scene) { s.hosts[r1].skew = 6 * time.Minute }, reconciler.Refused, "ahead"},
 		{"clock-skew", "on Admin neither", func(s *scene) { s.hosts[admin].skew = -6 * time.Minute }, reconciler.Refused, "behind"},
 		{"relay-undeclared", "a connected relay that is not declared is cut off", func(s *scene) {
