@@ -14,7 +14,9 @@ import (
 	"meshrotate/providers/connect"
 	"meshrotate/providers/lab/labcli"
 	"meshrotate/providers/site"
+	"meshrotate/reconciler"
 	"meshrotate/reconciler/cli"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -86,6 +88,10 @@ func app(lookup func(string) (string, bool)) cli.App {
 		OpenState: func(_ context.Context, d *specs.Deployment) (state.State, error) {
 			return connect.OpenState(d, connect.Options{LookupEnv: lookup})
 		},
+		OpenValues: func(_ context.Context, d *specs.Deployment) (cli.Values, error) {
+			return connect.Values(d, connect.Options{LookupEnv: lookup})
+		},
+		Adopt:    func(ref secret.Ref) reconciler.Op { return site.Adopt{Secret: ref} },
 		Commands: labcli.Commands(app),
 	}
 }

@@ -121,7 +121,7 @@ func deploy(t *testing.T, folder string, change func(*lab.Lab)) cli.App {
 	if _, declared := d.Secrets["connectors"]; declared {
 		connectors = 2
 	}
-	l, err := lab.Start(lab.Config{Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login, Account: account, Connectors: connectors})
+	l, err := lab.Start(lab.Config{Deployment: d.Name, Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login, Account: account, Connectors: connectors})
 	if err != nil {
 		t.Fatal(err)
 	}

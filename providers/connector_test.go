@@ -192,7 +192,10 @@ func TestSituationsOfConnectors(t *testing.T) {
 			}
 			w.connectsAfter()
 		}},
-		{"the source is changed after", "the run waits, ends ahead, and a later one goes on waiting without setting anything again", sourceAfter},
+		{"the source is changed after", "the run pauses, and a later one goes on waiting without setting anything again", sourceAfter},
+		{"the source is changed after, and nothing shows it", "the run waits for a person's word, and for no other", sourceConfirmed},
+		{"a hook changes the source first", "what it could not change is as it was, and the next run finishes", sourceHooked("before")},
+		{"a hook changes the source after", "what it could not change waits for the next run", sourceHooked("after")},
 		{"nothing of it is known here", "there is no way back from a push then", func(t *testing.T, w *world) {
 			w.moved(t)
 			w.forget()
@@ -218,31 +221,6 @@ func TestSituationsOfConnectors(t *testing.T) {
 			virtual(t, func(t *testing.T) { c.run(t, newWorld(t, 0, "connector")) })
 		})
 	}
-}
-
-func sourceAfter(t *testing.T, w *world) {
-	ref := w.lab.Refs()[0]
-	old, next := w.lab.ConnectorSecrets(ref)
-	w.connectorSpec().Secrets[0].Source.Changed = "after"
-	w.lab.Accept(ref, old)
-	if f, ok := finding(w.planned(), "connector-source-after"); !ok || f.Hint == "" {
-		t.Error("the person's part is not shown")
-	}
-	for range 2 {
-		_, o := w.run()
-		says(t, o.Err, "sync run of ad")
-		if len(o.With(state.Ahead)) != 1 {
-			t.Errorf("%v", o)
-		}
-		if p := w.planned(); p.Count(reconciler.Rotate) != 1 || len(p.Steps()) != 1 || p.Steps()[0].Phase != reconciler.Verify {
-			t.Errorf("it does more than wait: %+v", p.Steps())
-		}
-		if got, _, _ := w.lab.Stored(ref); got != next {
-			t.Error("it was taken back")
-		}
-	}
-	w.lab.Accept(ref, next)
-	w.connectsAfter()
 }
 
 // A value on a command line, where the document permits it, is in the log of process auditing and nowhere else.

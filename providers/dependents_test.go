@@ -169,7 +169,7 @@ func TestDependentsOnTheWayBack(t *testing.T) {
 		for _, h := range w.lab.Hosts() {
 			w.depends(h)
 		}
-		w.lab.Ail(true)
+		when(w.lab.Admin, "service.stop", machine.After, func() { w.lab.Ail(true) })
 		if _, o := w.run(); o.Err == nil || len(o.With(state.Proven)) > 0 {
 			t.Errorf("%v", o)
 		}

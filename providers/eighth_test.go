@@ -127,7 +127,7 @@ func (e *eighth) kept(t *testing.T, l *lab.Lab, dir, version string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: l.Env})
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: l.Env, Deployment: lab.Name})
 	if err != nil {
 		t.Fatal(err)
 	}

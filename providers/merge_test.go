@@ -64,7 +64,7 @@ func TestTwoSecretsInOneFile(t *testing.T) {
 
 func twoSecretsInOneFile(t *testing.T, w *world) {
 	next := secret.NewString(w.lab.SQL() + ";Application Name=neighbour")
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ func TestValuesThatCannotBeMeant(t *testing.T) {
 		"a blank":          strings.Repeat("key4", 10) + " \n",
 		"quotes":           `"` + strings.Repeat("key4", 10) + `"`,
 		"a placeholder":    "${{ secrets.RELAY_KEY_FOR_CONTOSO_PROD_2027 }}",
+		"a reference":      "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/relay/1)",
 		"zero width space": strings.Repeat("key4", 10) + "\u200b",
 	} {
 		for _, kind := range []string{"relaykey", "sqllogin"} {
@@ -64,4 +65,18 @@ func seal(t *testing.T, w *world, path, value string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A key that is not in the declared encoding would be another one to the product, or none.
+func TestAKeyThatIsNotInItsEncoding(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "relaykey")
+		spec := w.doc.Secrets["relayKey"].(*relaykey.Spec)
+		spec.From, spec.Encoding = specs.Source{File: "key.age"}, "hex"
+		path := filepath.Join(w.dir, spec.From.File)
+		seal(t, w, path, strings.Repeat("kQ/4", 16))
+		w.refused("value-unfit", "not hex")
+		seal(t, w, path, strings.Repeat("0a4F", 16))
+		w.settled()
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // stopsAnywhere names the services that somebody stops or starts over WinRM from now on.
@@ -150,4 +151,73 @@ func TestRelayThatWasAwayBefore(t *testing.T) {
 		w.do("uncut", "relay-01")
 		w.converged()
 	})
+}
+
+// When no relay works although each is known to have Admin's key, no key would be proven. Where they have others, the rotation is
+// the cure, also when nobody knows these.
+func TestNoRelayWorksBefore(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey", "license")
+		for _, relay := range []string{"relay-01", "relay-02"} {
+			w.do("cut", relay)
+		}
+		time.Sleep(10 * time.Minute)
+		seen := stopsAnywhere(w)
+		p, _ := w.run()
+		if f, ok := finding(p, "no-relay-connected"); !ok || len(p.Blocked()) == 0 || !slices.Contains(f.Hosts, w.relay(1).Name) || !strings.Contains(f.Text, "the key is not the reason") {
+			t.Errorf("%+v", p.Changes)
+		}
+		if all := seen(); len(all) > 0 {
+			t.Errorf("%q", all)
+		}
+		for _, relay := range []string{"relay-01", "relay-02"} {
+			w.do("uncut", relay)
+			w.do("key", relay)
+		}
+		w.do("key", "im-admin")
+		time.Sleep(10 * time.Minute)
+		w.converged()
+	})
+}
+
+// What Admin says of one relay keeps nobody from rotating the others; it is named before, and left behind.
+func TestOneRelayThatAdminDoesNotTellOf(t *testing.T) {
+	vendor()
+	for mishap, words := range map[string]string{"unlisted": "not in Admin's list", "unheard": "not heard of it for long"} {
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 3, "relaykey")
+				time.Sleep(10 * time.Minute)
+				w.do(mishap, "relay-02")
+				if mishap == "unlisted" {
+					before := w.starts()
+					w.refused("relay-unlisted", w.relay(2).Name)
+					if now := w.starts(); !slices.Equal(before, now) {
+						t.Errorf("a service was stopped for it: %v, %v", before, now)
+					}
+					w.doc.Policy.Unreachable.Tolerate = []string{w.relay(2).Name}
+				}
+				p, o := w.run()
+				f, ok := finding(p, "relay-disconnected")
+				if !ok || f.Severity != reconciler.Warning || !slices.Contains(f.Hosts, w.relay(2).Name) || !strings.Contains(f.Text, words) {
+					t.Errorf("%+v", p.Changes)
+				}
+				if o.Err != nil || len(o.With(state.Proven)) != 1 || len(o.Left) != 1 {
+					t.Errorf("%+v", o)
+				}
+				if mishap == "unlisted" { // it has the key: no restart shows more of it
+					before := w.starts()
+					if again, o := w.run(); o.Err != nil || len(o.Left) > 0 || !slices.Equal(before, w.starts()) {
+						t.Errorf("and again: %+v %+v", o, again.Changes)
+					}
+					if third := w.planned(); !third.Empty() {
+						t.Errorf("and again: %+v", third.Changes)
+					}
+				}
+				w.do("sound", "im-admin")
+				w.settled()
+			})
+		})
+	}
 }

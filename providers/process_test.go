@@ -33,7 +33,7 @@ func (w *world) process() *process {
 		w.t.Fatal(err)
 	}
 	p := &process{w: w, end: end}
-	p.Session = &session.Session{Document: w.doc, Rotations: w.rotations(), Site: site, State: w.state, By: "test@here",
+	p.Session = &session.Session{Document: w.doc, Rotations: w.rotations(), Site: site, State: w.state, By: "test@here", Confirmed: w.confirmed,
 		Tell: func(e reconciler.Event) { p.say(e) }}
 	return p
 }
@@ -123,7 +123,7 @@ func (w *world) do(what, host string) {
 }
 
 // says demands that an error names these, and has a hint.
-func says(t *testing.T, err error, words ...string) {
+func says(t testing.TB, err error, words ...string) {
 	t.Helper()
 	if err == nil {
 		t.Error("there is no error")
@@ -136,7 +136,7 @@ func says(t *testing.T, err error, words ...string) {
 	}
 }
 
-func hinted(t *testing.T, err error) {
+func hinted(t testing.TB, err error) {
 	t.Helper()
 	if reconciler.HintOf(err) == "" {
 		t.Errorf("no hint: %v", err)

@@ -150,7 +150,7 @@ func TestRecords(t *testing.T) {
 			w.applyRefused("no second value is made")
 		}},
 		{"a stranger keeps a value", "the ledger knows of no start: it is not rolled out", func(t *testing.T, w *world) {
-			seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
+			seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name})
 			if err != nil {
 				t.Fatal(err)
 			}

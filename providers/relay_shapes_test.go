@@ -13,7 +13,7 @@ import (
 // However Admin lists its relays, they are proven; or else the plan says why they could not be, and nothing is stopped for it.
 func TestRelayListsOfEveryShape(t *testing.T) {
 	vendor()
-	codes := map[string]string{"page": "relay-list-cut", "frozen": "relay-list-time", "local": "relay-list-time", "odd-status": "relay-list-connected", "odd-heartbeat": "relay-list-heartbeat",
+	codes := map[string]string{"page": "relay-list-cut", "more": "relay-list-cut", "frozen": "relay-list-time", "local": "relay-list-time", "odd-status": "relay-list-connected", "odd-heartbeat": "relay-list-heartbeat",
 		"no-heartbeat": "relay-list-heartbeat", "unnamed": "relay-list-names", "strangers": "relay-list-names"}
 	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}}
 	for _, shape := range lab.RelayShapes {

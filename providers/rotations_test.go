@@ -136,6 +136,16 @@ func TestRotations(t *testing.T) {
 			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "sqllogin/"+mode), Virtual: true, Sample: sample})
 		})
 	}
+	for _, mode := range []string{"before", "after"} {
+		t.Run("connector-hook-"+mode, func(t *testing.T) {
+			t.Parallel()
+			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "connector/"+mode), Virtual: true, Sample: sample, Brief: mode == "after"})
+		})
+	}
+	t.Run("serviceaccount-kpasswd", func(t *testing.T) {
+		t.Parallel()
+		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "serviceaccount/kpasswd"), Virtual: true, Sample: sample})
+	})
 	t.Run("serviceaccount-later", func(t *testing.T) {
 		t.Parallel()
 		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "serviceaccount/later"), Virtual: true})

@@ -1,12 +1,14 @@
 package providers_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/rotations/serviceaccount"
 	"meshrotate/reconciler"
 	"meshrotate/state"
 )
@@ -177,6 +179,28 @@ func TestRestartLater(t *testing.T) {
 			t.Error(c.Reason)
 		}
 	}, "serviceaccount/later")
+}
+
+// Stored now, restarted by the first run within a window.
+func TestRestartInAWindow(t *testing.T) {
+	accountWorld(t, func(t *testing.T, w *world) {
+		spec := (*w.doc.Secrets["serviceAccounts"].(*serviceaccount.Spec))
+		opens := time.Now().UTC().Add(3 * time.Hour)
+		spec[0].Restart, spec[0].RestartIn = "window", []string{fmt.Sprintf("daily %s-%s UTC", opens.Format("15:04"), opens.Add(time.Hour).Format("15:04"))}
+		admin, engine := counting(w.lab.Admin), counting(w.lab.EngineHost)
+		p, o := w.run()
+		if o.Err != nil || len(o.With(state.Proven)) != 1 || admin.stops.Load()+engine.stops.Load() != 0 {
+			t.Fatal(p.Changes, o)
+		}
+		if p, _ := w.run(); !p.Empty() || !strings.Contains(p.Changes[0].Reason, "in the window that opens on "+opens.Format("Mon 2006-01-02 15:04")) {
+			t.Errorf("before: %s", p.Changes[0].Reason)
+		}
+		time.Sleep(3*time.Hour + time.Minute)
+		if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 || admin.stops.Load() != 1 || engine.stops.Load() != 1 {
+			t.Errorf("within: %v; %d and %d stops", o, admin.stops.Load(), engine.stops.Load())
+		}
+		w.settles()
+	}, "serviceaccount")
 }
 
 // Whoever restarts a service in the same run restarts it with the new password: the old one is dead.

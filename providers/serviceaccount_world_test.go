@@ -1,6 +1,8 @@
 package providers_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,16 +11,18 @@ import (
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/negotiate"
 	"meshrotate/providers/rotations/serviceaccount"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/rotationtest"
+	"meshrotate/reconciler/secret"
 )
 
 // accountMode is when services restart for a new password of their account, "" when it is none of these kinds.
 func accountMode(kinds []string) string {
 	for _, k := range kinds {
 		if kind, mode, ok := strings.Cut(k, "/"); kind == "serviceaccount" {
-			if ok {
+			if ok && mode != "kpasswd" {
 				return mode
 			}
 			return "now"
@@ -138,4 +142,25 @@ func found(t *testing.T, p *reconciler.Plan, code string, hosts ...string) {
 		}
 	}
 	t.Errorf("no %s about %v among %+v", code, hosts, p.Changes[0].Findings)
+}
+
+// kpasswd lets the account change its password itself, where the kinds say so: "serviceaccount/kpasswd". Until then the domain has
+// the old one.
+func (w *world) kpasswd(kinds []string) {
+	if !slices.Contains(kinds, "serviceaccount/kpasswd") {
+		return
+	}
+	(*w.doc.Secrets["serviceAccounts"].(*serviceaccount.Spec))[0].ChangedBy = "kpasswd"
+	was, _ := w.lab.AccountPasswords()
+	w.lab.Directory().Set(lab.Account, was)
+	w.changePassword = func(_ context.Context, account string, old, next secret.Value) (bool, error) {
+		switch now, _, _, _ := w.lab.Directory().Look(account); now {
+		case string(next.Expose()):
+			return true, nil
+		case string(old.Expose()):
+			w.lab.Directory().Set(account, string(next.Expose()))
+			return false, nil
+		}
+		return false, &negotiate.UnchangedError{Err: errors.New("neither is taken")}
+	}
 }

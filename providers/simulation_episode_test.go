@@ -267,13 +267,14 @@ func blockedBy(o *operator, text string) bool {
 	})
 }
 
-// halfByOther is what a person does who is told that the pair is half rotated, and by no run of this state folder: the other
-// folder's run is finished first.
+// halfByOther is what a person does who is told that the pair is half rotated, or a password changed, and by no run of this state
+// folder: the other folder's run is finished first.
 func (u *universe) halfByOther(o *operator) bool {
-	if u.other == nil || !blockedBy(o, "half-rotated") {
+	if u.other == nil || u.otherDone || !blockedBy(o, "half-rotated") && !blockedBy(o, "neither-accepted") {
 		return false
 	}
 	u.scheduler.Note("somebody applies with the other state folder, as the hint says")
+	u.otherDone = true
 	u.calmRun("calm-other", "own")
 	return true
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/lab"
@@ -191,6 +192,7 @@ type snapshot struct {
 	pids map[string]uint32 // of services that run
 	// haunted: scripts of a dead run may still be at work. Then what was before says little.
 	haunted bool
+	late    bool              // a statement of an earlier run was on its way
 	watched map[string]bool   // hosts whose dependent runs
 	files   map[string]string // the hosts' license files
 	served  *licensefile.License
@@ -200,7 +202,7 @@ type snapshot struct {
 }
 
 func (u *universe) snapshot() snapshot {
-	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords(), accepting: u.accepting()}
+	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, late: time.Now().Before(u.belated), watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords(), accepting: u.accepting()}
 	for _, h := range u.w.lab.Hosts() {
 		if now := h.Machine.Service(serviceOf(h)); now.State == winhost.Running || now.State == winhost.StartPending {
 			s.pids[h.Name] = now.PID

@@ -99,6 +99,9 @@ func (u *universe) newRun(drifted []drift) {
 		}
 		d.past = past
 		d.total, d.ended, d.stopped, d.old = 0, 0, false, !d.since.IsZero()
+		if h := u.w.lab.Host(host); h.Machine.Service(serviceOf(h)).State == winhost.StopPending {
+			d.old = true // an earlier run asked for it
+		}
 		if d.since.IsZero() {
 			d.from = time.Time{}
 		}
@@ -153,6 +156,12 @@ func (u *universe) timed(out reconciler.Outcome) {
 		if d.Service == "" || u.w.lab.Host(d.Target.Name) == nil {
 			u.wrong("7: %s is named down, and not which service on which host: %+v", d.What, d)
 		}
+		if d.Found {
+			if h := u.w.lab.Host(d.Target.Name); !d.Since.IsZero() || !d.Unsure && h.Machine.Service(serviceOf(h)).State != winhost.Stopped {
+				u.wrong("7: %s is named as found down: %+v", d.What, d)
+			}
+			continue
+		}
 		if d.Since.IsZero() || d.Since.After(now) && !u.carried {
 			u.wrong("7: %s is named down since %v", d.What, d.Since)
 		}
@@ -189,7 +198,7 @@ func (u *universe) lastSeen(out reconciler.Outcome) {
 // planned: the run knew from the start that something on this host is down since an earlier one.
 func planned(out reconciler.Outcome, host string) bool {
 	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
-		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host })
+		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host && !d.Found })
 	})
 }
 
@@ -242,7 +251,9 @@ func (u *universe) dependents(out reconciler.Outcome, before snapshot) {
 		text += fmt.Sprint(e.Why)
 	}
 	for _, d := range out.Down {
-		text += d.Target.Name
+		if slices.Contains(d.With, lab.WatchService) {
+			text += d.Target.Name
+		}
 	}
 	for _, h := range u.w.lab.Hosts() {
 		if w := h.Machine.Service(lab.WatchService); !before.watched[h.Name] || u.hands[label(h.Name)] || w.State != winhost.Stopped {

@@ -228,7 +228,7 @@ func (u *universe) judgeLogin(out reconciler.Outcome, before snapshot, left map[
 			u.provenLogin(e.Change.Secret.Version, left)
 		}
 	}
-	if before.haunted {
+	if before.haunted || before.late {
 		return
 	}
 	if ending == state.Back || ending == "" {

@@ -33,6 +33,7 @@ type universe struct {
 	w         *world
 	scheduler *scheduler.Scheduler[verdict]
 	other     *memory.Process // a second operator's own state
+	otherDone bool            // his run was finished, in calm weather
 	store     *memory.Store   // the lock, and the books when they are in memory
 	text      string          // the document
 
@@ -47,9 +48,10 @@ type universe struct {
 	second    *late
 	events    int
 	faults    []pending
-	armed     bool // they may strike
-	haunted   bool // scripts of a dead run may be at work
-	drifting  bool // somebody is at it: what he does is not known yet
+	armed     bool      // they may strike
+	haunted   bool      // scripts of a dead run may be at work
+	belated   time.Time // when a statement that was held up on its way comes, be its run over or not
+	drifting  bool      // somebody is at it: what he does is not known yet
 	away      map[string]time.Time
 	full      atomic.Int64    // the disk of the state, until then
 	struck    map[string]bool // hosts at which a fault struck

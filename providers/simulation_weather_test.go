@@ -155,7 +155,9 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 	case "in the clear":
 		wire.Kind = wsman.ClearText
 	case "slow wire":
-		wire.Delay = lasts
+		if wire.Delay = lasts; t.Action == "ALTER" {
+			u.belated = time.Now().Add(lasts)
+		}
 	case "crash":
 		point.End = machine.EndCrash
 	case "cut reply":

@@ -197,7 +197,7 @@ func TestSituations(t *testing.T) {
 		{"Admin is never ready", "everything goes back, and nobody says that it was seen to work again", func(t *testing.T, w *world) {
 			w.doc.Product.API.ReadyTimeout.Seconds = 1
 			pid := w.relay(1).Machine.Service(lab.RelayService).PID
-			w.lab.Ail(true)
+			when(w.lab.Admin, "service.stop", machine.After, func() { w.lab.Ail(true) })
 			_, o := w.run()
 			says(t, o.Err, "admin is not ready")
 			hinted(t, o.Err)

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"strings"
 	"testing"
 
 	"meshrotate/providers/lab"
@@ -49,13 +50,47 @@ func TestEveryInstance(t *testing.T) {
 				w.await("the services work", func() bool { return w.signsIn(lab.NewLogin) == nil })
 			})
 		})
-		t.Run(mode+"-sid", func(t *testing.T) {
+		t.Run(mode+"-set-anew", func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := start(t, mode)
-				w.lab.SQLReplicas()[1].Instance.SetLogin(login[mode], func(l *sqlserver.Login) { l.SID = []byte("made anew") })
-				w.refused("sid-differs", login[mode])
+				w.loggedIn(lab.NewLogin)
+				for _, r := range append(w.lab.SQLReplicas()[1:], w.lab.SQLStandbys()...) {
+					r.Instance.SetLogin(login[mode], func(l *sqlserver.Login) { l.NoPolicy = true }) // with a history it takes another version, as its refusal says
+					r.Instance.Ask("master", "ALTER LOGIN ["+login[mode]+"] WITH PASSWORD = 'Set-by-somebody-else-1'")
+				}
+				pid := w.lab.Admin.Machine.Service(lab.AdminService).PID
+				p, o := w.run()
+				if c := p.Changes[0]; c.Status != reconciler.Rotate || len(c.Outages) > 0 || o.Err != nil || w.lab.Admin.Machine.Service(lab.AdminService).PID != pid {
+					t.Errorf("%s (%s), %+v, %v", c.Status, c.Reason, c.Outages, o)
+				}
+				w.loggedIn(lab.NewLogin)
+				if p, _ := w.run(); p.Changes[0].Status != reconciler.AsDeclared {
+					t.Errorf("afterwards: %s (%s)", p.Changes[0].Status, p.Changes[0].Reason)
+				}
 			})
 		})
+		for where, of := range map[string]func(*lab.Lab) *lab.Replica{
+			"replica": func(l *lab.Lab) *lab.Replica { return l.SQLReplicas()[1] },
+			"standby": func(l *lab.Lab) *lab.Replica { return l.SQLStandbys()[0] },
+		} {
+			t.Run(mode+"-sid-"+where, func(t *testing.T) {
+				t.Parallel()
+				virtual(t, func(t *testing.T) {
+					w := start(t, mode)
+					of(w.lab).Instance.SetLogin(login[mode], func(l *sqlserver.Login) { l.SID = []byte("made anew") })
+					name, _, _ := strings.Cut(strings.ToUpper(of(w.lab).Name), ".")
+					w.refused("sid-differs", login[mode], name)
+				})
+			})
+			t.Run(mode+"-missing-"+where, func(t *testing.T) {
+				t.Parallel()
+				virtual(t, func(t *testing.T) {
+					w := start(t, mode)
+					of(w.lab).Instance.SetLogin(login[mode], func(l *sqlserver.Login) { l.Name = "renamed" })
+					w.refused("login-missing", login[mode], of(w.lab).Name)
+				})
+			})
+		}
 	}
 }

@@ -64,8 +64,9 @@ secrets:
   serviceAccounts:
     - {services: [IdentityMeshEngine], account: 'C\svc', version: 2, from: {env: SVC_PASSWORD}}
   connectors:
+    hook: {program: /opt/im/at-source, args: [--quiet, "true"]}
     secrets:
-      - {ref: one, version: 1, from: {env: ONE}}
+      - {ref: one, version: 1, from: {env: ONE}, source: {changed: after, by: hook}}
       - {ref: two, version: 1, from: {env: TWO}}
 policy: {unreachable: {tolerate: [relay-2], count: 1}, planTtl: 12h, window: [Mon-Fri 22:00-04:00 UTC]}
 state: {dir: /var/lib/im, seal: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]}}
@@ -111,12 +112,16 @@ func TestBind(t *testing.T) {
 			blocks: []string{"connect.hosts[\"relay-1\"].address is new, not contacted: 10.0.0.1", "connect.hosts[\"relay-1\"].auth", "connect.hosts[\"relay-1\"].user", "connect.hosts[\"relay-1\"].password is new, not contacted: env AWS"}},
 		{reason: "a value of the runner", edit: []string{"version: 7, from: generated", "version: 8, from: {env: AWS}"}, blocks: []string{"secrets.relayKey.from is new, not in force: env AWS (agreed: generated)"}},
 		{reason: "a value of the disk", edit: []string{"version: 1, from: {file: licenses/1.key.age}", "version: 2, from: {file: /etc/shadow}"}, blocks: []string{"secrets.license.from is new, not in force: file /etc/shadow"}},
-		{reason: "another account", edit: []string{`C\svc`, `C\admin`}, blocks: []string{
+		{reason: "another account", edit: []string{`C\svc`, `C\admin`}, loosened: []string{`secrets.serviceAccounts["C\\svc"].changedBy`}, blocks: []string{
 			`secrets.serviceAccounts["C\\admin"].services is new`, `secrets.serviceAccounts["C\\admin"].account is new, not in force: C\admin`, `secrets.serviceAccounts["C\\admin"].from is new`,
 			`secrets.serviceAccounts["C\\svc"].services is left out`, `secrets.serviceAccounts["C\\svc"].account is left out`}},
+		{reason: "another way to change an account's password", edit: []string{`version: 2, from`, `changedBy: kpasswd, version: 2, from`}, loosened: []string{`secrets.serviceAccounts["C\\svc"].changedBy`}},
 		{reason: "a connector's secret more, another less", edit: []string{"ref: two, version: 1, from: {env: TWO}", "ref: three, version: 1, from: {env: THREE}"},
-			loosened: []string{"secrets.connectors.secrets.two.source.changed"}, blocks: []string{
+			loosened: []string{"secrets.connectors.secrets.two.source.changed", "secrets.connectors.secrets.two.source.by"}, blocks: []string{
 				`secrets.connectors.secrets.three.from is new, not in force: env THREE`, `secrets.connectors.secrets.three.ref is new`, `secrets.connectors.secrets.two.ref is left out`}},
+		{reason: "another program of the operator's machine", edit: []string{"/opt/im/at-source", "/bin/sh"}, blocks: []string{"secrets.connectors.hook.program is new, not contacted: /bin/sh (agreed: /opt/im/at-source)"}},
+		{reason: "the same arguments in another order", edit: []string{`--quiet, "true"`, `"true", --quiet`}, blocks: []string{"secrets.connectors.hook.args is new, not contacted: true, --quiet (agreed: --quiet, true)"}},
+		{reason: "a program for one that had none", edit: []string{"from: {env: TWO}", "from: {env: TWO}, source: {by: hook}"}, loosened: []string{"secrets.connectors.secrets.two.source.by"}},
 		{reason: "a program", edit: []string{"  connectors:\n", "  connectors:\n    tool: 'C:\\x.exe'\n"}, blocks: []string{`secrets.connectors.tool is new, not contacted: C:\x.exe (agreed: %ProgramFiles%`}},
 		{reason: "a file on the hosts", edit: []string{"policy:", "product: {admin: {settings: 'C:\\x.json'}}\npolicy:"}, blocks: []string{`product.admin.settings is new, not in force: C:\x.json`}},
 		{reason: "another state", edit: []string{"/var/lib/im", "/tmp/x"}, blocks: []string{"state.dir is new, not contacted: /tmp/x (agreed: /var/lib/im)"}},
@@ -209,5 +214,24 @@ func said(t *testing.T, what string, got, want []string) {
 	}
 	if len(want) == 0 && len(got) > 0 || len(got) > 2*len(want) {
 		t.Errorf("%s: %q", what, got)
+	}
+}
+
+// TestAHookOfTheRequest: a program that lies among the request's files may be another one than was agreed to.
+func TestAHookOfTheRequest(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	load := func() *specs.Deployment {
+		d, err := loader.Load("contoso.yaml", []byte(agreed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
+		return d
+	}
+	for root, refused := range map[string]bool{t.TempDir(): false, "/opt/im": true} {
+		_, err := trust.Bind(loader, load(), trust.Side{Base: load(), Name: "main at 1234567", Root: root})
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "secrets.connectors.hook.program: /opt/im/at-source lies among the files of the request") {
+			t.Errorf("%s: %v", root, err)
+		}
 	}
 }

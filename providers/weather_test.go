@@ -97,6 +97,47 @@ func TestWhoIsNotReachedRefutesNothing(t *testing.T) {
 	}
 }
 
+// Admin's host lets nobody in any more, from any request of the proofs on: that says nothing about the rotation. What works is not
+// taken back, least of all where nobody comes to take it back.
+func TestWhoRefusesInVerifyRefutesNothing(t *testing.T) {
+	vendor()
+	for from := range int32(6) {
+		t.Run(fmt.Sprint(from), func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "license", "relaykey", "sqllogin/single")
+				var started, sent atomic.Int32
+				var over atomic.Bool
+				for i := range 2 {
+					w.relay(i + 1).Points(func(p machine.Point) machine.Action {
+						if p.Op == "service.start" && p.When == machine.After && started.Add(1) == 2 {
+							time.AfterFunc(15*time.Minute, func() { over.Store(true) })
+						}
+						return machine.Action{}
+					})
+				}
+				w.lab.Admin.Wire(func(e wsman.Event) wsman.Fault {
+					switch {
+					case started.Load() < 2 || over.Load():
+					case e.Action == wsman.Send && sent.Add(1) > from, e.Action == wsman.Handshake:
+						return wsman.Fault{Kind: wsman.Status, Status: 401}
+					}
+					return wsman.Fault{}
+				})
+				_, o := w.run()
+				if len(o.With(state.Back)) > 0 || len(o.Down) > 0 {
+					t.Errorf("after %d requests: %v", sent.Load(), o)
+				}
+				if err := w.together(); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(20 * time.Minute)
+				w.run()
+				w.converged()
+			})
+		})
+	}
+}
+
 // The lock is taken away while a relay is away in the switch, and waited for: when it is back, nothing is sent there any more.
 func TestNothingIsSentAgainWithoutTheLock(t *testing.T) {
 	virtual(t, func(t *testing.T) {
@@ -325,8 +366,10 @@ func TestALockIsLostOnce(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, 5)
 		var once sync.Once
+		var switching atomic.Bool
+		when(w.lab.Admin, "service.stop", machine.After, func() { switching.Store(true) })
 		w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
-			if e.Action == "GET /health/ready" { // then comes every relay
+			if e.Action == "GET /health/ready" && switching.Load() { // then comes every relay
 				once.Do(func() {
 					if h, held, err := w.state.Lock.Current(t.Context()); err != nil || !held || w.state.Lock.Break(t.Context(), h.Fence) != nil {
 						t.Error("nobody holds the lock")

@@ -45,10 +45,10 @@ func TestWhatAPlanSaysOfAWire(t *testing.T) {
 		{"access denied", create, fault(5), []string{"access denied: fault 5"}, "must be an administrator of the host"},
 		{"too many shells, of runs that were killed", create, fault(2150859173), []string{"too many shells"}, "Remove-WSManInstance"},
 		{"401 of Admin", list, status(401), []string{"answers and cannot be looked at", "the Admin API could not be asked", "HTTP 401"}, "connect.adminApi.auth"},
-		{"403 of Admin", list, status(403), []string{"the Admin API could not be asked", "HTTP 403"}, "dashboard.read"},
-		{"404 of Admin", list, status(404), []string{"the Admin API could not be asked", "HTTP 404"}, "product.api"},
-		{"500 of Admin", list, status(500), []string{"the Admin API could not be asked", "HTTP 500"}, "the Admin service's log"},
-		{"503 of Admin", list, status(503), []string{"the Admin API could not be asked", "HTTP 503"}, "starting or stopping"},
+		{"403 of Admin", list, status(403), []string{"gave no answer of use", "HTTP 403"}, "dashboard.read"},
+		{"404 of Admin", list, status(404), []string{"gave no answer of use", "HTTP 404"}, "product.api"},
+		{"500 of Admin", list, status(500), []string{"gave no answer of use", "HTTP 500"}, "the Admin service's log"},
+		{"503 of Admin", list, status(503), []string{"gave no answer of use", "HTTP 503"}, "starting or stopping"},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			t.Parallel() // some are asked for again, for seconds

@@ -62,13 +62,18 @@ var quick = lab.Timing{PowerShell: time.Millisecond, AdminReady: 50 * time.Milli
 
 // world is a lab and the document that is applied to it.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	lab   *lab.Lab
 	dir   string
 	doc   *specs.Deployment
 	state state.State
 	old   string // the relay key
 	more  []reconciler.Rotation
+	// confirmed and program are what the operator says, and what runs instead of programs of theirs.
+	confirmed []string
+	program   func(ctx context.Context, p live.Program) ([]byte, error)
+	// changePassword is the domain.
+	changePassword func(ctx context.Context, account string, old, next secret.Value) (bool, error)
 	// client is the present process's, in memory; nil on a wire.
 	memory bool
 
@@ -97,7 +102,7 @@ func newWire(t *testing.T, relays int, kinds ...string) *world {
 	return w
 }
 
-func newWorldAt(t *testing.T, c lab.Config, kinds ...string) *world {
+func newWorldAt(t testing.TB, c lab.Config, kinds ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), logged: map[string]string{}, values: map[secret.Ref]string{}, memory: c.Memory}
 	c.Dir, c.Vendor, c.Record = w.dir, vendor(), w.record
@@ -114,6 +119,8 @@ func newWorldAt(t *testing.T, c lab.Config, kinds ...string) *world {
 			delete(w.doc.Secrets, k.Section.Key)
 		}
 	}
+	w.hooks(kinds)
+	w.kpasswd(kinds)
 	if w.state, err = connect.State(w.doc); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +172,7 @@ func (w *world) kept(name, version string) string {
 func (w *world) unseal(ref secret.Ref) string { return w.unsealIn(w.state.Values, ref) }
 
 func (w *world) unsealIn(kept state.Blobs, ref secret.Ref) string {
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name})
 	if err != nil {
 		w.t.Error(err)
 		return ""
@@ -188,7 +195,7 @@ func (w *world) rotations() []reconciler.Rotation {
 
 // open connects as a new process does.
 func (w *world) open(ctx context.Context) (reconciler.Site, func(), error) {
-	o := connect.Options{Stay: true, Bound: true, LookupEnv: w.lab.Env, State: &w.state}
+	o := connect.Options{Stay: true, Bound: true, LookupEnv: w.lab.Env, State: &w.state, Program: w.program, ChangePassword: w.changePassword}
 	if w.memory {
 		c := w.lab.Client()
 		w.mu.Lock()

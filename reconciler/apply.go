@@ -17,6 +17,8 @@ type Run struct {
 	Ledger state.Ledger
 	Lease  state.Lease
 	Plan   *Plan
+	// Confirmed are the secrets, or kinds, of which a person's part was done; it may be nil.
+	Confirmed []string
 	// Note is written in the ledger beside why each secret is rotated; it may be "".
 	Note string
 	// Parallel bounds how many targets are worked on at once outside the switch. Within the switch there is no
@@ -61,6 +63,7 @@ type progress struct {
 	evidence map[string][]string // by secret
 	asBefore map[string][]string // by secret: what showed that it is back
 	failed   map[string]error    // by secret: it was not proven
+	waits    map[string]Wait     // by secret: a person is to do their part
 	cause    error               // the first failure that is not its target's own
 	halted   bool
 	// ending: by secret, what has been decided, and recorded as far as the ledger took it.
@@ -70,7 +73,7 @@ type progress struct {
 
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{},
+	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{},
 		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, excused: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
@@ -94,7 +97,7 @@ func (r Run) Apply(ctx context.Context) Outcome {
 
 // passRound passes the phases of a round. What was proven is recorded before anything old is removed.
 func (p *progress) passRound(ctx context.Context, i int) {
-	p.round, p.all, p.ran, p.done, p.refused, p.passed, p.switching = i, p.run.Plan.Rounds[i].Steps, nil, map[string]bool{}, map[string]bool{}, map[proof]bool{}, false
+	p.round, p.all, p.ran, p.done, p.refused, p.passed, p.switching = i, slices.DeleteFunc(slices.Clone(p.run.Plan.Rounds[i].Steps), p.lost), nil, map[string]bool{}, map[string]bool{}, map[proof]bool{}, false
 	p.spared, p.undone = nil, map[Target][]Step{}
 	p.shownNow, p.evident = map[string]bool{}, map[string]bool{}
 	for phase := Prepare; phase <= Verify; phase++ {
@@ -139,7 +142,17 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 // lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped.
 func (p *progress) lookAtDown(ctx context.Context) {
 	if down := p.clock.stillDown(); len(down) > 0 {
-		p.clock.note(Target{}, p.run.Site.Running(context.WithoutCancel(ctx), down))
+		r := p.run.Site.Running(context.WithoutCancel(ctx), down)
+		for name, since := range r.Since {
+			p.clock.ranSince(name, since)
+		}
+		p.clock.note(Target{}, r)
+		for _, name := range r.Missing {
+			if d, found := p.clock.found[name]; found {
+				d.Unsure = true // its host may have started it since
+				p.clock.found[name] = d
+			}
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *progress) turn(ctx context.Context) {
 	for _, c := range p.rotating() {
 		name := c.Secret.Name
 		switch {
-		case p.failed[name] == nil || p.ending[name] == state.Proven:
+		case p.failed[name] == nil || p.ending[name] == state.Proven || p.waiting(name):
 		case ahead[name]:
 			on = append(on, name)
 		default:

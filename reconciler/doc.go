@@ -33,6 +33,14 @@
 // facts of targets, and the round after which they are so. Then every rotation is asked once more, with all of that in
 // Input.Coming. So no kind knows another.
 //
+// # When others know a secret (emergency.go)
+//
+// Input.Compromised says why nothing may go on accepting the old value of a secret: by the word of whoever plans, or of an
+// earlier run after which nothing has replaced it. A rotation then leaves nothing for a later run: what it would retire after
+// a while is a further round of this plan. The plan says it as a finding. The start in the ledger has the reason, and every
+// place that a step takes the old value out of ([Holder]); what became of each is what the ledger says of that step
+// (state.EvidenceOf).
+//
 // # What is done (step.go, target.go)
 //
 // A [Step] is an [Op] in its place. Ops are data that survive JSON as kind, target and arguments ([OpData]); the site knows
@@ -82,10 +90,15 @@
 // reached, is left behind: the others go on without it ([Narrower]), and the next run finishes it. So is a host that
 // one proof about many did not hold for. In Verify a failed proof fails its secrets; the proofs of the others go on. A
 // failure in Retire leaves its target behind, for by then everything is proven. Any other failure ends the way forward.
-// Unknown, from the first swapped file on, halts the run where it is: undoing what may not have happened would be a guess.
+// Unknown, from the first swapped file on, halts the run where it is, unless its target is left behind: undoing what may not have
+// happened would be a guess.
 //
 // An interrupt is heard outside the switch only: services that are down come up first. A ledger that refuses ends a run
 // before the first stop; after it, it keeps no service down.
+//
+// What a person does is a step too (byhand.go, [ByHand]), in Verify. It is asked of nobody within a run: unless it was
+// confirmed, the run does what else there is, and ends ahead for that secret, without a failure; the ledger has what the
+// next run needs. A site can say the same of a proof that comes true by a person's hand (Report.Waits).
 //
 // # The end (back.go, record.go)
 //
@@ -101,7 +114,7 @@
 // a [Never] begun does not go back, nor does what shares a file with it: that would bring a dead value to life. These go
 // forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
 // own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for. A service
-// does not come up without a step that is Vital and was begun; one that was down before the run, not without a step that is Needed:
+// does not come up without a step that is Vital and was begun, or has a Never; one that was down before the run, not without a step that is Needed:
 // what it has is dead, or may not run beside what the others have. It stays down, and is named.
 //
 // What this run stopped and nobody started again is in Outcome.Down. The next plan has it in Change.Down, by the ledger alone
@@ -126,7 +139,8 @@
 //	                a host that restarts      in Verify Unknown       tolerated or Alone: left behind; else all goes back.
 //	                                                                  It is never evidence: nothing is refuted by it
 //	no answer       cut, hung, timed out      Unknown                 a stop among the steps: may be down. From the first
-//	                after it was sent                                 swapped file on the run halts; the next one looks
+//	                after it was sent                                 swapped file on the run halts, but for who is Alone:
+//	                                                                  left behind; the next run looks
 //	refused         401, no ticket, 5, 1069,  Failed                  as the step says: Alone is left behind, else all goes
 //	                a guard's objection                               back, or on where there is no way back
 //	wrong answer    502, a fault, half an     asked again like no     as no answer, when it does not pass
@@ -162,8 +176,9 @@
 //
 //	Prepare  keep all values, read at the same time
 //	Accept   one op each on the Engine host, in one batch. Way: the value before it, if it is kept here; else Never
-//	Verify   the database's own time of each, read once; a sync run that began later. Where a person changes the source after
-//	         the push, that is a second round, which a later run goes on with
+//	Verify   the database's own time of each, read once; a sync run that began later. What changes the source after the push
+//	         is a second round, which a later run goes on with: a program of the operator, in its Switch, Never and Once; or a
+//	         person, ByHand in its Verify. A program that goes first stands in the Switch, and the push After it, Never
 //
 // Service account (the password was changed in the domain; what a service manager keeps cannot be read back):
 //
@@ -173,7 +188,8 @@
 //	Verify   each process runs as the account, is younger than its logon, and stays
 //
 // Restart later: no stop and no start; Verify asks what the service is set to. An account that has no password cannot be
-// tried: the first service is a round of its own.
+// tried: the first service is a round of its own. Where an account changes its own password in the domain, that is the Switch's
+// first, Never and Once, and the logons After it stand there too.
 //
 // Code signing (there is no value; the version is made of the declared thumbprints; narrowing is a later commit):
 //

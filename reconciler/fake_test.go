@@ -165,6 +165,7 @@ type bench struct {
 	batches         map[string]int // by host
 	deaf            bool           // the ledger is expected to miss starts
 	lost            bool
+	confirmed       []string
 	cramped         bool // the ledger has no room for more
 	onAppend        func()
 	onDo            func(reconciler.Step)
@@ -180,7 +181,7 @@ func newBench(t *testing.T, rotations ...reconciler.Rotation) *bench {
 }
 
 func (b *bench) run(ctx context.Context) reconciler.Outcome {
-	return reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Parallel: max(b.parallel, 1), Now: time.Now, Tell: b.tell}.Apply(ctx)
+	return reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Confirmed: b.confirmed, Parallel: max(b.parallel, 1), Now: time.Now, Tell: b.tell}.Apply(ctx)
 }
 
 func (b *bench) Look(context.Context, []reconciler.Read, func(reconciler.Event)) reconciler.Seen {

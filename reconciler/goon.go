@@ -34,14 +34,14 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 			rest = append(rest, s)
 		}
 	}
-	if rest = p.remaining(rest); len(rest) > 0 && p.begin(ctx, Switch, rest, false) {
-		p.work(ctx, Switch, rest, upward, failed...)
-	}
 	for _, name := range names {
 		p.ending[name] = state.Ahead
 		if own[name] == nil {
-			delete(p.failed, name) // another's failure says nothing about it
+			delete(p.failed, name) // another's failure says nothing about it; what fails from here on does
 		}
+	}
+	if rest = p.remaining(rest); len(rest) > 0 && p.begin(ctx, Switch, rest, false) {
+		p.work(ctx, Switch, rest, upward, failed...)
 	}
 	var proofs []Step
 	for _, s := range p.remaining(Round{p.all}.of(Verify)) {

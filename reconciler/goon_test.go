@@ -250,3 +250,19 @@ func TestAHostThatIsUpStaysUp(t *testing.T) {
 		}
 	}
 }
+
+// A secret that cannot go back goes on when another one has failed. What of its own fails on that way keeps it from being proven.
+func TestWhatFailsOnTheWayOnIsItsOwn(t *testing.T) {
+	r := logon()
+	second := step(reconciler.Switch, "admin", "set logon 2", "engine: set logon", "license: swap license")
+	second.Back = reconciler.Never("the old password is not known here")
+	r.steps = append(r.steps, second, step(reconciler.Verify, "admin", "prove admin"))
+	license := rotation{name: "license", steps: []reconciler.Step{
+		step(reconciler.Prepare, "license", "stage license"), step(reconciler.Switch, "license", "swap license", "engine: set logon"), step(reconciler.Verify, "license", "prove license")}}
+	b := newBench(t, license, r)
+	b.clock("engine")
+	b.answer["swap license"], b.answer["set logon 2"] = failure("disk full"), failure("denied")
+	if o := b.run(t.Context()); !b.has("set logon 2") || !slices.Equal(ended(o), []string{"license back", "svc ahead"}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}

@@ -39,7 +39,7 @@ func (w *worker) startable(steps []Step) []Step {
 		vital, missing := w.missing(s, steps)
 		if missing {
 			w.skip([]Step{s})
-			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because what it has is no longer valid, and %q failed", vital.Op.Key()))
+			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because what it has is no longer valid, and %q was not done", vital.Op.Key()))
 		}
 		return missing
 	})
@@ -67,9 +67,16 @@ func (w *worker) staysDown(start Step, batch []Step) bool {
 	})
 }
 
-// missing says which vital step comes before this one, and was not done. Who is in the same batch is tried first.
+// missing says which vital step comes before this one, and was not done: one that was begun, or that has no way back from the outset,
+// as what its target has is dead already. Who is in the same batch is tried first.
 func (p *progress) missing(step Step, batch []Step) (vital Step, missing bool) {
-	for _, s := range p.undone[step.Op.Target()] {
+	all := slices.Clone(p.undone[step.Op.Target()])
+	for _, s := range p.all {
+		if s.Vital && s.Back.kind == never && s.Op.Target() == step.Op.Target() {
+			all = append(all, s)
+		}
+	}
+	for _, s := range all {
 		again := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
 		if !again && !p.done[s.ID] && p.follows(step, s.ID) {
 			return s, true

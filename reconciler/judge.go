@@ -118,6 +118,8 @@ func (p *progress) lost(s Step) bool {
 
 func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 	switch {
+	case r.Waits && phase == Verify && !lostLease(r.Err):
+		p.wait(s, r.Err)
 	case len(r.Missing) > 0 && !lostLease(r.Err):
 		// The new value is proven by some; the others are problems of their own hosts. Undoing would take all down again.
 		for _, h := range r.Missing {

@@ -55,6 +55,9 @@ type merger struct {
 func (m *merger) add(c Change, r Round) error {
 	// Evidence counts where it is given. Where nothing is there to prove more, that it was done is the evidence.
 	proofs := slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Proof || s.Phase == Verify })
+	if slices.ContainsFunc(r.Steps, Step.byHand) && slices.ContainsFunc(r.Steps, Step.edits) {
+		return fmt.Errorf("%s: a round that swaps files has a person's part: it is to be a round of its own", c.Secret)
+	}
 	for _, s := range r.Steps {
 		if err := fit(s); err != nil {
 			return fmt.Errorf("%s: %s: %w", c.Secret, StepID(s.Phase, s.Op), err)
@@ -104,6 +107,8 @@ func fit(s Step) error {
 		return errors.New("a file is swapped in the switch only: in another phase it would take other secrets' edits live before their time")
 	case stages && s.Phase != Prepare:
 		return errors.New("a file is staged in prepare only: one staging for each file and round")
+	case s.byHand() && s.Phase != Verify:
+		return errors.New("a person's part stands in verify only: elsewhere others would wait for it")
 	}
 	return nil
 }

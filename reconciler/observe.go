@@ -23,7 +23,8 @@ type Site interface {
 	// Fallen is what was proven and does not work any more: Report.Down and Fallen. Note is why that is not known. No host is
 	// contacted for it.
 	Fallen(ctx context.Context) Report
-	// Running asks the hosts once, for a few seconds, which of these services run now whatever is known of them: Report.Started.
+	// Running asks the hosts once, for a few seconds, which of these services run now whatever is known of them: Report.Started and Since, and Missing of
+	// hosts that do not answer.
 	Running(ctx context.Context, down []Down) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker
@@ -55,6 +56,8 @@ type Look struct {
 	Reach   Reach
 	Err     error // why it was not Reached
 	Results map[string]Result
+	// Errs is why a read has no answer, by its key, where the target answered others. The look is Broken then.
+	Errs map[string]error
 }
 
 // Seen is everything that was seen, by target.
@@ -90,8 +93,12 @@ type Report struct {
 	Further bool
 	// Fallen is why something is in Down that was seen to work before.
 	Fallen error
+	// Waits says of a step of Verify that failed that it will be done when a person has done their part. A later run goes on.
+	Waits bool
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
 	Missing []string
+	// Since is when the process was started that runs as a service: what was taken for its stop after that was none.
+	Since map[string]time.Time
 	// Facts are what was learnt that a later run needs: they go to the ledger with the outcome.
 	Facts []state.Fact
 }

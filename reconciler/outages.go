@@ -12,11 +12,13 @@ import (
 type clock struct {
 	spans map[string][]span    // by name, in order
 	now   map[string]Down      // what is stopped at present
+	found map[string]Down      // what was found stopped, and nothing has started since
 	with  map[string][]string  // by name: who is cut off while it is down, and until it works itself
 	where map[string]Down      // by name: the service, and its host
 	fell  map[string]bool      // by name: it was proven, and does not work any more
 	ended map[string]bool      // by name: it is down, and not because this run stopped it
 	died  map[string]time.Time // by name: when it was seen to have ended
+	tried map[string]error     // by name: why it was not stopped or started; that it does not run after that is no news
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -36,11 +38,15 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, found: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}, tried: map[string]error{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
-			c.where[what] = Down{What: what, Service: service, Target: s.Op.Target()}
+			d := Down{What: what, Service: service, Target: s.Op.Target(), With: c.where[what].With}
+			if t, takes := s.Op.(Taking); takes && len(d.With) == 0 {
+				d.With = t.Takes()
+			}
+			c.where[what] = d
 		}
 	}
 	for _, change := range plan.Changes {
@@ -59,6 +65,9 @@ func newClock(plan *Plan) clock {
 	for _, d := range plan.StillDown() {
 		c.spans[d.What], c.now[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d, d.Started
 	}
+	for _, d := range plan.FoundStopped() {
+		c.found[d.What] = d
+	}
 	for name, d := range c.now { // one secret's history may know of it, and another's members are cut off
 		for _, other := range c.with[name] {
 			if len(c.spans[cutOff(other)]) == 0 {
@@ -73,6 +82,7 @@ func newClock(plan *Plan) clock {
 func (c *clock) note(t Target, r Report) {
 	for name, at := range r.Down {
 		delete(c.died, name)
+		delete(c.found, name)
 		if r.Ended {
 			c.died[name] = at
 		}
@@ -86,22 +96,34 @@ func (c *clock) note(t Target, r Report) {
 			d.Since, d.Unsure = at, true
 		}
 		d.Unsure = d.Unsure && r.Outcome == state.Unknown
-		if d.Why, c.ended[name] = r.Fallen, r.Ended; r.Ended && d.Why == nil {
-			d.Why = r.Err
+		switch {
+		case c.tried[name] != nil:
+			d.Why, c.ended[name] = c.tried[name], false // the first reason says most
+		case r.Outcome == state.Failed && !r.Ended && r.Fallen == nil:
+			d.Why, c.tried[name], c.ended[name] = r.Err, r.Err, false
+		case r.Ended && r.Fallen == nil:
+			d.Why, c.ended[name] = r.Err, true
+		default:
+			d.Why, c.ended[name] = r.Fallen, r.Ended
 		}
 		c.fell[name] = c.fell[name] || r.Fallen != nil
 		c.now[name] = d
 	}
 	last := func(name string, set func(*span)) {
 		delete(c.now, name)
+		delete(c.found, name)
 		if all := c.spans[name]; len(all) > 0 {
 			set(&all[len(all)-1])
 		}
+	}
+	for name := range r.Started {
+		delete(c.tried, name)
 	}
 	for name, at := range r.Started {
 		last(name, func(s *span) { s.started = at })
 	}
 	for name, at := range r.Up {
+		delete(c.tried, name)
 		fell, down := c.now[name]
 		for _, name := range []string{name, cutOff(name)} {
 			last(name, func(s *span) {
@@ -114,6 +136,13 @@ func (c *clock) note(t Target, r Report) {
 			fell.Since = c.open(name, died)
 			c.now[name] = fell
 		}
+	}
+}
+
+// ranSince takes back a stop that was none: its request failed, and the process is one that was started before it.
+func (c *clock) ranSince(name string, at time.Time) {
+	if all := c.spans[name]; len(all) > 0 && all[len(all)-1].down.After(at) {
+		c.spans[name] = all[:len(all)-1]
 	}
 }
 
@@ -164,6 +193,9 @@ func (c *clock) downAt(t Target) bool {
 func (c *clock) stillDown() []Down {
 	var all []Down
 	for _, d := range c.now {
+		all = append(all, d)
+	}
+	for _, d := range c.found {
 		all = append(all, d)
 	}
 	slices.SortFunc(all, func(a, b Down) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.What, b.What)) })

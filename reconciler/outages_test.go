@@ -156,6 +156,7 @@ func TestWhoIsCutOff(t *testing.T) {
 func TestStillDownIsAFinding(t *testing.T) {
 	r := usual("a")
 	r.with = func(c *reconciler.Change) {
+		c.Findings = []reconciler.Finding{{Severity: reconciler.Warning, Code: "other", Text: "something else, which is told after it: a long list is cut"}}
 		c.Down = []reconciler.Down{{What: "Admin", Target: onHost("admin"), Since: time.Unix(900, 0)},
 			{What: "r2", Target: onHost("r2"), Since: time.Unix(960, 0)}, {What: "r1", Target: onHost("r1"), Since: time.Unix(930, 0)}}
 	}
@@ -164,7 +165,8 @@ func TestStillDownIsAFinding(t *testing.T) {
 		got = append(got, fmt.Sprint(f.Severity, " ", f.Code, " ", f.Hosts, " ", f.Text))
 	}
 	want := []string{"warning still-down [admin] Admin is down since 1970-01-01 00:15:00 UTC: an earlier run stopped it, or was to start it",
-		"warning still-down [r2 r1] down since 1970-01-01 00:15:30 UTC, or later: an earlier run stopped it, or was to start it"}
+		"warning still-down [r2 r1] down since 1970-01-01 00:15:30 UTC, or later: an earlier run stopped it, or was to start it",
+		"warning other [] something else, which is told after it: a long list is cut"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

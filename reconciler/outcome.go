@@ -22,6 +22,8 @@ type Ended struct {
 	Outages  []state.Outage `json:"outages,omitempty"`
 	// Why it is not proven, nil when it is.
 	Why error `json:"-"`
+	// Waits is not nil when nothing failed: a person is to do their part, which Why names.
+	Waits *Wait `json:"-"`
 }
 
 // Outcome is how a run ended.
@@ -29,7 +31,7 @@ type Outcome struct {
 	Secrets []Ended
 	// Left are targets on which something is left to do, with the reason.
 	Left []LeftBehind
-	// Down is what this run stopped and nobody started again, and what an earlier one left down.
+	// Down is what this run stopped and nobody started again, what an earlier one left down, and what was found stopped and is so.
 	Down []Down
 	// Remarks are what happened beside, and a person should know.
 	Remarks []Remark
@@ -81,10 +83,14 @@ type LeftBehind struct {
 // Down is something that is stopped at the end of a run.
 type Down struct {
 	// What is its name in the outages: "Admin", "relay-07".
-	What    string    `json:"what"`
-	Service string    `json:"service,omitempty"`
-	Target  Target    `json:"target"`
-	Since   time.Time `json:"since"`
+	What    string `json:"what"`
+	Service string `json:"service,omitempty"`
+	Target  Target `json:"target"`
+	// With are the services that were stopped with it, as they depend on it.
+	With  []string  `json:"with,omitempty"`
+	Since time.Time `json:"since,omitzero"` // zero of what was Found
+	// Found stopped: by no run that the ledger knows.
+	Found bool `json:"found,omitempty"`
 	// Started says that an earlier run started it again, and did not see it work, or not to its end.
 	Started bool `json:"started,omitempty"`
 	// Cause is what the ledger and its host say of why it is down, where an earlier run left it so.
@@ -121,6 +127,9 @@ func (p *progress) outcome() Outcome {
 		}
 		if e.Ending != state.Proven {
 			e.Why = cmp.Or(p.failed[c.Secret.Name], p.cause, errNothingShown)
+		}
+		if w, ok := p.waits[c.Secret.Name]; ok && e.Ending == state.Ahead {
+			e.Waits = &w
 		}
 		o.Secrets = append(o.Secrets, e)
 		if e.Ending == state.Back {

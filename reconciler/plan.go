@@ -111,7 +111,8 @@ func changesOf(rotations []Rotation, in Input) []Change {
 	var all []Change
 	for _, r := range rotations {
 		c := r.Plan(in)
-		c.Findings = append(c.Findings, stillDown(c.Down)...)
+		c.Findings = append(stillDown(c.Down), c.Findings...) // first: a long list is cut in a text
+		compromised(&c, in)
 		all = append(all, c)
 	}
 	return all

@@ -185,11 +185,14 @@ func (p *progress) announce(ctx context.Context) error {
 	var entries []state.Entry
 	for _, c := range p.rotating() {
 		reason := c.Reason
+		if c.Compromised != "" {
+			reason += "; compromised: " + c.Compromised
+		}
 		if p.run.Note != "" {
 			reason += "; " + p.run.Note
 		}
 		e := p.entry(c, state.Started, reason)
-		e.Salt = p.run.Plan.Salt
+		e.Salt, e.Facts = p.run.Plan.Salt, heldFacts(p.run.Plan, c)
 		entries = append(entries, e)
 	}
 	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
@@ -227,7 +230,7 @@ func (p *progress) recordProven(ctx context.Context) {
 	if len(entries) == 0 {
 		return
 	}
-	if err := p.writeEnding(ctx, len(p.clock.stillDown()) == 0, entries...); err != nil {
+	if err := p.writeEnding(ctx, len(p.clock.now) == 0, entries...); err != nil {
 		p.halt(fmt.Errorf("the rotation is proven, but the ledger does not take it: %w", err))
 		return
 	}
@@ -286,6 +289,8 @@ func (p *progress) finish(ctx context.Context) {
 		}
 		switch {
 		case p.ending[name] != "":
+		case p.waiting(name):
+			p.ending[name] = state.Ahead
 		case !p.begun[name]:
 			p.ending[name] = state.Back
 			p.asBefore[name] = []string{"nothing was begun"}

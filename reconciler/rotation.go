@@ -59,6 +59,8 @@ type Input struct {
 	Now     time.Time
 	// Coming is what other changes of the same plan will alter: see Change.Alters.
 	Coming []Coming
+	// Emergency is a secret that others know, by the word of whoever plans; nil when there is none.
+	Emergency *Emergency
 }
 
 // Coming is a fact of a target as it will be once a round of the plan has been done.
@@ -122,6 +124,20 @@ type Change struct {
 	// Due is when the next rotation is due by the declared cadence, zero when there is none or it is not known.
 	Due     time.Time `json:"due,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
+	// Overlaps are old values that are accepted beside the ones that replace them.
+	Overlaps []Overlap `json:"overlaps,omitempty"`
+	// Compromised is why the old value is accepted nowhere once this is done, "" where it may be. The plan says it.
+	Compromised string `json:"compromised,omitempty"`
+}
+
+// Overlap is an old value that is accepted beside the one that replaces it.
+type Overlap struct {
+	Old string `json:"old"`
+	// Began is when the other one was proven beside it, zero when no run has recorded that. From Ends on it may end.
+	Began time.Time `json:"began,omitzero"`
+	Ends  time.Time `json:"ends"`
+	// Held is what uses the old one still, "" when nothing is known to.
+	Held string `json:"held,omitempty"`
 }
 
 // Blocked says that a guard objects.

@@ -61,8 +61,8 @@ type Step struct {
 	Alone bool `json:"alone,omitempty"`
 	// Once says that it is never repeated blindly: after a lost answer it is looked at.
 	Once bool `json:"once,omitempty"`
-	// Vital says that what its target has without it is dead, or may not run beside what the others have: what follows it there is
-	// not done without it, not even so that a service comes up.
+	// Vital says that what its target has without it is dead, or may not run beside what the others have: once it was begun, what
+	// follows it there is not done without it, not even so that a service comes up; with a Never as its Back that is so from the outset.
 	Vital bool `json:"vital,omitempty"`
 	// Needed says that a service which was down before does not start without it, be it before it, or on the way back: what it has
 	// is dead, or may not run beside what the others have.

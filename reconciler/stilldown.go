@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -9,11 +10,21 @@ import (
 const stoppedEarlier = "an earlier run stopped it, or was to start it"
 
 // StillDown is what an earlier run left down, or may have, each once: several secrets may know of it.
-func (p *Plan) StillDown() []Down {
+func (p *Plan) StillDown() []Down { return p.down(false) }
+
+// FoundStopped is what somebody else stopped, each once.
+func (p *Plan) FoundStopped() []Down {
+	earlier := p.StillDown()
+	return slices.DeleteFunc(p.down(true), func(d Down) bool {
+		return slices.ContainsFunc(earlier, func(e Down) bool { return e.What == d.What })
+	})
+}
+
+func (p *Plan) down(found bool) []Down {
 	var all []Down
 	for _, c := range append(slices.Clone(p.Changes), Change{Down: p.Down}) {
 		for _, d := range c.Down {
-			if !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
+			if d.Found == found && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
 				all = append(all, d)
 			}
 		}
@@ -24,15 +35,21 @@ func (p *Plan) StillDown() []Down {
 // stillDown tells of what an earlier run left down. What is called by its host is one finding for all with the same cause.
 func stillDown(all []Down) (findings []Finding) {
 	type story struct {
-		unsure bool
-		cause  string
+		unsure      bool
+		cause, with string
 	}
 	fleet := map[story][]Down{}
 	var order []story
 	for _, d := range all {
-		s := story{d.Unsure, d.Cause}
+		if d.Found {
+			continue // the change says what it does about it
+		}
+		s := story{d.Unsure, d.Cause, strings.Join(d.With, ", ")}
 		if s.cause == "" {
 			s.cause = stoppedEarlier
+		}
+		if s.with != "" {
+			s.cause += "; with it is down what depends on it: " + s.with
 		}
 		if d.What != d.Target.Name {
 			findings = append(findings, stillDownAs(d.What+" ", s.unsure, s.cause, []Down{d}))

@@ -18,6 +18,10 @@ const (
 	APITarget    TargetKind = "admin-api"
 	SQLTarget    TargetKind = "sql"
 	ValuesTarget TargetKind = "values"
+	// OperatorTarget is the machine that meshrotate runs on: programs of whoever runs it.
+	OperatorTarget TargetKind = "operator"
+	// DomainTarget is the directory that accounts are of.
+	DomainTarget TargetKind = "domain"
 )
 
 // Target is something that is looked at or changed: reads and steps travel to it in one batch.
@@ -115,6 +119,9 @@ type Foreseer interface{ Foresees() []state.Fact }
 
 // Serving is an op about a service: what its outages are called, and the name it has on its host.
 type Serving interface{ Serves() (what, service string) }
+
+// Taking is a Serving op whose service takes others down with it: they depend on it.
+type Taking interface{ Takes() []string }
 
 // OpData is an op as it is written.
 type OpData struct {

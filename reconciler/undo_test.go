@@ -2,6 +2,7 @@ package reconciler_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -220,7 +221,7 @@ func TestWhatIsDown(t *testing.T) {
 	b.answer["stop admin"] = reconciler.Report{Outcome: state.Done, Down: map[string]time.Time{"the hub": time.Unix(1, 0), "relay-1": time.Unix(9, 0)}}
 	b.answer["swap a"] = unknown
 	want := []reconciler.Down{{What: "the hub", Target: onHost("admin"), Since: time.Unix(1, 0)}, {What: "relay-1", Target: onHost("relay"), Since: time.Unix(3, 0)}, {What: "relay-2", Target: onHost("relay"), Since: time.Unix(3, 0)}}
-	if o := b.run(t.Context()); !slices.Equal(o.Down, want) {
+	if o := b.run(t.Context()); !reflect.DeepEqual(o.Down, want) {
 		t.Errorf("%+v", o.Down)
 	}
 }

@@ -58,6 +58,24 @@ func TestNothingStartsOnWhatIsDead(t *testing.T) {
 	if b.has("start admin") || !b.has("back start relay") || !slices.Equal(ended(o), []string{"a unknown"}) || len(o.Down) != 1 || o.Down[0].What != "admin" {
 		t.Errorf("%v; %q", o, b.did)
 	}
+
+	// So it is where the run ends before its turn.
+	asked := step(reconciler.Switch, "", "ask sql", "admin: stop admin")
+	for i, s := range r.steps {
+		if s.Op.Key() == "swap a" {
+			r.steps[i].After = append(s.After, reconciler.StepID(reconciler.Switch, asked.Op))
+		}
+	}
+	r.steps = append(r.steps, asked)
+	b = newBench(t, r)
+	b.clock("admin", "relay")
+	b.answer["ask sql"] = failure("is away")
+	o = b.run(t.Context())
+	if b.has("swap a") || b.has("back start admin") || len(o.Down) == 0 || !slices.ContainsFunc(o.Down, func(d reconciler.Down) bool {
+		return d.What == "admin" && d.Why != nil && strings.Contains(d.Why.Error(), "no longer valid")
+	}) {
+		t.Errorf("%v; %q", o, b.did)
+	}
 }
 
 // Nothing that has no way back follows what nobody knows the end of.

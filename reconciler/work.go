@@ -126,11 +126,19 @@ func (w *worker) start(ctx context.Context, i int) {
 	go func() {
 		a := answer{block: i}
 		if a.lease = w.run.Lease.Check(context.WithoutCancel(ctx)); a.lease == nil {
-			a.reports = w.run.Site.Do(withLease(ctx, w.run.Lease), b.target, b.steps, w.run.Tell)
+			a.reports = w.do(ctx, b)
 			w.tellDone(ctx, b, a.reports, more)
 		}
 		w.answers <- a
 	}()
+}
+
+// do lets a block be done: by the site, or by the person who has done it.
+func (w *worker) do(ctx context.Context, b block) []Report {
+	if b.target.Kind == PersonTarget {
+		return w.run.asked(b.steps)
+	}
+	return w.run.Site.Do(withLease(ctx, w.run.Lease), b.target, b.steps, w.run.Tell)
 }
 
 // blocked says that a block is not tried because another that it waits for failed. On the way back, and where services only
@@ -228,7 +236,7 @@ func (w *worker) noteRan(b block, reports []Report) {
 func (w *worker) tellDone(ctx context.Context, b block, reports []Report, more bool) {
 	e := Event{Kind: TargetDone, Phase: w.phase.String(), Target: b.target.String(), More: more, Time: w.run.Now()}
 	for _, r := range reports {
-		if r.Err != nil {
+		if r.Err != nil && !r.Waits {
 			e.Err, e.Error = r.Err, r.Err.Error()
 		}
 	}

@@ -16,6 +16,7 @@ func (r *reader) check(d *Deployment) {
 	r.checkAdminAPI(&d.Connect)
 	r.checkSQL(&d.Connect)
 	r.checkStateSQL(d)
+	r.checkStateGit(d)
 	r.checkProduct(&d.Product)
 	r.checkHostPath(d.State.Marker, "state", "marker")
 	r.checkSeal(d.State.Seal)

@@ -18,6 +18,9 @@ func (d *Deployment) fillDefaults() {
 		orText(&q.Database, "meshrotate")
 		orText(&q.Schema, "meshrotate")
 	}
+	if g := d.State.Git; g != nil {
+		orText(&g.Branch, "meshrotate/"+d.Name)
+	}
 	if d.State.Seal == nil {
 		d.State.Seal = &Seal{}
 	}

@@ -150,12 +150,14 @@ type Unreachable struct {
 	Count int `json:"count,omitempty" jsonschema:"minimum=0,maximum=10000" trust:"less"`
 }
 
-// State says where the ledger, the lease and the sealed values are kept: in a folder, or in a database.
+// State says where the ledger, the lease and the sealed values are kept: in a folder, in a database, or on a branch.
 type State struct {
-	// Dir holds ledger.jsonl, lease.json and values/. It is relative to the document.
+	// Dir holds ledger.jsonl, lease.json and values/; where git keeps them, what a run has not pushed yet. It is relative to the document.
 	Dir string `json:"dir,omitempty" jsonschema:"minLength=1,default=.meshrotate" trust:"state"`
 	// SQL keeps all of this in a database instead, which several machines can share.
 	SQL *StateSQL `json:"sql,omitempty"`
+	// Git keeps all of this on a branch of a Git repository instead.
+	Git *StateGit `json:"git,omitempty"`
 	// Marker is the file on the Admin host that shows operators with other state folders that a run is at work.
 	Marker string `json:"marker,omitempty" jsonschema:"minLength=1" trust:"state"`
 	// Seal says which age identity seals kept values. Left out: the one in MESHROTATE_AGE_IDENTITY.

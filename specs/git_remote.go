@@ -54,6 +54,14 @@ func (g Git) checkRepo() error {
 		}
 		return nil
 	}
+	return g.checkURL()
+}
+
+// checkURL is checkRepo but for folders, which need not be there.
+func (g Git) checkURL() error {
+	if !strings.Contains(g.Repo, "://") {
+		return nil
+	}
 	u, err := url.Parse(g.Repo)
 	if err != nil {
 		return fmt.Errorf("the repository's URL cannot be read")
@@ -89,7 +97,7 @@ func (g Git) local(folder string) (*object.Commit, error) {
 const fetched = "refs/meshrotate/fetched"
 
 func (g Git) remote(ctx context.Context) (*object.Commit, error) {
-	auth, err := g.auth()
+	auth, err := g.Auth()
 	if err != nil {
 		return nil, err
 	}
@@ -174,14 +182,17 @@ func pick(refs []*plumbing.Reference, name string) (string, error) {
 	return "", fmt.Errorf("this may be %s; write one of them in full", strings.Join(found, " or "))
 }
 
-// auth is nil for https without a password.
-func (g Git) auth() (transport.AuthMethod, error) {
+// Auth is how to sign in: nil for https without a password, and for a folder.
+func (g Git) Auth() (transport.AuthMethod, error) {
 	endpoint, err := transport.NewEndpoint(g.Repo)
 	if err != nil {
 		return nil, fmt.Errorf("the repository's URL cannot be read")
 	}
 	user := cmp.Or(g.User, endpoint.User, "git")
 	if endpoint.Protocol != "ssh" {
+		if endpoint.Protocol == "file" {
+			return nil, nil
+		}
 		if g.Password.IsZero() {
 			return nil, nil
 		}

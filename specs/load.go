@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
@@ -169,10 +170,18 @@ func decodeText(err error) string {
 // LoadFile reads a document from a file. Origin.Commit is set when the file is in a Git work tree and is as HEAD has it.
 // Files that the document refers to are read relative to it. All must be regular files: a pipe is refused.
 func (l Loader) LoadFile(path string) (*Deployment, error) {
-	data, err := readFile(path, maxBytes+1)
+	data, err := ReadDocument(path)
 	if err != nil {
 		return nil, err
 	}
+	return l.LoadAs(path, data)
+}
+
+// ReadDocument reads a document's text.
+func ReadDocument(path string) ([]byte, error) { return readFile(path, maxBytes+1) }
+
+// LoadAs is LoadFile with another text than the file has.
+func (l Loader) LoadAs(path string, data []byte) (*Deployment, error) {
 	d, err := l.load(&reader{file: path, dir: filepath.Dir(path), onDisk: true}, data)
 	if err != nil {
 		return nil, err
@@ -197,6 +206,9 @@ func ReadReferred(name string) ([]byte, error) {
 	return data, err
 }
 
+// mostRead is how long a file may be read. What /proc shows are regular files, too, of which some are waited for without end.
+const mostRead = 10 * time.Second
+
 // maxReferred bounds the files that a document refers to.
 const maxReferred = 16 << 20
 
@@ -211,6 +223,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(mostRead)) // what has no deadlines does not wait
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 

@@ -113,7 +113,13 @@ func (w Window) Next(now time.Time) time.Time {
 
 // Allowed says whether changes are allowed now: in one of the windows, or at any time where there is none. Else next is when they are.
 func (p Policy) Allowed(now time.Time) (next time.Time, allowed bool) {
-	for _, text := range p.Window {
+	next, open := AnyOpen(p.Window, now)
+	return next, open || len(p.Window) == 0
+}
+
+// AnyOpen says whether one of the windows is open. Else next is when the first one opens.
+func AnyOpen(windows []string, now time.Time) (next time.Time, open bool) {
+	for _, text := range windows {
 		w, err := ParseWindow(text) // which was checked
 		if err != nil {
 			continue
@@ -125,7 +131,7 @@ func (p Policy) Allowed(now time.Time) (next time.Time, allowed bool) {
 			next = at
 		}
 	}
-	return next, len(p.Window) == 0
+	return next, false
 }
 
 // Suspension is a time in which nothing is changed.

@@ -70,6 +70,8 @@ type Entry struct {
 	Outages []Outage `json:"outages,omitempty"`
 	// Left are the hosts that a rotation left behind, for a later run to finish.
 	Left []string `json:"left,omitempty"`
+	// Link is the hash of this entry and of all before it, as a ledger returns it that is chained; else "". It is not given.
+	Link string `json:"-"`
 }
 
 // Fact is something that a run learnt and a later one may need: which services a stop takes down with it, which machine a
@@ -173,6 +175,9 @@ type Blobs interface {
 	Read(ctx context.Context, name string) ([]byte, error)
 	// List names the blobs in a folder, "relaykey", as Read takes them, sorted; none when there is no such folder.
 	List(ctx context.Context, folder string) ([]string, error)
+	// Remove takes a blob away for good, and fails with fs.ErrNotExist when there is none. Only a person's word is a reason: what
+	// hosts hold may not be told from another value afterwards.
+	Remove(ctx context.Context, name string) error
 	// Check says why nothing could be created now, or nil. It writes nothing that stays.
 	Check(ctx context.Context) error
 	// Place is where they are, for people.

@@ -13,6 +13,7 @@ func (e Entry) Recorded() Entry {
 	} else {
 		e.Hosts = clone(e.Hosts)
 	}
+	e.Link = ""
 	e.Facts, e.Left, e.Outages = clone(e.Facts), clone(e.Left), clone(e.Outages)
 	for i := range e.Outages {
 		e.Outages[i].Members, e.Outages[i].With = nil, ""

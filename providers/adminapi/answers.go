@@ -40,7 +40,7 @@ func (o Object) Time(names ...string) time.Time {
 func readObject(body []byte) (Object, error) {
 	var raw map[string]json.RawMessage
 	if !startsWith(body, '{') || json.Unmarshal(body, &raw) != nil {
-		return Object{}, notJSON("an object")
+		return Object{}, notJSON(body, "an object")
 	}
 	o := Object{fields: make(map[string]json.RawMessage, len(raw))}
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
@@ -49,9 +49,28 @@ func readObject(body []byte) (Object, error) {
 	return o, nil
 }
 
+// within adds what stands in the one object of an object, as {"data": {…}} has it, unless the outer one has such a field itself.
+func (o Object) within() Object {
+	var inner []Object
+	for _, raw := range o.fields {
+		if i, err := readObject(raw); err == nil {
+			inner = append(inner, i)
+		}
+	}
+	if len(inner) != 1 {
+		return o
+	}
+	for name, raw := range inner[0].fields {
+		if _, own := o.fields[name]; !own {
+			o.fields[name] = raw
+		}
+	}
+	return o
+}
+
 // readList reads an array of objects, or an object with exactly one array in it.
 func readList(body []byte) ([]Object, error) {
-	bad := notJSON("a list of objects")
+	bad := notJSON(body, "a list of objects")
 	if startsWith(body, '{') {
 		var fields map[string]json.RawMessage
 		if json.Unmarshal(body, &fields) != nil {
@@ -85,7 +104,7 @@ func readList(body []byte) ([]Object, error) {
 
 func readDashboard(body []byte) error {
 	if !json.Valid(body) || !(startsWith(body, '{') || startsWith(body, '[')) {
-		return notJSON("a dashboard")
+		return notJSON(body, "a dashboard")
 	}
 	return nil
 }
@@ -95,6 +114,6 @@ func startsWith(body []byte, first byte) bool {
 	return len(trimmed) > 0 && trimmed[0] == first
 }
 
-func notJSON(want string) error {
-	return &Error{Kind: WrongContent, Detail: "the answer is not " + want}
+func notJSON(body []byte, want string) error {
+	return &Error{Kind: WrongContent, Detail: "the answer is not " + want, otherwise: json.Valid(body)}
 }

@@ -58,6 +58,13 @@ func TestReadRelays(t *testing.T) {
 			one(Relay{Name: "relay-01", Names: []string{"relay-01", "relay-01.hq.example", "Berlin, floor 2"}})},
 		{"under value, with a count", `{"@odata.count":1,"value":[{"name":"a"}]}`, func() Relays { r := one(Relay{Name: "a"}); r.Total = 1; return r }()},
 		{"one page of two", `{"items":[{"name":"a"}],"totalCount":2,"nextLink":"/api/relays?page=2"}`, func() Relays { r := one(Relay{Name: "a"}); r.Total, r.next = 2, "/api/relays?page=2"; return r }()},
+		{"more without a way to them", `{"items":[{"name":"a"}],"hasMore":true}`, func() Relays { r := one(Relay{Name: "a"}); r.More = true; return r }()},
+		{"a next page that is a number", `{"items":[{"name":"a"}],"page":1,"nextPage":2}`, func() Relays { r := one(Relay{Name: "a"}); r.More = true; return r }()},
+		{"a token", `{"items":[{"name":"a"}],"continuationToken":"abc"}`, func() Relays { r := one(Relay{Name: "a"}); r.More = true; return r }()},
+		{"no more", `{"items":[{"name":"a"}],"hasMore":false,"nextPage":null,"continuationToken":"","pagination":{"totalItems":1,"totalPages":1}}`,
+			func() Relays { r := one(Relay{Name: "a"}); r.Total, r.pages = 1, 1; return r }()},
+		{"said in an object of its own", `{"items":[{"name":"a"}],"pagination":{"totalItems":3,"hasNextPage":true,"next":"?page=2"}}`,
+			func() Relays { r := one(Relay{Name: "a"}); r.Total, r.More, r.next = 3, true, "?page=2"; return r }()},
 		{"a key given twice: the last one, even null", `[{"name":"a","connected":true,"Connected":null}]`, one(Relay{Name: "a"})},
 		{"never seen is .NET's year 1", `[{"name":"a","lastHeartbeat":"0001-01-01T00:00:00"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "0001-01-01T00:00:00"`}})},
 		{"an unreadable time is unknown", `[{"name":"a","lastHeartbeat":"yesterday"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "yesterday"`}})},
@@ -115,6 +122,42 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %+v, %v", next, r, err)
 		}
 		c.Close()
+		s.Close()
+	}
+}
+
+// A list that says of itself that it has more, and cannot be followed, is not the whole list.
+func TestAListThatHasMore(t *testing.T) {
+	for _, c := range []struct {
+		body, header, value string
+		more                bool
+	}{
+		{body: `{"items":[{"name":"a"}]}`},
+		{body: `{"items":[{"name":"a"},{"id":7}],"totalCount":2}`}, // one without a name is one, too
+		{body: `{"items":[{"name":"a"}],"totalCount":2}`, more: true},
+		{body: `{"items":[{"name":"a"}],"hasMore":true}`, more: true},
+		{body: `{"items":[{"name":"a"}],"totalPages":1}`},
+		{body: `{"items":[{"name":"a"}],"page":1,"totalPages":2}`, more: true},
+		{body: `[{"name":"a"}]`, header: "X-Total-Count", value: "1"},
+		{body: `[{"name":"a"}]`, header: "X-Total-Count", value: "2", more: true},
+		{body: `[{"name":"a"}]`, header: "Link", value: `</api/relays?page=1>; rel="first", </api/relays?page=2>; rel="next"`, more: true},
+		{body: `[{"name":"a"}]`, header: "Link", value: `</api/relays?page=1>; rel="last"`},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if c.header != "" {
+				w.Header().Set(c.header, c.value)
+			}
+			_, _ = w.Write([]byte(c.body))
+		}))
+		client, err := New(Config{URL: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := client.Relays(t.Context()); err != nil || r.More != c.more {
+			t.Errorf("%s %s: more %v, %v", c.body, c.value, r.More, err)
+		}
+		client.Close()
 		s.Close()
 	}
 }
@@ -189,6 +232,22 @@ func TestReadObject(t *testing.T) {
 	for _, bad := range []string{"", "[]", "null", "{", `"x"`} {
 		if _, err := readObject([]byte(bad)); err == nil {
 			t.Errorf("%q is no object", bad)
+		}
+	}
+}
+
+// What an object holds in an object is found, unless there are two, or the outer one says it itself.
+func TestObjectInAnObject(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"data":{"tier":"Gold"}}`:                  "Gold",
+		`{"ok":true,"data":{"Tier":"Gold"}}`:        "Gold",
+		`{"tier":"Silver","of":{"tier":"Gold"}}`:    "Silver",
+		`{"a":{"tier":"Gold"},"b":{"tier":"Gold"}}`: "",
+		`{"list":[{"tier":"Gold"}]}`:                "",
+		`{"a":{"b":{"tier":"Gold"}}}`:               "",
+	} {
+		if o, err := readObject([]byte(body)); err != nil || o.within().Text("tier") != want {
+			t.Errorf("%s: %q, %v", body, o.within().Text("tier"), err)
 		}
 	}
 }

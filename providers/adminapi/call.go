@@ -37,11 +37,16 @@ func (a Answer) Skew() (time.Duration, bool) {
 
 // read is a GET, repeated while that is useful. check decides about the status and body of each answer.
 func (c *Client) read(ctx context.Context, path, permission string, check func(http.Header, int, []byte) error) (Answer, error) {
+	return c.repeat(ctx, http.MethodGet, path, permission, check)
+}
+
+// repeat sends a request of a method that changes nothing, as GET and OPTIONS (RFC 9110, 9.2.1).
+func (c *Client) repeat(ctx context.Context, method, path, permission string, check func(http.Header, int, []byte) error) (Answer, error) {
 	var last error
 	attempt := func() (Answer, error) {
-		a, err := c.once(ctx, http.MethodGet, path, permission, check)
+		a, err := c.once(ctx, method, path, permission, check)
 		if err != nil && ctx.Err() == nil {
-			last = c.named(err, http.MethodGet, path)
+			last = c.named(err, method, path)
 		}
 		if err != nil && (!passing(err) || c.retry.For < 0) {
 			return a, backoff.Permanent(err)
@@ -55,7 +60,7 @@ func (c *Client) read(ctx context.Context, path, permission string, check func(h
 	if err != nil && ctx.Err() != nil {
 		err = ended(ctx, last)
 	}
-	return a, c.named(err, http.MethodGet, path)
+	return a, c.named(err, method, path)
 }
 
 // ended says why a call or a wait was given up, and what was last seen.

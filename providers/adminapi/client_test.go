@@ -143,6 +143,8 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"JSON that ends early", answers(200, js, `[{"name":"a"},{"na`), relays, adminapi.WrongContent, "not a list"},
 		{"JSON with something behind it", answers(200, js, `[] []`), relays, adminapi.WrongContent, "not a list"},
 		{"an object without a list is not an empty list", answers(200, js, `{"count":0}`), relays, adminapi.WrongContent, "not a list"},
+		{"JSON of another layout is no login page", answers(200, js, `{"data":{"items":[{"name":"a"}]}}`), relays, adminapi.WrongContent, "JSON of another layout"},
+		{"an object by names", answers(200, js, `{"relay-01":{"connected":true}}`), relays, adminapi.WrongContent, "product.api"},
 		{"null is not an empty list", answers(200, js, `null`), relays, adminapi.WrongContent, "not a list"},
 		{"a list of lists", answers(200, js, `[[1]]`), relays, adminapi.WrongContent, "not a list"},
 		{"null is not an object", answers(200, js, `null`), license, adminapi.WrongContent, "not an object"},

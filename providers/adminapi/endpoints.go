@@ -42,6 +42,7 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
+	o = o.within()
 	o.Answer = a
 	return o, nil
 }
@@ -77,6 +78,7 @@ func (c *Client) Relays(ctx context.Context) (Relays, error) {
 		a, err := c.read(ctx, path, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
 			if err = wantJSON(h, status, body); err == nil {
 				r, err = readRelays(body, c.fields)
+				r.headed(h)
 			}
 			return err
 		})
@@ -94,6 +96,7 @@ func (c *Client) Relays(ctx context.Context) (Relays, error) {
 			return Relays{}, c.named(cmp.Or(err, error(&Error{Kind: WrongContent, Detail: "the relay list does not end"})), http.MethodGet, c.paths.Relays)
 		}
 		if path == "" {
+			all.More = r.More || all.pages > n+1 || all.Total > len(all.List)+all.Unnamed
 			return all, nil
 		}
 	}

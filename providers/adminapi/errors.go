@@ -49,6 +49,7 @@ type Error struct {
 	// Permission is what a 403 asks for, where the product documents it.
 	Permission string
 	Err        error // the cause; nil when Detail says it all
+	otherwise  bool  // the answer is JSON, and of another layout
 }
 
 func (e *Error) Error() string {
@@ -59,15 +60,19 @@ func (e *Error) Error() string {
 	if e.Op != "" {
 		parts = append(parts, e.Op)
 	}
+	return strings.Join(append(parts, e.Seen()), ": ")
+}
+
+// Seen is what was seen, without whose answer it was: "not found (HTTP 404)".
+func (e *Error) Seen() string {
 	what := string(e.Kind)
 	if e.Status != 0 {
 		what += fmt.Sprintf(" (HTTP %d)", e.Status)
 	}
-	parts = append(parts, what)
 	if e.Detail != "" {
-		parts = append(parts, e.Detail)
+		what += ": " + e.Detail
 	}
-	return strings.Join(parts, ": ")
+	return what
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -98,10 +103,13 @@ func (e *Error) Hint() string {
 		}
 		return "give the account the permission that this endpoint asks for"
 	case NotFound:
-		return "the endpoint may live elsewhere in this version: override its path under product.api, and check the base path of connect.adminApi.url"
+		return "the endpoint may live elsewhere in this version: override its path under product.api, or where the secret names it, and check the base path of connect.adminApi.url"
 	case Redirected:
 		return "redirects are refused, since they would carry the credential elsewhere: use the final URL, and an auth that this server accepts"
 	case WrongContent:
+		if e.otherwise {
+			return "it is JSON of another layout than this endpoint is known to have: correct its path under product.api, or where the secret names it"
+		}
 		return "something other than the Admin API answered, such as a login page or a proxy: check connect.adminApi.url and auth"
 	case Server:
 		if passing(e) {
@@ -192,6 +200,12 @@ func passing(err error) bool {
 func Passes(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)
+}
+
+// Answered says that somebody gave an answer, and that it is the error.
+func Answered(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status != 0
 }
 
 // neverSent says that the request did not leave this machine: there was no connection.

@@ -1,9 +1,12 @@
 package adminapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +19,13 @@ type Relays struct {
 	List   []Relay
 	// Unnamed counts entries without any name: they can be matched with no host.
 	Unnamed int
-	// Total is how many there are, as the server says; 0 when it does not. More than List means that it showed one page.
+	// Total is how many there are, as the server says; 0 when it does not.
 	Total int
+	// More says that there are more than List has, by the server's own words, and no way to them.
+	More bool
 
-	next string // of the next page
+	next  string // of the next page
+	pages int    // that there are, as the server says
 }
 
 // Relay is one entry of the list.
@@ -55,7 +61,9 @@ var (
 	heartbeatFields = []string{"lastheartbeat", "lastheartbeatutc", "lastheartbeatat", "lastseen", "lastseenutc", "lastseenat", "lastcontact", "lastcontactutc", "heartbeat", "heartbeatutc"}
 	listFields      = []string{"relays", "items", "value", "data", "results"}
 	nextFields      = []string{"nextlink", "@odata.nextlink", "next", "nextpage"}
-	totalFields     = []string{"totalcount", "total", "@odata.count", "count"}
+	moreFields      = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "istruncated", "continuationtoken", "nexttoken", "nextpagetoken", "nextcursor"}
+	totalFields     = []string{"totalcount", "total", "totalitems", "totalitemcount", "totalrecords", "totalelements", "@odata.count", "count"}
+	pagingFields    = []string{"paging", "pagination", "pageinfo", "page", "meta", "metadata", "links", "_links"} // objects that hold them
 )
 
 // readRelays reads an array of relays, or an object that holds one.
@@ -64,12 +72,12 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 	var list []map[string]json.RawMessage
 	if startsWith(body, '[') {
 		if json.Unmarshal(body, &list) != nil {
-			return Relays{}, notJSON("a list of relays")
+			return Relays{}, notJSON(body, "a list of relays")
 		}
 	} else {
 		o, err := readObject(body)
 		if err != nil {
-			return Relays{}, notJSON("a list of relays")
+			return Relays{}, notJSON(body, "a list of relays")
 		}
 		found := false
 		for _, name := range listFields {
@@ -79,20 +87,9 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 			}
 		}
 		if !found { // no list at all is not an empty list
-			return Relays{}, notJSON("a list of relays")
+			return Relays{}, notJSON(body, "a list of relays")
 		}
-		for _, name := range nextFields {
-			if next, ok := textOf(o.fields[name]); ok && r.next == "" {
-				r.next = next
-			}
-		}
-		for _, name := range totalFields {
-			text, _ := textOf(o.fields[name])
-			if n, err := strconv.Atoi(text); err == nil {
-				r.Total = n
-				break
-			}
-		}
+		r.paging(o)
 	}
 	r.List = make([]Relay, 0, len(list))
 	for _, raw := range list {
@@ -104,6 +101,52 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 	}
 	return r, nil
 }
+
+// paging reads what an answer says of further pages.
+func (r *Relays) paging(o Object) {
+	for _, name := range pagingFields {
+		inner, err := readObject(o.fields[name])
+		for field, raw := range inner.fields {
+			if _, own := o.fields[field]; err == nil && !own {
+				o.fields[field] = raw
+			}
+		}
+	}
+	for _, name := range nextFields {
+		next, _ := textOf(o.fields[name])
+		switch {
+		case strings.ContainsAny(next, "/?"):
+			r.next = cmp.Or(r.next, next)
+		case affirms(o.fields[name]): // a number, a token or an object leads nowhere that is known
+			r.More = true
+		}
+	}
+	r.More = r.More || slices.ContainsFunc(moreFields, func(name string) bool { return affirms(o.fields[name]) })
+	number := func(name string) int {
+		text, _ := textOf(o.fields[name])
+		n, _ := strconv.Atoi(text)
+		return n
+	}
+	r.pages = number("totalpages")
+	for _, name := range totalFields {
+		r.Total = cmp.Or(r.Total, number(name))
+	}
+}
+
+// affirms says that a field is there and does not say no.
+func affirms(raw json.RawMessage) bool {
+	return !slices.Contains([]string{"", "null", "false", "0", `""`, `"false"`, "{}", "[]"}, strings.ToLower(string(raw)))
+}
+
+// headed reads what the headers say of further pages.
+func (r *Relays) headed(h http.Header) {
+	if r.Total == 0 {
+		r.Total, _ = strconv.Atoi(h.Get("X-Total-Count"))
+	}
+	r.More = r.More || nextLink.MatchString(strings.Join(h.Values("Link"), ","))
+}
+
+var nextLink = regexp.MustCompile(`(?i);\s*rel="?next\b`) // RFC 8288
 
 // relay reads an entry. Names are matched whatever their case; of one given twice, in whatever cases, the last one counts.
 func (f Fields) relay(raw map[string]json.RawMessage) Relay {

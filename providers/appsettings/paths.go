@@ -13,8 +13,18 @@ func Join(folder, name string) string {
 	return strings.TrimRight(folder, `\/`) + `\` + name
 }
 
-// Clean is a Windows path without "." and "..", and without a separator at its end.
+// Clean is a Windows path without "." and "..", without a separator at its end, and without the prefix \\?\, under which Windows
+// finds the same file.
 func Clean(p string) string {
+	p = strings.ReplaceAll(p, "/", `\`)
+	if rest, ok := strings.CutPrefix(p, `\\?\`); ok {
+		switch {
+		case len(rest) > 4 && strings.EqualFold(rest[:4], `UNC\`):
+			p = `\\` + rest[4:]
+		case len(rest) > 2 && rest[1] == ':':
+			p = rest
+		}
+	}
 	clean := strings.ReplaceAll(slashes.Clean(strings.ReplaceAll(p, `\`, "/")), "/", `\`)
 	if strings.HasPrefix(p, `\\`) {
 		return `\` + clean

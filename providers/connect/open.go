@@ -15,6 +15,7 @@ import (
 	"meshrotate/providers/values"
 	"meshrotate/providers/winrm"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 	"meshrotate/state/file"
@@ -37,6 +38,10 @@ type Options struct {
 	API  *adminapi.Config
 	// DialSQL is another way to every instance of SQL Server.
 	DialSQL func(ctx context.Context, network, address string) (net.Conn, error)
+	// Program is another way to run a program on this machine.
+	Program func(ctx context.Context, p live.Program) ([]byte, error)
+	// ChangePassword is another way to change passwords in the domain.
+	ChangePassword func(ctx context.Context, account string, old, next secret.Value) (was bool, err error)
 	// State is what is remembered; nil is what the document names.
 	State *state.State
 	// Shells is the folder where this user's processes record the shells that they make on hosts, "" for none.
@@ -53,11 +58,27 @@ func OpenState(d *specs.Deployment, o Options) (state.State, error) {
 	if q, ok := d.StateServer(); ok {
 		return inSQL(d, q, o), nil
 	}
+	if d.State.Git != nil {
+		return inGit(d, o), nil
+	}
 	store, err := file.Open(stateDir(d))
 	if err != nil {
 		return state.State{}, err
 	}
 	return store.State(), nil
+}
+
+// Values opens the kept values alone, for verbs that need no hosts.
+func Values(d *specs.Deployment, o Options) (*values.Keep, error) {
+	opened, err := OpenState(d, o)
+	if err != nil {
+		return nil, err
+	}
+	seal, err := values.SealFrom(d.State.Seal, values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name})
+	if err != nil {
+		return nil, err
+	}
+	return values.NewKeep(opened.Values, seal), nil
 }
 
 // stateDir is relative to the document, or to the working directory when the document comes from a Git revision.
@@ -78,7 +99,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		o.State = &opened
 	}
 	c := &connector{d: d, guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
-		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}}
+		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name}}
 	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}
 	var err error
 	if rotated.Seal, err = values.SealFrom(d.State.Seal, c.credentials); err != nil {
@@ -108,13 +129,17 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 	if err != nil {
 		return nil, err
 	}
-	dial := o.Dial
+	dial, change := o.Dial, o.ChangePassword
 	if dial == nil {
 		dial = c.dial
+	}
+	if change == nil {
+		change = c.changePassword
 	}
 	return live.New(live.Config{
 		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadTrusted, Salt: salt, Parallel: parallel,
 		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll,
+		Program: o.Program, ChangePassword: change,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
 		Closers:    []func(){c.close},

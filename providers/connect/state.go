@@ -2,15 +2,68 @@ package connect
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"meshrotate/providers/mssql"
 	"meshrotate/providers/values"
 	"meshrotate/specs"
 	"meshrotate/state"
+	branch "meshrotate/state/git"
 	database "meshrotate/state/mssql"
 )
+
+// inGit is a state on a branch. Its credential is got when it is needed first. What a run has not pushed yet is in the folder that
+// would hold the state.
+func inGit(d *specs.Deployment, o Options) state.State {
+	s := d.State.Git
+	c := &connector{d: d, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}}
+	url := s.Repo
+	if folder := !strings.Contains(url, ":"); folder && !filepath.IsAbs(url) {
+		url = filepath.Join(d.Origin.Dir, url)
+	}
+	return branch.Open(branch.Config{URL: url, Branch: s.Branch, Journal: filepath.Join(stateDir(d), "git", nameOf(url, s.Branch)),
+		Auth: func(ctx context.Context) (method transport.AuthMethod, err error) {
+			g := specs.Git{Repo: url, User: s.User, KnownHosts: s.KnownHosts}
+			token := s.Token
+			if token == nil {
+				lookup := o.LookupEnv
+				if lookup == nil {
+					lookup = os.LookupEnv
+				}
+				if _, set := lookup(specs.GitToken); set {
+					token = &specs.Source{Env: specs.GitToken}
+				}
+			}
+			if g.Password, err = c.value(ctx, token, "state.git.token"); err != nil {
+				return nil, err
+			}
+			if g.SSHKey, err = c.value(ctx, s.SSHKey, "state.git.sshKey"); err != nil {
+				return nil, err
+			}
+			return g.Auth()
+		},
+		CAs: func() ([]byte, error) {
+			if s.CAFile == "" {
+				return nil, nil
+			}
+			return c.readFile(s.CAFile)
+		},
+	}).State()
+}
+
+// nameOf tells the branches of all repositories apart.
+func nameOf(url, branch string) string {
+	sum := sha256.Sum256([]byte(url + "\n" + branch))
+	return hex.EncodeToString(sum[:8])
+}
 
 // inSQL is a state in a database. Its credential is got when it is needed first.
 func inSQL(d *specs.Deployment, q specs.SQL, o Options) state.State {

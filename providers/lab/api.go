@@ -30,8 +30,8 @@ func (l *Lab) serveAPI() error {
 	guarded.HandleFunc("GET /api/dashboard", l.getDashboard)
 	guarded.HandleFunc("GET /api/connectors", l.getConnectors)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health/ready", l.getReady)
-	mux.Handle("/", rules.Wrap(guarded))
+	mux.Handle("GET /health/ready", l.oddities(http.HandlerFunc(l.getReady)))
+	mux.Handle("/", rules.Wrap(l.oddities(guarded)))
 	l.api = &http.Server{Handler: l.striking(mux), ConnContext: connContext, ConnState: l.gate.track, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = l.api.Serve(l.gate) }() // ends with Close
 	return nil

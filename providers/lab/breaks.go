@@ -58,7 +58,7 @@ func Mishaps() []Mishap {
 		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
-	}, slices.Concat(layers(), obstacles(), exposures())...)
+	}, slices.Concat(layers(), obstacles(), answers(), exposures())...)
 }
 
 // Break makes a mishap happen to a host, and says what it did.

@@ -25,7 +25,9 @@ import (
 
 // Config is what a lab looks like. The zero Config is a usable one with no relay.
 type Config struct {
-	Relays int
+	// Deployment is its name; "" is Name.
+	Deployment string
+	Relays     int
 	// Dir is where the document, the licenses and the state are written. Empty: nothing is written.
 	Dir  string
 	Time Timing
@@ -118,7 +120,10 @@ type Lab struct {
 	mesh  map[*Host]*relayState
 	// ailing: Admin is never ready.
 	ailing bool
-	cli    CLI
+	// odd are answers of the API that are not sound, by path; oddly is how relays are listed that are not as they are.
+	odd   map[string]oddAnswer
+	oddly map[*Host]func(*Listing, time.Time) bool
+	cli   CLI
 
 	api       *http.Server
 	apiAddr   string
@@ -145,7 +150,7 @@ const (
 
 // Start brings a lab up, with every service running and every relay connecting.
 func Start(c Config) (*Lab, error) {
-	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, Password: random(18)}
+	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, odd: map[string]oddAnswer{}, oddly: map[*Host]func(*Listing, time.Time) bool{}, Password: random(18)}
 	l.connectors = newConnectors(c.Connectors)
 	err := room(c)
 	if err != nil {

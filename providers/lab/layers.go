@@ -47,6 +47,12 @@ func layers() []Mishap {
 		{"sibling", "put a key into custom.json beside the settings: it is not read", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside("custom.json")}
 		})},
+		{"wrapped", "start the program through NSSM, with a key among its variables", launched(func(h *Host, v string) layer {
+			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.services()[0]), Environment: map[string]string{h.variable(): v}}}
+		})},
+		{"wrapped-in", "start it through NSSM in a folder that has its own settings", launched(func(h *Host, _ string) layer {
+			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.services()[0]), Folder: elsewhere}, file: elsewhere + `\appsettings.json`}
+		})},
 		{"plain", "take all of these away again", func(_ *Lab, h *Host) error { return h.plain() }},
 	}
 }
@@ -55,8 +61,11 @@ func layers() []Mishap {
 const elsewhere = `C:\Program Files\IdentityMesh Old`
 
 // layer is how a service gets another value: words for its command line, a variable of its own or of its account's, a file, a
-// folder for its program.
-type layer struct{ args, own, user, file, program string }
+// folder for its program, or a program that starts it.
+type layer struct {
+	args, own, user, file, program string
+	wrap                           *machine.Wrapped
+}
 
 func launched(how func(h *Host, value string) layer) func(*Lab, *Host) error {
 	return func(_ *Lab, h *Host) error {
@@ -82,6 +91,9 @@ func (h *Host) lay(l layer, value string) error {
 	return h.Machine.Change(service, func(s *machine.Service) {
 		if l.program != "" {
 			s.ImagePath = programOf(l.program+`\`, service)
+		}
+		if l.wrap != nil {
+			s.ImagePath, s.Wrapped = `C:\Program Files\nssm\nssm.exe`, l.wrap
 		}
 		if l.args != "" {
 			s.ImagePath += " " + l.args
@@ -109,7 +121,9 @@ func (h *Host) plain() error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return h.Machine.Change(service, func(s *machine.Service) { s.ImagePath, s.Environment = programOf(h.Settings(), service), nil })
+	return h.Machine.Change(service, func(s *machine.Service) {
+		s.ImagePath, s.Environment, s.Wrapped = programOf(h.Settings(), service), nil, nil
+	})
 }
 
 // key is what the host's service needs.

@@ -88,7 +88,9 @@ func (l *Lab) list(now time.Time) []Listing {
 		if since, ok := l.connected(h, now); ok {
 			e.Connected, e.LastHeartbeatUTC = true, l.beat(since, now).UTC()
 		}
-		all = append(all, e)
+		if as := l.oddly[h]; as == nil || as(&e, now) {
+			all = append(all, e)
+		}
 	}
 	return all
 }

@@ -34,6 +34,9 @@ func settings(m *machine.Machine, p *machine.Process, host appsettings.Host, key
 func configuration(m *machine.Machine, p *machine.Process, host appsettings.Host) ([]appsettings.Layer, error) {
 	program, args := appsettings.Program(m.Expand(p.ImagePath))
 	folder, name := appsettings.Split(program)
+	if p.Folder != "" { // nobody but the service manager makes a generic host take its program's folder
+		folder = m.Expand(p.Folder)
+	}
 	started := appsettings.Process{Args: args, Env: p.Environment, Base: folder, Name: strings.TrimSuffix(name, ".exe"),
 		Secrets: m.UserSecrets(p.Account), Prefixes: []string{Prefix}}
 	return host.Layers(started, "appsettings.json", func(path string) appsettings.Layer {

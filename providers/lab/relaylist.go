@@ -10,8 +10,8 @@ import (
 )
 
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
-var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "minutes", "seen", "domain", "display", "ghost", "value", "pages",
-	"page", "frozen", "odd-status", "odd-heartbeat", "no-heartbeat", "unnamed", "strangers"}
+var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "minutes", "five-minutes", "seen", "domain", "display", "ghost", "value", "pages",
+	"page", "more", "frozen", "odd-status", "odd-heartbeat", "no-heartbeat", "unnamed", "strangers"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
 func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
@@ -38,6 +38,8 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string]any{"value": entries, "@odata.count": len(entries)})
 	case "page":
 		answer(w, map[string]any{"items": entries[:min(1, len(entries))], "totalCount": len(entries)})
+	case "more":
+		answer(w, map[string]any{"items": entries[:min(1, len(entries))], "hasMore": true})
 	case "pages":
 		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
 		all := slices.Collect(slices.Chunk(entries, 1))
@@ -80,6 +82,8 @@ func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
 		put("lastHeartbeatUtc", "lastHeartbeat", beat.In(time.FixedZone("", 5*3600+1800)).Format("2006-01-02T15:04:05.999"))
 	case "minutes":
 		o["lastHeartbeatUtc"] = beat.Truncate(time.Minute).Format("2006-01-02T15:04Z")
+	case "five-minutes":
+		o["lastHeartbeatUtc"] = beat.Truncate(5 * time.Minute)
 	case "seen":
 		put("lastHeartbeatUtc", "lastSeenUtc", beat)
 	case "domain":

@@ -32,6 +32,11 @@ const (
 	Customer, Tier         = "Contoso Ltd", "Enterprise"
 )
 
+// Name is the deployment's, unless another is given.
+const Name = "lab"
+
+func (l *Lab) deployment() string { return cmp.Or(l.config.Deployment, Name) }
+
 // SeedRun is the run that the lab's ledger begins with.
 const SeedRun = "lab-seed"
 
@@ -145,7 +150,7 @@ func (l *Lab) operator(key string, old, next []byte) error {
 // history is the state of an operator who has used meshrotate before.
 func (l *Lab) history(dir, key string, old []byte) error {
 	ctx := context.Background()
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: func(string) (string, bool) { return l.Identity, true }})
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: func(string) (string, bool) { return l.Identity, true }, Deployment: l.deployment()})
 	if err != nil {
 		return err
 	}
@@ -248,8 +253,8 @@ func (l *Lab) Document() string {
 		key, license = OldKey, OldLicense
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: lab\n\nhosts:\n  admin: %s\n  engine: %s\n",
-		specs.APIVersion, l.Admin.Name, l.EngineHost.Name)
+	fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: %s\n\nhosts:\n  admin: %s\n  engine: %s\n",
+		specs.APIVersion, l.deployment(), l.Admin.Name, l.EngineHost.Name)
 	if n := len(l.Relays); n > 0 {
 		first, last := label(RelayName(1, n)), label(RelayName(n, n))
 		fmt.Fprintf(&b, "  relays: [\"relay-[%s..%s].lab.example\"]\n", strings.TrimPrefix(first, "relay-"), strings.TrimPrefix(last, "relay-"))

@@ -1,9 +1,11 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,19 +54,28 @@ func (a *api) look(ctx context.Context, _ reconciler.Target, reads []reconciler.
 	}
 	ctx, cancel := within(ctx, a.limit, hostTimeout)
 	defer cancel()
-	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
+	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}, Errs: map[string]error{}}
 	for _, r := range reads {
 		answer, err := a.answer(ctx, r)
-		if err != nil {
-			look.Reach, look.Err = reconciler.Broken, err
-			if adminapi.KindOf(err) == adminapi.Unreachable {
-				look.Reach = reconciler.Unreachable
-			}
-			return look
+		switch {
+		case err == nil:
+			look.Results[r.Key()] = answer
+		case ofOne(err):
+			look.Reach, look.Err = reconciler.Broken, cmp.Or(look.Err, err)
+			look.Errs[r.Key()] = err
+		case adminapi.KindOf(err) == adminapi.Unreachable:
+			return reconciler.Look{Reach: reconciler.Unreachable, Err: err}
+		default:
+			return reconciler.Look{Reach: reconciler.Broken, Err: err}
 		}
-		look.Results[r.Key()] = answer
 	}
 	return look
+}
+
+// ofOne says that an error is one endpoint's, and that others may answer. A login that failed is not tried again.
+func ofOne(err error) bool {
+	kind := adminapi.KindOf(err)
+	return kind == adminapi.WrongContent || adminapi.Answered(err) && kind != adminapi.Credential
 }
 
 func (a *api) answer(ctx context.Context, r reconciler.Read) (reconciler.Result, error) {
@@ -73,6 +84,8 @@ func (a *api) answer(ctx context.Context, r reconciler.Read) (reconciler.Result,
 		return a.relays(ctx)
 	case site.Get:
 		return a.get(ctx, r)
+	case site.Trial:
+		return a.try(ctx, r)
 	}
 	return nil, fmt.Errorf("the Admin API cannot answer %T", r)
 }
@@ -188,6 +201,9 @@ func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
 		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
 			return done("asked") // whether it did is for the proof to say
 		}
+		if op.Proven && !adminapi.Passes(err) && adminapi.Answered(err) {
+			return done("asked, and refused")
+		}
 		if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && kind != adminapi.Local && !adminapi.Passes(err) || pause(ctx, a.poll) != nil {
 			return failed(err)[0]
 		}
@@ -237,26 +253,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.R
 }
 
 func agrees(seen *site.AnswerSeen, want []site.Field) bool {
-	for _, f := range want {
-		got := strings.TrimSpace(seen.Fields[f.Name])
-		switch {
-		case f.Want == "":
-		case f.Time && f.Want == site.Never:
-			if got != "" && got != site.Never {
-				return false
-			}
-		case f.Time:
-			a, err1 := time.Parse(time.RFC3339Nano, got)
-			b, err2 := time.Parse(time.RFC3339Nano, f.Want)
-			if err1 != nil || err2 != nil || a.Sub(b).Abs() > f.Within.Of() {
-				return false
-			}
-		case f.Fold && strings.EqualFold(got, f.Want):
-		case got != f.Want:
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(want, func(f site.Field) bool { return !f.Met(seen.Fields[f.Name]) })
 }
 
 // lacking says which fields are not in an answer that should be.

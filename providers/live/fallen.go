@@ -87,11 +87,11 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 // lastLook is how long hosts are asked at the end of a run for what is down there.
 const lastLook = 3 * time.Second
 
-// Running asks every host for its own, all at once. A host that does not answer says nothing.
+// Running asks every host for its own, all at once. What a host that does not answer has is Missing.
 func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.Report {
 	ctx, cancel := context.WithTimeout(ctx, lastLook)
 	defer cancel()
-	r := reconciler.Report{Started: map[string]time.Time{}}
+	r := reconciler.Report{Started: map[string]time.Time{}, Since: map[string]time.Time{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, d := range down {
@@ -99,10 +99,17 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 			continue
 		}
 		wg.Go(func() {
-			if s.host(d.Target.Name).runs(ctx, d.Service) {
-				mu.Lock()
-				defer mu.Unlock()
+			runs, seen, since := s.host(d.Target.Name).runs(ctx, d.Service)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case runs:
 				r.Started[d.What] = s.config.Now()
+				if !since.IsZero() {
+					r.Since[d.What] = since
+				}
+			case !seen:
+				r.Missing = append(r.Missing, d.What)
 			}
 		})
 	}
@@ -110,12 +117,18 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 	return r
 }
 
-func (h *host) runs(ctx context.Context, service string) bool {
+// runs asks for a service, and since when it runs if it is the process that this run has started.
+func (h *host) runs(ctx context.Context, service string) (yes, seen bool, since time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	query := winhost.ServiceQuery{Service: service}
 	results, err := h.ask(ctx, []winhost.Op{query}, true)
-	return err == nil && results[0].Err(query) == nil && results[0].Service != nil && results[0].Service.State == winhost.Running
+	seen = err == nil && results[0].Err(query) == nil && results[0].Service != nil
+	yes = seen && results[0].Service.State == winhost.Running
+	if ours, known := h.running[service]; yes && known && ours.pid == results[0].Service.PID {
+		since = ours.at
+	}
+	return yes, seen, since
 }
 
 var errNotConnected = errors.New("it was proven, and Admin does not list it as connected any more")

@@ -98,6 +98,7 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 	var began time.Time
 	var results []winhost.Result
 	var ran error // of a try that may have had an effect
+	away := false // the last try reached nobody
 	if len(ops) > 0 {
 		patience, most := h.site.config.Patience, triesAt(steps)
 		if h.silent && tidies(steps) {
@@ -113,6 +114,7 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 			try, cancel := within(ctx, most, "")
 			defer cancel()
 			results, err = h.ask(try, ops, false)
+			away = err != nil && lost(err).Unreachable
 			if err == nil || lost(err).Outcome != state.Unknown {
 				return err
 			}
@@ -134,8 +136,9 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		if ran == nil && lostLease(err) {
 			r.Outcome = state.Failed // nothing was sent
 		}
-		if steps[0].Phase == reconciler.Verify && passes(err) {
-			r.Outcome = state.Unknown // who was not reached has refuted nothing
+		r.Unreachable = r.Unreachable || away && steps[0].Phase == reconciler.Prepare // whatever came of the first try, nothing is live
+		if steps[0].Phase == reconciler.Verify && !lostLease(err) {
+			r = unseen(err)
 		}
 		if r.Outcome == state.Unknown {
 			r.Down = stopsOf(steps, began) // it may have come that far
@@ -263,8 +266,12 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 				outcome = "" // the op before it failed, and was reported
 			}
 			report := reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
+			if r.Service != nil && r.Service.State == winhost.Running && olderThanAsked(r.Service) {
+				report.Down = nil // it never stopped
+			}
 			if start, ok := s.Op.(site.StartService); ok && r.Service != nil && r.Service.State == winhost.Stopped {
 				report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
+				h.failed[start.Service] = true
 			}
 			h.refusal(s, &report)
 			return report

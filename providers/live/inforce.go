@@ -38,8 +38,15 @@ func (h *host) inForce(ctx context.Context, service, key string, list bool, env 
 }
 
 func judged(service, key string, list bool, env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Result, error)) (force, error) {
+	env, unread, err := unwrapped(env, ask)
+	if err != nil {
+		return force{}, err
+	}
 	j := &judge{service: service, key: key, list: list, path: appsettings.Clean(env.Path), env: env, files: map[string]winhost.Result{}, seen: map[string][]string{}}
 	j.folder, j.name = appsettings.Split(j.path)
+	if unread != "" {
+		j.doubts = append(j.doubts, fmt.Sprintf("service %s: %s", service, unread))
+	}
 	j.changed = !env.Booted.IsZero() && env.Changed.After(env.Booted)
 	if err := j.fetch(ask); err != nil {
 		return force{}, err
@@ -59,7 +66,7 @@ func judged(service, key string, list bool, env *winhost.Environment, ask func([
 // the host started, without what it says.
 func (j *judge) processes() []appsettings.Process {
 	program, args := appsettings.Program(string(j.env.CommandLine.Expose()))
-	base, name := appsettings.Split(program)
+	base, name := appsettings.Split(appsettings.Clean(program))
 	if base == "" {
 		base = j.folder
 	}
@@ -76,6 +83,12 @@ func (j *judge) processes() []appsettings.Process {
 	if j.changed && len(j.env.Machine.Hosting) > 0 {
 		p.Env = merged(own)
 		all = append(all, p)
+	}
+	if folder := appsettings.Clean(j.env.Folder); j.env.Folder != "" && !strings.EqualFold(folder, base) {
+		for _, p := range all { // a generic host that the service manager has not started itself takes its working folder
+			p.Base = folder
+			all = append(all, p)
+		}
 	}
 	return all
 }
@@ -116,19 +129,37 @@ func (j *judge) compare(host appsettings.Host, p appsettings.Process) {
 			j.refused = fmt.Sprintf("%s beside it: %v", j.called(l.Name), err)
 		case i < at && !j.list:
 		case found && l.Args != nil:
-			j.override(host, fmt.Sprintf("the command line of service %s (%s)", j.service, j.key), "take the argument out of the service's command line (`sc.exe config`) and plan again")
+			j.override(host, fmt.Sprintf("the command line of service %s (%s)", j.service, j.key), j.argument())
 		case found && l.Env != nil && l.Prefix == "":
 			j.variables(host)
 		case found && l.Env != nil:
 			j.override(host, fmt.Sprintf("the environment's variables behind %s (%s)", l.Prefix, j.key), "remove the variable and plan again")
 		case found && !unnamed:
 			elsewhere = true
-			j.override(host, j.called(l.Name), "take the key out of that file, or name that file under product, as settings of the component or of this host, or for this key alone under its keys, and plan again")
+			j.override(host, j.called(l.Name), j.another(l.Name))
 		}
 	}
 	if at < 0 && !unnamed && !elsewhere {
 		j.lost(host, p)
 	}
+}
+
+// another is what to do about another file. One of the same name in a folder that is written otherwise may be this file: taking the
+// key out of it would take away the only one.
+func (j *judge) another(path string) string {
+	const rename = "name that file under product, as settings of the component or of this host, or for this key alone under its keys, and plan again"
+	if folder, name := appsettings.Split(path); strings.EqualFold(name, j.name) && !strings.EqualFold(folder, j.folder) {
+		return rename + "; take nothing out of it: by a short name (PROGRA~1) or a link it may be the same file"
+	}
+	return "take the key out of that file, or " + rename
+}
+
+// argument is how an argument is taken away.
+func (j *judge) argument() string {
+	if j.env.Wrapped {
+		return "take the argument out of what the service starts (its AppParameters: `nssm edit`, or WinSW's XML file) and plan again"
+	}
+	return "take the argument out of the service's command line (`sc.exe config`) and plan again"
 }
 
 // sets says that a layer says something of the key.

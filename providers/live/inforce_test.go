@@ -151,6 +151,28 @@ func TestInForce(t *testing.T) {
 	}
 }
 
+// The settings file under another name is no override of itself; where that cannot be told, nobody is led to take the key out of it.
+func TestTheSameFileUnderAnotherName(t *testing.T) {
+	const base = `C:\Program Files\IM\appsettings.json`
+	for _, line := range []string{`"\\?\C:\Program Files\IM\Svc.exe"`, `"C:/Program Files/IM/Svc.exe"`, `"C:\Program Files\x\..\IM\.\Svc.exe"`, `"c:\program files\im\svc.exe"`} {
+		folder := line[1:strings.LastIndexAny(line, `\/`)]
+		f := place{path: base, line: line, files: []string{base, folder + `\appsettings.json`}}.judge(t, "Relay:ApiKey")
+		if len(f.overrides) > 0 || len(f.doubts) > 0 {
+			t.Errorf("%s: %q, %q", line, f.overrides, f.doubts)
+		}
+	}
+	share := place{path: `\\nas\im\appsettings.json`, line: `"\\?\UNC\nas\im\Svc.exe"`}.judge(t, "Relay:ApiKey")
+	if len(share.overrides) > 0 || len(share.doubts) > 0 {
+		t.Errorf("a share: %q, %q", share.overrides, share.doubts)
+	}
+	for _, folder := range []string{`C:\PROGRA~1\IM`, `C:\Program Files\current`} {
+		f := place{path: base, line: `"` + folder + `\Svc.exe"`, files: []string{folder + `\appsettings.json`}}.judge(t, "Relay:ApiKey")
+		if len(f.mends) != 1 || !strings.Contains(f.mends[0], "take nothing out of it") || strings.Contains(f.mends[0], "take the key out") {
+			t.Errorf("%s: %q, %q", folder, f.overrides, f.mends)
+		}
+	}
+}
+
 // .NET reads all files of a service or none: one that it refuses keeps the service down, be it a weaker one.
 func TestABrokenFileBesideIt(t *testing.T) {
 	for _, c := range []struct {

@@ -10,7 +10,6 @@ import (
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
-	"meshrotate/state"
 )
 
 // lists is the family of keys in settings files that hold several texts.
@@ -68,9 +67,7 @@ func proveList(ctx context.Context, h *host, op site.ProveList, d deed) reconcil
 	})
 	switch {
 	case err != nil:
-		r := lost(err)
-		r.Outcome = state.Unknown // who was not reached has refuted nothing
-		return r
+		return unseen(err)
 	case len(force.overrides) > 0:
 		return h.unproven("%s is overridden by %s", op.Setting, force.overrides[0])
 	case force.refused != "":

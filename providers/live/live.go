@@ -47,6 +47,11 @@ type Config struct {
 	Needed map[string]reconciler.Needed
 	// ReadFile reads files that the document names: public keys.
 	ReadFile func(path string) ([]byte, error)
+	// Program runs a program on this machine; nil does.
+	Program func(ctx context.Context, p Program) ([]byte, error)
+	// ChangePassword lets an account change its own password in its domain; nil where there is no way to it. An error that is no
+	// *negotiate.UnchangedError says that nobody knows what became of it.
+	ChangePassword func(ctx context.Context, account string, old, next secret.Value) (was bool, err error)
 	// Salt keys the fingerprints of files in plans.
 	Salt func(ctx context.Context) (secret.Value, error)
 	// Parallel is how many hosts run a process for us at once, outside the switch; 0 is 200. As many more may be connected
@@ -104,6 +109,9 @@ func New(c Config) *Site {
 	if c.Poll == 0 {
 		c.Poll = 200 * time.Millisecond
 	}
+	if c.Program == nil {
+		c.Program = runProgram
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -111,10 +119,12 @@ func New(c Config) *Site {
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
 	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
-		reconciler.HostTarget:   onHosts{s},
-		reconciler.APITarget:    s.api,
-		reconciler.SQLTarget:    &database{config: c.SQL, site: s},
-		reconciler.ValuesTarget: s.values,
+		reconciler.HostTarget:     onHosts{s},
+		reconciler.APITarget:      s.api,
+		reconciler.SQLTarget:      &database{config: c.SQL, site: s},
+		reconciler.ValuesTarget:   s.values,
+		reconciler.OperatorTarget: &operator{site: s, run: c.Program, turns: make(gate, mostPrograms)},
+		reconciler.DomainTarget:   &domain{site: s, change: c.ChangePassword},
 	}
 	return s
 }
@@ -135,6 +145,7 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 	if err != nil {
 		return failAll(order, err)
 	}
+	s.values.forgetLive()
 	// The values first: a live value is compared with them. The hosts last: they take turns.
 	slices.SortStableFunc(order, func(a, b reconciler.Target) int { return first(b) - first(a) })
 	looks := make([]reconciler.Look, len(order))
@@ -241,7 +252,7 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}, logons: map[string]time.Time{}}
+		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}, failed: map[string]bool{}, logons: map[string]time.Time{}}
 		s.hosts[name] = h
 	}
 	return h

@@ -119,6 +119,38 @@ func TestASecondQuestionAsksAgain(t *testing.T) {
 	}
 }
 
+// A proof that could not begin to ask has refuted nothing, whatever kept it out. That no command ran there is known, and says
+// nothing about what was to be seen.
+func TestAProofThatCouldNotAsk(t *testing.T) {
+	for name, shut := range map[string]func(h *lab.Host){
+		"not reached": func(h *lab.Host) { h.Unplug(true) },
+		"lets nobody in": func(h *lab.Host) {
+			h.Wire(func(e wsman.Event) wsman.Fault {
+				if e.Action == wsman.Create {
+					return wsman.Fault{Kind: wsman.WSManFault, Code: 5}
+				}
+				return wsman.Fault{}
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				l := labOf(t, 1)
+				h := l.Relays[0]
+				s := siteOf(t, live.Config{}, l)
+				shut(h)
+				op := site.ProveProcess{Host: h.Name, Service: lab.RelayService, Path: lab.RelaySettings, Who: site.Who{Name: h.Name, Noun: "relay"}}
+				if r := doSteps(t, s, reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing()})[0]; r.Outcome != state.Unknown {
+					t.Errorf("a proof: %+v", r)
+				}
+				if r := only(t, s, site.StopService{Host: h.Name, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute)}); r.Outcome != state.Failed {
+					t.Errorf("an effect of which it is known that it was not had: %+v", r)
+				}
+			})
+		})
+	}
+}
+
 // hung is the shell of a host that takes connections and does nothing.
 type hung struct{}
 

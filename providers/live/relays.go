@@ -25,7 +25,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.mu.Lock()
 	a.clock.note(list.Answer)
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Total: list.Total}
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
 			Names: r.Names, Odd: r.Odd, Zoneless: r.Zoneless})
@@ -201,19 +201,19 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	w.missing = missing
 }
 
-// lackingOf is what an entry lacks of a relay that works since a moment, "" for nothing.
+// lackingOf is what an entry lacks of a relay that works since a moment, with %s for who it is, "" for nothing.
 func lackingOf(r *site.RelaySeen, since time.Time) string {
 	switch {
 	case r == nil:
-		return "not in Admin's list"
+		return "Admin does not list %s"
 	case r.Connected == nil:
-		return "listed without a word on whether it is connected"
+		return "Admin lists %s without a word on being connected"
 	case !*r.Connected:
-		return "listed as not connected"
+		return "Admin lists %s as not connected"
 	case r.Heartbeat.IsZero():
-		return "connected, without a heartbeat"
+		return "Admin lists %s as connected, without a heartbeat"
 	case !r.Heartbeat.After(since):
-		return "connected, without a heartbeat since its restart"
+		return "Admin lists %s as connected, without a heartbeat since the restart"
 	}
 	return ""
 }
@@ -234,7 +234,7 @@ func (w *waiting) clauses() string {
 		if more := len(hosts) - most; more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
-		parts = append(parts, names+" "+what)
+		parts = append(parts, fmt.Sprintf(what, names))
 	}
 	if len(parts) == 0 {
 		return ""

@@ -35,6 +35,13 @@ func lost(err error) reconciler.Report {
 	return r
 }
 
+// unseen is lost of a proof: who was not reached, or lets nobody in, has refuted nothing.
+func unseen(err error) reconciler.Report {
+	r := lost(err)
+	r.Outcome = state.Unknown
+	return r
+}
+
 func lostLease(err error) bool {
 	var lost *state.LostError
 	return errors.As(err, &lost)

@@ -63,6 +63,11 @@ func stopsOf(steps []reconciler.Step, at time.Time) map[string]time.Time {
 	return down
 }
 
+// olderThanAsked says that a service's process is the one that ran before it was asked to stop or to start.
+func olderThanAsked(s *winhost.Service) bool {
+	return !s.StartedAt.IsZero() && s.StartedAt.Before(s.Begin)
+}
+
 func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler.Report {
 	s := d.results[0].Service
 	h.stopped[op.Service] = true
@@ -81,18 +86,23 @@ func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler
 // started also starts what the stop took down and nobody had planned for: it came after the look.
 func started(ctx context.Context, h *host, op site.StartService, d deed) reconciler.Report {
 	s := d.results[0].Service
-	if d.results[0].Code != winhost.Unchanged {
+	// That a dependent was started does not say that the service was: its process is older than this start then.
+	older := olderThanAsked(s)
+	if d.results[0].Code != winhost.Unchanged && !older {
 		// By our clock it began at this moment at the latest, and what ran before had ended.
 		h.site.restarted(h.name, op.Noun != "", d.ended.Add(-s.Took()))
 		h.running[op.Service] = run{op.Name, s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
-	// That a dependent was started does not say that the service was: its process is older than this start then.
-	theirs := d.results[0].Code == winhost.Unchanged || !s.StartedAt.IsZero() && s.StartedAt.Before(s.Begin)
+	theirs := d.results[0].Code == winhost.Unchanged || older
 	if h.stopped[op.Service] && theirs && (!d.again || h.outdated(ctx, op.Service)) {
 		return h.restart(ctx, op)
 	}
+	if h.stopped[op.Service] && theirs { // its host did, and it has what it is to have
+		h.running[op.Service] = run{op.Name, s.PID, d.ended}
+	}
 	h.stopped[op.Service] = false
+	delete(h.failed, op.Service)
 	if more := h.took[op.Service]; len(more) > 0 {
 		start := winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), Dependents: more}
 		results, err := h.ask(ctx, []winhost.Op{start}, false)
@@ -204,9 +214,7 @@ func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.S
 			return err
 		})
 		if err != nil {
-			r := lost(err)
-			r.Outcome = state.Unknown // who was not reached has refuted nothing
-			return r
+			return unseen(err)
 		}
 		if err := again[0].Err(query); err != nil {
 			return h.unproven("%w", err)
@@ -245,6 +253,10 @@ func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report 
 func as(err error, r winhost.Result) error {
 	if r.Service == nil || r.Code != winhost.Timeout {
 		return err
+	}
+	if all := r.Service.Dependents; r.Service.State == winhost.Running && len(all) > 0 {
+		return reconciler.Hinted(fmt.Errorf("%w: it is running now; what depends on it stops before it: %s", err, strings.Join(all, ", ")),
+			"look at what keeps that from stopping, or allow it more time: stopTimeout")
 	}
 	return fmt.Errorf("%w: it is %s now", err, r.Service.State)
 }

@@ -10,7 +10,6 @@ import (
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
-	"meshrotate/state"
 )
 
 // settings is the family of single keys in settings files.
@@ -57,6 +56,7 @@ func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.
 		seen.Version = site.Empty
 		return seen, nil
 	}
+	seen.Mark = fingerprint(q.salt, s.Value.Expose())
 	if r.Reach {
 		if seen.Reach, err = q.host.reaches(ctx, s.Value); err != nil {
 			return nil, err
@@ -185,9 +185,7 @@ func proveSetting(ctx context.Context, h *host, op site.ProveSetting, d deed) re
 		return err
 	})
 	if err != nil {
-		r := lost(err)
-		r.Outcome = state.Unknown // who was not reached has refuted nothing
-		return r
+		return unseen(err)
 	}
 	unhide := "take away what overrides " + op.Setting + " on the host, then apply again"
 	switch {

@@ -195,9 +195,7 @@ func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInS
 	s, err := d.guard.Open(ctx, c)
 	if err == nil {
 		defer s.Close()
-		err = s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error {
-			return scan(&seen.Instance, &seen.Login, &seen.User, &seen.Database)
-		})
+		err = whereAmI(ctx, s, seen)
 	}
 	if err != nil {
 		seen.Verdict, seen.Why, seen.Hint, seen.Spared = verdict(err), err.Error(), hintOf(err), spared(err)
@@ -207,7 +205,25 @@ func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInS
 	return nil
 }
 
-const whereAmI = "SELECT @@SERVERNAME, SUSER_SNAME(), USER_NAME(), DB_NAME()"
+const whereBatch = "SELECT @@SERVERNAME, SUSER_SNAME(), USER_NAME(), DB_NAME(), CAST(LOGINPROPERTY(SUSER_SNAME(), 'PasswordLastSetTime') AS datetime)"
+
+// whereAmI asks who is signed in, and where.
+func whereAmI(ctx context.Context, s *mssql.Session, at *site.SignInSeen) error {
+	return s.Select(ctx, whereBatch, nil, func(_ int, scan func(...any) error) error {
+		var set *time.Time
+		err := scan(&at.Instance, &at.Login, &at.User, &at.Database, &set)
+		at.PasswordSet = stamp(set)
+		return err
+	})
+}
+
+// stamp is a time as the server's clock tells it: it is held against others of the same server.
+func stamp(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(site.Stamp)
+}
 
 // tryDeclared asks whether the declared version is taken. What is not there yet is not tried.
 func (d *database) tryDeclared(ctx context.Context, r site.SignIn, c mssql.Config, q *catalogue, seen *site.SignInSeen) {

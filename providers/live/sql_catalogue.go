@@ -29,7 +29,7 @@ SELECT r.replica_server_name FROM sys.availability_replicas AS r JOIN sys.availa
 SELECT login_name, host_name, program_name, COUNT(*), DATEDIFF(second, MAX(login_time), GETDATE()) FROM sys.dm_exec_sessions WHERE is_user_process = 1 AND session_id <> @@SPID GROUP BY login_name, host_name, program_name ORDER BY login_name, host_name, program_name`
 
 const loginsBatch = `;
-SELECT name, sid, type, is_disabled, default_database_name, CAST(LOGINPROPERTY(name, 'IsLocked') AS int), CAST(LOGINPROPERTY(name, 'IsExpired') AS int), CAST(LOGINPROPERTY(name, 'IsMustChange') AS int), CAST(LOGINPROPERTY(name, 'BadPasswordCount') AS int), DATEDIFF(minute, CAST(LOGINPROPERTY(name, 'BadPasswordTime') AS datetime), GETDATE()) FROM sys.server_principals WHERE type IN ('S', 'U') AND name IN (`
+SELECT name, sid, type, is_disabled, default_database_name, CAST(LOGINPROPERTY(name, 'IsLocked') AS int), CAST(LOGINPROPERTY(name, 'IsExpired') AS int), CAST(LOGINPROPERTY(name, 'IsMustChange') AS int), CAST(LOGINPROPERTY(name, 'BadPasswordCount') AS int), DATEDIFF(minute, CAST(LOGINPROPERTY(name, 'BadPasswordTime') AS datetime), GETDATE()), CAST(LOGINPROPERTY(name, 'PasswordLastSetTime') AS datetime) FROM sys.server_principals WHERE type IN ('S', 'U') AND name IN (`
 
 func (q *catalogue) read(ctx context.Context, s *mssql.Session) error {
 	q.found = map[string]*site.LoginSeen{}
@@ -81,9 +81,11 @@ func (q *catalogue) row(result int, scan func(...any) error) error {
 	var kind, database *string
 	var disabled bool
 	var locked, expired, change, failures, quiet *int
-	if err := scan(&l.Name, &sid, &kind, &disabled, &database, &locked, &expired, &change, &failures, &quiet); err != nil {
+	var set *time.Time
+	if err := scan(&l.Name, &sid, &kind, &disabled, &database, &locked, &expired, &change, &failures, &quiet, &set); err != nil {
 		return err
 	}
+	l.PasswordSet = stamp(set)
 	l.SID, l.Windows, l.Disabled, l.Database = fmt.Sprintf("%X", sid), deref(kind) == "U", disabled, deref(database)
 	l.Locked, l.Expired, l.MustChange = yes(locked), yes(expired), yes(change)
 	if failures != nil && !(quiet != nil && time.Duration(*quiet)*time.Minute > failuresAge) {

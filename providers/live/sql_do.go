@@ -164,6 +164,7 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		c.Database, how = op.Database, "has a password that nobody knows on "
 	}
 	q := &catalogue{logins: []string{op.Login}, now: d.site.config.Now}
+	sessions := 0
 	err = d.insist(ctx, func(ctx context.Context) error {
 		s, err := d.guard.Open(ctx, c)
 		if err != nil {
@@ -173,7 +174,8 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		if err := q.read(ctx, s); err != nil {
 			return err
 		}
-		if busy := q.instance.Of(op.Login); len(busy) > 0 {
+		busy := q.instance.Of(op.Login)
+		if sessions = len(busy); sessions > 0 && !op.InUse {
 			return &inUseError{op.Login, busy[0]}
 		}
 		return s.Exec(ctx, statement) // to retire it again does no harm
@@ -181,7 +183,11 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 	if err != nil {
 		return failed(err)[0]
 	}
-	r := done(op.Login + " " + how + q.instance.Name)
+	evidence := op.Login + " " + how + q.instance.Name
+	if sessions > 0 {
+		evidence += fmt.Sprintf("; sessions that were signed in with it, and stay until they end: %d", sessions)
+	}
+	r := done(evidence)
 	r.Facts = []state.Fact{{Field: site.RetiredLogin, Value: op.Login}}
 	return r
 }

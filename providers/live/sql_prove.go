@@ -70,9 +70,7 @@ func (d *database) entered(ctx context.Context, c mssql.Config, at *site.SignInS
 			return err
 		}
 		defer s.Close()
-		return s.Select(ctx, whereAmI, nil, func(_ int, scan func(...any) error) error {
-			return scan(&at.Instance, &at.Login, &at.User, &at.Database)
-		})
+		return whereAmI(ctx, s, at)
 	})
 	switch {
 	case err == nil:
@@ -93,7 +91,11 @@ func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.Pro
 	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
 		return r
 	}
-	return done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))
+	r := done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))
+	if at.PasswordSet != "" {
+		r.Facts = []state.Fact{site.PasswordSet(at.Instance, op.Login, at.PasswordSet)}
+	}
+	return r
 }
 
 // proveSessions asks for a service's own sessions until there is one. What asks is never one of them.
@@ -104,6 +106,8 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 		return refused(fmt.Errorf("%s has not said what it is called", op.On))
 	}
 	since, restarted := d.site.restartedAt()[op.On]
+	ctx, end := whileRunning(ctx, func(ctx context.Context) error { return d.site.endedOn(ctx, op.On, "its session") })
+	defer end()
 	for {
 		q := &catalogue{now: d.site.config.Now}
 		err := d.ask(ctx, c, q)
@@ -119,6 +123,9 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 		}
 		if pause(ctx, max(d.site.config.Poll, 500*time.Millisecond)) == nil {
 			continue
+		}
+		if why := stoppedSince(ctx); why != nil {
+			return failed(why)[0]
 		}
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return reconciler.Report{Outcome: state.Unknown, Err: err}

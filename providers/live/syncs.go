@@ -81,7 +81,7 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 		switch {
 		case after && slices.Contains(goodWords(), r.ended):
 			return done(fmt.Sprintf("a sync run of %s that began at %s succeeded", op.Owner, r.began.UTC().Format(time.TimeOnly)))
-		case after && !slices.Contains(busyWords(), r.ended):
+		case after && !slices.Contains(busyWords(), r.ended) && op.ByHand == "":
 			return failed(reconciler.Hinted(fmt.Errorf("the sync run of %s that began at %s, after the push, did not succeed", op.Owner, r.began.UTC().Format(time.TimeOnly)),
 				"see in Engine's log whether it could open the secret and whether the source system takes the new value"))[0]
 		case asked && !a.now().Before(until):
@@ -117,6 +117,9 @@ func (a *api) noSync(ctx context.Context, op site.ProveSync, told bool, last err
 	}
 	if !told {
 		return failed(reconciler.Hinted(fmt.Errorf("%s does not tell of %s", op.Path, op.Owner), "correct the connector's name, or leave out the proof by sync runs"))[0]
+	}
+	if op.ByHand != "" {
+		return reconciler.Report{Outcome: state.Failed, Waits: true, Err: fmt.Errorf("a person %s; no sync run of %s that began since it was set has succeeded yet", op.ByHand, op.Owner)}
 	}
 	return failed(reconciler.Hinted(fmt.Errorf("no sync run of %s began within %s after the push", op.Owner, op.Timeout), "start one by hand, or wait longer for it in the document"))[0]
 }

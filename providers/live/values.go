@@ -23,6 +23,7 @@ type kept struct {
 
 	mu   sync.Mutex
 	want map[secret.Ref]secret.Value // declared values that are not kept yet
+	live map[string][]secret.Value   // by the secret's name: the different ones that the latest look found, two at most
 }
 
 func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
@@ -82,6 +83,10 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	if err != nil {
 		return trouble(seen, err)
 	}
+	if seen.Others, err = k.supply.Keep.Versions(ctx, r.Secret.Name); err != nil {
+		return trouble(seen, err)
+	}
+	seen.Others = slices.DeleteFunc(seen.Others, func(v string) bool { return v == r.Secret.Version })
 	if !ok {
 		return seen // it will be generated
 	}
@@ -93,10 +98,6 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	k.mu.Unlock()
 	seen.Available = true
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
-	if seen.Others, err = k.supply.Keep.Versions(ctx, r.Secret.Name); err != nil {
-		return trouble(seen, err)
-	}
-	seen.Others = slices.DeleteFunc(seen.Others, func(v string) bool { return v == r.Secret.Version })
 	k.read(seen, v)
 	if n := k.needed[r.Secret.Name]; !seen.Kept && !n.Exact && seen.Unfit == "" { // what is kept was accepted once
 		if err := values.Odd(v.Expose()); err != nil {
@@ -167,6 +168,7 @@ func (k *kept) content(ref secret.Ref, live secret.Value) any {
 
 // match says which version a live value is: the declared one, a kept one, or site.Unknown.
 func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (string, error) {
+	k.found(ref, live)
 	k.mu.Lock()
 	want, ok := k.want[ref]
 	k.mu.Unlock()
@@ -201,23 +203,28 @@ func (k *kept) wanted(ctx context.Context, ref secret.Ref) (secret.Value, bool) 
 
 func (k *kept) do(ctx context.Context, _ reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
 	reports := make([]reconciler.Report, len(steps))
-	atOnce(len(steps), func(i int) {
-		op, ok := steps[i].Op.(site.Keep)
-		if !ok {
-			reports[i] = failed(fmt.Errorf("the store of values cannot do %T", steps[i].Op))[0]
-			return
-		}
-		if _, err := k.supply.Fetch(ctx, op.Secret); err != nil {
-			reports[i] = failed(fmt.Errorf("keep %s: %w", op.Secret, err))[0]
-			return
-		}
-		reports[i] = done("kept, sealed")
-	})
+	atOnce(len(steps), func(i int) { reports[i] = k.doOne(ctx, steps[i].Op) })
 	// What was kept after the first failure stays kept, and the next run finds it.
 	if i := slices.IndexFunc(reports, func(r reconciler.Report) bool { return r.Outcome != state.Done }); i >= 0 {
 		return reports[:i+1]
 	}
 	return reports
+}
+
+func (k *kept) doOne(ctx context.Context, op reconciler.Op) reconciler.Report {
+	switch op := op.(type) {
+	case site.Keep:
+		if _, err := k.supply.Fetch(ctx, op.Secret); err != nil {
+			return failed(fmt.Errorf("keep %s: %w", op.Secret, err))[0]
+		}
+		return done("kept, sealed")
+	case site.Adopt:
+		if err := k.adopt(ctx, op.Secret); err != nil {
+			return failed(fmt.Errorf("adopt %s: %w", op.Secret, err))[0]
+		}
+		return done("the live value, kept sealed")
+	}
+	return failed(fmt.Errorf("the store of values cannot do %T", op))[0]
 }
 
 // value is a declared value, durable: an op may use it.

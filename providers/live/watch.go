@@ -19,13 +19,17 @@ const watchEvery = 10 * time.Second
 // whileRunning is a context that ends, with the reason as its cause, when what the API comes from has stopped: then nobody need
 // wait for an answer. Call end when it is waited for no more.
 func (a *api) whileRunning(ctx context.Context) (watched context.Context, end func()) {
+	return whileRunning(ctx, a.ended)
+}
+
+func whileRunning(ctx context.Context, ended func(context.Context) error) (watched context.Context, end func()) {
 	watched, cancel := context.WithCancelCause(ctx)
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
 		var before error
 		for pause(watched, watchEvery) == nil {
-			why := a.ended(watched)
+			why := ended(watched)
 			if why != nil && before != nil {
 				cancel(why)
 				return
@@ -36,7 +40,7 @@ func (a *api) whileRunning(ctx context.Context) (watched context.Context, end fu
 	return watched, func() { cancel(nil); <-over }
 }
 
-// stoppedError is a service that was started by this run and runs no more.
+// stoppedError is a service that was started by this run and runs no more, or could not be started.
 type stoppedError struct{ error }
 
 // stoppedSince is the cause of a context of whileRunning, nil when that was not why it ended.
@@ -47,16 +51,28 @@ func stoppedSince(ctx context.Context) error {
 	return nil
 }
 
-// adminEnded says which service, of those that this run has started on Admin's host, has stopped; nil when none has, or when
-// nobody can say now.
+// adminEnded is endedOn Admin's host.
 func (s *Site) adminEnded(ctx context.Context) error {
-	h := s.host(s.config.MarkerHost)
-	if s.config.MarkerHost == "" || !h.mu.TryLock() {
+	if s.config.MarkerHost == "" {
+		return nil
+	}
+	return s.endedOn(ctx, s.config.MarkerHost, "its API")
+}
+
+// endedOn says which service on a host is stopped, of those that this run has started there, or could not
+// start; nil when none is, or when nobody can say now.
+func (s *Site) endedOn(ctx context.Context, host, waited string) error {
+	h := s.host(host)
+	if !h.mu.TryLock() {
 		return nil // a batch is under way there
 	}
 	defer h.mu.Unlock()
 	var ops []winhost.Op
-	for _, name := range slices.Sorted(maps.Keys(h.running)) {
+	ours := maps.Clone(h.failed)
+	for name := range h.running {
+		ours[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		ops = append(ops, winhost.ServiceQuery{Service: name})
 	}
 	if len(ops) == 0 {
@@ -70,7 +86,7 @@ func (s *Site) adminEnded(ctx context.Context) error {
 	}
 	for i, r := range results {
 		if r.Service != nil && r.Service.State == winhost.Stopped {
-			return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): its API is not waited for", h.name, ops[i].Object(), r.Service.ExitCode),
+			return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, ops[i].Object(), r.Service.ExitCode, waited),
 				"look at the Application log and at the service's own log on the host: "+site.EndedBy(r.Service.ExitCode))}
 		}
 	}

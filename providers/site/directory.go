@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"meshrotate/reconciler"
 )
 
 // Directory says which entry of Admin's relay list stands for which host.
@@ -15,6 +17,17 @@ type Directory struct {
 	Ambiguous []string
 	// Others are entries that stand for none of the hosts.
 	Others []RelaySeen
+}
+
+// DirectoryOf finds the hosts in Admin's list, also by the names that they gave themselves.
+func DirectoryOf(seen reconciler.Seen, hosts []string) Directory {
+	computers := map[string]string{}
+	for _, h := range hosts {
+		if m := Answer[MachineSeen](seen, Machine{Host: h}); m != nil {
+			computers[h] = m.ComputerName
+		}
+	}
+	return Answer[RelaysSeen](seen, Relays{}).Directory(hosts, computers)
 }
 
 // Directory finds the hosts in the list. Computers are the names that hosts gave themselves, where they are known.

@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"meshrotate/reconciler"
@@ -9,9 +10,10 @@ import (
 	"meshrotate/state"
 )
 
-// DownSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop. Of one that
-// nobody could look at it says that it may be, as far as the ledger knows: not of Admin, when its API answers.
-func DownSince(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
+// downSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop. Of one that
+// nobody could look at it says that it may be, as far as the ledger knows: not of Admin, when its API answers. Of one that no run
+// stopped it says that it was found so.
+func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
 	h := in.History
 	if s.Running() || s == nil && what == AdminLabel && in.Seen.Reach(API) == reconciler.Reached {
 		return reconciler.Down{}, false
@@ -19,13 +21,21 @@ func DownSince(in reconciler.Input, ref secret.Ref, host, service, what string, 
 	d := reconciler.Down{What: what, Service: service, Target: Host(host)}
 	said, stop, start := lastSaid(h, ref, host, service, what)
 	if d.Since = since(said, stop); d.Since.IsZero() {
-		return reconciler.Down{}, false
+		if d.Found = s != nil && s.Installed && s.State == "stopped"; d.Found {
+			d.Cause = "it was found stopped, by no run that the ledger knows: " + EndedBy(s.ExitCode)
+		}
+		return d, d.Found
+	}
+	if noted, ok := h.Fact(ref.Name, host, dependentsOf(service)); ok {
+		d.With = strings.Split(noted, "\n")
 	}
 	told := !said.Since.IsZero()
 	d.Started = told && said.Started || !told && start == state.Done
 	switch {
 	case s != nil && !s.Installed:
 		d.Cause = "an earlier run left it stopped, and now there is no such service"
+	case s != nil && s.ExitCode == 0 && !told && stop.outcome == state.Started && start != state.Done:
+		d.Cause = "an earlier run that was cut off stopped it, or was about to; else somebody did since"
 	case s != nil:
 		d.Cause = stoppedBy(d.Started, s.ExitCode)
 	case !told && (start == state.Done || stop.outcome == state.Failed):

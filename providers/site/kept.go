@@ -30,7 +30,7 @@ func KeptFinding(in reconciler.Input, ref secret.Ref, used bool) (f reconciler.F
 	case !v.Kept && (kept || ended):
 		f.Code = "state-value-lost"
 		f.Text = fmt.Sprintf("the kept value of %s is gone from %s, and the ledger says that it was there: no second value is made for a version", ref, v.Place)
-		f.Hint = "restore the state folder from the backup; if the value is lost for good, declare a new version"
+		f.Hint = "restore the state folder from the backup; if the value is lost for good, declare a new version, or keep the live value as this one: `meshrotate adopt`"
 		return f, true
 	case v.Kept && !known:
 		f.Code = "state-value-unknown"

@@ -21,11 +21,28 @@ func HostFailed(seen reconciler.Seen, host, label, why string) reconciler.Findin
 	return f
 }
 
-// APIFailed is the same for the Admin API. Without is what is not known now.
-func APIFailed(seen reconciler.Seen, without, why string) reconciler.Finding {
-	err := seen[API].Err
+// APIReach says how the look at the Admin API ended as far as one read goes, and why it was not answered: what another endpoint
+// answers is no matter.
+func APIReach(seen reconciler.Seen, read reconciler.Read) (reconciler.Reach, error) {
+	look := seen[API]
+	if len(look.Errs) == 0 {
+		return look.Reach, look.Err
+	}
+	if err := look.Errs[read.Key()]; err != nil {
+		return look.Reach, err
+	}
+	return reconciler.Reached, nil
+}
+
+// APIFailed is the same as HostFailed for a read of the Admin API. Without is what is not known now.
+func APIFailed(seen reconciler.Seen, read reconciler.Read, without, why string) reconciler.Finding {
+	_, err := APIReach(seen, read)
 	f := failed("admin-api", err, "the Admin service", why)
 	f.Text = "the Admin API could not be asked: " + without + reason(err, "")
+	if len(seen[API].Errs) > 0 {
+		f.Text = "the Admin API gave no answer of use: " + without + reason(err, "")
+		f.Hint += "; what does not need this answer can be applied alone (--only)"
+	}
 	return f
 }
 

@@ -23,6 +23,20 @@ func (o Keep) Merge(reconciler.Op) (reconciler.Op, error) {
 	return o, nil
 }
 
+// Adopt keeps the value that is live as that of the declared version. Nothing live changes. To the ledger it is what Keep is: from
+// then on the version has a value.
+type Adopt struct {
+	Secret secret.Ref `json:"secret"`
+}
+
+func (o Adopt) Kind() string              { return "adopt" }
+func (o Adopt) Target() reconciler.Target { return Values }
+func (o Adopt) Key() string               { return Keep{Secret: o.Secret}.Key() }
+func (o Adopt) Says() reconciler.Phrase   { return reconciler.Phrase{Do: "keep the live value, sealed"} }
+func (o Adopt) Merge(reconciler.Op) (reconciler.Op, error) {
+	return o, nil
+}
+
 // AwaitReady waits until the Admin API is ready.
 type AwaitReady struct {
 	Timeout reconciler.Span `json:"timeout"`
@@ -51,6 +65,8 @@ type Call struct {
 	Path string `json:"path"`
 	// What it does, for people: "reload by its API".
 	What string `json:"what"`
+	// Proven says that a proof follows of what came of it: that Admin refuses is no failure then.
+	Proven bool `json:"proven,omitempty"`
 }
 
 func (o Call) Kind() string              { return "call" }

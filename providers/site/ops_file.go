@@ -90,6 +90,7 @@ func (o Swap) Kind() string              { return "swap" }
 func (o Swap) Target() reconciler.Target { return Host(o.Host) }
 func (o Swap) Key() string               { return "swap " + o.Path }
 func (o Swap) Swaps() string             { return o.Path }
+func (o Swap) Holds() string             { return shortName(o.Path) }
 func (o Swap) Says() reconciler.Phrase   { return o.says("replace " + baseName(o.Path)) }
 func (o Swap) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
@@ -122,6 +123,12 @@ type Discard struct {
 func (o Discard) Kind() string              { return "discard" }
 func (o Discard) Target() reconciler.Target { return Host(o.Host) }
 func (o Discard) Key() string               { return "discard copies of " + o.Path }
+func (o Discard) Holds() string {
+	if !o.Backup {
+		return ""
+	}
+	return "the backup of " + shortName(o.Path)
+}
 func (o Discard) Says() reconciler.Phrase {
 	return reconciler.Phrase{Do: "remove the backups and staged files"}
 }

@@ -79,6 +79,7 @@ type SetLogon struct {
 func (o SetLogon) Kind() string              { return "set-logon" }
 func (o SetLogon) Target() reconciler.Target { return Host(o.Host) }
 func (o SetLogon) Key() string               { return "set logon of " + o.Service }
+func (o SetLogon) Holds() string             { return "the service manager's logon of " + o.Service }
 func (o SetLogon) Says() reconciler.Phrase   { return o.says("set its logon as " + o.Account) }
 func (o SetLogon) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)

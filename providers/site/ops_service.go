@@ -23,6 +23,7 @@ func (o StopService) Kind() string                   { return "stop" }
 func (o StopService) Target() reconciler.Target      { return Host(o.Host) }
 func (o StopService) Key() string                    { return "stop " + o.Service }
 func (o StopService) Serves() (what, service string) { return o.Name, o.Service }
+func (o StopService) Takes() []string                { return o.Dependents }
 func (o StopService) Says() reconciler.Phrase        { return o.says("stop" + with(o.Dependents)) }
 func (o StopService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StopService)
@@ -92,6 +93,7 @@ func (o StartService) Kind() string                   { return "start" }
 func (o StartService) Target() reconciler.Target      { return Host(o.Host) }
 func (o StartService) Key() string                    { return "start " + o.Service }
 func (o StartService) Serves() (what, service string) { return o.Name, o.Service }
+func (o StartService) Takes() []string                { return o.Dependents }
 func (o StartService) Says() reconciler.Phrase        { return o.says("start" + with(o.Dependents)) }
 func (o StartService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StartService)

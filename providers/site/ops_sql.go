@@ -2,6 +2,8 @@ package site
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -25,6 +27,7 @@ type AlterLogin struct {
 func (o AlterLogin) Kind() string              { return "alter-login" }
 func (o AlterLogin) Target() reconciler.Target { return SQL(o.Server) }
 func (o AlterLogin) Key() string               { return "alter login " + o.Login }
+func (o AlterLogin) Holds() string             { return "the login " + o.Login }
 func (o AlterLogin) Says() reconciler.Phrase {
 	do := "set the password of " + o.Login
 	if o.Database != "" {
@@ -52,6 +55,27 @@ const (
 	LoginOf      = "login"
 	RetiredLogin = "retired login"
 )
+
+// Stamp is how a server's clock is noted.
+const Stamp = "2006-01-02T15:04:05.000"
+
+// PasswordSet is what the ledger keeps of a sign-in that was proven on an instance: when the password that it took was set there.
+func PasswordSet(instance, login, at string) state.Fact {
+	return state.Fact{Field: passwordSet(instance, login), Value: at}
+}
+
+func passwordSet(instance, login string) string {
+	return "password of " + strings.ToLower(login) + " on " + strings.ToLower(instance)
+}
+
+// SetAnew says that the password was set on the instance after this secret was proven there last. A server may tell the same moment
+// by another zone's clock after its own has changed: whole quarters of an hour are no difference.
+func SetAnew(h state.History, secret, instance string, l *LoginSeen) bool {
+	text, _ := h.Fact(secret, "", passwordSet(instance, l.Name))
+	proven, err := time.Parse(Stamp, text)
+	now, err2 := time.Parse(Stamp, l.PasswordSet)
+	return err == nil && err2 == nil && now.Sub(proven)%(15*time.Minute) != 0
+}
 
 // ProveLogin signs in on a connection of its own, with the very string that a host has or is to get: the one that was read
 // there, with this version of the secret and this login in it. It demands to be that login, in that database.
@@ -151,11 +175,14 @@ type RetireLogin struct {
 	Login  string `json:"login"`
 	// Database is where it is such a user, "" for a login.
 	Database string `json:"database,omitempty"`
+	// InUse: it is disabled though somebody is signed in with it. Such a session stays until it ends.
+	InUse bool `json:"inUse,omitempty"`
 }
 
 func (o RetireLogin) Kind() string              { return "retire-login" }
 func (o RetireLogin) Target() reconciler.Target { return SQL(o.Server) }
 func (o RetireLogin) Key() string               { return "retire login " + o.Login }
+func (o RetireLogin) Holds() string             { return "the login " + o.Login }
 func (o RetireLogin) Says() reconciler.Phrase {
 	do := fmt.Sprintf("disable %s on", o.Login)
 	if o.Database != "" {

@@ -2,6 +2,8 @@ package site
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -82,6 +84,32 @@ type Field struct {
 	Want string `json:"want,omitempty"`
 	// Within is how far the moment may lie from the wanted one.
 	Within reconciler.Span `json:"within,omitempty"`
+}
+
+// Met says that a value is the wanted one, blanks around it aside. Of a moment a fraction of a second means nothing; and midnight and the
+// last second of the same date are one: only the date is meant.
+func (f Field) Met(value string) bool {
+	value, want := strings.TrimSpace(value), strings.TrimSpace(f.Want)
+	switch {
+	case want == "":
+		return true
+	case f.Time && want == Never:
+		return value == "" || value == Never
+	case f.Time:
+		a, err1 := time.Parse(time.RFC3339Nano, value)
+		b, err2 := time.Parse(time.RFC3339Nano, want)
+		return err1 == nil && err2 == nil && sameMoment(a.UTC(), b.UTC(), f.Within.Of())
+	}
+	return value == want || f.Fold && strings.EqualFold(value, want)
+}
+
+func sameMoment(a, b time.Time, within time.Duration) bool {
+	if b.Before(a) {
+		a, b = b, a
+	}
+	const day = 24 * time.Hour
+	apart := b.Sub(a)
+	return apart <= within || apart < time.Second || a.Equal(a.Truncate(day)) && apart < day && apart >= day-time.Second
 }
 
 func (f Field) equal(g Field) bool {

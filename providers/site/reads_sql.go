@@ -122,6 +122,8 @@ type LoginSeen struct {
 	Database                    string // its default
 	// Failures are the wrong passwords since the last right one.
 	Failures int
+	// PasswordSet is when its password was set, by the server's clock; "" when that may not be asked.
+	PasswordSet string
 }
 
 func (s *LoginSeen) Facts() []reconciler.Fact {
@@ -156,6 +158,8 @@ type SignInSeen struct {
 	Spared bool
 	// Instance, Login, User and Database are where one was and as whom, of an accepted one.
 	Instance, Login, User, Database string
+	// PasswordSet is LoginSeen's.
+	PasswordSet string
 	// Declared is the verdict for the declared version, and DeclaredWhy what stood in its way; both "" when it was not tried.
 	Declared, DeclaredWhy string
 }

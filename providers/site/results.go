@@ -1,6 +1,7 @@
 package site
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,9 @@ type SettingSeen struct {
 	Key string
 	// Version is a kept version, or one of Absent, Empty, Unknown, Unreadable.
 	Version string
+	// Mark is a keyed fingerprint of the value, which stays in memory: of two values that are no kept versions it says whether they
+	// are one. "" when it is not known.
+	Mark string
 	// Content is what the kind reads in the value, or what the form says of it; nil when there is nothing.
 	Content any
 	// Refused is why .NET would refuse the file, or why it cannot be edited, "" when it can.
@@ -103,6 +107,14 @@ func (s *SettingSeen) Facts() []reconciler.Fact {
 		f = append(f, reconciler.Fact{Field: "sign-in from here", Value: s.Reach.String()})
 	}
 	return append(f, s.doubtful()...)
+}
+
+// Alike says that two settings are known to hold the same value.
+func (s *SettingSeen) Alike(o *SettingSeen) bool {
+	if s.Mark != "" && o.Mark != "" {
+		return s.Mark == o.Mark
+	}
+	return s.Version == o.Version && s.Version != Unknown && s.Version != Withheld && s.Version != Unreadable
 }
 
 // doubtful is what stands between the file and its service.
@@ -195,6 +207,12 @@ type RelaySeen struct {
 	Heartbeat time.Time // Admin's clock; zero when the API does not say
 }
 
+// IsConnected says that Admin lists the relay as connected; not of one that it does not list.
+func (r *RelaySeen) IsConnected() bool { return r != nil && r.Connected != nil && *r.Connected }
+
+// HeardAfter says that it is connected, and that Admin has heard of it after that moment.
+func (r *RelaySeen) HeardAfter(at time.Time) bool { return r.IsConnected() && r.Heartbeat.After(at) }
+
 func (r RelaySeen) names() []string {
 	if len(r.Names) == 0 {
 		return []string{r.Name}
@@ -204,9 +222,29 @@ func (r RelaySeen) names() []string {
 
 // RelaysSeen answers Relays.
 type RelaysSeen struct {
-	Relays []RelaySeen
-	Total  int       // that there are, as the API says; 0 when it does not
-	Time   time.Time // Admin's clock
+	Relays  []RelaySeen
+	Total   int       // that there are, as the API says; 0 when it does not
+	More    bool      // there are more, as the API says, and no way to them
+	Unnamed int       // further entries, which have no name
+	Time    time.Time // Admin's clock
+}
+
+// Within is how long to wait for a heartbeat after a change: the time that is asked for, or what it takes Admin to write the next
+// one, where all that it has written are rounded.
+func (s *RelaysSeen) Within(asked time.Duration) time.Duration {
+	if s == nil {
+		return asked
+	}
+	beat := false
+	for _, rounded := range []time.Duration{5 * time.Minute, time.Minute} {
+		if !slices.ContainsFunc(s.Relays, func(r RelaySeen) bool {
+			beat = beat || !r.Heartbeat.IsZero()
+			return !r.Heartbeat.Truncate(rounded).Equal(r.Heartbeat)
+		}) && beat {
+			return max(asked, rounded+time.Minute) // relays send one at least every minute or so
+		}
+	}
+	return asked
 }
 
 // Facts are none: in a large fleet relays come and go all the time, and a saved plan would never be true again. A relay that

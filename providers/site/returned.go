@@ -7,10 +7,10 @@ import (
 	"meshrotate/reconciler/secret"
 )
 
-// CameBack says that a service works that an earlier run left down, or was cut off after its stop, and that no run has seen come
+// cameBack says that a service works that an earlier run left down, or was cut off after its stop, and that no run has seen come
 // up: it was up by the look, and Admin when the ledger took that it is ready. When its process started shows less, for Admin is
 // ready, and a relay is connected, later than that.
-func CameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
+func cameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
 	said, stop, _ := lastSaid(in.History, ref, host, service, what)
 	at := since(said, stop)
 	ok := !at.IsZero()

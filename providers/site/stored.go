@@ -131,6 +131,7 @@ type PushSecret struct {
 func (o PushSecret) Kind() string              { return "push-secret" }
 func (o PushSecret) Target() reconciler.Target { return Host(o.Host) }
 func (o PushSecret) Key() string               { return "set " + o.Ref }
+func (o PushSecret) Holds() string             { return "the store of connectors' secrets, " + o.Ref }
 func (o PushSecret) Says() reconciler.Phrase {
 	how := "by its standard input"
 	if o.Argument {
@@ -188,6 +189,8 @@ type ProveSync struct {
 	Timeout reconciler.Span `json:"timeout"`
 	// Since is when an earlier run's push was stored, where this run does not push.
 	Since string `json:"since,omitempty"`
+	// ByHand is what a person does before such a run can succeed, after "a person": without it none is expected to.
+	ByHand string `json:"byHand,omitempty"`
 }
 
 func (o ProveSync) Kind() string              { return "prove-sync" }

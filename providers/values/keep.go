@@ -203,6 +203,21 @@ func (k *Keep) Match(ctx context.Context, ref secret.Ref, live secret.Value) (ve
 	return "", false, errors.Join(failed...)
 }
 
+// Forget removes the kept value of a version for good, whether it can be opened or not.
+func (k *Keep) Forget(ctx context.Context, ref secret.Ref) error {
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
+	name, err := blobName(ref)
+	if err != nil {
+		return err
+	}
+	if err := k.blobs.Remove(ctx, name); err != nil {
+		return fmt.Errorf("forget %s: %w", ref, err)
+	}
+	delete(k.opened, ref)
+	return nil
+}
+
 // Damaged says which kept versions of a secret are there and cannot be believed. An error means that not all could be read.
 func (k *Keep) Damaged(ctx context.Context, name string) (all []error, err error) {
 	versions, err := k.Versions(ctx, name)

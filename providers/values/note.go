@@ -19,13 +19,16 @@ import (
 // reader does not know, so `age -d` still opens the file, and still gives the value alone.
 const noteType = "meshrotate-value"
 
-// note is what a sealed value says of itself: NAME and VERSION, as in its file's name, and a code over both and the value
-// under a key that follows from the identity. So neither a copy under another name nor a value that somebody sealed to the
-// public key is taken for the value of a version.
+// note is what a sealed value says of itself: NAME and VERSION, as in its file's name, the deployment, and a code over all three
+// and the value under a key that follows from the identity. So neither a copy under another name, nor one of another deployment
+// with the same identity, nor a value that somebody sealed to the public key is taken for the value of a version.
 type note struct {
-	name, version string
-	code          []byte
+	name, version, deployment string
+	code                      []byte
 }
+
+// noDeployment is how a note names none.
+const noDeployment = "%"
 
 // noted is a recipient with a note beside it.
 type noted struct {
@@ -45,7 +48,7 @@ func (n noted) WrapWithLabels(fileKey []byte) (all []*age.Stanza, labels []strin
 	} else {
 		all, err = n.Recipient.Wrap(fileKey)
 	}
-	return append(all, &age.Stanza{Type: noteType, Args: []string{n.note.name, n.note.version}, Body: n.note.code}), labels, err
+	return append(all, &age.Stanza{Type: noteType, Args: []string{n.note.name, n.note.version, n.note.deployment}, Body: n.note.code}), labels, err
 }
 
 // reader opens with the identities, and keeps the note. The header is authentic once the file key is found.
@@ -56,8 +59,11 @@ type reader struct {
 
 func (r *reader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	for _, s := range stanzas {
-		if s.Type == noteType && len(s.Args) == 2 {
-			r.note = &note{s.Args[0], s.Args[1], s.Body}
+		if s.Type == noteType && len(s.Args) >= 2 {
+			r.note = &note{name: s.Args[0], version: s.Args[1], code: s.Body}
+			if len(s.Args) == 3 {
+				r.note.deployment = s.Args[2]
+			}
 		}
 	}
 	for _, id := range r.ids {
@@ -68,13 +74,19 @@ func (r *reader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return nil, age.ErrIncorrectIdentity
 }
 
-// noteOf makes the note of a value, with the first identity.
-func noteOf(ref secret.Ref, v secret.Value, id age.Identity) (n note, err error) {
+// noteOf makes the note of a value of a deployment.
+func noteOf(deployment string, ref secret.Ref, v secret.Value, id age.Identity) (n note, err error) {
 	if n.name, err = escape(ref.Name); err != nil {
 		return n, err
 	}
 	if n.version, err = escape(ref.Version); err != nil {
 		return n, err
+	}
+	n.deployment = noDeployment
+	if deployment != "" {
+		if n.deployment, err = escape(deployment); err != nil {
+			return n, err
+		}
 	}
 	n.code, err = n.codeOf(v.Expose(), id)
 	return n, err
@@ -91,19 +103,19 @@ func (n note) codeOf(value []byte, id age.Identity) ([]byte, error) {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, key)
-	for _, part := range [][]byte{[]byte(n.name), []byte(n.version), value} {
+	for _, part := range [][]byte{[]byte(n.name), []byte(n.version), []byte(n.deployment), value} {
 		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		mac.Write(part)
 	}
 	return mac.Sum(nil), nil
 }
 
-// check says why a value that was opened is not that of ref, nil when it is.
-func (n *note) check(ref secret.Ref, value []byte, ids []age.Identity) error {
+// check says why a value that was opened is not that of ref in this deployment, nil when it is.
+func (n *note) check(deployment string, ref secret.Ref, value []byte, ids []age.Identity) error {
 	if n == nil {
 		return state.Damaged(errors.New("it was not kept by meshrotate: nothing in the file says which version it is the value of"), wayOn)
 	}
-	want, err := noteOf(ref, secret.New(bytes.Clone(value)), ids[0])
+	want, err := noteOf(deployment, ref, secret.New(bytes.Clone(value)), ids[0])
 	if err != nil {
 		return err
 	}
@@ -111,6 +123,15 @@ func (n *note) check(ref secret.Ref, value []byte, ids []age.Identity) error {
 		name, _ := unescape(n.name)
 		version, _ := unescape(n.version)
 		return state.Damaged(fmt.Errorf("the file holds the value that was kept for %q: somebody put it in this one's place", secret.Ref{Name: name, Version: version}), wayOn)
+	}
+	switch n.deployment {
+	case want.deployment:
+	case "":
+		return state.Damaged(errors.New("an older meshrotate kept it, which did not say for which deployment"),
+			fmt.Sprintf("`meshrotate values forget %s %s`, and then `meshrotate adopt` keeps the live value again, without a restart", ref.Name, ref.Version))
+	default:
+		other, _ := unescape(n.deployment)
+		return state.Damaged(fmt.Errorf("the file holds a value of the deployment %q: somebody put it in this one's place", other), wayOn)
 	}
 	for _, id := range ids {
 		if code, err := n.codeOf(value, id); err == nil && hmac.Equal(code, n.code) {

@@ -11,6 +11,7 @@ import (
 
 	"meshrotate/providers/values"
 	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
 )
 
 // What lies in the place of a version is its value only if it was kept for it, by a holder of the identity.
@@ -47,6 +48,36 @@ func TestAKeptValueIsThatOfItsVersion(t *testing.T) {
 			}
 		}
 	}
+	of := func(t *testing.T, identity secret.Value, deployment string, to ...string) *values.Seal {
+		lookup := func(string) (string, bool) { return string(identity.Expose()), true }
+		seal, err := values.SealFrom(&specs.Seal{Recipients: to}, values.Config{LookupEnv: lookup, Deployment: deployment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seal
+	}
+	ofAnother := func(t *testing.T, dir string) {
+		elsewhere := t.TempDir()
+		if err := values.NewKeep(blobs(t, elsewhere), of(t, identity, "fabrikam")).Put(t.Context(), ref7, secret.NewString(canary)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(place(elsewhere, ref7))
+		if err == nil {
+			err = os.WriteFile(place(dir, ref7), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	asOnce := func(t *testing.T, dir string) { // as it was written before notes named a deployment
+		r, err := age.ParseX25519Recipient(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(place(dir, ref7), encrypt(t, canary, unbound{r}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		by, with secret.Value
 		touch    func(t *testing.T, dir string)
@@ -58,6 +89,8 @@ func TestAKeptValueIsThatOfItsVersion(t *testing.T) {
 		"an identity of the next kind":     {quantum, quantum, func(*testing.T, string) {}, ""},
 		"the value of another version":     {identity, identity, copied(ref6), `kept for "relaykey 6"`},
 		"the value of another secret":      {identity, identity, copied(other), `kept for "bind 7"`},
+		"the value of another deployment":  {identity, identity, ofAnother, `a value of the deployment "fabrikam"`},
+		"kept by an older meshrotate":      {identity, identity, asOnce, "did not say for which deployment"},
 		"sealed to the public key":         {identity, identity, sealed(public), "not kept by meshrotate"},
 		"sealed to an older public key":    {both, both, sealed(olderPublic), "not kept by meshrotate"},
 		"kept by whom it was sealed for":   {older, both, func(*testing.T, string) {}, ""},
@@ -65,18 +98,22 @@ func TestAKeptValueIsThatOfItsVersion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			keep := values.NewKeep(blobs(t, dir), sealOf(t, c.by, recipientsOf(c.by, public)...))
+			keep := values.NewKeep(blobs(t, dir), of(t, c.by, "contoso", recipientsOf(c.by, public)...))
 			for _, r := range []secret.Ref{ref6, ref7, other} {
 				if err := keep.Put(t.Context(), r, secret.NewString(canary+r.String())); err != nil {
 					t.Fatal(err)
 				}
 			}
 			c.touch(t, dir)
-			v, err := values.NewKeep(blobs(t, dir), sealOf(t, c.with)).Get(t.Context(), ref7)
+			v, err := values.NewKeep(blobs(t, dir), of(t, c.with, "contoso")).Get(t.Context(), ref7)
 			if c.problem != "" {
 				wantError(t, err, c.problem)
 				wantError(t, err, place(dir, ref7))
-				wantHint(t, err, "backup")
+				if name == "kept by an older meshrotate" {
+					wantHint(t, err, "meshrotate adopt")
+				} else {
+					wantHint(t, err, "backup")
+				}
 				return
 			}
 			if err != nil || !v.Equal(secret.NewString(canary+ref7.String())) {
@@ -99,6 +136,14 @@ func TestAKeptValueIsThatOfItsVersion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unbound is a recipient with a note that names no deployment.
+type unbound struct{ *age.X25519Recipient }
+
+func (u unbound) Wrap(fileKey []byte) ([]*age.Stanza, error) {
+	all, err := u.X25519Recipient.Wrap(fileKey)
+	return append(all, &age.Stanza{Type: "meshrotate-value", Args: []string{"relaykey", "7"}, Body: make([]byte, 32)}), err
 }
 
 // recipientsOf lets the usual identity read too, where that is possible beside the one that seals.

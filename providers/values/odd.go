@@ -14,6 +14,10 @@ import (
 // template matches a whole text that some tool should have replaced: ${{ secrets.X }}, $(X), ${X}, %X%, {{ .X }}, <x>.
 var template = regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|\$\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\])$`)
 
+// reference matches a whole text that names a secret, or wraps one, for some other tool: @Microsoft.KeyVault(…), secret://…,
+// $env:NAME, $SOME_NAME, Some__Name=…, a sealed file of age or of Ansible.
+var reference = regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*)$`)
+
 // placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
 var placeholders = []string{"changeme", "changeit", "replaceme", "todo", "tbd", "xxx", "placeholder", "yourpassword", "yourpasswordhere", "yourkeyhere", "null", "none", "undefined", "redacted"}
 
@@ -28,6 +32,8 @@ func Odd(value []byte) error {
 		return errors.New("it begins or ends with a blank")
 	case template.MatchString(text):
 		return errors.New("it is a placeholder that nothing was put in the place of")
+	case reference.MatchString(firstLine(text)):
+		return errors.New("it refers to a secret, or wraps one, and is none itself")
 	}
 	for _, r := range text {
 		switch {
@@ -54,7 +60,8 @@ func Odd(value []byte) error {
 		return -1
 	}, text)
 	for _, p := range placeholders {
-		if letters == p && len(text) <= len(p)+6 {
+		again := len(letters) / len(p)
+		if again > 0 && letters == strings.Repeat(p, again) && len(text) <= again*(len(p)+6) {
 			return errors.New("it is a placeholder that nothing was put in the place of")
 		}
 	}
@@ -62,6 +69,11 @@ func Odd(value []byte) error {
 		return errors.New("it is one byte, repeated")
 	}
 	return nil
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.TrimSuffix(line, "\r")
 }
 
 // quoted are quotation marks with what closes them.

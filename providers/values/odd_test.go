@@ -11,35 +11,45 @@ import (
 
 func TestOdd(t *testing.T) {
 	for text, why := range map[string]string{
-		" p4ssw0rd!":                  "blank",
-		"p4ssw0rd!\t":                 "blank",
-		"p4ssw0rd!\u00a0":             "blank",
-		"p4ss\u00a0w0rd!":             "U+00A0",
-		"p4ss\u200bw0rd!":             "U+200B",
-		"\ufeffp4ssw0rd!":             "U+FEFF",
-		"p4ss\nw0rd!":                 "more than one line",
-		"p4ss\rw0rd!":                 "more than one line",
-		"p4ss\x00w0rd!":               "U+0000",
-		"p4ss\x1bw0rd!":               "U+001B",
-		"p4ss\xffw0rd!":               "UTF-8",
-		`"p4ssw0rd!"`:                 "quotes",
-		`'p4ssw0rd!'`:                 "quotes",
-		"“p4ssw0rd!”":                 "quotes",
-		"${{ secrets.SQL_PASSWORD }}": "placeholder",
-		"$(SqlPassword)":              "placeholder",
-		"${SQL_PASSWORD}":             "placeholder",
-		"%SQL_PASSWORD%":              "placeholder",
-		"{{ .Values.password }}":      "placeholder",
-		"<new-password>":              "placeholder",
-		"[your key here]":             "placeholder",
-		"ChangeMe!":                   "placeholder",
-		"change-me-123":               "placeholder",
-		"TODO":                        "placeholder",
-		"************":                "one character",
-		"00000000000000000000":        "one character",
-		"xxxxxxxx":                    "one character",
-		zeros(0):                      "one byte",
-		zeros(0xff):                   "one byte",
+		" p4ssw0rd!":                         "blank",
+		"p4ssw0rd!\t":                        "blank",
+		"p4ssw0rd!\u00a0":                    "blank",
+		"p4ss\u00a0w0rd!":                    "U+00A0",
+		"p4ss\u200bw0rd!":                    "U+200B",
+		"\ufeffp4ssw0rd!":                    "U+FEFF",
+		"p4ss\nw0rd!":                        "more than one line",
+		"p4ss\rw0rd!":                        "more than one line",
+		"p4ss\x00w0rd!":                      "U+0000",
+		"p4ss\x1bw0rd!":                      "U+001B",
+		"p4ss\xffw0rd!":                      "UTF-8",
+		`"p4ssw0rd!"`:                        "quotes",
+		`'p4ssw0rd!'`:                        "quotes",
+		"“p4ssw0rd!”":                        "quotes",
+		"${{ secrets.SQL_PASSWORD }}":        "placeholder",
+		"$(SqlPassword)":                     "placeholder",
+		"${SQL_PASSWORD}":                    "placeholder",
+		"%SQL_PASSWORD%":                     "placeholder",
+		"{{ .Values.password }}":             "placeholder",
+		"<new-password>":                     "placeholder",
+		"[your key here]":                    "placeholder",
+		"ChangeMe!":                          "placeholder",
+		"change-me-123":                      "placeholder",
+		"TODO":                               "placeholder",
+		"TODO-TODO-TODO-TODO-TODO-TODO-TODO": "placeholder",
+		"@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/1)": "refers",
+		"secret://prod/relay-key":               "refers",
+		"op://Prod/relay/key":                   "refers",
+		"$RELAY_KEY_PROD_2027":                  "refers",
+		"$env:RELAY_KEY":                        "refers",
+		"Relay__ApiKey=c2VjcmV0LXA0c3M=":        "refers",
+		"$ANSIBLE_VAULT;1.1;AES256\n6161p4ss\n": "blank",
+		"$ANSIBLE_VAULT;1.1;AES256\n6161p4ss":   "refers",
+		"age-encryption.org/v1\n-> X25519 p4ss": "refers",
+		"************":                          "one character",
+		"00000000000000000000":                  "one character",
+		"xxxxxxxx":                              "one character",
+		zeros(0):                                "one byte",
+		zeros(0xff):                             "one byte",
 	} {
 		if err := values.Odd([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v", text, err)
@@ -47,7 +57,7 @@ func TestOdd(t *testing.T) {
 			t.Errorf("%q: the value is shown: %v", text, err)
 		}
 	}
-	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz"} {
+	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1"} {
 		if err := values.Odd([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

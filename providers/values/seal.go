@@ -25,8 +25,9 @@ const DefaultIdentity = "MESHROTATE_AGE_IDENTITY"
 // Seal is a deployment's age identity. It is safe for concurrent use. The identity is asked for when something must be
 // sealed or opened, not before: a deployment whose values are all plain needs none.
 type Seal struct {
-	identity Source
-	extra    []age.Recipient
+	identity   Source
+	extra      []age.Recipient
+	deployment string // whose values are kept
 
 	mu         sync.Mutex
 	identities []age.Identity // once known
@@ -65,7 +66,11 @@ func SealFrom(s *specs.Seal, c Config) (*Seal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state.seal.identity: %w", err)
 	}
-	return NewSeal(identity, recipients)
+	seal, err := NewSeal(identity, recipients)
+	if err == nil {
+		seal.deployment = c.Deployment
+	}
+	return seal, err
 }
 
 // NewIdentity makes an age identity: the text of an identity file, and the public key to seal to.
@@ -129,7 +134,7 @@ func (s *Seal) seal(ctx context.Context, ref secret.Ref, v secret.Value) ([]byte
 			to = append(to, id.Recipient())
 		}
 	}
-	n, err := noteOf(ref, v, ids[0])
+	n, err := noteOf(s.deployment, ref, v, ids[0])
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -156,7 +161,7 @@ func (s *Seal) openKept(ctx context.Context, name string, ref secret.Ref, sealed
 	}
 	ids, err := s.unlock(ctx)
 	if err == nil {
-		err = n.check(ref, data, ids)
+		err = n.check(s.deployment, ref, data, ids)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -184,7 +189,7 @@ func (s *Seal) decrypt(ctx context.Context, name string, sealed []byte) ([]byte,
 			"encrypt it to the identity's public key instead: `age -r age1… -o FILE.age FILE`")
 	case errors.As(err, &other):
 		return nil, nil, hint(fmt.Errorf("%s: cannot be opened with this age identity: it is sealed for another", name),
-			"use the identity that it was sealed for, or seal it again for this one")
+			"use the identity that it was sealed for, or seal it again for this one; where a kept value's identity is lost for good: `meshrotate values forget`")
 	case err != nil:
 		return nil, nil, damaged(name)
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	ReadFile func(path string) ([]byte, error)
 	// LookupEnv is the environment; nil is os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// Deployment is whose values a seal keeps: they open as no other deployment's.
+	Deployment string
 	// Seal opens files whose names end in .age; nil refuses them.
 	Seal *Seal
 }

@@ -48,6 +48,12 @@ type Environment struct {
 	// CommandLine is how the service is started, with its variables replaced; zero when it is not installed. It may hold
 	// a secret, and travels as a blob.
 	CommandLine secret.Value `json:"-"`
+	// Wrapped says that the service's own program starts another one, as NSSM and srvany do: CommandLine is then that one's, Service
+	// has its variables too, and Folder is its working folder, "" for its program's. Described is an XML file of the name of the
+	// service's program, beside it: WinSW keeps there what it starts, and .NET's compiler what a program's parts are for.
+	Wrapped   bool   `json:"wrapped"`
+	Folder    string `json:"folder"`
+	Described string `json:"described"`
 	// Account is the service's start name. Secrets are the paths of the user secrets that it has (.NET's, for development).
 	Account string   `json:"account"`
 	Secrets []string `json:"secrets"`

@@ -137,6 +137,21 @@ function Get-HostEnvironment([string]$service) {
     $found
 }
 
+# Get-HostWrapped SERVICE: @{ line; folder; variables } of the program that the service's own program starts, as srvany and NSSM keep
+# it in the registry; nothing when there is none.
+function Get-HostWrapped([string]$service) {
+    $key = Open-HostKey ('SYSTEM\CurrentControlSet\Services\' + $service + '\Parameters'); if ($null -eq $key) { return $null }
+    $program = [string]$key.GetValue('Application', ''); if ($program -eq '') { return $null }
+    $w = @{ line = ('"' + $program + '" ' + [string]$key.GetValue('AppParameters', '')).TrimEnd(); folder = [string]$key.GetValue('AppDirectory', ''); variables = @{} }
+    foreach ($name in 'AppEnvironment', 'AppEnvironmentExtra') {
+        foreach ($line in @($key.GetValue($name, @()))) {
+            $at = ([string]$line).IndexOf('=')
+            if ($at -gt 0) { $w.variables[$line.Substring(0, $at)] = $line.Substring($at + 1) }
+        }
+    }
+    $w
+}
+
 # Get-HostUserEnvironment ACCOUNT: a table of the account's own variables, nothing while its registry is not loaded.
 function Get-HostUserEnvironment([string]$account) {
     $sid = Get-HostSid $account; if (-not $sid) { return $null }
@@ -980,11 +995,20 @@ function Invoke-Environment($a) {
     $config = @{ account = ''; imagePath = '' }; $boot = Get-HostBoot
     if ($a.service -ne '') { $config = Get-HostServiceConfig $a.service }
     $e = @{ path = ''; beside = @(); account = $config.account; secrets = @(); commandLine = $null; booted = $boot.booted; changed = $boot.changed
-        machine = (Get-Variables (Get-HostEnvironment '')); user = (Get-Variables $null); service = (Get-Variables @{}) }
+        machine = (Get-Variables (Get-HostEnvironment '')); user = (Get-Variables $null); service = (Get-Variables @{})
+        wrapped = $false; folder = ''; described = '' }
     if ($a.path -ne '') { $e.path = Get-HostFullName $a.path; $e.beside = @(Get-JsonNames ([IO.Path]::GetDirectoryName((Resolve-HostPath $a.path)))) }
     if ($config.imagePath -ne '') {
-        $e.commandLine = [Text.Encoding]::UTF8.GetBytes($config.imagePath)
-        $e.service = Get-Variables (Get-HostEnvironment $a.service)
+        $line = $config.imagePath; $own = Get-HostEnvironment $a.service
+        $m = [regex]::Match($line, '(?i)^\s*"?(.+?)\.exe')
+        if ($m.Success -and [IO.File]::Exists($m.Groups[1].Value + '.xml')) { $e.described = $m.Groups[1].Value + '.xml' }
+        $w = Get-HostWrapped $a.service
+        if ($null -ne $w) {
+            $line = $w.line; $e.folder = $w.folder; $e.wrapped = $true
+            foreach ($name in @($w.variables.Keys)) { $own[$name] = $w.variables[$name] }
+        }
+        $e.commandLine = [Text.Encoding]::UTF8.GetBytes($line)
+        $e.service = Get-Variables $own
         $e.user = Get-Variables (Get-HostUserEnvironment $config.account)
         $e.secrets = @(Get-UserSecrets $config.account)
     }

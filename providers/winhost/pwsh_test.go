@@ -105,12 +105,23 @@ func eventLog(t *testing.T) (env string, read func() string) {
 	}
 }
 
+// onLinux is what stands in for Windows.
+func onLinux(t *testing.T) string {
+	t.Helper()
+	var all []byte
+	for _, name := range []string{"../lab/engine/unix.ps1", "winhosttest/linux.ps1"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return string(all)
+}
+
 func TestTableOnLinux(t *testing.T) {
 	pwsh := find(t, "pwsh")
-	stand, err := os.ReadFile("winhosttest/linux.ps1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stand := onLinux(t)
 	dir := t.TempDir()
 	env, read := eventLog(t)
 	winhosttest.BuildTool(t, filepath.Join(dir, winhosttest.Tool))
@@ -121,7 +132,7 @@ func TestTableOnLinux(t *testing.T) {
 		wide, _ := os.ReadFile(stored)
 		return fromWide(wide)
 	}
-	host.Process = process.PowerShell(pwsh, "$global:passwordFile = "+quoted(stored)+"\n"+tables(t)+string(stand), env)
+	host.Process = process.PowerShell(pwsh, "$global:passwordFile = "+quoted(stored)+"\n"+tables(t)+stand, env)
 	winhosttest.Run(t, host)
 }
 

@@ -18,10 +18,7 @@ import (
 // behaves so. The file a.json holds "old", and the ops stage "new" and swap.
 func TestScriptUnderRareConditions(t *testing.T) {
 	pwsh := find(t, "pwsh")
-	stand, err := os.ReadFile("winhosttest/linux.ps1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stand := onLinux(t)
 	old, content := winhosttest.Content("old"), winhosttest.Content("new")
 	for _, c := range []struct {
 		name, reason, prelude string
@@ -72,7 +69,7 @@ ${alias:New-HostFile} = 'Rare'`,
 				t.Fatal(err)
 			}
 			env, logged := eventLog(t)
-			engine := process.PowerShell(pwsh, string(stand)+"\n"+c.prelude, env)
+			engine := process.PowerShell(pwsh, stand+"\n"+c.prelude, env)
 			results, err := winhost.Run(t.Context(), engine, winhost.Config{}, []winhost.Op{
 				&winhost.FileStage{Path: file, Expect: winhosttest.Sum(old), Content: secret.New(content)},
 				&winhost.FileSwap{Path: file, Expect: winhosttest.Sum(old), Staged: winhosttest.Sum(content)},

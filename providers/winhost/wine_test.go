@@ -77,11 +77,19 @@ func install(t *testing.T, engine string) {
 	service(winhosttest.RefusesService, `C:\svc\args.exe`, "demand")
 	service(winhosttest.BlankService, `C:\svc\mr blank\service.exe mr-blank`, "demand")
 	service(winhosttest.DisabledService, `C:\svc\service.exe mr-disabled 40 40`, "disabled")
-	var block []string
-	for name, value := range winhosttest.ServiceEnvironment {
-		block = append(block, name+"="+value)
+	service(winhosttest.WrappedService, `C:\svc\service.exe mr-wrapped`, "demand")
+	block := func(variables map[string]string) string {
+		var all []string
+		for name, value := range variables {
+			all = append(all, name+"="+value)
+		}
+		return strings.Join(all, `\0`)
 	}
-	must("reg", "add", registered+winhosttest.QuickService, "/v", "Environment", "/t", "REG_MULTI_SZ", "/d", strings.Join(block, `\0`), "/f")
+	must("reg", "add", registered+winhosttest.QuickService, "/v", "Environment", "/t", "REG_MULTI_SZ", "/d", block(winhosttest.ServiceEnvironment), "/f")
+	for name, value := range map[string]string{"Application": `C:\app\app.exe`, "AppParameters": `--one "two three"`, "AppDirectory": `C:\app\data`} {
+		must("reg", "add", registered+winhosttest.WrappedService+`\Parameters`, "/v", name, "/t", "REG_EXPAND_SZ", "/d", value, "/f")
+	}
+	must("reg", "add", registered+winhosttest.WrappedService+`\Parameters`, "/v", "AppEnvironmentExtra", "/t", "REG_MULTI_SZ", "/d", block(winhosttest.WrappedEnvironment), "/f")
 	for name, value := range winhosttest.MachineEnvironment {
 		must("reg", "add", environment, "/v", name, "/d", value, "/f")
 		t.Cleanup(func() { _, _ = wineAfter(engine, "reg", "delete", environment, "/v", name, "/f") })

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +17,7 @@ import (
 func (p *program) apply() *cobra.Command {
 	var yes, again bool
 	var glass string
+	var confirmed []string
 	cmd := &cobra.Command{
 		Use:   "apply [plan.json]",
 		Short: "Rotate: do what the plan says, and prove it",
@@ -33,6 +33,10 @@ what the plan saw, naming the host and the field. The document is the one that
 the plan names, unless -f or --repo says otherwise. A plan that is too old is
 refused; with --replan-if-equal it is applied if a plan made now is the same.
 Without a saved plan it shows what it would do and asks.
+
+Where a person has a part, such as a password that is changed by hand at its
+source, the run does all else, says what is to be done, and ends with 2. When
+it is done, run apply again, with --confirm SECRET where the outcome says so.
 
 An interrupt (Ctrl-C) or a lost terminal ends the run at the next safe point:
 services that are down are started first. A second Ctrl-C kills it. Either way,
@@ -53,6 +57,7 @@ run apply again: it looks at what is there and finishes.
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&again, "replan-if-equal", false, "apply a saved plan that is too old if a plan made now is equal to it")
 	cmd.Flags().StringVar(&glass, "break-glass", "", "apply though policy.window, policy.suspend or policy.maxOutage forbids it\nnow; `WHY` is written in the ledger")
+	cmd.Flags().StringArrayVar(&confirmed, "confirm", nil, "say that a person's part of `SECRET`, or of all of a kind, is done: go on after it")
 	_ = cmd.Flags().MarkHidden("host") // it is refused, with the reason
 	cmd.ValidArgsFunction = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -76,7 +81,7 @@ run apply again: it looks at what is there and finishes.
 			return err
 		}
 		n.flags, n.again = s.flags(), again
-		n.BreakGlass = strings.TrimSpace(glass)
+		n.BreakGlass, n.Confirmed = strings.TrimSpace(glass), confirmed
 		defer n.close(cmd.Context())
 		if err := n.asTrusted(saved); err != nil {
 			return err
@@ -103,14 +108,20 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 		return nil
 	})
 	deaf()
+	if done != nil {
+		n.ran = done.Run
+	}
 	show.Close() // from here on only the report is written
 	switch {
-	case done == nil && errors.Is(err, session.ErrInterrupted):
-		return stillDown(n.DownByRecord(ctx), named(ctx, err))
 	case done == nil:
-		return named(ctx, err)
+		down := n.DownByRecord(ctx, err)
+		if err = stillDown(down, named(ctx, err)); len(down) > 0 {
+			done = &session.Applied{View: &session.View{Plan: &reconciler.Plan{Deployment: n.Document.Name, Down: down}}}
+			return n.refused(done, err)
+		}
+		return err
 	case done.Run == "" && err != nil:
-		return n.refused(done, stillDown(done.Plan.StillDown(), named(ctx, err)))
+		return n.refused(done, stillDown(slices.Concat(done.Plan.StillDown(), done.Plan.FoundStopped()), named(ctx, err)))
 	}
 	return n.report(done, err)
 }
@@ -127,13 +138,17 @@ func (n *opened) refused(done *session.Applied, err error) error {
 	return err
 }
 
-// stillDown tells of what an earlier run stopped, when this one did nothing about it.
+// stillDown tells of what is stopped, when this run did nothing about it.
 func stillDown(down []reconciler.Down, err error) error {
-	var sure, unsure []string
+	var sure, unsure, found []string
 	for _, d := range down {
 		name := d.What
 		if d.Service != "" {
-			name += " (" + d.Service + ")"
+			name += " (" + strings.Join(append([]string{d.Service}, d.With...), ", ") + ")"
+		}
+		if d.Found {
+			found = append(found, name)
+			continue
 		}
 		name += ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
 		if d.Unsure {
@@ -142,7 +157,7 @@ func stillDown(down []reconciler.Down, err error) error {
 			sure = append(sure, name)
 		}
 	}
-	if len(sure)+len(unsure) == 0 {
+	if len(down) == 0 {
 		return err
 	}
 	hint := reconciler.HintOf(err)
@@ -151,6 +166,9 @@ func stillDown(down []reconciler.Down, err error) error {
 	}
 	if len(unsure) > 0 {
 		err = fmt.Errorf("%w; since an earlier run may be DOWN, and could not be looked at: %s", err, few(unsure))
+	}
+	if len(found) > 0 {
+		err = fmt.Errorf("%w; found DOWN, stopped by no run that the ledger knows: %s", err, few(found))
 	}
 	return &Exit{Code: ExitPartly, Err: reconciler.Hinted(err, hint)}
 }
@@ -188,15 +206,24 @@ func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.
 		n.program.explain(v)
 		return fmt.Errorf("nothing was changed: %w", stuckHint(stuck, v.Plan))
 	}
-	if saved != nil || v.Plan.Empty() {
-		return nil
+	if err := n.rotates(v.Plan); err != nil || saved != nil || v.Plan.Empty() {
+		return err
 	}
 	n.program.explain(v)
-	if yes {
-		return nil
+	if !yes {
+		question := "Apply this to " + v.Plan.Deployment + "?"
+		if n.question != nil {
+			question = n.question(v.Plan)
+		}
+		doing("waiting for an answer at the prompt")
+		if err := n.program.ask(ctx, question); err != nil {
+			return err
+		}
 	}
-	doing("waiting for an answer at the prompt")
-	return n.program.ask(ctx, "Apply this to "+v.Plan.Deployment+"?")
+	if n.consented != nil {
+		return n.consented()
+	}
+	return nil
 }
 
 // stuckHint adds the way around a secret that is stuck.
@@ -240,7 +267,7 @@ func (n *opened) report(done *session.Applied, late error) error {
 		return late
 	case code == ExitOK:
 		return nil
-	case n.program.seen():
+	case code == ExitPending, n.program.seen(): // nothing failed; or it is before the eyes
 		return &Exit{Code: code}
 	}
 	err := done.Outcome.Err
@@ -255,6 +282,8 @@ func exitOf(r render.Outcome) int {
 	switch {
 	case r.OK:
 		return ExitOK
+	case r.Paused():
+		return ExitPending
 	case r.Changed():
 		return ExitPartly
 	default:
@@ -273,25 +302,4 @@ func withHint(err error, hint string) error {
 		return err
 	}
 	return reconciler.Hinted(err, hint)
-}
-
-// user is who runs this, as the environment says, or else the system.
-func (p *program) user() string {
-	for _, name := range []string{"USER", "LOGNAME", "USERNAME"} {
-		if v := p.io.Env(name); v != "" {
-			return v
-		}
-	}
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username
-	}
-	return "unknown"
-}
-
-func hostname() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return name
 }

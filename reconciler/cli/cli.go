@@ -5,7 +5,7 @@
 //
 //	0  nothing to do, or done
 //	1  an error; nothing was changed, or everything was put back as it was
-//	2  changes are pending
+//	2  changes are pending, or all that is left waits for a person
 //	3  something was changed and not everything is proven, or something is down or left behind: what, and how to go on,
 //	   is said
 package cli
@@ -20,6 +20,7 @@ import (
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -47,6 +48,10 @@ type App struct {
 	Open func(ctx context.Context, d *specs.Deployment, need Need) (*Live, error)
 	// OpenState opens what is remembered alone, for verbs that need no hosts.
 	OpenState func(ctx context.Context, d *specs.Deployment) (state.State, error)
+	// OpenValues opens the kept values alone.
+	OpenValues func(ctx context.Context, d *specs.Deployment) (Values, error)
+	// Adopt is the op that keeps the live value of a secret as that of a version.
+	Adopt func(ref secret.Ref) reconciler.Op
 	// Commands are further verbs: lab, demo, bench. It may be nil.
 	Commands func(io Stdio) []*cobra.Command
 	// Now is the clock; nil is time.Now.

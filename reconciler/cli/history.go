@@ -14,21 +14,29 @@ import (
 )
 
 func (p *program) history() *cobra.Command {
-	var since, secret string
+	var since, secret, evidence string
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show the ledger as a change-log",
 		Long: `Show every rotation on record, newest first: when, what, by whom, how it ended,
 how it was proven, how long what was down. No host is contacted. As JSON the
-oldest is first.`,
+oldest is first.
+
+With --evidence, all that the ledger has of a compromised secret: what others
+knew and why, who replaced it, the proof, the outage, each place that held the
+old value and what became of it, and the hashes of the entries that say so.`,
 		Example: `  meshrotate history
   meshrotate history --since 90d --secret ` + p.oneKind() + `
-  meshrotate history --since 2026-01-01 -o markdown`,
+  meshrotate history --since 2026-01-01 -o markdown
+  meshrotate history --evidence ` + p.oneKind() + ` -o json`,
 		Args: noArgs,
 	}
 	s := p.documentFlags(cmd)
 	cmd.Flags().StringVar(&since, "since", "", "only what began since then: 90d, 12h, or 2026-01-31")
 	cmd.Flags().StringVar(&secret, "secret", "", "only this secret, as the ledger names it: "+p.oneKind())
+	cmd.Flags().StringVar(&evidence, "evidence", "", "what is on record of a `SECRET` that was compromised")
+	cmd.MarkFlagsMutuallyExclusive("evidence", "since")
+	cmd.MarkFlagsMutuallyExclusive("evidence", "secret")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		from, err := parseSince(since, p.app.Now())
 		if err != nil {
@@ -45,6 +53,13 @@ oldest is first.`,
 		entries, err := remembered.Ledger.Entries(cmd.Context())
 		if err != nil {
 			return fmt.Errorf("read the ledger of %s: %w", d.Name, err)
+		}
+		if evidence != "" {
+			report, err := evidenceOf(cmd.Context(), d, remembered, entries, evidence)
+			if err != nil {
+				return err
+			}
+			return p.write(report)
 		}
 		log := state.NewHistory(entries).Rotations(secret)
 		log = slices.DeleteFunc(log, func(r state.Rotation) bool { return r.Started.Before(from) && r.Ended.Before(from) })

@@ -8,13 +8,10 @@ import (
 	"meshrotate/specs"
 )
 
-// gitToken is the environment variable with the password or token for a repository over https.
-const gitToken = "MESHROTATE_GIT_TOKEN"
-
 // revision is the document of --repo at a revision.
 func (p *program) revision(s *source, ref string) specs.Git {
 	g := specs.Git{Repo: s.repo, Ref: ref, Path: cmp.Or(s.path, defaultFile)}
-	if token := p.io.Env(gitToken); token != "" {
+	if token := p.io.Env(specs.GitToken); token != "" {
 		g.Password = secret.New([]byte(token))
 	}
 	return g
@@ -25,7 +22,7 @@ func (p *program) loadRevision(ctx context.Context, l specs.Loader, g specs.Git)
 	d, err := l.LoadGit(ctx, g)
 	if err != nil && len(specs.Problems(err)) == 0 {
 		return nil, withHint(err, "--repo names the repository, --ref a branch, a tag or a commit in it, --path the document; "+
-			"a token for https:// is taken from "+gitToken)
+			"a token for https:// is taken from "+specs.GitToken)
 	}
 	return d, err
 }

@@ -27,8 +27,9 @@ Every verb reads meshrotate.yaml here, or -f FILE, or a Git revision (--repo,
 somebody else proposes it believes only what is wanted: --base, --operator.`
 
 const exitCodes = `
-Exit codes: 0 nothing to do, or done · 1 an error · 2 changes are pending ·
-3 applied in part: the report says what is down, what is left, what to do`
+Exit codes: 0 nothing to do, or done · 1 an error · 2 changes are pending, or
+wait for a person · 3 applied in part: the report says what is down, what is
+left, what to do`
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
@@ -51,7 +52,7 @@ func (p *program) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	root.AddGroup(&cobra.Group{ID: "daily", Title: "Every day:"}, &cobra.Group{ID: "rest", Title: "Now and then:"})
-	for _, c := range []*cobra.Command{p.plan(), p.apply(), p.drift(), p.status(), p.history()} {
+	for _, c := range []*cobra.Command{p.plan(), p.apply(), p.drift(), p.status(), p.history(), p.rotate()} {
 		c.GroupID = "daily"
 		root.AddCommand(c)
 	}
@@ -68,6 +69,9 @@ func (p *program) root() *cobra.Command {
 
 func (p *program) rest() []*cobra.Command {
 	all := []*cobra.Command{p.show(), p.validate(), p.lesson(), p.schema(), p.unlock(), p.version()}
+	if p.app.OpenValues != nil {
+		all = append(all, p.adopt(), p.values())
+	}
 	if p.app.Commands != nil {
 		all = append(all, p.app.Commands(p.io)...)
 	}

@@ -2,8 +2,11 @@ package cli_test
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"os/signal"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,10 +31,29 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		// UPDATE_SCRIPTS=1 writes what came back into the stories, to be read before it is committed.
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": code},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("USER", "ada")
 			e.Setenv("NO_COLOR", "1")
 			return nil
 		},
 	})
+}
+
+// code is exec of a program that ends with this exit code: code 2 meshrotate plan.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM ARGS…")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit code %d, not %s", got, args[0])
+	}
 }

@@ -24,6 +24,7 @@ type source struct {
 	only                  []string
 	host                  string
 	parallel              int
+	text                  []byte // instead of what the file has; nil is the file
 }
 
 // documentFlags adds the flags that name the document.
@@ -48,7 +49,7 @@ func (p *program) liveFlags(cmd *cobra.Command) *source {
 	f := cmd.Flags()
 	f.StringSliceVar(&s.only, "only", nil, "only these kinds of secret: "+strings.Join(p.kindNames(), ", "))
 	f.StringVar(&s.host, "host", "", "show only what concerns this host, and what was seen there")
-	f.IntVar(&s.parallel, "parallel", 0, "how many hosts to speak to at once (default: the document's policy)")
+	f.IntVar(&s.parallel, "parallel", 0, "how many hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
 	_ = cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(p.kindNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("host", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		d, err := p.written(cmd.Context(), p.loader(), s)
@@ -102,7 +103,13 @@ func (p *program) written(ctx context.Context, l specs.Loader, s *source) (*spec
 		}
 		return d, p.silences(d)
 	}
-	d, err := l.LoadFile(orDefault(s.file))
+	var d *specs.Deployment
+	var err error
+	if s.text != nil {
+		d, err = l.LoadAs(orDefault(s.file), s.text)
+	} else {
+		d, err = l.LoadFile(orDefault(s.file))
+	}
 	if errors.Is(err, fs.ErrNotExist) && s.file == "" {
 		return nil, reconciler.Hinted(fmt.Errorf("there is no %s here", defaultFile),
 			"name the document with -f FILE, or take it from Git with --repo; `meshrotate lab` makes one to try")

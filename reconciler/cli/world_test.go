@@ -150,9 +150,21 @@ func (f fake) Plan(in reconciler.Input) reconciler.Change {
 		if _, pending := in.History.Pending(f.ref.Name, f.ref.Version); pending {
 			c.Status, c.Reason = reconciler.Rotate, "an earlier run ended before the proof"
 			c.Rounds = []reconciler.Round{{Steps: f.proofs(f.d.AllHosts())}}
+			if f.byHand() != nil {
+				c.Reason, c.Rounds = "its source does not have it yet", f.byHand()
+			}
 		}
 	}
 	return c
+}
+
+// byHand is the round in which a person tells the source of a version that begins with hand-.
+func (f fake) byHand() []reconciler.Round {
+	if !strings.HasPrefix(f.spec.Version, "hand-") {
+		return nil
+	}
+	o := reconciler.ByHand{Secret: f.ref, What: "tells its source the new word"}
+	return []reconciler.Round{{Steps: []reconciler.Step{{Phase: reconciler.Verify, Op: o, Back: reconciler.Never("it is live")}}}}
 }
 
 func (f fake) proofs(hosts []string) (steps []reconciler.Step) {
@@ -184,7 +196,7 @@ func (f fake) steps(c *reconciler.Change, todo []string) {
 			reconciler.Step{Phase: reconciler.Switch, Op: start, Back: reconciler.Way(stop), After: []string{id(swap), id(restore)}, Alone: strings.HasPrefix(h, "relay-2")},
 			reconciler.Step{Phase: reconciler.Retire, Op: do("discard "+word, "forget the old word", ""), Back: reconciler.Nothing(), Alone: true})
 	}
-	c.Rounds = []reconciler.Round{{Steps: append(steps, f.proofs(todo)...)}}
+	c.Rounds = append([]reconciler.Round{{Steps: append(steps, f.proofs(todo)...)}}, f.byHand()...)
 	c.Outages = []state.Outage{{What: "service", Predicted: 2, Members: todo}}
 }
 
@@ -222,6 +234,7 @@ func (o op) Says() reconciler.Phrase { return o.Say }
 // swapOp is an op that makes the word live.
 type swapOp struct{ op }
 
+func (f swapOp) Holds() string                              { return "the word " + f.Secret }
 func (f swapOp) Swaps() string                              { return f.Secret }
 func (f swapOp) Merge(reconciler.Op) (reconciler.Op, error) { return f, nil }
 

@@ -24,6 +24,7 @@ type htmlPage struct {
 	Phases         []htmlPhase
 	Hosts          []htmlHost
 	Legend         []htmlHost
+	Overlaps       []htmlOverlap
 }
 
 // htmlSecret is a row of the table of secrets.
@@ -46,7 +47,7 @@ type htmlWork struct {
 type htmlHost struct{ Mark, Class, Name, Title string }
 
 // writeHTML writes one page without scripts and without anything from elsewhere. A plan has its timeline and its fleet;
-// an outcome its endings;
+// an outcome its endings; a status its overlaps;
 // every report has its text.
 func writeHTML(w io.Writer, r Report) error {
 	var b bytes.Buffer
@@ -57,6 +58,8 @@ func writeHTML(w io.Writer, r Report) error {
 		h.Title, h.Why = Safe(r.Deployment), "why"
 		h.Summary, h.About, h.Secrets = Safe(r.summary()), Safe(r.origin()), r.secrets()
 		h.Phases, h.Hosts, h.Legend = phases(r.Rounds), cells(r.Plan), legend()
+	case Status:
+		h.Title, h.Overlaps = Safe(r.Deployment), r.bars()
 	case Outcome:
 		h.Title, h.Why = Safe(r.Deployment), "how it ended"
 		h.Summary, h.About, h.Secrets = Safe(r.Verdict()), Safe(r.origin()), r.secrets()

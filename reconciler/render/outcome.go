@@ -57,6 +57,9 @@ type Rotated struct {
 	Ending state.Outcome `json:"ending"`
 	// Why it is not proven.
 	Why string `json:"why,omitempty"`
+	// Waits says that nothing failed: a person is to do their part, which Why names. It is "confirm" where they have to say that
+	// it was done, and "seen" where that is seen.
+	Waits string `json:"waits,omitempty"`
 	// Proof is what was proven, "" where it was not; Evidence is what was seen.
 	Proof    string         `json:"proof,omitempty"`
 	Evidence []string       `json:"evidence,omitempty"`
@@ -69,10 +72,12 @@ type Rotated struct {
 // Down is something that is stopped.
 type Down struct {
 	// What is its name in the outages, Service the one that it has on its host.
-	What    string    `json:"what"`
-	Service string    `json:"service"`
-	Host    string    `json:"host"`
-	Since   time.Time `json:"since"`
+	What    string `json:"what"`
+	Service string `json:"service"`
+	Host    string `json:"host"`
+	// With are the services that were stopped with it, as they depend on it.
+	With  []string  `json:"with,omitempty"`
+	Since time.Time `json:"since,omitzero"` // zero of what was found stopped
 	// Why it is, as far as the run knows, and Hint what brings it back.
 	Why  string `json:"why"`
 	Hint string `json:"hint"`
@@ -111,7 +116,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	}
 	down := o.Down
 	if len(o.Secrets) == 0 { // nobody had to do anything about what an earlier run left
-		down = p.StillDown()
+		down = slices.Concat(p.StillDown(), p.FoundStopped())
 	}
 	for _, d := range down {
 		r.Down = append(r.Down, downOf(d, o))
@@ -138,7 +143,10 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 	if why == nil || earlier && d.Why == nil || d.Unsure && d.Why == nil && d.Cause != "" {
 		why = cmp.Or(cause(d), errNotStarted)
 	}
-	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), Since: d.Since.UTC(), Unsure: d.Unsure, Why: why.Error(),
+	if d.Found && d.Why == nil {
+		why = cause(d)
+	}
+	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Unsure: d.Unsure, Why: why.Error(),
 		Hint: cmp.Or(reconciler.HintOf(why), applyStarts)}
 }
 
@@ -176,6 +184,12 @@ func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 	if e.Why != nil {
 		s.Why = e.Why.Error()
 	}
+	if w := e.Waits; w != nil {
+		s.Waits = "seen"
+		if w.Confirm {
+			s.Waits = "confirm"
+		}
+	}
 	s.short = slices.ContainsFunc(left, func(l reconciler.LeftBehind) bool {
 		return slices.Contains(l.Secrets, s.Secret) && !slices.Contains(c.Left, l.Target)
 	})
@@ -197,6 +211,22 @@ func (r Outcome) with(ending state.Outcome) int {
 		}
 	}
 	return n
+}
+
+// Paused says that nothing failed, and that all that is left waits for a person.
+func (r Outcome) Paused() bool {
+	waiting := r.waiting()
+	return len(waiting) > 0 && r.Error == "" && !r.Halted && len(r.Down) == 0 && len(r.Left) == 0 && r.with(state.Proven)+len(waiting) == len(r.Secrets)
+}
+
+// waiting are the secrets that wait for a person.
+func (r Outcome) waiting() (some []Rotated) {
+	for _, s := range r.Secrets {
+		if s.Waits != "" {
+			some = append(some, s)
+		}
+	}
+	return some
 }
 
 // Changed says that the deployment is not as it was before the run, or may not be: a secret is not back, or something is

@@ -95,3 +95,31 @@ func TestHostList(t *testing.T) {
 		}
 	}
 }
+
+// TestPaused tells what waits for a person, and the command that goes on, and calls it no failure.
+func TestPaused(t *testing.T) {
+	p := relays(1)
+	for _, c := range []struct {
+		name          string
+		wait          *reconciler.Wait
+		next, not     string
+		failed, whole bool
+	}{
+		{"to be confirmed", &reconciler.Wait{Confirm: true}, "meshrotate apply -f a.yaml --confirm relaykey", "", false, true},
+		{"to be seen", &reconciler.Wait{}, "meshrotate apply -f a.yaml`", "--confirm", false, true},
+		{"and something failed", &reconciler.Wait{Confirm: true}, "mend the cause", "paused", true, false},
+	} {
+		o := endedAs(p, state.Ahead)
+		for i := range o.Secrets {
+			o.Secrets[i].Waits, o.Secrets[i].Why = c.wait, errors.New("a person sets it at its source")
+		}
+		if o.Err = nil; c.failed {
+			o.Err = errors.New("the disk is full")
+		}
+		r := told(p, o).Naming(" -f a.yaml")
+		text := written(t, r, Style{})
+		if r.Paused() != c.whole || r.OK || !strings.Contains(r.Next, c.next) || c.not != "" && strings.Contains(text, c.not) || !strings.Contains(strings.Join(strings.Fields(text), " "), "WAITS for a person: a person sets it") {
+			t.Errorf("%s: %q\n%s", c.name, r.Next, text)
+		}
+	}
+}

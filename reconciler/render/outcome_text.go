@@ -142,7 +142,9 @@ func (r Outcome) groups() (down, left []group) {
 			l.Why = ""
 		}
 		g := r.group(d.Host, l)
-		g.unsure, g.service = d.Unsure, d.Service
+		if g.unsure, g.service = d.Unsure, d.Service; len(d.With) > 0 {
+			g.service += ", and with it " + strings.Join(d.With, ", ")
+		}
 		if g.since = d.Since; d.What != d.Host {
 			g.what = d.What
 		}

@@ -171,6 +171,37 @@ func TestLeftBehind(t *testing.T) {
 	}
 }
 
+// TestOverlaps draws how much of an overlap is over, and says when it may end and what keeps it.
+func TestOverlaps(t *testing.T) {
+	key := relayKey(1)
+	key.Status, key.Rounds = reconciler.AsDeclared, nil
+	for _, c := range []struct {
+		reason string
+		o      reconciler.Overlap
+		wants  map[Format]string
+	}{
+		{"under way", reconciler.Overlap{Old: "41C0…", Began: now.AddDate(0, 0, -5), Ends: now.AddDate(0, 0, 15)}, map[Format]string{
+			Text:     "overlap ███░░░░░░░░░ relay key: 41C0… beside what replaces it, since " + date(now.AddDate(0, 0, -5)) + "; may end on " + date(now.AddDate(0, 0, 15)) + ", in 15 days",
+			Markdown: "**overlap** relay key: 41C0… beside",
+			HTML:     `<progress max="100" value="25"></progress> <strong>relay key</strong> 41C0… beside`,
+			JSON:     `"old": "41C0…"`,
+		}},
+		{"over, and kept", reconciler.Overlap{Old: "im_app_a", Began: now.AddDate(0, 0, -5), Ends: now, Held: "2 connectors signed with it"}, map[Format]string{
+			Text: "████████████ relay key: im_app_a beside what replaces it, since " + date(now.AddDate(0, 0, -5)) + "; may end since " + date(now) + "; 2 connectors signed with it"}},
+		{"nobody recorded its beginning", reconciler.Overlap{Old: "im_app_a", Ends: now.AddDate(0, 0, 1)}, map[Format]string{
+			Text: "overlap relay key: im_app_a beside what replaces it; may end on",
+			HTML: "<p><strong>relay key</strong>"}},
+	} {
+		key.Overlaps = []reconciler.Overlap{c.o}
+		for f, want := range c.wants {
+			got := strings.Join(strings.Fields(written(t, StatusOf(planOf(1, key), state.NewHistory(nil), 0, "").Drift(), Style{Format: f})), " ")
+			if !strings.Contains(got, want) {
+				t.Errorf("%s, %s: no %q in\n%s", c.reason, f, want, got)
+			}
+		}
+	}
+}
+
 // TestDeterministic demands the same bytes for the same plan.
 func TestDeterministic(t *testing.T) {
 	for _, f := range Formats() {

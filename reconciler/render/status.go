@@ -64,6 +64,8 @@ type SecretStatus struct {
 	Due     time.Time `json:"due,omitzero"`
 	Overdue bool      `json:"overdue,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
+	// Overlaps are old values that are accepted beside the ones that replace them.
+	Overlaps []reconciler.Overlap `json:"overlaps,omitempty"`
 	// Findings are blockers (severity "error") and warnings, with their hosts.
 	Findings []reconciler.Finding `json:"findings,omitempty"`
 }
@@ -87,7 +89,7 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 			live = c.Live
 		}
 		one := SecretStatus{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Status: c.Status,
-			Declared: c.Secret.Version, Live: live, Reason: c.Reason, Due: c.Due, Expires: c.Expires,
+			Declared: c.Secret.Version, Live: live, Reason: c.Reason, Due: c.Due, Expires: c.Expires, Overlaps: c.Overlaps,
 			Overdue: !c.Due.IsZero() && c.Due.Before(p.Made), Findings: about(c.Findings, host)}
 		if since, ok := h.Since(c.Secret.Name); ok {
 			one.LastRotated, one.Run = since.Time, since.Run
@@ -137,6 +139,7 @@ func (s Status) text(p *page) {
 		rows = append(rows, []string{marks[c.Status][0], c.Title, orDash(c.Live), c.Declared, date(c.LastRotated), s.due(c), s.until(c.Expires)})
 	}
 	p.table(0, rows)
+	s.writeOverlaps(p)
 	if notes := s.notes(); len(notes) > 0 || len(s.Fleet) > 0 {
 		p.blank()
 		s.writeNotes(p, notes)
@@ -280,6 +283,9 @@ func (s Status) markdown(m *mark) {
 	}
 	if hidden > 0 {
 		m.end("\n_and %s: `-o json` has all_\n", count(hidden, "more secret"))
+	}
+	for _, o := range s.overlaps() {
+		m.add("\n**overlap** %s: %s\n", md(clip(o.title, 80)), md(clip(o.says(s.Made), 400)))
 	}
 	if notes := s.notes(); len(notes) > 0 || len(s.Fleet) > 0 {
 		m.fold("details", clip(inset(func(p *page) { s.writeNotes(p, notes) }), 40_000))

@@ -160,7 +160,7 @@ func statuses(all []SecretStatus) []SecretStatus {
 
 // endingRows folds the rows of a table of how secrets ended.
 func endingRows(all []Rotated) []Rotated {
-	return rowsOf(all, func(s Rotated) (string, state.Outcome) { return s.Group, s.Ending }, func(row []Rotated) Rotated {
+	return rowsOf(all, func(s Rotated) (string, state.Outcome) { return s.Group, s.Ending + state.Outcome(s.Waits) }, func(row []Rotated) Rotated {
 		s := row[0]
 		if len(row) == 1 {
 			return s

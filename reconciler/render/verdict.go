@@ -16,6 +16,8 @@ func (r Outcome) next(plan, apply string) string {
 		return "nothing is left to do for " + strings.Join(r.Only, ", ") + "; " + plan + " looks at the other secrets"
 	case r.OK:
 		return "nothing is left to do; " + plan + " shows no change"
+	case r.Paused():
+		return "do that by hand, then " + strings.TrimSuffix(apply, "`") + r.confirming() + "`"
 	case r.with(state.Unknown) > 0:
 		s = "look at what is there now with " + plan + ", then " + apply + ": what is done is left alone"
 	case len(names) > 0:
@@ -35,6 +37,34 @@ func (r Outcome) next(plan, apply string) string {
 		s += ". Until then what is down stays down"
 	}
 	return s
+}
+
+// confirming are the flags that say of what waits that it was done: by name, or of the whole kind where that is many.
+func (r Outcome) confirming() string {
+	const most = 3
+	byKind := map[string]bool{}
+	var names, kinds []string
+	for _, s := range r.waiting() {
+		if s.Waits != "confirm" {
+			continue
+		}
+		names = append(names, s.Secret)
+		if !byKind[s.Kind] {
+			byKind[s.Kind] = true
+			kinds = append(kinds, s.Kind)
+		}
+	}
+	if len(names) > most {
+		names = kinds
+	}
+	text := ""
+	for _, name := range names {
+		if strings.ContainsAny(name, "$;*?#()[]{}~ ") {
+			name = "'" + name + "'"
+		}
+		text += " --confirm " + name
+	}
+	return text
 }
 
 // unfinished are the targets that are down or left behind, each once.
@@ -66,6 +96,8 @@ func (r Outcome) Verdict() string {
 			return "nothing to do for " + strings.Join(r.Only, ", ") + ", which is as declared; the other secrets were not looked at"
 		}
 		return "nothing to do: everything is as declared"
+	case n == 0 && len(r.Down) > 0 && !slices.ContainsFunc(r.Down, func(d Down) bool { return !d.Since.IsZero() }):
+		return "nothing was changed; found DOWN: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > r.unsure():
 		return "nothing was changed; since an earlier run DOWN: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > 0:
@@ -74,6 +106,8 @@ func (r Outcome) Verdict() string {
 		return "nothing was changed"
 	case r.OK:
 		word = "done: " + count(proven, "secret") + " rotated and proven"
+	case r.Paused():
+		return "paused: " + number(proven) + " of " + count(n, "secret") + " proven, " + number(len(r.waiting())) + " waiting for a person, in " + seconds(r.Seconds)
 	case !r.Changed():
 		word = "failed and put back"
 		if !slices.ContainsFunc(r.Secrets, func(s Rotated) bool { return len(s.Evidence) == 0 }) {
@@ -142,6 +176,9 @@ func (r Outcome) how(s Rotated) string {
 			text += ", and seen to be so: " + strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
 		}
 	case state.Ahead:
+		if s.Waits != "" {
+			return "WAITS for a person" + suffix(": ", oneLine(s.Why))
+		}
 		text = "AHEAD: what was done has no way back; the next run goes on from there"
 	default:
 		text = "UNKNOWN: what is live now must be looked at"

@@ -11,7 +11,7 @@ import (
 )
 
 // Search looks for values, in every form in which a program lets one slip, in everything that was said.
-func Search(t *testing.T, secrets, said map[string][]byte) {
+func Search(t testing.TB, secrets, said map[string][]byte) {
 	t.Helper()
 	for _, found := range Found(secrets, said) {
 		t.Error(found)

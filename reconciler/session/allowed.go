@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,22 @@ func (s *Session) broken(p *reconciler.Plan) string {
 		return ""
 	}
 	return fmt.Sprintf("glass broken (%s): %s", strings.Join(what, ", "), s.BreakGlass)
+}
+
+// unasked is the error about what was confirmed and nobody had asked for, nil without any: a wrong name confirms nothing.
+func (s *Session) unasked(p *reconciler.Plan) error {
+	waiting := p.Waiting()
+	for _, name := range s.Confirmed {
+		if slices.ContainsFunc(waiting, func(one string) bool { return reconciler.Confirms([]string{name}, one) }) {
+			continue
+		}
+		hint := "nothing waits for a person; leave out --confirm"
+		if len(waiting) > 0 {
+			hint = "what waits for a person: " + strings.Join(waiting[:min(len(waiting), 5)], ", ")
+		}
+		return reconciler.Hinted(fmt.Errorf("nothing was changed: %q is confirmed, and the plan has no person's part of that name", name), hint)
+	}
+	return nil
 }
 
 // glass is the error about what the policy forbids now, nil where it forbids nothing or somebody has broken the glass.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,11 +25,19 @@ func (s *Session) remembered(ctx context.Context) (h state.History, p state.Pres
 	return h, p, err
 }
 
-// DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look.
-func (s *Session) DownByRecord(ctx context.Context) []reconciler.Down {
+// DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look. What a run has stopped
+// that is at work is its own business.
+func (s *Session) DownByRecord(ctx context.Context, why error) []reconciler.Down {
+	var held *state.HeldError
+	if locked := errors.As(why, &held); !locked && !errors.Is(why, ErrInterrupted) {
+		return nil // it was not to be looked at
+	}
 	entries, err := s.State.Ledger.Entries(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil
+	}
+	if held != nil {
+		entries = slices.DeleteFunc(entries, func(e state.Entry) bool { return e.Run == held.Holder.Run })
 	}
 	in := reconciler.Input{History: state.NewHistory(entries), Now: s.now()}
 	p := reconciler.Plan{}

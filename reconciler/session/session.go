@@ -16,7 +16,7 @@ import (
 	"meshrotate/state"
 )
 
-// Session is an open deployment. All fields are required, but for Only, Others, By, PID, Parallel, Now and Tell.
+// Session is an open deployment. All fields are required, but for Only, Others, By, PID, Parallel, Confirmed, Now and Tell.
 type Session struct {
 	Document  *specs.Deployment
 	Rotations []reconciler.Rotation
@@ -33,8 +33,12 @@ type Session struct {
 	Parallel int
 	// BreakGlass is why the plan is applied though the policy forbids it now; it is written in the ledger. "" respects the policy.
 	BreakGlass string
-	Now        func() time.Time       // nil is time.Now
-	Tell       func(reconciler.Event) // nil: nobody listens
+	// Emergency is a secret that others know; nil when there is none.
+	Emergency *reconciler.Emergency
+	// Confirmed are the secrets, or kinds, of which a person says that their part is done; it may be nil.
+	Confirmed []string
+	Now       func() time.Time       // nil is time.Now
+	Tell      func(reconciler.Event) // nil: nobody listens
 }
 
 // View is what a look found, and what follows from it.
@@ -108,7 +112,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	now := s.now()
 	v.Took = now.Sub(began)
-	in := reconciler.Input{Seen: seen, History: v.History, Now: now}
+	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency}
 	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, in)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
@@ -164,6 +168,9 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	if err := s.glass(v); err != nil {
 		return done, err
 	}
+	if err := s.unasked(v.Plan); err != nil {
+		return done, err
+	}
 	if err := agree(ctx, v, func(what string) { _ = lease.Doing(ctx, what) }); err != nil {
 		return done, err
 	}
@@ -172,10 +179,10 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	}
 	held, err := s.mark(ctx, v, lease, run)
 	if ctx.Err() != nil && err != nil {
-		return nil, ErrInterrupted
+		return done, ErrInterrupted
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nothing was changed: %w", err)
+		return done, fmt.Errorf("nothing was changed: %w", err)
 	}
 	lease = held
 	parallel := s.Parallel
@@ -184,7 +191,7 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	}
 	began := s.now()
 	done.Run = run
-	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Note: s.broken(v.Plan),
+	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan),
 		Parallel: parallel, Now: s.now, Tell: s.Tell}.Apply(ctx)
 	done.Took = s.now().Sub(began)
 	return done, nil

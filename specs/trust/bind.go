@@ -271,6 +271,10 @@ func (b *binder) reader() func(string) ([]byte, error) {
 func (b *binder) local(d *specs.Deployment) error {
 	for _, l := range leaves(reflect.ValueOf(d), "", "") {
 		rooted := filepath.IsAbs(l.text) || strings.HasPrefix(l.text, "/") // as /etc/krb5.conf is on Windows, too
+		if l.class == Program && filepath.IsAbs(l.text) && b.side.Root != "" && specs.Inside(l.text, b.side.Root) {
+			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.text),
+				"keep the program outside the repository, and name it by its full path")
+		}
 		if l.class == Local && (!rooted || b.side.Root != "" && specs.Inside(l.text, b.side.Root)) {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request; no host was contacted", d.Origin.File, l.path, l.text),
 				"name a file outside the repository by its full path")

@@ -100,14 +100,14 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 	return all
 }
 
-// texts are the items of a list: hosts one by one, whatever ranges they are written in. The order of a guard's counts.
+// texts are the items of a list: hosts one by one, whatever ranges they are written in. Of a guard, and of a program's arguments, the order counts.
 func texts(v reflect.Value, path string, class Class) []leaf {
 	var items []string
 	for i := range v.Len() {
 		items = append(items, v.Index(i).String())
 	}
 	switch {
-	case class == Guard && len(items) > 0:
+	case (class == Guard || class == Program) && len(items) > 0:
 		items = []string{strings.Join(items, ", ")}
 	case class == Host || class == Less:
 		var hosts []string

@@ -160,7 +160,7 @@ func (c *Chain) Decode(text []byte) (state.Entry, error) {
 	if e.Facts, err = c.facts(l.Facts); err != nil {
 		return state.Entry{}, err
 	}
-	c.Entries, c.Last = c.Entries+1, link1
+	c.Entries, c.Last, e.Link = c.Entries+1, link1, link1
 	return e, nil
 }
 

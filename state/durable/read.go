@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // ErrUnfit says that what stands at a path is nothing that this package wrote: no regular file, or one that is too
@@ -65,7 +66,11 @@ func irregular(path string, info fs.FileInfo) error {
 	return &fs.PathError{Op: "open", Path: path, Err: &unfit{what}}
 }
 
+// mostRead is how long a file may be read. What /proc shows are regular files, too, of which some are waited for without end.
+const mostRead = 10 * time.Second
+
 func readAll(f *os.File, limit int64) ([]byte, error) {
+	_ = f.SetReadDeadline(time.Now().Add(mostRead)) // what has no deadlines does not wait
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -61,6 +61,17 @@ func (s *Store) Read(ctx context.Context, name string) ([]byte, error) {
 	return data, s.misplaced(name, err)
 }
 
+// Remove takes a blob away.
+func (s *Store) Remove(ctx context.Context, name string) error {
+	if err := errors.Join(ctx.Err(), state.CheckBlob(name)); err != nil {
+		return err
+	}
+	if err := os.Remove(s.blob(name)); err != nil {
+		return s.misplaced(name, err)
+	}
+	return durable.SyncDir(filepath.Dir(s.blob(name)))
+}
+
 // List names the blobs in a folder, sorted. Files that no blob can be named like, and what killed writers left behind,
 // are not among them.
 func (s *Store) List(ctx context.Context, folder string) ([]string, error) {

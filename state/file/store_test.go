@@ -40,6 +40,11 @@ func TestBlobs(t *testing.T) {
 	})
 }
 
+func TestRemoval(t *testing.T) {
+	dir := t.TempDir()
+	statetest.Removal(t, func() state.Blobs { return open(t, dir) })
+}
+
 func open(t *testing.T, dir string) *file.Store {
 	t.Helper()
 	s, err := file.Open(dir)

@@ -184,6 +184,17 @@ func (p *Process) Read(ctx context.Context, name string) (content []byte, err er
 	return content, err
 }
 
+// Remove takes a blob away.
+func (p *Process) Remove(ctx context.Context, name string) error {
+	return p.do(ctx, func(s *Store) error {
+		if _, there := s.blobs[name]; !there {
+			return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+		}
+		delete(s.blobs, name)
+		return nil
+	})
+}
+
 // List names the blobs in a folder.
 func (p *Process) List(ctx context.Context, folder string) (names []string, err error) {
 	err = p.do(ctx, func(s *Store) error {

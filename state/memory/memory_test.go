@@ -31,6 +31,11 @@ func TestBlobs(t *testing.T) {
 	})
 }
 
+func TestRemoval(t *testing.T) {
+	s := memory.New()
+	statetest.Removal(t, func() state.Blobs { return s.Open() })
+}
+
 func TestLock(t *testing.T) {
 	statetest.Lock(t, func(*testing.T) statetest.Locks {
 		s := memory.New()

@@ -37,6 +37,7 @@ WHERE id = 1 AND beats = @p1; SELECT @@ROWCOUNT`
 	// rehearse writes and takes back. No value can be named like this one.
 	rehearse = `SET XACT_ABORT ON; BEGIN TRANSACTION; INSERT {kept} (folder, name, content) VALUES ('', '', @p1); ROLLBACK TRANSACTION`
 	readKept = `SELECT content FROM {kept} WHERE folder = @p1 AND name = @p2`
+	dropKept = `DELETE FROM {kept} WHERE folder = @p1 AND name = @p2`
 	listKept = `SELECT name FROM {kept} WHERE folder = @p1`
 )
 

@@ -220,6 +220,7 @@ func (s *Store) Present(ctx context.Context) (is state.Present, err error) {
 // The server's errors that mean something here. Source: "Database Engine events and errors" of Microsoft's documentation.
 const (
 	noObject  = 208
+	denied    = 229
 	duplicate = 2627
 )
 

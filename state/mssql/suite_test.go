@@ -2,6 +2,7 @@ package mssql_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,29 @@ func TestBlobs(t *testing.T) {
 			w, login := fresh(t)
 			return func() state.Blobs { return w.open(login) }
 		})
+	})
+}
+
+// Who owns the tables may remove a value; who runs meshrotate may not, and is told what the administrator has to do.
+func TestRemoval(t *testing.T) {
+	everywhere(t, func(t *testing.T, fresh func(t *testing.T) (*world, string)) {
+		w, login := fresh(t)
+		if login == owner {
+			statetest.Removal(t, func() state.Blobs { return w.open(login) })
+			return
+		}
+		store := w.open(login)
+		if err := store.Create(t.Context(), "relaykey/7.age", []byte("seven")); err != nil {
+			t.Fatal(err)
+		}
+		err := store.Remove(t.Context(), "relaykey/7.age")
+		var h interface{ Hint() string }
+		if !errors.As(err, &h) || !strings.Contains(h.Hint(), "DELETE FROM [meshrotate].[kept] WHERE folder = 'relaykey' AND name = '7.age'") {
+			t.Errorf("the runner removed a value, or is not helped: %v", err)
+		}
+		if content, err := store.Read(t.Context(), "relaykey/7.age"); err != nil || string(content) != "seven" {
+			t.Errorf("%q, %v", content, err)
+		}
 	})
 }
 

@@ -82,6 +82,30 @@ func (s *Store) readKept(ctx context.Context, x Session, name string) (content [
 	return content, err
 }
 
+// Remove takes a value away, for whom the database lets: the role of who runs meshrotate may not. After a lost answer it is looked
+// at: what is not there any more was removed.
+func (s *Store) Remove(ctx context.Context, name string) error {
+	if err := errors.Join(ctx.Err(), state.CheckBlob(name)); err != nil {
+		return err
+	}
+	folder, file, _ := strings.Cut(name, "/")
+	sent := false
+	return s.insist(ctx, "remove "+name, func(ctx context.Context, x Session) error {
+		if _, err := s.readKept(ctx, x, name); err != nil {
+			if sent && errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		sent = true
+		err := x.Select(ctx, s.sql(dropKept), []any{folder, file}, nothing)
+		if has(err, denied) {
+			return &hinted{err, fmt.Sprintf("let the database's administrator run: DELETE FROM %s WHERE folder = '%s' AND name = '%s'", s.sql("{kept}"), folder, file)}
+		}
+		return err
+	})
+}
+
 // List names the values in a folder, sorted.
 func (s *Store) List(ctx context.Context, folder string) (all []string, err error) {
 	if err := errors.Join(ctx.Err(), state.CheckFolder(folder)); err != nil {

@@ -36,6 +36,31 @@ func Blobs(t *testing.T, fresh func(t *testing.T) (open func() state.Blobs)) {
 	}
 }
 
+// Removal tests a backend whose blobs may be removed by whoever opens it.
+func Removal(t *testing.T, open func() state.Blobs) {
+	t.Helper()
+	mustCreate(t, open(), "relaykey/6.age", "six")
+	mustCreate(t, open(), "relaykey/7.age", "seven")
+	if err := open().Remove(t.Context(), "relaykey/7.age"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open().Read(t.Context(), "relaykey/7.age"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("read of what was removed: %v, want fs.ErrNotExist", err)
+	}
+	wantNames(t, open(), "relaykey", "relaykey/6.age")
+	wantContent(t, open(), "relaykey/6.age", "six")
+	for _, name := range []string{"relaykey/7.age", "nobody/1.age"} {
+		if err := open().Remove(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("remove of nothing: %v, want fs.ErrNotExist", err)
+		}
+	}
+	if err := open().Remove(t.Context(), "../relaykey/6.age"); err == nil {
+		t.Error("a name reached outside of the store")
+	}
+	mustCreate(t, open(), "relaykey/7.age", "another")
+	wantContent(t, open(), "relaykey/7.age", "another")
+}
+
 func emptyBlobs(t *testing.T, open func() state.Blobs) {
 	if _, err := open().Read(t.Context(), "relaykey/7.age"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("read of nothing: %v, want fs.ErrNotExist", err)

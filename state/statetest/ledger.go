@@ -60,8 +60,8 @@ func roundTrip(t *testing.T, open func() state.Ledger) {
 	want := full()
 	rv := reflect.ValueOf(want)
 	for i := range rv.NumField() {
-		if rv.Field(i).IsZero() {
-			t.Fatalf("this case must set every field; %s is zero", rv.Type().Field(i).Name)
+		if name := rv.Type().Field(i).Name; name != "Link" && rv.Field(i).IsZero() {
+			t.Fatalf("this case must set every field; %s is zero", name)
 		}
 	}
 	sparse := state.Entry{Time: want.Time, Outcome: state.Started}
@@ -224,6 +224,7 @@ func wantEntries(t *testing.T, l state.Ledger, want []state.Entry) {
 		t.Fatalf("%d entries, want %d", len(got), len(want))
 	}
 	for i := range want {
+		got[i].Link = "" // of the ledger, not of the entry
 		if !reflect.DeepEqual(got[i], want[i]) {
 			t.Fatalf("entry %d:\n got %+v\nwant %+v", i, got[i], want[i])
 		}

@@ -91,6 +91,11 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 			return nil, machine.ErrNoService
 		}
 		return pairs(env), nil
+	case "wrapped":
+		if w := m.Wrapped(name); w != nil {
+			return append([]string{w.Line, w.Folder}, pairs(w.Environment)...), nil
+		}
+		return nil, nil
 	case "user-environment":
 		return pairs(m.AccountEnvironment(name)), nil
 	case "boot":

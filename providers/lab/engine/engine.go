@@ -3,7 +3,7 @@
 //
 // Pwsh is PowerShell on Linux. Files are real ones, in a folder for each host. What only Windows has (services,
 // registry, access rules) is asked of the lab's model of the machine, by functions that take the place of the script's
-// own: see linux.ps1. The script itself is unchanged, and its bootstrap checks that by its SHA-256.
+// own: see unix.ps1 and linux.ps1. The script itself is unchanged, and its bootstrap checks that by its SHA-256.
 //
 // Wine is PowerShell for Windows under Wine, and nothing of the script is replaced. Services are real ones of Wine's
 // service manager, and files are on its drives. The product is played by the lab: its model reads the settings when

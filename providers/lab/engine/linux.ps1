@@ -1,6 +1,6 @@
-# What stands in for Windows when the host script runs on Linux in a lab. Each alias takes the place of one of the
-# script's "Windows only" functions; everything else in the script is what runs on Windows. Files are real. The rest is
-# asked of the lab: see channel.go. No answer goes through a cmdlet or a pipeline, as in the script itself.
+# What stands in for Windows when the host script runs on Linux in a lab, with unix.ps1 before it. Each alias takes the place
+# of one of the script's "Windows only" functions; everything else in the script is what runs on Windows. Files are real. The
+# rest is asked of the lab: see channel.go. No answer goes through a cmdlet or a pipeline, as in the script itself.
 Set-StrictMode -Version 2
 $ErrorActionPreference = 'Stop'
 
@@ -22,32 +22,11 @@ function Ask([string]$word, [string]$first, [string]$second, [string]$third) {
 
 function Use-Path([string]$path) { Ask 'path' $path }
 function Use-FullName([string]$path) { Ask 'expand' $path }
-function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
-function New-LinuxFile([string]$path, [string]$like) {
-    $options = [IO.FileStreamOptions]::new()
-    $options.Mode = [IO.FileMode]::CreateNew; $options.Access = [IO.FileAccess]::Write; $options.Share = [IO.FileShare]::None
-    $options.UnixCreateMode = Use-Acl $like
-    $f = [IO.FileStream]::new($path, $options)
-    [IO.File]::SetUnixFileMode($path, (Use-Acl $like))   # whatever this process's umask took away
-    $f
-}
-# .NET does not tell it.
-function Use-Changed($f) {
-    $start = [Diagnostics.ProcessStartInfo]::new('stat', [string[]]@('-L', '-c', '%.9Z', '--', $f.Name)); $start.RedirectStandardOutput = $true
-    $p = [Diagnostics.Process]::Start($start); $text = $p.StandardOutput.ReadToEnd(); $p.Dispose()
-    [DateTime]::UnixEpoch.AddTicks([long](10000000 * [decimal]::Parse($text, [Globalization.CultureInfo]::InvariantCulture)))
-}
-function Use-Access([string]$path) {
-    $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
-    @{ owner = 'S-1-5-18'; usersCanRead = $open }
-}
 function Use-Replace([string]$from, [string]$to, [string]$backup) {
     [void](Ask 'point' $to 'before')
     [IO.File]::Replace($from, $to, $backup, $false)
     [void](Ask 'point' $to 'after')
 }
-function Use-TryFile([string]$path) { 0 }   # nothing is enforced here that a probe could meet
-function Use-TryFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
 function Use-TryService([string]$name, [bool]$logon) { [int](Ask 'try-service' $name) }
 function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; elevated = 'yes'; installed = [DateTime]::UnixEpoch.AddTicks([long]$a[2]) } }
 function Use-Environment([string]$service) {
@@ -55,12 +34,17 @@ function Use-Environment([string]$service) {
     for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
     $found
 }
+function Use-Wrapped([string]$service) {
+    $a = @(Ask 'wrapped' $service); $found = @{}
+    if ($a.Length -lt 2) { return $null }
+    for ($i = 2; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
+    @{ line = $a[0]; folder = $a[1]; variables = $found }
+}
 function Use-UserEnvironment([string]$account) {
     $a = @(Ask 'user-environment' $account); $found = @{}
     for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
     $found
 }
-function Use-Profile([string]$account) { '' }
 function Use-Boot { $a = @(Ask 'boot'); @{ booted = [DateTime]::UnixEpoch.AddTicks([long]$a[0]); changed = [DateTime]::UnixEpoch.AddTicks([long]$a[1]) } }
 $global:startedAt = @{}   # processes of services that were seen, by id
 function Use-Status([string]$name) {
@@ -79,7 +63,6 @@ function Use-TryLogon([string]$account, [byte[]]$b) { [void](Ask 'log-on' $accou
 function Use-Logon([string]$name, [string]$account) {
     $a = @(Ask 'logon' $name $account); @{ exists = $a[0]; right = $a[1]; locked = $a[2]; configured = $a[3]; running = $a[4] }
 }
-function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
 
 function Use-Signature([string]$path, $f) {
     $a = @(Ask 'signature' $path); $signers = @()
@@ -88,41 +71,8 @@ function Use-Signature([string]$path, $f) {
     }
     @{ trust = [long]$a[0]; signers = $signers }
 }
-function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
 
-function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
-function Use-Rights([string]$path) {
-    if (-not [IO.File]::Exists($path) -and -not [IO.Directory]::Exists($path)) { return }
-    $mode = [IO.File]::GetUnixFileMode($path); $rights = 0
-    if ($mode -band [IO.UnixFileMode]::OtherRead) { $rights = 1 }
-    if ($mode -band [IO.UnixFileMode]::OtherWrite) { $rights = $rights -bor 2 }
-    $rights
-}
-${alias:Get-HostLogging} = 'Use-Logging'
-${alias:Get-HostRights} = 'Use-Rights'
 ${alias:Get-Signature} = 'Use-Signature'
-${alias:Get-HostAuditing} = 'Use-Auditing'
-${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:Get-HostFullName} = 'Use-FullName'
-${alias:New-HostFile} = 'New-LinuxFile'
-${alias:Get-HostFileChanged} = 'Use-Changed'
-${alias:Get-HostAccess} = 'Use-Access'
 ${alias:Invoke-HostReplace} = 'Use-Replace'
-${alias:Test-HostFile} = 'Use-TryFile'
-${alias:Test-HostFolder} = 'Use-TryFolder'
-${alias:Test-HostService} = 'Use-TryService'
-${alias:Get-HostIdentity} = 'Use-Identity'
-${alias:Get-HostEnvironment} = 'Use-Environment'
-${alias:Get-HostUserEnvironment} = 'Use-UserEnvironment'
-${alias:Get-HostProfile} = 'Use-Profile'
-${alias:Get-HostBoot} = 'Use-Boot'
-${alias:Get-HostServiceStatus} = 'Use-Status'
-${alias:Get-HostServiceConfig} = 'Use-Config'
-${alias:Get-HostServiceDependents} = 'Use-Dependents'
-${alias:Start-HostService} = 'Use-Start'
-${alias:Stop-HostService} = 'Use-Stop'
-${alias:Set-HostServiceLogon} = 'Use-SetLogon'
-${alias:Test-HostLogon} = 'Use-TryLogon'
-${alias:Get-HostLogon} = 'Use-Logon'
-${alias:Get-HostProcessStart} = 'Use-ProcessStart'
 [void](Ask 'started')

@@ -17,8 +17,14 @@ import (
 	"meshrotate/reconciler"
 )
 
+//go:embed unix.ps1
+var unix string
+
 //go:embed linux.ps1
-var prelude string
+var linux string
+
+// prelude takes the place of the script's functions that only Windows has.
+var prelude = unix + linux
 
 // maxHosts is how many hosts there may be: each one's process stays for the length of a run.
 const maxHosts = 40

@@ -32,6 +32,7 @@ func tableMachine() *machine.Machine {
 		{Name: winhosttest.RefusesService, Program: program{Refused: machine.ErrStartTimeout}},
 		{Name: winhosttest.DisabledService, StartMode: "disabled", Deleted: true},
 		{Name: winhosttest.BlankService, ImagePath: `C:\svc\mr blank\service.exe mr-blank`},
+		{Name: winhosttest.WrappedService, Wrapped: &machine.Wrapped{Line: `"C:\app\app.exe" --one "two three"`, Folder: `C:\app\data`, Environment: winhosttest.WrappedEnvironment}},
 		{Name: winhosttest.DiesService, Program: program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}},
 	} {
 		if s.ImagePath == "" {

@@ -111,7 +111,7 @@ func (w *world) await(what string, is func() bool) {
 // key is a relay key that the operator keeps.
 func (w *world) key(version string) string {
 	w.Helper()
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env})
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: lab.Name})
 	if err != nil {
 		w.Fatal(err)
 	}

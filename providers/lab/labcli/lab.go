@@ -148,7 +148,7 @@ func breakCommand(stdio cli.Stdio) *cobra.Command {
 	long := "Change something behind meshrotate's back in a running lab:\n\n"
 	for _, m := range lab.Mishaps() {
 		names = append(names, m.Name)
-		long += fmt.Sprintf("  %-10s %s\n", m.Name, m.Does)
+		long += fmt.Sprintf("  %-14s %s\n", m.Name, m.Does)
 	}
 	c := &cobra.Command{
 		Use: "break WHAT HOST", Short: "Make drift in a running lab", Long: strings.TrimSuffix(long, "\n"),

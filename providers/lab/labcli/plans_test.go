@@ -17,10 +17,11 @@ func TestSavedPlan(t *testing.T) {
 	t.Parallel()
 	w := startWorld(t)
 	planned := func() { t.Helper(); w.run(2, "plan", "--out", "plan.json").says(t, "meshrotate apply plan.json") }
+	code := 1
 	refused := func(says ...string) {
 		t.Helper()
 		before := files(t, filepath.Join(w.dir, ".meshrotate", "values"))
-		w.run(1, "apply", "plan.json").says(t, append(says, "hint: ")...)
+		w.run(code, "apply", "plan.json").says(t, append(says, "hint: ")...)
 		if after := files(t, filepath.Join(w.dir, ".meshrotate", "values")); len(after) != len(before) {
 			t.Error("a refused plan minted a value")
 		}
@@ -35,7 +36,9 @@ func TestSavedPlan(t *testing.T) {
 
 	planned()
 	w.breaks("stop", "relay-03")
-	refused("relay-03.lab.example: service IdentityMeshRelayAgent was running, now stop")
+	code = 3 // it is down
+	refused("relay-03.lab.example: service IdentityMeshRelayAgent was running, now stop", "found DOWN")
+	code = 1
 	w.breaks("start", "relay-03")
 
 	w.rewrite("name: lab", "name: another")

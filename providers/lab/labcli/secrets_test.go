@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"meshrotate/providers/lab"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler/secret"
 )
@@ -24,7 +25,7 @@ func (w *world) searchSecrets() {
 		}
 		return "", false
 	}
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: lookup})
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: lookup, Deployment: lab.Name})
 	must(w.t, err)
 	keep := values.NewKeep(w.store(), seal)
 	canaries := map[string]string{}

@@ -32,15 +32,20 @@ func (w *world) inSQL(l *lab.Lab) {
 	data.SetDatabase("rotation", nil)
 	data.SetUser("rotation", lab.User, login.SID, "db_owner")
 	must(w.t, os.WriteFile(filepath.Join(w.dir, "keys", "state.pem"), l.SQLAuthority(), 0o600))
+	_, port, _ := strings.Cut(l.SQLAddress(), ":")
+	w.keepIn(l, "sql: {server: 'localhost,"+port+"', database: rotation, user: "+lab.User+", password: {env: IM_LAB_PASSWORD}, caFile: keys/state.pem,\n"+
+		"        addresses: {localhost: '"+l.SQLAddress()+"'}}")
+}
+
+// keepIn puts the state elsewhere, with what the folder held.
+func (w *world) keepIn(l *lab.Lab, where string) {
+	w.t.Helper()
 	path := filepath.Join(w.dir, "meshrotate.yaml")
 	before, err := specs.LoadFile(path, providers.Sections())
 	must(w.t, err)
 	text, err := os.ReadFile(path)
 	must(w.t, err)
-	_, port, _ := strings.Cut(l.SQLAddress(), ":")
-	text = append(text, "\nstate:\n  sql: {server: 'localhost,"+port+"', database: rotation, user: "+lab.User+", password: {env: IM_LAB_PASSWORD}, caFile: keys/state.pem,\n"+
-		"        addresses: {localhost: '"+l.SQLAddress()+"'}}\n"...)
-	must(w.t, os.WriteFile(path, text, 0o600))
+	must(w.t, os.WriteFile(path, append(text, "\nstate:\n  "+where+"\n"...), 0o600))
 	after, err := specs.LoadFile(path, providers.Sections())
 	must(w.t, err)
 	from, err := connect.State(before)
@@ -63,7 +68,7 @@ func (w *world) inSQL(l *lab.Lab) {
 	w.t.Cleanup(func() { w.export(to) })
 }
 
-// export brings what the database holds into files, where it is searched for secrets: the record, and a folder with the kept
+// export brings what is kept elsewhere into files, where it is searched for secrets: the record, and a folder with the kept
 // values.
 func (w *world) export(from state.State) {
 	ctx := context.Background()

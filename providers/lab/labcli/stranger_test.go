@@ -115,6 +115,8 @@ var attacks = []attack{
 		says: "connect.sql.server is new, not contacted: sql01"},
 	{name: "state elsewhere", from: "state: {dir: STATE}",
 		to: "state: {sql: {server: sql01, addresses: {sql01: \"STRANGER\"}, user: x, password: {env: CLOUD_KEY}}}", says: "state.sql.server"},
+	{name: "state on a branch elsewhere", from: "state: {dir: STATE}",
+		to: "state: {git: {repo: \"http://STRANGER/state.git\", token: {env: CLOUD_KEY}}, dir: STATE}", says: "state.git.repo"},
 	{name: "KDC of the request", from: `winrm: {auth: ntlm, transport: http,`, to: `winrm: {auth: kerberos, kerberos: {config: hostile.conf},`,
 		file: "[libdefaults]\ndefault_realm = X\n[realms]\nX = {\n kdc = STRANGER\n}\n", says: "connect.winrm.kerberos.config"},
 	{name: "value of the runner for the hosts", from: "from: generated", to: "from: {env: CLOUD_KEY}", says: "secrets.relayKey.from"},

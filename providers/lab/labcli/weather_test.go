@@ -281,6 +281,37 @@ func TestUnlockedInTheSwitch(t *testing.T) {
 	w.converged()
 }
 
+// TestFoundDown: a relay that a person has stopped is named at the end of a run whose turn for it never came, and of one that
+// was refused; the next one starts it.
+func TestFoundDown(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 3})
+	w.breaks("stop", "relay-01")
+	l.Host("relay-02").Unplug(true)
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "found DOWN, stopped by no run that the ledger knows: relay-01.lab.example (IdentityMeshRelayAgent)")
+	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 1 || !strings.Contains(o.Down[0].Why, "found stopped") || !o.Down[0].Since.IsZero() || o.OK {
+		t.Errorf("%+v", o)
+	}
+	l.Host("relay-02").Unplug(false)
+	denied := func(object string) {
+		l.Admin.Points(func(p machine.Point) (a machine.Action) {
+			if p.Op == "file.swap" && strings.HasSuffix(p.Object, object) {
+				a.Fail = 5
+			}
+			return a
+		})
+	}
+	denied("meshrotate.run.json")
+	w.run(3, "apply", "--yes").says(t, "nothing was changed", "cannot be made", "found DOWN", "relay-01.lab.example")
+	denied("appsettings.json")
+	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 1 || o.Down[0].Host != "relay-01.lab.example" {
+		t.Errorf("ended before its turn: %+v", o)
+	}
+	l.Admin.Points(nil)
+	w.run(0, "apply", "--yes")
+	w.converged()
+}
+
 // TestDownSinceAnEarlierRun kills a run, and its script on a relay, between the stop and the start. Whatever the next runs do, a
 // plan, a refusal, they name what is down and since when; the one that starts it counts the outage from the stop.
 func TestDownSinceAnEarlierRun(t *testing.T) {
@@ -307,7 +338,7 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 	w.run(2, "drift").says(t, "[still-down]", "relay-01.lab.example")
 	l.Host("relay-02").Unplug(true)
 	w.run(3, "apply", "--yes").says(t, "nothing was changed", "an earlier run has left DOWN: relay-01.lab.example (IdentityMeshRelayAgent), since")
-	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 2 || !strings.Contains(o.Down[0].Why, "an earlier run stopped it") || o.OK || o.Error == "" { // whoever reads no errors, too
+	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 2 || !strings.Contains(o.Down[0].Why, "an earlier run that was cut off stopped it") || o.OK || o.Error == "" { // whoever reads no errors, too
 		t.Errorf("%+v", o)
 	}
 	l.Host("relay-02").Unplug(false)
@@ -324,6 +355,10 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 	})
 	r = w.start("apply", "--yes") // whoever ends the look is told what the ledger knows
 	<-looks
+	w.run(3, "apply", "--yes").says(t, "the deployment is locked by", "may be DOWN, and could not be looked at: ", "relay-01.lab.example") // so is whoever comes while it looks
+	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 5 || !o.Down[0].Unsure || !strings.Contains(o.Error, "locked by") {
+		t.Errorf("%+v", o)
+	}
 	r.signal(os.Interrupt)
 	if r := r.wait(); r.code != 3 {
 		t.Errorf("exit code %d\n%s", r.code, r.err)

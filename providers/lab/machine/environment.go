@@ -59,13 +59,33 @@ func (m *Machine) Registered(service string) (commandLine, account string) {
 	return m.Expand(commandLine), account
 }
 
+// Wrapped is what the registry holds of the program that a service's own one starts, nil when that is the program itself.
+func (m *Machine) Wrapped(service string) *Wrapped {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.services[strings.ToLower(service)]; s != nil {
+		return s.Wrapped
+	}
+	return nil
+}
+
 func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	line, account := m.Registered(o.Service)
 	own, _ := m.Environment(o.Service)
+	w := m.Wrapped(o.Service)
+	if w != nil {
+		line = m.Expand(w.Line)
+		for name, v := range w.Environment {
+			own = with(own, name, v)
+		}
+	}
 	m.mu.Lock()
 	e := &winhost.Environment{Account: account, Machine: variables(m.machine), User: variables(m.accounts[strings.ToLower(account)]),
 		Service: variables(own), Booted: m.booted.UTC(), Changed: m.changed.UTC(), Secrets: []string{}, Beside: []string{}}
 	m.mu.Unlock()
+	if w != nil {
+		e.Wrapped, e.Folder = true, m.Expand(w.Folder)
+	}
 	if line != "" {
 		e.CommandLine = secret.NewString(line)
 	}

@@ -44,6 +44,9 @@ func services(m *machine.Machine) {
 	m.Directory.Set(winhosttest.Barred, winhosttest.Password)
 	m.Allow(winhosttest.Allowed, true)
 	install(winhosttest.BlankService, func(s *machine.Service) { s.ImagePath = `C:\svc\mr blank\service.exe mr-blank` })
+	install(winhosttest.WrappedService, func(s *machine.Service) {
+		s.Wrapped = &machine.Wrapped{Line: `"C:\app\app.exe" --one "two three"`, Folder: `C:\app\data`, Environment: winhosttest.WrappedEnvironment}
+	})
 	install(winhosttest.DiesService, func(s *machine.Service) {
 		s.Program = program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
 	})

@@ -47,9 +47,17 @@ type Service struct {
 	DependsOn []string
 	// Environment is the service's own.
 	Environment map[string]string
+	// Wrapped is what the service's own program starts, nil when it is the program itself.
+	Wrapped *Wrapped
 	// Program is nil for a service that does nothing, and does it well.
 	Program Program
 	Timing  Timing
+}
+
+// Wrapped is a program that NSSM or srvany starts: its command line, its working folder, and variables of its own.
+type Wrapped struct {
+	Line, Folder string
+	Environment  map[string]string
 }
 
 // Process is one run of a service.
@@ -59,8 +67,8 @@ type Process struct {
 	// Account and Password are what it logged on with.
 	Account, Password string
 	Started           time.Time
-	// ImagePath is the command line that it was started with.
-	ImagePath string
+	// ImagePath is the command line that it was started with. Folder is its working folder, where that is not the system's.
+	ImagePath, Folder string
 	// Environment is what the process sees: the machine's as it was at boot, over it the account's, and over that the
 	// service's own.
 	Environment map[string]string
@@ -174,7 +182,12 @@ func (m *Machine) Start(name string) error {
 	m.lastPID += 4
 	p := &Process{PID: 1000 + m.lastPID, Service: s.Name, Account: s.Account, Password: s.Password, Started: m.now(), machine: m,
 		ImagePath: s.ImagePath, Environment: maps.Clone(m.boot)}
-	for _, over := range []map[string]string{m.accounts[strings.ToLower(s.Account)], s.Environment} {
+	places := []map[string]string{m.accounts[strings.ToLower(s.Account)], s.Environment}
+	if w := s.Wrapped; w != nil {
+		p.ImagePath, p.Folder = w.Line, w.Folder
+		places = append(places, w.Environment)
+	}
+	for _, over := range places {
 		for k, v := range over {
 			p.Environment = with(p.Environment, k, v)
 		}

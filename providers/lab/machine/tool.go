@@ -25,7 +25,8 @@ func (m *Machine) SetTool(path string, t Tool) {
 	m.tools[strings.ToLower(path)] = t
 }
 
-func (m *Machine) tool(path string) Tool {
+// Tool is the program at a path, nil when there is none.
+func (m *Machine) Tool(path string) Tool {
 	path = strings.ToLower(m.Expand(path))
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,7 +48,7 @@ func (m *Machine) invoke(ctx context.Context, program string, args []string, in 
 	ctx, cancel := context.WithTimeout(ctx, limit(seconds))
 	defer cancel()
 	var out bytes.Buffer
-	exit = m.tool(program)(ctx, args, bytes.NewReader(in), &out)
+	exit = m.Tool(program)(ctx, args, bytes.NewReader(in), &out)
 	return out.String(), exit, ctx.Err() == nil
 }
 
@@ -55,7 +56,7 @@ func (m *Machine) invoke(ctx context.Context, program string, args []string, in 
 func units(s string) int { return len(utf16.Encode([]rune(s))) }
 
 func (m *Machine) secretsLook(ctx context.Context, o *winhost.SecretsLook) winhost.Result {
-	s := &winhost.Secrets{Exists: m.tool(o.Program) != nil}
+	s := &winhost.Secrets{Exists: m.Tool(o.Program) != nil}
 	r := winhost.Result{Code: winhost.OK, Secrets: s}
 	if !s.Exists {
 		return r
@@ -69,7 +70,7 @@ func (m *Machine) secretsLook(ctx context.Context, o *winhost.SecretsLook) winho
 }
 
 func (m *Machine) secretsSet(ctx context.Context, o *winhost.SecretsSet) winhost.Result {
-	if m.tool(o.Program) == nil {
+	if m.Tool(o.Program) == nil {
 		return failure(ErrFileNotFound, "no such program")
 	}
 	args, in := []string{"set", o.Ref, "--stdin"}, o.Value.Expose()
@@ -100,7 +101,7 @@ type listed struct {
 }
 
 func (m *Machine) secretsList(ctx context.Context, o *winhost.SecretsList, known lists) winhost.Result {
-	if m.tool(o.Program) == nil {
+	if m.Tool(o.Program) == nil {
 		return failure(ErrFileNotFound, "no such program")
 	}
 	l, ok := known[o.Program]

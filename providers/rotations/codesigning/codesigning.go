@@ -105,37 +105,33 @@ func check(_ *specs.Deployment, spec any, report specs.Report) {
 
 // Rotation is the list of one deployment.
 type Rotation struct {
-	ref    secret.Ref
-	spec   *Spec
-	policy specs.Policy
-	api    specs.API
-	hasAPI bool
-	relays []node
+	ref  secret.Ref
+	spec *Spec
+	// tolerance is which relays the policy lets fall behind.
+	tolerance reconciler.Tolerance
+	api       specs.API
+	hasAPI    bool
+	relays    []node
 }
 
 // node is a relay.
 type node struct {
-	host              string
-	who               site.Who
-	component         specs.Component
-	list              site.List
-	signatures        site.Signatures
-	service           site.Service
-	machine           site.Machine
-	preflight         site.Preflight
-	toleratedByPolicy bool
+	host       string
+	who        site.Who
+	component  specs.Component
+	list       site.List
+	signatures site.Signatures
+	service    site.Service
+	machine    site.Machine
+	preflight  site.Preflight
 }
 
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec *Spec) *Rotation {
-	r := &Rotation{ref: secret.Ref{Name: name, Version: versionOf(spec.declared())}, spec: spec, policy: d.Policy, api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != ""}
-	tolerated := map[string]bool{}
-	for _, h := range d.Tolerated() {
-		tolerated[h] = true
-	}
+	r := &Rotation{ref: secret.Ref{Name: name, Version: versionOf(spec.declared())}, spec: spec, tolerance: site.Tolerate(d.Tolerated(), d.Policy.Unreachable.Count), api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != ""}
 	for _, h := range d.Relays() {
 		c := d.Product.Relay.On(h).Holding(spec.Setting)
-		r.relays = append(r.relays, node{host: h, who: site.Who{Name: h, Noun: "relay"}, component: c, toleratedByPolicy: tolerated[h],
+		r.relays = append(r.relays, node{host: h, who: site.Who{Name: h, Noun: "relay"}, component: c,
 			list:       site.List{Host: h, Path: c.Settings, Setting: spec.Setting, Service: c.Service},
 			signatures: site.Signatures{Host: h, Folder: spec.Connectors.Folder, Suffix: spec.Connectors.Suffix},
 			service:    site.Service{Host: h, Name: c.Service}, machine: site.Machine{Host: h},
@@ -153,6 +149,11 @@ func (s *Spec) declared() []string {
 	return all
 }
 
+// hosts are those of all relays.
+func (r *Rotation) hosts() []string {
+	return site.Each(r.relays, func(n node) string { return n.host })
+}
+
 // Ref names the secret; its version is made of the declared thumbprints.
 func (r *Rotation) Ref() secret.Ref { return r.ref }
 
@@ -160,10 +161,13 @@ func (r *Rotation) Ref() secret.Ref { return r.ref }
 func (r *Rotation) Reads() []reconciler.Read {
 	var reads []reconciler.Read
 	if r.hasAPI {
-		reads = append(reads, site.Relays{})
+		reads = append(reads, site.Relays{}, r.ready())
 	}
 	for _, n := range r.relays {
 		reads = append(reads, n.list, n.signatures, n.service, n.machine, n.preflight)
 	}
 	return reads
 }
+
+// ready asks whether Admin is, as is waited for before a relay stops.
+func (r *Rotation) ready() site.Trial { return site.Trial{Path: r.api.Ready, Asks: site.AsksReady} }

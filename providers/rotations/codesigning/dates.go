@@ -16,7 +16,7 @@ var stages = []int{7, 30, 60}
 // certificates are those that connectors are signed with, by thumbprint.
 func (w work) certificates() map[string]site.Signer {
 	all := map[string]site.Signer{}
-	for _, m := range filter(w.all, member.whole) {
+	for _, m := range site.Where(w.all, member.whole) {
 		for _, f := range m.signatures.Files {
 			for _, s := range f.Signers {
 				all[s.SHA1] = s
@@ -40,6 +40,27 @@ func (r *Rotation) expires(w work) (at time.Time) {
 		}
 	}
 	return at
+}
+
+// overlaps are the certificates that are to be retired, while another one is accepted beside them.
+func (r *Rotation) overlaps(in reconciler.Input, w work) []reconciler.Overlap {
+	var all []reconciler.Overlap
+	files, _ := w.signedWith()
+	for _, c := range r.spec.Thumbprints {
+		day, err := time.Parse(time.DateOnly, c.RetireAfter)
+		if err != nil || len(r.spec.Thumbprints) < 2 {
+			continue
+		}
+		o := reconciler.Overlap{Old: short(string(c.SHA1)), Ends: day.AddDate(0, 0, 1)}
+		if since, ok := in.History.Since(name); ok && since.Version == r.ref.Version {
+			o.Began = since.Time
+		}
+		if n := files[string(c.SHA1)]; n > 0 {
+			o.Held = site.Count(n, "connector") + " signed with it"
+		}
+		all = append(all, o)
+	}
+	return all
 }
 
 // dates say which certificate expires soon, and which overlap has lasted long enough.

@@ -11,37 +11,30 @@ import (
 
 // guard collects the reasons not to go on, and the warnings. left are relays that the policy lets fall behind.
 func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding, left []member) {
-	count := r.policy.Unreachable.Count
-	var lost []member
+	var away []member
 	for _, m := range w.all {
 		switch {
 		case m.whole():
 			all = append(all, r.guardRelay(in, m)...)
-		case m.reach == reconciler.Unreachable && m.toleratedByPolicy:
-			left = append(left, m)
-		case m.reach == reconciler.Unreachable && count > 0:
-			count--
-			left = append(left, m)
 		case m.reach == reconciler.Unreachable:
-			lost = append(lost, m)
+			away = append(away, m)
 		default:
 			all = append(all, site.HostFailed(in.Seen, m.host, "", ""))
 		}
 	}
-	if len(lost) > 0 {
-		all = append(all, site.Problem("relay-unreachable", who(lost)+" cannot be reached: what it accepts, and which connectors it has, is not known",
-			"bring them back, or let the policy leave them behind: policy.unreachable.tolerate names them, policy.unreachable.count allows a number; the next run finishes them", hosts(lost)...))
-	}
-	if len(left) > 0 {
-		all = append(all, site.Warning("relay-left-behind", who(left)+" cannot be reached and may be left behind; the next run finishes them", "", hosts(left)...))
-	}
-	if r.hasAPI && len(w.restart) > 0 && in.Seen.Reach(site.API) != reconciler.Reached {
-		f := site.APIFailed(in.Seen, "whether relays are connected again after their restart is not seen", "")
+	left, lost := site.Away(away, func(m member) string { return m.host }, r.tolerance)
+	all = append(all, site.RelaysAway(hosts(left), hosts(lost), "what it accepts, and which connectors it has, is not known")...)
+	if r.hasAPI && len(w.restart) > 0 && !asked(in) {
+		f := site.APIFailed(in.Seen, site.Relays{}, "whether relays are connected again after their restart is not seen", "")
 		f.Severity = reconciler.Warning
 		all = append(all, f)
 	}
+	wait := site.Awaiting{Trial: r.ready(), Used: len(w.restart) > 0}
+	if f, vain := wait.Finding(in); vain {
+		all = append(all, f)
+	}
 	settings := map[string]*site.SettingSeen{}
-	for _, m := range filter(w.all, member.whole) {
+	for _, m := range site.Where(w.all, member.whole) {
 		settings[m.host] = &m.list.SettingSeen
 	}
 	all = append(all, site.EnvironmentsChanged(settings)...)
@@ -75,13 +68,17 @@ func (r *Rotation) guardRelay(in reconciler.Input, m member) []reconciler.Findin
 		}
 		all = append(all, site.Warning("thumbprint-not-found", m.host+": "+r.spec.Setting+" "+says, "the rotation takes it out, and writes what is declared as .NET finds it", m.host))
 	}
-	return append(all, r.guardUse(m)...)
+	return append(all, r.guardUse(in, m)...)
 }
 
-// guardUse refuses to take a certificate off while a connector of the relay is signed with it, or while nobody can say so.
-func (r *Rotation) guardUse(m member) []reconciler.Finding {
+// guardUse refuses to take a certificate off while a connector of the relay is signed with it, or while nobody can say so. One whose
+// key others have goes all the same, and what is signed with it is refused from then on.
+func (r *Rotation) guardUse(in reconciler.Input, m member) []reconciler.Finding {
 	if len(m.retired) == 0 {
 		return nil
+	}
+	if in.Compromised(r.ref) != "" {
+		return r.refusedWith(m)
 	}
 	var all []reconciler.Finding
 	use := m.inUse(r.spec.declared())
@@ -97,6 +94,17 @@ func (r *Rotation) guardUse(m member) []reconciler.Finding {
 			all = append(all, site.Problem("connector-unreadable", fmt.Sprintf("%s: who has signed %s is not known (Windows error %d): it may be with %s", m.host, f.Name, f.Error, shorts(m.retired)),
 				"see what is wrong with the file on the host", m.host))
 		}
+	}
+	return all
+}
+
+// refusedWith are the connectors that the relay refuses without the certificates that go.
+func (r *Rotation) refusedWith(m member) []reconciler.Finding {
+	var all []reconciler.Finding
+	use := m.inUse(r.spec.declared())
+	for _, t := range slices.Sorted(maps.Keys(use)) {
+		all = append(all, site.Warning("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, whose key others have: the relay refuses %s from then on", m.host, isSigned(use[t]), t, them(use[t])),
+			"deploy connectors that are signed with another accepted certificate as soon as there are any", m.host))
 	}
 	return all
 }
@@ -129,7 +137,7 @@ func them(files []string) string {
 // connectors are what is wrong with them, and which certificate is used where.
 func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding {
 	var all []reconciler.Finding
-	for _, m := range filter(w.all, member.whole) {
+	for _, m := range site.Where(w.all, member.whole) {
 		if text, hint := m.unseen(); text != "" && len(m.retired) == 0 {
 			all = append(all, site.Warning("connectors-unseen", text+": which connectors it has is not known", hint, m.host))
 		}
@@ -160,10 +168,10 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 	return append(all, r.usage(w)...)
 }
 
-// usage says of every certificate which connectors are signed with it.
-func (r *Rotation) usage(w work) []reconciler.Finding {
-	files, relays := map[string]int{}, map[string][]member{}
-	for _, m := range filter(w.all, member.whole) {
+// signedWith is how many connectors are signed with a certificate, and on which relays.
+func (w work) signedWith() (files map[string]int, relays map[string][]member) {
+	files, relays = map[string]int{}, map[string][]member{}
+	for _, m := range site.Where(w.all, member.whole) {
 		for _, f := range m.signatures.Files {
 			for _, s := range f.Signers {
 				files[s.SHA1]++
@@ -173,6 +181,12 @@ func (r *Rotation) usage(w work) []reconciler.Finding {
 			}
 		}
 	}
+	return files, relays
+}
+
+// usage says of every certificate which connectors are signed with it.
+func (r *Rotation) usage(w work) []reconciler.Finding {
+	files, relays := w.signedWith()
 	for _, t := range r.spec.declared() {
 		files[t] += 0
 	}
@@ -180,7 +194,7 @@ func (r *Rotation) usage(w work) []reconciler.Finding {
 	for _, t := range slices.Sorted(maps.Keys(files)) {
 		text := fmt.Sprintf("%s: no connector is signed with it", t)
 		if n := files[t]; n > 0 {
-			text = fmt.Sprintf("%s: %s signed with it, on %s", t, count(n, "connector"), who(relays[t]))
+			text = fmt.Sprintf("%s: %s signed with it, on %s", t, site.Count(n, "connector"), who(relays[t]))
 		}
 		all = append(all, site.Note("thumbprint-use", text, ""))
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -33,19 +32,9 @@ func (m member) whole() bool {
 	return m.reach == reconciler.Reached && m.list != nil && m.signatures != nil && m.service != nil
 }
 
-// connected says that Admin lists the relay as connected.
-func (m member) connected() bool {
-	return m.relay != nil && m.relay.Connected != nil && *m.relay.Connected
-}
-
-// heardSince says that Admin lists the relay as connected, and has heard of it after a stop that began then was over.
-func (m member) heardSince(stop time.Time) bool {
-	return m.connected() && m.relay.Heartbeat.After(stop.Add(m.component.StopTimeout.Of()))
-}
-
 // look sorts what was seen by relay.
 func (r *Rotation) look(in reconciler.Input) []member {
-	listed := r.directory(in.Seen)
+	listed := site.DirectoryOf(in.Seen, r.hosts())
 	var all []member
 	for _, n := range r.relays {
 		m := member{node: n, reach: in.Seen.Reach(site.Host(n.host)), list: site.Answer[site.ListSeen](in.Seen, n.list),
@@ -106,51 +95,14 @@ func (m member) inUse(declared []string) map[string][]string {
 	return all
 }
 
-// directory finds the relays in Admin's list.
-func (r *Rotation) directory(seen reconciler.Seen) site.Directory {
-	var hosts []string
-	computers := map[string]string{}
-	for _, n := range r.relays {
-		hosts = append(hosts, n.host)
-		if m := site.Answer[site.MachineSeen](seen, n.machine); m != nil {
-			computers[n.host] = m.ComputerName
-		}
-	}
-	return site.Answer[site.RelaysSeen](seen, site.Relays{}).Directory(hosts, computers)
-}
-
-func hosts(all []member) []string {
-	names := make([]string, len(all))
-	for i, m := range all {
-		names[i] = m.host
-	}
-	return names
-}
-
-func filter(all []member, keep func(member) bool) []member {
-	var some []member
-	for _, m := range all {
-		if keep(m) {
-			some = append(some, m)
-		}
-	}
-	return some
-}
-
-// count is how people read a number of things: "1 relay", "13 relays".
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+func hosts(all []member) []string { return site.Each(all, func(m member) string { return m.host }) }
 
 // who names one relay, and tells of several by their number.
 func who(all []member) string {
 	if len(all) == 1 {
 		return all[0].host
 	}
-	return count(len(all), "relay")
+	return site.Count(len(all), "relay")
 }
 
 // some names a few files, and tells of the others by their number.

@@ -17,6 +17,7 @@ type work struct {
 	revive               []member // that run, with dependents that an earlier run stopped
 	left                 []member
 	pending, api         bool // api: Admin's could be asked
+	list                 *site.RelaysSeen
 }
 
 func (w work) none() bool {
@@ -28,17 +29,10 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
 	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w)}
 	c.Findings, w.left = r.guard(in, w)
-	c.Expires = r.expires(w)
-	for _, m := range w.all {
-		if d, ok := site.DownSince(in, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok && !(d.Unsure && m.heardSince(d.Since)) {
-			c.Down = append(c.Down, d)
-		}
-		if b, ok := site.CameBack(in, r.ref, m.host, m.component.Service, m.who.Name, m.service, m.machine); ok && m.whole() && (m.connected() || !r.hasAPI) {
-			c.Returned = append(c.Returned, b)
-		}
-	}
+	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
+	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
 	switch blocked := reconciler.Blocked(c.Findings); {
-	case blocked && w.none() && len(filter(w.all, member.whole)) == len(w.all):
+	case blocked && w.none() && len(site.Where(w.all, member.whole)) == len(w.all):
 		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
@@ -48,24 +42,27 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(w)
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
-		c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
+		c.Rounds = []reconciler.Round{{Steps: r.steps(in, w)}}
 		c.Outages = r.predict(in, w)
-		c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
-		for _, n := range r.relays {
-			if n.toleratedByPolicy {
-				c.Tolerate.Names[n.host] = true
-			}
-		}
-		for _, m := range w.left {
-			c.Left = append(c.Left, site.Host(m.host))
-		}
+		c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
 	}
 	return c
 }
 
+func (r *Rotation) watched(m member) site.Watched {
+	return site.Watched{Host: m.host, Service: m.component.Service, What: m.who.Name, Seen: m.service, Machine: m.machine, Relay: m.relay,
+		StopTimeout: m.component.StopTimeout.Of(), Works: m.whole() && (m.relay.IsConnected() || !r.hasAPI)}
+}
+
+// asked says that Admin answered which relays it knows.
+func asked(in reconciler.Input) bool {
+	reach, _ := site.APIReach(in.Seen, site.Relays{})
+	return reach == reconciler.Reached
+}
+
 // need finds the work.
 func (r *Rotation) need(in reconciler.Input) work {
-	w := work{all: r.look(in), api: r.hasAPI && in.Seen.Reach(site.API) == reconciler.Reached}
+	w := work{all: r.look(in), api: r.hasAPI && asked(in), list: site.Answer[site.RelaysSeen](in.Seen, site.Relays{})}
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
 	for _, m := range w.all {
 		if !m.whole() {
@@ -133,13 +130,13 @@ func (r *Rotation) reason(w work) string {
 		text := "the spec asks for " + shorts(r.spec.declared())
 		versions, of := w.lists()
 		for _, v := range versions {
-			if edit := filter(of[v], func(m member) bool { return m.edit }); len(edit) > 0 {
+			if edit := site.Where(of[v], func(m member) bool { return m.edit }); len(edit) > 0 {
 				text += fmt.Sprintf("; %s accept%s %s", who(edit), verb(edit), r.has(edit[0]))
 			}
 		}
 		return text
 	}
-	stopped, stale := filter(w.restart, func(m member) bool { return m.stopped }), filter(w.restart, func(m member) bool { return m.stale })
+	stopped, stale := site.Where(w.restart, func(m member) bool { return m.stopped }), site.Where(w.restart, func(m member) bool { return m.stale })
 	switch {
 	case len(stopped) > 0:
 		return fmt.Sprintf("the files accept %s; %s not running", shorts(r.spec.declared()), are(stopped))
@@ -176,10 +173,10 @@ func are(all []member) string {
 }
 
 func (r *Rotation) asDeclared(w work) string {
-	seen := filter(w.all, member.whole)
+	seen := site.Where(w.all, member.whole)
 	text := fmt.Sprintf("%s accept%s %s", who(seen), verb(seen), shorts(r.spec.declared()))
 	if n := len(w.all) - len(seen); n > 0 {
-		text += fmt.Sprintf("; %s not seen", count(n, "relay"))
+		text += fmt.Sprintf("; %s not seen", site.Count(n, "relay"))
 	}
 	return text
 }

@@ -1,7 +1,6 @@
 package codesigning_test
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"meshrotate/providers/rotations/codesigning"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -80,14 +80,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	t.Helper()
 	r := codesigning.New(s.doc, s.spec)
 	seen := reconciler.Seen{site.API: s.api}
-	put := func(read reconciler.Read, res reconciler.Result) {
-		look := seen[read.Target()]
-		if look.Results == nil {
-			look = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
-		}
-		look.Results[read.Key()] = res
-		seen[read.Target()] = look
-	}
+	put := func(read reconciler.Read, res reconciler.Result) { rotationtest.Answer(seen, read, res) }
 	for name, h := range s.hosts {
 		if h.reach != reconciler.Reached {
 			seen[site.Host(name)] = reconciler.Look{Reach: h.reach, Err: errors.New(name + ": no route")}
@@ -104,17 +97,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	if s.api.Reach == reconciler.Reached {
 		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now})
 	}
-	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now}
-	c := r.Plan(in)
-	a, err := json.Marshal([]any{c, c.Rounds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := r.Plan(in)
-	if b, _ := json.Marshal([]any{d, d.Rounds}); string(a) != string(b) {
-		t.Errorf("the same input gives another plan:\n%s\n%s", a, b)
-	}
-	return c
+	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now})
 }
 
 // find is the first step of a kind on a host, nil when there is none.
@@ -223,5 +206,38 @@ func TestPlans(t *testing.T) {
 		if _, gone := find(got, "prove-unused", r2).(site.ProveUnused); gone != (c.reason == "no longer in use" || strings.HasPrefix(c.reason, "a SHA-256 of a certificate")) {
 			t.Errorf("%s: looks once more: %v", c.reason, gone)
 		}
+	}
+}
+
+// A certificate whose key others have goes at once, whatever is signed with it.
+func TestCompromised(t *testing.T) {
+	s := newScene()
+	s.asks(nextOne)
+	s.history = append(s.history, state.Entry{Secret: "codesigning", Version: "9F8A", Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "stolen"}}})
+	c := s.plan(t)
+	edit, ok := find(c, "stage-settings", r2).(site.StageSettings)
+	if c.Status != reconciler.Rotate || !ok || !slices.Equal(edit.Lists[0].Members, []string{nextOne}) || find(c, "prove-unused", r2) != nil {
+		t.Errorf("it is %s (%s), %+v", c.Status, c.Reason, edit)
+	}
+	if !slices.ContainsFunc(c.Findings, func(f reconciler.Finding) bool {
+		return f.Code == "thumbprint-in-use" && f.Severity == reconciler.Warning
+	}) {
+		t.Errorf("nobody says what is refused from then on: %+v", c.Findings)
+	}
+}
+
+// An overlap is told from the day on that both are accepted, with what keeps the old one.
+func TestOverlap(t *testing.T) {
+	s := newScene()
+	s.spec.Thumbprints[0].RetireAfter = "2027-01-15"
+	proven := written.Add(2 * time.Hour)
+	s.history = []state.Entry{{Secret: "codesigning", Version: "41C0+9F8A", Outcome: state.Proven, Time: proven}}
+	want := reconciler.Overlap{Old: "41C0…", Began: proven, Ends: time.Date(2027, 1, 16, 0, 0, 0, 0, time.UTC), Held: "4 connectors signed with it"}
+	if c := s.plan(t); len(c.Overlaps) != 1 || c.Overlaps[0] != want {
+		t.Errorf("it is %+v, want %+v", c.Overlaps, want)
+	}
+	s.spec.Thumbprints = s.spec.Thumbprints[:1]
+	if c := s.plan(t); len(c.Overlaps) != 0 {
+		t.Errorf("one alone overlaps nothing: %+v", c.Overlaps)
 	}
 }

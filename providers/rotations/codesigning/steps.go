@@ -9,10 +9,10 @@ import (
 )
 
 // steps lists what is to be done.
-func (r *Rotation) steps(w work) []reconciler.Step {
+func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	var steps []reconciler.Step
 	for _, m := range w.edit {
-		steps = append(steps, r.edit(m)...)
+		steps = append(steps, r.edit(in, m)...)
 	}
 	var after []string
 	if w.api && len(w.restart) > 0 { // no relay stops while it could not come back; and who comes back is seen from then on
@@ -49,12 +49,12 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 
 // edit stages the file, and swaps it once the service is stopped. Before that it is looked once more whether what is taken off is
 // used: if it is, nothing was changed anywhere.
-func (r *Rotation) edit(m member) []reconciler.Step {
+func (r *Rotation) edit(in reconciler.Input, m member) []reconciler.Step {
 	path := m.component.Settings
 	steps := []reconciler.Step{{Phase: reconciler.Prepare,
 		Op:   site.StageSettings{Host: m.host, Path: path, Lists: []site.ListEdit{{Setting: r.spec.Setting, Members: m.wanted}}, Who: m.who},
 		Back: reconciler.Way(site.Discard{Host: m.host, Path: path, Staged: true})}}
-	if len(m.retired) > 0 {
+	if len(m.retired) > 0 && in.Compromised(r.ref) == "" {
 		retired := slices.Sorted(slices.Values(m.retired))
 		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(),
 			Op: site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Certificates: retired, Spared: r.spec.sorted(), What: shorts(retired), Who: m.who}})
@@ -87,11 +87,11 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		process.Known = !slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
 		verify(process, reconciler.Nothing(), true)
 	}
-	were := filter(w.prove, func(m member) bool {
-		return m.connected() && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
+	were := site.Where(w.prove, func(m member) bool {
+		return m.relay.IsConnected() && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
 	})
 	if len(were) > 0 {
-		op := site.ProveRelays{Relays: hosts(were), Timeout: reconciler.Span(r.api.ConnectedTimeout.Of())}
+		op := site.ProveRelays{Relays: hosts(were), Timeout: reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))}
 		verify(op, reconciler.Way(op), false)
 	}
 	return steps

@@ -10,6 +10,9 @@
 // each secret which machine it was set on and what Engine ran as. Where that has changed, or is about to change in the same
 // plan, the secret is set again, with the same value.
 //
+// The source system takes the new value by a person's hand, before the version is declared or after the secret was set, or by a
+// program of the operator, before or after. What comes after is a round of its own, which a later run goes on with.
+//
 // Each secret is a rotation of its own, with a line of its own in the ledger. All of them are set by one process on the Engine
 // host, and read in one round trip. Nothing restarts: Engine reads a secret whenever a connector starts.
 package connector
@@ -18,6 +21,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -43,6 +47,8 @@ type Spec struct {
 	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused" trust:"guard"`
 	// Timeout is how long the tool may take for one secret.
 	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s" trust:"wanted"`
+	// Hook is a program of whoever runs meshrotate that changes the password at a source system, for the secrets that say so.
+	Hook Hook `json:"hook,omitzero"`
 	// Syncs says where Admin tells of sync runs. Left out: nothing shows that a new value opens and is taken by its source.
 	Syncs Syncs `json:"syncs,omitzero"`
 	// Tables are where the product's database keeps the secrets.
@@ -62,8 +68,21 @@ type Secret struct {
 
 // Source is about the system that a connector signs in to.
 type Source struct {
-	// Changed says when that system takes the new value: before it is declared here, or after it was set, by a person.
+	// Changed says when that system takes the new value: before it is set here, or after.
 	Changed string `json:"changed,omitempty" jsonschema:"enum=before,enum=after,default=before" trust:"guard"`
+	// By says who changes it there: a person, who has done so before the version is declared, or does once it is set; or the hook.
+	By string `json:"by,omitempty" jsonschema:"enum=person,enum=hook,default=person" trust:"guard"`
+}
+
+// Hook is a program on the machine that meshrotate runs on. It gets the value on its standard input, and what it is about in its
+// environment: MESHROTATE_REF, MESHROTATE_CONNECTOR, MESHROTATE_SECRET, MESHROTATE_VERSION. It may be run again with the same value.
+type Hook struct {
+	// Program is its full path.
+	Program string `json:"program,omitempty" jsonschema:"minLength=1" trust:"program"`
+	// Args are its arguments. No shell reads them.
+	Args []string `json:"args,omitempty" trust:"program"`
+	// Timeout is how long it may take for one secret.
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"wanted"`
 }
 
 // Syncs says where Admin tells of sync runs.
@@ -90,7 +109,7 @@ type Tables struct {
 	Name string `json:"name,omitempty" jsonschema:"minLength=1,default=Name" trust:"target"`
 }
 
-const permitted, after = "permitted", "after"
+const permitted, before, after, hook = "permitted", "before", "after", "hook"
 
 func (s *Secret) secret() secret.Ref {
 	return secret.Ref{Name: name + ":" + s.Ref, Version: string(s.Version)}
@@ -156,10 +175,14 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	if len(s.Secrets) > most {
 		report("secrets", fmt.Sprintf("there are more than %d", most), "keep the others in a deployment of their own")
 	}
+	if p := s.Hook.Program; p != "" && !filepath.IsAbs(p) && !strings.HasPrefix(p, "/") {
+		report("hook/program", "it is not a full path: what it names would depend on the folder that meshrotate is run in", "name it as in /usr/local/bin/at-source")
+	}
 	seen := map[string]bool{}
 	for i := range s.Secrets {
 		one, at := &s.Secrets[i], func(field string) string { return fmt.Sprintf("secrets/%d/%s", i, field) }
-		one.Source.Changed = cmp.Or(one.Source.Changed, "before")
+		one.Source.Changed = cmp.Or(one.Source.Changed, before)
+		one.Source.By = cmp.Or(one.Source.By, "person")
 		if problem := unfit(one.Ref); problem != "" {
 			report(at("ref"), problem, "use a reference as secretscli lists it")
 		}
@@ -168,11 +191,14 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 		} else {
 			seen[key] = true
 		}
+		if one.Source.By == hook && s.Hook.Program == "" {
+			report(at("source"), "the hook is to change it at its source system, and none is declared", "declare secrets.connectors.hook, or write `by: person`")
+		}
 		switch {
 		case one.From.File != "" && !strings.HasSuffix(one.From.File, ".age"):
 			report(at("from"), "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
-		case one.From.Generated && one.Source.Changed != after:
-			report(at("from"), "the source system cannot have a value before it is generated", "write `source: {changed: after}`, or where the value is")
+		case one.From.Generated && one.Source.Changed != after && one.Source.By != hook:
+			report(at("from"), "the source system cannot have a value before it is generated", "write `source: {changed: after}` or `source: {by: hook}`, or where the value is")
 		}
 	}
 }
@@ -195,6 +221,9 @@ func (s *Spec) fillDefaults() {
 	s.Argv = cmp.Or(s.Argv, "refused")
 	if s.Timeout.IsZero() {
 		s.Timeout = specs.MustDuration("30s")
+	}
+	if s.Hook.Program != "" && s.Hook.Timeout.IsZero() {
+		s.Hook.Timeout = specs.MustDuration("1m")
 	}
 	if s.Syncs.Path != "" && s.Syncs.Timeout.IsZero() {
 		s.Syncs.Timeout = specs.MustDuration("15m")
@@ -222,6 +251,7 @@ type section struct {
 	identity         site.Identity
 	declared         map[string]bool
 	timeout, syncing reconciler.Span
+	hook             site.OperatorProgram
 }
 
 // New makes the rotations that the document asks for.
@@ -233,6 +263,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 		Tables: site.Tables{Secrets: t.Secrets, Ref: t.Ref, Updated: t.Updated, Owners: t.Connectors, ID: t.ID, Name: t.Name}}
 	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
 	s.machine, s.identity = site.Machine{Host: s.host}, site.Identity{Host: s.host, Service: d.Product.Engine.Service}
+	s.hook = site.OperatorProgram{Path: spec.Hook.Program}
 	var all []reconciler.Rotation
 	for i := range spec.Secrets {
 		one := &spec.Secrets[i]
@@ -248,5 +279,15 @@ func (r *Rotation) Ref() secret.Ref { return r.secret.secret() }
 
 // Reads are what is stored, the program that sets it, who its host is, and the value. All but the value are the same for every secret.
 func (r *Rotation) Reads() []reconciler.Read {
-	return []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine, r.identity}
+	all := []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine, r.identity}
+	if r.hooked() {
+		all = append(all, r.hook)
+	}
+	if r.spec.Syncs.Path != "" {
+		all = append(all, r.runs())
+	}
+	return all
 }
+
+// runs asks whether Admin tells of sync runs.
+func (s *section) runs() site.Trial { return site.Trial{Path: s.spec.Syncs.Path, Asks: site.AsksRuns} }

@@ -24,10 +24,19 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	all = append(all, r.guardSealer(s)...)
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
-		all = append(all, r.guardValue(in, s)...)
 		all = append(all, r.doubts(s)...)
+		all = append(all, r.guardSyncs(in, s)...)
+	}
+	if s.push || s.wait && r.hooked() {
+		all = append(all, r.guardValue(in, s)...)
+	}
+	if (s.push || s.wait) && r.hooked() && !r.again(s) {
+		all = append(all, r.guardHook(in)...)
 	}
 	if f, wrong := site.KeptFinding(in, r.Ref(), s.push); wrong {
+		all = append(all, f)
+	}
+	if f, back := site.BackFinding(in, r.Ref(), s.push); back {
 		all = append(all, f)
 	}
 	return all
@@ -143,6 +152,18 @@ func (r *Rotation) guardTool(in reconciler.Input, s sight) []reconciler.Finding 
 	return all
 }
 
+// guardHook looks at the operator's program.
+func (r *Rotation) guardHook(in reconciler.Input) []reconciler.Finding {
+	problem := "the machine that meshrotate runs on was not looked at"
+	if p := site.Answer[site.ProgramSeen](in.Seen, r.hook); p != nil {
+		problem = p.Problem
+	}
+	if problem == "" {
+		return nil
+	}
+	return []reconciler.Finding{site.Problem("hook-missing", fmt.Sprintf("the hook %s: %s", r.spec.Hook.Program, problem), "name the program that changes the value at its source system, and see that it may be run here: secrets.connectors.hook")}
+}
+
 // guardValue looks at the declared value.
 func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding {
 	ref, v := r.Ref(), s.value
@@ -167,6 +188,31 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 	return all
 }
 
+// guardSyncs asks now for the sync runs that the proof waits for.
+func (r *Rotation) guardSyncs(in reconciler.Input, s sight) []reconciler.Finding {
+	seen := site.Answer[site.TrialSeen](in.Seen, r.runs())
+	reach, _ := site.APIReach(in.Seen, r.runs())
+	switch {
+	case !r.syncs(s):
+	case reach != reconciler.Reached:
+		f := site.APIFailed(in.Seen, r.runs(), "no sync run shows whether a new value works, before it answers", "")
+		f.Severity = reconciler.Warning
+		return []reconciler.Finding{f}
+	case seen == nil:
+	case seen.Problem != "":
+		f := site.Problem("connector-syncs", fmt.Sprintf("Admin does not tell of sync runs: GET %s answers %s: nothing would show that a new value works", r.spec.Syncs.Path, seen.Problem),
+			cmp.Or(seen.Hint, "look at Admin's log")+"; or correct secrets.connectors.syncs, or leave it out")
+		if seen.Status >= 500 { // it may pass, and nothing is stopped for the proof
+			f.Severity = reconciler.Warning
+		}
+		return []reconciler.Finding{f}
+	case !slices.Contains(seen.Names, strings.ToLower(s.owner.Name)):
+		return []reconciler.Finding{site.Warning("connector-untold", fmt.Sprintf("Admin tells of no sync run of %s at %s: unless one comes, nothing shows that the new value works", s.owner.Name, r.spec.Syncs.Path),
+			"correct the connector's name; or run it once")}
+	}
+	return nil
+}
+
 // doubts are what a run will not have shown in the end, and what is left to a person.
 func (r *Rotation) doubts(s sight) []reconciler.Finding {
 	var all []reconciler.Finding
@@ -174,10 +220,10 @@ func (r *Rotation) doubts(s sight) []reconciler.Finding {
 		all = append(all, site.Warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
 	}
-	if r.secret.Source.Changed == after && !r.again(s) {
-		hint := "prepare that before you apply; the run waits for a sync run that succeeds, and later runs go on waiting"
+	if r.secret.Source.Changed == after && !r.hooked() && !r.again(s) {
+		hint := "prepare that before you apply; the run waits for a sync run that succeeds, and pauses; later runs go on waiting"
 		if !r.syncs(s) {
-			hint = "prepare that before you apply: nothing here will show that it was done"
+			hint = "prepare that before you apply: the run pauses there, and goes on when it is told that it was done, apply --confirm"
 		}
 		all = append(all, site.Warning("connector-source-after", fmt.Sprintf("a person changes the password of %s at its source system once it is set here; until then its sync runs fail", r.label(s)), hint))
 	}

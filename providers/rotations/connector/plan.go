@@ -105,11 +105,12 @@ func (r *Rotation) ownerOf(stored *site.StoredSeen) (owner site.Owner, guessed b
 	return owner, owner != (site.Owner{})
 }
 
-// inRounds says that the source takes the value only after it was set, and that a sync run can show that it does: then that is
-// a round of its own, and what the first one proved stays.
-func (r *Rotation) inRounds(s sight) bool {
-	return r.secret.Source.Changed == after && r.syncs(s) && !r.again(s)
-}
+// inRounds says that the source takes the value only after it was set: then that is a round of its own, and what the first one
+// proved stays.
+func (r *Rotation) inRounds(s sight) bool { return r.secret.Source.Changed == after && !r.again(s) }
+
+// hooked says that the operator's program changes the value at its source.
+func (r *Rotation) hooked() bool { return r.secret.Source.By == hook }
 
 // syncs says that a sync run can show whether the value works.
 func (r *Rotation) syncs(s sight) bool { return r.spec.Syncs.Path != "" && s.owner != (site.Owner{}) }
@@ -120,7 +121,7 @@ const mostRounds = 4
 // roundDone says that the declared version was set and seen to be stored by an earlier run, which is not proven yet.
 func (r *Rotation) roundDone(in reconciler.Input) bool {
 	ref := r.Ref()
-	if r.secret.Source.Changed != after || r.spec.Syncs.Path == "" {
+	if r.secret.Source.Changed != after {
 		return false
 	}
 	_, pending := in.History.Pending(ref.Name, ref.Version)
@@ -167,7 +168,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(s)
 		c.Rounds = r.rounds(in, s, c.Before)
-		if s.push && r.earlier(s, c.Before) != nil {
+		if s.push && !r.hookFirst(s) && r.earlier(s, c.Before) != nil {
 			c.Undo = "the value before it is set again, until the new one is proven"
 		}
 	}
@@ -183,8 +184,12 @@ func (r *Rotation) reason(s sight) string {
 	version := r.Ref().Version
 	asks := "the spec asks for " + version
 	switch {
-	case s.wait:
+	case s.wait && r.syncs(s):
 		return version + " was set; no sync run has shown yet that the source system takes it"
+	case s.wait && r.hooked():
+		return version + " was set; that the hook has changed it at its source system is not on record"
+	case s.wait:
+		return version + " was set; nobody has confirmed yet that the source system has it"
 	case s.elsewhere != nil && s.changing >= 0:
 		return "re-provision: set again once " + r.identity.Service + " has another account"
 	case r.again(s) && s.moved:
@@ -207,59 +212,4 @@ func (r *Rotation) earlier(s sight, before string) *secret.Ref {
 		return nil
 	}
 	return &secret.Ref{Name: r.Ref().Name, Version: before}
-}
-
-// rounds are what is to be done: set, and prove. It comes after what others do in their first: the tool signs in with Engine's
-// connection string, which may be on its way to another password, and what fails here is no reason to take them back.
-func (r *Rotation) rounds(in reconciler.Input, s sight, before string) []reconciler.Round {
-	var sync reconciler.Step
-	if r.syncs(s) {
-		op := site.ProveSync{Path: r.spec.Syncs.Path, Owner: s.owner.Name, Ref: r.secret.Ref, Timeout: r.syncing}
-		if s.wait {
-			last, _ := r.lastSet(in)
-			op.Since = last.UTC().Format(time.RFC3339Nano)
-		}
-		sync = reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing()}
-	}
-	if s.wait {
-		sync.Back = reconciler.Never("an earlier run has set it, and a person changes it at the source system")
-		return []reconciler.Round{{Steps: []reconciler.Step{sync}}}
-	}
-	steps := r.steps(s, before)
-	rounds := append(make([]reconciler.Round, max(1, s.changing+1)), reconciler.Round{Steps: steps})
-	last := &rounds[len(rounds)-1]
-	switch {
-	case r.inRounds(s):
-		rounds = append(rounds, reconciler.Round{Steps: []reconciler.Step{sync}})
-	case r.syncs(s):
-		last.Steps = append(steps, sync)
-	}
-	return rounds
-}
-
-func (r *Rotation) steps(s sight, before string) []reconciler.Step {
-	ref := r.Ref()
-	var steps []reconciler.Step
-	if !s.value.Kept {
-		how := "fetch the value"
-		if r.secret.From.Generated {
-			how = "generate a value"
-		}
-		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: ref, How: how}, Back: reconciler.Nothing()})
-	}
-	push := site.PushSecret{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Secret: ref, Service: r.identity.Service, Argument: !s.tool.Stdin, Timeout: r.timeout}
-	stored := site.ProveStored{Server: r.sqlServer, Database: r.stored.Database, Tables: r.stored.Tables, Ref: r.secret.Ref}
-	back, asBefore := reconciler.Never("the value before it is not kept here"), reconciler.Nothing()
-	if r.again(s) {
-		back = reconciler.Never("what was sealed elsewhere does not open here")
-	}
-	if old := r.earlier(s, before); old != nil {
-		again := push
-		again.Secret = *old
-		back, asBefore = reconciler.Way(again), reconciler.Way(stored)
-	}
-	return append(steps,
-		reconciler.Step{Phase: reconciler.Accept, Op: push, Back: back, Limit: r.timeout},
-		reconciler.Step{Phase: reconciler.Verify, Op: stored, Back: asBefore},
-		reconciler.Step{Phase: reconciler.Verify, Op: site.ProveListed{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Timeout: r.timeout}, Back: reconciler.Nothing()})
 }

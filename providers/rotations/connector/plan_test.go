@@ -1,7 +1,6 @@
 package connector_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +30,14 @@ type scene struct {
 	history []state.Entry
 	machine *site.MachineIdentity // nil when the host did not answer
 	coming  []reconciler.Coming
+	program *site.ProgramSeen
+}
+
+// hook lets a program of the operator change the value at its source.
+func (s *scene) hook(changed string) {
+	s.spec.Hook = connector.Hook{Program: "/opt/im/at-source", Timeout: specs.MustDuration("1m")}
+	s.spec.Secrets[0].Source = connector.Source{Changed: changed, By: "hook"}
+	s.program = &site.ProgramSeen{Path: "/opt/im/at-source"}
 }
 
 // here is the machine of the Engine host.
@@ -89,10 +96,14 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 			if s.stored != nil {
 				look.Results[read.Key()] = s.stored
 			}
+		case site.Trial:
+			look.Results[read.Key()] = &site.TrialSeen{Names: []string{"ad", "hr"}}
 		case site.SecretsTool:
 			if s.tool != nil {
 				look.Results[read.Key()] = s.tool
 			}
+		case site.OperatorProgram:
+			look.Results[read.Key()] = s.program
 		case site.Identity:
 			if s.machine != nil {
 				look.Results[read.Key()] = &site.IdentitySeen{MachineIdentity: *s.machine, Service: "IdentityMeshEngine"}
@@ -158,6 +169,21 @@ func TestPlan(t *testing.T) {
 		{"argument", "refused where the document does not permit it", func(s *scene) { s.tool.Stdin = false }, reconciler.Refused, "", "argv-refused"},
 		{"argument, permitted", "shown", func(s *scene) { s.tool.Stdin, s.spec.Argv = false, "permitted" }, reconciler.Rotate, late + fetch + push + ", verify prove sync", "argv-exposed"},
 		{"the source follows", "a round of its own", func(s *scene) { s.spec.Secrets[0].Source.Changed = "after" }, reconciler.Rotate, late + fetch + push + " | verify prove sync", "connector-source-after"},
+		{"the hook goes first", "it cannot be taken back, and the push follows it", func(s *scene) { s.hook("before") }, reconciler.Rotate,
+			late + "prepare keep connector, switch run at-source for connector, switch set, verify prove stored, verify prove listed, verify prove sync", ""},
+		{"the hook follows", "a round of its own", func(s *scene) { s.hook("after") }, reconciler.Rotate, late + fetch + push + " | switch run at-source for connector, verify prove sync", ""},
+		{"waiting for the hook", "it is run again, and nothing is set", func(s *scene) {
+			s.hook("after")
+			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
+		}, reconciler.Rotate, "switch run at-source for connector, verify prove sync", ""},
+		{"the hook is not there", "said before anything is set", func(s *scene) { s.hook("after"); s.program.Problem = "no such file" }, reconciler.Refused, "", "hook-missing"},
+		{"the hook, on another machine", "the source has the value already", func(s *scene) {
+			s.hook("before")
+			s.runs("4", state.Proven)
+			s.machine.MachineGUID, s.value.Kept = "2bc1", true
+		}, reconciler.Rotate, late + push + ", verify prove sync", "connector-sealed-elsewhere"},
+		{"a person, and no sync runs", "they have to say so", func(s *scene) { s.spec.Secrets[0].Source.Changed, s.spec.Syncs.Path = "after", "" }, reconciler.Rotate,
+			late + fetch + push + " | verify by hand for connector", "connector-source-after"},
 		{"waiting for the source", "it is not set again", func(s *scene) {
 			s.spec.Secrets[0].Source.Changed = "after"
 			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
@@ -207,7 +233,7 @@ func TestPlan(t *testing.T) {
 			if got.Status != c.status || c.code != "" && !has {
 				t.Errorf("%s: %s (%s), findings %+v", c.reason, got.Status, got.Reason, got.Findings)
 			}
-			if did := strings.ReplaceAll(steps(got), fmt.Sprintf("keep %s 4", kind), "keep connector"); did != c.steps {
+			if did := strings.ReplaceAll(strings.ReplaceAll(steps(got), kind, "connector"), "connector 4", "connector"); did != c.steps {
 				t.Errorf("%s:\n%s, want\n%s", c.reason, did, c.steps)
 			}
 		})

@@ -5,54 +5,79 @@ import (
 	"strings"
 	"time"
 
+	"meshrotate/providers/licensefile"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 )
 
+// withoutAPI is the way where Admin's API is of no use. Other secrets demand the API, so the document has the license alone.
+const withoutAPI = "apply a document that has the license alone and no connect.adminApi: it restarts the services instead"
+
 // zones is how far local times lie apart at the most.
 const zones = 14 * time.Hour
 
-// guardAnswer holds what Admin serves now against the live file, which it has read: an answer that does not name what the proof asks
-// for would not name it of the next license either. Engine would be stopped, and the file put back, in vain. It also says when the
-// live license ends.
-func (r *Rotation) guardAnswer(input reconciler.Input, w work) (findings []reconciler.Finding) {
-	if now := r.live(input, w.all); now != nil && !now.Expires.IsZero() && (w.next == nil || !now.SameExpiry(w.next)) {
-		if days := daysLeft(now.Expires, input.Now); days <= 60 {
-			findings = append(findings, site.Warning("license-ends", fmt.Sprintf("the live license expires on %s, in %s%s", now.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
-				"apply the declared one before that"))
+// guardEnds says when the live license ends, where another is declared.
+func (r *Rotation) guardEnds(input reconciler.Input, w work) []reconciler.Finding {
+	now := r.live(input, w.all)
+	if now == nil || now.Expires.IsZero() || w.next != nil && sameEnd(now, w.next) {
+		return nil
+	}
+	days := daysLeft(now.Expires, input.Now)
+	if days > 60 {
+		return nil
+	}
+	return []reconciler.Finding{site.Warning("license-ends", fmt.Sprintf("the live license expires on %s, in %s%s", now.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
+		"apply the declared one before that")}
+}
+
+// guardAnswer holds what Admin serves now against the file that it has read, as the proof will against the next: an answer that
+// does not name what is asked for, or names it otherwise, would do so of the next license too. Engine would be stopped, and the
+// file put back, in vain.
+func (r *Rotation) guardAnswer(input reconciler.Input, w work) []reconciler.Finding {
+	now, served := r.fileRead(input, w.all), w.served
+	if served == nil || now == nil || w.next == nil || w.pending {
+		return nil
+	}
+	asked := map[string]bool{}
+	for _, f := range fields(*provable(w.next, served)) {
+		asked[f.Name] = f.Want != ""
+	}
+	var lacks, says []string
+	vain := w.all[0].edit // else the declared file is there, and a reload may be all that Admin needs
+	for _, d := range apart(served, now) {
+		text := fmt.Sprintf("the %s %q, and the file that Admin has read %q", d.name, d.told, d.wanted)
+		switch {
+		case !asked[d.name]:
+		case d.told == "":
+			lacks, vain = append(lacks, d.name), vain || w.reload
+		case d.name == "expiry" && zoneless(served, now):
+			says, vain = append(says, text+": a time without its zone"), vain || w.reload
+		case d.name == "customer":
+			says, vain = append(says, text), vain || w.reload
+		default:
+			says = append(says, text)
 		}
 	}
-	now, served := r.liveFile(w.all), w.served
-	if served == nil || now == nil || w.next == nil || w.pending || len(w.all) == 0 || r.unread(input, w.all[0]) {
-		return findings
+	var parts []string
+	if len(lacks) > 0 {
+		parts = append(parts, fmt.Sprintf("names no %s, which the live file has", strings.Join(lacks, ", no ")))
 	}
-	now = provable(now, served)
-	var lacks []string
-	for _, f := range []struct {
-		name        string
-		asked, told bool
-	}{
-		{"customer", w.next.Customer != "" && now.Customer != "", served.Customer != ""},
-		{"tier", provable(w.next, served).Tier != "" && now.Tier != "", served.Tier != ""},
-		{"expiry", (!w.next.Expires.IsZero() || w.next.Never) && !now.Expires.IsZero(), !served.Expires.IsZero() || served.Never},
-	} {
-		if f.asked && !f.told {
-			lacks = append(lacks, f.name)
-		}
+	if len(says) > 0 {
+		parts = append(parts, "has "+strings.Join(says, "; "))
 	}
-	text := ""
-	switch apart := served.Expires.Sub(now.Expires).Abs(); {
-	case len(lacks) > 0:
-		text = fmt.Sprintf("Admin's answer to GET %s names no %s, which the live file has", r.spec.Endpoint, strings.Join(lacks, ", no "))
-	case !served.Expires.IsZero() && !now.Expires.IsZero() && !now.SameExpiry(served) && apart <= zones && apart%(15*time.Minute) == 0:
-		text = fmt.Sprintf("Admin's answer to GET %s has the expiry %s, and the live file %s: a time without its zone", r.spec.Endpoint, served.Expires.UTC().Format(time.RFC3339), now.Expires.UTC().Format(time.RFC3339))
-	default:
-		return findings
+	if len(parts) == 0 {
+		return nil
 	}
-	f := site.Warning("license-answer", text+": nothing would prove another license",
-		"see what that endpoint answers, and name the right one as secrets.license.endpoint; or declare less: what the document and the file do not say is not asked for")
-	if len(w.files) > 0 || w.reload {
+	f := site.Warning("license-answer", fmt.Sprintf("Admin's answer to GET %s %s: nothing would prove another license", r.spec.Endpoint, strings.Join(parts, ", and ")),
+		"see that secrets.license.path is the file that Admin reads, and that secrets.license.endpoint shows it as it is; where no endpoint does, "+withoutAPI)
+	if vain {
 		f.Severity = reconciler.Error
 	}
-	return append(findings, f)
+	return []reconciler.Finding{f}
+}
+
+// zoneless says that two ends lie apart as local times do.
+func zoneless(a, b *licensefile.License) bool {
+	apart := a.Expires.Sub(b.Expires).Abs()
+	return !a.Expires.IsZero() && !b.Expires.IsZero() && apart <= zones && apart%(15*time.Minute) == 0
 }

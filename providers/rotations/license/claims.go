@@ -63,11 +63,57 @@ func number(tier string) bool {
 }
 
 // serves says that Admin serves a license, as far as both say what it is.
-func serves(s, want *licensefile.License) bool {
-	want = provable(want, s)
-	return (want.Customer == "" || strings.TrimSpace(s.Customer) == want.Customer) &&
-		(want.Tier == "" || strings.EqualFold(strings.TrimSpace(s.Tier), want.Tier)) &&
-		(want.Expires.IsZero() && !want.Never || want.SameExpiry(s) || want.Never && s.Expires.IsZero())
+func serves(s, want *licensefile.License) bool { return len(apart(s, want)) == 0 }
+
+// apart are the fields in which what Admin serves is not what a license says, as the proof compares them.
+func apart(s, want *licensefile.License) (some []difference) {
+	told := fields(*s)
+	for i, f := range fields(*provable(want, s)) {
+		if !f.Met(told[i].Want) {
+			some = append(some, difference{f.Name, told[i].Want, f.Want})
+		}
+	}
+	return some
+}
+
+// sameEnd says that what Admin serves ends when a license does.
+func sameEnd(s, want *licensefile.License) bool {
+	return serves(s, &licensefile.License{Expires: want.Expires, Never: want.Never, Precision: max(s.Precision, want.Precision)})
+}
+
+// difference is a field that Admin's answer has otherwise than the file; told is "" where the answer has none.
+type difference struct{ name, told, wanted string }
+
+// fileRead is what the file says that Admin has read. nil where there is none, or Admin may not have read it.
+func (r *Rotation) fileRead(input reconciler.Input, all []reader) *licensefile.License {
+	if len(all) == 0 || !all[0].whole() || r.unread(input, all[0]) {
+		return nil
+	}
+	return in(all[0].file.Content)
+}
+
+// measures are what the declared license is held against: what Admin serves, and the live file. Where Admin serves something else
+// than the file says that it has read, the answer is in other words, and the file alone counts. Neither is nil.
+func (r *Rotation) measures(input reconciler.Input, all []reader) (served, file *licensefile.License) {
+	served, file = loaded(site.Answer[site.AnswerSeen](input.Seen, r.served())), r.liveFile(all)
+	if read := r.fileRead(input, all); read != nil && served != nil && !serves(served, read) {
+		served, file = nil, read
+	}
+	if served == nil {
+		served = &licensefile.License{}
+	}
+	if file == nil {
+		file = &licensefile.License{}
+	}
+	return served, file
+}
+
+// whose is a claim of the two, and who makes it: Admin, unless the file says the same, or Admin nothing.
+func whose(served, file, admins, files string) (claim, source string) {
+	if served = strings.TrimSpace(served); served == "" || strings.EqualFold(served, file) {
+		return file, files
+	}
+	return served, admins
 }
 
 // silent says that a license says nothing that Admin's answer could be held against.

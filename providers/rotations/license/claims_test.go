@@ -9,12 +9,13 @@ import (
 	"meshrotate/providers/licensefile"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 )
 
 // demanded is what the proof demands of Admin.
 func demanded(t *testing.T, c reconciler.Change) map[string]string {
 	t.Helper()
-	all := steps(c)
+	all := rotationtest.Steps(c)
 	i := slices.IndexFunc(all, func(s reconciler.Step) bool { _, ok := s.Op.(site.ProveAnswer); return ok })
 	if i < 0 {
 		t.Fatalf("Admin is not asked: %s %s %+v", c.Status, c.Reason, c.Findings)
@@ -119,7 +120,7 @@ func TestAReissuedFile(t *testing.T) {
 		s := reissued()
 		c.change(s)
 		got := s.plan(t)
-		reloads := slices.ContainsFunc(steps(got), func(st reconciler.Step) bool { return strings.HasPrefix(st.Op.Key(), "call ") })
+		reloads := slices.ContainsFunc(rotationtest.Steps(got), func(st reconciler.Step) bool { return strings.HasPrefix(st.Op.Key(), "call ") })
 		if reloads != c.reload {
 			t.Errorf("%s: it is %s: %s", c.reason, got.Status, got.Reason)
 		}

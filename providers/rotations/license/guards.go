@@ -14,14 +14,14 @@ import (
 func (r *Rotation) guard(input reconciler.Input, all []reader) []reconciler.Finding {
 	findings := r.guardFile(input, all)
 	switch {
-	case !r.hasAPI || input.Seen.Reach(site.API) == reconciler.Reached:
+	case !r.hasAPI || r.asked(input):
 	case all[0].whole() && !all[0].service.Running():
 		// A run that was cut off in the switch leaves it so. Refusing here would leave it so for ever.
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
 			Text: "Admin is stopped, so its API does not answer: it is started, and then asked which license it serves"})
 	default:
-		findings = append(findings, site.APIFailed(input.Seen, "the license that Admin serves is not known",
-			"or leave connect.adminApi out to restart the services instead"))
+		findings = append(findings, site.APIFailed(input.Seen, r.served(), "the license that Admin serves is not known",
+			"or "+withoutAPI))
 	}
 	for _, l := range all {
 		part := site.Part{Preflight: l.preflight, Service: l.service, Machine: site.Answer[site.MachineSeen](input.Seen, l.machine), Restart: l.restart, Replace: l.edit}
@@ -57,7 +57,7 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 		return []reconciler.Finding{site.Problem("license-invalid", "the license file could not be read", "ask for the file again")}
 	}
 	next := r.declared(input)
-	findings := append(r.guardLayout(next, r.liveFile(all)), r.guardClaims(next, r.live(input, all))...)
+	findings := append(r.guardLayout(next, r.liveFile(all)), r.guardClaims(input, next, all)...)
 	if v.SourceChanged {
 		findings = append(findings, site.SourceChanged(r.ref, r.spec.From.String()))
 	}
@@ -75,19 +75,20 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 	return findings
 }
 
-func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Finding {
+func (r *Rotation) guardClaims(input reconciler.Input, next *licensefile.License, all []reader) []reconciler.Finding {
 	var findings []reconciler.Finding
+	served, file := r.measures(input, all)
 	customer, source := r.spec.Customer, "the document names"
-	if customer == "" && now != nil {
-		customer, source = now.Customer, "the live file is for"
+	if customer == "" {
+		customer, source = whose(served.Customer, file.Customer, "Admin serves one for", "the live file is for")
 	}
 	if customer != "" && next.Customer != "" && !strings.EqualFold(strings.TrimSpace(customer), next.Customer) {
 		findings = append(findings, site.Problem("license-customer", fmt.Sprintf("license %s is for %q; %s %q", r.ref.Version, next.Customer, source, customer),
 			"if the customer was renamed, declare the new name as secrets.license.customer"))
 	}
 	tier, source := r.spec.Tier, "the document asks for"
-	if tier == "" && now != nil {
-		tier, source = now.Tier, "the live file has"
+	if tier == "" {
+		tier, source = whose(served.Tier, file.Tier, "Admin serves", "the live file has")
 	}
 	have, want := r.spec.rank(next.Tier), r.spec.rank(tier)
 	switch {
@@ -104,7 +105,11 @@ func (r *Rotation) guardClaims(next, now *licensefile.License) []reconciler.Find
 		findings = append(findings, site.Problem("license-expiry", fmt.Sprintf("license %s %s; the document says %s", r.ref.Version, ends(next), r.spec.Expires),
 			"name the file that is meant, or correct secrets.license.expires"))
 	}
-	if now != nil && !next.Expires.IsZero() && next.Expires.Before(now.Expires) {
+	now := served
+	if !file.Expires.IsZero() && sameEnd(served, file) || now.Expires.IsZero() && !now.Never {
+		now = file
+	}
+	if !next.Expires.IsZero() && next.Expires.Before(now.Expires) {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-earlier",
 			Text: fmt.Sprintf("license %s expires on %s, before the live one (%s)", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), now.Expires.UTC().Format(time.DateOnly)),
 			Hint: "make sure that it is not an old file"})

@@ -121,12 +121,23 @@ func TestNoWarningInGoodTime(t *testing.T) {
 	}
 }
 
-// An answer that names less than the live file says would prove no other license: nothing is stopped for it.
+// An answer that names less than the live file says, or something else, would prove no other license: nothing is stopped for it.
 func TestAnAnswerThatProvesNothing(t *testing.T) {
 	for text, spoil := range map[string]func(*licensefile.License){
-		"names no customer, no tier, no expiry": func(l *licensefile.License) { *l = licensefile.License{} },
-		"names no expiry":                       func(l *licensefile.License) { l.Expires = time.Time{} },
-		"a time without its zone":               func(l *licensefile.License) { l.Expires = l.Expires.Add(5 * time.Hour) },
+		`has the customer "C***** Ltd", and the file that Admin has read "Contoso Ltd"`:         func(l *licensefile.License) { l.Customer = "C***** Ltd" },
+		`has the customer "Contoso Ltd (prod)", and the file that Admin has read "Contoso Ltd"`: func(l *licensefile.License) { l.Customer = "Contoso Ltd (prod)" },
+		`has the tier "Professional Edition", and the file that Admin has read "Professional"`:  func(l *licensefile.License) { l.Tier = "Professional Edition" },
+		`has the tier "Standard", and the file that Admin has read "Professional"`:              func(l *licensefile.License) { l.Tier = "Standard" },
+		`has the expiry "2026-11-23T00:00:00Z", and the file that Admin has read "2026-11-22T00:00:00Z"`: func(l *licensefile.License) {
+			l.Expires = l.Expires.AddDate(0, 0, 1)
+		},
+		`has the expiry "2026-11-21T23:59:59Z", and the file that Admin has read "2026-11-22T00:00:00Z"`: func(l *licensefile.License) {
+			l.Expires = l.Expires.Add(-time.Second)
+		},
+		`has the expiry "never", and the file that Admin has read "2026-11-22T00:00:00Z"`: func(l *licensefile.License) { l.Never, l.Expires = true, time.Time{} },
+		"names no customer, no tier, no expiry":                                           func(l *licensefile.License) { *l = licensefile.License{} },
+		"names no expiry":                                                                 func(l *licensefile.License) { l.Expires = time.Time{} },
+		"a time without its zone":                                                         func(l *licensefile.License) { l.Expires = l.Expires.Add(5 * time.Hour) },
 	} {
 		s := newScene()
 		served := *s.served
@@ -137,6 +148,63 @@ func TestAnAnswerThatProvesNothing(t *testing.T) {
 			return f.Code == "license-answer" && f.Severity == reconciler.Error && strings.Contains(f.Text, text)
 		}) {
 			t.Errorf("%s: %s %s %+v", text, got.Status, got.Reason, got.Findings)
+		}
+		for _, f := range got.Findings { // the file is what it should be, and to declare something would change nothing
+			if f.Severity == reconciler.Error && f.Code != "license-answer" || strings.Contains(f.Text, "live file is for") {
+				t.Errorf("%s: and %+v", text, f)
+			}
+		}
+		s.spec.Customer, s.spec.Tier = "Contoso Ltd", "Professional"
+		if got := s.plan(t); got.Status != reconciler.Refused {
+			t.Errorf("%s: declared, it is %s", text, got.Status)
+		}
+	}
+}
+
+// What the proof takes for the same is no reason to refuse.
+func TestAnAnswerInOtherWords(t *testing.T) {
+	for reason, change := range map[string]func(*licensefile.License){
+		"another case, blanks at the end": func(l *licensefile.License) { l.Customer, l.Tier = "CONTOSO LTD ", "professional " },
+		"the end of that day":             func(l *licensefile.License) { l.Expires = l.Expires.AddDate(0, 0, 1).Add(-time.Second) },
+		"the day's last moment of .NET":   func(l *licensefile.License) { l.Expires = l.Expires.AddDate(0, 0, 1).Add(-100) },
+	} {
+		s := newScene()
+		change(s.served)
+		c := s.plan(t)
+		if c.Status != reconciler.Rotate || find(c, "call", "") == nil {
+			t.Errorf("%s: %s %s %+v", reason, c.Status, c.Reason, c.Findings)
+			continue
+		}
+		next(s).Customer = "Contoso Ltd"
+		change(next(s)) // as Admin would write the next
+		told := map[string]string{"customer": next(s).Customer, "tier": next(s).Tier, "expiry": next(s).Expires.Format(time.RFC3339Nano)}
+		for _, f := range find(c, "prove /api/license", "").Op.(site.ProveAnswer).Want {
+			if !f.Met(told[f.Name]) {
+				t.Errorf("%s: the proof does not take %q for %q", reason, told[f.Name], f.Want)
+			}
+		}
+	}
+}
+
+// An answer is never called the file: where the file says nothing, Admin is said to serve it.
+func TestWhoNamesAnotherCustomer(t *testing.T) {
+	for want, change := range map[string]func(*scene){
+		`the live file is for "Fabrikam"`: func(s *scene) {
+			s.files[admin].Content.(*licensefile.License).Customer, s.served.Customer = "Fabrikam", "Fabrikam"
+		},
+		`Admin serves one for "Fabrikam"`: func(s *scene) {
+			s.files[admin].Content, s.served.Customer = &licensefile.License{Layout: licensefile.Unknown}, "Fabrikam"
+		},
+		`Admin serves one for "Fabrikam AG"`: func(s *scene) { // Admin has not read the file
+			s.service["IdentityMeshAdmin"].StartedAt, s.served.Customer = written.Add(-time.Hour), "Fabrikam AG"
+		},
+	} {
+		s := newScene()
+		change(s)
+		if got := s.plan(t); got.Status != reconciler.Refused || !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool {
+			return f.Code == "license-customer" && strings.Contains(f.Text, want)
+		}) {
+			t.Errorf("%s: %s %+v", want, got.Status, got.Findings)
 		}
 	}
 }

@@ -197,7 +197,7 @@ func (r *Rotation) Ref() secret.Ref { return r.ref }
 func (r *Rotation) Reads() []reconciler.Read {
 	reads := []reconciler.Read{r.value()}
 	if r.hasAPI {
-		reads = append(reads, r.served())
+		reads = append(reads, r.served(), r.ready(), r.reloads())
 	}
 	for _, c := range r.consumers {
 		reads = append(reads, c.file, c.service, c.machine, c.preflight, c.preflight.Exposure())
@@ -212,6 +212,14 @@ func (r *Rotation) served() site.Get {
 	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: fields(licensefile.License{})}
 }
 
+// ready asks whether Admin is, as is waited for after its start.
+func (r *Rotation) ready() site.Trial { return site.Trial{Path: r.api.Ready, Asks: site.AsksReady} }
+
+// reloads asks whether Admin could be asked to read the file again.
+func (r *Rotation) reloads() site.Trial {
+	return site.Trial{Path: r.spec.ReloadEndpoint, Asks: site.AsksPost, Beside: r.spec.Endpoint}
+}
+
 // fields are the three things that a license says, as the Admin API names them, with what a proof demands of them.
 func fields(l licensefile.License) []site.Field {
 	want := ""
@@ -221,7 +229,7 @@ func fields(l licensefile.License) []site.Field {
 	case !l.Expires.IsZero():
 		want = l.Expires.UTC().Format(time.RFC3339Nano)
 	}
-	return []site.Field{{Name: "customer", Of: licensefile.CustomerNames, Want: l.Customer},
+	return []site.Field{{Name: "customer", Of: licensefile.CustomerNames, Fold: true, Want: l.Customer},
 		{Name: "tier", Of: licensefile.TierNames, Fold: true, Want: l.Tier},
 		{Name: "expiry", Of: licensefile.ExpiryNames, Time: true, Want: want, Within: reconciler.Span(l.Precision)}}
 }

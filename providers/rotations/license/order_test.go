@@ -8,6 +8,7 @@ import (
 	"meshrotate/providers/rotations/license"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/state"
 )
 
@@ -15,7 +16,7 @@ const watch = "IdentityMeshWatch"
 
 // find is the first step with such a key on a host, nil when there is none.
 func find(c reconciler.Change, key, host string) *reconciler.Step {
-	all := steps(c)
+	all := rotationtest.Steps(c)
 	i := slices.IndexFunc(all, func(s reconciler.Step) bool {
 		return strings.HasPrefix(s.Op.Key(), key) && s.Op.Target().Name == host
 	})
@@ -87,7 +88,6 @@ func TestWayBackHasProofs(t *testing.T) {
 		{"prove /api/license", "", "prove /api/license"},
 		{"prove process", engine, "prove process IdentityMeshEngine " + path},
 		{"mark", "", "call /api/license/reload"},
-		{"call", "", "call /api/license/reload"},
 		{"swap", admin, "restore " + path},
 		{"stop", engine, "start IdentityMeshEngine"},
 	} {
@@ -98,6 +98,19 @@ func TestWayBackHasProofs(t *testing.T) {
 		case step.Back.Op == nil || step.Back.Op.Key() != w.back:
 			t.Errorf("back from %q on %q is %v, not %q", w.key, w.host, step.Back.Op, w.back)
 		}
+	}
+	var calls []string // the first is a trial, of what is there
+	for _, step := range rotationtest.Steps(c) {
+		if op, ok := step.Op.(site.Call); ok {
+			back := ""
+			if step.Back.Op != nil {
+				back = " / " + step.Back.Op.Key()
+			}
+			calls = append(calls, step.Phase.String()+" "+op.Key()+back)
+		}
+	}
+	if want := []string{"prepare call /api/license/reload", "switch call /api/license/reload / call /api/license/reload"}; !slices.Equal(calls, want) {
+		t.Errorf("%q", calls)
 	}
 	proof := find(c, "prove /api/license", "")
 	want := func(op reconciler.Op) string { return op.(site.ProveAnswer).Want[2].Want }
@@ -141,7 +154,7 @@ func TestDependentsThatAnEarlierRunStopped(t *testing.T) {
 		if start == nil || !slices.Equal(start.Op.(site.StartService).Dependents, []string{watch}) || start.Back.Op != nil {
 			t.Errorf("%s: it is started by %+v", host, start)
 		}
-		for _, step := range steps(c) {
+		for _, step := range rotationtest.Steps(c) {
 			if op := step.Op; step.Phase != reconciler.Verify && op.Kind() != "start" {
 				t.Errorf("it plans %s on %s", op.Key(), op.Target())
 			}

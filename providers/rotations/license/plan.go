@@ -32,6 +32,7 @@ type work struct {
 	tidy                   []reader // one for each host with leftovers
 	revive                 []reader // running, with dependents that an earlier run stopped
 	reload, pending, fetch bool
+	rehearse               bool // Admin can be asked to read the file that it has, before anything is changed
 	next, served           *licensefile.License
 }
 
@@ -64,17 +65,16 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.files) > 0); wrong {
 		c.Findings = append(c.Findings, f)
 	}
-	for _, l := range w.all {
-		if d, ok := site.DownSince(in, r.ref, l.host, l.component.Service, l.label, l.service); ok {
-			c.Down = append(c.Down, d)
-		}
-	}
-	for _, l := range w.all {
-		if b, ok := site.CameBack(in, r.ref, l.host, l.component.Service, l.label, l.service, site.Answer[site.MachineSeen](in.Seen, l.machine)); ok {
-			c.Returned = append(c.Returned, b)
-		}
-	}
+	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, func(l reader) site.Watched {
+		return site.Watched{Host: l.host, Service: l.component.Service, What: l.label, Seen: l.service, Machine: site.Answer[site.MachineSeen](in.Seen, l.machine), Works: true}
+	}))
+	c.Findings = append(c.Findings, r.guardEnds(in, w)...)
 	c.Findings = append(c.Findings, r.guardAnswer(in, w)...)
+	c.Findings = append(c.Findings, r.guardReload(in, w)...)
+	wait := site.Awaiting{Trial: r.ready(), Admin: w.all[0].service, Timeout: r.api.ReadyTimeout.Of(), Used: w.all[0].restart}
+	if f, vain := wait.Finding(in); vain {
+		c.Findings = append(c.Findings, f)
+	}
 	blocked := reconciler.Blocked(c.Findings)
 	switch {
 	case blocked && w.none():
@@ -104,7 +104,13 @@ func (r *Rotation) seen(in reconciler.Input, w work) bool {
 			return false
 		}
 	}
-	return !r.hasAPI || in.Seen.Reach(site.API) == reconciler.Reached
+	return !r.hasAPI || r.asked(in)
+}
+
+// asked says that Admin answered which license it serves.
+func (r *Rotation) asked(in reconciler.Input) bool {
+	reach, _ := site.APIReach(in.Seen, r.served())
+	return reach == reconciler.Reached
 }
 
 // need finds the work.
@@ -139,6 +145,7 @@ func (r *Rotation) need(input reconciler.Input) work {
 	}
 	w.served = loaded(site.Answer[site.AnswerSeen](input.Seen, r.served()))
 	w.reload = r.hasAPI && (len(w.files) > 0 || w.next != nil && w.served != nil && !serves(w.served, w.next) || r.unread(input, w.all[0]))
+	w.rehearse = r.rehearsable(input, w)
 	return w
 }
 

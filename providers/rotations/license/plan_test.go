@@ -8,6 +8,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 )
 
 func TestWork(t *testing.T) {
@@ -38,6 +39,11 @@ func TestWork(t *testing.T) {
 		}, reconciler.Rotate, [][2]string{{"swap", engine}}, nil},
 		{"only Engine has another file", func() *scene { s := done(); s.files[engine].Version = site.Unknown; return s }, reconciler.Rotate, [][2]string{{"swap", engine}}, [][2]string{{"swap", admin}}},
 		{"Admin serves another license than its file", func() *scene { s := done(); s.served = until(20); return s }, reconciler.Rotate, [][2]string{{"call /api/license/reload", ""}}, [][2]string{{"swap", admin}, {"stop", engine}}},
+		{"Admin's file is there, it serves the license before, and Engine's file is still to come", func() *scene {
+			s := done()
+			s.served, s.files[engine].Version, s.files[engine].Content = until(20), "2025-11", until(20)
+			return s
+		}, reconciler.Rotate, [][2]string{{"call /api/license/reload", ""}, {"swap", engine}}, [][2]string{{"swap", admin}}},
 		{"Engine started before its file was written", func() *scene {
 			s := done()
 			s.service["IdentityMeshEngine"].StartedAt = written.Add(-time.Minute)
@@ -53,7 +59,7 @@ func TestWork(t *testing.T) {
 				t.Fatalf("it is %s: %s %+v", got.Status, got.Reason, got.Findings)
 			}
 			has := func(k [2]string) bool {
-				return slices.ContainsFunc(steps(got), func(s reconciler.Step) bool {
+				return slices.ContainsFunc(rotationtest.Steps(got), func(s reconciler.Step) bool {
 					return strings.HasPrefix(s.Op.Key(), k[0]) && s.Op.Target().Name == k[1]
 				})
 			}

@@ -1,7 +1,6 @@
 package license_test
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"meshrotate/providers/rotations/license"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -74,14 +74,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	t.Helper()
 	r := license.New(s.doc, s.spec)
 	seen := reconciler.Seen{}
-	put := func(read reconciler.Read, res reconciler.Result) {
-		look := seen[read.Target()]
-		if look.Results == nil {
-			look = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
-		}
-		look.Results[read.Key()] = res
-		seen[read.Target()] = look
-	}
+	put := func(read reconciler.Read, res reconciler.Result) { rotationtest.Answer(seen, read, res) }
 	if s.value != nil {
 		put(site.Value{Secret: r.Ref()}, s.value)
 	}
@@ -103,27 +96,8 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		put(site.Get{Path: s.spec.Endpoint}, &site.AnswerSeen{Fields: map[string]string{
 			"customer": s.served.Customer, "tier": s.served.Tier, "expiry": expiry}})
 	}
-	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now}
-	c := r.Plan(in)
-	a, err := json.Marshal([]any{c, c.Rounds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := r.Plan(in)
-	if b, _ := json.Marshal([]any{d, d.Rounds}); string(a) != string(b) {
-		t.Errorf("the same input gives another plan:\n%s\n%s", a, b)
-	}
-	return c
+	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now})
 }
 
 // next is the license that is asked for.
 func next(s *scene) *licensefile.License { return s.value.Content.(*licensefile.License) }
-
-// steps are all of a change.
-func steps(c reconciler.Change) []reconciler.Step {
-	var all []reconciler.Step
-	for _, r := range c.Rounds {
-		all = append(all, r.Steps...)
-	}
-	return all
-}

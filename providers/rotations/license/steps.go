@@ -17,10 +17,13 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 		steps = append(steps, reconciler.Step{Phase: p, Op: op, Back: back, After: after})
 	}
 	if w.fetch {
-		add(reconciler.Prepare, site.Keep{Secret: r.ref, How: "fetch it from " + r.spec.From.String()}, reconciler.Nothing())
+		add(reconciler.Prepare, site.Keep{Secret: r.ref, How: "fetch the license from " + r.spec.From.String()}, reconciler.Nothing())
 	}
 	for _, l := range w.files {
 		steps = append(steps, r.replace(l, w)...)
+	}
+	if w.rehearse {
+		add(reconciler.Prepare, site.Call{Path: r.spec.ReloadEndpoint, What: "try a reload, of the license that is there, on"}, reconciler.Nothing())
 	}
 	for _, l := range w.restarts() {
 		steps = append(steps, r.restart(l, w)...)
@@ -37,13 +40,18 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 		}
 		if w.reload {
 			// The mark is begun when the switch is, so the way back asks for a reload whatever was reached.
-			add(reconciler.Switch, r.mark(), reconciler.Way(r.reload()))
-			add(reconciler.Switch, r.reload(), reconciler.Way(r.reload()), site.StepOf(ready),
+			back := r.reload()
+			back.Proven = r.provenBack(w)
+			add(reconciler.Switch, r.mark(), reconciler.Way(back))
+			add(reconciler.Switch, r.reload(), reconciler.Way(back), site.StepOf(ready),
 				site.StepOf(site.Swap{Host: w.all[0].host, Path: r.spec.Path}), site.StepOf(site.Restore{Host: w.all[0].host, Path: r.spec.Path}))
 		}
 	}
 	return append(append(steps, r.proofs(w)...), r.tidy(w)...)
 }
+
+// provenBack says that Admin serves something now that it can be held against after a way back.
+func (r *Rotation) provenBack(w work) bool { return w.served != nil && w.served.Customer != "" }
 
 func (r *Rotation) mark() site.Mark { return site.Mark{What: "license to be replaced"} }
 func (r *Rotation) reload() site.Call {
@@ -117,7 +125,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	}
 	if r.hasAPI {
 		back := reconciler.Nothing()
-		if w.served != nil && w.served.Customer != "" {
+		if r.provenBack(w) {
 			back = reconciler.Way(r.serves(w.served))
 		}
 		add(r.serves(provable(w.next, w.served)), back)

@@ -12,30 +12,41 @@ import (
 // all of them, all are stopped, waited for and put back, unless one comes.
 func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays []member) []reconciler.Finding {
 	list := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
-	off := filter(relays, func(l member) bool {
-		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Version == admin.setting.Version && !l.heard(list)
+	off := site.Where(relays, func(l member) bool {
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Alike(admin.setting) && !l.heard(list)
 	})
 	if len(off) == 0 {
 		return nil
 	}
-	if late := filter(off, func(l member) bool { return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() }); !w.pending && len(late) == len(filter(relays, member.whole)) {
-		// It is no refusal: a key that differs in a way that nobody sees is cured by just this.
-		return []reconciler.Finding{site.Warning("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing proves the new one, and all is put back, unless one comes",
-			"bring one back first: look at a relay's log and at its way to Admin", hosts(off)...)}
+	if late := site.Where(off, func(l member) bool { return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() }); !w.pending && len(late) == len(site.Where(relays, member.whole)) {
+		f := site.Warning("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing proves the new one, and all is put back, unless one comes",
+			"bring one back first: look at a relay's log and at its way to Admin", hosts(off)...)
+		// Where a process may have another key than its file, the rotation may be the cure.
+		if admin.sure() && !slices.ContainsFunc(late, func(l member) bool { return !l.sure() }) {
+			f.Severity, f.Text = reconciler.Error, "no relay is connected, though all are known to run with Admin's key: the key is not the reason, and nothing would prove another"
+		}
+		return []reconciler.Finding{f}
+	}
+	findings := disconnected(admin, w.silent) // nobody waits for them
+	off = site.Where(off, func(l member) bool {
+		return !slices.ContainsFunc(w.silent, func(o member) bool { return o.host == l.host })
+	})
+	if len(off) == 0 {
+		return findings
 	}
 	verb := " runs with Admin's key and is not connected, or Admin has not heard of it for long, before the rotation: it is left behind if it does not come"
 	if len(off) > 1 {
 		verb = " run with Admin's key and are not connected, or Admin has not heard of them for long, before the rotation: those that do not come are left behind"
 	}
-	if none := filter(off, func(l member) bool { return l.relay == nil }); len(none) > 0 {
+	if none := site.Where(off, func(l member) bool { return l.relay == nil }); len(none) > 0 {
 		verb += "; " + whoIs(none) + " not in Admin's list at all"
 	}
-	return []reconciler.Finding{site.Warning("relay-disconnected", count(len(off), "relay")+verb, "look at the relay's log and at its way to Admin first", hosts(off)...)}
+	return append(findings, site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "look at the relay's log and at its way to Admin first", hosts(off)...))
 }
 
 // heard says that Admin lists the relay as connected, and has heard of it of late.
 func (l member) heard(list *site.RelaysSeen) bool {
-	return l.connected() && (list == nil || list.Time.IsZero() || l.relay.Heartbeat.IsZero() || list.Time.Sub(l.relay.Heartbeat) <= fresh)
+	return l.relay.IsConnected() && (list == nil || list.Time.IsZero() || l.relay.Heartbeat.IsZero() || list.Time.Sub(l.relay.Heartbeat) <= fresh)
 }
 
 // upFor is for how long both a relay and Admin have run.
@@ -49,24 +60,24 @@ func (r *Rotation) upFor(in reconciler.Input, admin, l member) time.Duration {
 
 // notConnected are relays that do not work while nothing can be done about it: what stands in the way is said elsewhere.
 func notConnected(in reconciler.Input, relays []member) []reconciler.Finding {
-	off := filter(relays, func(l member) bool { return !l.connected() })
-	if in.Seen.Reach(site.API) != reconciler.Reached || len(off) == 0 {
+	off := site.Where(relays, func(l member) bool { return !l.connected() })
+	if !asked(in) || len(off) == 0 {
 		return nil
 	}
 	verb := " is not connected to Admin now"
 	if len(off) > 1 {
 		verb = " are not connected to Admin now"
 	}
-	return []reconciler.Finding{site.Warning("relay-disconnected", count(len(off), "relay")+verb, "mend what stands in the way, then apply; look at the log of one that does not come back", hosts(off)...)}
+	return []reconciler.Finding{site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "mend what stands in the way, then apply; look at the log of one that does not come back", hosts(off)...)}
 }
 
 func disconnected(admin member, relays []member) []reconciler.Finding {
-	off := filter(relays, func(l member) bool { return l.whole() && !l.connected() })
+	off := site.Where(relays, func(l member) bool { return l.whole() && !l.connected() })
 	if len(off) == 0 {
 		return nil
 	}
 	f := reconciler.Finding{Severity: reconciler.Warning, Code: "relay-disconnected", Hosts: hosts(off),
-		Text: count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}
+		Text: site.Count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}
 	if !admin.sure() || slices.ContainsFunc(off, func(l member) bool { return !l.sure() }) {
 		f.Hint = "look at the relay's log; restart it if that speaks of its key: whether its process has read the file as it is now, or Admin's has, is not proven"
 	}

@@ -12,39 +12,25 @@ import (
 func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (findings []reconciler.Finding, left []member) {
 	findings = append(findings, r.guardValue(in)...)
 	switch {
-	case in.Seen.Reach(site.API) == reconciler.Reached:
+	case asked(in):
 	case admin.whole() && admin.stopped:
 		// A run that was cut off in the switch leaves it so. Refusing here would leave it so for ever.
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "admin-stopped",
 			Text: "Admin is stopped, so its API does not answer: which relays are connected is not known before it is started"})
 	default:
-		findings = append(findings, site.APIFailed(in.Seen, "nothing else proves that the relays are connected", ""))
+		findings = append(findings, site.APIFailed(in.Seen, site.Relays{}, "nothing else proves that the relays are connected", ""))
 	}
-	tolerance := r.policy.Unreachable.Count
-	var lost, broken []member
+	var away, broken []member
 	for _, l := range relays {
 		switch {
-		case l.reach == reconciler.Unreachable && l.toleratedByPolicy:
-			left = append(left, l)
-		case l.reach == reconciler.Unreachable && tolerance > 0:
-			tolerance--
-			left = append(left, l)
 		case l.reach == reconciler.Unreachable:
-			lost = append(lost, l)
+			away = append(away, l)
 		case !l.whole():
 			broken = append(broken, l)
 		}
 	}
-	if len(lost) > 0 {
-		f := site.Problem("relay-unreachable", count(len(lost), "relay")+" cannot be reached: a relay that keeps the old key is cut off once Admin has the new one",
-			"bring them back, or let the policy leave them behind: policy.unreachable.tolerate names them, policy.unreachable.count allows a number; the next run finishes them")
-		f.Hosts = hosts(lost)
-		findings = append(findings, f)
-	}
-	if len(left) > 0 {
-		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "relay-left-behind", Hosts: hosts(left),
-			Text: count(len(left), "relay") + " cannot be reached and may be left behind; the next run finishes them"})
-	}
+	left, lost := site.Away(away, func(l member) string { return l.host }, r.tolerance)
+	findings = append(findings, site.RelaysAway(hosts(left), hosts(lost), "a relay that keeps the old key is cut off once Admin has the new one")...)
 	if admin.reach == reconciler.Unreachable {
 		findings = append(findings, site.Problem("admin-unreachable", r.admin.host+" (Admin) cannot be reached", "a rotation without Admin would cut every relay off"))
 	} else if !admin.whole() {
@@ -62,6 +48,12 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 	}
 	findings = append(findings, site.EnvironmentsChanged(settings)...)
 	return append(findings, r.listed(in)...), left
+}
+
+// asked says that Admin answered which relays it knows.
+func asked(in reconciler.Input) bool {
+	reach, _ := site.APIReach(in.Seen, site.Relays{})
+	return reach == reconciler.Reached
 }
 
 // guardValue looks at the declared value.
@@ -130,10 +122,10 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 
 // listed objects to what Admin's list and the document do not agree on.
 func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
-	d := r.directory(in.Seen)
+	d := site.DirectoryOf(in.Seen, r.hosts())
 	var findings []reconciler.Finding
 	if len(d.Ambiguous) > 0 {
-		f := site.Problem("relay-ambiguous", count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
+		f := site.Problem("relay-ambiguous", site.Count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
 			"give the machines names of their own")
 		f.Hosts = d.Ambiguous
 		findings = append(findings, f)
@@ -146,7 +138,7 @@ func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
 	}
 	if len(names) > 0 {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "relay-undeclared", Hosts: names,
-			Text: count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"})
+			Text: site.Count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"})
 	}
 	return findings
 }

@@ -115,12 +115,37 @@ func TestGuards(t *testing.T) {
 		{"disk-full", "nor on a full disk", func(s *scene) { s.hosts[r1].trials.Free = 1000 }, reconciler.Refused, "no room"},
 		{"service-denied", "the stop would be refused", func(s *scene) { s.hosts[r1].trials.Service = 5 }, reconciler.Refused, "may not stop and start"},
 		{"service-denied", "nothing is to be stopped now", func(s *scene) { *s = *done(); s.hosts[r1].trials.Service = 5 }, reconciler.AsDeclared, "may not stop and start"},
-		{"relay-disconnected", "it does not work already", func(s *scene) { s.relays = s.relays[:1] }, reconciler.Rotate, "before the rotation"},
+		{"relay-disconnected", "it does not work already", func(s *scene) { s.relays[1].Connected = new(bool) }, reconciler.Rotate, "before the rotation"},
+		{"relay-unlisted", "a relay that Admin never lists could not be proven", func(s *scene) { s.relays = s.relays[:1] }, reconciler.Refused, r2},
+		{"relay-disconnected", "the policy names it", func(s *scene) {
+			s.relays = s.relays[:1]
+			s.doc.Policy.Unreachable.Tolerate = []string{r2}
+		}, reconciler.Rotate, "not in Admin's list"},
+		{"relay-disconnected", "one that has only just started may come yet", func(s *scene) {
+			s.relays = s.relays[:1]
+			s.hosts[r2].service.StartedAt = now.Add(-time.Minute)
+		}, reconciler.Rotate, "not in Admin's list"},
+		{"relay-disconnected", "it was left behind with the key: another restart shows nothing new", func(s *scene) {
+			*s = *done()
+			s.relays = s.relays[:1]
+			s.history[1].Left = []string{r2}
+		}, reconciler.AsDeclared, "not connected"},
+		{"relay-disconnected", "nor is it waited for, while other things are done", func(s *scene) {
+			*s = *done()
+			s.relays = s.relays[:1]
+			s.hosts[r1].setting.Backup = true
+		}, reconciler.Rotate, "with the right key, running, and not connected"},
+		{"relay-list-cut", "there are more, and no way to them", func(s *scene) { s.more = true }, reconciler.Refused, "there are more"},
+		{"relay-list-names", "entries without a name are not strangers that will come yet", func(s *scene) {
+			s.relays, s.unnamed = nil, 2
+			s.hosts[admin].service.StartedAt = now.Add(-time.Second)
+		}, reconciler.Refused, "no entry with a name"},
+		{"relay-list-coarse", "a heartbeat after the change shows only at the next five minutes", func(s *scene) { s.relays[0].Heartbeat, s.relays[1].Heartbeat = now, now }, reconciler.Rotate, "6m0s, not 3m0s"},
 		{"no-relay-connected", "nobody would prove it", func(s *scene) {
 			for i := range s.relays {
 				s.relays[i].Connected = new(bool)
 			}
-		}, reconciler.Rotate, "no relay is connected"},
+		}, reconciler.Refused, "the key is not the reason"},
 		{"clock-skew", "times on that host prove nothing", func(s *scene) { s.hosts[r1].skew = 6 * time.Minute }, reconciler.Refused, "ahead"},
 		{"clock-skew", "on Admin neither", func(s *scene) { s.hosts[admin].skew = -6 * time.Minute }, reconciler.Refused, "behind"},
 		{"relay-undeclared", "a connected relay that is not declared is cut off", func(s *scene) {

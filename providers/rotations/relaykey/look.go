@@ -1,9 +1,7 @@
 package relaykey
 
 import (
-	"fmt"
 	"strings"
-	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -33,20 +31,10 @@ func (l member) whole() bool {
 // sure says that it is proven which key its process has.
 func (l member) sure() bool { return l.reading == site.Read }
 
-// connected says that Admin lists the relay as connected.
-func (l member) connected() bool {
-	return l.relay != nil && l.relay.Connected != nil && *l.relay.Connected
-}
-
-// heardSince says that Admin lists the relay as connected, and has heard of it after a stop that began then was over.
-func (l member) heardSince(stop time.Time) bool {
-	return l.connected() && l.relay.Heartbeat.After(stop.Add(l.component.StopTimeout.Of()))
-}
-
 // look sorts what was seen by node.
 func (r *Rotation) look(in reconciler.Input) (admin member, relays []member) {
 	seen := in.Seen
-	listed := r.directory(seen)
+	listed := site.DirectoryOf(seen, r.hosts())
 	all := make([]member, 0, len(r.relays)+1)
 	for _, n := range r.nodes() {
 		l := member{
@@ -89,35 +77,11 @@ func tooShort(content any) bool {
 	return ok && k.Bytes < MinBytes
 }
 
-// directory finds the relays in Admin's list.
-func (r *Rotation) directory(seen reconciler.Seen) site.Directory {
-	var hosts []string
-	computers := map[string]string{}
-	for _, n := range r.relays {
-		hosts = append(hosts, n.host)
-		if m := site.Answer[site.MachineSeen](seen, n.machine); m != nil {
-			computers[n.host] = m.ComputerName
-		}
-	}
-	return site.Answer[site.RelaysSeen](seen, site.Relays{}).Directory(hosts, computers)
-}
-
 // hosts names nodes.
-func hosts(nodes []member) []string {
-	names := make([]string, len(nodes))
-	for i, n := range nodes {
-		names[i] = n.host
-	}
-	return names
-}
+func hosts(nodes []member) []string { return site.Each(nodes, func(l member) string { return l.host }) }
 
-// count is how people read a number of things: "1 relay", "13 relays".
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+// connected says that Admin lists the relay as connected.
+func (l member) connected() bool { return l.relay.IsConnected() }
 
 // who says whom a step is about: "Admin and 13 relays", "relay-07".
 func who(admin bool, relays []member) string {
@@ -130,7 +94,7 @@ func who(admin bool, relays []member) string {
 	case 1:
 		parts = append(parts, relays[0].host)
 	default:
-		parts = append(parts, count(len(relays), "relay"))
+		parts = append(parts, site.Count(len(relays), "relay"))
 	}
 	return strings.Join(parts, " and ")
 }

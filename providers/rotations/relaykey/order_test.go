@@ -8,6 +8,7 @@ import (
 	"meshrotate/providers/rotations/relaykey"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/state"
 )
 
@@ -65,7 +66,7 @@ func (p planned) Plan(reconciler.Input) reconciler.Change { return p.change }
 // The way back waits for the same things: whoever is stopped again, Admin is ready with the old key first.
 func TestWayBackHasProofs(t *testing.T) {
 	s := newScene()
-	s.relays = s.relays[:1] // r2 was not connected before
+	s.relays[1].Connected = new(bool) // r2 was not connected before
 	c := s.plan(t)
 	for _, w := range []struct {
 		key, host, back string
@@ -96,7 +97,7 @@ func TestWayBackHasProofs(t *testing.T) {
 	if got := all.Back.Op.(site.ProveRelays).Relays; !slices.Equal(got, []string{r1}) {
 		t.Errorf("who was not connected before cannot be afterwards: %v", got)
 	}
-	for _, step := range steps(c) {
+	for _, step := range rotationtest.Steps(c) {
 		if step.Back.Why != "" {
 			t.Errorf("%s cannot be taken back: %s", step.Op.Key(), step.Back.Why)
 		}
@@ -174,7 +175,7 @@ func TestDependentsThatAnEarlierRunStopped(t *testing.T) {
 			if c.Status != reconciler.Rotate || c.Reason == "" {
 				t.Fatalf("%s: it is %s: %s", host, c.Status, c.Reason)
 			}
-			for _, step := range steps(c) {
+			for _, step := range rotationtest.Steps(c) {
 				switch op := step.Op.(type) {
 				case site.StartService:
 					if op.Host != host || !slices.Equal(op.Dependents, []string{watch}) {

@@ -21,6 +21,10 @@ type work struct {
 	mint, pending        bool
 	half                 bool // some hold the declared version, others do not
 	left                 []member
+	// silent are relays that have read the key and had time to connect, and of which Admin's list says nothing: neither a restart nor
+	// a wait changes that.
+	silent []member
+	list   *site.RelaysSeen
 }
 
 func (w work) none() bool {
@@ -35,7 +39,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	findings, left := r.guard(in, admin, relays)
 	w := r.need(in, admin, relays, left)
 	findings = append(findings, r.preflight(in, w, append([]member{admin}, relays...))...)
-	if !w.none() && in.Seen.Reach(site.API) == reconciler.Reached {
+	if !w.none() && asked(in) {
 		findings = append(findings, r.awayBefore(in, w, admin, relays)...)
 	}
 	if w.pending {
@@ -44,20 +48,18 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, w.editAdmin || len(w.edit) > 0); wrong {
 		findings = append(findings, f)
 	}
-	findings = append(findings, r.readable(in, admin, relays, !w.none())...)
+	if f, back := site.BackFinding(in, r.ref, w.editAdmin || len(w.edit) > 0); back {
+		findings = append(findings, f)
+	}
+	findings = append(findings, r.readable(in, w, admin, relays)...)
+	wait := site.Awaiting{Trial: r.ready(), Admin: admin.service, Timeout: r.api.ReadyTimeout.Of(), Used: !w.none()}
+	if f, vain := wait.Finding(in); vain {
+		findings = append(findings, f)
+	}
 	c.Findings = findings
 	blocked := reconciler.Blocked(findings)
 	cut, back := r.cutOff(in, w)
-	for _, l := range append([]member{admin}, relays...) {
-		if d, ok := site.DownSince(in, r.ref, l.host, l.component.Service, l.who.Name, l.service); ok && !(d.Unsure && l.heardSince(d.Since)) {
-			c.Down = append(c.Down, d)
-		}
-	}
-	for _, l := range append([]member{admin}, filter(relays, member.connected)...) {
-		if b, ok := site.CameBack(in, r.ref, l.host, l.component.Service, l.who.Name, l.service, l.machine); ok && l.whole() {
-			c.Returned = append(c.Returned, b)
-		}
-	}
+	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(append([]member{admin}, relays...), member.watched))
 	c.Returned = append(c.Returned, back...)
 	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
 		c.Findings = append(c.Findings, notConnected(in, relays)...)
@@ -65,7 +67,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	switch {
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
-		if admin.whole() && len(filter(relays, member.whole)) == len(relays) && in.Seen.Reach(site.API) == reconciler.Reached {
+		if admin.whole() && len(site.Where(relays, member.whole)) == len(relays) && asked(in) {
 			c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is live everywhere, and a guard objects"
 		}
 		return c
@@ -79,23 +81,20 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		return c
 	}
 	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)
-	c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
-	for _, n := range r.relays {
-		if n.toleratedByPolicy {
-			c.Tolerate.Names[n.host] = true
-		}
-	}
-	for _, l := range w.left {
-		c.Left = append(c.Left, site.Host(l.host))
-	}
+	c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
 	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
 	c.Outages = r.predict(in, w, cut)
 	return c
 }
 
+func (l member) watched() site.Watched {
+	return site.Watched{Host: l.host, Service: l.component.Service, What: l.who.Name, Seen: l.service, Machine: l.machine, Relay: l.relay,
+		StopTimeout: l.component.StopTimeout.Of(), Works: l.whole() && (l.who.Noun == "" || l.connected())}
+}
+
 // need finds the work.
 func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member) work {
-	w := work{admin: admin, left: left}
+	w := work{admin: admin, left: left, list: site.Answer[site.RelaysSeen](in.Seen, site.Relays{})}
 	v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})
 	w.mint = v != nil && !v.Kept
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
@@ -114,8 +113,9 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 		if !l.whole() {
 			continue
 		}
+		silent := w.list != nil && l.relay == nil && l.sure() && admin.whole() && r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
 		// A relay that the last run left behind, and that is still not connected, is tried again.
-		again := !l.connected() && (w.pending || slices.Contains(last.Left, l.host))
+		again := !l.connected() && (w.pending || slices.Contains(last.Left, l.host)) && !silent
 		if l.edit {
 			w.edit = append(w.edit, l)
 		}
@@ -127,10 +127,14 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 		if l.setting.Staged || l.setting.Backup {
 			w.tidy = append(w.tidy, l)
 		}
+		if silent && !w.bounce && !w.pending && !l.edit && !l.stopped {
+			w.silent = append(w.silent, l)
+			continue
+		}
 		w.prove = append(w.prove, l)
 	}
 	edited := len(w.edit)
-	whole := len(w.prove)
+	whole := len(w.prove) + len(w.silent)
 	if admin.whole() {
 		whole++
 		if admin.edit {
@@ -175,7 +179,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 		same = versions[w.admin.setting.Version]
 		s := fmt.Sprintf("the spec asks for %s; Admin", want)
 		if same > 0 {
-			s += " and " + count(same, "relay")
+			s += " and " + site.Count(same, "relay")
 		}
 		return s + verb(same) + named(w.admin.setting.Version) + w.others()
 	case len(w.edit) > 0 && w.admin.whole():
@@ -183,7 +187,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	case len(w.edit) > 0:
 		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
-		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, filter(w.restart, func(l member) bool { return l.stopped })))
+		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, site.Where(w.restart, func(l member) bool { return l.stopped })))
 	case !w.bounce && len(w.restart) > 0 && !slices.ContainsFunc(w.restart, func(l member) bool { return l.stale || l.edit }):
 		return fmt.Sprintf("the files hold %s; %s not connected, and start again", want, whoIs(w.restart))
 	case w.bounce || len(w.restart) > 0:
@@ -225,22 +229,12 @@ func named(version string) string {
 }
 
 func (r *Rotation) asDeclared(relays []member) string {
-	seen := filter(relays, member.whole)
-	text := fmt.Sprintf("Admin and %s hold it, %d connected", count(len(seen), "relay"), len(filter(seen, member.connected)))
+	seen := site.Where(relays, member.whole)
+	text := fmt.Sprintf("Admin and %s hold it, %d connected", site.Count(len(seen), "relay"), len(site.Where(seen, member.connected)))
 	if n := len(relays) - len(seen); n > 0 {
-		text += fmt.Sprintf("; %s not seen", count(n, "relay"))
+		text += fmt.Sprintf("; %s not seen", site.Count(n, "relay"))
 	}
 	return text
-}
-
-func filter(all []member, keep func(member) bool) []member {
-	var some []member
-	for _, l := range all {
-		if keep(l) {
-			some = append(some, l)
-		}
-	}
-	return some
 }
 
 // others are the relays that differ from Admin: somebody changed or stopped them.
@@ -248,7 +242,7 @@ func (w work) others() string {
 	byVersion := map[string][]member{}
 	var stopped []member
 	for _, l := range w.restart {
-		if l.setting.Version != w.admin.setting.Version {
+		if !l.setting.Alike(w.admin.setting) {
 			byVersion[l.setting.Version] = append(byVersion[l.setting.Version], l)
 		}
 		if l.stopped {
@@ -286,5 +280,5 @@ func whoIs(relays []member) string {
 	if len(relays) == 1 {
 		return relays[0].host + " is"
 	}
-	return count(len(relays), "relay") + " are"
+	return site.Count(len(relays), "relay") + " are"
 }

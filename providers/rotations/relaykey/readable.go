@@ -14,54 +14,66 @@ import (
 const fresh = 5 * time.Minute
 
 // readable says why a proof by Admin's list would fail whatever the relays do: it would be waited for in vain, with all of them
-// down before it. It is judged by relays that must be connected now: they run, with the key that Admin has. Used says that the
-// proof is about to be needed.
-func (r *Rotation) readable(in reconciler.Input, admin member, relays []member, used bool) []reconciler.Finding {
-	list := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
+// down before it. It is judged by relays that must be connected now: they run, with the key that Admin has.
+func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []member) []reconciler.Finding {
+	list := w.list
 	if list == nil {
 		return nil
 	}
 	var findings []reconciler.Finding
 	object := func(code reconciler.FindingID, hint string, at []member, format string, args ...any) {
 		f := reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint, Hosts: hosts(at)}
-		if used {
+		if !w.none() {
 			f.Severity = reconciler.Error
 		}
 		findings = append(findings, f)
 	}
-	if list.Total > len(list.Relays) {
+	if list.More {
+		of := fmt.Sprintf("%d of %d relays", len(list.Relays), list.Total)
+		if list.Total <= len(list.Relays) {
+			of = site.Count(len(list.Relays), "relay") + ", says that there are more"
+		}
 		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
-			"Admin lists %d of %d relays, and no way to the others: the rest would count as not connected", len(list.Relays), list.Total)
+			"Admin lists %s, and no way to the others: the rest would count as not connected", of)
 	}
 	if list.Time.IsZero() {
 		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,
 			"Admin's answer says nothing of its time (no Date header): no heartbeat could be called one after the change")
 	}
-	up := filter(relays, func(l member) bool {
+	asked := r.api.ConnectedTimeout.Of()
+	if within := list.Within(asked); within > asked && len(w.restart) > 0 {
+		findings = append(findings, site.Warning("relay-list-coarse",
+			fmt.Sprintf("every heartbeat in Admin's list is on whole minutes, as if rounded: one after the change is waited for up to %s, not %s", within, asked),
+			"nothing is to be done; relays work meanwhile, and their outage is measured until that heartbeat"))
+	}
+	up := site.Where(relays, func(l member) bool {
 		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running()
 	})
-	settled := filter(up, func(l member) bool {
-		return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()+fresh
+	settled := site.Where(up, func(l member) bool {
+		return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
 	})
-	healthy := filter(settled, func(l member) bool { return !l.stale && !admin.stale && l.setting.Version == admin.setting.Version })
-	strangers := slices.ContainsFunc(r.directory(in.Seen).Others, func(o site.RelaySeen) bool { return o.Connected != nil && *o.Connected })
+	healthy := site.Where(settled, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })
+	strangers := slices.ContainsFunc(site.DirectoryOf(in.Seen, r.hosts()).Others, func(o site.RelaySeen) bool { return o.Connected != nil && *o.Connected })
 	absent := func(all []member) bool {
 		return len(all) > 0 && !slices.ContainsFunc(all, func(l member) bool { return l.relay != nil })
 	}
 	missing := healthy
-	if strangers && !absent(missing) {
+	if (strangers || list.Unnamed > 0) && !absent(missing) {
 		missing = up // Admin has others, and none that anybody knows
 	}
 	if absent(missing) {
 		object("relay-list-names", "see what Admin calls them, and name the field that holds the computer's name: product.api.fields.name", missing,
 			"%s in Admin's list, which has %s", none(missing), namesIn(list))
+	} else if lost := r.unlisted(in, w, relays, healthy); len(lost) > 0 {
+		object("relay-unlisted", "declare its host by the name that Admin has for it, or have Admin list it; policy.unreachable.tolerate lets it be left behind", lost,
+			"%s in Admin's list, which has others, though running with Admin's key: nothing would prove the new one there", whoIsNot(lost))
 	}
-	silent := filter(up, func(l member) bool { return l.relay != nil && l.relay.Connected == nil })
+	silent := site.Where(up, func(l member) bool { return l.relay != nil && l.relay.Connected == nil })
 	if len(silent) > 0 {
 		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
 			"Admin does not say whether %s connected%s", are(len(silent)), seenIn(silent[0]))
 	}
-	mute := filter(up, func(l member) bool { return l.connected() && l.relay.Heartbeat.IsZero() })
+	mute := site.Where(up, func(l member) bool { return l.relay.IsConnected() && l.relay.Heartbeat.IsZero() })
 	if len(mute) > 0 {
 		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
 			"Admin does not say when it last heard of %s%s", thisMany(len(mute)), seenIn(mute[0]))
@@ -72,9 +84,25 @@ func (r *Rotation) readable(in reconciler.Input, admin member, relays []member, 
 	return findings
 }
 
+// unlisted are relays that work as far as their hosts know, would be stopped, and could never be proven, as Admin lists others
+// and not them; without those that the policy leaves behind. A run that was cut off is finished all the same.
+func (r *Rotation) unlisted(in reconciler.Input, w work, relays, healthy []member) (lost []member) {
+	if w.pending {
+		return nil
+	}
+	ambiguous := site.DirectoryOf(in.Seen, r.hosts()).Ambiguous // which is said elsewhere
+	off := site.Where(healthy, func(l member) bool {
+		restarts := slices.ContainsFunc(w.restart, func(o member) bool { return o.host == l.host })
+		return l.relay == nil && restarts && !slices.Contains(ambiguous, l.host)
+	})
+	away := site.Where(relays, func(l member) bool { return l.reach == reconciler.Unreachable })
+	_, lost = site.Away(append(away, off...), func(l member) string { return l.host }, r.tolerance)
+	return site.Where(lost, member.whole)
+}
+
 // frozen compares the latest heartbeat with the answer's own time.
 func (r *Rotation) frozen(list *site.RelaysSeen, up []member) (f reconciler.Finding, off bool) {
-	beating := filter(up, func(l member) bool { return l.connected() && !l.relay.Heartbeat.IsZero() })
+	beating := site.Where(up, func(l member) bool { return l.relay.IsConnected() && !l.relay.Heartbeat.IsZero() })
 	if len(beating) == 0 || list.Time.IsZero() {
 		return f, false
 	}
@@ -127,6 +155,13 @@ func none(all []member) string {
 	return fmt.Sprintf("none of %d relays that run with Admin's key is", len(all))
 }
 
+func whoIsNot(all []member) string {
+	if len(all) == 1 {
+		return all[0].host + " is not"
+	}
+	return site.Count(len(all), "relay") + " are not"
+}
+
 func are(n int) string {
 	if n == 1 {
 		return "a relay is"
@@ -138,5 +173,5 @@ func thisMany(n int) string {
 	if n == 1 {
 		return "a relay"
 	}
-	return count(n, "relay")
+	return site.Count(n, "relay")
 }

@@ -12,7 +12,6 @@ package relaykey
 
 import (
 	"cmp"
-	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -33,21 +32,16 @@ type Spec struct {
 	specs.Secret `json:",inline"`
 	// Setting is the configuration key that holds it on Admin and on every relay, as .NET names it.
 	Setting string `json:"setting,omitempty" jsonschema:"minLength=1,default=Relay:ApiKey" trust:"target"`
+	// Encoding is how the key is written, where the product wants it so: a key that is not is refused. Left out: any text.
+	Encoding string `json:"encoding,omitempty" jsonschema:"enum=base64,enum=base64url,enum=hex" trust:"guard"`
 }
 
 func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
 
 // Key is what may be known of a key.
 type Key struct {
-	// Bytes is the length of what it stands for: of the bytes behind base64, else of the text.
+	// Bytes is the length of what it stands for: of the bytes behind its encoding, else of the text.
 	Bytes int
-}
-
-func readKey(value []byte) (any, error) {
-	if raw, err := base64.StdEncoding.DecodeString(string(value)); err == nil {
-		return Key{len(raw)}, nil
-	}
-	return Key{len(value)}, nil
 }
 
 // Kind registers the rotation.
@@ -62,7 +56,7 @@ func Kind() reconciler.Kind {
 		},
 		Values: func(spec any) []reconciler.Needed {
 			s := spec.(*Spec)
-			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Read: readKey}}
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Read: s.read, Check: s.written}}
 		},
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
 			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
@@ -75,6 +69,9 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	s.Setting = cmp.Or(s.Setting, "Relay:ApiKey")
 	if slices.Contains(strings.Split(s.Setting, ":"), "") {
 		report("setting", "every part between colons needs a name", "Relay:ApiKey")
+	}
+	if s.From.Generated && s.Encoding != "" && s.Encoding != "base64" {
+		report("encoding", "a generated key is written in base64", "leave encoding out, or name where a key in "+s.Encoding+" comes from")
 	}
 	if d.Connect.AdminAPI.URL == "" {
 		report("", "the relay key cannot be rotated without the Admin API: nothing else proves that the relays are connected",
@@ -92,38 +89,34 @@ type Rotation struct {
 	spec   *Spec
 	admin  node
 	relays []node
-	policy specs.Policy
-	api    specs.API
+	// tolerance is which relays the policy lets fall behind.
+	tolerance reconciler.Tolerance
+	api       specs.API
 }
 
 // node is a host with a service that reads the key from a settings file.
 type node struct {
-	host              string
-	who               site.Who
-	component         specs.Component
-	setting           site.Setting
-	service           site.Service
-	machine           site.Machine
-	preflight         site.Preflight
-	toleratedByPolicy bool
+	host      string
+	who       site.Who
+	component specs.Component
+	setting   site.Setting
+	service   site.Service
+	machine   site.Machine
+	preflight site.Preflight
 }
 
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r := &Rotation{
-		ref:    spec.ref(),
-		spec:   spec,
-		policy: d.Policy,
-		api:    d.Product.API,
-	}
-	tolerated := map[string]bool{}
-	for _, h := range d.Tolerated() {
-		tolerated[h] = true
+		ref:       spec.ref(),
+		spec:      spec,
+		tolerance: site.Tolerate(d.Tolerated(), d.Policy.Unreachable.Count),
+		api:       d.Product.API,
 	}
 	make := func(host string, who site.Who, c specs.Component) node {
 		c = c.Holding(spec.Setting)
 		return node{
-			host: host, who: who, component: c, toleratedByPolicy: tolerated[host],
+			host: host, who: who, component: c,
 			setting: site.Setting{Host: host, Path: c.Settings, Setting: spec.Setting, Secret: r.ref, Service: c.Service},
 			service: site.Service{Host: host, Name: c.Service},
 			machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings},
@@ -141,12 +134,20 @@ func (r *Rotation) Ref() secret.Ref { return r.ref }
 
 // Reads are the key and the service on Admin and on every relay, the relays as Admin lists them, and the declared value.
 func (r *Rotation) Reads() []reconciler.Read {
-	reads := []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}}
+	reads := []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}, r.ready()}
 	for _, n := range r.nodes() {
 		reads = append(reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure())
 	}
 	return reads
 }
+
+// hosts are those of all relays.
+func (r *Rotation) hosts() []string {
+	return site.Each(r.relays, func(n node) string { return n.host })
+}
+
+// ready asks whether Admin is, as is waited for after its start.
+func (r *Rotation) ready() site.Trial { return site.Trial{Path: r.api.Ready, Asks: site.AsksReady} }
 
 func (r *Rotation) nodes() []node {
 	return append([]node{r.admin}, r.relays...)

@@ -1,7 +1,6 @@
 package relaykey_test
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"meshrotate/providers/rotations/relaykey"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -36,6 +36,8 @@ type scene struct {
 	value   *site.ValueSeen
 	hosts   map[string]*hostSeen
 	relays  []site.RelaySeen
+	more    bool
+	unnamed int
 	history []state.Entry
 }
 
@@ -52,6 +54,7 @@ func newScene() *scene {
 		spec: &relaykey.Spec{Secret: specs.Secret{Version: "7", From: specs.Source{Generated: true}}, Setting: "Relay:ApiKey"},
 		api:  reconciler.Look{Reach: reconciler.Reached}, value: &site.ValueSeen{}, hosts: map[string]*hostSeen{}}
 	s.doc.Connect.AdminAPI.URL = "https://im-admin.example"
+	s.doc.Product.API.ConnectedTimeout = specs.MustDuration("3m")
 	s.doc.Product.Admin = specs.Component{Service: "IdentityMeshAdmin", Settings: `C:\admin.json`}
 	s.doc.Product.Relay = specs.Component{Service: "IdentityMeshRelayAgent", Settings: `C:\relay.json`}
 	for _, h := range []string{admin, r1, r2} {
@@ -60,7 +63,7 @@ func newScene() *scene {
 			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}, 0, site.PreflightSeen{Free: 1 << 30}}
 	}
 	for _, h := range []string{r1, r2} {
-		s.relays = append(s.relays, site.RelaySeen{Name: strings.ToUpper(h[:8]), Connected: &yes, Heartbeat: now})
+		s.relays = append(s.relays, site.RelaySeen{Name: strings.ToUpper(h[:8]), Connected: &yes, Heartbeat: now.Add(-1500 * time.Millisecond)})
 	}
 	return s
 }
@@ -81,14 +84,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	r := relaykey.New(s.doc, s.spec)
 	ref := r.Ref()
 	seen := reconciler.Seen{}
-	put := func(read reconciler.Read, res reconciler.Result) {
-		look := seen[read.Target()]
-		if look.Results == nil {
-			look = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
-		}
-		look.Results[read.Key()] = res
-		seen[read.Target()] = look
-	}
+	put := func(read reconciler.Read, res reconciler.Result) { rotationtest.Answer(seen, read, res) }
 	if s.value != nil {
 		put(site.Value{Secret: ref}, s.value)
 	}
@@ -110,33 +106,14 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	}
 	seen[site.API] = s.api
 	if s.api.Reach == reconciler.Reached {
-		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now})
+		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now, More: s.more, Unnamed: s.unnamed})
 	}
-	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now}
-	c := r.Plan(in)
-	a, err := json.Marshal([]any{c, c.Rounds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := r.Plan(in)
-	if b, _ := json.Marshal([]any{d, d.Rounds}); string(a) != string(b) {
-		t.Errorf("the same input gives another plan:\n%s\n%s", a, b)
-	}
-	return c
-}
-
-// steps are all of a change.
-func steps(c reconciler.Change) []reconciler.Step {
-	var all []reconciler.Step
-	for _, r := range c.Rounds {
-		all = append(all, r.Steps...)
-	}
-	return all
+	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now})
 }
 
 // find is the first step with such a key on a host, nil when there is none.
 func find(c reconciler.Change, key, host string) *reconciler.Step {
-	all := steps(c)
+	all := rotationtest.Steps(c)
 	i := slices.IndexFunc(all, func(s reconciler.Step) bool {
 		return strings.HasPrefix(s.Op.Key(), key) && s.Op.Target().Name == host
 	})

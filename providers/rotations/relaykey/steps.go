@@ -2,6 +2,7 @@ package relaykey
 
 import (
 	"fmt"
+	"slices"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -108,9 +109,9 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	}
 	steps := []reconciler.Step{inForce}
 	if len(w.prove) > 0 {
-		timeout := reconciler.Span(r.api.ConnectedTimeout.Of())
+		timeout := reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))
 		back := reconciler.Nothing()
-		if were := filter(w.prove, member.connected); len(were) > 0 {
+		if were := site.Where(w.prove, member.connected); len(were) > 0 {
 			back = reconciler.Way(site.ProveRelays{Relays: hosts(were), Timeout: timeout})
 		}
 		steps = append(steps, verify(site.ProveRelays{Relays: hosts(w.prove), Timeout: timeout}, back, false))
@@ -188,19 +189,21 @@ func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []stat
 // Admin, and was cut off or left relays behind, it is since then, or was until the look when all are seen connected.
 func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []reconciler.Returned) {
 	o = state.Outage{What: "relays cut off", With: w.admin.who.Name}
-	if len(w.prove) == 0 || !w.admin.whole() {
+	running := slices.Concat(w.prove, w.silent)
+	if len(running) == 0 || !w.admin.whole() {
 		return o, nil
 	}
 	if w.admin.edit || w.admin.stale {
-		o.Members = hosts(w.prove)
+		o.Members = append(hosts(running), hosts(w.left)...) // who is left behind is cut off until a later run finishes it
 	}
 	at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
 	if !began || w.admin.service.RunsSince(at, w.admin.machine) {
 		return o, nil
 	}
-	off := filter(w.prove, func(l member) bool {
-		return l.setting.Version != w.admin.setting.Version || l.stale || l.stopped || !l.connected()
+	off := site.Where(running, func(l member) bool {
+		return !l.setting.Alike(w.admin.setting) || l.stopped || !l.connected() || l.stale && !l.relay.HeardAfter(w.admin.service.StartedAt)
 	})
+	off = append(off, w.left...)
 	if len(off) == 0 && in.Now.Before(at) { // by a clock that was wrong
 		return o, nil
 	}

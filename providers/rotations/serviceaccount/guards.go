@@ -16,7 +16,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 	if r.password {
 		all = append(all, r.guardValue(in, w)...)
 	}
-	count := r.policy.Unreachable.Count
+	count := r.tolerance.Count
 	said, touched := map[string]bool{}, w.touched()
 	for _, m := range w.all {
 		switch {
@@ -24,7 +24,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 			part := site.Part{Preflight: m.preflight(), Service: m.service, Machine: m.machine, Restart: touched[m.node.service()]}
 			all = append(all, part.Findings(in.Seen)...)
 			continue
-		case m.reach == reconciler.Unreachable && m.toleratedByPolicy:
+		case m.reach == reconciler.Unreachable && m.who.Noun != "" && r.tolerance.Names[m.host]:
 			left = append(left, m)
 		case m.reach == reconciler.Unreachable && m.who.Noun != "" && count > 0:
 			count--
@@ -37,14 +37,33 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 	if len(left) > 0 {
 		all = append(all, site.Warning("relay-left-behind", fmt.Sprintf("%s cannot be reached and may be left behind; the next run finishes them", names(left)), "", hosts(left)...))
 	}
+	all = append(all, r.guardReady(in, w)...)
 	return append(all, r.guardLogons(w)...), left
+}
+
+// guardReady asks now what is waited for once Admin has started again. An Admin that is not well may be so for want of its account.
+func (r *Rotation) guardReady(in reconciler.Input, w work) []reconciler.Finding {
+	i := slices.IndexFunc(w.all, admin)
+	if i < 0 || !r.hasAPI {
+		return nil
+	}
+	service := w.all[i].service
+	starts := slices.ContainsFunc(w.bounce, admin)
+	if reach, _ := site.APIReach(in.Seen, r.readyNow()); reach != reconciler.Reached && starts && service.Running() && in.Now.Sub(service.StartedAt) > r.api.ReadyTimeout.Of() {
+		return []reconciler.Finding{site.APIFailed(in.Seen, r.readyNow(), "nothing would tell that Admin is ready again", "")}
+	}
+	wait := site.Awaiting{Trial: r.readyNow(), Admin: service, Timeout: r.api.ReadyTimeout.Of(), Used: starts, Cure: true}
+	if f, vain := wait.Finding(in); vain {
+		return []reconciler.Finding{f}
+	}
+	return nil
 }
 
 // guardLogons looks at the account where its logon is to be set, once for all hosts that say the same.
 func (r *Rotation) guardLogons(w work) []reconciler.Finding {
 	var all []reconciler.Finding
 	say := func(f func(code reconciler.FindingID, text, hint string, hosts ...string) reconciler.Finding, is func(member) bool, code reconciler.FindingID, text, hint string) {
-		if some := filter(w.set, func(m member) bool { return m.service.Installed && is(m) }); len(some) > 0 {
+		if some := site.Where(w.set, func(m member) bool { return m.service.Installed && is(m) }); len(some) > 0 {
 			all = append(all, f(code, names(some)+": "+text, hint, hosts(some)...))
 		}
 	}
@@ -56,7 +75,7 @@ func (r *Rotation) guardLogons(w work) []reconciler.Finding {
 	say(site.Warning, func(m member) bool {
 		return m.logon.Right == "" && m.logon.Exists != site.No && (m.other() || m.stopped)
 	}, "logon-right-unknown", "whether "+account+" may log on as a service is decided by a group of the domain", "the rotation finds it out by a logon, before a service stops")
-	for _, was := range accounts(filter(w.set, member.other)) {
+	for _, was := range accounts(site.Where(w.set, member.other)) {
 		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was }, "account-changes",
 			fmt.Sprintf("it runs as %s now, and an account is more than a name", was),
 			"before you apply: let "+account+" read and write the product's files, give it a login where Windows signs in to SQL Server, and know that what was sealed for "+was+" alone (DPAPI, CurrentUser) becomes unreadable")
@@ -95,6 +114,10 @@ func (r *Rotation) guardValue(in reconciler.Input, w work) []reconciler.Finding 
 	case v.SameAs != "" && v.SameAs != r.ref.Version:
 		return []reconciler.Finding{site.Problem("value-unchanged", fmt.Sprintf("version %s has the same password as version %s: nothing would be rotated", r.ref.Version, v.SameAs),
 			"put the new password at its source")}
+	}
+	if r.changes(w) && !slices.Contains(v.Others, w.before) {
+		return []reconciler.Finding{site.Problem("password-not-kept", fmt.Sprintf("%s is to change its own password, and the one that it has is not kept here (version %q)", r.spec.Account, w.before),
+			"declare the password that it has as a version, with `changedBy: others`, and apply that first; the next version can then be changed by kpasswd")}
 	}
 	at, refused := site.LogonRefusedAt(in.History, r.ref.Name, r.ref.Version)
 	if until := at.Add(patience); refused && len(w.set) > 0 && in.Now.Before(until) {

@@ -3,6 +3,11 @@ package serviceaccount
 import "meshrotate/reconciler"
 
 var lessons = []reconciler.Lesson{
+	{ID: "password-not-kept",
+		Means:   "An account is to change its own password, for which it has to sign in with the one that it has, and meshrotate does not keep that.",
+		Matters: "Nobody here could change it.",
+		Do:      "Declare the password that it has as a version, with `changedBy: others`, and apply that; the next version can be changed by kpasswd.",
+		Example: `CONTOSO\svc-im is to change its own password, and the one that it has is not kept here (version "")`},
 	{ID: "account-unknown",
 		Means:   "The host finds no account of this name.",
 		Matters: "A service that is set to it does not start again.",

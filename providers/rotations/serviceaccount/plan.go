@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/specs"
 )
 
 // member is a node as it was seen, and what it needs.
@@ -40,6 +42,9 @@ type work struct {
 	waiting       []member // it has the logon from its next start on, and nobody restarts it
 	left          []member
 	pending, mint bool
+	opens         time.Time // the window in which services restart; zero where there is none, or it is open
+	later         bool      // services are not restarted; not so where others know the password
+	before        string    // the version that was live before
 }
 
 // touched are the services whose logon is to be set, or that are restarted.
@@ -64,16 +69,12 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if f, wrong := site.KeptFinding(in, r.ref, len(w.set) > 0); r.password && wrong {
 		c.Findings = append(c.Findings, f)
 	}
-	for _, m := range w.all {
-		if d, ok := site.DownSince(in, r.ref, m.host, m.component.Service, m.who.Name, m.service); ok {
-			c.Down = append(c.Down, d)
-		}
+	if f, back := site.BackFinding(in, r.ref, len(w.set) > 0); r.password && back {
+		c.Findings = append(c.Findings, f)
 	}
-	for _, m := range w.all {
-		if b, ok := site.CameBack(in, r.ref, m.host, m.component.Service, m.who.Name, m.service, m.machine); ok {
-			c.Returned = append(c.Returned, b)
-		}
-	}
+	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, func(m member) site.Watched {
+		return site.Watched{Host: m.host, Service: m.component.Service, What: m.who.Name, Seen: m.service, Machine: m.machine, Works: true}
+	}))
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && !slices.ContainsFunc(w.all, func(m member) bool { return !m.whole() }):
 		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
@@ -91,23 +92,24 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		if len(w.set) > 0 {
 			c.Undo = "until the first logon is set nothing was changed"
 		}
-		c.Tolerate = reconciler.Tolerance{Names: map[string]bool{}, Count: r.policy.Unreachable.Count}
-		for _, n := range r.nodes {
-			if n.toleratedByPolicy {
-				c.Tolerate.Names[n.host] = true
-			}
-		}
-		for _, m := range w.left {
-			c.Left = append(c.Left, site.Host(m.host))
-		}
+		c.Tolerate, c.Left = r.tolerance, site.LeftOf(site.Each(w.left, func(m member) string { return m.host }))
 	}
 	return c
 }
 
 // need finds the work.
 func (r *Rotation) need(in reconciler.Input) work {
-	var w work
+	w := work{later: r.spec.Restart == later}
+	if r.spec.Restart == window {
+		var open bool
+		w.opens, open = specs.AnyOpen(r.spec.RestartIn, in.Now)
+		w.later = !open
+	}
+	if in.Compromised(r.ref) != "" {
+		w.later, w.opens = false, time.Time{}
+	}
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
+	w.before = r.before(in)
 	if v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref}); v != nil {
 		w.mint = !v.Kept
 	}
@@ -134,7 +136,7 @@ func (r *Rotation) sort(m member, w *work) {
 	if m.set {
 		w.set = append(w.set, m)
 	}
-	bounces := r.spec.Restart == now && (m.set || m.stale || m.stopped)
+	bounces := !w.later && (m.set || m.stale) || r.starts(*w, m)
 	switch {
 	case bounces:
 		w.bounce = append(w.bounce, m)
@@ -148,6 +150,12 @@ func (r *Rotation) sort(m member, w *work) {
 	}
 }
 
+// starts says that a stopped service starts: in its own time with restart: later, and with a window at once, for a run may have been
+// cut off in it.
+func (r *Rotation) starts(w work, m member) bool {
+	return m.stopped && (!w.later || r.spec.Restart == window)
+}
+
 // before is the version that was live before.
 func (r *Rotation) before(in reconciler.Input) string {
 	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
@@ -159,13 +167,13 @@ func (r *Rotation) before(in reconciler.Input) string {
 
 func (r *Rotation) reason(w work) string {
 	of := func(is func(member) bool) []member {
-		return filter(w.all, func(m member) bool { return m.whole() && is(m) })
+		return site.Where(w.all, func(m member) bool { return m.whole() && is(m) })
 	}
 	others := of(member.other)
 	stale, stopped := of(func(m member) bool { return m.stale }), of(func(m member) bool { return m.stopped })
 	soon := ""
-	if r.spec.Restart == later {
-		soon = "; it is stored now, and takes effect at the next start"
+	if w.later {
+		soon = "; it is stored now, and takes effect at the next start" + w.opening()
 	}
 	switch {
 	case len(others) > 0:
@@ -176,9 +184,9 @@ func (r *Rotation) reason(w work) string {
 		return fmt.Sprintf("the spec asks for %s; %s %s", r.ref.Version, have(w.set), w.set[0].stored.Version+soon)
 	case len(w.set) > 0:
 		return fmt.Sprintf("the spec asks for %s; %s a password that meshrotate has not set%s", r.ref.Version, have(w.set), soon)
-	case len(stale) > 0 && r.spec.Restart == now:
+	case len(stale) > 0 && !w.later:
 		return fmt.Sprintf("%s is stored; %s started before that", r.ref.Version, names(stale))
-	case len(stopped) > 0 && r.spec.Restart == now:
+	case len(stopped) > 0 && (!w.later || r.spec.Restart == window):
 		return are(stopped) + " not running"
 	case len(w.prove) > 0:
 		return fmt.Sprintf("%s was stored for the next start, and %s started since", r.ref.Version, has(w.prove))
@@ -188,9 +196,17 @@ func (r *Rotation) reason(w work) string {
 	return "the spec asks for " + r.ref.Version
 }
 
+// opening says when a window opens.
+func (w work) opening() string {
+	if w.opens.IsZero() {
+		return ""
+	}
+	return ", in the window that opens on " + w.opens.Format("Mon 2006-01-02 15:04 MST")
+}
+
 func (r *Rotation) asDeclared(w work) string {
 	if len(w.waiting) > 0 {
-		return "stored; takes effect at the next start of " + names(w.waiting)
+		return "stored; takes effect at the next start of " + names(w.waiting) + w.opening()
 	}
 	return names(w.all) + verb(w.all, " runs as ", " run as ") + r.spec.Account
 }
@@ -224,14 +240,4 @@ func verb(all []member, one, many string) string {
 		return one
 	}
 	return many
-}
-
-func filter(all []member, keep func(member) bool) []member {
-	var some []member
-	for _, m := range all {
-		if keep(m) {
-			some = append(some, m)
-		}
-	}
-	return some
 }

@@ -11,6 +11,7 @@ import (
 	"meshrotate/providers/rotations/serviceaccount"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/state"
 )
 
@@ -173,6 +174,8 @@ func TestGuards(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
+	const closed, open = ", restart: window, restartIn: [Sat 02:00-05:00 UTC]", ", restart: window, restartIn: [Sat 02:00-05:00 UTC, Mon 01:00-05:00 UTC]"
+	const opens = ", in the window that opens on Sat 2026-11-07 02:00 UTC"
 	everywhere := func(do func(*seen)) func(*scene) {
 		return func(s *scene) {
 			for _, h := range s.hosts {
@@ -203,6 +206,11 @@ func TestReasons(t *testing.T) {
 		{both + ", restart: later", func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "stored; takes effect at the next start of Admin and 3 relays", 0},
 		{both + ", restart: later", func(s *scene) { s.proven("3", stored) }, "3 was stored for the next start, and Admin and 3 relays have started since", 4},
 		{both + ", restart: later", func(s *scene) { s.proven("3", stored); s.hosts[adminHost].service.State = "stopped" }, "3 was stored for the next start, and 3 relays have started since", 3},
+		{both + closed, func(*scene) {}, "the spec asks for 3; the service manager of Admin and 3 relays has 2; it is stored now, and takes effect at the next start" + opens, 1 + 4 + 4 + 4},
+		{both + closed, func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "stored; takes effect at the next start of Admin and 3 relays" + opens, 0},
+		{both + closed, func(s *scene) { s.proven("3", stored.Add(2*time.Hour)); s.hosts[relay(1)].service.State = "stopped" }, "relay-1.contoso.example is not running", 3},
+		{both + open, func(*scene) {}, "the spec asks for 3; the service manager of Admin and 3 relays has 2", 23},
+		{both + open, func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "3 is stored; Admin and 3 relays started before that", 14},
 		{`services: [IdentityMeshAdmin], account: 'NT SERVICE\IdentityMeshAdmin'`, everywhere(func(h *seen) { h.logon.Account = `NT SERVICE\IdentityMeshAdmin` }), `Admin runs as NT SERVICE\IdentityMeshAdmin`, 0},
 	} {
 		s := newScene(c.section)
@@ -244,5 +252,28 @@ func TestSteps(t *testing.T) {
 	}
 	if len(c.Outages) != 2 || c.Outages[1].What != "relays" || len(c.Outages[1].Members) != 3 {
 		t.Errorf("%+v", c.Outages)
+	}
+}
+
+// Where others know the old password, nothing waits for the next start.
+func TestCompromised(t *testing.T) {
+	s := newScene(strings.Replace(both, "restart: now", "restart: later", 1))
+	if !strings.Contains(s.section, "restart: later") {
+		s.section += ", restart: later"
+	}
+	stops := func() (n int) {
+		for _, step := range rotationtest.Steps(s.plan(t, today)) {
+			if step.Op.Kind() == "stop" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := stops(); n != 0 {
+		t.Errorf("%d services stop, though they were to restart later", n)
+	}
+	s.history = append(s.history, state.Entry{Secret: secretOf, Version: "2", Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}}})
+	if n := stops(); n != 4 {
+		t.Errorf("%d services stop, want 4", n)
 	}
 }

@@ -1,4 +1,4 @@
-// Package serviceaccount rotates the password of the account that services run as, or the account itself. Somebody else changes
+// Package serviceaccount rotates the password of the account that services run as, or the account itself. Somebody changes
 // the password in the domain; from then on a service that restarts with the old one is refused, on every host at once.
 //
 // What the service manager keeps cannot be read back: the declared version is held against the ledger, and what was started
@@ -12,6 +12,9 @@
 //
 // From the first logon that was set there is no way back: the account has the new password, and the old one is dead.
 // With `restart: later` nothing is restarted, and whichever start comes next is proven by the run after it.
+//
+// With `changedBy: kpasswd` the account changes its own password in the domain, with the version before, which is kept here. That
+// has no way back, so it stands in the switch, and with it the logons after it: whatever stops a service comes later.
 //
 // A managed account (its name ends in $), a virtual one and Windows' own have no password here. They cannot be tried without
 // a start, so the first service alone is proven, in a round of its own, before another one is touched.
@@ -39,7 +42,7 @@ func Kind() reconciler.Kind {
 			var all []reconciler.Needed
 			for _, a := range *spec.(*Spec) {
 				if !passwordless(a.Account) {
-					all = append(all, reconciler.Needed{Ref: a.ref(), From: a.From, Check: fits})
+					all = append(all, reconciler.Needed{Ref: a.ref(), From: a.From, Plain: true, Check: fits})
 				}
 			}
 			return all
@@ -56,21 +59,21 @@ func Kind() reconciler.Kind {
 
 // Rotation is one account of one deployment.
 type Rotation struct {
-	ref      secret.Ref
-	spec     Account
-	policy   specs.Policy
-	api      specs.API
-	hasAPI   bool
-	password bool // the account has one
-	nodes    []node
+	ref  secret.Ref
+	spec Account
+	// tolerance is which relays the policy lets fall behind.
+	tolerance reconciler.Tolerance
+	api       specs.API
+	hasAPI    bool
+	password  bool // the account has one
+	nodes     []node
 }
 
 // node is a service that runs as the account.
 type node struct {
-	host              string
-	who               site.Who
-	component         specs.Component
-	toleratedByPolicy bool
+	host      string
+	who       site.Who
+	component specs.Component
 }
 
 func (n node) service() site.Service { return site.Service{Host: n.host, Name: n.component.Service} }
@@ -98,8 +101,7 @@ func nodesOf(d *specs.Deployment, service string) []node {
 
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec Account) *Rotation {
-	r := &Rotation{ref: spec.ref(), spec: spec, policy: d.Policy, api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != "", password: !passwordless(spec.Account)}
-	tolerated := d.Tolerated()
+	r := &Rotation{ref: spec.ref(), spec: spec, api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != "", password: !passwordless(spec.Account)}
 	for _, service := range []string{d.Product.Admin.Service, d.Product.Engine.Service, d.Product.Relay.Service} {
 		asked := slices.ContainsFunc(spec.Services, func(s string) bool { return strings.EqualFold(s, service) })
 		for _, n := range nodesOf(d, service) {
@@ -107,11 +109,12 @@ func New(d *specs.Deployment, spec Account) *Rotation {
 				return m.host == n.host && strings.EqualFold(m.component.Service, n.component.Service)
 			})
 			if asked && !known {
-				n.toleratedByPolicy = n.who.Noun != "" && slices.Contains(tolerated, n.host)
 				r.nodes = append(r.nodes, n)
 			}
 		}
 	}
+	relays := site.Where(r.nodes, func(n node) bool { return n.who.Noun != "" && slices.Contains(d.Tolerated(), n.host) })
+	r.tolerance = site.Tolerate(site.Each(relays, func(n node) string { return n.host }), d.Policy.Unreachable.Count)
 	return r
 }
 
@@ -137,8 +140,14 @@ func (r *Rotation) Reads() []reconciler.Read {
 	if r.password {
 		reads = append(reads, site.Value{Secret: r.ref})
 	}
+	if r.hasAPI && slices.ContainsFunc(r.nodes, func(n node) bool { return n.who.Name == site.AdminLabel }) {
+		reads = append(reads, r.readyNow())
+	}
 	for _, n := range r.nodes {
 		reads = append(reads, n.service(), n.machine(), n.preflight(), n.preflight().Exposure(), r.logon(n))
 	}
 	return reads
 }
+
+// readyNow asks whether Admin is ready, as is waited for after its start.
+func (r *Rotation) readyNow() site.Trial { return site.Trial{Path: r.api.Ready, Asks: site.AsksReady} }

@@ -14,7 +14,10 @@ import (
 )
 
 // When services restart.
-const now, later = "now", "later"
+const now, window, later = "now", "window", "later"
+
+// Who changes the password in the domain.
+const others, kpasswd = "others", "kpasswd"
 
 // Spec is `secrets.serviceAccounts` in the document.
 type Spec []Account
@@ -28,12 +31,18 @@ type Account struct {
 	Account string `json:"account" jsonschema:"required,minLength=1,example=CONTOSO\\svc-im" trust:"target,key"`
 	// Version names the wanted password. Changing it is what asks for a rotation.
 	Version specs.Version `json:"version,omitempty" trust:"wanted"`
-	// From is where the password comes from. Whoever changed it in the domain has put it there.
+	// From is where the password comes from. Whoever changed it in the domain has put it there. With kpasswd it may be generated.
 	From specs.Source `json:"from,omitzero" trust:"value"`
+	// ChangedBy says who changes the password in the domain: somebody else, who has put it at from; or the account itself, by
+	// Kerberos (kpasswd), signed in with the version before, which meshrotate keeps.
+	ChangedBy string `json:"changedBy,omitempty" jsonschema:"enum=others,enum=kpasswd,default=others" trust:"guard"`
 	// Every is how often it should be rotated; status and drift say when it is due.
 	Every specs.Duration `json:"every,omitzero" trust:"wanted"`
-	// Restart says when the services start with it: now, or whenever they next start: a service that runs keeps its logon.
-	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=later,default=now" trust:"wanted"`
+	// Restart says when the services start with it: now; in a window, by the first apply that is run in one; or whenever they next
+	// start. Until then the password is stored: a service that runs keeps its logon.
+	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=window,enum=later,default=now" trust:"wanted"`
+	// RestartIn are the windows, written as policy.window's: days, hours, zone.
+	RestartIn []string `json:"restartIn,omitempty" jsonschema:"minLength=1,example=Sat 02:00-05:00 Europe/Zurich" trust:"wanted"`
 }
 
 // passwordless says that an account has no password that a person knows.
@@ -84,7 +93,7 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	for i := range all {
 		a := &all[i]
 		say := func(path, problem, hint string) { report(fmt.Sprintf("%d/%s", i, path), problem, hint) }
-		a.Restart = cmp.Or(a.Restart, now)
+		a.Restart, a.ChangedBy = cmp.Or(a.Restart, now), cmp.Or(a.ChangedBy, others)
 		if slugs[a.slug()] {
 			say("account", "is there twice", "one entry names all services of an account")
 		}
@@ -104,7 +113,22 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	}
 }
 
+func (a *Account) checkRestart(say specs.Report) {
+	switch {
+	case a.Restart == window && len(a.RestartIn) == 0:
+		say("restartIn", "is missing", "it says when the services may restart: restartIn: [Sat 02:00-05:00 Europe/Zurich]")
+	case a.Restart != window && len(a.RestartIn) > 0:
+		say("restartIn", "says when the services restart, and restart is "+a.Restart, "write restart: window, or leave it out")
+	}
+	for i, text := range a.RestartIn {
+		if _, err := specs.ParseWindow(text); err != nil {
+			say(fmt.Sprintf("restartIn/%d", i), err.Error(), "days, hours and a zone: Mon-Fri 22:00-04:00 Europe/Zurich")
+		}
+	}
+}
+
 func (a *Account) check(d *specs.Deployment, say specs.Report) {
+	a.checkRestart(say)
 	if strings.TrimSpace(a.Account) != a.Account || a.slug() == "" {
 		say("account", "is no name of an account", `CONTOSO\name, name@contoso.example or .\name`)
 	}
@@ -119,10 +143,16 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 		if a.Version != "" || !a.From.IsZero() {
 			say("account", "Windows manages this account's password: there is none to rotate", "leave out version and from")
 		}
+		if a.ChangedBy == kpasswd {
+			say("changedBy", "Windows manages this account's password: there is none to change", "leave it out")
+		}
 		return
 	}
 	if !strings.ContainsAny(a.Account, `\@`) {
 		say("account", "does not say whose account it is", `CONTOSO\name, name@contoso.example, or .\name for one of the host's own`)
+	}
+	if a.ChangedBy == kpasswd && strings.HasPrefix(a.Account, `.\`) {
+		say("changedBy", "an account of the host's own is in no domain", "leave it out")
 	}
 	if a.Version == "" {
 		say("version", "is missing", "it names the wanted password: version: 1")
@@ -130,8 +160,8 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 	switch {
 	case a.From.IsZero():
 		say("from", "is missing", "write where the password is: {env: NAME} or {file: PATH.age}")
-	case a.From.Generated:
-		say("from", "whoever changes the account in the domain knows its password: it cannot be generated here", "write {env: NAME} or {file: PATH.age}")
+	case a.From.Generated && a.ChangedBy != kpasswd:
+		say("from", "whoever changes the account in the domain knows its password: it cannot be generated here", "write {env: NAME} or {file: PATH.age}; or let the account change it: changedBy: kpasswd")
 	case a.From.File != "" && !strings.HasSuffix(a.From.File, ".age"):
 		say("from", "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
 	}

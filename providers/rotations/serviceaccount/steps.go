@@ -5,6 +5,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -20,8 +21,8 @@ func (r *Rotation) rounds(w work) []reconciler.Round {
 	one, rest := w, w
 	for _, p := range []struct{ one, rest *[]member }{{&one.set, &rest.set}, {&one.bounce, &rest.bounce}, {&one.prove, &rest.prove}} {
 		all := *p.one
-		*p.one = filter(all, first)
-		*p.rest = filter(all, func(m member) bool { return !first(m) })
+		*p.one = site.Where(all, first)
+		*p.rest = site.Where(all, func(m member) bool { return !first(m) })
 	}
 	one.revive = nil
 	return []reconciler.Round{{Steps: r.steps(one)}, {Steps: r.steps(rest)}}
@@ -45,13 +46,19 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 	var steps []reconciler.Step
 	if r.password && len(w.set) > 0 {
 		if w.mint {
-			steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Nothing(),
-				Op: site.Keep{Secret: r.ref, How: "fetch the password from " + r.spec.From.String()}})
+			how := "fetch the password from " + r.spec.From.String()
+			if r.spec.From.Generated {
+				how = "generate a password"
+			}
+			steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Nothing(), Op: site.Keep{Secret: r.ref, How: how}})
+		}
+		if r.changes(w) {
+			steps = append(steps, reconciler.Step{Phase: r.trying(w), Op: r.change(w), Back: reconciler.Never("the domain has the new password"), Once: true})
 		}
 		steps = append(steps, r.tries(w)...)
 	}
 	for _, m := range w.set {
-		steps = append(steps, r.setStep(m))
+		steps = append(steps, r.setStep(w, m))
 	}
 	steps = append(steps, r.restarts(w)...)
 	for _, m := range w.revive {
@@ -62,7 +69,26 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 	return append(steps, r.proofs(w)...)
 }
 
-// tries are logons while everything runs, on one host before the others: a wrong password is tried once.
+// changes says that the account changes its password itself, and has not yet.
+func (r *Rotation) changes(w work) bool {
+	return r.password && r.spec.ChangedBy == kpasswd && len(w.set) > 0 && w.before != r.ref.Version
+}
+
+// change has to come before the first logon that is set. From it on a restart with the old password fails, so no service is
+// stopped between the two, whoever else asks for that.
+func (r *Rotation) change(w work) site.ChangePassword {
+	return site.ChangePassword{Account: r.spec.Account, Old: secret.Ref{Name: r.ref.Name, Version: w.before}, Secret: r.ref}
+}
+
+// trying is the phase of the logons: where they follow a change that has no way back they stand beside it.
+func (r *Rotation) trying(w work) reconciler.Phase {
+	if r.changes(w) {
+		return reconciler.Switch
+	}
+	return reconciler.Accept
+}
+
+// tries are logons before anything stops, on one host before the others: a wrong password is tried once.
 func (r *Rotation) tries(w work) []reconciler.Step {
 	var steps []reconciler.Step
 	known := map[string]bool{}
@@ -71,10 +97,13 @@ func (r *Rotation) tries(w work) []reconciler.Step {
 			continue
 		}
 		known[m.host] = true
-		s := reconciler.Step{Phase: reconciler.Accept, Op: r.try(m), Back: reconciler.Nothing(), Once: true, Proof: true}
-		if len(steps) > 0 {
-			s.After = []string{reconciler.StepID(reconciler.Accept, r.try(w.set[0]))}
+		s := reconciler.Step{Phase: r.trying(w), Op: r.try(m), Back: reconciler.Nothing(), Once: true, Proof: true}
+		switch {
+		case len(steps) > 0:
+			s.After = []string{reconciler.StepID(r.trying(w), r.try(w.set[0]))}
 			s.Alone = m.who.Noun != ""
+		case r.changes(w):
+			s.After = []string{reconciler.StepID(r.trying(w), r.change(w))}
 		}
 		steps = append(steps, s)
 	}
@@ -90,9 +119,15 @@ func (r *Rotation) set(m member) site.SetLogon {
 }
 
 // setStep stores the logon before the service stops, whoever stops it and why: with the old password it would not come up again.
-func (r *Rotation) setStep(m member) reconciler.Step {
-	return reconciler.Step{Phase: reconciler.Switch, Op: r.set(m), Back: r.back(m), Alone: m.who.Noun != "", Vital: r.password && !m.other(),
+func (r *Rotation) setStep(w work, m member) reconciler.Step {
+	s := reconciler.Step{Phase: reconciler.Switch, Op: r.set(m), Back: r.back(m), Alone: m.who.Noun != "", Vital: r.password && !m.other(),
 		Before: []string{site.StepOf(stop(m)), site.StepOf(start(m))}}
+	for _, other := range w.set { // no service is touched before the password was tried, by those that all wait for
+		if id := reconciler.StepID(r.trying(w), r.try(other)); r.changes(w) && (other.who.Noun == "" || other.host == m.host) && !slices.Contains(s.After, id) {
+			s.After = append(s.After, id)
+		}
+	}
+	return s
 }
 
 // back is the way back from a logon that was set.
@@ -159,7 +194,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		steps = append(steps, reconciler.Step{Phase: reconciler.Verify, Op: op, Back: back, Alone: m.who.Noun != ""})
 	}
 	for _, m := range w.set {
-		if r.spec.Restart == later {
+		if w.later && !r.starts(w, m) {
 			op := site.ProveLogon{Host: m.host, Service: m.component.Service, Account: r.spec.Account, Secret: r.withPassword(), Later: true,
 				Stable: reconciler.Span(m.component.Stable.Of()), Who: m.who}
 			steps = append(steps, reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing(), Alone: m.who.Noun != ""})

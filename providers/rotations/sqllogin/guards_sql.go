@@ -236,7 +236,7 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 			"somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept", h.host), true
 	case h.rejected():
 		return site.Problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
-			"find out who; set the login to the password in the files, or declare `mode: external` with the new one", h.host), true
+			"find out who. Was it meshrotate with another state folder: apply with that one. Else set the login to the password in the files, or declare `mode: external` with the new one", h.host), true
 	}
 	hint := in.Hint
 	if in.Spared && s.halfChanged() {

@@ -6,6 +6,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/state"
 )
 
@@ -57,7 +58,7 @@ func TestAfterARunOfAnotherVersion(t *testing.T) {
 			continue
 		}
 		var changed []site.AlterLogin
-		for _, step := range steps(got) {
+		for _, step := range rotationtest.Steps(got) {
 			if op, ok := step.Op.(site.AlterLogin); ok {
 				changed = append(changed, op)
 			}

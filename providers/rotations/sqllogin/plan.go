@@ -17,6 +17,7 @@ type work struct {
 	sight
 	edit    bool       // at least one file is swapped
 	alter   []instance // where the login gets the password in this run
+	anew    []instance // replicas whose password somebody set since
 	taken   bool       // the login has the declared password already: the old one is dead, or is as good as that
 	bounce  []holder   // services that stop and start, Admin first
 	revive  []holder   // running, with dependents that an earlier run stopped
@@ -27,7 +28,7 @@ type work struct {
 }
 
 func (w work) none() bool {
-	return !w.edit && len(w.bounce) == 0 && len(w.revive) == 0 && len(w.tidy) == 0 && !w.pending && len(w.retire) == 0
+	return !w.edit && len(w.alter) == 0 && len(w.bounce) == 0 && len(w.revive) == 0 && len(w.tidy) == 0 && !w.pending && len(w.retire) == 0
 }
 
 // Plan compares the live strings with the declared version.
@@ -43,25 +44,34 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Live = r.held(s)
 	}
 	c.Findings = append(c.Findings, r.guardReach(w)...)
+	for _, t := range r.trials() {
+		wait := site.Awaiting{Trial: t, Admin: s.admin().service, Timeout: r.api.ReadyTimeout.Of(), Used: !w.none(),
+			Cure: s.admin().stale || !s.admin().accepted()}
+		if f, vain := wait.Finding(in); vain {
+			c.Findings = append(c.Findings, f)
+			break // the dashboard of an Admin that is not ready says no more
+		}
+	}
 	if w.edit {
 		c.Findings = append(c.Findings, r.guardTarget(in, s)...)
 	}
+	if len(w.anew) > 0 && !r.alters() {
+		c.Findings = append(c.Findings, site.Warning("password-set-anew", fmt.Sprintf("%s: the password of %s was set after version %s was proven there", serversOf(w.anew), w.target, r.ref.Version),
+			"find out who; set it to the version in the files there, or the product cannot sign in after a failover"))
+	}
+	c.Overlaps = r.overlap(in, w)
 	if f, ok := r.guardRetire(in, w); ok {
 		c.Findings = append(c.Findings, f)
 	}
 	if f, wrong := site.KeptFinding(in, r.ref, w.edit || len(w.alter) > 0); wrong {
 		c.Findings = append(c.Findings, f)
 	}
-	for _, h := range s.holders {
-		if d, ok := site.DownSince(in, r.ref, h.host, h.component.Service, h.label, h.service); ok {
-			c.Down = append(c.Down, d)
-		}
+	if f, back := site.BackFinding(in, r.ref, w.edit || len(w.alter) > 0); back {
+		c.Findings = append(c.Findings, f)
 	}
-	for _, h := range s.holders {
-		if b, ok := site.CameBack(in, r.ref, h.host, h.component.Service, h.label, h.service, h.machine); ok {
-			c.Returned = append(c.Returned, b)
-		}
-	}
+	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(s.holders, func(h holder) site.Watched {
+		return site.Watched{Host: h.host, Service: h.component.Service, What: h.label, Seen: h.service, Machine: h.machine, Works: true}
+	}))
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && s.whole() && s.main().seen != nil:
 		c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is in both files, and a guard objects"
@@ -73,7 +83,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(in, w)
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
-		c.Rounds = []reconciler.Round{{Steps: r.steps(in, w)}}
+		c.Rounds = r.rounds(in, w)
 		c.Outages = r.predict(in, w)
 	}
 	return c
@@ -105,6 +115,7 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 		accepted = accepted || h.signIn != nil && h.signIn.Declared == site.Accepted && strings.EqualFold(tried, w.target)
 	}
 	w.taken = swapped || accepted // a file is swapped only after the login was proven
+	w.anew = r.setAnew(in, w)
 	w.alter = r.alterOn(w)
 	for i, h := range s.holders {
 		shared := i > 0 && h.host == s.admin().host && h.component.Service == s.admin().component.Service && h.component.Settings == s.admin().component.Settings
@@ -126,8 +137,11 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 // alterOn are the instances on which the password is set, the one that the strings lead to last. Where that has it already, a run
 // was cut off, or failed, and nobody knows of which others it had come to: it is set there again, and proven.
 func (r *Rotation) alterOn(w work) []instance {
-	if !r.alters() || w.target == "" || !w.edit && !w.pending {
+	if !r.alters() || w.target == "" {
 		return nil
+	}
+	if !w.edit && !w.pending {
+		return w.anew
 	}
 	return slices.DeleteFunc(w.replicasFirst(), func(i instance) bool {
 		if w.isMain(i) {
@@ -137,65 +151,30 @@ func (r *Rotation) alterOn(w work) []instance {
 	})
 }
 
-// needRetire finds where the login that was replaced is still enabled, once its soak is over.
-func (r *Rotation) needRetire(in reconciler.Input, w *work) {
-	w.replace = r.other(w.target)
-	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending || len(w.bounce) > 0 {
-		return
+// setAnew are the replicas on which the password was set after the declared version was proven there: nobody notices before a
+// failover. That of the strings' own server is known better, by a sign-in.
+func (r *Rotation) setAnew(in reconciler.Input, w work) []instance {
+	if since, ok := in.History.Since(name); !ok || since.Version != r.ref.Version || w.target == "" || w.contained(w.target) {
+		return nil
 	}
-	if over, known := r.soaked(in); !known || in.Now.Before(over) || r.named(w.sight, w.replace) {
-		return
-	}
-	for _, i := range w.reached() {
-		if r.enabled(in, *w, i) {
-			w.retire = append(w.retire, i)
-		}
-	}
-	if len(w.inUse()) > 0 {
-		w.retire = nil // a finding says so
-	}
+	return slices.DeleteFunc(w.reached(), func(i instance) bool {
+		l := i.login(w.target)
+		return w.isMain(i) || l == nil || !site.SetAnew(in.History, name, i.seen.Name, l)
+	})
 }
 
-// enabled says that the login that was replaced may still sign in to an instance. A user is where the database is, and that it was
-// retired nobody can see there: the ledger knows.
-func (r *Rotation) enabled(in reconciler.Input, w work, i instance) bool {
-	if w.contained(w.replace) {
-		return w.isMain(i) && !r.retired(in, w.replace)
-	}
-	l := i.login(w.replace)
-	return l != nil && l.Exists && !l.Disabled
-}
-
-// inUse are the sessions of the login that was replaced.
-func (w work) inUse() []site.SessionSeen {
-	var some []site.SessionSeen
-	for _, i := range w.reached() {
-		some = append(some, i.seen.Of(w.replace)...)
-	}
-	return some
-}
-
-// soaked is when the soak of the login that was replaced is over.
-func (r *Rotation) soaked(in reconciler.Input) (time.Time, bool) {
-	since, ok := in.History.Since(name)
-	if !ok || since.Version != r.ref.Version || since.Time.IsZero() {
-		return time.Time{}, false
-	}
-	return since.Time.Add(r.spec.Soak.Of()), true
-}
-
-// guardRetire says that somebody still uses the login that was replaced.
-func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding, bool) {
+// overlap is the login that was replaced, until its soak is over and it is disabled.
+func (r *Rotation) overlap(in reconciler.Input, w work) []reconciler.Overlap {
 	over, known := r.soaked(in)
-	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" {
-		return reconciler.Finding{}, false
+	if !known || w.replace == "" || w.edit || w.pending || r.spec.Retire != "disable" ||
+		!slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i) }) {
+		return nil
 	}
-	all := w.inUse()
-	if len(all) == 0 {
-		return reconciler.Finding{}, false
+	o := reconciler.Overlap{Old: w.replace, Began: over.Add(-r.spec.Soak.Of()), Ends: over}
+	if all := w.inUse(); len(all) > 0 {
+		o.Held = fmt.Sprintf("%s on %s is signed in with it", all[0].Program, all[0].Host)
 	}
-	return site.Warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host),
-		"give that program a login of its own"), true
+	return []reconciler.Overlap{o}
 }
 
 // before is the version that was live before the rotation began.
@@ -204,6 +183,14 @@ func (r *Rotation) before(in reconciler.Input, s sight) string {
 		return e.Before
 	}
 	return r.held(s)
+}
+
+func serversOf(some []instance) string {
+	var names []string
+	for _, i := range some {
+		names = append(names, i.server)
+	}
+	return strings.Join(names, ", ")
 }
 
 // held is the version that is live now: another than the declared one, where there is one.
@@ -255,6 +242,8 @@ func (r *Rotation) reason(w work) string {
 			names = append(names, h.label+" "+word)
 		}
 		return fmt.Sprintf("the files hold %s; %s", r.ref.Version, strings.Join(names, ", "))
+	case len(w.alter) > 0 && !w.pending:
+		return fmt.Sprintf("the files hold %s; on %s somebody set the password of %s after it was proven there: it is set again", r.ref.Version, serversOf(w.alter), w.target)
 	case len(w.revive) > 0:
 		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
 	case w.pending:

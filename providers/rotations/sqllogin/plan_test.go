@@ -1,12 +1,14 @@
 package sqllogin_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/state"
 )
 
@@ -19,7 +21,7 @@ func TestAlternating(t *testing.T) {
 	}
 	alter := find(c, reconciler.Accept, "alter login im_app_b", sql1)
 	if alter == nil || !alter.Once || alter.Back.Why != "" {
-		t.Fatalf("no ALTER of the idle login: %+v", steps(c))
+		t.Fatalf("no ALTER of the idle login: %+v", rotationtest.Steps(c))
 	}
 	for _, host := range []string{admin, engine} {
 		proof := find(c, reconciler.Accept, "prove login of "+host, sql1)
@@ -123,18 +125,21 @@ func TestRetire(t *testing.T) {
 	if c := s.plan(t); c.Status != reconciler.AsDeclared || !strings.Contains(c.Reason, "im_app_a is to be disabled from 2026-11-08 on") {
 		t.Errorf("%s: %s", c.Status, c.Reason)
 	}
+	if c := s.plan(t); len(c.Overlaps) != 1 || c.Overlaps[0].Old != a || c.Overlaps[0].Held != "" || c.Overlaps[0].Ends.Sub(c.Overlaps[0].Began) != 7*24*time.Hour {
+		t.Errorf("the overlap is %+v", c.Overlaps)
+	}
 	s.now = over
 	c := s.plan(t)
-	if retire := find(c, reconciler.Retire, "retire login im_app_a", sql1); c.Status != reconciler.Rotate || retire == nil || !retire.Proof || len(steps(c)) != 1 {
-		t.Errorf("%s: %s; %+v", c.Status, c.Reason, steps(c))
+	if retire := find(c, reconciler.Retire, "retire login im_app_a", sql1); c.Status != reconciler.Rotate || retire == nil || !retire.Proof || len(rotationtest.Steps(c)) != 1 {
+		t.Errorf("%s: %s; %+v", c.Status, c.Reason, rotationtest.Steps(c))
 	}
 	s.servers[sql1].seen.Sessions = append(s.servers[sql1].seen.Sessions, site.SessionSeen{Login: a, Host: "REPORTS", Program: "Excel", Count: 1})
-	if c := s.plan(t); c.Status != reconciler.AsDeclared || c.Findings[0].Code != "old-login-in-use" {
+	if c := s.plan(t); c.Status != reconciler.AsDeclared || c.Findings[0].Code != "old-login-in-use" || c.Overlaps[0].Held != "Excel on REPORTS is signed in with it" {
 		t.Errorf("%s: %+v", c.Status, c.Findings)
 	}
 	s = live("alternating", b)
 	s.now, s.servers[sql1].logins[a].Disabled = over, true
-	if c := s.plan(t); c.Status != reconciler.AsDeclared {
+	if c := s.plan(t); c.Status != reconciler.AsDeclared || len(c.Overlaps) > 0 {
 		t.Errorf("retired already: %s, %s", c.Status, c.Reason)
 	}
 	s.spec.Version = "13" // back to the one that was retired
@@ -168,7 +173,7 @@ func TestReplicas(t *testing.T) {
 	s.servers["listener.example"] = s.servers[sql1]
 	c = s.plan(t)
 	n := 0
-	for _, step := range steps(c) {
+	for _, step := range rotationtest.Steps(c) {
 		if strings.HasPrefix(step.Op.Key(), "alter") {
 			n++
 		}
@@ -255,5 +260,69 @@ func TestGoingOn(t *testing.T) {
 	}
 	if c := live("single", a).plan(t); c.Status != reconciler.AsDeclared || c.Before != "12" {
 		t.Errorf("nothing to do: %s, %s, %+v", c.Status, c.Reason, c.Findings)
+	}
+}
+
+// Where the one login has the declared password already there is no way back: nothing that SQL Server could keep from coming to an
+// end stands before the swaps, and nobody starts without them.
+func TestTaken(t *testing.T) {
+	s := newScene("single")
+	s.pending(a)
+	s.both(func(h *hostSeen) {
+		h.signIn = &site.SignInSeen{Verdict: site.Rejected, Why: "login failed", Declared: site.Accepted}
+	})
+	c := s.plan(t)
+	for _, step := range rotationtest.Steps(c) {
+		if step.Phase < reconciler.Verify && step.Op.Target().Kind == reconciler.SQLTarget {
+			t.Errorf("before the proofs: %s", step.Op.Key())
+		}
+	}
+	for _, host := range []string{admin, engine} {
+		if swap := find(c, reconciler.Switch, "swap", host); swap == nil || !swap.Vital || swap.Back != reconciler.Never("im_app_a has version 12 already: the old password is gone") {
+			t.Errorf("%s: %+v", host, swap)
+		}
+	}
+}
+
+// The ledger knows when the password that was proven on a replica had been set there.
+func TestSetAnewOnAReplica(t *testing.T) {
+	const proven = "2026-11-01T03:00:00.123"
+	for _, c := range []struct {
+		mode, set string
+		status    reconciler.Status
+		warned    bool
+	}{
+		{"single", proven, reconciler.AsDeclared, false},
+		{"single", "2026-11-01T04:00:00.123", reconciler.AsDeclared, false}, // the zone's clock went forward
+		{"single", "", reconciler.AsDeclared, false},
+		{"single", "2026-11-01T04:00:00.126", reconciler.Rotate, false},
+		{"alternating", "2026-10-31T04:00:00.777", reconciler.Rotate, false}, // an old backup of master
+		{"external", "2026-11-02T04:00:00.777", reconciler.AsDeclared, true},
+	} {
+		s := live(c.mode, a).replicas()
+		s.history[1].Facts = []state.Fact{site.PasswordSet("SQL02", a, proven)}
+		s.servers[sql2].logins[a].PasswordSet = c.set
+		s.servers[sql1].logins[a].PasswordSet = "2026-11-02T00:00:00.000" // a sign-in tells more than a time
+		got := s.plan(t)
+		if got.Status != c.status || c.warned != slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == "password-set-anew" }) {
+			t.Errorf("%+v: %s (%s), %+v", c, got.Status, got.Reason, got.Findings)
+		}
+		if c.status == reconciler.Rotate && (find(got, reconciler.Switch, "alter login "+a, sql2) == nil && find(got, reconciler.Accept, "alter login "+a, sql2) == nil || len(got.Outages) > 0) {
+			t.Errorf("%+v: %+v", c, got.Rounds)
+		}
+	}
+}
+
+// The login whose password others know is disabled in the same plan, once the other one is proven, and whoever is signed in with it.
+func TestCompromised(t *testing.T) {
+	s := newScene("alternating")
+	s.history = append(s.history, state.Entry{Secret: "sqllogin", Version: "11", Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}}})
+	c := s.plan(t)
+	if c.Status != reconciler.Rotate || len(c.Rounds) != 2 || len(c.Rounds[1].Steps) != 1 {
+		t.Fatalf("it is %s (%s), in %d rounds: %+v", c.Status, c.Reason, len(c.Rounds), c.Findings)
+	}
+	last := c.Rounds[1].Steps[0]
+	if op, ok := last.Op.(site.RetireLogin); !ok || op.Login != a || !op.InUse || !last.Proof {
+		t.Errorf("the last round is %+v", last)
 	}
 }

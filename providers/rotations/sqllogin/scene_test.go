@@ -1,7 +1,6 @@
 package sqllogin_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"meshrotate/providers/rotations/sqllogin"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
@@ -176,31 +176,12 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		}
 		seen[read.Target()] = look
 	}
-	in := reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: s.now}
-	c := r.Plan(in)
-	again := r.Plan(in)
-	one, err := json.Marshal([]any{c, c.Rounds})
-	two, _ := json.Marshal([]any{again, again.Rounds})
-	if err != nil || string(one) != string(two) {
-		t.Errorf("the same input gives another plan (%v):\n%s\n%s", err, one, two)
-	}
-	if reconciler.Blocked(c.Findings) && len(c.Rounds) > 0 {
-		t.Errorf("a guard objects, and there are steps: %+v", c.Findings)
-	}
-	return c
-}
-
-func steps(c reconciler.Change) []reconciler.Step {
-	var all []reconciler.Step
-	for _, r := range c.Rounds {
-		all = append(all, r.Steps...)
-	}
-	return all
+	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: s.now})
 }
 
 // find is the first step of a phase whose key begins so, on a target; nil for none.
 func find(c reconciler.Change, phase reconciler.Phase, key, target string) *reconciler.Step {
-	all := steps(c)
+	all := rotationtest.Steps(c)
 	i := slices.IndexFunc(all, func(s reconciler.Step) bool {
 		return s.Phase == phase && strings.HasPrefix(s.Op.Key(), key) && (target == "" || s.Op.Target().Name == target)
 	})

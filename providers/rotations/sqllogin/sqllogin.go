@@ -235,6 +235,9 @@ func (r *Rotation) Reads() []reconciler.Read {
 		return reads
 	}
 	reads = append(reads, site.Value{Secret: r.ref})
+	for _, t := range r.trials() {
+		reads = append(reads, t)
+	}
 	for _, n := range r.nodes {
 		reads = append(reads, n.preflight, n.preflight.Exposure())
 	}
@@ -248,4 +251,9 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, n.signIn)
 	}
 	return reads
+}
+
+// trials ask Admin what is asked once it has started again.
+func (r *Rotation) trials() []site.Trial {
+	return []site.Trial{{Path: r.api.Ready, Asks: site.AsksReady}, {Path: r.api.Dashboard, Asks: site.AsksObject}}
 }

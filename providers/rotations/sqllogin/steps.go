@@ -35,19 +35,39 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	if len(w.retire) == 0 {
 		steps = append(steps, r.proofs(w)...)
 	}
-	for _, i := range w.retire {
-		op := site.RetireLogin{Server: i.server, Login: w.replace}
-		if w.contained(w.replace) {
-			op.Database = r.database
-		}
-		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: op,
-			Back: reconciler.Never("a login that was retired is enabled by the next rotation"), Proof: true})
-	}
+	steps = append(steps, r.retireOn(w, w.retire, false)...)
 	for _, h := range w.holders {
 		if h.edit || h.setting.Staged || h.setting.Backup {
 			steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Back: reconciler.Nothing(),
 				Op: site.Discard{Host: h.host, Path: h.component.Settings, Staged: true, Backup: true}})
 		}
+	}
+	return steps
+}
+
+// rounds are the steps; and where others know the password of the login that is replaced, its end, once the other one is proven.
+func (r *Rotation) rounds(in reconciler.Input, w work) []reconciler.Round {
+	rounds := []reconciler.Round{{Steps: r.steps(in, w)}}
+	if w.replace == "" || len(w.retire) > 0 || in.Compromised(r.ref) == "" {
+		return rounds
+	}
+	known := site.Where(w.reached(), func(i instance) bool { return r.enabled(in, w, i) })
+	if last := r.retireOn(w, known, true); len(last) > 0 {
+		rounds = append(rounds, reconciler.Round{Steps: last})
+	}
+	return rounds
+}
+
+// retireOn disables the login that was replaced; whoever is signed in with it does not hold that up where others know its password.
+func (r *Rotation) retireOn(w work, instances []instance, known bool) []reconciler.Step {
+	var steps []reconciler.Step
+	for _, i := range instances {
+		op := site.RetireLogin{Server: i.server, Login: w.replace, InUse: known}
+		if w.contained(w.replace) {
+			op.Database = r.database
+		}
+		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: op,
+			Back: reconciler.Never("a login that was retired is enabled by the next rotation"), Proof: true})
 	}
 	return steps
 }
@@ -90,6 +110,9 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 	}
 	prove := func(op reconciler.Op, after []string) {
 		steps = append(steps, reconciler.Step{Phase: phase, After: after, Op: op, Back: reconciler.Nothing(), Proof: true})
+	}
+	if r.spec.Mode == single && w.taken {
+		return steps // the look has proven it, and there is no way back: a server that goes away now keeps nobody down
 	}
 	var proven []string
 	for _, op := range r.signIns(w) {

@@ -20,9 +20,11 @@ const (
 	DisabledService = "mr-disabled" // its start mode is disabled
 	BlankService    = "mr-blank"    // has a blank in the path of its program, and no quotes around it; it is never started
 	DiesService     = "mr-dies"     // runs for 30 ms, then ends with 1067
+	WrappedService  = "mr-wrapped"  // starts "C:\app\app.exe" --one "two three" in C:\app\data, as NSSM does; it is never started
 )
 
-// MachineEnvironment and ServiceEnvironment are variables that the machine and QuickService have. Those with a Canary
+// MachineEnvironment, ServiceEnvironment and WrappedEnvironment are variables that the machine, QuickService, and what WrappedService
+// starts have. Those with a Canary
 // for their value must not show it. No product reads them: where the machine is a real one, others may be using it.
 var (
 	MachineEnvironment = map[string]string{
@@ -31,6 +33,7 @@ var (
 	ServiceEnvironment = map[string]string{
 		"MrTest__ApiKey": Canary, "ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging", "Other": "x",
 	}
+	WrappedEnvironment = map[string]string{"MrTest__ApiKey": Canary, "DOTNET_ENVIRONMENT": "Staging"}
 )
 
 var hostCases = []testCase{
@@ -91,6 +94,21 @@ var hostCases = []testCase{
 			e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: "mr-none"}).Environment
 			if !e.CommandLine.IsZero() || e.Account != "" || len(e.Service.Names) > 0 {
 				w.Errorf("a service that is not there: %+v", e)
+			}
+		},
+	}, {
+		name:   "a service that starts another program",
+		reason: "what NSSM starts, where, and with which variables decides what is in force, and not NSSM's own command line",
+		run: func(w *world) {
+			e := w.one(winhost.OK, &winhost.EnvironmentRead{Service: WrappedService}).Environment
+			if !e.Wrapped || e.Folder != `C:\app\data` || string(e.CommandLine.Expose()) != `"C:\app\app.exe" --one "two three"` {
+				w.Errorf("%+v, %s", e, e.CommandLine.Expose())
+			}
+			if want := []string{"DOTNET_ENVIRONMENT", "MrTest__ApiKey"}; !slices.Equal(e.Service.Names, want) || e.Service.Hosting["DOTNET_ENVIRONMENT"] != "Staging" {
+				w.Errorf("service: %+v", e.Service)
+			}
+			if e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService}).Environment; e.Wrapped || e.Folder != "" || e.Described != "" {
+				w.Errorf("a service that starts nothing: %+v", e)
 			}
 		},
 	}, {

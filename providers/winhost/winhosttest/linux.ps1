@@ -1,23 +1,6 @@
-# What stands in for Windows when the script runs on Linux: each alias takes the place of one of its functions.
+# What stands in for Windows when the script is tested on Linux, with the lab's unix.ps1 before it: a few services and accounts.
 function Use-Path([string]$path) { $path }
-function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
-function New-LinuxFile([string]$path, [string]$like) {
-    $f = [IO.FileStream]::new($path, [IO.FileMode]::CreateNew, [IO.FileAccess]::Write, [IO.FileShare]::None)
-    [IO.File]::SetUnixFileMode($path, (Use-Acl $like))
-    $f
-}
-# .NET does not tell it.
-function Use-Changed($f) {
-    $start = [Diagnostics.ProcessStartInfo]::new('stat', [string[]]@('-L', '-c', '%.9Z', '--', $f.Name)); $start.RedirectStandardOutput = $true
-    $p = [Diagnostics.Process]::Start($start); $text = $p.StandardOutput.ReadToEnd(); $p.Dispose()
-    [DateTime]::UnixEpoch.AddTicks([long](10000000 * [decimal]::Parse($text, [Globalization.CultureInfo]::InvariantCulture)))
-}
-function Use-Access([string]$path) {
-    $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
-    @{ owner = 'S-1-5-18'; usersCanRead = $open }
-}
-function Test-LinuxFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
-function Test-LinuxService([string]$name, [bool]$logon) { if ($global:services.ContainsKey($name)) { 0 } else { 1060 } }
+function Use-TryService([string]$name, [bool]$logon) { if ($global:services.ContainsKey($name)) { 0 } else { 1060 } }
 function Use-Identity { @{ machineGuid = 'not Windows'; domain = ''; elevated = 'yes'; installed = [DateTime]::UnixEpoch } }
 function Use-Environment([string]$service) {
     if ($service -eq '') { return $global:machineEnvironment }
@@ -25,15 +8,17 @@ function Use-Environment([string]$service) {
     if ($service -eq 'mr-quick') { return $global:serviceEnvironment }
     @{}
 }
+function Use-Wrapped([string]$service) {
+    if ($service -eq 'mr-wrapped') { @{ line = '"C:\app\app.exe" --one "two three"'; folder = 'C:\app\data'; variables = @{ MrTest__ApiKey = $global:serviceEnvironment['MrTest__ApiKey']; DOTNET_ENVIRONMENT = 'Staging' } } }
+}
 function Use-UserEnvironment([string]$account) { @{} }
-function Use-Profile([string]$account) { '' }
 function Use-Boot { @{ booted = [DateTime]::UtcNow.AddDays(-1); changed = [DateTime]::UtcNow.AddDays(-2) } }
 $global:services = @{}
-foreach ($name in 'mr-quick', 'mr-child', 'mr-slow', 'mr-refuses', 'mr-disabled', 'mr-blank', 'mr-dies') {
+foreach ($name in 'mr-quick', 'mr-child', 'mr-slow', 'mr-refuses', 'mr-disabled', 'mr-blank', 'mr-dies', 'mr-wrapped') {
     $global:services[$name] = @{ state = 'stopped'; then = ''; at = [DateTime]::MaxValue; pid = 0; exit = 1077 }
 }
 $global:nextId = 100; $global:startedAt = @{}
-function Use-Service([string]$name) {
+function Use-Status([string]$name) {
     $s = $global:services[$name]
     if ($null -eq $s) { return $null }
     if ([DateTime]::UtcNow -ge $s.at) {
@@ -53,7 +38,7 @@ function Use-Start([string]$name) {
 function Use-Stop([string]$name) {
     $s = $global:services[$name]; $s.state = 'stopPending'; $s.then = 'stopped'; $s.at = [DateTime]::UtcNow.AddMilliseconds((Use-Delay $name 4000))
 }
-function Use-Dependents([string]$name) { if ($name -eq 'mr-quick' -and (Use-Service 'mr-child').state -ne 'stopped') { 'mr-child' } }
+function Use-Dependents([string]$name) { if ($name -eq 'mr-quick' -and (Use-Status 'mr-child').state -ne 'stopped') { 'mr-child' } }
 $global:accounts = @{}
 function Use-Config([string]$name) {
     $account = 'LocalSystem'; if ($global:accounts.ContainsKey($name)) { $account = $global:accounts[$name] }
@@ -81,41 +66,6 @@ function Use-Logon([string]$name, [string]$account) {
     if ((Use-Config $name).account -eq $account) { $l.configured = 'yes' }
     $l
 }
-function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
 function Use-Trust([string]$path) { 0 }   # Windows alone can tell
-function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
-function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
-function Use-Rights([string]$path) {
-    if (-not [IO.File]::Exists($path) -and -not [IO.Directory]::Exists($path)) { return }
-    $mode = [IO.File]::GetUnixFileMode($path); $rights = 0
-    if ($mode -band [IO.UnixFileMode]::OtherRead) { $rights = 1 }
-    if ($mode -band [IO.UnixFileMode]::OtherWrite) { $rights = $rights -bor 2 }
-    $rights
-}
-${alias:Get-HostLogging} = 'Use-Logging'
-${alias:Get-HostRights} = 'Use-Rights'
 ${alias:Get-HostTrust} = 'Use-Trust'
-${alias:Get-HostAuditing} = 'Use-Auditing'
-${alias:Resolve-HostPath} = 'Use-Path'
 ${alias:Get-HostAcl} = 'Use-Acl'
-${alias:New-HostFile} = 'New-LinuxFile'
-${alias:Get-HostFileChanged} = 'Use-Changed'
-${alias:Get-HostAccess} = 'Use-Access'
-function Test-LinuxFile([string]$path) { 0 }
-${alias:Test-HostFile} = 'Test-LinuxFile'
-${alias:Test-HostFolder} = 'Test-LinuxFolder'
-${alias:Test-HostService} = 'Test-LinuxService'
-${alias:Get-HostIdentity} = 'Use-Identity'
-${alias:Get-HostEnvironment} = 'Use-Environment'
-${alias:Get-HostUserEnvironment} = 'Use-UserEnvironment'
-${alias:Get-HostProfile} = 'Use-Profile'
-${alias:Get-HostBoot} = 'Use-Boot'
-${alias:Get-HostServiceStatus} = 'Use-Service'
-${alias:Get-HostServiceConfig} = 'Use-Config'
-${alias:Get-HostServiceDependents} = 'Use-Dependents'
-${alias:Set-HostServiceLogon} = 'Use-SetLogon'
-${alias:Test-HostLogon} = 'Use-TryLogon'
-${alias:Get-HostLogon} = 'Use-Logon'
-${alias:Start-HostService} = 'Use-Start'
-${alias:Stop-HostService} = 'Use-Stop'
-${alias:Get-HostProcessStart} = 'Use-ProcessStart'

@@ -1,0 +1,281 @@
+package examples_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// tool finds a program, or skips; where CI promises the program, it fails.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not here, and CI must have it", name)
+		}
+		t.Skipf("%s is not here", name)
+	}
+	return path
+}
+
+// shellParts are the scripts of a pipeline, in their order, each as its system runs it: GitLab's lines of a job as one.
+func shellParts(t *testing.T, file string) (parts []string) {
+	t.Helper()
+	text := read(t, file)
+	if strings.HasSuffix(file, "Jenkinsfile") {
+		for _, m := range regexp.MustCompile(`(?s)sh '''\n(.*?)'''`).FindAllStringSubmatch(text, -1) {
+			parts = append(parts, "set -e\n"+m[1])
+		}
+		return parts
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+		t.Fatal(err)
+	}
+	var before []string
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+			key, value := n.Content[i].Value, n.Content[i+1]
+			var lines []string
+			_ = value.Decode(&lines)
+			switch {
+			case key == "before_script":
+				before = lines
+			case key == "script":
+				parts = append(parts, "set -eo pipefail\n"+strings.Join(slices.Concat(before, lines), "\n"))
+			case key == "run":
+				parts = append(parts, "set -e\n"+value.Value)
+			case key == "bash":
+				parts = append(parts, value.Value)
+			}
+		}
+		for _, c := range n.Content {
+			walk(c)
+		}
+	}
+	walk(&root)
+	return parts
+}
+
+// fakes stand in for the programs that a step runs. Each notes how it was called, and what it was given on files and standard input.
+var fakes = map[string]string{
+	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; echo "the progress" >&2; exit "$CODE"`,
+	"gh": `echo "gh $*" >>"$CALLS"
+for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
+case "$*" in *issues/*/comments*--jq*|"issue list"*) [ -z "$FOUND" ] || echo "$FOUND";; esac`,
+	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
+for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
+echo "$*" | grep -Eq -- '--data|--request' || printf '%s' "$ANSWER"`,
+}
+
+// step is one run of a shell part.
+type step struct {
+	env      []string
+	code     int
+	answer   string
+	calls    []string // parts of calls that must be made, in this order
+	never    []string
+	body     []string
+	exitCode int
+}
+
+const hidden = "hunter2-token"
+
+func (s step) run(t *testing.T, script string) {
+	t.Helper()
+	bash := tool(t, "bash")
+	tool(t, "jq")
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range fakes {
+		write(t, filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"))
+		if err := os.Chmod(file(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := exec.Command(bash, "-c", script)
+	c.Dir = t.TempDir()
+	c.Env = slices.Concat(os.Environ(), []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + file("calls"), "BODIES=" + file("bodies"), "HEADERS=" + file("headers"),
+		"GITHUB_STEP_SUMMARY=" + file("summary"), "ANSWER=" + s.answer, "CODE=" + string(rune('0'+s.code)), "MARK=<!-- meshrotate plan -->", "DOCUMENT=contoso.yaml", "BASE=refs/remotes/origin/main",
+		"PLANS=plans", "PR=7", "HEAD_SHA=4f2a91c", "GITHUB_REPOSITORY=im/rotation", "TOKEN=" + hidden, "BOT_TOKEN=" + hidden, "CI_API_V4_URL=https://git/api/v4", "CI_PROJECT_ID=3",
+		"CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=4f2a91c"}, s.env)
+	out, err := c.CombinedOutput()
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	text := func(name string) string { b, _ := os.ReadFile(file(name)); return string(b) }
+	calls, body := text("calls"), text("bodies")
+	if code != s.exitCode {
+		t.Errorf("exit code %d, want %d\n%s", code, s.exitCode, out)
+	}
+	rest := calls
+	for _, call := range s.calls {
+		_, after, ok := strings.Cut(rest, call)
+		if !ok {
+			t.Errorf("no call of %q, in its place, in\n%s\n%s", call, calls, out)
+		}
+		rest = after
+	}
+	for _, call := range s.never {
+		if strings.Contains(calls, call) {
+			t.Errorf("%q was called:\n%s", call, calls)
+		}
+	}
+	for _, b := range s.body {
+		if !strings.Contains(body, b) {
+			t.Errorf("it does not say %q:\n%s", b, body)
+		}
+	}
+	if strings.Contains(calls, hidden) || strings.Contains(string(out), hidden) {
+		t.Errorf("the token is on a command line, or in the log:\n%s\n%s", calls, out)
+	}
+	if strings.Contains(calls, "curl ") && !strings.Contains(text("headers"), hidden) {
+		t.Error("curl was not given the token")
+	}
+}
+
+// The shell parts of the pipelines do what their comments say: one comment that is updated, the plan that was reviewed, one issue.
+func TestPipelineSteps(t *testing.T) {
+	const plan, drift = "meshrotate plan -f contoso.yaml --base refs/remotes/origin/main", "meshrotate drift -f contoso.yaml --base refs/remotes/origin/main"
+	for _, c := range []struct {
+		file  string
+		part  int
+		of    int
+		words map[string]string // what the system itself puts into a script
+		steps map[string]step
+	}{
+		{file: "github-actions.yml", part: 0, of: 3, steps: map[string]step{
+			"the first plan":     {code: 2, calls: []string{plan, "gh api --paginate repos/im/rotation/issues/7/comments", "gh pr comment 7"}, never: []string{"PATCH"}, body: []string{"<!-- meshrotate plan -->\nthe report"}},
+			"the next one":       {code: 2, env: []string{"FOUND=41\n42"}, calls: []string{plan, "gh api --method PATCH repos/im/rotation/issues/comments/41 "}, never: []string{"pr comment"}, body: []string{"the report"}},
+			"nothing to do":      {code: 0, calls: []string{"gh pr comment 7"}},
+			"a plan that failed": {code: 1, calls: []string{"gh pr comment 7"}, body: []string{"```text\nthe progress"}, exitCode: 1},
+		}},
+		{file: "github-actions.yml", part: 1, of: 3, steps: map[string]step{
+			"applied": {code: 0, calls: []string{"meshrotate apply plans/4f2a91c.json -f contoso.yaml --base refs/remotes/origin/main", "gh pr comment 7"}, body: []string{"the report"}},
+			"in part": {code: 3, calls: []string{"gh pr comment 7"}, body: []string{"the progress"}, exitCode: 3},
+		}},
+		{file: "github-actions.yml", part: 2, of: 3, steps: map[string]step{
+			"no drift":        {code: 0, calls: []string{drift, "gh issue list"}, never: []string{"issue create", "issue edit", "issue close"}},
+			"drift":           {code: 2, calls: []string{drift, "gh label create drift", "gh issue create --title Drift: contoso.yaml"}, body: []string{"the report"}, exitCode: 2},
+			"drift still":     {code: 2, env: []string{"FOUND=12"}, calls: []string{"gh issue edit 12 "}, never: []string{"issue create"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, env: []string{"FOUND=12"}, calls: []string{"gh issue close 12 "}},
+			"nobody knows":    {code: 1, calls: []string{"gh issue create"}, body: []string{"the progress"}, exitCode: 1},
+		}},
+		{file: "azure-pipelines.yml", part: 0, of: 3, words: azureWords, steps: map[string]step{
+			"the first plan": {code: 2, answer: `{"value": [{"id": 1, "comments": []}, {"id": 2, "comments": [{"id": 1, "content": "ok"}]}]}`,
+				calls: []string{plan, "curl", "threads?api-version=7.1", "--data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads?"}, never: []string{"PATCH"}, body: []string{"the report"}},
+			"the next one": {code: 2, answer: `{"value": [{"id": 5, "comments": [{"id": 1, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
+				calls: []string{plan, "--request PATCH --data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads/5/comments/1?"}, body: []string{"the report"}},
+			"a plan that failed": {code: 1, answer: `{"value": []}`, calls: []string{"--data"}, body: []string{"the progress"}, exitCode: 1},
+		}},
+		{file: "azure-pipelines.yml", part: 2, of: 3, words: azureWords, steps: map[string]step{"drift": {code: 2, calls: []string{drift}, exitCode: 2}}},
+		{file: "gitlab-ci.yml", part: 0, of: 3, steps: map[string]step{
+			"the first plan": {code: 2, answer: `[{"id": 3, "body": "ok"}]`, calls: []string{plan, "merge_requests/7/notes?", "--data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes\n"},
+				never: []string{"PUT"}, body: []string{"<!-- meshrotate plan -->\nthe report"}},
+			"the next one": {code: 2, answer: `[{"id": 3, "body": "ok"}, {"id": 4, "body": "<!-- meshrotate plan -->\nold"}]`, calls: []string{"--request PUT --data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes/4"},
+				body: []string{"the report"}},
+			"a plan that failed": {code: 1, answer: `[]`, calls: []string{"--data-urlencode"}, body: []string{"the progress"}, exitCode: 1},
+		}},
+		{file: "gitlab-ci.yml", part: 1, of: 3, steps: map[string]step{
+			"merged":        {answer: `[{"iid": 6, "state": "closed", "target_branch": "main"}, {"iid": 7, "state": "merged", "target_branch": "main"}]`, calls: []string{"commits/4f2a91c/merge_requests", "meshrotate apply plans/7.json -f contoso.yaml --base refs/remotes/origin/main"}},
+			"pushed":        {answer: `[]`, never: []string{"meshrotate"}, exitCode: 1},
+			"not all of it": {code: 3, answer: `[{"iid": 7, "state": "merged", "target_branch": "main"}]`, exitCode: 3},
+		}},
+		{file: "gitlab-ci.yml", part: 2, of: 3, steps: map[string]step{
+			"no drift":        {code: 0, answer: `[]`, calls: []string{drift, "issues?state=opened"}, never: []string{"--data", "PUT"}},
+			"drift":           {code: 2, answer: `[]`, calls: []string{"title=Drift: contoso.yaml"}, body: []string{"the report"}, exitCode: 2},
+			"drift still":     {code: 2, answer: `[{"iid": 12}]`, calls: []string{"--request PUT --data-urlencode description@drift.md https://git/api/v4/projects/3/issues/12"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, answer: `[{"iid": 12}]`, calls: []string{"--request PUT --data state_event=close https://git/api/v4/projects/3/issues/12"}},
+		}},
+		{file: "Jenkinsfile", part: 0, of: 3, steps: map[string]step{
+			"a plan":             {code: 2, calls: []string{plan + " --out plan.json"}},
+			"a plan that failed": {code: 1, calls: []string{plan}, exitCode: 1},
+		}},
+		{file: "Jenkinsfile", part: 1, of: 3, steps: map[string]step{"applied": {code: 3, calls: []string{"meshrotate apply plan.json -f contoso.yaml"}, exitCode: 3}}},
+		{file: "Jenkinsfile", part: 2, of: 3, steps: map[string]step{"drift": {code: 2, calls: []string{drift}, exitCode: 2}}},
+	} {
+		parts := shellParts(t, "pipelines/"+c.file)
+		if len(parts) != c.of {
+			t.Fatalf("%s has %d shell parts, and %d are known here", c.file, len(parts), c.of)
+		}
+		script := parts[c.part]
+		for word, value := range c.words {
+			script = strings.ReplaceAll(script, word, value)
+		}
+		for name, s := range c.steps {
+			t.Run(c.file+"/"+name, func(t *testing.T) { s.run(t, script) })
+		}
+	}
+}
+
+var azureWords = map[string]string{"$(document)": "contoso.yaml", "$(base)": "refs/remotes/origin/main", "$(plans)": "plans", "$(System.CollectionUri)": "azure/", "$(System.TeamProjectId)": "p", "$(Build.Repository.ID)": "r"}
+
+// A fork's request plans nothing, and each job has the rights that it needs and no more.
+func TestPipelinesAndForks(t *testing.T) {
+	for file, must := range map[string][]string{
+		"github-actions.yml": {"github.event.pull_request.head.repo.full_name == github.repository", "\npermissions: {contents: read}\n", "permissions: {contents: read, issues: write}"},
+		"gitlab-ci.yml":      {"$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID", "resource_group"},
+		"Jenkinsfile":        {"no pull requests of forks", "disableConcurrentBuilds()", "submitter:"},
+	} {
+		for _, text := range must {
+			if !strings.Contains(read(t, "pipelines/"+file), text) {
+				t.Errorf("%s does not have %q", file, text)
+			}
+		}
+	}
+	if strings.Contains(read(t, "pipelines/github-actions.yml"), "pull_request_target") {
+		t.Error("a fork's request would run with the secrets")
+	}
+}
+
+// The units are such as systemd takes, but for the program, which is not installed here.
+func TestUnits(t *testing.T) {
+	out, _ := exec.Command(tool(t, "systemd-analyze"), "verify", "pipelines/meshrotate-drift.service", "pipelines/meshrotate-drift.timer").CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "meshrotate-drift") && !strings.Contains(line, "/usr/local/bin/meshrotate is not executable") {
+			t.Error(line)
+		}
+	}
+}
+
+// The task is XML, with its parts in the order of Microsoft's schema.
+func TestTask(t *testing.T) {
+	d := xml.NewDecoder(strings.NewReader(read(t, "pipelines/meshrotate-drift.xml")))
+	var parts []string
+	depth := 0
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			if depth++; depth == 2 {
+				parts = append(parts, e.Name.Local)
+			}
+		case xml.EndElement:
+			depth--
+		}
+	}
+	if want := []string{"RegistrationInfo", "Triggers", "Principals", "Settings", "Actions"}; !slices.Equal(parts, want) {
+		t.Errorf("%q, want %q", parts, want)
+	}
+}

@@ -1,0 +1,171 @@
+package providers_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/wsman"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// Whatever Admin's API answers that a later step depends on, the plan says so, and nothing is stopped for what could not succeed.
+func TestAnswersThatNothingWouldProve(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		mishap, host string
+		kinds        []string
+		code         string
+		says         []string // in the finding, with its hint
+	}{
+		{"ready-404", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"GET /health/ready", "HTTP 404", "product.api"}},
+		{"ready-404", "im-admin", []string{"sqllogin"}, "admin-endpoint", []string{"GET /health/ready", "HTTP 404"}},
+		{"ready-404", "im-admin", []string{"serviceaccount"}, "admin-endpoint", []string{"GET /health/ready", "HTTP 404"}},
+		{"ready-404", "im-admin", []string{"codesigning"}, "admin-endpoint", []string{"GET /health/ready", "HTTP 404"}},
+		{"ready-403", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"HTTP 403", "permission"}},
+		{"ready-page", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"web page"}},
+		{"ready-503", "im-admin", []string{"relaykey"}, "admin-unwell", []string{"HTTP 503", "log"}},
+		{"ready-503", "im-admin", []string{"sqllogin"}, "admin-unwell", []string{"HTTP 503", "database"}},
+		{"dashboard-404", "im-admin", []string{"sqllogin"}, "admin-endpoint", []string{"GET /api/dashboard", "HTTP 404", "product.api"}},
+		{"dashboard-403", "im-admin", []string{"sqllogin"}, "admin-endpoint", []string{"GET /api/dashboard", "HTTP 403"}},
+		{"dashboard-500", "im-admin", []string{"sqllogin"}, "admin-unwell", []string{"GET /api/dashboard", "HTTP 500"}},
+		{"dashboard-page", "im-admin", []string{"sqllogin"}, "admin-endpoint", []string{"a web page"}},
+		{"relays-404", "im-admin", []string{"relaykey"}, "admin-api", []string{"/api/relays", "HTTP 404", "product.api"}},
+		{"relays-403", "im-admin", []string{"relaykey"}, "admin-api", []string{"/api/relays", "HTTP 403", "dashboard.read"}},
+		{"relays-503", "im-admin", []string{"relaykey"}, "admin-api", []string{"/api/relays", "HTTP 503", "run again"}},
+		{"syncs-404", "im-admin", []string{"connector"}, "connector-syncs", []string{"/api/connectors", "HTTP 404", "secrets.connectors.syncs"}},
+		{"license-404", "im-admin", []string{"license"}, "admin-api", []string{"/api/license", "HTTP 404"}},
+		{"license-bare", "im-admin", []string{"license"}, "license-answer", []string{"no customer, no expiry"}},
+		{"license-mask", "im-admin", []string{"license"}, "license-answer", []string{`customer "C***** Ltd"`, `"Contoso Ltd"`, "secrets.license.endpoint"}},
+		{"license-edition", "im-admin", []string{"license"}, "license-answer", []string{`tier "Enterprise Edition"`, `read "Enterprise"`}},
+		{"license-list", "im-admin", []string{"license"}, "admin-api", []string{"not an object"}},
+		{"reload-404", "im-admin", []string{"license"}, "license-reload", []string{"OPTIONS /api/license/reload", "HTTP 404", "reloadEndpoint"}},
+		{"reload-405", "im-admin", []string{"license"}, "license-reload", []string{"HTTP 405", "PUT, and no POST"}},
+		{"dateless", "im-admin", []string{"relaykey"}, "relay-list-date", []string{"no Date header"}},
+	} {
+		t.Run(c.mishap+" "+c.kinds[0], func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, c.kinds...)
+				w.do(c.mishap, c.host)
+				time.Sleep(10 * time.Minute) // longer than anything takes to be ready
+				seen := stopsAnywhere(w)
+				p, o := w.run()
+				f, found := finding(p, c.code)
+				if !found || f.Severity != reconciler.Error || len(p.Blocked()) == 0 {
+					t.Fatalf("it is not refused: %v %+v", o, p.Changes)
+				}
+				for _, word := range c.says {
+					if !strings.Contains(f.Text+" "+f.Hint, word) {
+						t.Errorf("it does not say %q: %+v", word, f)
+					}
+				}
+				if all := seen(); len(all) > 0 {
+					t.Errorf("%d services were stopped or started: %q", len(all), all)
+				}
+				w.do("sound", c.host)
+				w.settled()
+			})
+		})
+	}
+}
+
+// What can be read is read: a license is proven by an answer of another shape.
+func TestAnswersOfAnotherShape(t *testing.T) {
+	vendor()
+	for _, mishap := range []string{"license-inner", "license-names", "license-spelling"} {
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "license")
+				w.do(mishap, "im-admin")
+				w.settled()
+				if err := w.licensed(lab.NewLicense); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// Whether the account may have the license reloaded shows in no answer but that of the call itself: it is made before anything is
+// changed, for the license that is there.
+func TestAReloadThatIsRefused(t *testing.T) {
+	vendor()
+	for mishap, words := range map[string][]string{"reload-403": {"HTTP 403", "permission"}, "reload-500": {"HTTP 500"}} {
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "license")
+				w.do(mishap, "im-admin")
+				seen := stopsAnywhere(w)
+				before := content(t, w.lab.Admin, lab.LicenseFile)
+				_, o := w.run()
+				says(t, o.Err, append(words, "POST /api/license/reload")...)
+				hinted(t, o.Err)
+				if all := seen(); len(all) > 0 || content(t, w.lab.Admin, lab.LicenseFile) != before || len(o.With(state.Back)) != 1 {
+					t.Errorf("%q were stopped or started; %+v", all, o)
+				}
+				w.do("sound", "im-admin")
+				w.settled()
+			})
+		})
+	}
+}
+
+// Where it is refused only later, the file is put back, and that Admin serves what it served is proof enough that all is as before.
+func TestAReloadThatIsRefusedLater(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "license")
+		var posts atomic.Int32
+		w.lab.WireAPI(func(e wsman.Event) wsman.Fault {
+			if e.Action != "POST /api/license/reload" {
+				return wsman.Fault{}
+			}
+			if posts.Add(1) == 1 {
+				return wsman.Fault{}
+			}
+			return wsman.Fault{Kind: wsman.Status, Status: 403}
+		})
+		before := content(t, w.lab.Admin, lab.LicenseFile)
+		_, o := w.run()
+		says(t, o.Err, "HTTP 403")
+		if content(t, w.lab.Admin, lab.LicenseFile) != before || len(o.With(state.Back)) != 1 || o.Halted || len(o.Down) > 0 {
+			t.Errorf("%+v", o)
+		}
+		w.lab.WireAPI(nil)
+		w.settled()
+	})
+}
+
+// An Admin that has only just started is waited for, and not called unwell.
+func TestAnAdminThatIsStarting(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey", "license")
+		w.do("ready-503", "im-admin")
+		w.do("stop", "im-admin")
+		w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+		w.do("start", "im-admin")
+		time.Sleep(30 * time.Second)
+		if p := w.planned(); len(p.Blocked()) > 0 {
+			t.Errorf("%+v", p.Changes)
+		}
+		w.do("sound", "im-admin")
+		w.converged()
+	})
+}
+
+// settled demands that the next run ends well, and that the one after it has nothing to do, whatever the kinds.
+func (w *world) settled() {
+	w.t.Helper()
+	if p, o := w.run(); o.Err != nil || len(o.Left) > 0 || len(p.Blocked()) > 0 {
+		w.t.Errorf("the next run did not end well: %v, left %v, blocked %+v", o.Err, o.Left, p.Blocked())
+	}
+	if again := w.planned(); !again.Empty() || len(again.Blocked()) > 0 {
+		w.t.Errorf("a further run plans %d steps: %+v", len(again.Steps()), again.Changes)
+	}
+}

@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// answers are the mishaps of Admin's API: it answers otherwise than the runbook says, or for something else.
+func answers() []Mishap {
+	const syncs = "/api/connectors"
+	const ready, dashboard, relays, license, reload = "/health/ready", "/api/dashboard", "/api/relays", "/api/license", "/api/license/reload"
+	status := func(path string, code int) func(*Lab, *Host) error { return answering(path, "", refusing(code)) }
+	says := func(path, kind, body string) func(*Lab, *Host) error {
+		return answering(path, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", kind)
+			_, _ = w.Write([]byte(body))
+		})
+	}
+	const web, object = "text/html; charset=utf-8", "application/json"
+	return []Mishap{
+		{"ready-404", "let Admin have no " + ready, status(ready, http.StatusNotFound)},
+		{"ready-403", "let it want a permission", status(ready, http.StatusForbidden)},
+		{"ready-page", "let a web page answer for it", says(ready, web, "<html>Sign in</html>")},
+		{"ready-503", "let Admin say that it is not well", func(l *Lab, _ *Host) error { l.Ail(true); return nil }},
+		{"dashboard-404", "let Admin have no " + dashboard, status(dashboard, http.StatusNotFound)},
+		{"dashboard-403", "let it want a permission", status(dashboard, http.StatusForbidden)},
+		{"dashboard-500", "let it fail", status(dashboard, http.StatusInternalServerError)},
+		{"dashboard-page", "let a web page answer for it", says(dashboard, web, "<html>Dashboard</html>")},
+		{"relays-404", "let Admin have no " + relays, status(relays, http.StatusNotFound)},
+		{"relays-403", "let it want a permission", status(relays, http.StatusForbidden)},
+		{"relays-503", "let it be away", status(relays, http.StatusServiceUnavailable)},
+		{"syncs-404", "let Admin have no " + syncs, status(syncs, http.StatusNotFound)},
+		{"syncs-empty", "let it tell of no connector", says(syncs, object, "[]")},
+		{"license-404", "let Admin have no " + license, status(license, http.StatusNotFound)},
+		{"license-bare", "let its answer name the tier alone", says(license, object, `{"tier":"`+Tier+`"}`)},
+		{"license-inner", "let its answer be an object in an object", telling(license, func(served map[string]any) any { return map[string]any{"status": "ok", "license": served} })},
+		{"license-names", "let it use other names, and a customer with a name", telling(license, func(served map[string]any) any {
+			return map[string]any{"edition": served["tier"], "customer": map[string]any{"id": 7, "name": served["customerName"]}, "validUntil": served["expiresUtc"]}
+		})},
+		{"license-mask", "let it hide a part of the customer's name", telling(license, func(served map[string]any) any {
+			served["customerName"] = "C***** Ltd"
+			return served
+		})},
+		{"license-edition", "let it name the tier otherwise than the file", telling(license, func(served map[string]any) any {
+			served["tier"] = Tier + " Edition"
+			return served
+		})},
+		{"license-spelling", "let it write customer and expiry otherwise", telling(license, func(served map[string]any) any {
+			served["customerName"] = strings.ToUpper(Customer)
+			if end, ok := served["expiresUtc"].(time.Time); ok {
+				served["expiresUtc"] = end.Format(time.DateOnly) + "T23:59:59Z"
+			}
+			return served
+		})},
+		{"license-list", "let its answer be a list", says(license, object, `[{"tier":"`+Tier+`"}]`)},
+		{"reload-404", "let Admin have no " + reload, status(reload, http.StatusNotFound)},
+		{"reload-405", "let it take no POST", answering(reload, "", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Allow", "PUT")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		})},
+		{"reload-403", "let it want a permission", answering(reload, http.MethodPost, refusing(http.StatusForbidden))},
+		{"reload-500", "let it fail", answering(reload, http.MethodPost, refusing(http.StatusInternalServerError))},
+		{"dateless", "let Admin's answers say nothing of their time", answering("", "", func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+			w.Header()["Date"] = nil // as net/http has it
+			sound.ServeHTTP(w, r)
+		})},
+		{"unlisted", "let Admin not list the relay", listing(func(_ *Listing, _ time.Time) bool { return false })},
+		{"unheard", "let Admin list it as connected, and last heard of an hour ago", listing(func(e *Listing, now time.Time) bool {
+			e.LastHeartbeatUTC = now.Add(-time.Hour).UTC()
+			return true
+		})},
+		{"sound", "let Admin's API answer as it should again", func(l *Lab, _ *Host) error {
+			l.Ail(false)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			clear(l.odd)
+			clear(l.oddly)
+			return nil
+		}},
+	}
+}
+
+// oddAnswer answers instead of what would be a sound one.
+type oddAnswer func(w http.ResponseWriter, r *http.Request, sound http.Handler)
+
+// answering lets a path, "" for all, be answered so; where a method is named, only that one.
+func answering(path, method string, as oddAnswer) func(*Lab, *Host) error {
+	return func(l *Lab, _ *Host) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.odd[path] = func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+			if method != "" && r.Method != method {
+				sound.ServeHTTP(w, r)
+				return
+			}
+			as(w, r, sound)
+		}
+		return nil
+	}
+}
+
+// telling lets a path tell of the license in another way.
+func telling(path string, as func(served map[string]any) any) func(*Lab, *Host) error {
+	return func(l *Lab, h *Host) error {
+		return answering(path, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { answer(w, as(served(l.Served()))) })(l, h)
+	}
+}
+
+func refusing(code int) oddAnswer {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		http.Error(w, http.StatusText(code), code)
+	}
+}
+
+// listing changes how Admin lists a relay: whether it does at all.
+func listing(as func(*Listing, time.Time) bool) func(*Lab, *Host) error {
+	return func(l *Lab, h *Host) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.mesh[h] == nil {
+			return errors.New("it is no relay")
+		}
+		l.oddly[h] = as
+		return nil
+	}
+}
+
+// oddities put mishaps before what would be answered.
+func (l *Lab) oddities(sound http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		all, one := l.odd[""], l.odd[r.URL.Path]
+		l.mu.Unlock()
+		inner := sound
+		if one != nil {
+			inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { one(w, r, sound) })
+		}
+		if all == nil {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		all(w, r, inner)
+	})
+}

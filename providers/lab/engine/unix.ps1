@@ -1,0 +1,60 @@
+# What stands in for Windows wherever the host script runs on Linux. Files are real, and what is asked of them is answered here;
+# what services, accounts and settings are is answered by functions that stand beside this file.
+function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
+function New-LinuxFile([string]$path, [string]$like) {
+    $options = [IO.FileStreamOptions]::new()
+    $options.Mode = [IO.FileMode]::CreateNew; $options.Access = [IO.FileAccess]::Write; $options.Share = [IO.FileShare]::None
+    $options.UnixCreateMode = Use-Acl $like
+    $f = [IO.FileStream]::new($path, $options)
+    [IO.File]::SetUnixFileMode($path, (Use-Acl $like))   # whatever this process's umask took away
+    $f
+}
+# .NET does not tell it.
+function Use-Changed($f) {
+    $start = [Diagnostics.ProcessStartInfo]::new('stat', [string[]]@('-L', '-c', '%.9Z', '--', $f.Name)); $start.RedirectStandardOutput = $true
+    $p = [Diagnostics.Process]::Start($start); $text = $p.StandardOutput.ReadToEnd(); $p.Dispose()
+    [DateTime]::UnixEpoch.AddTicks([long](10000000 * [decimal]::Parse($text, [Globalization.CultureInfo]::InvariantCulture)))
+}
+function Use-Access([string]$path) {
+    $open = 'no'; if ((Use-Acl $path) -band [IO.UnixFileMode]::OtherRead) { $open = 'yes' }
+    @{ owner = 'S-1-5-18'; usersCanRead = $open }
+}
+function Use-Rights([string]$path) {
+    if (-not [IO.File]::Exists($path) -and -not [IO.Directory]::Exists($path)) { return }
+    $mode = [IO.File]::GetUnixFileMode($path); $rights = 0
+    if ($mode -band [IO.UnixFileMode]::OtherRead) { $rights = 1 }
+    if ($mode -band [IO.UnixFileMode]::OtherWrite) { $rights = $rights -bor 2 }
+    $rights
+}
+function Use-TryFile([string]$path) { 0 }   # nothing is enforced here that a probe could meet
+function Use-TryFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
+function Use-Profile([string]$account) { '' }
+function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
+function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
+function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
+
+${alias:Get-HostLogging} = 'Use-Logging'
+${alias:Get-HostRights} = 'Use-Rights'
+${alias:Get-HostAuditing} = 'Use-Auditing'
+${alias:Resolve-HostPath} = 'Use-Path'
+${alias:New-HostFile} = 'New-LinuxFile'
+${alias:Get-HostFileChanged} = 'Use-Changed'
+${alias:Get-HostAccess} = 'Use-Access'
+${alias:Test-HostFile} = 'Use-TryFile'
+${alias:Test-HostFolder} = 'Use-TryFolder'
+${alias:Test-HostService} = 'Use-TryService'
+${alias:Get-HostIdentity} = 'Use-Identity'
+${alias:Get-HostEnvironment} = 'Use-Environment'
+${alias:Get-HostWrapped} = 'Use-Wrapped'
+${alias:Get-HostUserEnvironment} = 'Use-UserEnvironment'
+${alias:Get-HostProfile} = 'Use-Profile'
+${alias:Get-HostBoot} = 'Use-Boot'
+${alias:Get-HostServiceStatus} = 'Use-Status'
+${alias:Get-HostServiceConfig} = 'Use-Config'
+${alias:Get-HostServiceDependents} = 'Use-Dependents'
+${alias:Start-HostService} = 'Use-Start'
+${alias:Stop-HostService} = 'Use-Stop'
+${alias:Set-HostServiceLogon} = 'Use-SetLogon'
+${alias:Test-HostLogon} = 'Use-TryLogon'
+${alias:Get-HostLogon} = 'Use-Logon'
+${alias:Get-HostProcessStart} = 'Use-ProcessStart'

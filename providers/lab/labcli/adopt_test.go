@@ -1,0 +1,41 @@
+package labcli_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/values"
+)
+
+// TestLostIdentity is the day after the age identity was lost: what it sealed is forgotten, what is live is adopted, and no service
+// notices.
+func TestLostIdentity(t *testing.T) {
+	t.Parallel()
+	w, _ := startHere(t, lab.Config{Relays: 1})
+	w.run(0, "apply", "--yes")
+	w.run(0, "values").says(t, "relaykey 7, declared", "opens")
+	identity, _, err := values.NewIdentity()
+	must(t, err)
+	w.env = slices.DeleteFunc(w.env, func(e string) bool { return strings.HasPrefix(e, values.DefaultIdentity+"=") })
+	w.run(1, "values", "forget", "--yes").says(t, values.DefaultIdentity, "is not set")
+	w.env = append(w.env, values.DefaultIdentity+"="+strings.TrimSpace(string(identity.Expose())))
+	w.run(1, "plan").says(t, "cannot be opened with this age identity", "meshrotate values forget")
+	w.run(1, "values", "forget").says(t, "relaykey 6", "relaykey 7, declared", "a version gets no second value", "there is nobody to ask", "--yes")
+	w.run(1, "adopt", "relaykey").says(t, "cannot be opened")
+	w.run(1, "values", "forget", "relaykey", "5").says(t, "no value of relaykey 5 is kept")
+	w.run(0, "values", "forget", "--yes").says(t, "4 kept values forgotten", "meshrotate adopt")
+	w.run(0, "values").says(t, "nothing is kept")
+	w.run(1, "plan").says(t, "[state-value-lost]", "meshrotate adopt")
+	w.run(1, "adopt").says(t, "which secret?", "relaykey")
+	w.run(1, "adopt", "relaykeyy").says(t, "did you mean relaykey?")
+	w.run(0, "adopt", "relayKey").says(t, "relaykey 7 is adopted", "Nothing on a host was changed")
+	w.run(0, "adopt", "license").says(t, "license 2026-11 is adopted")
+	w.run(0, "plan").says(t, "nothing to do")
+	w.run(0, "drift")
+	w.run(0, "values").says(t, "relaykey 7, declared", "opens")
+	w.run(0, "history", "--secret", "relaykey").says(t, "adopted: the live value")
+	w.rewrite("version: 7", "version: 8")
+	w.run(0, "apply", "--yes").says(t, "1 secret rotated and proven")
+}

@@ -1,0 +1,69 @@
+package live
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"meshrotate/reconciler/secret"
+)
+
+// part is how many letters of a value, in a row, are too many to show.
+const part = 5
+
+// lastLine is the last line of what a program wrote that got a value, as ": text"; a line that may hold a part of the value is
+// withheld.
+func lastLine(said []byte, v secret.Value) string {
+	lines := strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i := len(lines) - 1; i >= 0; i-- {
+		line := strings.TrimSpace(strings.Map(printable, lines[i]))
+		switch {
+		case line == "":
+			continue
+		case holds(line, v.Expose()):
+			return "; what it wrote holds a part of the value, and is not shown"
+		}
+		const most = 300
+		if r := []rune(line); len(r) > most {
+			line = string(r[:most]) + "…"
+		}
+		return ": " + line
+	}
+	return ""
+}
+
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
+}
+
+// holds says that a text has some letters in a row of a value, as it is or in one of the usual encodings.
+func holds(text string, value []byte) bool {
+	text = strings.ToLower(text)
+	for _, one := range written(value) {
+		r := []rune(strings.ToLower(strings.Map(printable, one)))
+		n := min(part, len(r))
+		for i := 0; n > 0 && i+n <= len(r); i++ {
+			if strings.Contains(text, string(r[i:i+n])) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// written are a value and its usual encodings; base64 in each of the three ways in which it may stand in a longer text.
+func written(value []byte) []string {
+	s := string(value)
+	quoted, _ := json.Marshal(s) // of a string it never fails
+	all := []string{s, hex.EncodeToString(value), url.QueryEscape(s), url.PathEscape(s), strings.Trim(string(quoted), `"`)}
+	for skip := range min(3, len(value)) {
+		all = append(all, base64.RawStdEncoding.EncodeToString(value[skip:]), base64.RawURLEncoding.EncodeToString(value[skip:]))
+	}
+	return all
+}

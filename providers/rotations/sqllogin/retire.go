@@ -1,0 +1,70 @@
+package sqllogin
+
+import (
+	"fmt"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// needRetire finds where the login that was replaced is still enabled, once its soak is over.
+func (r *Rotation) needRetire(in reconciler.Input, w *work) {
+	w.replace = r.other(w.target)
+	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending || len(w.bounce) > 0 {
+		return
+	}
+	if over, known := r.soaked(in); !known || in.Now.Before(over) || r.named(w.sight, w.replace) {
+		return
+	}
+	for _, i := range w.reached() {
+		if r.enabled(in, *w, i) {
+			w.retire = append(w.retire, i)
+		}
+	}
+	if len(w.inUse()) > 0 {
+		w.retire = nil // a finding says so
+	}
+}
+
+// enabled says that the login that was replaced may still sign in to an instance. A user is where the database is, and that it was
+// retired nobody can see there: the ledger knows.
+func (r *Rotation) enabled(in reconciler.Input, w work, i instance) bool {
+	if w.contained(w.replace) {
+		return w.isMain(i) && !r.retired(in, w.replace)
+	}
+	l := i.login(w.replace)
+	return l != nil && l.Exists && !l.Disabled
+}
+
+// inUse are the sessions of the login that was replaced.
+func (w work) inUse() []site.SessionSeen {
+	var some []site.SessionSeen
+	for _, i := range w.reached() {
+		some = append(some, i.seen.Of(w.replace)...)
+	}
+	return some
+}
+
+// soaked is when the soak of the login that was replaced is over.
+func (r *Rotation) soaked(in reconciler.Input) (time.Time, bool) {
+	since, ok := in.History.Since(name)
+	if !ok || since.Version != r.ref.Version || since.Time.IsZero() {
+		return time.Time{}, false
+	}
+	return since.Time.Add(r.spec.Soak.Of()), true
+}
+
+// guardRetire says that somebody still uses the login that was replaced.
+func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding, bool) {
+	over, known := r.soaked(in)
+	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" {
+		return reconciler.Finding{}, false
+	}
+	all := w.inUse()
+	if len(all) == 0 {
+		return reconciler.Finding{}, false
+	}
+	return site.Warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host),
+		"give that program a login of its own"), true
+}

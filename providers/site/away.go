@@ -1,0 +1,80 @@
+package site
+
+import (
+	"fmt"
+
+	"meshrotate/reconciler"
+)
+
+// Tolerate lets hosts fall behind: those that are named, and a number of others.
+func Tolerate(names []string, count int) reconciler.Tolerance {
+	t := reconciler.Tolerance{Names: map[string]bool{}, Count: count}
+	for _, n := range names {
+		t.Names[n] = true
+	}
+	return t
+}
+
+// Away sorts those that cannot be reached: left are those that may fall behind, by name first and then by number.
+func Away[T any](away []T, host func(T) string, t reconciler.Tolerance) (left, lost []T) {
+	for _, one := range away {
+		switch {
+		case t.Names[host(one)]:
+			left = append(left, one)
+		case t.Count > 0:
+			t.Count--
+			left = append(left, one)
+		default:
+			lost = append(lost, one)
+		}
+	}
+	return left, lost
+}
+
+// RelaysAway are the findings about both, nothing where there are none. Because is why relays must not be lost.
+func RelaysAway(left, lost []string, because string) (all []reconciler.Finding) {
+	if len(lost) > 0 {
+		all = append(all, Problem("relay-unreachable", Count(len(lost), "relay")+" cannot be reached: "+because,
+			"bring them back, or let the policy leave them behind: policy.unreachable.tolerate names them, policy.unreachable.count allows a number; the next run finishes them", lost...))
+	}
+	if len(left) > 0 {
+		all = append(all, Warning("relay-left-behind", Count(len(left), "relay")+" cannot be reached and may be left behind; the next run finishes them", "", left...))
+	}
+	return all
+}
+
+// LeftOf are the targets that fall behind.
+func LeftOf(hosts []string) (all []reconciler.Target) {
+	for _, h := range hosts {
+		all = append(all, Host(h))
+	}
+	return all
+}
+
+// Where are those of all that it is true of.
+func Where[T any](all []T, is func(T) bool) []T {
+	var some []T
+	for _, one := range all {
+		if is(one) {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
+// Each is what f makes of each.
+func Each[T, U any](all []T, f func(T) U) []U {
+	made := make([]U, len(all))
+	for i, one := range all {
+		made[i] = f(one)
+	}
+	return made
+}
+
+// Count is how people read a number of things: "1 relay", "13 relays".
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,73 @@
+package site
+
+import (
+	"fmt"
+	"time"
+
+	"meshrotate/reconciler"
+)
+
+// Asks is what a later phase asks of an endpoint.
+type Asks string
+
+// The questions.
+const (
+	AsksReady  Asks = "whether Admin is ready"
+	AsksObject Asks = "for an object"
+	AsksRuns   Asks = "for sync runs"
+	AsksPost   Asks = "to do something" // a POST, which no trial sends
+)
+
+// Trial asks an endpoint of the Admin API now what a later phase asks of it, and takes any answer. Answer: *TrialSeen.
+type Trial struct {
+	Path string
+	Asks Asks
+	// Beside is an endpoint that is there, for AsksPost: what both answer alike says nothing about Path.
+	Beside string
+}
+
+func (r Trial) Target() reconciler.Target { return API }
+func (r Trial) Key() string               { return "trial " + r.Path }
+
+// TrialSeen answers Trial.
+type TrialSeen struct {
+	Trial
+	// Status is of HTTP. Problem is why the answer would not do, "" when it would; Hint is what to do about it.
+	Status        int
+	Problem, Hint string
+	// Names are those, in small letters, of whom runs are told.
+	Names []string
+	// Untried says that nothing was learnt: only the call itself would tell.
+	Untried bool
+}
+
+// Facts are none: no step depends on it but by a finding.
+func (s *TrialSeen) Facts() []reconciler.Fact { return nil }
+
+// Awaiting is what waits for Admin after its start.
+type Awaiting struct {
+	Trial   Trial
+	Admin   *ServiceSeen
+	Timeout time.Duration // how long it is waited for
+	// Used says that the wait is about to be. Cure says that the change may be just what helps a service that is not well.
+	Used, Cure bool
+}
+
+// Finding says that the wait would be in vain, if what a service answers that had time enough to be ready shows that. One that is
+// starting, or does not run, shows nothing.
+func (a Awaiting) Finding(in reconciler.Input) (reconciler.Finding, bool) {
+	seen := Answer[TrialSeen](in.Seen, a.Trial)
+	unwell := seen != nil && seen.Status >= 500
+	if seen == nil || seen.Problem == "" || unwell && (!a.Admin.Running() || in.Now.Sub(a.Admin.StartedAt) < a.Timeout) {
+		return reconciler.Finding{}, false
+	}
+	f := Warning("admin-endpoint", fmt.Sprintf("GET %s answers %s: whoever restarts Admin would wait for it in vain", a.Trial.Path, seen.Problem), seen.Hint)
+	if unwell {
+		f.Code, f.Text = "admin-unwell", fmt.Sprintf("Admin runs for %s and is not well: GET %s answers %s", in.Now.Sub(a.Admin.StartedAt).Round(time.Second), a.Trial.Path, seen.Problem)
+		f.Hint = "look at Admin's log on its host, and at its database; if another change of this plan is the cure, apply that alone (--only)"
+	}
+	if a.Used && !(a.Cure && unwell) {
+		f.Severity = reconciler.Error
+	}
+	return f, true
+}

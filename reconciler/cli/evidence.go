@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/specs"
+	"meshrotate/state"
+	"meshrotate/state/durable"
+)
+
+// evidenceOf is what is on record of a compromised secret.
+func evidenceOf(ctx context.Context, d *specs.Deployment, remembered state.State, entries []state.Entry, secret string) (render.Evidence, error) {
+	found, ok := state.EvidenceOf(entries, secret)
+	if !ok {
+		return render.Evidence{}, reconciler.Hinted(fmt.Errorf("no rotation of %s is on record that was said to be compromised", secret), "`meshrotate history` shows all rotations")
+	}
+	var sealed []string
+	if names, err := remembered.Values.List(ctx, secret); err == nil {
+		for _, name := range names {
+			if found.Before != "" && strings.HasPrefix(name, secret+"/"+found.Before+".") {
+				sealed = append(sealed, name)
+			}
+		}
+	}
+	return render.EvidenceOf(d.Name, found, sealed), nil
+}
+
+// witnessed writes the evidence after a run, whatever came of it; nothing where no run began.
+func (n *opened) witnessed(ctx context.Context, e emergency, done error) error {
+	entries, err := n.State.Ledger.Entries(context.WithoutCancel(ctx))
+	if err != nil {
+		return errors.Join(done, fmt.Errorf("the evidence was not written: %w", err))
+	}
+	report, err := evidenceOf(context.WithoutCancel(ctx), n.Document, n.State, entries, e.secret)
+	if err != nil {
+		return done // it was refused before it began
+	}
+	if n.ran == "" || report.Rotations[len(report.Rotations)-1].Run != n.ran {
+		return done
+	}
+	path := cmp.Or(e.file, "evidence-"+fileName(e.secret)+"-"+report.Version+".json")
+	data, err := render.Marshal(report)
+	if err == nil {
+		err = writeNew(path, data, `"meshrotate.evidence/`)
+	}
+	if err != nil {
+		fmt.Fprintf(n.program.io.Err, "the evidence was not written: %v; `meshrotate history --evidence %s -o json` has it\n", err, quoted(e.secret))
+		return done
+	}
+	fmt.Fprintf(n.program.io.Err, "evidence in %s; `meshrotate history%s --evidence %s` shows it\n", path, n.flags, quoted(e.secret))
+	return done
+}
+
+// fileName is a name without what a file's name may not have.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if isAlnum(r) || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '-'
+	}, name)
+}
+
+// writeNew writes a file that is not there yet, or that holds an earlier one of the same kind.
+func writeNew(path string, data []byte, kind string) error {
+	if old, err := os.ReadFile(path); err == nil && !strings.Contains(string(old[:min(len(old), 256)]), kind) {
+		return fmt.Errorf("%s is there, and holds something else", path)
+	}
+	return durable.Replace(path, data)
+}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+)
+
+// Adopt makes the live value of a secret that of its declared version: it is kept, and the ledger says so. Nothing live changes,
+// and no service stops. The step says how it is kept. An error means that nothing was kept, or that the ledger does not vouch
+// for it.
+func (s *Session) Adopt(ctx context.Context, ref secret.Ref, step reconciler.Step) (evidence string, err error) {
+	if s.Document.Origin.Unagreed {
+		return "", fmt.Errorf("%s; nothing was contacted", s.Document.Origin.Doubts[0].Text)
+	}
+	if u := s.Document.Origin.Unsigned; u != nil {
+		return "", reconciler.Hinted(fmt.Errorf("%s; nothing was contacted or changed", u.Text), u.Hint)
+	}
+	run := s.newRun()
+	who := s.holder(run)
+	who.Host = "" // the lock knows the machine better
+	lease, err := s.State.Lock.Acquire(ctx, who)
+	if err != nil {
+		return "", fmt.Errorf("nothing was changed: %w", err)
+	}
+	defer func() { err = s.giveBack(ctx, lease, nil, err) }()
+	_ = lease.Doing(ctx, "adopting "+ref.String()) // for readers only
+	v, err := s.settled(ctx)
+	if err != nil {
+		return "", err
+	}
+	if v.marked != nil {
+		return "", fmt.Errorf("nothing was changed: %w", v.marked)
+	}
+	if err := s.adoptable(v, ref, step); err != nil {
+		return "", err
+	}
+	entry := func(step string, o state.Outcome, detail string) state.Entry {
+		return state.Entry{Time: s.now().UTC(), Run: run, By: s.By, Commit: s.Document.Origin.Commit, Deployment: s.Document.Name, Fence: lease.Fence(),
+			Secret: ref.Name, Version: ref.Version, Step: step, Outcome: o, Detail: detail}
+	}
+	if err := s.State.Ledger.Append(ctx, entry("", state.Started, "the live value is adopted"), entry(step.Name(), state.Started, "")); err != nil {
+		return "", fmt.Errorf("nothing was changed: the ledger does not take the start: %w", err)
+	}
+	reports := s.Site.Do(ctx, step.Op.Target(), []reconciler.Step{step}, func(reconciler.Event) {})
+	last, ends := context.WithoutCancel(ctx), []state.Entry{entry(step.Name(), state.Failed, "no answer"), entry("", state.Back, "nothing was kept")}
+	if len(reports) == 1 {
+		r := reports[0]
+		if ends[0].Outcome, err, evidence = r.Outcome, r.Err, r.Evidence; err != nil {
+			ends[0].Detail = err.Error()
+		} else if r.Outcome == state.Done {
+			ends[0].Detail, ends[1].Outcome, ends[1].Detail = evidence, state.Proven, "adopted: "+evidence
+		}
+	}
+	if written := s.State.Ledger.Append(last, ends...); err == nil && written != nil {
+		err = fmt.Errorf("it is kept, and the ledger does not take the end: %w", written)
+	}
+	if err == nil && ends[1].Outcome != state.Proven {
+		err = fmt.Errorf("%s was not kept: %s", ref, ends[0].Detail)
+	}
+	return evidence, err
+}
+
+// adoptable refuses what is known already; and while a host was not looked at, unless the policy may leave it behind: its value
+// may be another.
+func (s *Session) adoptable(v *View, ref secret.Ref, step reconciler.Step) error {
+	kept, _ := v.History.Ever(ref.Name, ref.Version, step.Name())
+	for _, c := range v.Plan.Changes {
+		if c.Secret == ref && c.Status == reconciler.AsDeclared && kept && !slices.ContainsFunc(c.Findings, reconciler.Finding.OfState) {
+			return fmt.Errorf("nothing to adopt: the value of %s is live, kept and on record already", ref)
+		}
+	}
+	missing := s.Document.Policy.Unreachable.Count
+	for _, t := range v.Plan.Seen {
+		if t.Reach == reconciler.Reached || t.Target.Kind != reconciler.HostTarget {
+			continue
+		}
+		if slices.Contains(s.Document.Policy.Unreachable.Tolerate, t.Target.Name) {
+			continue
+		}
+		if missing--; missing < 0 {
+			return reconciler.Hinted(fmt.Errorf("%s was not looked at: its value of %s may be another", t.Target.Name, ref.Name),
+				"bring it back; or name it in policy.unreachable, and a later run looks at it")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package state
+
+import (
+	"strings"
+	"time"
+)
+
+// Compromised is the fact that others know the live value of a secret: why, with the start of the rotation that replaces it.
+const Compromised = "compromised"
+
+const heldUntil = "holds it until "
+
+// HeldUntil is the fact that a place has the old value of a compromised secret until a step is done. Its value names the place.
+func HeldUntil(step string) string { return heldUntil + step }
+
+// Evidence is what the ledger tells of a compromised secret. There is no value in it.
+type Evidence struct {
+	Secret string `json:"secret"`
+	// Before is the version that others know, "" when that is not known; Version replaces it.
+	Before  string `json:"before,omitempty"`
+	Version string `json:"version"`
+	Why     string `json:"why"`
+	// Rotations are the runs that worked at it, oldest first, each with who, when, how it ended, its proof and its outages.
+	Rotations []Rotation `json:"rotations"`
+	// Places held the old value when the first run began.
+	Places []Place `json:"places"`
+	// Entries are those of the ledger that say all this.
+	Entries []Witness `json:"entries"`
+	// Ledger is its last entry: with an entry's hash it says whether anything was changed since.
+	Ledger Witness `json:"ledger"`
+}
+
+// Place is somewhere that the old value was.
+type Place struct {
+	Place string   `json:"place"`
+	Hosts []string `json:"hosts,omitempty"`
+	// Became is Done where the old value was taken out, Back where it was put back; Failed, Unknown, and Started where nobody came
+	// to it: it may be there still.
+	Became Outcome   `json:"became"`
+	At     time.Time `json:"at,omitzero"`
+}
+
+// Witness is an entry of the ledger.
+type Witness struct {
+	// Entry is its place in the ledger, from 1 on, and Hash its link of the chain: of itself and of all before it.
+	Entry   int       `json:"entry"`
+	Hash    string    `json:"hash"`
+	Time    time.Time `json:"time"`
+	Run     string    `json:"run,omitempty"`
+	Step    string    `json:"step,omitempty"`
+	Hosts   []string  `json:"hosts,omitempty"`
+	Outcome Outcome   `json:"outcome"`
+	Detail  string    `json:"detail,omitempty"`
+}
+
+// Compromised is why others know the live value of a secret, "" when nobody said so since it was last replaced: what was put back is
+// known to them still.
+func (h History) Compromised(secret string) string {
+	whole := h.whole(secret)
+	for i := len(whole) - 1; i >= 0 && whole[i].Outcome != Proven; i-- {
+		if why, told := compromised(whole[i]); told {
+			return why
+		}
+	}
+	return ""
+}
+
+// EvidenceOf is that of the last rotation of a secret that was said to be compromised; ok is false when none was.
+func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
+	first, ended := -1, true
+	for i, e := range entries {
+		if e.Secret != secret {
+			continue
+		}
+		if why, told := compromised(e); told {
+			if ended || e.Version != v.Version {
+				first, v = i, Evidence{Secret: secret, Version: e.Version, Before: e.Before, Why: why}
+			}
+			ended = false
+		}
+		ended = ended || e.Version == v.Version && e.Step == "" && e.Outcome == Proven
+	}
+	if first < 0 {
+		return v, false
+	}
+	var of []Entry
+	for i, e := range entries[first:] {
+		if e.Secret != secret {
+			continue
+		}
+		if e.Version != v.Version {
+			break
+		}
+		of = append(of, e)
+		v.Entries = append(v.Entries, witness(first+i, e))
+	}
+	v.Rotations = NewHistory(of).Rotations(secret)
+	v.Places = placesOf(of)
+	v.Ledger = witness(len(entries)-1, entries[len(entries)-1])
+	return v, true
+}
+
+func witness(i int, e Entry) Witness {
+	return Witness{Entry: i + 1, Hash: e.Link, Time: e.Time, Run: e.Run, Step: e.Step, Hosts: e.Hosts, Outcome: e.Outcome, Detail: e.Detail}
+}
+
+func compromised(e Entry) (why string, told bool) {
+	for _, f := range e.Facts {
+		if f.Field == Compromised && e.Outcome == Started && e.Step == "" {
+			return f.Value, true
+		}
+	}
+	return "", false
+}
+
+// where is a place on a host, and the step that takes the old value out of it.
+type where struct{ place, host, step string }
+
+// placesOf follows each place from the start that names it. Hosts where the same became of it, at the same time, are one.
+func placesOf(entries []Entry) []Place {
+	type fate struct {
+		became Outcome
+		at     time.Time
+	}
+	var order []where
+	fates := map[where]fate{}
+	of := map[[2]string][]where{} // by step and host
+	for _, e := range entries {
+		for _, f := range e.Facts {
+			if step, held := strings.CutPrefix(f.Field, heldUntil); held {
+				w := where{f.Value, f.Host, step}
+				if _, known := fates[w]; !known {
+					order, fates[w] = append(order, w), fate{became: Started}
+					of[[2]string{step, f.Host}] = append(of[[2]string{step, f.Host}], w)
+				}
+			}
+		}
+		hosts := e.Hosts
+		if hosts == nil {
+			hosts = []string{""}
+		}
+		for _, h := range hosts {
+			for _, w := range of[[2]string{e.Step, h}] {
+				fates[w] = fate{e.Outcome, e.Time}
+			}
+		}
+		if e.Step == "" && e.Outcome == Back { // what that run took out is there again
+			for w, f := range fates {
+				if f.became == Done {
+					fates[w] = fate{Back, e.Time}
+				}
+			}
+		}
+	}
+	type alike struct {
+		place string
+		fate
+	}
+	var all []Place
+	at := map[alike]int{}
+	for _, w := range order {
+		same := alike{w.place, fates[w]}
+		i, known := at[same]
+		if !known {
+			i, at[same] = len(all), len(all)
+			all = append(all, Place{Place: w.place, Became: same.became, At: same.at})
+		}
+		if w.host != "" {
+			all[i].Hosts = append(all[i].Hosts, w.host)
+		}
+	}
+	return all
+}

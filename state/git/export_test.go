@@ -1,0 +1,12 @@
+package git
+
+// Cut ends whatever a process does in the background, as its end does: nothing is published, and nothing given back.
+func (s *Store) Cut(l interface{ Fence() uint64 }) {
+	h := l.(*held)
+	if j := s.journaling(); j != nil {
+		j.stop()
+		<-j.done
+	}
+	h.stop()
+	<-h.done
+}

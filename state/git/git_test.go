@@ -1,0 +1,240 @@
+package git_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+
+	"meshrotate/state"
+	"meshrotate/state/git"
+)
+
+func step(run, name string, fence uint64) state.Entry {
+	return state.Entry{Time: time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC), Run: run, By: "ada@one", Fence: fence, Secret: "relaykey", Version: "7", Step: name, Outcome: state.Done}
+}
+
+func acquire(t *testing.T, w *world, s *git.Store, run string) state.Lease {
+	t.Helper()
+	lease, err := remembering{s, w}.Acquire(t.Context(), state.Holder{Run: run, By: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lease
+}
+
+func add(t *testing.T, s *git.Store, entries ...state.Entry) {
+	t.Helper()
+	if err := s.Append(t.Context(), entries...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// steps are those that a process reads.
+func steps(t *testing.T, s *git.Store) string {
+	t.Helper()
+	entries, err := s.Entries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Step)
+	}
+	return strings.Join(all, " ")
+}
+
+// While services may be down nobody waits for the server, and what was recorded meanwhile is published when it is back.
+func TestAServerThatIsAwayInTheSwitch(t *testing.T) {
+	w := https(t)
+	one, two := w.machine().open(), w.machine().open()
+	lease := acquire(t, w, one, "r1")
+	add(t, one, step("r1", "announced", 1))
+	if err := one.Reserve(t.Context(), 1<<16); err != nil {
+		t.Fatal(err)
+	}
+	w.stop.Store(true)
+	soon, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	for _, name := range []string{"stopped", "swapped", "started"} {
+		if err := one.Append(soon, step("r1", name, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := lease.Doing(soon, "switch"); err != nil {
+		t.Error(err)
+	}
+	if err := lease.Check(soon); err != nil {
+		t.Error(err)
+	}
+	w.stop.Store(false)
+	w.await("it is published while the run goes on", func() bool { return steps(t, two) == "announced stopped swapped started" })
+	add(t, one, step("r1", "proven", 1))
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := steps(t, two); got != "announced stopped swapped started proven" {
+		t.Error(got)
+	}
+}
+
+// A server that is away before the first stop ends the run there.
+func TestAServerThatIsAwayBeforeTheSwitch(t *testing.T) {
+	w := https(t)
+	one := w.machine().open()
+	acquire(t, w, one, "r1")
+	w.stop.Store(true)
+	for what, err := range map[string]error{"append": one.Append(t.Context(), step("r1", "announced", 1)), "reserve": one.Reserve(t.Context(), 10)} {
+		if _, away := as[*state.AwayError](err); what == "append" && !away {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What a process that died has not published is read, and published, by the next one on its machine; unless another machine went
+// on: then it is set aside.
+func TestJournalOfARunThatDied(t *testing.T) {
+	for _, others := range []bool{false, true} {
+		w := https(t)
+		here, there := w.machine(), w.machine()
+		dead := here.open()
+		lease := acquire(t, w, dead, "r1")
+		add(t, dead, step("r1", "announced", 1))
+		if err := dead.Reserve(t.Context(), 1<<16); err != nil {
+			t.Fatal(err)
+		}
+		w.stop.Store(true)
+		add(t, dead, step("r1", "stopped", 1)) // its publisher never gets through: from here on it does nothing any more
+		w.passed.Add(int64(git.DefaultTTL) + 1e9)
+		dead.Cut(lease)
+		w.held = nil
+		w.stop.Store(false)
+		if others {
+			next := there.open()
+			lease := acquire(t, w, next, "r2")
+			add(t, next, step("r2", "finished", 2))
+			if err := lease.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := "announced stopped"
+		if others {
+			want = "announced finished"
+		}
+		if got := steps(t, here.open()); got != want {
+			t.Errorf("read here: %q", got)
+		}
+		next := here.open()
+		lease = acquire(t, w, next, "r3")
+		if got := steps(t, there.open()); got != want {
+			t.Errorf("read there: %q", got)
+		}
+		if err := lease.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left, err := os.ReadDir(here.disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if others != (len(left) == 1 && strings.HasPrefix(left[0].Name(), "aside-journal-1-")) || !others && len(left) > 0 {
+			t.Errorf("on the disk: %v", left)
+		}
+	}
+}
+
+// An answer that is lost is no trouble: nothing is there twice.
+func TestLostAnswers(t *testing.T) {
+	w := https(t)
+	s := w.machine().open()
+	w.mute.Store(1)
+	lease := acquire(t, w, s, "r1")
+	w.mute.Store(1)
+	add(t, s, step("r1", "one", 1), step("r1", "two", 1))
+	w.mute.Store(1)
+	if err := s.Create(t.Context(), "relaykey/7.age", []byte("sealed")); err != nil {
+		t.Error(err)
+	}
+	w.mute.Store(1)
+	if err := lease.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := steps(t, w.machine().open()); got != "one two" {
+		t.Error(got)
+	}
+	if _, held, err := s.Current(t.Context()); held || err != nil {
+		t.Errorf("held: %v, %v", held, err)
+	}
+}
+
+// What somebody has edited on the branch is noticed.
+func TestEditedBranch(t *testing.T) {
+	for _, c := range []struct{ reason, file, text string }{
+		{"a line was edited", "ledger.jsonl", `{"time":"2026-11-26T02:00:00Z","outcome":"done","chain":"00000000000000000000000000000000"}` + "\n"},
+		{"the end was cut", "ledger.jsonl", ""},
+		{"the head is another", "ledger.head", `{"entries":7,"chain":"00"}`},
+		{"the salt is cut", "salt", "salt"},
+	} {
+		w := folder(t)
+		s := w.machine().open()
+		if _, err := s.Salt(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, step("r1", "one", 1))
+		w.write("meshrotate/contoso", c.file, c.text)
+		_, err := s.Entries(t.Context())
+		if c.file == "salt" {
+			_, err = s.Salt(t.Context())
+		}
+		if !errors.Is(err, state.ErrDamaged) {
+			t.Errorf("%s: %v", c.reason, err)
+		}
+	}
+}
+
+// Who may not sign in, or may not push, is told at once.
+func TestRefused(t *testing.T) {
+	w := https(t)
+	w.auth = &githttp.BasicAuth{Username: "git", Password: "hunter2-wrong"}
+	began := time.Now()
+	_, err := w.machine().open().Entries(t.Context())
+	if !errors.Is(err, transport.ErrAuthenticationRequired) || strings.Contains(err.Error(), "hunter2") || time.Since(began) > 10*time.Second {
+		t.Errorf("%v", err)
+	}
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) {
+		t.Error("no hint")
+	}
+	f := folder(t)
+	hook := f.dir + "/hooks/pre-receive"
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho this branch is protected\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.machine().open().Append(t.Context(), step("r1", "one", 1)); !errors.As(err, &h) || !strings.Contains(err.Error(), "does not take the commit") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The log of the branch is the change-log.
+func TestLog(t *testing.T) {
+	w := folder(t)
+	s := w.machine().open()
+	whole := step("r1", "", 1)
+	whole.Outcome, whole.Commit = state.Started, "4f2a91c"
+	add(t, s, whole)
+	add(t, s, step("r1", "switch/stop IdentityMeshAdmin", 1), step("r1", "switch/swap", 1))
+	if err := s.Create(t.Context(), "relaykey/7.age", []byte("sealed")); err != nil {
+		t.Fatal(err)
+	}
+	log := w.git("-C", w.dir, "log", "--format=%s|%b", "meshrotate/contoso")
+	for _, said := range []string{"relaykey 7 started|run r1\nby ada@one\ncommit 4f2a91c", "relaykey 7 switch/stop IdentityMeshAdmin done, and 1 more|", "Keep relaykey/7.age|"} {
+		if !strings.Contains(log, said) {
+			t.Errorf("the log does not say %q:\n%s", said, log)
+		}
+	}
+	w.git("-C", w.dir, "fsck", "--strict")
+}

@@ -1,0 +1,167 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"meshrotate/reconciler/secret"
+	"meshrotate/state"
+	"meshrotate/state/chain"
+)
+
+const ledgerFile, headFile = "ledger.jsonl", "ledger.head"
+
+// ledgerLimit is in bytes: what forges take as one file.
+const ledgerLimit = 90 << 20
+
+// tail is how far this process knows the ledger.
+type tail struct {
+	blob  plumbing.Hash
+	chain chain.Chain
+	text  []byte
+}
+
+// head is how far the ledger goes: a chain by itself does not show that its end is gone.
+type head struct {
+	Entries int    `json:"entries"`
+	Chain   string `json:"chain,omitempty"`
+}
+
+// Append pushes the entries, or writes them into the journal when a run has kept room there.
+func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("append to the ledger: %w", context.Cause(ctx))
+	}
+	if j := s.journaling(); j != nil {
+		return j.append(ctx, entries)
+	}
+	return s.publish(ctx, entries)
+}
+
+// publish makes one commit of the entries.
+func (s *Store) publish(ctx context.Context, entries []state.Entry) error {
+	var sent []string // the links of attempts whose answer did not come
+	return s.main.change(ctx, "append to the ledger", func(t *tip) (c change, err error) {
+		known := s.tail
+		s.tail = nil // an encoder that was not heard is of no use
+		there := false
+		if known == nil || known.blob != t.files[ledgerFile] {
+			known, _, err = decode(t, func(link string) { there = there || slices.Contains(sent, link) })
+		}
+		if err != nil || there {
+			return c, err
+		}
+		lines, err := known.chain.Encode(entries)
+		if err != nil {
+			return c, err
+		}
+		known.text = append(bytes.Clone(known.text), lines...)
+		if len(known.text) > ledgerLimit {
+			return c, &hinted{fmt.Errorf("it would have more than %d bytes", ledgerLimit), "keep the branch as an archive and begin another"}
+		}
+		sent = append(sent, known.chain.Last)
+		known.blob = plumbing.ComputeHash(plumbing.BlobObject, known.text)
+		s.tail = known
+		h, err := json.Marshal(head{known.chain.Entries, known.chain.Last})
+		return change{files: map[string][]byte{ledgerFile: known.text, headFile: append(h, '\n')}, message: message(entries)}, err
+	})
+}
+
+// decode reads the whole ledger. A line that is not as it was written, or where it was written, is an error that names it, and so
+// is one that the head does not know.
+func decode(t *tip, each func(link string)) (*tail, []state.Entry, error) {
+	known := &tail{blob: t.files[ledgerFile], chain: chain.New()}
+	text, ok, err := t.read(ledgerFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	var h head
+	about, began, err := t.read(headFile)
+	if err == nil && began {
+		err = json.Unmarshal(about, &h)
+	}
+	if err != nil || ok != began {
+		return nil, nil, damaged(errors.New("ledger.jsonl and ledger.head do not go together"))
+	}
+	var entries []state.Entry
+	for n, line := range bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) {
+		if len(text) == 0 {
+			break
+		}
+		e, err := known.chain.Decode(line)
+		if err != nil {
+			return nil, nil, damaged(fmt.Errorf("ledger.jsonl:%d: %w", n+1, err))
+		}
+		entries = append(entries, e)
+		each(known.chain.Last)
+	}
+	if h.Entries != known.chain.Entries || h.Entries > 0 && h.Chain != known.chain.Last {
+		return nil, nil, damaged(fmt.Errorf("ledger.jsonl has %d entries, and ledger.head knows of %d", known.chain.Entries, h.Entries))
+	}
+	known.text = text
+	return known, entries, nil
+}
+
+func damaged(err error) error {
+	return state.Damaged(err, "take the branch back to the last commit that meshrotate made, or restore it from a backup: nothing is changed while the record has a hole")
+}
+
+// Entries reads the whole ledger, and what journals on this machine have beyond it.
+func (s *Store) Entries(ctx context.Context) (entries []state.Entry, err error) {
+	err = s.main.look(ctx, "read the ledger", func(t *tip) error {
+		_, entries, err = decode(t, func(string) {})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	left, err := s.leftovers(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range left {
+		if !l.outdated {
+			entries = append(entries, l.rest...)
+		}
+	}
+	return entries, nil
+}
+
+// message is what the log says of entries: what became of rotations, else of the first step.
+func message(entries []state.Entry) string {
+	var said []string
+	for _, e := range entries {
+		if e.Step == "" && e.Secret != "" {
+			said = append(said, secret.Ref{Name: e.Secret, Version: e.Version}.String()+" "+string(e.Outcome))
+		}
+	}
+	if len(said) == 0 {
+		e := entries[0]
+		said = append(said, strings.TrimSpace(strings.TrimSpace(e.Secret+" "+e.Version)+" "+e.Step+" "+string(e.Outcome)))
+		if more := len(entries) - 1; more > 0 {
+			said = append(said, fmt.Sprintf("and %d more", more))
+		}
+	}
+	const most = 4
+	if more := len(said) - most; more > 0 {
+		said = append(said[:most], fmt.Sprintf("and %d more", more))
+	}
+	text := strings.ReplaceAll(strings.Join(said, ", "), "\n", " ") + "\n"
+	last := entries[len(entries)-1]
+	for _, field := range [][2]string{{"run", last.Run}, {"by", last.By}, {"commit", last.Commit}} {
+		if field[1] != "" {
+			text += "\n" + field[0] + " " + field[1]
+		}
+	}
+	return text
+}
