@@ -5,11 +5,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +20,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/server"
 	"github.com/go-git/go-git/v5/storage"
+
+	"meshrotate/specs/gittest"
 )
 
 // goServer serves one repository over git's smart HTTP protocol with go-git's own server, which cannot be shallow.
@@ -105,7 +105,7 @@ func serveSSH(t *testing.T, git string, client ssh.PublicKey) (address, known st
 			if err != nil {
 				return
 			}
-			go serveSSHConn(conn, config, git)
+			go gittest.ServeSSH(conn, config, git, "upload-pack")
 		}
 	}()
 	known = filepath.Join(t.TempDir(), "known_hosts")
@@ -114,54 +114,4 @@ func serveSSH(t *testing.T, git string, client ssh.PublicKey) (address, known st
 		t.Fatal(err)
 	}
 	return listener.Addr().String(), known
-}
-
-func serveSSHConn(conn net.Conn, config *ssh.ServerConfig, git string) {
-	_, channels, requests, err := ssh.NewServerConn(conn, config)
-	if err != nil {
-		return
-	}
-	go ssh.DiscardRequests(requests)
-	for offered := range channels {
-		channel, requests, err := offered.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer channel.Close()
-			for request := range requests {
-				var exec struct{ Command string }
-				if request.Type != "exec" || ssh.Unmarshal(request.Payload, &exec) != nil {
-					_ = request.Reply(request.Type == "env", nil)
-					continue
-				}
-				_ = request.Reply(true, nil)
-				status := runUploadPack(git, exec.Command, channel)
-				_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
-				return
-			}
-		}()
-	}
-}
-
-// runUploadPack runs the one command that is allowed: git-upload-pack 'FOLDER'.
-func runUploadPack(git, command string, channel io.ReadWriter) uint32 {
-	folder, ok := strings.CutPrefix(command, "git-upload-pack ")
-	if !ok {
-		return 1
-	}
-	c := exec.Command(git, "-c", "safe.directory=*", "upload-pack", strings.Trim(folder, "'"))
-	c.Stdout = channel
-	stdin, err := c.StdinPipe()
-	if err != nil || c.Start() != nil {
-		return 1
-	}
-	go func() {
-		_, _ = io.Copy(stdin, channel)
-		stdin.Close()
-	}()
-	if c.Wait() != nil {
-		return 1
-	}
-	return 0
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -26,6 +25,7 @@ import (
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/crypto/ssh"
 
+	"meshrotate/specs/gittest"
 	"meshrotate/state"
 	"meshrotate/state/git"
 )
@@ -141,62 +141,12 @@ func overSSH(t *testing.T) *world {
 			if err != nil {
 				return
 			}
-			go w.serve(conn, config)
+			go gittest.ServeSSH(conn, config, "git", "upload-pack", "receive-pack")
 		}
 	}()
 	w.url = "ssh://git@" + l.Addr().String() + w.dir
 	w.auth = &gitssh.PublicKeys{User: "git", Signer: signer, HostKeyCallbackHelper: gitssh.HostKeyCallbackHelper{HostKeyCallback: ssh.FixedHostKey(signer.PublicKey())}}
 	return w
-}
-
-func (w *world) serve(conn net.Conn, config *ssh.ServerConfig) {
-	_, channels, requests, err := ssh.NewServerConn(conn, config)
-	if err != nil {
-		return
-	}
-	go ssh.DiscardRequests(requests)
-	for offered := range channels {
-		channel, requests, err := offered.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = channel.Close() }()
-			for r := range requests {
-				var run struct{ Command string }
-				if r.Type != "exec" || ssh.Unmarshal(r.Payload, &run) != nil {
-					_ = r.Reply(r.Type == "env", nil)
-					continue
-				}
-				_ = r.Reply(true, nil)
-				_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{w.pack(run.Command, channel)}))
-				return
-			}
-		}()
-	}
-}
-
-// pack runs one of git's two commands on the repository.
-func (w *world) pack(command string, channel io.ReadWriter) uint32 {
-	name, _, _ := strings.Cut(command, " ")
-	verb, ok := strings.CutPrefix(name, "git-")
-	if !ok || verb != "upload-pack" && verb != "receive-pack" {
-		return 1
-	}
-	c := exec.Command("git", "-c", "safe.directory=*", verb, w.dir)
-	c.Stdout = channel
-	stdin, err := c.StdinPipe()
-	if err != nil || c.Start() != nil {
-		return 1
-	}
-	go func() {
-		_, _ = io.Copy(stdin, channel)
-		_ = stdin.Close()
-	}()
-	if c.Wait() != nil {
-		return 1
-	}
-	return 0
 }
 
 // machine is a disk of its own. Each open of it is a process.
