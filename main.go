@@ -22,6 +22,7 @@ import (
 )
 
 func main() {
+	debug.SetGCPercent(400) // a start ends before the collector's first run
 	code := cli.Main(prepared(), os.Args[1:], cli.OS(), app(os.LookupEnv))
 	labcli.TellCost()
 	os.Exit(code)
@@ -105,9 +106,6 @@ func shells() string {
 	return filepath.Join(dir, "meshrotate", "shells")
 }
 
-// tune trades memory for time: the collector runs less often than it would, within 70 MB and 40 KB for each host.
-// Above that it works as usual.
-func tune(hosts int) {
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(70<<20 + int64(hosts)*40<<10)
-}
+// tune trades memory for time: with ten thousand hosts, of which much is in use, the collector runs more often than it would by
+// itself, and with a thousand more seldom. It is a ratio to what is in use, and no limit: who needs more has more.
+func tune(hosts int) { debug.SetGCPercent(min(max(50, 500_000/max(1, hosts)), 150)) }

@@ -121,7 +121,7 @@ func deploy(t *testing.T, folder string, change func(*lab.Lab)) cli.App {
 	if _, declared := d.Secrets["connectors"]; declared {
 		connectors = 2
 	}
-	l, err := lab.Start(lab.Config{Deployment: d.Name, Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login, Account: account, Connectors: connectors})
+	l, err := lab.Start(lab.Config{Deployment: d.Name, Relays: len(d.Relays()), Dir: dir, Time: quick, Login: login, Account: account, Connectors: connectors, Build: d.Hosts.Build != ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +170,13 @@ func supply(t *testing.T, l *lab.Lab, dir string) {
 		write(t, name, sealed.Bytes())
 	}
 	seal(license+".age", read(license))
+	if l.BuildHost != nil {
+		file, _, err := l.PFX()
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, "signing/2026.pfx", file)
+	}
 	for i, name := range []string{"ad", "hr-source"} {
 		_, next := l.ConnectorSecrets(l.Refs()[i])
 		seal("secrets/"+name+".age", []byte(next))
@@ -217,6 +224,9 @@ func environment(l *lab.Lab) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		if name == "SVC_IM_PASSWORD" {
 			name = "IM_LAB_ACCOUNT_PASSWORD"
+		}
+		if name == "CODESIGN_PFX_PASSWORD" {
+			name = "IM_LAB_PFX_PASSWORD"
 		}
 		return l.Env(name)
 	}

@@ -57,7 +57,7 @@ func TestAdopt(t *testing.T) {
 				if err := os.RemoveAll(filepath.Join(w.dir, ".meshrotate")); err != nil {
 					t.Fatal(err)
 				}
-				w.values = map[secret.Ref]string{}
+				w.opened = map[keptValue]string{}
 				before := w.processes()
 				evidence, err := w.adopt()
 				if !slices.Contains(readable, k.Name) {

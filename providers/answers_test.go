@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/rotations/license"
 	"meshrotate/reconciler"
 	"meshrotate/state"
 )
@@ -36,6 +38,18 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 		{"relays-404", "im-admin", []string{"relaykey"}, "admin-api", []string{"/api/relays", "HTTP 404", "product.api"}},
 		{"relays-403", "im-admin", []string{"relaykey"}, "admin-api", []string{"/api/relays", "HTTP 403", "dashboard.read"}},
 		{"relays-503", "im-admin", []string{"relaykey"}, "admin-api", []string{"/api/relays", "HTTP 503", "run again"}},
+		{"ready-204", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"HTTP 204"}},
+		{"ready-302", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"login.example"}},
+		{"relays-302", "im-admin", []string{"relaykey"}, "admin-api", []string{"login.example/sign-in"}},
+		{"relays-204", "im-admin", []string{"relaykey"}, "admin-api", []string{"without a type"}},
+		{"relays-gzip", "im-admin", []string{"relaykey"}, "admin-api", []string{"encoded (gzip)"}},
+		{"relays-cut", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
+		{"relays-more", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
+		{"relays-large", "im-admin", []string{"relaykey"}, "admin-api", []string{"longer than 64 MiB"}},
+		{"relays-empty", "im-admin", []string{"relaykey"}, "relay-list-names", []string{"no entry with a name"}},
+		{"license-204", "im-admin", []string{"license"}, "admin-api", []string{"without a type"}},
+		{"license-302", "im-admin", []string{"license"}, "admin-api", []string{"login.example"}},
+		{"license-null", "im-admin", []string{"license"}, "license-answer", []string{"no customer, no tier, no expiry", "secrets.license.fields"}},
 		{"syncs-404", "im-admin", []string{"connector"}, "connector-syncs", []string{"/api/connectors", "HTTP 404", "secrets.connectors.syncs"}},
 		{"license-404", "im-admin", []string{"license"}, "admin-api", []string{"/api/license", "HTTP 404"}},
 		{"license-bare", "im-admin", []string{"license"}, "license-answer", []string{"no customer, no expiry"}},
@@ -91,6 +105,36 @@ func TestAnswersOfAnotherShape(t *testing.T) {
 	}
 }
 
+// A mark before the list changes nothing of it.
+func TestARelayListBehindAByteOrderMark(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey")
+		w.do("relays-bom", "im-admin")
+		w.settled()
+	})
+}
+
+// Names that nobody knows are said in the document.
+func TestALicenseInNamesOfItsOwn(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "license")
+		w.do("license-strange", "im-admin")
+		seen := stopsAnywhere(w)
+		w.refused("license-answer", "no customer", "no tier", "no expiry")
+		spec := w.doc.Secrets["license"].(*license.Spec)
+		spec.Fields = &license.Fields{Customer: "holder.legalName", Tier: "grade", Expires: "runsUntil"}
+		w.refused("license-answer", "a time without its zone")
+		if all := seen(); len(all) > 0 {
+			t.Errorf("%q were stopped or started", all)
+		}
+		spec.Fields.Zone = "Asia/Kolkata"
+		w.settled()
+		if err := w.licensed(lab.NewLicense); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Whether the account may have the license reloaded shows in no answer but that of the call itself: it is made before anything is
 // changed, for the license that is there.
 func TestAReloadThatIsRefused(t *testing.T) {
@@ -142,21 +186,87 @@ func TestAReloadThatIsRefusedLater(t *testing.T) {
 	})
 }
 
-// An Admin that has only just started is waited for, and not called unwell.
+// Admin serves the next license in words that it did not use for the one before: that shows before any service stops, whatever else
+// is rotated, and the file is put back.
+func TestAnAnswerThatIsOtherOnlyThen(t *testing.T) {
+	vendor()
+	for _, kinds := range [][]string{{"license"}, {"license", "relaykey", "sqllogin"}, {"license", "serviceaccount"}} {
+		t.Run(strings.Join(kinds, " "), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 1, kinds...)
+				seen := stopsAnywhere(w)
+				before := content(t, w.lab.Admin, lab.LicenseFile)
+				s := w.process()
+				_, o := s.apply(func() { w.do("license-edition", "im-admin") })
+				s.close()
+				says(t, o.Err, lab.Tier+" Edition")
+				hinted(t, o.Err)
+				if all := seen(); len(all) > 0 || content(t, w.lab.Admin, lab.LicenseFile) != before || len(o.Down) > 0 || len(o.With(state.Proven)) > 0 {
+					t.Errorf("%q were stopped or started; %+v", all, o)
+				}
+				w.do("sound", "im-admin")
+				w.settled()
+			})
+		})
+	}
+}
+
+// Admin may take its time to read the file. Nothing is down meanwhile.
+func TestAReloadThatTakesLong(t *testing.T) {
+	vendor()
+	for _, mishap := range []string{"reload-slow", "reload-late"} {
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "license")
+				w.do(mishap, "im-admin")
+				old, served := w.lab.Served().Expires, false
+				when(w.lab.EngineHost, "service.stop", machine.Before, func() { served = w.lab.Served().Expires.After(old) })
+				_, o := w.run()
+				if o.Err != nil || len(o.With(state.Proven)) != 1 || !served {
+					t.Errorf("%+v; Engine was stopped before Admin served it: %t", o, !served)
+				}
+				w.settled()
+			})
+		})
+	}
+}
+
+// An Admin that has only just started is waited for a moment. Where it is not ready then, nobody knows whether it gets so: nothing is
+// begun, and the plan says when it is known.
 func TestAnAdminThatIsStarting(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorld(t, 2, "relaykey", "license")
-		w.do("ready-503", "im-admin")
-		w.do("stop", "im-admin")
-		w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
-		w.do("start", "im-admin")
-		time.Sleep(30 * time.Second)
-		if p := w.planned(); len(p.Blocked()) > 0 {
-			t.Errorf("%+v", p.Changes)
-		}
-		w.do("sound", "im-admin")
-		w.converged()
-	})
+	vendor()
+	for _, kinds := range [][]string{{"relaykey"}, {"sqllogin"}, {"codesigning"}} {
+		t.Run(kinds[0], func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, kinds...)
+				w.do("ready-503", "im-admin")
+				adminStarted(w, 30*time.Second)
+				seen := stopsAnywhere(w)
+				p, _ := w.run()
+				f, ok := finding(p, "admin-starting")
+				if !ok || f.Severity != reconciler.Error || !strings.Contains(f.Text, "HTTP 503") || !strings.Contains(f.Hint, "plan again") {
+					t.Errorf("%+v", p.Changes)
+				}
+				if all := seen(); len(all) > 0 {
+					t.Errorf("%q were stopped or started", all)
+				}
+				time.AfterFunc(5*time.Second, func() { w.lab.Ail(false) })
+				w.settled()
+			})
+		})
+	}
+}
+
+// adminStarted lets Admin have started so long ago.
+func adminStarted(w *world, ago time.Duration) {
+	w.t.Helper()
+	w.do("stop", "im-admin")
+	w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+	w.do("start", "im-admin")
+	time.Sleep(ago)
 }
 
 // settled demands that the next run ends well, and that the one after it has nothing to do, whatever the kinds.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +77,45 @@ func sourceConfirmed(t *testing.T, w *world) {
 	w.connectsAfter()
 }
 
+// Where no sync run can be seen, a login at the source shows that a person has changed it; and that its source takes it where
+// somebody has done so before.
+func sourceLogin(changed string) func(t *testing.T, w *world) {
+	return func(t *testing.T, w *world) {
+		ref, spec := w.lab.Refs()[0], w.connectorSpec()
+		old, next := w.lab.ConnectorSecrets(ref)
+		spec.Syncs.Path, spec.Login = "", connector.Login{Program: os.Args[0], Timeout: specs.MustDuration("1m")} // a program that is there
+		spec.Secrets[0].Source = connector.Source{Changed: changed, By: "person", Proof: "login"}
+		w.lab.Accept(ref, old)
+		code := 2
+		w.program = func(_ context.Context, p live.Program) ([]byte, error) {
+			if w.lab.Takes(refOf(p), string(p.Input.Expose())) {
+				return p.Input.Expose(), nil
+			}
+			return p.Input.Expose(), &live.EndedError{Code: code, Text: "exit status"}
+		}
+		_, o := w.run()
+		says(t, o.Err, "whether the value is taken is not known", "not shown")
+		if !o.Halted {
+			t.Errorf("it goes on, and nobody knows: %v", o)
+		}
+		code = 1
+		if _, o = w.run(); changed == "after" {
+			w.waits(o, ref, false)
+		} else {
+			says(t, o.Err, "was refused")
+		}
+		if got, _, _ := w.lab.Stored(ref); (got == next) != (changed == "after") {
+			t.Error("what was refused stays only while a person is waited for")
+		}
+		w.lab.Accept(ref, next)
+		_, o = w.run()
+		if proven := o.With(state.Proven); o.Err != nil || len(proven) != 1 || !strings.Contains(strings.Join(proven[0].Evidence, " "), "has signed in with it") {
+			t.Errorf("%v", o)
+		}
+		w.connectsAfter()
+	}
+}
+
 // The operator's program changes the source, before the secret is set here or after, is cut off anywhere, and run again.
 func sourceHooked(changed string) func(t *testing.T, w *world) {
 	return func(t *testing.T, w *world) {
@@ -101,7 +139,7 @@ func sourceHooked(changed string) func(t *testing.T, w *world) {
 			defer mu.Unlock()
 			ref := refOf(p)
 			if calls[ref]++; ref == fails {
-				return append([]byte("it wrote "), p.Input.Expose()...), &exec.ExitError{ProcessState: &os.ProcessState{}}
+				return append([]byte("it wrote "), p.Input.Expose()...), &live.EndedError{Code: 3, Text: "exit status 3"}
 			}
 			w.lab.Accept(ref, string(p.Input.Expose()))
 			return nil, nil

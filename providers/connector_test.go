@@ -194,6 +194,8 @@ func TestSituationsOfConnectors(t *testing.T) {
 		}},
 		{"the source is changed after", "the run pauses, and a later one goes on waiting without setting anything again", sourceAfter},
 		{"the source is changed after, and nothing shows it", "the run waits for a person's word, and for no other", sourceConfirmed},
+		{"a login shows it", "refused, unknown and taken are three answers", sourceLogin("before")},
+		{"a login shows what a person has done", "the run pauses while it is refused", sourceLogin("after")},
 		{"a hook changes the source first", "what it could not change is as it was, and the next run finishes", sourceHooked("before")},
 		{"a hook changes the source after", "what it could not change waits for the next run", sourceHooked("after")},
 		{"nothing of it is known here", "there is no way back from a push then", func(t *testing.T, w *world) {

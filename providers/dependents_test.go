@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
@@ -36,7 +37,8 @@ func (w *world) killed(h *lab.Host, op string, moment machine.When) reconciler.O
 	s.State.Ledger = mortal{w.state.Ledger, &dead}
 	var once sync.Once
 	h.Points(func(p machine.Point) (a machine.Action) {
-		if p.Op == op && p.When == moment && !w.marks(p) {
+		runs := op == "file.swap" && h.Machine.Service(serviceOf(h)).State == "running" // of a file that is replaced under it
+		if p.Op == op && p.When == moment && !w.marks(p) && !runs {
 			once.Do(func() {
 				dead.Store(true)
 				w.kill()
@@ -114,6 +116,33 @@ func TestDependents(t *testing.T) {
 			if h.Machine.Service(lab.WatchService).PID == pid {
 				t.Error("it was not restarted: the test shows nothing")
 			}
+		}},
+		{"it is told that the dependent is down, while nothing can be done", "whoever started the service, as a hint says, did not start it", func(t *testing.T, w *world, h *lab.Host) {
+			began := time.Now()
+			w.killed(h, "service.stop", machine.After)
+			died := time.Now()
+			w.do("start", h.Name)
+			w.relay(2).Unplug(true)
+			_, o := w.run()
+			told := func(d reconciler.Down) bool {
+				return d.Service == lab.WatchService && d.Target.Name == h.Name && !d.Unsure && !d.Since.Before(began) && !d.Since.After(died)
+			}
+			s := w.process()
+			all := s.look().Plan.StillDown()
+			s.close()
+			if len(all) != 1 || !told(all[0]) {
+				t.Errorf("%+v; the run: %v", all, o)
+			}
+			w.relay(2).Unplug(false)
+			w.converged()
+			if err := w.watched(h); err != nil {
+				t.Error(err)
+			}
+			s = w.process()
+			if all := s.look().Plan.StillDown(); len(all) > 0 {
+				t.Errorf("%+v", all)
+			}
+			s.close()
 		}},
 		{"somebody starts the service alone after a kill", "the service runs, and its dependent is still to be started", func(t *testing.T, w *world, h *lab.Host) {
 			w.killed(h, "service.stop", machine.After)
@@ -235,4 +264,39 @@ func TestDependentsThatCameAfterTheLook(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A relay is left behind stopped by a run that ends, and is then started by hand: its dependent is down since that run's stop.
+func TestADependentOfWhoWasLeftBehind(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey")
+		h := w.relay(1)
+		w.depends(h)
+		began := time.Now()
+		h.Points(func(p machine.Point) (a machine.Action) {
+			if p.Op == "service.stop" && p.When == machine.After {
+				h.Unplug(true)
+				a.End = machine.EndCrash
+			}
+			return a
+		})
+		_, o := w.run()
+		ended := time.Now()
+		if len(o.Left) != 1 || len(o.Down) != 1 {
+			t.Fatalf("%v", o)
+		}
+		h.Points(nil)
+		h.Unplug(false)
+		time.Sleep(time.Hour)
+		w.do("start", h.Name)
+		w.await("it runs", func() bool { return h.Machine.Service(lab.RelayService).State == "running" })
+		s := w.process()
+		all := s.look().Plan.StillDown()
+		s.close()
+		if len(all) != 1 || all[0].Service != lab.WatchService || all[0].Since.Before(began) || all[0].Since.After(ended) {
+			t.Errorf("%+v", all)
+		}
+		w.settled()
+	})
 }

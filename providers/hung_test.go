@@ -78,3 +78,39 @@ func TestOneRelayIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// Admin runs again, on the way back too, and never answers that it is ready: nobody has seen it up.
+func TestAdminIsNeverReady(t *testing.T) {
+	vendor()
+	for _, kind := range []string{"relaykey", "license", "sqllogin/alternating", "serviceaccount/now"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, kind)
+				when(w.lab.Admin, "service.stop", machine.After, func() {
+					w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
+						if e.Action == "GET /health/ready" {
+							f = wsman.Fault{Kind: wsman.Status, Status: 503}
+						}
+						return f
+					})
+				})
+				_, o := w.run()
+				told := 0
+				for _, e := range o.Secrets {
+					for _, x := range e.Outages {
+						if x.What == "Admin" {
+							told++
+							if x.Since.IsZero() {
+								t.Errorf("Admin's outage is told as over: %+v: %v", x, o)
+							}
+						}
+					}
+				}
+				if told == 0 && kind != "license" { // which is read without a restart
+					t.Errorf("no outage of Admin is told: %v", o)
+				}
+			})
+		})
+	}
+}

@@ -40,6 +40,8 @@ func TestEveryLayer(t *testing.T) {
 		{"secrets", true, "setting-overridden", []string{"the user secrets", "secrets.json"}, "settings"},
 		{"wrapped", true, "setting-overridden", []string{"environment variable Relay__ApiKey"}, "remove the variable"},
 		{"wrapped-in", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
+		{"winsw", true, "setting-overridden", []string{"environment variable Relay__ApiKey"}, "remove the variable"},
+		{"winsw-in", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
 		{"sibling", false, "setting-doubtful", []string{"custom.json", "Relay:ApiKey"}, "before the rotation"},
 	} {
 		t.Run(c.mishap, func(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/rotationtest"
-	"meshrotate/reconciler/secret"
 	"meshrotate/reconciler/session"
 	"meshrotate/state"
 )
@@ -37,7 +36,7 @@ func (w *world) another() *world {
 	}
 	doc := *w.doc
 	doc.State.Dir = dir
-	other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: &doc, old: w.old, memory: w.memory, logged: map[string]string{}, values: map[secret.Ref]string{}}
+	other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: &doc, old: w.old, memory: w.memory, logged: map[string]string{}, opened: map[keptValue]string{}}
 	var err error
 	if other.state, err = connect.State(&doc); err != nil {
 		w.t.Fatal(err)

@@ -17,12 +17,15 @@ import (
 // A value that cannot be meant is refused in the plan, of every kind whose values are words: nothing is kept, nothing is staged.
 func TestValuesThatCannotBeMeant(t *testing.T) {
 	for what, value := range map[string]string{
-		"two lines":        strings.Repeat("k", 20) + "\n" + strings.Repeat("l", 20) + "\n",
-		"a blank":          strings.Repeat("key4", 10) + " \n",
-		"quotes":           `"` + strings.Repeat("key4", 10) + `"`,
-		"a placeholder":    "${{ secrets.RELAY_KEY_FOR_CONTOSO_PROD_2027 }}",
-		"a reference":      "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/relay/1)",
-		"zero width space": strings.Repeat("key4", 10) + "\u200b",
+		"two lines":          strings.Repeat("k", 20) + "\n" + strings.Repeat("l", 20) + "\n",
+		"a blank":            strings.Repeat("key4", 10) + " \n",
+		"quotes":             `"` + strings.Repeat("key4", 10) + `"`,
+		"a placeholder":      "${{ secrets.RELAY_KEY_FOR_CONTOSO_PROD_2027 }}",
+		"a reference":        "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/relay/1)",
+		"zero width space":   strings.Repeat("key4", 10) + "\u200b",
+		"a vault's item":     `{"data": {"key": "` + strings.Repeat("key4", 10) + `"}}`,
+		"a Cyrillic letter":  strings.Repeat("key4", 10) + "а",
+		"a full-width digit": strings.Repeat("key4", 10) + "\uff14",
 	} {
 		for _, kind := range []string{"relaykey", "sqllogin"} {
 			t.Run(kind+"/"+what, func(t *testing.T) {

@@ -158,7 +158,11 @@ func finding(p *reconciler.Plan, code string) (reconciler.Finding, bool) {
 // refused demands a plan that is blocked by this finding, and that nothing was done.
 func (w *world) refused(code string, words ...string) {
 	w.t.Helper()
+	before := w.starts()
 	p, _ := w.run()
+	if now := w.starts(); !slices.Equal(before, now) {
+		w.t.Errorf("%s: a service was stopped or started for it: %v, %v", code, before, now)
+	}
 	f, ok := finding(p, code)
 	if !ok || len(p.Blocked()) == 0 {
 		w.t.Errorf("not refused with %s: %+v", code, p.Changes)

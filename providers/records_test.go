@@ -429,7 +429,7 @@ func (w *world) highest(t *testing.T) uint64 {
 func (w *world) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	clear(w.values)
+	clear(w.opened)
 }
 
 // moved is the same deployment with an empty state folder.

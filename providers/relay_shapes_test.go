@@ -14,7 +14,8 @@ import (
 func TestRelayListsOfEveryShape(t *testing.T) {
 	vendor()
 	codes := map[string]string{"page": "relay-list-cut", "more": "relay-list-cut", "frozen": "relay-list-time", "local": "relay-list-time", "odd-status": "relay-list-connected", "odd-heartbeat": "relay-list-heartbeat",
-		"no-heartbeat": "relay-list-heartbeat", "unnamed": "relay-list-names", "strangers": "relay-list-names"}
+		"no-heartbeat": "relay-list-heartbeat", "null-heartbeat": "relay-list-heartbeat", "year-one": "relay-list-heartbeat", "state-number": "relay-list-connected",
+		"by-name": "admin-api", "two-lists": "admin-api", "unnamed": "relay-list-names", "strangers": "relay-list-names"}
 	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}}
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
@@ -45,6 +46,71 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 				defer s.close()
 				if again := s.look().Plan; !again.Empty() || len(again.Blocked()) > 0 {
 					t.Errorf("and again: %+v", again.Changes)
+				}
+			})
+		})
+	}
+}
+
+// Before any relay has connected Admin's list shows little. What it shows counts; and where it shows nothing, that is said, and when
+// more is known.
+func TestRelayListsBeforeAnyRelayHasConnected(t *testing.T) {
+	vendor()
+	for shape, code := range map[string]string{"plain": "relay-list-early", "odd-heartbeat": "relay-list-heartbeat", "no-heartbeat": "relay-list-early"} {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, Relays: 2, Relaying: shape}, "relaykey")
+				for _, relay := range []string{"relay-01", "relay-02"} {
+					w.do("cut", relay)
+				}
+				adminStarted(w, 30*time.Second)
+				before := w.starts()
+				p, _ := w.run()
+				if f, ok := finding(p, code); !ok || len(p.Blocked()) == 0 || f.Hint == "" || len(f.Hosts) != 2 {
+					t.Errorf("%+v", p.Changes)
+				}
+				if now := w.starts(); !slices.Equal(before, now) {
+					t.Errorf("a service was stopped for it: %v, %v", before, now)
+				}
+				if shape != "plain" {
+					return
+				}
+				for _, relay := range []string{"relay-01", "relay-02"} {
+					w.do("uncut", relay)
+				}
+				w.await("they are back", func() bool { return w.lab.Connected() == 2 })
+				w.settled()
+			})
+		})
+	}
+}
+
+// A clock that is off by what is allowed spoils no proof, whosever it is, and whosever clock heartbeats are told by.
+func TestClocksThatAreOff(t *testing.T) {
+	vendor()
+	const off = 4 * time.Minute
+	for _, c := range []struct {
+		name, shape string
+		set         func(w *world)
+	}{
+		{"a relay's, ahead", "plain", func(w *world) { w.relay(1).Skew(off) }},
+		{"a relay's, behind", "plain", func(w *world) { w.relay(1).Skew(-off) }},
+		{"a relay's, ahead, and its heartbeats are told by it", "own-clock", func(w *world) { w.relay(1).Skew(off) }},
+		{"a relay's, behind, and its heartbeats are told by it", "own-clock", func(w *world) { w.relay(1).Skew(-off) }},
+		{"all relays'", "own-clock", func(w *world) { w.relay(1).Skew(-off); w.relay(2).Skew(-off) }},
+		{"a proxy's, ahead", "plain", func(w *world) { w.do("date-ahead", "im-admin") }},
+		{"a proxy's, behind", "plain", func(w *world) { w.do("date-behind", "im-admin") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, Relays: 2, Relaying: c.shape}, "relaykey")
+				time.Sleep(15 * time.Minute)
+				c.set(w)
+				w.settled()
+				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+					t.Error(err)
 				}
 			})
 		})

@@ -142,6 +142,10 @@ func TestRotations(t *testing.T) {
 			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "connector/"+mode), Virtual: true, Sample: sample, Brief: mode == "after"})
 		})
 	}
+	t.Run("codesigning-build", func(t *testing.T) {
+		t.Parallel()
+		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "codesigning/build"), Virtual: true, Sample: sample})
+	})
 	t.Run("serviceaccount-kpasswd", func(t *testing.T) {
 		t.Parallel()
 		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "serviceaccount/kpasswd"), Virtual: true, Sample: sample})

@@ -148,11 +148,12 @@ func TestRestartLater(t *testing.T) {
 		if o.Err != nil || len(o.With(state.Proven)) != 1 || admin.stops.Load()+engine.stops.Load() != 0 {
 			t.Fatal(o)
 		}
-		look := func() reconciler.Change {
+		plan := func() *reconciler.Plan {
 			s := w.process()
 			defer s.close()
-			return s.look().Plan.Changes[0]
+			return s.look().Plan
 		}
+		look := func() reconciler.Change { return plan().Changes[0] }
 		if c := look(); c.Status != reconciler.AsDeclared || c.Reason != "stored; takes effect at the next start of Admin and Engine" {
 			t.Errorf("%s: %s", c.Status, c.Reason)
 		}
@@ -167,9 +168,9 @@ func TestRestartLater(t *testing.T) {
 			}
 			h.Machine.Await(service, "running", time.Minute)
 		}
-		c := look()
-		if c.Status != reconciler.Rotate || len(c.Rounds[0].Steps) != 2 || c.Rounds[0].Steps[0].Phase != reconciler.Verify {
-			t.Errorf("%s: %s: %+v", c.Status, c.Reason, c.Rounds)
+		p := plan()
+		if c, steps := p.Changes[0], p.Steps(); c.Status != reconciler.Rotate || len(steps) != 2 || steps[0].Phase != reconciler.Verify {
+			t.Errorf("%s: %s: %+v", c.Status, c.Reason, steps)
 		}
 		w.settles()
 		if _, password, _ := w.lab.Admin.Machine.LoggedOn(lab.AdminService); password != w.kept(lab.AccountSecret, lab.NewAccount) {

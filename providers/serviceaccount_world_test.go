@@ -154,13 +154,18 @@ func (w *world) kpasswd(kinds []string) {
 	was, _ := w.lab.AccountPasswords()
 	w.lab.Directory().Set(lab.Account, was)
 	w.changePassword = func(_ context.Context, account string, old, next secret.Value) (bool, error) {
-		switch now, _, _, _ := w.lab.Directory().Look(account); now {
-		case string(next.Expose()):
-			return true, nil
-		case string(old.Expose()):
-			w.lab.Directory().Set(account, string(next.Expose()))
-			return false, nil
-		}
-		return false, &negotiate.UnchangedError{Err: errors.New("neither is taken")}
+		return w.domainChanges(account, old, next)
 	}
+}
+
+// domainChanges is the domain's answer to an account that changes its password.
+func (w *world) domainChanges(account string, old, next secret.Value) (was bool, err error) {
+	switch now, _, _, _ := w.lab.Directory().Look(account); now {
+	case string(next.Expose()):
+		return true, nil
+	case string(old.Expose()):
+		w.lab.Directory().Set(account, string(next.Expose()))
+		return false, nil
+	}
+	return false, &negotiate.UnchangedError{Err: errors.New("neither is taken")}
 }

@@ -3,6 +3,7 @@ package providers_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,9 +19,11 @@ type record struct {
 	proven   map[string]bool // by secret, or a round of it
 	refused  bool            // the last that he wanted to write was not taken
 	turned   bool            // he is on his way back
+	turning  bool            // he has begun to take the switch back
 	never    bool            // he has begun what has no way back
 	verified bool            // he has begun to prove
 	refuted  bool            // something has failed for certain
+	broken   bool            // and that before it began to prove
 	unknown  bool            // a proof had no answer
 	strange  time.Time       // since when somebody else's marker is there
 }
@@ -86,8 +89,14 @@ func (o *operator) may(t reconciler.Target, steps []reconciler.Step, lost error)
 	}
 	r.never = r.never || slices.ContainsFunc(steps, func(s reconciler.Step) bool { return s.Back.Why != "" })
 	r.verified = r.verified || first.Phase == reconciler.Verify && !first.Undoes()
-	if first.Undoes() && first.Phase == reconciler.Switch && r.verified && r.unknown && !r.refuted {
-		o.u.wrong("7: %s takes the switch back, and nothing was refuted: a proof had no answer", o.name)
+	if first.Undoes() && first.Phase == reconciler.Switch && r.verified && !r.turning {
+		r.turning = true
+		if r.unknown && !r.refuted {
+			o.u.wrong("7: %s takes the switch back, and nothing was refuted: a proof had no answer", o.name)
+		}
+		if !r.broken && o.u.works() == nil { // what a step of the switch said for certain is believed
+			o.u.wrong("7: %s takes the switch back, and everything works with what is new", o.name)
+		}
 	}
 }
 
@@ -101,9 +110,13 @@ func (o *operator) heard(steps []reconciler.Step, reports []reconciler.Report) {
 		if i < len(reports) {
 			r = reports[i]
 		}
+		if r.Outcome == state.Failed {
+			o.refutes(s)
+		}
 		switch {
 		case r.Outcome == state.Failed:
 			o.record.refuted = true
+			o.record.broken = o.record.broken || s.Phase < reconciler.Verify
 		case r.Outcome != state.Done:
 			o.record.unknown = o.record.unknown || s.Phase == reconciler.Verify
 			return
@@ -132,6 +145,7 @@ func (u *universe) marked() {
 func (o *operator) holds(l state.Lease, h state.Holder) {
 	o.record = record{lease: l, written: map[string]bool{}, proven: map[string]bool{}}
 	o.run = h.Run
+	o.u.taken[l.Fence()] = time.Now()
 }
 
 // leaseLost asks the lease, as the engine does.
@@ -143,4 +157,15 @@ func (o *operator) leaseLost() error {
 		return fmt.Errorf("lease: %w", err)
 	}
 	return nil
+}
+
+// works says what does not work with the new values at this moment: nil when a run that goes back has no reason in the world.
+func (u *universe) works() error {
+	if len(u.disturbed) > 0 {
+		return errors.New("somebody else was at work")
+	}
+	if err := u.w.up(); err != nil {
+		return err
+	}
+	return u.w.keyWorks(u.value(u.wantKey), "")
 }

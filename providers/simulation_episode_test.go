@@ -79,8 +79,9 @@ func (u *universe) episode(n int, e episode) {
 		for _, f := range e.Faults {
 			u.faults = append(u.faults, pending{fault: f})
 		}
-		u.armed = e.Early
+		u.armed, u.personAt = e.Early, e.Person
 		u.first = u.operator(fmt.Sprintf("run%d", n), "shared")
+		u.first.session.Confirmed = u.confirms(e.Confirm)
 	})
 	over := make(chan struct{})
 	var other chan *operator
@@ -99,12 +100,13 @@ func (u *universe) episode(n int, e episode) {
 			overlapped = o.applied != nil && o.applied.Run != "" || o.dead.Load()
 			u.tell(o)
 			o.leave()
-			u.alone(func() { u.unread(o, before) })
+			u.alone(func() { u.unread(o, before); u.sawHooks(o) })
 		}
 	}
 	u.tell(u.first)
 	u.alone(func() {
-		u.second, u.faults, u.working = nil, nil, nil
+		u.second, u.faults, u.working, u.personAt = nil, nil, nil, 0
+		u.sawHooks(u.first)
 		u.check()
 		if !u.first.dead.Load() && !overlapped {
 			u.judge(u.first, before)
@@ -233,12 +235,14 @@ func (u *universe) calmRun(name, where string) {
 		u.fresh()
 		u.newRun(nil)
 		u.first = u.operator(name, where)
+		u.first.session.Confirmed = u.confirms(true)
 	})
 	u.first.begin()
 	u.first.await()
 	u.tell(u.first)
 	u.alone(func() {
 		u.check()
+		u.sawHooks(u.first)
 		if where == "shared" { // the values of the other folder are others
 			u.judge(u.first, before)
 		}

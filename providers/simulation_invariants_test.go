@@ -117,6 +117,7 @@ func (u *universe) watch() {
 	u.together(keys)
 	u.watchLogin()
 	u.watchSigning()
+	u.watchOutside()
 	for host, k := range keys {
 		if !u.known[k] && !u.learn(k) {
 			u.known[k] = true // said once
@@ -199,10 +200,11 @@ type snapshot struct {
 	// passwords are the SQL logins'.
 	passwords map[string]string
 	accepting map[string]string // certificates, by relay
+	domain    string            // the account's password there
 }
 
 func (u *universe) snapshot() snapshot {
-	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, late: time.Now().Before(u.belated), watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords(), accepting: u.accepting()}
+	s := snapshot{keys: u.w.lab.Keys(), pids: map[string]uint32{}, haunted: u.haunted, late: time.Now().Before(u.belated), watched: map[string]bool{}, files: u.licenseFiles(), served: u.w.lab.Served(), passwords: u.passwords(), accepting: u.accepting(), domain: u.domainHas()}
 	for _, h := range u.w.lab.Hosts() {
 		if now := h.Machine.Service(serviceOf(h)); now.State == winhost.Running || now.State == winhost.StartPending {
 			s.pids[h.Name] = now.PID
@@ -215,6 +217,7 @@ func (u *universe) snapshot() snapshot {
 // judge compares what a run says about itself with the world, at the instant at which it says so.
 func (u *universe) judge(o *operator, before snapshot) {
 	if o.applied == nil || o.applied.Run == "" {
+		u.asked = false // whoever asked is told so again, if it is so still
 		for host, pid := range u.snapshot().pids {
 			if pid != before.pids[host] && before.pids[host] != 0 && !before.haunted && !u.disturbed[label(host)] {
 				u.wrong("7: nothing was done, it says, and the service of %s was restarted", host)
@@ -250,6 +253,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 	u.toldRows(out)
 	u.judgeLogin(out, before, left)
 	u.judgeStored(out, left)
+	u.judgeOutside(o, out, before)
 	u.judgeSigning(out, before, left)
 	if !before.haunted {
 		u.down(out, before)
@@ -293,6 +297,13 @@ func (u *universe) back(before snapshot, left map[string]bool) {
 func (u *universe) down(out reconciler.Outcome, before snapshot) {
 	named, sure := map[string]bool{}, map[string]bool{}
 	for _, d := range out.Down {
+		h := u.w.lab.Host(d.Target.Name)
+		if h != nil && d.Service != "" && d.Service != serviceOf(h) {
+			if s := h.Machine.Service(d.Service); s.State == winhost.Running && !d.Unsure && !u.struck[label(h.Name)] && !u.disturbed[label(h.Name)] {
+				u.wrong("7: %s is named down, and it runs: %v", d.What, out)
+			}
+			continue
+		}
 		named[d.Target.Name], sure[d.Target.Name] = true, !d.Unsure
 	}
 	for _, h := range u.w.lab.Hosts() {

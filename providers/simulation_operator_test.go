@@ -36,7 +36,11 @@ type operator struct {
 	done   chan struct{} // closed when it has ended
 	killed chan struct{} // closed when it was killed
 	dead   atomic.Bool
-	lost   bool // its lease
+	lost   bool   // its lease
+	books  string // whose state
+	// hooked are references whose hooks ended well, refuted those of which a proof failed.
+	hooked, refuted []string
+
 	run    string
 	record record
 
@@ -55,7 +59,8 @@ func (u *universe) operator(name, where string) *operator {
 	}
 	o.memory = process
 	s.Ledger, s.Lock, s.Values = ledger{s.Ledger, o}, lock{s.Lock, o}, blobs{s.Values, o}
-	options := connect.Options{Stay: true, Bound: true, LookupEnv: u.env, State: &s}
+	o.books = where
+	options := connect.Options{Stay: true, Bound: true, LookupEnv: u.env, State: &s, Program: o.program, ChangePassword: o.changesPassword}
 	by(o.client, &options)
 	site, err := connect.Open(o.ctx, providers.Kinds(), u.w.doc, options)
 	if err != nil {
@@ -207,7 +212,11 @@ func (l ledger) Append(ctx context.Context, entries ...state.Entry) error {
 	if err == nil {
 		err = l.Ledger.Append(ctx, entries...)
 	}
-	l.o.u.alone(func() { l.o.record.wrote(entries, err) })
+	l.o.u.alone(func() {
+		if l.o.record.wrote(entries, err); err == nil {
+			l.o.wroteHooks(entries)
+		}
+	})
 	return err
 }
 

@@ -238,9 +238,12 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 	}
 }
 
-// quiet: nothing went wrong on the way to this relay, or to Admin, and its service stops and starts at once.
+// quiet: nothing went wrong on the way to this relay, or to Admin, and its service stops and starts at once. An Admin that takes long to
+// stop lists nobody meanwhile, and of a relay whose clock, or Admin's, is off it is known late that a heartbeat is new.
 func (u *universe) quiet(h *lab.Host) bool {
-	slow := slices.ContainsFunc(u.Manners, func(m manner) bool { return m.Host == label(h.Name) && m.Start+m.Stop > 0 })
+	slow := slices.ContainsFunc(u.Manners, func(m manner) bool {
+		return m.Host == label(h.Name) && (m.Start+m.Stop > 0 || m.Skew != 0) || m.Host == "im-admin" && (m.Stop > 0 || m.Skew != 0)
+	})
 	return !slow && !u.struck[api] && !u.struck["im-admin"] && !u.struck[label(h.Name)]
 }
 
@@ -251,7 +254,7 @@ func (u *universe) dependents(out reconciler.Outcome, before snapshot) {
 		text += fmt.Sprint(e.Why)
 	}
 	for _, d := range out.Down {
-		if slices.Contains(d.With, lab.WatchService) {
+		if d.Service == lab.WatchService || slices.Contains(d.With, lab.WatchService) {
 			text += d.Target.Name
 		}
 	}

@@ -32,8 +32,15 @@ type schedule struct {
 	// for a document without it.
 	Connectors int    `json:"connectors,omitempty"`
 	Account    string `json:"account,omitempty"`
+	// Source is who changes the passwords at the source systems of connectors, ChangedBy who changes the account's in the domain; ""
+	// is that it was done before. Proof is what shows that a source took it: "" is sync runs, else a "login", or "nothing".
+	Source    string `json:"source,omitempty"`
+	Proof     string `json:"proof,omitempty"`
+	ChangedBy string `json:"changedBy,omitempty"`
 	// Signing: the document asks the relays to accept a further certificate.
 	Signing bool `json:"signing,omitempty"`
+	// Building: a build host signs with that one from then on.
+	Building bool `json:"building,omitempty"`
 	// Books is where the state is: in a file, or in memory.
 	Books   string    `json:"books"`
 	Manners []manner  `json:"manners,omitempty"`
@@ -66,6 +73,10 @@ type episode struct {
 	// Ship: connectors are deployed that are signed with the further certificate. Retire: the document gives the old one up.
 	Ship   bool `json:"ship,omitempty"`
 	Retire bool `json:"retire,omitempty"`
+	// Person is the event at which a person changes the passwords at the source systems; 0 is never. Confirm: who was asked for that
+	// and has done it says so to the run.
+	Person  int  `json:"person,omitempty"`
+	Confirm bool `json:"confirm,omitempty"`
 	// Clock sets the operator's clock, in hours from the true time; 0 is right.
 	Clock int `json:"clock,omitempty"`
 	// Unlock breaks a lease that is held; without it the run waits until it has ended.
@@ -196,6 +207,8 @@ func draw(seed uint64) schedule {
 	drawLogin(&s)
 	drawStored(&s)
 	drawSigning(&s)
+	drawOutside(&s)
+	drawBuilding(&s)
 	return s
 }
 

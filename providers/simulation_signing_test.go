@@ -31,6 +31,22 @@ func drawSigning(s *schedule) {
 	}
 }
 
+// drawBuilding adds a build host to half of these.
+func drawBuilding(s *schedule) {
+	r := rand.New(rand.NewPCG(s.Seed, 8))
+	if !s.Signing || r.IntN(2) != 0 {
+		return
+	}
+	s.Building = true
+	for i := range s.Runs {
+		for range few(r, 3) {
+			f := storedFault(r, "certificate.import before", "certificate.import after", "build.run before", "build.run after", "file.swap before", "file.swap after", "file.stage after")
+			f.Host = "im-build"
+			s.Runs[i].Faults = append(s.Runs[i].Faults, f)
+		}
+	}
+}
+
 // thumbprints are the certificates that the document asks for.
 func (u *universe) thumbprints() []string {
 	old, next := lab.Certificates()
@@ -129,7 +145,7 @@ func (u *universe) signingSettled() error {
 			return fmt.Errorf("%s has loaded %s", host, is)
 		}
 	}
-	return nil
+	return u.w.builds(true)
 }
 
 // retireAtLast ends the overlap in calm weather, as an operator does: everything is deployed anew, then the old one goes.

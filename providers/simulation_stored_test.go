@@ -51,7 +51,7 @@ func (u *universe) storedFolders() (folders []string) {
 	if u.Account != "" {
 		folders = append(folders, lab.AccountSecret)
 	}
-	for _, ref := range u.w.lab.Refs()[:min(u.Connectors, len(u.w.lab.Refs()))] {
+	for _, ref := range u.ours() {
 		var b strings.Builder
 		for _, c := range []byte("connector:" + ref) {
 			if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' {
@@ -67,7 +67,7 @@ func (u *universe) storedFolders() (folders []string) {
 
 // checkStored is what holds after every run: a connector has the old value or the new one, and nobody was locked out by a run.
 func (u *universe) checkStored() {
-	for _, ref := range u.w.lab.Refs()[:min(u.Connectors, len(u.w.lab.Refs()))] {
+	for _, ref := range u.ours() {
 		if u.w.lab.SQLInstance() == nil {
 			break // between two primaries nobody answers
 		}
@@ -114,12 +114,12 @@ func (u *universe) unlockAccount() {
 
 // storedSettled: after calm runs everything stored is as declared.
 func (u *universe) storedSettled() (errs []error) {
-	if u.Connectors > 0 {
-		for _, ref := range u.w.lab.Refs()[:u.Connectors] {
-			_, next := u.w.lab.ConnectorSecrets(ref)
-			if got, _, ok := u.w.lab.Stored(ref); !ok || got != next {
-				errs = append(errs, fmt.Errorf("%s is not stored with its new value (it opens: %v)", ref, ok))
-			}
+	for _, ref := range u.ours() {
+		_, next := u.w.lab.ConnectorSecrets(ref)
+		if got, _, ok := u.w.lab.Stored(ref); !ok || got != next {
+			errs = append(errs, fmt.Errorf("%s is not stored with its new value (it opens: %v)", ref, ok))
+		} else if !u.w.lab.Works(ref) {
+			errs = append(errs, fmt.Errorf("the source of %s does not take what is stored", ref))
 		}
 	}
 	if u.Account != "" {

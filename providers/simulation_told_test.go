@@ -54,10 +54,14 @@ func (u *universe) returned(c reconciler.Change, o state.Outage) {
 
 // toldOnce: in the whole ledger an outage whose end was told is not told again as one that came back, unless a run began a stop
 // there since; and what was not seen from its beginning to its end says so. A run that has lost its lock to another says what it
-// saw as well.
+// saw as well, and the other, which has read the ledger before, does not know of it.
 func (u *universe) toldOnce(entries []state.Entry) {
 	type named struct{ secret, what string }
-	over := map[named]time.Time{}
+	type telling struct {
+		at    time.Time
+		fence uint64
+	}
+	over := map[named]telling{}
 	fence := uint64(0)
 	for _, e := range entries {
 		if fence = max(fence, e.Fence); e.Fence < fence {
@@ -73,14 +77,15 @@ func (u *universe) toldOnce(entries []state.Entry) {
 		closed := map[named]bool{}
 		for _, o := range e.Outages {
 			at := named{e.Secret, o.What}
-			if told, ended := over[at]; ended && !o.UpBy.IsZero() {
-				u.wrong("7: the end of %s's outage was told at %v, and again by %s: %+v", o.What, told, e.Run, o)
+			told, ended := over[at]
+			if unread := told.fence < e.Fence && !told.at.Before(u.taken[e.Fence]); ended && !unread && !o.UpBy.IsZero() {
+				u.wrong("7: the end of %s's outage was told at %v, and again by %s: %+v", o.What, told.at, e.Run, o)
 			}
 			closed[at] = o.Since.IsZero()
 		}
 		for at, up := range closed {
 			if delete(over, at); up {
-				over[at] = e.Time
+				over[at] = telling{e.Time, e.Fence}
 			}
 		}
 	}

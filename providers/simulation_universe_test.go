@@ -32,10 +32,11 @@ type universe struct {
 	t         *testing.T
 	w         *world
 	scheduler *scheduler.Scheduler[verdict]
-	other     *memory.Process // a second operator's own state
-	otherDone bool            // his run was finished, in calm weather
-	store     *memory.Store   // the lock, and the books when they are in memory
-	text      string          // the document
+	other     *memory.Process              // a second operator's own state
+	otherDone bool                         // his run was finished, in calm weather
+	store     *memory.Store                // the lock, and the books when they are in memory
+	text      string                       // the document
+	read      map[string]*specs.Deployment // documents, by their text: to read one takes a while
 
 	declared int // relays
 	clock    atomic.Int64
@@ -47,6 +48,7 @@ type universe struct {
 	working   *operator // who has begun to change something and not given the lock back
 	second    *late
 	events    int
+	personAt  int // the event at which a person changes the sources
 	faults    []pending
 	armed     bool      // they may strike
 	haunted   bool      // scripts of a dead run may be at work
@@ -62,6 +64,7 @@ type universe struct {
 	carried   bool            // a clock was wrong: what an earlier run says about times says nothing
 
 	downtimes map[string]*downtime // by host
+	taken     map[uint64]time.Time // by fence: when the lock was
 	began     time.Time            // the run
 	lastKeys  map[string]string
 	leaving   map[string]leaving
@@ -79,6 +82,7 @@ type universe struct {
 	refusing          map[string]bool
 
 	invariants
+	outside
 	login  loginSide
 	broken []string
 }
@@ -95,7 +99,7 @@ func liveThrough(t *testing.T, s schedule) (broken, trace []string) {
 	vendor()
 	virtual(t, func(t *testing.T) {
 		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{},
-			hands: map[string]bool{}, refusing: map[string]bool{}, downtimes: map[string]*downtime{}, lastKeys: map[string]string{}, leaving: map[string]leaving{}}
+			hands: map[string]bool{}, refusing: map[string]bool{}, downtimes: map[string]*downtime{}, taken: map[uint64]time.Time{}, lastKeys: map[string]string{}, leaving: map[string]leaving{}}
 		u.fresh()
 		u.began = time.Now()
 		u.create()
@@ -124,16 +128,18 @@ func (u *universe) wrong(format string, args ...any) {
 // create makes the world as it is before anything goes wrong.
 func (u *universe) create() {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Connectors: u.Connectors, Account: u.Account, Signing: u.Signing, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
+	u.w = newWorldAt(u.t, lab.Config{Relays: u.Relays, Memory: true, Login: u.Login, Replicas: u.Replicas, Connectors: u.Connectors, Account: u.Account, Signing: u.Signing, Build: u.Building, Time: lab.Timing{AdminReady: seconds(u.Ready), RelayConnect: seconds(u.Connect)}})
 	u.store = memory.New()
 	if err := u.books(); err != nil {
 		u.t.Fatal(err)
 	}
 	u.text = u.w.lab.Document()
+	u.read = map[string]*specs.Deployment{}
 	u.declared = u.Relays
 	if u.Declared > 0 {
 		u.declared = min(u.Declared, u.Relays)
 	}
+	u.beginOutside()
 	u.invariants.begin(u.w)
 	u.beginLogin()
 	u.timing = map[string]machine.Timing{}
@@ -282,15 +288,18 @@ func (u *universe) commit(e episode) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		u.t.Fatal(err)
 	}
-	doc, err := specs.LoadFile(path, providers.Sections())
-	if err != nil {
-		u.t.Fatal(err)
+	if u.read[text] == nil {
+		doc, err := specs.LoadFile(path, providers.Sections())
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		if u.Parallel > 0 {
+			doc.Policy.Parallel = u.Parallel
+		}
+		doc.Policy.Unreachable.Count = u.Tolerate
+		u.read[text] = doc
 	}
-	if u.Parallel > 0 {
-		doc.Policy.Parallel = u.Parallel
-	}
-	doc.Policy.Unreachable.Count = u.Tolerate
-	u.w.doc = doc
+	u.w.doc = u.read[text]
 }
 
 func (u *universe) writeLicense(version string) {

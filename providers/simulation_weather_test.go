@@ -17,17 +17,18 @@ import (
 
 // occasion is an event at which something may go wrong.
 type occasion struct {
-	kind     string    // wire, point, work or books
+	kind     string    // wire, point, work, books or outside
 	operator string    // whose it is; "" for a script on a host
-	by       *operator // of work and books
+	by       *operator // of work, books and outside
 	host     string
 	action   string
 }
 
 // verdict is what is decided about it.
 type verdict struct {
-	wire  wsman.Fault
-	point machine.Action
+	wire    wsman.Fault
+	point   machine.Action
+	outside string // how it goes wrong
 }
 
 // pending is a fault that has not struck yet.
@@ -37,7 +38,7 @@ type pending struct {
 }
 
 func (p *pending) suits(o occasion) bool {
-	if slices.Contains(wireTrouble, p.What) && o.kind != "wire" || slices.Contains(scriptTrouble, p.What) && o.kind != "point" {
+	if slices.Contains(wireTrouble, p.What) && o.kind != "wire" || slices.Contains(scriptTrouble, p.What) && o.kind != "point" || slices.Contains(outsideTrouble, p.What) && o.kind != "outside" {
 		return false
 	}
 	return (p.Host == "" || p.Host == o.host) && (p.Action == "" || p.Action == o.action)
@@ -58,6 +59,15 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 	u.ask(o)
 	if s := u.second; s != nil && s.at == u.events {
 		f.After = func() { close(s.begin) }
+	}
+	if u.personAt == u.events {
+		after := f.After
+		f.After = func() {
+			u.alone(u.someone)
+			if after != nil {
+				after()
+			}
+		}
 	}
 	if o.kind == "wire" && time.Now().Before(u.away[o.host]) {
 		f.Value.wire.Kind, f.Text = wsman.Refuse, "away"
@@ -136,6 +146,8 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 	switch t.What {
 	case "sql down", "sql drop", "failover":
 		u.strikeSQL(t, lasts, then)
+	case "fails", "hangs":
+		f.Value.outside = t.What
 	case "cut before":
 		wire.Kind = wsman.CutBefore
 	case "cut mid":

@@ -2,10 +2,13 @@ package providers_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/state"
 )
@@ -67,4 +70,49 @@ func connectsOf(w *world, n int, away time.Duration) (looked, all int) {
 	w.lab.WireSQL(nil)
 	w.loggedIn("12")
 	return looked, all
+}
+
+// The questions after Engine's start are not answered, or its start is answered late. Engine has its session all the time: a server
+// that was not heard says nothing of it, and no session is too old because the answer to a start came late.
+func TestEnginesSessionIsNotHeardOf(t *testing.T) {
+	vendor()
+	hang := func(d time.Duration) func(w *world) {
+		return func(w *world) {
+			var until atomic.Pointer[time.Time]
+			when(w.lab.EngineHost, "service.start", machine.After, func() {
+				at := time.Now().Add(d)
+				until.Store(&at)
+			})
+			w.lab.WireSQL(func(e wsman.Event) (f wsman.Fault) {
+				if at := until.Load(); at != nil && time.Now().Before(*at) && e.Action == "Call" && !strings.HasPrefix(e.User, "im_app") {
+					f.Kind = wsman.Hang
+				}
+				return f
+			})
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		weather func(w *world)
+		proven  int
+	}{
+		{"questions hang for 40 s", hang(40 * time.Second), 1},
+		{"questions hang for an hour", hang(time.Hour), 0},
+		{"the answer to its start comes late", func(w *world) {
+			w.lab.EngineHost.Points(machine.Faults(machine.Fault{Op: "service.start", When: machine.After, Action: machine.Action{Delay: 25 * time.Second}}))
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "sqllogin/alternating")
+				c.weather(w)
+				_, o := w.run()
+				if len(o.With(state.Back)) > 0 || len(o.With(state.Proven)) != c.proven {
+					t.Errorf("%v", o)
+				}
+				w.lab.WireSQL(nil)
+				w.settled()
+			})
+		})
+	}
 }

@@ -52,7 +52,7 @@ func TestEveryFieldIsWantedOrTrusted(t *testing.T) {
 const agreed = `apiVersion: meshrotate/v1
 kind: Deployment
 name: contoso
-hosts: {admin: im-admin, engine: im-engine, relays: ["relay-[1..3]"]}
+hosts: {admin: im-admin, engine: im-engine, build: im-build, relays: ["relay-[1..3]"]}
 connect:
   winrm: {auth: ntlm, user: 'C\r', password: {env: IM_PASSWORD}, caFile: ca.pem}
   adminApi: {url: "https://im-admin"}
@@ -65,9 +65,13 @@ secrets:
     - {services: [IdentityMeshEngine], account: 'C\svc', version: 2, from: {env: SVC_PASSWORD}}
   connectors:
     hook: {program: /opt/im/at-source, args: [--quiet, "true"]}
+    login: {program: /opt/im/try-source, args: [--once]}
     secrets:
       - {ref: one, version: 1, from: {env: ONE}, source: {changed: after, by: hook}}
       - {ref: two, version: 1, from: {env: TWO}}
+  codeSigning:
+    thumbprints: [{sha1: 41C09A12B3D4E5F60718293A4B5C6D7E8F901A2B, use: signing}]
+    buildHost: {pfx: {file: signing/1.pfx}, password: {env: PFX}, script: 'C:\b\build.cmd', artifacts: {folder: 'C:\b\out'}}
 policy: {unreachable: {tolerate: [relay-2], count: 1}, planTtl: 12h, window: [Mon-Fri 22:00-04:00 UTC]}
 state: {dir: /var/lib/im, seal: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]}}
 `
@@ -117,16 +121,28 @@ func TestBind(t *testing.T) {
 			`secrets.serviceAccounts["C\\svc"].services is left out`, `secrets.serviceAccounts["C\\svc"].account is left out`}},
 		{reason: "another way to change an account's password", edit: []string{`version: 2, from`, `changedBy: kpasswd, version: 2, from`}, loosened: []string{`secrets.serviceAccounts["C\\svc"].changedBy`}},
 		{reason: "a connector's secret more, another less", edit: []string{"ref: two, version: 1, from: {env: TWO}", "ref: three, version: 1, from: {env: THREE}"},
-			loosened: []string{"secrets.connectors.secrets.two.source.changed", "secrets.connectors.secrets.two.source.by"}, blocks: []string{
+			loosened: []string{"secrets.connectors.secrets.two.source.changed", "secrets.connectors.secrets.two.source.by", "secrets.connectors.secrets.two.source.proof"}, blocks: []string{
 				`secrets.connectors.secrets.three.from is new, not in force: env THREE`, `secrets.connectors.secrets.three.ref is new`, `secrets.connectors.secrets.two.ref is left out`}},
 		{reason: "another program of the operator's machine", edit: []string{"/opt/im/at-source", "/bin/sh"}, blocks: []string{"secrets.connectors.hook.program is new, not contacted: /bin/sh (agreed: /opt/im/at-source)"}},
 		{reason: "the same arguments in another order", edit: []string{`--quiet, "true"`, `"true", --quiet`}, blocks: []string{"secrets.connectors.hook.args is new, not contacted: true, --quiet (agreed: --quiet, true)"}},
 		{reason: "a program for one that had none", edit: []string{"from: {env: TWO}", "from: {env: TWO}, source: {by: hook}"}, loosened: []string{"secrets.connectors.secrets.two.source.by"}},
+		{reason: "another program that tries logins", edit: []string{"/opt/im/try-source", "/bin/sh", "[--once]", "[-c]"}, blocks: []string{"secrets.connectors.login.program is new, not contacted: /bin/sh (agreed: /opt/im/try-source)", "secrets.connectors.login.args is new, not contacted: -c"}},
+		{reason: "a value for a program that had it not", edit: []string{"from: {env: TWO}", "from: {env: TWO}, source: {proof: login}"}, loosened: []string{"secrets.connectors.secrets.two.source.proof"}},
 		{reason: "a program", edit: []string{"  connectors:\n", "  connectors:\n    tool: 'C:\\x.exe'\n"}, blocks: []string{`secrets.connectors.tool is new, not contacted: C:\x.exe (agreed: %ProgramFiles%`}},
+		{reason: "another certificate to sign with, of the revision", edit: []string{"41C0", "9F8A", "signing/1.pfx", "signing/2.pfx"}, wanted: "all"},
+		{reason: "a certificate of the disk", edit: []string{"signing/1.pfx", "/etc/ssl/private/x.pfx"}, blocks: []string{"secrets.codeSigning.buildHost.pfx is new, not in force: file /etc/ssl/private/x.pfx"}},
+		{reason: "a password of the runner", edit: []string{"{env: PFX}", "{env: AWS}"}, blocks: []string{"secrets.codeSigning.buildHost.password is new, not in force: env AWS (agreed: env PFX)"}},
+		{reason: "another script to build with", edit: []string{`C:\b\build.cmd`, `C:\x.cmd`}, blocks: []string{`secrets.codeSigning.buildHost.script is new, not contacted: C:\x.cmd (agreed: C:\b\build.cmd)`}},
+		{reason: "another variable, store and place", edit: []string{`artifacts: {folder: 'C:\b\out'}`, `artifacts: {folder: 'C:\Windows'}, variable: Path, store: 'CurrentUser\My'`}, blocks: []string{
+			`secrets.codeSigning.buildHost.artifacts.folder is new, not in force: C:\Windows`, "secrets.codeSigning.buildHost.variable is new, not in force: Path", "secrets.codeSigning.buildHost.store is new"}},
+		{reason: "another build host", edit: []string{"im-build", "stranger"}, blocks: []string{"hosts.build is new, not contacted: stranger (agreed: im-build)"}},
 		{reason: "a file on the hosts", edit: []string{"policy:", "product: {admin: {settings: 'C:\\x.json'}}\npolicy:"}, blocks: []string{`product.admin.settings is new, not in force: C:\x.json`}},
 		{reason: "another state", edit: []string{"/var/lib/im", "/tmp/x"}, blocks: []string{"state.dir is new, not contacted: /tmp/x (agreed: /var/lib/im)"}},
 		{reason: "another reader of kept values", edit: []string{"recipients: [", "recipients: [age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj, "}, blocks: []string{"state.seal.recipients is new, not contacted: age1zvk"}},
 		{reason: "a replica", edit: []string{"[sql02]", "[sql02, stranger]"}, blocks: []string{"connect.sql.replicas is new, not contacted: stranger"}},
+		{reason: "another way to sign in to SQL Server", edit: []string{"user: r, password: {env: SQL_PASSWORD}", "auth: entra, entra: {tenant: t, clientId: c, secret: {env: AWS}, authority: 'https://login.stranger.example'}"},
+			blocks: []string{"connect.sql.auth is new, not contacted: entra", "connect.sql.entra.tenant is new", "connect.sql.entra.clientId is new", "connect.sql.entra.secret is new, not contacted: env AWS",
+				"connect.sql.entra.authority is new, not contacted: https://login.stranger.example", "connect.sql.entra.scope is new", "connect.sql.user", "connect.sql.password"}},
 		{reason: "another name", edit: []string{"name: contoso", "name: fabrikam"}, blocks: []string{"name is new, not contacted: fabrikam"}},
 		{reason: "a key and an authority of the request", changed: map[string]string{"ca.pem": "hostile", "vendor.pem": "hostile"}, blocks: []string{"connect.winrm.caFile: ca.pem is changed, and not read", "secrets.license.publicKey: vendor.pem is changed, and not read"}},
 		{reason: "a secret more", edit: []string{"  relayKey: {version: 7, from: generated, every: 90d}\n", ""}, blocks: []string{"secrets.relayKey.from is left out, and still in force", "secrets.relayKey.setting is left out"}},

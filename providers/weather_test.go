@@ -197,61 +197,71 @@ func TestPatienceIsThePolicys(t *testing.T) {
 
 // A relay that started and died cannot connect: nobody waits minutes for it, and what is said of it is why it does not run.
 func TestARelayDiesAfterItsStart(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Time: lab.Timing{RelayConnect: 8 * time.Second}})
-		when(w.relay(1), "service.start", machine.After, func() { w.relay(1).Machine.Kill(lab.RelayService) })
-		began := time.Now()
-		_, o := w.run()
-		if o.Err != nil || len(o.Left) != 1 || len(o.Down) != 1 || o.Down[0].Target != o.Left[0].Target {
-			t.Fatalf("%v", o)
-		}
-		says(t, o.Left[0].Why, "relay-01", "stopped", "exit code")
-		hinted(t, o.Left[0].Why)
-		if took := time.Since(began); took > time.Minute {
-			t.Errorf("it was waited for: %s: %v", took, o)
-		}
-		if d := o.Down[0]; d.Service != lab.RelayService || d.Since.IsZero() {
-			t.Errorf("%+v", d)
-		}
-		since := o.Down[0].Since
-		noted := func(o state.Outage) bool {
-			return o.Host == w.relay(1).Name && o.Service == lab.RelayService && o.Since.Equal(since.UTC().Round(0))
-		}
-		entries, err := w.state.Ledger.Entries(t.Context())
-		if err != nil || !slices.ContainsFunc(entries, func(e state.Entry) bool { return slices.ContainsFunc(e.Outages, noted) }) {
-			t.Errorf("the ledger does not say what is down: %v %+v", err, entries[len(entries)-1])
-		}
-		for _, e := range o.With(state.Proven) {
-			for _, out := range e.Outages {
-				if out.What == w.relay(1).Name && out.Since.IsZero() {
-					t.Errorf("its outage is said to be over: %+v", out)
-				}
-			}
-		}
-		time.Sleep(4 * time.Minute)
-		next := w.process()
-		found := false
-		for _, c := range next.look().Plan.Changes {
-			found = found || slices.ContainsFunc(c.Findings, func(f reconciler.Finding) bool {
-				return f.Code == "still-down" && slices.Contains(f.Hosts, w.relay(1).Name)
-			})
-		}
-		next.close()
-		if !found {
-			t.Error("the next plan does not say since when it is down")
-		}
-		_, o = w.run()
-		counted := false
-		for _, e := range o.With(state.Proven) {
-			for _, out := range e.Outages {
-				counted = counted || out.What == "relays" && out.Measured > 240 && out.Since.IsZero()
-			}
-		}
-		if !counted {
-			t.Errorf("its outage is not counted from the first run on: %v %+v", o, o.Secrets)
-		}
-		w.converged()
+	vendor()
+	for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 5 * time.Second} {
+		virtual(t, func(t *testing.T) { relayDies(t, after) })
+	}
+}
+
+func relayDies(t *testing.T, after time.Duration) {
+	w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Time: lab.Timing{RelayConnect: 8 * time.Second}})
+	when(w.relay(1), "service.start", machine.After, func() {
+		time.AfterFunc(after, func() { w.relay(1).Machine.Kill(lab.RelayService) })
 	})
+	began := time.Now()
+	_, o := w.run()
+	if o.Err != nil || len(o.Left) != 1 || len(o.Down) != 1 || o.Down[0].Target != o.Left[0].Target {
+		t.Fatalf("%v", o)
+	}
+	says(t, o.Down[0].Why, "relay-01", "stopped", "exit code")
+	if after < 2*time.Second {
+		says(t, o.Left[0].Why, "relay-01", "stopped", "exit code")
+	}
+	hinted(t, o.Left[0].Why)
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it was waited for: %s: %v", took, o)
+	}
+	if d := o.Down[0]; d.Service != lab.RelayService || d.Since.IsZero() {
+		t.Errorf("%+v", d)
+	}
+	since := o.Down[0].Since
+	noted := func(o state.Outage) bool {
+		return o.Host == w.relay(1).Name && o.Service == lab.RelayService && o.Since.Equal(since.UTC().Round(0))
+	}
+	entries, err := w.state.Ledger.Entries(t.Context())
+	if err != nil || !slices.ContainsFunc(entries, func(e state.Entry) bool { return slices.ContainsFunc(e.Outages, noted) }) {
+		t.Errorf("the ledger does not say what is down: %v %+v", err, entries[len(entries)-1])
+	}
+	for _, e := range o.With(state.Proven) {
+		for _, out := range e.Outages {
+			if out.What == w.relay(1).Name && out.Since.IsZero() {
+				t.Errorf("its outage is said to be over: %+v", out)
+			}
+		}
+	}
+	time.Sleep(4 * time.Minute)
+	next := w.process()
+	found := false
+	for _, c := range next.look().Plan.Changes {
+		found = found || slices.ContainsFunc(c.Findings, func(f reconciler.Finding) bool {
+			return f.Code == "still-down" && slices.Contains(f.Hosts, w.relay(1).Name)
+		})
+	}
+	next.close()
+	if !found {
+		t.Error("the next plan does not say since when it is down")
+	}
+	_, o = w.run()
+	counted := false
+	for _, e := range o.With(state.Proven) {
+		for _, out := range e.Outages {
+			counted = counted || out.What == "relays" && out.Measured > 240 && out.Since.IsZero()
+		}
+	}
+	if !counted {
+		t.Errorf("its outage is not counted from the first run on: %v %+v", o, o.Secrets)
+	}
+	w.converged()
 }
 
 // What a dead run had sent is still at work on a host, between the stop and the swap. The next run, whenever it begins, ends as
@@ -454,4 +464,45 @@ func TestAFurtherFileThatIsNotReached(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		w.converged()
 	})
+}
+
+// A host answers a proof's question, and cannot say: a scanner holds the file, the service manager is busy. That refutes nothing, and
+// is asked again; when it stays so, nothing is taken back that works.
+func TestAnAnswerThatSaysNothing(t *testing.T) {
+	vendor()
+	for _, host := range []string{"im-admin", "im-engine", "relay-01"} {
+		for _, op := range []string{"service.query", "file.read", "environment.read", "machine.identity"} {
+			for _, c := range []struct {
+				times int
+				fail  machine.Errno
+			}{{1, 32}, {1000, 32}, {1, 5}, {1, 112}, {1, 1053}} {
+				times := c.times
+				t.Run(fmt.Sprintf("%s %s %d times %d", host, op, times, c.fail), func(t *testing.T) {
+					t.Parallel()
+					virtual(t, func(t *testing.T) {
+						w := newWorld(t, 2)
+						h := w.lab.Host(host)
+						started, left := false, times
+						h.Points(func(p machine.Point) (a machine.Action) {
+							started = started || p.Op == "service.start" && p.When == machine.After
+							if started && p.Op == op && p.When == machine.Before && !w.marks(p) && left > 0 {
+								left--
+								a.Fail = c.fail
+							}
+							return a
+						})
+						_, o := w.run()
+						if len(o.With(state.Back)) > 0 || times == 1 && (o.Err != nil || len(o.With(state.Proven)) != 2) {
+							t.Errorf("%v", o)
+						}
+						if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+							t.Error(err)
+						}
+						h.Points(nil)
+						w.converged()
+					})
+				})
+			}
+		}
+	}
 }

@@ -81,19 +81,25 @@ type world struct {
 	client *lab.Client
 	logged map[string]string // kinds by text, each text once: the script is the same on every host
 	passed []string
-	values map[secret.Ref]string
+	opened map[keptValue]string
+}
+
+// keptValue is a value where it is kept.
+type keptValue struct {
+	in  state.Blobs
+	ref secret.Ref
 }
 
 // newWorld starts a lab in memory, within a bubble of testing/synctest, with a document of these kinds; none means all.
 func newWorld(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds)}, kinds...)
+	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds), Build: building(kinds)}, kinds...)
 }
 
 // newWire starts one that listens on loopback.
 func newWire(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds)}, kinds...)
+	w := newWorldAt(t, lab.Config{Relays: relays, Time: quick, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds), Build: building(kinds)}, kinds...)
 	short := func(d string, seconds float64) specs.Duration { return specs.Duration{Text: d, Seconds: seconds} }
 	for _, c := range []*specs.Component{&w.doc.Product.Admin, &w.doc.Product.Engine, &w.doc.Product.Relay} {
 		c.Stable = short("50ms", 0.05)
@@ -104,7 +110,7 @@ func newWire(t *testing.T, relays int, kinds ...string) *world {
 
 func newWorldAt(t testing.TB, c lab.Config, kinds ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), logged: map[string]string{}, values: map[secret.Ref]string{}, memory: c.Memory}
+	w := &world{t: t, dir: t.TempDir(), logged: map[string]string{}, opened: map[keptValue]string{}, memory: c.Memory}
 	c.Dir, c.Vendor, c.Record = w.dir, vendor(), w.record
 	var err error
 	if w.lab, err = lab.Start(c); err != nil {
@@ -153,25 +159,29 @@ func (w *world) await(what string, is func() bool) {
 	w.t.Fatalf("never: %s\n%s", what, w.lab.Show())
 }
 
-// kept is a value from the store, "" while it is not there. It is opened once: that takes a while, and some ask often.
+// kept is a value from the store, "" while it is not there.
 func (w *world) kept(name, version string) string {
-	ref := secret.Ref{Name: name, Version: version}
-	w.mu.Lock()
-	known := w.values[ref]
-	w.mu.Unlock()
-	if known != "" {
-		return known
-	}
-	v := w.unseal(ref)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.values[ref] = v
-	return v
+	return w.unseal(secret.Ref{Name: name, Version: version})
 }
 
 func (w *world) unseal(ref secret.Ref) string { return w.unsealIn(w.state.Values, ref) }
 
+// unsealIn opens a value once: that takes a while, some ask often, and no other ever takes its place.
 func (w *world) unsealIn(kept state.Blobs, ref secret.Ref) string {
+	at := keptValue{kept, ref}
+	w.mu.Lock()
+	known := w.opened[at]
+	w.mu.Unlock()
+	if known == "" {
+		known = w.unsealed(kept, ref)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.opened[at] = known
+	}
+	return known
+}
+
+func (w *world) unsealed(kept state.Blobs, ref secret.Ref) string {
 	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name})
 	if err != nil {
 		w.t.Error(err)
@@ -289,6 +299,9 @@ func (w *world) secrets() map[string][]byte {
 	all["the account's old password"], all["the account's new password"] = []byte(old), []byte(next)
 	if p := w.kept("sqllogin", lab.NewLogin); p != "" {
 		all["the new SQL password"] = []byte(p)
+	}
+	if p, ok := w.lab.Env("IM_LAB_PFX_PASSWORD"); ok {
+		all["the password of the PFX"] = []byte(p)
 	}
 	for i, ref := range w.lab.Refs() {
 		if i >= 2 && i < len(w.lab.Refs())-1 {

@@ -32,6 +32,7 @@ type Run struct {
 type progress struct {
 	run     Run
 	left    map[Target]LeftBehind
+	unsure  map[Target]bool // of these: nobody knows what became of what was sent there
 	order   []Target
 	remarks []Remark
 	clock   clock
@@ -47,6 +48,8 @@ type progress struct {
 	undone  map[Target][]Step // vital steps that were begun and not done, perhaps at a later try
 	spared  []string          // starts of the way back that failed, of services that were down before
 	dropped map[Target]bool   // a file was not swapped there, because another was not that comes first
+	// mixed: a file could not be taken back there, and others may have been.
+	mixed map[Target]bool
 	// heldDown: what was down before there was not started.
 	heldDown []Target
 	// shownNow: by secret, this round is proven, and the ledger has it.
@@ -73,8 +76,8 @@ type progress struct {
 
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, excused: map[Target]bool{}}
+	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{},
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, excused: map[Target]bool{}}
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
@@ -139,18 +142,19 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 	}
 }
 
-// lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped.
+// lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped. And
+// for what was started and nobody sees otherwise: it may have ended.
 func (p *progress) lookAtDown(ctx context.Context) {
-	if down := p.clock.stillDown(); len(down) > 0 {
-		r := p.run.Site.Running(context.WithoutCancel(ctx), down)
-		for name, since := range r.Since {
-			p.clock.ranSince(name, since)
-		}
-		p.clock.note(Target{}, r)
-		for _, name := range r.Missing {
-			if d, found := p.clock.found[name]; found {
-				d.Unsure = true // its host may have started it since
-				p.clock.found[name] = d
+	r := p.run.Site.Running(context.WithoutCancel(ctx), p.clock.stillDown())
+	for name, since := range r.Since {
+		p.clock.ranSince(name, since)
+	}
+	p.clock.note(Target{}, r)
+	for _, name := range r.Missing {
+		for _, known := range []map[string]Down{p.clock.found, p.clock.now} {
+			if d, is := known[name]; is {
+				d.Unsure = true // it may have been started since
+				known[name] = d
 			}
 		}
 	}
@@ -218,7 +222,8 @@ func (p *progress) settled(s Step) bool {
 	return true
 }
 
-// narrowed lets ops about several hosts do without some.
+// narrowed lets ops about several hosts do without some. Where nobody else is there, those are asked about of whom nobody knows
+// what became of them: they may work.
 func (p *progress) narrowed(steps []Step, without map[Target]bool) []Step {
 	if len(without) == 0 {
 		return steps
@@ -226,7 +231,11 @@ func (p *progress) narrowed(steps []Step, without map[Target]bool) []Step {
 	steps = slices.Clone(steps)
 	for i, s := range steps {
 		if n, ok := s.Op.(Narrower); ok {
-			steps[i].Op = n.Without(func(host string) bool { return without[Target{HostTarget, host}] })
+			op, some := n.Without(func(host string) bool { return without[Target{HostTarget, host}] })
+			if !some {
+				op, _ = n.Without(func(host string) bool { t := Target{HostTarget, host}; return without[t] && !p.unsure[t] })
+			}
+			steps[i].Op = op
 		}
 	}
 	return steps

@@ -225,6 +225,11 @@ func (p *progress) acceptedFor(name string) bool {
 	return slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase == Accept && s.Back.Op != nil && s.needs(name) })
 }
 
+// final says that something of a secret was begun in this round that has no way back.
+func (p *progress) final(name string) bool {
+	return slices.ContainsFunc(p.ran, func(s Step) bool { return s.Back.kind == never && !p.refused[s.ID] && s.needs(name) })
+}
+
 // accepted says it of one of the step's secrets.
 func (p *progress) accepted(s Step) bool {
 	return slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return p.acceptedFor(r.Name) })

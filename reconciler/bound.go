@@ -14,7 +14,7 @@ import (
 type bound struct {
 	Format, Deployment, Spec string
 	Rounds                   json.RawMessage
-	Seen                     []HostFacts
+	Seen                     Sights
 }
 
 func (b bound) digest() (string, error) {
@@ -39,21 +39,6 @@ func (p *Plan) touched() map[Target]bool {
 			all[s.Op.Target()] = true
 			if s.Back.Op != nil {
 				all[s.Back.Op.Target()] = true
-			}
-		}
-	}
-	return all
-}
-
-// touched are the targets that the saved plan's steps act on.
-func (s *Saved) touched() map[Target]bool {
-	all := map[Target]bool{}
-	for _, r := range s.Rounds {
-		for _, step := range r.Steps {
-			for _, o := range []*OpData{step.Op, step.Back.Op} {
-				if o != nil {
-					all[o.Target] = true
-				}
 			}
 		}
 	}
@@ -101,7 +86,7 @@ func (s *Saved) intact(plan []byte) error {
 	if err := json.Unmarshal(plan, &raw); err != nil {
 		return err
 	}
-	digest, err := bound{s.Format, s.Deployment, s.Spec, raw.Rounds, of(s.touched(), s.Seen)}.digest()
+	digest, err := bound{s.Format, s.Deployment, s.Spec, raw.Rounds, of(s.touched, s.Seen)}.digest()
 	if err == nil && digest != s.Digest {
 		err = errors.New("its digest differs")
 	}

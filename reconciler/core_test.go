@@ -339,17 +339,21 @@ func TestAPlanSaysWhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := saved.Rounds[0].Steps[0]
-	if s.Op.Target.Name != "relay-01" || s.Op.Kind != "fake" || s.Phase != reconciler.Switch || s.Back.Op.Target.Name != "relay-01" || !strings.Contains(string(s.Op.Args), "swap settings") {
+	both := saved.Rounds[0].Steps[0]
+	s := both.Each[0]
+	if both.Hosts != "relay-01,relay-09" || s.Op.Target.Name != "{host}" || s.Op.Kind != "fake" || s.Phase != reconciler.Switch || s.Back.Op.Target.Name != "{host}" || !strings.Contains(string(s.Op.Args), "swap settings") {
 		t.Errorf("%s", text)
 	}
-	for _, word := range []string{`"phase":"switch"`, `"id":"switch/relay-01/swap settings"`} {
+	for _, word := range []string{`"phase":"switch"`, `"id":"switch/{host}/swap settings"`} {
 		if !strings.Contains(string(text), word) {
 			t.Errorf("no %s in %s", word, text)
 		}
 	}
-	if _, err := reconciler.ReadSaved([]byte(`{"format":"meshrotate.plan/v1"}`)); err == nil || !strings.Contains(err.Error(), "host") || reconciler.HintOf(err) == "" {
-		t.Errorf("an old plan: %v", err)
+	for _, old := range []string{"meshrotate.plan/v1", "meshrotate.plan/v2"} {
+		_, err := reconciler.ReadSaved([]byte(`{"format":"` + old + `"}`))
+		if err == nil || !strings.Contains(err.Error(), old+", which an earlier version") || reconciler.HintOf(err) == "" {
+			t.Errorf("an old plan: %v", err)
+		}
 	}
 }
 

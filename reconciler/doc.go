@@ -60,7 +60,7 @@
 //
 // A [Round] is Prepare to Retire with a scope of undo of its own. Most changes have one.
 //
-// # One plan for all (plan.go, merge.go, order.go, words.go, bound.go, saved.go)
+// # One plan for all (plan.go, merge.go, order.go, words.go, bound.go, saved.go, alike.go, sights.go)
 //
 // [MakePlan] asks every rotation and merges the steps of the changes that rotate, round by round. Ops with the same key on
 // the same target in the same phase become one: two edits of a file are one write, two reasons to restart a service are one
@@ -71,7 +71,8 @@
 // The sentences of a plan are made of the merged steps by what their ops say ([Phrase]), so that words cannot differ from
 // deeds. The [Plan] has a digest over the document, the steps, and the facts of the targets that they act on. A saved plan is applied
 // by planning again: [Saved.Check] refuses one that was used, that is too old, whose digest differs, or that does not have a
-// warning that there is now, and names what changed.
+// warning that there is now, and names what changed. In its JSON, steps that many hosts have alike stand once, and so does what
+// was seen of them.
 //
 // # Who may do it (marker.go)
 //
@@ -145,6 +146,9 @@
 //	                a guard's objection                               back, or on where there is no way back
 //	wrong answer    502, a fault, half an     asked again like no     as no answer, when it does not pass
 //	                answer, other bytes       answer
+//	no answer to    a file that is held, a    asked again; in         it refutes nothing: the run halts, and nothing is
+//	a proof         denied read, a hung       Verify Unknown          taken back
+//	                query, no value
 //	our own limit   Step.Limit, a service's   what the op says:       as refused; a service that is on its way is named with
 //	                timeout, an interrupt     "still stopPending"     its state. An interrupt waits for the switch's end
 //	our own books   ledger, lease, disk,      -                       before the first stop: all goes back, and room for
@@ -176,9 +180,10 @@
 //
 //	Prepare  keep all values, read at the same time
 //	Accept   one op each on the Engine host, in one batch. Way: the value before it, if it is kept here; else Never
-//	Verify   the database's own time of each, read once; a sync run that began later. What changes the source after the push
-//	         is a second round, which a later run goes on with: a program of the operator, in its Switch, Never and Once; or a
-//	         person, ByHand in its Verify. A program that goes first stands in the Switch, and the push After it, Never
+//	Verify   the database's own time of each, read once; a sync run that began later, or a program of the operator that
+//	         signs in at the source. What changes the source after the push is a second round, which a later run goes on
+//	         with: a program of the operator, in its Switch, Never and Once; or a person, ByHand in its Verify. A program that
+//	         goes first stands in the Switch, and the push After it, Never
 //
 // Service account (the password was changed in the domain; what a service manager keeps cannot be read back):
 //
@@ -198,8 +203,13 @@
 //	Switch   stop, swap, start
 //	Verify   the list in force; each process younger than its file; relays that were connected are so again
 //
-// To come: the build host, as round 2: Prepare: import the PFX, Way(remove it); Switch: set the pin, run the build with Limit 30
-// minutes, Once; Verify: the artifacts' signers.
+// Its build host is a rotation of its own, in round 2 where relays do not accept the certificate yet:
+//
+//	Prepare  keep the PFX and its password; stage the script that names the certificate
+//	Accept   import the certificate. Way: remove it
+//	Switch   replace the script, or set a variable. Way: as it was. Then the build, with a Limit of its own: Once, Never. What it writes
+//	         is told while it runs (Said), and is in no book
+//	Verify   what the build is told; each artifact signed with the certificate, and stamped
 //
 // # Telling (event.go, hint.go)
 //

@@ -13,6 +13,7 @@ const (
 	TargetDone EventKind = "target-done" // one target's batch in a phase ended; More says that it has another
 	PhaseEnded EventKind = "phase-ended"
 	Progressed EventKind = "progressed" // Text: what a long step is waiting for
+	Said       EventKind = "said"       // Text: a line that a program has written, which a step runs on Target
 	Undoing    EventKind = "undoing"
 )
 

@@ -55,7 +55,9 @@ func (o op) Says() reconciler.Phrase {
 // swapped is an op that swaps a file, staged one that stages it.
 type swapped struct{ op }
 
-func (s swapped) Swaps() string { return strings.TrimPrefix(s.What, "swap ") }
+func (s swapped) Swaps() string {
+	return strings.TrimPrefix(strings.TrimPrefix(s.What, "swap "), "restore ")
+}
 func (s swapped) Merge(other reconciler.Op) (reconciler.Op, error) {
 	if b, ok := other.(swapped); !ok || b.What != s.What {
 		return nil, errors.New("they cannot be joined")
@@ -108,6 +110,9 @@ func step(p reconciler.Phase, host, key string, after ...string) reconciler.Step
 	undo := map[string]string{"stop": "start", "start": "stop", "swap": "restore", "stage": "discard", "await": "await", "widen": "narrow"}[verb]
 	if undo != "" {
 		s.Back = reconciler.Way(op{Host: host, What: undo + " " + what})
+	}
+	if undo == "restore" {
+		s.Back = reconciler.Way(swapped{op{Host: host, What: undo + " " + what}})
 	}
 	switch verb {
 	case "swap":

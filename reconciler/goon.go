@@ -10,7 +10,7 @@ import (
 // goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
 // has no way back or says Once: what became of that is looked at by the next run, but for what was refused and so was not done.
 // Nothing is done that was to follow such a step and cannot be taken back, and no file is swapped: what it says would not work, or
-// nobody knows.
+// nobody knows. Where a file of another secret could not be taken back, nothing starts that would read it: the others have the old one.
 func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
 	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
 	var rest []Step
@@ -24,9 +24,13 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 	behind := following(steps, func(s Step) bool {
 		return p.began(s) && !p.done[s.ID] && s.Once && s.Back.kind == never
 	})
+	edited := map[Target]map[string]bool{} // by target on which a file could not be taken back: what follows one there
+	for t := range p.mixed {
+		edited[t] = following(steps, func(s Step) bool { return s.edits() && s.Op.Target() == t })
+	}
 	for _, s := range steps {
 		switch {
-		case !goes(s) || p.done[s.ID]:
+		case !goes(s) || p.done[s.ID] || edited[s.Op.Target()][s.ID]:
 		case p.began(s) && (s.Once || s.Back.kind == never):
 			failed = append(failed, s.ID)
 		case behind[s.ID] && (s.edits() || s.Back.kind == never):

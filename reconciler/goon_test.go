@@ -94,7 +94,7 @@ func TestNotBackWhereSomebodyKeepsTheNew(t *testing.T) {
 		}
 	}
 	r.steps = append(r.steps, relay)
-	r.with = func(c *reconciler.Change) { c.Tolerate = reconciler.Tolerance{Count: 1} }
+	r.with = func(c *reconciler.Change) { c.Tolerate = reconciler.Tolerance{Of: of("relay"), Count: 1} }
 	b := newBench(t, r)
 	b.clock("relay", "admin")
 	away := reconciler.Report{Outcome: state.Failed, Unreachable: true, Err: errors.New("no route")}
@@ -264,5 +264,55 @@ func TestWhatFailsOnTheWayOnIsItsOwn(t *testing.T) {
 	b.answer["swap license"], b.answer["set logon 2"] = failure("disk full"), failure("denied")
 	if o := b.run(t.Context()); !b.has("set logon 2") || !slices.Equal(ended(o), []string{"license back", "svc ahead"}) {
 		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// Two secrets share a service. One cannot go back, and the other's file cannot be taken back there, though it was elsewhere: the
+// service does not come up for the sake of the first, beside what the others have again.
+func TestNothingStartsOnAFileThatStays(t *testing.T) {
+	pair := rotation{name: "pair", steps: []reconciler.Step{
+		step(reconciler.Switch, "engine", "stop engine"), step(reconciler.Switch, "admin", "stop admin", "engine: stop engine"),
+		step(reconciler.Switch, "engine", "swap pair", "stop engine", "admin: stop admin"),
+		step(reconciler.Switch, "admin", "swap pair", "stop admin", "engine: swap pair"),
+		step(reconciler.Switch, "admin", "start admin", "swap pair", "restore pair"),
+		step(reconciler.Switch, "engine", "start engine", "admin: start admin", "swap pair", "restore pair"),
+		step(reconciler.Verify, "", "prove pair"),
+	}}
+	set := step(reconciler.Switch, "admin", "set logon", "stop admin")
+	set.Back, set.Once = reconciler.Never("the old password is not known here"), true
+	account := rotation{name: "svc", steps: []reconciler.Step{
+		step(reconciler.Switch, "admin", "stop admin"), set,
+		step(reconciler.Switch, "admin", "start admin", "set logon"), step(reconciler.Verify, "admin", "prove svc"),
+	}}
+	b := newBench(t, pair, account)
+	b.clock("admin", "engine")
+	b.answer["start admin"], b.answer["admin: back restore pair"] = failure("it did not start"), failure("denied")
+	o := b.run(t.Context())
+	if b.times("start admin") != 1 || !b.has("back start engine") || len(o.Down) != 1 || o.Down[0].What != "admin" {
+		t.Errorf("%v; %q", o, b.did)
+	}
+}
+
+// A run that halts without a stop has not come back where something of it has no way back, or goes on from an earlier run's.
+func TestHaltedWithoutAWayBack(t *testing.T) {
+	push, prove := step(reconciler.Accept, "engine", "set x"), step(reconciler.Verify, "", "prove x")
+	push.Back, prove.Back = reconciler.Never("the value before it is not kept"), reconciler.Nothing()
+	wait := step(reconciler.Verify, "", "prove x")
+	wait.Back = reconciler.Never("an earlier run has set it")
+	asked := step(reconciler.Verify, "", "prove x")
+	for _, c := range []struct {
+		reason string
+		steps  []reconciler.Step
+		ended  string
+	}{
+		{"it was set in this run", []reconciler.Step{push, prove}, "x unknown"},
+		{"it was set in an earlier one", []reconciler.Step{wait}, "x unknown"},
+		{"it was only asked", []reconciler.Step{asked}, "x back"},
+	} {
+		b := newBench(t, rotation{name: "x", steps: c.steps})
+		b.answer["prove x"] = unknown
+		if o := b.run(t.Context()); !o.Halted || !slices.Equal(ended(o), []string{c.ended}) {
+			t.Errorf("%s: %v; %q", c.reason, o, b.did)
+		}
 	}
 }

@@ -36,6 +36,7 @@ func (p *progress) judge(phase Phase, b block, reports []Report, toward directio
 			if p.judgeBack(b, s, r) {
 				return nil, false
 			}
+			p.mixed[b.target] = p.mixed[b.target] || phase == Switch && s.edits()
 			p.untried(b.steps[j+1:], r.Err)
 		} else {
 			p.judgeFailure(phase, b, s, r)
@@ -130,6 +131,7 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 		p.leave(b.target, s, r.Err) // proven already: what is left is tidying up
 	case !lostLease(r.Err) && (s.Alone || p.tolerated(s, b.target, r)):
 		p.leave(b.target, s, r.Err)
+		p.unsure[b.target] = r.Outcome == state.Unknown || r.Outcome == ""
 	case lostLease(r.Err):
 		p.fail(s, r.Err)
 		p.halted = true
@@ -183,13 +185,13 @@ func (p *progress) untried(steps []Step, why error) {
 	}
 }
 
-// tolerated says whether the policy lets an unreachable target fall behind.
+// tolerated says whether the policy lets an unreachable target fall behind. Without a host that the others depend on nothing goes on.
 func (p *progress) tolerated(s Step, t Target, r Report) bool {
 	if !r.Unreachable || t.Kind != HostTarget {
 		return false
 	}
 	for _, c := range p.rotating() {
-		if s.needs(c.Secret.Name) && !c.Tolerate.Names[t.Name] && p.fallen(c) >= c.Tolerate.Count {
+		if s.needs(c.Secret.Name) && (!c.Tolerate.Of[t.Name] || !c.Tolerate.Names[t.Name] && p.fallen(c) >= c.Tolerate.Count) {
 			return false
 		}
 	}

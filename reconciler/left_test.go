@@ -40,7 +40,7 @@ func pushed(p reconciler.Phase) rotation {
 // Whoever reads the outcome knows on which target something is left, for which secrets, and why; and no more than that.
 func TestWhoIsLeftBehind(t *testing.T) {
 	tolerant := func(r rotation, n int) rotation {
-		r.with = func(c *reconciler.Change) { c.Tolerate.Count = n }
+		r.with = func(c *reconciler.Change) { c.Tolerate.Of, c.Tolerate.Count = of("relay"), n }
 		return r
 	}
 	plans := func(r rotation) rotation {
@@ -83,7 +83,7 @@ func TestWhoIsLeftBehind(t *testing.T) {
 // The policy's number is of all hosts that are away and not named by it, and of this secret alone.
 func TestHowManyMayBeAway(t *testing.T) {
 	relays := func(name string, tolerate reconciler.Tolerance, hosts ...string) rotation {
-		r := rotation{name: name, with: func(c *reconciler.Change) { c.Tolerate = tolerate }}
+		r := rotation{name: name, with: func(c *reconciler.Change) { c.Tolerate = tolerate; c.Tolerate.Of = of(hosts...) }}
 		for i, h := range hosts { // one after the other
 			s := step(reconciler.Switch, h, "stop "+h)
 			if i > 0 {
@@ -121,7 +121,7 @@ func TestHowManyMayBeAway(t *testing.T) {
 func TestNobodyWaitsForWhoIsLeft(t *testing.T) {
 	r := spared("a")
 	r.steps = append(r.steps, step(reconciler.Switch, "engine", "start engine", "relay: start relay"), step(reconciler.Verify, "relay", "check more", ": prove a"))
-	r.with = func(c *reconciler.Change) { c.Tolerate.Count = 1 }
+	r.with = func(c *reconciler.Change) { c.Tolerate.Of, c.Tolerate.Count = of("relay"), 1 }
 	b := newBench(t, r)
 	told := b.listen()
 	b.answer["stop relay"] = away
@@ -152,34 +152,39 @@ func (b *bench) steps(f func(*reconciler.Step)) {
 // wide is an op about hosts that does without those that were left behind.
 type wide struct {
 	op
+	of    []string
 	hosts *[]string
 }
 
-func (w wide) Without(left func(string) bool) reconciler.Op {
-	some := slices.DeleteFunc([]string{"relay", "other"}, left)
+func (w wide) Without(left func(string) bool) (reconciler.Op, bool) {
+	some := slices.DeleteFunc(slices.Clone(w.of), left)
 	*w.hosts = some
 	verb, what, _ := strings.Cut(w.What, " ")
 	what, _, _ = strings.Cut(what, " ")
 	w.What = verb + " " + what + " " + strings.Join(some, "+")
-	return w
+	return w, len(some) > 0
 }
 
 // A proof about many hosts does without those that were left behind, on the way back without those that it does not reach.
 func TestAProofAboutManyIsNarrowed(t *testing.T) {
 	for _, c := range []struct {
 		reason    string
+		of        []string
 		start     reconciler.Report
 		did, dont string
 		asked     []string
 	}{
-		{"nobody is left behind", reconciler.Report{Outcome: state.Done}, "prove all", "", nil},
-		{"one is", failure("1067"), "prove all other", "prove all", []string{"other"}},
+		{"nobody is left behind", []string{"relay", "other"}, reconciler.Report{Outcome: state.Done}, "prove all", "", nil},
+		{"one is", []string{"relay", "other"}, failure("1067"), "prove all other", "prove all", []string{"other"}},
+		{"one is, and nobody knows what became of it", []string{"relay", "other"}, reconciler.Report{Outcome: state.Unknown, Err: errors.New("lost")}, "prove all other", "prove all", []string{"other"}},
+		{"all are", []string{"relay"}, failure("1067"), "prove all ", "prove all", []string{}},
+		{"all are, and nobody knows what became of one", []string{"relay"}, reconciler.Report{Outcome: state.Unknown, Err: errors.New("lost")}, "prove all relay", "prove all", []string{"relay"}},
 	} {
 		var hosts []string
 		r := spared("a")
 		for i, s := range r.steps {
 			if s.Op.Key() == "prove a" {
-				r.steps[i].Op, r.steps[i].Back = wide{op{What: "prove all"}, &hosts}, reconciler.Nothing()
+				r.steps[i].Op, r.steps[i].Back = wide{op{What: "prove all"}, c.of, &hosts}, reconciler.Nothing()
 			}
 		}
 		b := newBench(t, r)
@@ -207,7 +212,7 @@ func TestAProofAboutManyIsNarrowed(t *testing.T) {
 		r := spared("a")
 		for i, s := range r.steps {
 			if s.Op.Key() == "prove a" {
-				r.steps[i].Back = reconciler.Way(wide{op{What: "ask old"}, &hosts})
+				r.steps[i].Back = reconciler.Way(wide{op{What: "ask old"}, []string{"relay", "other"}, &hosts})
 			}
 		}
 		b := newBench(t, r)
@@ -222,7 +227,7 @@ func TestAProofAboutManyIsNarrowed(t *testing.T) {
 	r := usual("a")
 	for i, s := range r.steps {
 		if s.Op.Key() == "prove a" {
-			r.steps[i].Back = reconciler.Way(wide{op{What: "ask old"}, &hosts})
+			r.steps[i].Back = reconciler.Way(wide{op{What: "ask old"}, []string{"relay", "other"}, &hosts})
 		}
 	}
 	b := newBench(t, r)

@@ -14,19 +14,31 @@ import (
 func merge(changes []Change) ([]Round, error) {
 	var rounds []Round
 	for i := 0; ; i++ {
-		m := &merger{index: map[string]int{}, asks: map[[2]string]secret.Ref{}, prefix: prefix(i)}
-		more := false
-		for _, c := range changes {
-			if c.Status != Rotate || i >= len(c.Rounds) {
-				continue
+		m := &merger{index: map[string]int{}, prefix: prefix(i)}
+		for j, c := range changes {
+			if c.Status == Rotate && i < len(c.Rounds) {
+				m.asking = append(m.asking, asking{c.Secret, c.Rounds[i]})
+				changes[j].Rounds = slices.Clone(c.Rounds) // they may be another's
+				changes[j].Rounds[i] = Round{}
 			}
-			more = true
-			if err := m.add(c, c.Rounds[i]); err != nil {
+		}
+		if m.asking == nil {
+			return rounds, nil
+		}
+		for j := range m.steps {
+			n := 0
+			for _, a := range m.asking {
+				n += a.round.count(Phase(j))
+			}
+			m.steps[j] = make([]Step, 0, n)
+		}
+		for j := range m.asking {
+			if err := m.add(m.asking[j].secret, m.asking[j].round); err != nil {
 				return nil, err
 			}
 		}
-		if !more {
-			return rounds, nil
+		if len(m.asking) == 1 {
+			m.asking[0].round = Round{} // whoever asks for something is known
 		}
 		r, err := m.round()
 		if err != nil {
@@ -47,51 +59,56 @@ func prefix(round int) string {
 // merger makes one round.
 type merger struct {
 	prefix string
-	steps  []Step
-	index  map[string]int           // by id
-	asks   map[[2]string]secret.Ref // who asked for a link, by the two ids
+	steps  [Retire + 1][]Step // by phase
+	index  map[string]int     // by id, among those of its phase
+	asking []asking
 }
 
-func (m *merger) add(c Change, r Round) error {
+// asking is what a secret wants of the round.
+type asking struct {
+	secret secret.Ref
+	round  Round
+}
+
+func (m *merger) add(of secret.Ref, r Round) error {
 	// Evidence counts where it is given. Where nothing is there to prove more, that it was done is the evidence.
 	proofs := slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Proof || s.Phase == Verify })
 	if slices.ContainsFunc(r.Steps, Step.byHand) && slices.ContainsFunc(r.Steps, Step.edits) {
-		return fmt.Errorf("%s: a round that swaps files has a person's part: it is to be a round of its own", c.Secret)
+		return fmt.Errorf("%s: a round that swaps files has a person's part: it is to be a round of its own", of)
 	}
+	secrets := []secret.Ref{of}
 	for _, s := range r.Steps {
 		if err := fit(s); err != nil {
-			return fmt.Errorf("%s: %s: %w", c.Secret, StepID(s.Phase, s.Op), err)
+			return fmt.Errorf("%s: %s: %w", of, StepID(s.Phase, s.Op), err)
 		}
-		s.ID, s.Secrets, s.Proof = m.prefix+StepID(s.Phase, s.Op), []secret.Ref{c.Secret}, s.Proof || s.Phase == Verify || !proofs
-		s.After, s.Before = slices.Clone(s.After), slices.Clone(s.Before)
-		for i, id := range s.After {
-			s.After[i] = m.prefix + id
-			m.ask(s.After[i], s.ID, c.Secret)
-		}
-		for i, id := range s.Before {
-			s.Before[i] = m.prefix + id
-			m.ask(s.ID, s.Before[i], c.Secret)
-		}
+		s.ID, s.Secrets, s.Proof = m.prefix+StepID(s.Phase, s.Op), secrets, s.Proof || s.Phase == Verify || !proofs
+		s.After, s.Before = m.prefixed(s.After), m.prefixed(s.Before)
 		i, ok := m.index[s.ID]
+		steps := m.steps[s.Phase]
 		if !ok {
-			m.index[s.ID] = len(m.steps)
-			m.steps = append(m.steps, s)
+			m.index[s.ID] = len(steps)
+			m.steps[s.Phase] = append(steps, s)
 			continue
 		}
-		joined, err := join(m.steps[i], s)
+		joined, err := join(steps[i], s)
 		if err != nil {
-			return fmt.Errorf("%s and %s: %s on %s: %w", m.steps[i].Secrets[0], c.Secret, s.Op.Key(), s.Op.Target(), err)
+			return fmt.Errorf("%s and %s: %s on %s: %w", steps[i].Secrets[0], of, s.Op.Key(), s.Op.Target(), err)
 		}
-		m.steps[i] = joined
+		steps[i] = joined
 	}
 	return nil
 }
 
-// ask remembers who asked first for one step before another.
-func (m *merger) ask(before, after string, who secret.Ref) {
-	if _, known := m.asks[[2]string{before, after}]; !known {
-		m.asks[[2]string{before, after}] = who
+// prefixed are the names that steps have in this round.
+func (m *merger) prefixed(ids []string) []string {
+	if m.prefix == "" {
+		return ids
 	}
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = m.prefix + id
+	}
+	return all
 }
 
 // fit refuses what no plan may hold.
@@ -159,19 +176,25 @@ func joinBack(a, b Back) (Back, error) {
 
 // round puts the steps in order, and makes sure that the way back has one too.
 func (m *merger) round() (Round, error) {
-	var r Round
-	for p := Prepare; p <= Retire; p++ {
-		steps := Round{m.steps}.of(p)
+	n := 0
+	for _, steps := range m.steps {
+		n += len(steps)
+	}
+	m.index = nil
+	r := Round{make([]Step, 0, n)}
+	for p, steps := range m.steps {
 		blocks, circle := arrange(steps, links(steps))
 		if circle != nil {
 			return r, m.contradiction(steps, circle)
 		}
+		m.steps[p] = nil // a fleet's steps are many
 		for _, b := range blocks {
 			r.Steps = append(r.Steps, b.steps...)
 		}
-	}
-	for p := Prepare; p <= Verify; p++ {
-		back, ways := wayBack(r.of(p), m.prefix)
+		if Phase(p) > Verify {
+			break
+		}
+		back, ways := wayBack(r.Steps[len(r.Steps)-len(steps):], m.prefix)
 		if _, circle := arrange(back, ways); circle != nil {
 			return r, fmt.Errorf("the way back: %w", m.contradiction(back, circle))
 		}
@@ -184,12 +207,26 @@ func (m *merger) contradiction(steps []Step, circle []link) error {
 	var wishes []string
 	for _, l := range circle {
 		a, b := steps[l.before], steps[l.after]
-		who := names(b.Secrets)
-		if ref, ok := m.asks[[2]string{a.ID, b.ID}]; ok {
-			who = ref.Name
+		who := m.asks(a.ID, b.ID)
+		if who == "" {
+			who = names(b.Secrets)
 		}
 		wishes = append(wishes, fmt.Sprintf("%s wants `%s` on %s before `%s` on %s", who, a.Op.Key(), a.Op.Target(), b.Op.Key(), b.Op.Target()))
 	}
 	return Hinted(fmt.Errorf("two orders contradict each other: %s", strings.Join(wishes, "; ")),
 		"rotate one of them alone: --only KIND")
+}
+
+// asks is who asks first for one step before another, "" for nobody: then something else than a wish is the reason.
+func (m *merger) asks(before, after string) string {
+	for _, a := range m.asking {
+		for _, s := range a.round.Steps {
+			id := m.prefix + StepID(s.Phase, s.Op)
+			if id == after && slices.ContainsFunc(s.After, func(id string) bool { return m.prefix+id == before }) ||
+				id == before && slices.ContainsFunc(s.Before, func(id string) bool { return m.prefix+id == after }) {
+				return a.secret.Name
+			}
+		}
+	}
+	return ""
 }

@@ -1,9 +1,9 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"meshrotate/state"
@@ -24,7 +24,7 @@ type Site interface {
 	// contacted for it.
 	Fallen(ctx context.Context) Report
 	// Running asks the hosts once, for a few seconds, which of these services run now whatever is known of them: Report.Started and Since, and Missing of
-	// hosts that do not answer.
+	// hosts that do not answer. Down, and Fallen, are what the run has started otherwise and nobody has seen since: it has stopped.
 	Running(ctx context.Context, down []Down) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker
@@ -87,6 +87,8 @@ type Report struct {
 	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
 	// clock.
 	Down, Started, Up map[string]time.Time
+	// With is what a service took down with it because it depends on it, by the service's name.
+	With map[string][]string
 	// Ended says that what is in Down was not stopped by this run: it ended after its start, or somebody stopped it.
 	Ended bool
 	// Further says that an earlier try of the batch, whose answer was lost, may have come further than this step.
@@ -124,10 +126,12 @@ func (s Seen) facts() []HostFacts {
 		}
 		all = append(all, h)
 	}
-	slices.SortFunc(all, func(a, b HostFacts) int {
-		return strings.Compare(string(a.Target.Kind)+"\x00"+a.Target.Name, string(b.Target.Kind)+"\x00"+b.Target.Name)
-	})
+	slices.SortFunc(all, byTarget)
 	return all
+}
+
+func byTarget(a, b HostFacts) int {
+	return cmp.Or(cmp.Compare(a.Target.Kind, b.Target.Kind), cmp.Compare(a.Target.Name, b.Target.Name))
 }
 
 // HostFacts is what a plan saw of one target.

@@ -80,6 +80,15 @@ func newClock(plan *Plan) clock {
 
 // note takes what a step saw on its target.
 func (c *clock) note(t Target, r Report) {
+	for name, with := range r.With {
+		d := c.place(name, t)
+		d.With = with
+		c.where[name] = d
+		if f, found := c.found[name]; found {
+			f.With = with
+			c.found[name] = f
+		}
+	}
 	for name, at := range r.Down {
 		delete(c.died, name)
 		delete(c.found, name)

@@ -11,7 +11,7 @@ import (
 )
 
 // PlanFormat is the version of a plan's JSON.
-const PlanFormat = "meshrotate.plan/v2"
+const PlanFormat = "meshrotate.plan/v3"
 
 // Plan is what a run would do, and what it saw. It holds no value and can be shown to anybody. The same input gives
 // the same bytes.
@@ -38,8 +38,8 @@ type Plan struct {
 	Salt    string   `json:"salt,omitempty"`
 	Changes []Change `json:"changes"`
 	// Rounds are done one after the other, each to its end. Their steps stand in the order in which they may be done.
-	Rounds []Round     `json:"rounds,omitempty"`
-	Seen   []HostFacts `json:"seen"`
+	Rounds []Round `json:"rounds,omitempty"`
+	Seen   Sights  `json:"seen"`
 	// Down is what is stopped by the record of secrets that were not planned for; of the others Change.Down says it.
 	Down []Down `json:"down,omitempty"`
 	// Fleet are findings about targets rather than about one secret: a host that could not be looked at.

@@ -294,7 +294,7 @@ func (p *progress) finish(ctx context.Context) {
 		case !p.begun[name]:
 			p.ending[name] = state.Back
 			p.asBefore[name] = []string{"nothing was begun"}
-		case p.halted && !p.switching && !p.acceptedFor(name) && !p.earlier[name]:
+		case p.halted && !p.switching && !p.acceptedFor(name) && !p.final(name) && !p.earlier[name]:
 			p.ending[name] = state.Back // copies that were staged may lie there: the next run removes them
 			p.asBefore[name] = []string{"nothing live was changed"}
 		case p.earlier[name] && !p.inRoundNow(c):

@@ -31,6 +31,8 @@ type Needed struct {
 	From specs.Source
 	// Exact says that every byte counts, a final newline too: a signed file rather than a password.
 	Exact bool
+	// Document says that it may be a JSON document, as some APIs want it.
+	Document bool
 	// Plain says that a generated one is of letters and digits alone, some of each: a password.
 	Plain bool
 	// Read makes of a value what the kind's plan may know of it, of the declared one and of one found live. What it returns
@@ -106,7 +108,7 @@ type Change struct {
 	Findings []Finding `json:"findings,omitempty"`
 	// Beside are findings about hosts rather than about this secret: the plan shows each once, in Plan.Fleet.
 	Beside []Finding `json:"-"`
-	// Rounds are what is left to do. Most changes have one.
+	// Rounds are what is left to do. Most changes have one. Those of a plan have no steps: they are in Plan.Rounds, merged.
 	Rounds []Round `json:"-"`
 	// Alters are facts of targets that another secret may have to follow. When there are any, every rotation is asked once
 	// more, with them in Input.Coming; what it alters then must be the same.
@@ -150,10 +152,10 @@ func Blocked(findings []Finding) bool {
 	return false
 }
 
-// Tolerance is which targets may be left behind.
+// Tolerance is which hosts may be left behind: of those that it is of, the ones that are named, and a number of others.
 type Tolerance struct {
-	Names map[string]bool
-	Count int
+	Of, Names map[string]bool
+	Count     int
 }
 
 // Line is one sentence of a plan.

@@ -8,25 +8,38 @@ import (
 	"time"
 
 	"meshrotate/state"
+	"meshrotate/state/hostset"
 )
+
+// maxSteps bounds a saved plan: a text of a few bytes must not fill the memory.
+const maxSteps = 4 << 20
 
 // Saved is what apply reads back of a saved plan.
 type Saved struct {
-	Format     string      `json:"format"`
-	Deployment string      `json:"deployment"`
-	Source     string      `json:"source"`
-	Commit     string      `json:"commit"`
-	Trust      string      `json:"trust"`
-	Only       []string    `json:"only"`
-	Spec       string      `json:"spec"`
-	GoodUntil  time.Time   `json:"goodUntil"`
-	Digest     string      `json:"digest"`
-	Salt       string      `json:"salt"`
-	Changes    []Change    `json:"changes"`
-	Seen       []HostFacts `json:"seen"`
+	Format     string    `json:"format"`
+	Deployment string    `json:"deployment"`
+	Source     string    `json:"source"`
+	Commit     string    `json:"commit"`
+	Trust      string    `json:"trust"`
+	Only       []string  `json:"only"`
+	Spec       string    `json:"spec"`
+	GoodUntil  time.Time `json:"goodUntil"`
+	Digest     string    `json:"digest"`
+	Salt       string    `json:"salt"`
+	Changes    []Change  `json:"changes"`
+	Seen       Sights    `json:"seen"`
 	Rounds     []struct {
-		Steps []SavedStep `json:"steps"`
+		Steps []SavedSteps `json:"steps"`
 	} `json:"rounds"`
+
+	steps   int
+	touched map[Target]bool
+}
+
+// SavedSteps is a step as it was written, or those that several hosts have alike.
+type SavedSteps struct {
+	SavedStep
+	alike[SavedStep]
 }
 
 // SavedStep is a step as it was written.
@@ -40,12 +53,41 @@ type SavedStep struct {
 	} `json:"back"`
 }
 
-func (s *Saved) steps() int {
-	n := 0
+// unfold counts the steps, and finds the targets that they act on.
+func (s *Saved) unfold() error {
+	s.touched = map[Target]bool{}
 	for _, r := range s.Rounds {
-		n += len(r.Steps)
+		for _, of := range r.Steps {
+			hosts, err := hostset.Unfold(of.Hosts)
+			if err != nil {
+				return err
+			}
+			if hosts == nil {
+				hosts, of.Each = []string{theHost}, []SavedStep{of.SavedStep}
+			}
+			if s.steps += len(hosts) * max(1, len(of.Each)); s.steps > maxSteps {
+				return fmt.Errorf("it has more than %d steps", maxSteps)
+			}
+			for _, step := range of.Each {
+				step.touch(hosts, s.touched)
+			}
+		}
 	}
-	return n
+	return nil
+}
+
+func (s SavedStep) touch(hosts []string, touched map[Target]bool) {
+	for _, o := range []*OpData{s.Op, s.Back.Op} {
+		switch {
+		case o == nil:
+		case o.Target.Name != theHost:
+			touched[o.Target] = true
+		default:
+			for _, h := range hosts {
+				touched[Target{o.Target.Kind, h}] = true
+			}
+		}
+	}
 }
 
 // ReadSaved reads a saved plan.
@@ -54,15 +96,19 @@ func ReadSaved(b []byte) (*Saved, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, Hinted(fmt.Errorf("not a plan: %w", err), "save one with `meshrotate plan --out plan.json`")
 	}
-	if s.Format == "meshrotate.plan/v1" {
-		return nil, Hinted(errors.New("this plan is of format meshrotate.plan/v1: it does not say on which host each step is done, so it cannot be held against what would be done now"),
+	if s.Format == "meshrotate.plan/v1" || s.Format == "meshrotate.plan/v2" {
+		return nil, Hinted(fmt.Errorf("this plan is of format %s, which an earlier version of meshrotate wrote: it cannot be held against what would be done now, whose format is %s", s.Format, PlanFormat),
 			"make it again with this version's `meshrotate plan --out plan.json`, and have that reviewed")
 	}
 	if s.Format != PlanFormat {
 		return nil, Hinted(fmt.Errorf("not a plan of format %s (its format is %q)", PlanFormat, s.Format),
 			"save one with this version's `meshrotate plan --out plan.json`")
 	}
-	if err := s.intact(b); err != nil {
+	err := s.unfold()
+	if err == nil {
+		err = s.intact(b)
+	}
+	if err != nil {
 		return nil, Hinted(fmt.Errorf("the saved plan was changed after it was made: its steps or what it saw are not what its digest stands for (%w); or another version of meshrotate made it", err),
 			"make it again with `meshrotate plan --out plan.json`, and have that reviewed")
 	}
@@ -90,14 +136,14 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 			orNone(s.Commit), orNone(now.Commit)), again)
 	}
 	matter := now.touched()
-	maps.Copy(matter, s.touched())
+	maps.Copy(matter, s.touched)
 	diffs := append(Differences(of(matter, s.Seen), of(matter, now.Seen)), fresh...)
 	if len(diffs) == 0 {
 		diffs = Differences(s.Seen, now.Seen) // the steps differ, by what was seen where there is nothing to do
 	}
 	if len(diffs) == 0 {
 		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",
-			s.steps(), len(now.Steps())), again)
+			s.steps, len(now.Steps())), again)
 	}
 	err := fmt.Errorf("the plan is no longer true: %s", diffs[0])
 	if n := len(diffs) - 1; n > 0 {

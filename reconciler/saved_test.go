@@ -140,7 +140,7 @@ func TestWhatIsNoSavedPlan(t *testing.T) {
 	for _, c := range []struct{ reason, text, says string }{
 		{"no JSON", `relays:`, "not a plan: invalid"},
 		{"JSON of something else", `{"secrets":[]}`, `its format is ""`},
-		{"a plan of tomorrow", `{"format":"meshrotate.plan/v3"}`, "v3"},
+		{"a plan of tomorrow", `{"format":"meshrotate.plan/v4"}`, "v4"},
 	} {
 		s, err := reconciler.ReadSaved([]byte(c.text))
 		if s != nil || err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(reconciler.HintOf(err), "plan --out") {

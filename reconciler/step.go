@@ -108,29 +108,37 @@ func Nothing() Back { return Back{kind: nothing} }
 // Never says that there is no way back once the step was begun, and why. A secret with such a step begun goes forward.
 func Never(why string) Back { return Back{kind: never, Why: why} }
 
-// MarshalJSON writes {"op":…}, {"never":"why"} or {}.
+// writtenBack is {"op":…}, {"never":"why"} or {}.
+type writtenBack struct {
+	Op    *OpData `json:"op,omitempty"`
+	Never string  `json:"never,omitempty"`
+}
+
+// MarshalJSON writes what writtenBack says.
 func (b Back) MarshalJSON() ([]byte, error) {
 	op, err := DataOf(b.Op)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(struct {
-		Op    *OpData `json:"op,omitempty"`
-		Never string  `json:"never,omitempty"`
-	}{op, b.Why})
+	return json.Marshal(writtenBack{op, b.Why})
 }
 
-// MarshalJSON writes the op as data.
+// MarshalJSON writes the ops as data.
 func (s Step) MarshalJSON() ([]byte, error) {
 	op, err := DataOf(s.Op)
+	if err != nil {
+		return nil, err
+	}
+	back, err := DataOf(s.Back.Op)
 	if err != nil {
 		return nil, err
 	}
 	type plain Step
 	return json.Marshal(struct {
 		plain
-		Op *OpData `json:"op"`
-	}{plain(s), op})
+		Back writtenBack `json:"back"`
+		Op   *OpData     `json:"op"`
+	}{plain(s), writtenBack{back, s.Back.Why}, op})
 }
 
 // Name is the step without its target: the ledger's key, beside the host.
@@ -152,13 +160,24 @@ type Round struct {
 
 // of are the steps of a phase, in order.
 func (r Round) of(p Phase) []Step {
-	var some []Step
+	some := make([]Step, 0, r.count(p))
 	for _, s := range r.Steps {
 		if s.Phase == p {
 			some = append(some, s)
 		}
 	}
 	return some
+}
+
+// count is how many steps a phase has.
+func (r Round) count(p Phase) int {
+	n := 0
+	for _, s := range r.Steps {
+		if s.Phase == p {
+			n++
+		}
+	}
+	return n
 }
 
 // needs says that the secret needs the step.

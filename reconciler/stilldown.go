@@ -80,7 +80,9 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 	default:
 		f.Text = "down"
 	}
-	f.Text += " since " + moment(first)
+	if !first.IsZero() {
+		f.Text += " since " + moment(first)
+	}
 	if slices.ContainsFunc(all, func(d Down) bool { return !d.Since.Equal(first) }) {
 		f.Text += ", or later"
 	}

@@ -110,7 +110,8 @@ type Stager interface{ Stages() string }
 
 // Narrower is an op about several hosts that can do without those that were left behind.
 type Narrower interface {
-	Without(left func(host string) bool) Op
+	// Without is the op for the others; some says that there are any.
+	Without(left func(host string) bool) (op Op, some bool)
 }
 
 // Foreseer is an op that knows, before its effect, something that a later run will need if this one dies. It is durable

@@ -52,12 +52,13 @@ func TestTolerance(t *testing.T) {
 		fine         bool
 	}{
 		{"none", "by default one unreachable relay refuses the rotation", reconciler.Tolerance{}, nil, away, false},
-		{"by name", "the policy names it", reconciler.Tolerance{Names: map[string]bool{"relay": true}}, nil, away, true},
-		{"another name", "the policy names another", reconciler.Tolerance{Names: map[string]bool{"x": true}}, nil, away, false},
-		{"by count", "the policy allows one", reconciler.Tolerance{Count: 1}, nil, away, true},
-		{"count used up", "one was left behind by the plan already", reconciler.Tolerance{Count: 1}, []reconciler.Target{host("y")}, away, false},
-		{"count not used up", "the one that was left behind is tolerated by name", reconciler.Tolerance{Count: 1, Names: map[string]bool{"y": true}}, []reconciler.Target{host("y")}, away, true},
-		{"reachable", "a failure is not an absence", reconciler.Tolerance{Count: 9}, nil, failure("1053"), false},
+		{"by name", "the policy names it", reconciler.Tolerance{Of: of("relay", "x", "y"), Names: map[string]bool{"relay": true}}, nil, away, true},
+		{"another name", "the policy names another", reconciler.Tolerance{Of: of("relay", "x", "y"), Names: map[string]bool{"x": true}}, nil, away, false},
+		{"by count", "the policy allows one", reconciler.Tolerance{Of: of("relay", "x", "y"), Count: 1}, nil, away, true},
+		{"count used up", "one was left behind by the plan already", reconciler.Tolerance{Of: of("relay", "x", "y"), Count: 1}, []reconciler.Target{host("y")}, away, false},
+		{"count not used up", "the one that was left behind is tolerated by name", reconciler.Tolerance{Of: of("relay", "x", "y"), Count: 1, Names: map[string]bool{"y": true}}, []reconciler.Target{host("y")}, away, true},
+		{"another's host", "the policy is of others: nothing goes on without it", reconciler.Tolerance{Of: of("x", "y"), Count: 9, Names: of("relay")}, nil, away, false},
+		{"reachable", "a failure is not an absence", reconciler.Tolerance{Of: of("relay", "x", "y"), Count: 9}, nil, failure("1053"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Log(c.reason)
@@ -76,11 +77,19 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
+func of(hosts ...string) map[string]bool {
+	all := map[string]bool{}
+	for _, h := range hosts {
+		all[h] = true
+	}
+	return all
+}
+
 // A target that was left behind, and is still away, does not make an undo a failure: the next run looks at it.
 func TestUndoWithoutWhoWasLeftBehind(t *testing.T) {
 	away := reconciler.Report{Outcome: state.Failed, Unreachable: true, Err: errors.New("refused")}
 	r := usual("a")
-	r.with = func(ch *reconciler.Change) { ch.Tolerate = reconciler.Tolerance{Count: 1} }
+	r.with = func(ch *reconciler.Change) { ch.Tolerate = reconciler.Tolerance{Of: of("relay"), Count: 1} }
 	b := newBench(t, r)
 	b.answer["stop relay"], b.answer["back start relay"] = away, away
 	b.answer["prove a"] = failure("refused")

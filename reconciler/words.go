@@ -15,7 +15,7 @@ func (p *Plan) tell() {
 			index[c.Secret.Name] = c
 		}
 	}
-	shows := map[string][]Step{}
+	shows := map[string][]*Step{}
 	for i, r := range p.Rounds {
 		for phase := Prepare; phase <= Retire; phase++ {
 			steps := r.of(phase)
@@ -28,9 +28,9 @@ func (p *Plan) tell() {
 				}
 			}
 		}
-		for _, s := range r.Steps {
+		for j, s := range r.Steps {
 			for _, ref := range s.Secrets {
-				shows[ref.Name] = append(shows[ref.Name], s)
+				shows[ref.Name] = append(shows[ref.Name], &r.Steps[j])
 			}
 		}
 	}
@@ -65,13 +65,18 @@ func bySecret(blocks []block) (order []string, own map[string][]block) {
 	return order, own
 }
 
-func proofOf(steps []Step) string {
-	proofs := slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !s.Proof })
+func proofOf(steps []*Step) string {
+	var proofs []Step
+	for _, s := range steps {
+		if s.Proof {
+			proofs = append(proofs, *s)
+		}
+	}
 	return sentence([]block{{steps: proofs}}, false)
 }
 
 // undoOf says what can be taken back, and what cannot. What the rotation itself says is added.
-func undoOf(steps []Step, more string) string {
+func undoOf(steps []*Step, more string) string {
 	var files int
 	var said []string
 	for _, s := range steps {

@@ -29,11 +29,7 @@ func (r *reader) checkProduct(p *Product) {
 	} {
 		CheckEndpoint(e.path, e.key, func(key, problem, hint string) { r.at([]string{"product", "api", key}, problem, hint) })
 	}
-	if zone := p.API.Fields.Zone; zone != "" {
-		if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
-			r.at([]string{"product", "api", "fields", "zone"}, fmt.Sprintf("there is no time zone %q", zone), "name one as IANA does: Europe/Berlin, America/New_York, UTC")
-		}
-	}
+	CheckZone(p.API.Fields.Zone, "zone", func(key, problem, hint string) { r.at([]string{"product", "api", "fields", key}, problem, hint) })
 }
 
 // checkComponentHosts checks what single hosts do differently, and gives the keys the spelling of the hosts.
@@ -86,6 +82,13 @@ func (r *reader) checkKeys(keys map[string]string, path ...string) {
 func CheckEndpoint(path, key string, report Report) {
 	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "# \\")) {
 		report(key, "must be a path that starts with /", "the host stands under connect.adminApi.url")
+	}
+}
+
+// CheckZone wants the name of a time zone. "" is left to the default.
+func CheckZone(zone, key string, report Report) {
+	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
+		report(key, fmt.Sprintf("there is no time zone %q", zone), "name one as IANA does: Europe/Berlin, America/New_York, UTC")
 	}
 }
 

@@ -16,7 +16,7 @@ type SQL struct {
 	// Database is the product's.
 	Database string `json:"database,omitempty" jsonschema:"minLength=1,default=IdentityMesh" trust:"signIn"`
 	// Auth is how meshrotate proves who it is: sql is a login of the server with a password, ntlm and kerberos an account of
-	// Windows. Entra is not supported, and refused.
+	// Windows, entra an application of Microsoft Entra (SQL Server 2022, connected to Azure).
 	Auth string `json:"auth,omitempty" jsonschema:"enum=sql,enum=ntlm,enum=kerberos,enum=entra,default=sql" trust:"signIn"`
 	// User is meshrotate's own login, with ALTER ANY LOGIN, VIEW SERVER STATE and, in an availability group, VIEW
 	// ANY DEFINITION: never the product's. For auth: ntlm it is DOMAIN\\user, for kerberos also user@realm.
@@ -25,6 +25,8 @@ type SQL struct {
 	Password *Source `json:"password,omitempty" trust:"credential"`
 	// Kerberos says where tickets come from, for auth: kerberos. Left out: as for WinRM.
 	Kerberos *Kerberos `json:"kerberos,omitempty"`
+	// Entra says as which application, for auth: entra.
+	Entra *Entra `json:"entra,omitempty"`
 	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
 	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1" trust:"file"`
 	// PinFile is a PEM file with the server's certificate: this one and no other is trusted.
@@ -107,12 +109,13 @@ func (r *reader) checkSQLServer(q SQL, path []string) {
 			r.at(append(slices.Clone(path), "addresses", host), "must be a host or host:port", inASCII(q.Addresses[host]))
 		}
 	}
+	r.checkEntra(q, slices.Clone(path))
 	switch {
-	case q.Auth == "entra":
-		r.at(append(path, "auth"), "meshrotate does not sign in to SQL Server with Entra ID", "write auth: sql with a login of its own, or ntlm or kerberos with an account of Windows")
+	case q.Auth == "entra" && q.Entra != nil && (q.User != "" || q.Password != nil):
+		r.at(path, "an application of Entra signs in without user and password", "leave them out")
 	case q.Auth != "kerberos" && q.Kerberos != nil:
 		r.at(append(path, "kerberos"), "is for auth: kerberos", "write auth: kerberos, or leave it out")
-	case q.Auth != "kerberos" && (q.User == "" || q.Password == nil):
+	case q.Auth != "kerberos" && q.Auth != "entra" && (q.User == "" || q.Password == nil):
 		r.at(path, "user and password are needed", "write user: NAME and password: {env: NAME}")
 	case q.Auth == "ntlm" && !strings.Contains(q.User, `\`):
 		r.at(append(path, "user"), "must name its domain", `CONTOSO\rotator`)

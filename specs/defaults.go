@@ -17,6 +17,7 @@ func (d *Deployment) fillDefaults() {
 	if q := d.State.SQL; q != nil {
 		orText(&q.Database, "meshrotate")
 		orText(&q.Schema, "meshrotate")
+		q.Entra.fillDefaults()
 	}
 	if g := d.State.Git; g != nil {
 		orText(&g.Branch, "meshrotate/"+d.Name)
@@ -70,6 +71,7 @@ func (c *Connect) fillDefaults() {
 	}
 	orText(&c.SQL.Database, "IdentityMesh")
 	orText(&c.SQL.Auth, "sql")
+	c.SQL.Entra.fillDefaults()
 	for _, k := range c.kerberos() {
 		orText(&k.Config, "/etc/krb5.conf")
 	}

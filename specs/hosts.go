@@ -3,6 +3,7 @@ package specs
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,6 +37,15 @@ func (d *Deployment) Tolerated() []string {
 		}
 	}
 	return names
+}
+
+// MayFallBehind are the relays that the policy may leave behind, those of them that it names, and how many others it allows. A host
+// that is Admin's, the engine's or the build host as well is none of them: nothing goes on without it.
+func (d *Deployment) MayFallBehind() (of, names []string, count int) {
+	of = slices.DeleteFunc(d.Relays(), func(h string) bool {
+		return strings.EqualFold(h, d.Hosts.Admin) || strings.EqualFold(h, d.EngineHost()) || strings.EqualFold(h, d.Hosts.Build)
+	})
+	return of, d.Tolerated(), d.Policy.Unreachable.Count
 }
 
 // AllHosts are the Admin host, the engine's, the build host and the relays, each once.

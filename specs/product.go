@@ -77,7 +77,8 @@ func (c Component) Holding(key string) Component {
 	return c
 }
 
-// RelayFields are the names of what the relay list says of a relay. Left out: the usual names, see the README.
+// RelayFields are the names of what the relay list says of a relay: a field of its entry, or of an object in it, such as
+// `connection.state`. Left out: the usual names, see the README.
 type RelayFields struct {
 	// Name holds the computer's name.
 	Name string `json:"name,omitempty" jsonschema:"minLength=1,example=machineName" trust:"target"`

@@ -17,6 +17,8 @@ type StateSQL struct {
 	Password *Source `json:"password,omitempty" trust:"credential"`
 	// Kerberos says where tickets come from, for auth: kerberos. Left out: as for WinRM.
 	Kerberos *Kerberos `json:"kerberos,omitempty"`
+	// Entra says as which application, for auth: entra.
+	Entra *Entra `json:"entra,omitempty"`
 	// CAFile is a PEM file with the certificate authorities to trust instead of the system's.
 	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1" trust:"file"`
 	// PinFile is a PEM file with the server's certificate: this one and no other is trusted.
@@ -35,7 +37,7 @@ func (d *Deployment) StateServer() (q SQL, ok bool) {
 	if s == nil {
 		return SQL{}, false
 	}
-	q = SQL{Server: s.Server, Auth: s.Auth, Kerberos: s.Kerberos, User: s.User, Password: s.Password, CAFile: s.CAFile, PinFile: s.PinFile, CertificateName: s.CertificateName,
+	q = SQL{Server: s.Server, Auth: s.Auth, Kerberos: s.Kerberos, Entra: s.Entra, User: s.User, Password: s.Password, CAFile: s.CAFile, PinFile: s.PinFile, CertificateName: s.CertificateName,
 		Strict: s.Strict, Addresses: s.Addresses}
 	if s.Server == "" {
 		q = d.Connect.SQL
@@ -54,7 +56,7 @@ func (r *reader) checkStateSQL(d *Deployment) {
 	if d.State.Dir != "" {
 		r.at([]string{"state", "dir"}, "the state is in a database: it has no folder", "leave out dir or sql")
 	}
-	switch own := s.Auth != "" && s.Auth != "sql" || s.Kerberos != nil || s.User != "" || s.Password != nil || s.CAFile != "" || s.PinFile != "" || s.CertificateName != "" || s.Strict || s.Addresses != nil; {
+	switch own := s.Auth != "" && s.Auth != "sql" || s.Kerberos != nil || s.Entra != nil || s.User != "" || s.Password != nil || s.CAFile != "" || s.PinFile != "" || s.CertificateName != "" || s.Strict || s.Addresses != nil; {
 	case s.Server != "":
 		q, _ := d.StateServer()
 		r.checkSQLServer(q, path)

@@ -1,72 +1,6 @@
 package adminapi
 
-import (
-	"bytes"
-	"encoding/json"
-	"maps"
-	"slices"
-	"strings"
-	"time"
-)
-
-// Object is an object that the Admin API answered, of which nobody here knows what it means.
-type Object struct {
-	Answer Answer
-	fields map[string]json.RawMessage // by lower-case name
-}
-
-// Text is the first of these fields that is there, whatever its name's case: a text, or a number as .NET writes an
-// enumeration. "" when there is none.
-func (o Object) Text(names ...string) string {
-	for _, n := range names {
-		if text, ok := textOf(o.fields[strings.ToLower(n)]); ok {
-			return text
-		}
-	}
-	return ""
-}
-
-// Time is the first of these fields that is a moment, UTC; zero when there is none.
-func (o Object) Time(names ...string) time.Time {
-	for _, n := range names {
-		if at, _ := momentOf(o.fields[strings.ToLower(n)]); !at.IsZero() {
-			return at
-		}
-	}
-	return time.Time{}
-}
-
-// readObject reads an object. Names are matched whatever their case, as encoding/json does.
-func readObject(body []byte) (Object, error) {
-	var raw map[string]json.RawMessage
-	if !startsWith(body, '{') || json.Unmarshal(body, &raw) != nil {
-		return Object{}, notJSON(body, "an object")
-	}
-	o := Object{fields: make(map[string]json.RawMessage, len(raw))}
-	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		o.fields[strings.ToLower(name)] = raw[name]
-	}
-	return o, nil
-}
-
-// within adds what stands in the one object of an object, as {"data": {…}} has it, unless the outer one has such a field itself.
-func (o Object) within() Object {
-	var inner []Object
-	for _, raw := range o.fields {
-		if i, err := readObject(raw); err == nil {
-			inner = append(inner, i)
-		}
-	}
-	if len(inner) != 1 {
-		return o
-	}
-	for name, raw := range inner[0].fields {
-		if _, own := o.fields[name]; !own {
-			o.fields[name] = raw
-		}
-	}
-	return o
-}
+import "encoding/json"
 
 // readList reads an array of objects, or an object with exactly one array in it.
 func readList(body []byte) ([]Object, error) {
@@ -107,11 +41,6 @@ func readDashboard(body []byte) error {
 		return notJSON(body, "a dashboard")
 	}
 	return nil
-}
-
-func startsWith(body []byte, first byte) bool {
-	trimmed := bytes.TrimLeft(body, " \t\r\n")
-	return len(trimmed) > 0 && trimmed[0] == first
 }
 
 func notJSON(body []byte, want string) error {

@@ -70,6 +70,20 @@ func TestReadRelays(t *testing.T) {
 		{"an unreadable time is unknown", `[{"name":"a","lastHeartbeat":"yesterday"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "yesterday"`}})},
 		{"entries without a name are counted", `[{"connected":true},null,{"name":"a"}]`, Relays{List: []Relay{{Name: "a", Names: []string{"a"}}}, Unnamed: 2}},
 		{"a terminal escape is no part of a name", `[{"name":"a\u001b[2J"}]`, one(Relay{Name: "a\uFFFD[2J"})},
+		{"snake case", `[{"machine_name":"a","is_connected":true,"last_heartbeat_utc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", Connected: &yes, LastHeartbeat: beat})},
+		{"a count in a text", `[{"name":"a","lastHeartbeat":"1795413600"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"the number of a state", `[{"name":"a","status":1}]`, one(Relay{Name: "a", Odd: []string{"status = 1"}})},
+		{"and in a text", `[{"name":"a","connectionState":"0"}]`, one(Relay{Name: "a", Odd: []string{`connectionstate = "0"`}})},
+		{"said in an object in the entry", `[{"name":"a","connection":{"state":"Connected","lastHeartbeatUtc":"2026-11-23T06:00:00Z"}}]`, one(Relay{Name: "a", Connected: &yes, LastHeartbeat: beat})},
+		{"the entry goes before what is in it", `[{"status":"Connected","name":"a","service":{"connected":false,"name":"b"}}]`, one(Relay{Name: "a", Connected: &yes})},
+		{"two in it that differ", `[{"name":"a","up":{"connected":true},"down":{"connected":false}}]`, one(Relay{Name: "a"})},
+		{"JSON:API", `{"data":[{"id":"1","type":"relay","attributes":{"name":"a","connected":true}}]}`, one(Relay{Name: "a", Connected: &yes})},
+		{"a list in an object in the answer", `{"ok":true,"data":{"relays":[{"name":"a"}]}}`, one(Relay{Name: "a"})},
+		{"HAL", `{"_embedded":{"relays":[{"name":"a"}]},"_links":{"next":{"href":"/api/relays?page=2"}}}`, func() Relays { r := one(Relay{Name: "a"}); r.More = true; return r }()},
+		{"with its own paging", `{"data":{"items":[{"name":"a"}],"totalCount":2}}`, func() Relays { r := one(Relay{Name: "a"}); r.Total = 2; return r }()},
+		{"of a serializer that keeps references", `{"$id":"1","$values":[{"$id":"2","name":"a"}]}`, one(Relay{Name: "a"})},
+		{"the same in a field", `{"relays":{"$id":"1","$values":[{"$id":"2","name":"a"}]}}`, one(Relay{Name: "a"})},
+		{"of ASP.NET's older services", `{"d":{"results":[{"name":"a"}]}}`, one(Relay{Name: "a"})},
 		{"the version", `[{"name":"a","version":"2.1.0"}]`, one(Relay{Name: "a", Version: "2.1.0"})},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -84,12 +98,28 @@ func TestReadRelays(t *testing.T) {
 	}
 }
 
+// What is no list that can be told for sure is refused.
+func TestWhatIsNoList(t *testing.T) {
+	for _, body := range []string{``, `null`, `{}`, `"relay-01"`, `["relay-01","relay-02"]`, `[["relay-01"]]`, `[1]`, `{"relay-01":{"connected":true}}`, `{"count":1}`,
+		`{"a":{"relays":[{"name":"a"}]},"b":{"relays":[{"name":"b"}]}}`, `[{"name":"a"}`, `[{"name":"a"}] and more`, `[{"name":"a"}][]`, `{"items":[{"name":"a"},7]}`,
+		strings.Repeat("[", 100_000), strings.Repeat(`{"data":`, 100_000), strings.Repeat(`{"data":`, 9) + `[{"name":"a"}]` + strings.Repeat("}", 9)} {
+		if r, err := readRelays([]byte(body), Fields{}); KindOf(err) != WrongContent {
+			t.Errorf("%.60s: %+v, %v", body, r, err)
+		}
+	}
+}
+
 // Whoever runs a product of his own names its fields.
 func TestFieldsOfOnesOwn(t *testing.T) {
 	beat := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	r, err := readRelays([]byte(`[{"id":"relay-01","name":"Berlin","alive":"yes","connected":false,"ping":"2026-11-23T06:00:00Z"}]`), Fields{Name: "Id", Connected: "alive", Heartbeat: "Ping"})
 	if err != nil || len(r.List) != 1 || r.List[0].Name != "relay-01" || !r.List[0].IsConnected() || !r.List[0].LastHeartbeat.Equal(beat) {
 		t.Errorf("%+v, %v", r, err)
+	}
+	r, err = readRelays([]byte(`[{"name":"Berlin","host":{"dns":{"name":"relay-01"}},"link":{"state":1,"at.utc":"2026-11-23T06:00:00Z"}}]`),
+		Fields{Name: "host.dns.name", Connected: "link.state", Heartbeat: "link.at.utc"})
+	if err != nil || len(r.List) != 1 || r.List[0].Name != "relay-01" || !r.List[0].IsConnected() || !r.List[0].LastHeartbeat.Equal(beat) {
+		t.Errorf("by a path: %+v, %v", r, err)
 	}
 }
 
@@ -220,11 +250,19 @@ func TestReadObject(t *testing.T) {
 		{"a date alone", `{"expiresUtc":"2027-11-30"}`, "", "", time.Date(2027, 11, 30, 0, 0, 0, 0, time.UTC)},
 		{"an enumeration as a number", `{"tier":3}`, "3", "", time.Time{}},
 		{"nothing known", `{}`, "", "", time.Time{}},
-		{"other types are unknown", `{"tier":{"name":"Pro"},"customerName":["C"],"expiresUtc":true}`, "", "", time.Time{}},
+		{"other types are unknown", `{"tier":{"id":3},"customerName":["C"],"expiresUtc":true}`, "", "", time.Time{}},
+		{"objects that have a name", `{"tier":{"id":3,"name":"Pro"},"customer":{"name":"C"}}`, "Pro", "C", time.Time{}},
+		{"snake case", `{"customer_name":"C","expires_utc":"2027-11-30T23:00:00Z"}`, "", "C", expires},
+		{"kebab case", `{"customer-name":"C","Expires-UTC":"2027-11-30T23:00:00Z"}`, "", "C", expires},
+		{"a count in a text", `{"expiresUtc":"1827615600"}`, "", "", expires},
+		{"a count with a fraction", `{"expiresUtc":1827615600.5}`, "", "", expires.Add(500 * time.Millisecond)},
+		{"ticks of .NET, and other counts that are no time of ours", `{"expiresUtc":639476244000000000}`, "", "", time.Time{}},
+		{"two spellings that say the same", `{"tier":"Pro","Tier":"Pro"}`, "Pro", "", time.Time{}},
+		{"two spellings that do not", `{"tier":"Pro","Tier":"Basic"}`, "", "", time.Time{}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			got, err := readObject([]byte(test.body))
-			if err != nil || got.Text("tier") != test.tier || got.Text("customer", "CustomerName") != test.customer || !got.Time("expiresUtc").Equal(test.expires) {
+			if err != nil || got.Text("tier") != test.tier || got.Text("customer", "CustomerName") != test.customer || !got.Time(nil, "expiresUtc").Equal(test.expires) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
@@ -242,12 +280,15 @@ func TestObjectInAnObject(t *testing.T) {
 		`{"data":{"tier":"Gold"}}`:                  "Gold",
 		`{"ok":true,"data":{"Tier":"Gold"}}`:        "Gold",
 		`{"tier":"Silver","of":{"tier":"Gold"}}`:    "Silver",
-		`{"a":{"tier":"Gold"},"b":{"tier":"Gold"}}`: "",
+		`{"a":{"tier":"Gold"},"b":{"tier":"Gold"}}`: "Gold", // both say it
 		`{"list":[{"tier":"Gold"}]}`:                "",
-		`{"a":{"b":{"tier":"Gold"}}}`:               "",
+		`{"a":{"b":{"tier":"Gold"}}}`:               "Gold",
+		`{"a":{"b":{"tier":"Gold"},"tier":"Tin"}}`:  "Tin", // the nearest
+		`{"tier":null,"a":{"tier":"Gold"}}`:         "",
+		`{"a":{"tier":"Gold"},"b":{"tier":"Tin"}}`:  "",
 	} {
-		if o, err := readObject([]byte(body)); err != nil || o.within().Text("tier") != want {
-			t.Errorf("%s: %q, %v", body, o.within().Text("tier"), err)
+		if o, err := readObject([]byte(body)); err != nil || o.Text("tier") != want {
+			t.Errorf("%s: %q, %v", body, o.Text("tier"), err)
 		}
 	}
 }

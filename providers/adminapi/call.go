@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -118,7 +119,10 @@ func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 	if int64(len(body)) > c.maxBody {
 		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: fmt.Sprintf("the answer is longer than %d MiB", c.maxBody>>20)}
 	}
-	return resp, body, nil
+	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") && resp.StatusCode < 300 {
+		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: "the answer is encoded (" + plain(encoding) + "), which was not asked for"}
+	}
+	return resp, bytes.TrimPrefix(body, []byte("\ufeff")), nil // a byte order mark is no part of JSON (RFC 8259, 8.1)
 }
 
 // failure explains why there was no answer. The caller's own cancellation stays what it is.

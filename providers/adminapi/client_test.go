@@ -96,7 +96,7 @@ func TestEndpointsAndBearer(t *testing.T) {
 	}
 	license, err := c.Get(ctx, "/api/license")
 	if err != nil || license.Text("tier") != "Enterprise" || license.Text("customerName") != "Contoso" ||
-		!license.Time("expiresUtc").Equal(time.Date(2027, 11, 30, 0, 0, 0, 0, time.UTC)) {
+		!license.Time(nil, "expiresUtc").Equal(time.Date(2027, 11, 30, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("license %+v, %v", license, err)
 	}
 	if err := c.Post(ctx, "/api/license/reload"); err != nil {
@@ -143,8 +143,15 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"JSON that ends early", answers(200, js, `[{"name":"a"},{"na`), relays, adminapi.WrongContent, "not a list"},
 		{"JSON with something behind it", answers(200, js, `[] []`), relays, adminapi.WrongContent, "not a list"},
 		{"an object without a list is not an empty list", answers(200, js, `{"count":0}`), relays, adminapi.WrongContent, "not a list"},
-		{"JSON of another layout is no login page", answers(200, js, `{"data":{"items":[{"name":"a"}]}}`), relays, adminapi.WrongContent, "JSON of another layout"},
+		{"JSON of another layout is no login page", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "JSON of another layout"},
 		{"an object by names", answers(200, js, `{"relay-01":{"connected":true}}`), relays, adminapi.WrongContent, "product.api"},
+		{"nothing is not an empty list", answers(204, "", ""), relays, adminapi.WrongContent, "without a type"},
+		{"nor is it of the right type", answers(200, js, ""), relays, adminapi.WrongContent, "not a list"},
+		{"nobody asked for a compressed answer", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			answers(200, js, "\x1f\x8b")(w, r)
+		}, relays, adminapi.WrongContent, "encoded (gzip)"},
+		{"UTF-16", answers(200, js, "\xff\xfe[\x00]\x00"), relays, adminapi.WrongContent, "not a list"},
 		{"null is not an empty list", answers(200, js, `null`), relays, adminapi.WrongContent, "not a list"},
 		{"a list of lists", answers(200, js, `[[1]]`), relays, adminapi.WrongContent, "not a list"},
 		{"null is not an object", answers(200, js, `null`), license, adminapi.WrongContent, "not an object"},
@@ -239,5 +246,33 @@ func TestConfigurationIsChecked(t *testing.T) {
 				t.Errorf("shown: %v", err)
 			}
 		})
+	}
+}
+
+// However an answer travels, it is the same.
+func TestWaysThatAnAnswerTakes(t *testing.T) {
+	const list = `[{"name":"relay-01","connected":true}]`
+	for name, h := range map[string]http.HandlerFunc{
+		"behind a byte order mark": answers(200, "application/json", "\ufeff"+list),
+		"in chunks": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			for _, part := range []string{list[:9], list[9:]} {
+				_, _ = w.Write([]byte(part))
+				_ = http.NewResponseController(w).Flush()
+			}
+		},
+		"by HTTP/1.0, to the end of the connection": func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = c.Write([]byte("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + list))
+				_ = c.Close()
+			}
+		},
+		"as a type of the vendor, with parameters": answers(200, `application/vnd.product+json; odata.metadata=minimal; charset="utf-8"`, list),
+	} {
+		c := open(t, adminapi.Config{URL: serve(t, h).URL})
+		if r, err := c.Relays(t.Context()); err != nil || len(r.List) != 1 || !r.List[0].IsConnected() {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
 	}
 }

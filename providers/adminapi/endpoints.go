@@ -42,7 +42,6 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	o = o.within()
 	o.Answer = a
 	return o, nil
 }
@@ -113,12 +112,17 @@ func (c *Client) Dashboard(ctx context.Context) (Answer, error) {
 	})
 }
 
-// WaitReady asks every poll until the Admin service is ready. An unreachable service is not ready yet; every other
-// error ends the wait. The context bounds it: its error then wraps the last answer's.
+// errorMost is for how long a server may answer with an error of its own before that counts: while it starts, or for a moment.
+const errorMost = 15 * time.Second
+
+// WaitReady asks every poll until the Admin service is ready. An unreachable service is not ready yet, nor is one that answers
+// with an error of its own for less than errorMost; every other error ends the wait. The context bounds it: its error then wraps
+// the last answer's.
 func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	var last error
+	var failing time.Time // since when it answers with an error of its own
 	for {
 		select {
 		case <-ctx.Done():
@@ -133,9 +137,16 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 			last = c.named(&Error{Kind: Server, Status: a.Status, Detail: "not ready"}, http.MethodGet, c.paths.Ready)
 		case KindOf(err) == Unreachable:
 			last = c.named(err, http.MethodGet, c.paths.Ready)
+		case statusOf(err) >= 500 && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
+			if last = c.named(err, http.MethodGet, c.paths.Ready); failing.IsZero() {
+				failing = time.Now()
+			}
+			pause.Reset(poll)
+			continue
 		case ctx.Err() == nil && !passing(err):
 			return a, c.named(err, http.MethodGet, c.paths.Ready)
 		}
+		failing = time.Time{}
 		pause.Reset(poll)
 	}
 }

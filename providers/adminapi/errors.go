@@ -202,6 +202,15 @@ func Passes(err error) bool {
 	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)
 }
 
+// statusOf is the status of an answer that is the error, 0 where none was.
+func statusOf(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
 // Answered says that somebody gave an answer, and that it is the error.
 func Answered(err error) bool {
 	var e *Error

@@ -61,21 +61,30 @@ func momentOf(raw json.RawMessage) (at time.Time, zoneless bool) {
 	if !ok {
 		return at, false
 	}
-	if raw[0] != '"' {
-		n, _ := strconv.ParseInt(text, 10, 64)
+	if n, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
 		return epoch(n), false
 	}
 	at, zoneless, _ = parseMoment(text)
 	return at, zoneless
 }
 
-// epoch reads seconds, or milliseconds, since 1970. What is too small for a year of ours is none.
-func epoch(n int64) time.Time {
+// momentIn is the same, in a zone where it is written without one; nil is none.
+func momentIn(zone *time.Location, raw json.RawMessage) (at time.Time, zoneless bool) {
+	at, zoneless = momentOf(raw)
+	if !zoneless || zone == nil {
+		return at, zoneless
+	}
+	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), zone).UTC(), false
+}
+
+// epoch reads seconds, or milliseconds, since 1970. What is too small for a year of ours, or too large, is none.
+func epoch(n float64) time.Time {
 	switch {
+	case n > 1e14:
 	case n > 1e11:
-		return time.UnixMilli(n).UTC()
+		return time.UnixMilli(int64(n)).UTC()
 	case n > 1e8:
-		return time.Unix(n, 0).UTC()
+		return time.UnixMilli(int64(n * 1000)).UTC()
 	}
 	return time.Time{}
 }

@@ -59,41 +59,26 @@ var (
 	nameFields      = []string{"name", "relayname", "hostname", "host", "machinename", "computername", "fqdn", "displayname"}
 	connectedFields = []string{"connected", "isconnected", "online", "isonline", "connectionstate", "connectionstatus", "status", "state"}
 	heartbeatFields = []string{"lastheartbeat", "lastheartbeatutc", "lastheartbeatat", "lastseen", "lastseenutc", "lastseenat", "lastcontact", "lastcontactutc", "heartbeat", "heartbeatutc"}
-	listFields      = []string{"relays", "items", "value", "data", "results"}
+	listFields      = []string{"relays", "items", "value", "data", "results", "$values", "d"}
 	nextFields      = []string{"nextlink", "@odata.nextlink", "next", "nextpage"}
 	moreFields      = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "istruncated", "continuationtoken", "nexttoken", "nextpagetoken", "nextcursor"}
 	totalFields     = []string{"totalcount", "total", "totalitems", "totalitemcount", "totalrecords", "totalelements", "@odata.count", "count"}
-	pagingFields    = []string{"paging", "pagination", "pageinfo", "page", "meta", "metadata", "links", "_links"} // objects that hold them
+	pagingFields    = []string{"paging", "pagination", "pageinfo", "page", "meta", "metadata", "links"} // objects that hold them
 )
 
 // readRelays reads an array of relays, or an object that holds one.
 func readRelays(body []byte, f Fields) (Relays, error) {
 	var r Relays
-	var list []map[string]json.RawMessage
-	if startsWith(body, '[') {
-		if json.Unmarshal(body, &list) != nil {
-			return Relays{}, notJSON(body, "a list of relays")
-		}
-	} else {
-		o, err := readObject(body)
-		if err != nil {
-			return Relays{}, notJSON(body, "a list of relays")
-		}
-		found := false
-		for _, name := range listFields {
-			if raw, ok := o.fields[name]; ok && startsWith(raw, '[') && json.Unmarshal(raw, &list) == nil {
-				found = true
-				break
-			}
-		}
-		if !found { // no list at all is not an empty list
-			return Relays{}, notJSON(body, "a list of relays")
-		}
+	list, way, ok := listIn(body, most)
+	if !ok { // no list at all is not an empty list
+		return Relays{}, notJSON(body, "a list of relays")
+	}
+	for _, o := range way {
 		r.paging(o)
 	}
 	r.List = make([]Relay, 0, len(list))
-	for _, raw := range list {
-		if relay := f.relay(raw); relay.Name != "" {
+	for _, o := range list {
+		if relay := f.relay(o); relay.Name != "" {
 			r.List = append(r.List, relay)
 		} else {
 			r.Unnamed++
@@ -102,32 +87,72 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 	return r, nil
 }
 
+// listIn finds a list of objects: the answer itself, a field of it by a usual name, or the one in an object in it; with the objects
+// on the way.
+func listIn(body []byte, depth int) (list []Object, way []Object, ok bool) {
+	if startsWith(body, '[') {
+		var entries []map[string]json.RawMessage
+		if json.Unmarshal(body, &entries) != nil {
+			return nil, nil, false
+		}
+		list = make([]Object, len(entries))
+		for i, raw := range entries {
+			list[i].fields = plainly(raw)
+		}
+		return list, nil, true
+	}
+	o, err := readObject(body)
+	if err != nil || depth == 0 {
+		return nil, nil, false
+	}
+	for _, name := range listFields {
+		if raw := o.fields[name]; startsWith(raw, '[') {
+			if list, _, ok = listIn(raw, depth); ok {
+				return list, []Object{o}, true
+			}
+		}
+	}
+	for _, raw := range o.fields {
+		if !startsWith(raw, '{') {
+			continue
+		}
+		if inner, on, found := listIn(raw, depth-1); found {
+			if ok {
+				return nil, nil, false // nobody knows which
+			}
+			list, way, ok = inner, append([]Object{o}, on...), true
+		}
+	}
+	return list, way, ok
+}
+
 // paging reads what an answer says of further pages.
 func (r *Relays) paging(o Object) {
+	says := maps.Clone(o.fields)
 	for _, name := range pagingFields {
-		inner, err := readObject(o.fields[name])
+		inner, _ := readObject(o.fields[name])
 		for field, raw := range inner.fields {
-			if _, own := o.fields[field]; err == nil && !own {
-				o.fields[field] = raw
+			if _, own := says[field]; !own {
+				says[field] = raw
 			}
 		}
 	}
 	for _, name := range nextFields {
-		next, _ := textOf(o.fields[name])
+		next, _ := textOf(says[name])
 		switch {
 		case strings.ContainsAny(next, "/?"):
 			r.next = cmp.Or(r.next, next)
-		case affirms(o.fields[name]): // a number, a token or an object leads nowhere that is known
+		case affirms(says[name]): // a number, a token or an object leads nowhere that is known
 			r.More = true
 		}
 	}
-	r.More = r.More || slices.ContainsFunc(moreFields, func(name string) bool { return affirms(o.fields[name]) })
+	r.More = r.More || slices.ContainsFunc(moreFields, func(name string) bool { return affirms(says[name]) })
 	number := func(name string) int {
-		text, _ := textOf(o.fields[name])
+		text, _ := textOf(says[name])
 		n, _ := strconv.Atoi(text)
 		return n
 	}
-	r.pages = number("totalpages")
+	r.pages = max(r.pages, number("totalpages"))
 	for _, name := range totalFields {
 		r.Total = cmp.Or(r.Total, number(name))
 	}
@@ -148,65 +173,69 @@ func (r *Relays) headed(h http.Header) {
 
 var nextLink = regexp.MustCompile(`(?i);\s*rel="?next\b`) // RFC 8288
 
-// relay reads an entry. Names are matched whatever their case; of one given twice, in whatever cases, the last one counts.
-func (f Fields) relay(raw map[string]json.RawMessage) Relay {
-	if raw == nil { // a null in the list
-		return Relay{}
-	}
-	low := raw
-	for name := range raw {
-		if strings.ToLower(name) != name {
-			low = make(map[string]json.RawMessage, len(raw))
-			for _, name := range slices.Sorted(maps.Keys(raw)) {
-				if at := strings.ToLower(name); low[at] == nil || name != at {
-					low[at] = raw[name]
-				}
-			}
-			break
-		}
-	}
-	var r Relay
-	for _, name := range chosen(f.Name, nameFields) {
-		text, _ := textOf(low[name])
-		text = strings.TrimSpace(text)
-		if _, after, ok := strings.Cut(text, `\`); ok { // DOMAIN\computer
-			text = after
-		}
-		if text = strings.TrimSuffix(text, "$"); text != "" && !slices.Contains(r.Names, text) {
-			r.Names = append(r.Names, text)
-		}
+// relay reads an entry.
+func (f Fields) relay(o Object) Relay {
+	r := Relay{Names: f.names(o.fields)}
+	if len(r.Names) == 0 {
+		r.Names = f.names(o.fields.within())
 	}
 	if len(r.Names) > 0 {
 		r.Name = r.Names[0]
 	}
-	r.Version, _ = textOf(low["version"])
+	r.Version, _ = textOf(o.fields["version"])
 	var odd []string
-	for _, name := range chosen(f.Connected, connectedFields) {
-		if yes, known := yesOf(low[name]); known {
+	o.seek(chosen(f.Connected, connectedFields), func(name string, raw json.RawMessage) bool {
+		yes, known := yesOf(raw)
+		if known = known && (f.Connected != "" || !state(name) || !numeral(raw)); known {
 			r.Connected = &yes
-			break
+			return true
 		}
-		odd = noteOdd(odd, name, low[name])
-	}
+		odd = noteOdd(odd, name, raw)
+		return false
+	})
 	if r.Connected == nil {
 		r.Odd = append(r.Odd, odd...)
 	}
 	odd = nil
-	for _, name := range chosen(f.Heartbeat, heartbeatFields) {
-		if at, zoneless := momentOf(low[name]); !at.IsZero() {
+	o.seek(chosen(f.Heartbeat, heartbeatFields), func(name string, raw json.RawMessage) bool {
+		at, zoneless := momentIn(f.Zone, raw)
+		if !at.IsZero() {
 			r.LastHeartbeat, r.Zoneless = at, zoneless && !strings.HasSuffix(name, "utc")
-			if zoneless && f.Zone != nil {
-				r.LastHeartbeat = time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), f.Zone).UTC()
-				r.Zoneless = false
-			}
-			break
+			return true
 		}
-		odd = noteOdd(odd, name, low[name])
-	}
+		odd = noteOdd(odd, name, raw)
+		return false
+	})
 	if r.LastHeartbeat.IsZero() {
 		r.Odd = append(r.Odd, odd...)
 	}
 	return r
+}
+
+// names are all that an entry has and that differ.
+func (f Fields) names(of fields) (names []string) {
+	for _, name := range chosen(f.Name, nameFields) {
+		text, _ := textOf(of.at(name))
+		text = strings.TrimSpace(text)
+		if _, after, ok := strings.Cut(text, `\`); ok { // DOMAIN\computer
+			text = after
+		}
+		if text = strings.TrimSuffix(text, "$"); text != "" && !slices.Contains(names, text) {
+			names = append(names, text)
+		}
+	}
+	return names
+}
+
+// state says that a field holds one of several states. Which of them a number is, is not known.
+func state(name string) bool {
+	return strings.HasPrefix(name, "connectionst") || strings.HasPrefix(name, "stat")
+}
+
+func numeral(raw json.RawMessage) bool {
+	text, _ := textOf(raw)
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 func chosen(own string, usual []string) []string {

@@ -213,6 +213,8 @@ func TestWaitReady(t *testing.T) {
 			answers(503, "text/plain", "Unhealthy")(w, r)
 		case 4:
 			answers(502, "text/html", "a proxy, while the service starts")(w, r)
+		case 5:
+			answers(500, "text/html", "an error page, for a moment")(w, r)
 		default:
 			answers(200, "text/plain", "Healthy")(w, r)
 		}

@@ -26,6 +26,7 @@ type connector struct {
 	// credentials is where they come from: what is kept, and what the deployment's identity opens, is none.
 	credentials values.Config
 	record      *winrm.Record // nil: none is kept
+	idle        time.Duration // see Idle; it is asked of the whole fleet, once
 
 	mu       sync.Mutex
 	guards   map[string]*winrm.Guard
@@ -58,7 +59,7 @@ func (c *connector) dial(ctx context.Context, host string) (live.Shell, error) {
 
 func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config, error) {
 	address, w := c.d.WinRMFor(host)
-	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN, IdleTimeout: idle(c.d), Record: c.record}
+	config := winrm.Config{Address: address, Name: host, HTTPS: w.Transport == "https", Auth: winrm.Auth(w.Auth), User: w.User, SPN: w.SPN, IdleTimeout: c.idle, Record: c.record}
 	var err error
 	if config.Password, err = c.value(ctx, w.Password, "connect.winrm.password"); err != nil {
 		return config, err
@@ -90,15 +91,17 @@ func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config,
 	return config, nil
 }
 
-// idle is how long a host keeps a shell that nobody uses: longer than every wait of a run for somebody else, a slow host's look
-// among them, or each shell would have to be made again, some of them in the outage. Windows' own bound is 2 hours (winrm/config/winrs, IdleTimeout).
-func idle(d *specs.Deployment) time.Duration {
-	p := d.Product
+// Idle is how long a host keeps a shell that nobody uses: longer than every wait of a run for somebody else, a slow fleet's
+// preparations among them, or each shell would have to be made again, some of them in the outage. Windows' own bound is 2 hours
+// (winrm/config/winrs, IdleTimeout).
+func Idle(d *specs.Deployment) time.Duration {
+	p, parallel := d.Product, max(1, d.Policy.Parallel)
+	turns := time.Duration((len(d.AllHosts()) + parallel - 1) / parallel)
 	wait := p.API.ReadyTimeout.Of() + p.API.ConnectedTimeout.Of()
 	for _, c := range []specs.Component{p.Admin, p.Engine, p.Relay} {
 		wait += c.StopTimeout.Of() + c.StartTimeout.Of() + c.Stable.Of()
 	}
-	return min(max(wait, d.Policy.HostTimeout.Of(), d.Policy.Patience.Of(), 180*time.Second)+time.Minute, 2*time.Hour)
+	return min(max(wait, turns*d.Policy.HostTimeout.Of(), d.Policy.Patience.Of(), 180*time.Second)+time.Minute, 2*time.Hour)
 }
 
 func relayFields(f specs.RelayFields) (fields adminapi.Fields, err error) {

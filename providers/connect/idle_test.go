@@ -10,7 +10,7 @@ import (
 // A host that has done its part waits for the others, and its shell must be there when it is asked again.
 func TestShellsOutliveEveryWait(t *testing.T) {
 	load := func(more string) *specs.Deployment {
-		d, err := specs.Load("x.yaml", []byte("{apiVersion: meshrotate/v1, kind: Deployment, name: x, hosts: {admin: a}, secrets: {}, connect: {winrm: {auth: ntlm, user: u, password: {env: P}}}, "+more+"}"), nil)
+		d, err := specs.Load("x.yaml", []byte("{apiVersion: meshrotate/v1, kind: Deployment, name: x, hosts: {admin: a, relays: [\"r[1..100]\"]}, secrets: {}, connect: {winrm: {auth: ntlm, user: u, password: {env: P}}}, "+more+"}"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,9 +22,10 @@ func TestShellsOutliveEveryWait(t *testing.T) {
 		`product: {api: {readyTimeout: 1h}}`:                       64 * time.Minute,
 		`product: {relay: {startTimeout: 30m}}`:                    35 * time.Minute,
 		`policy: {hostTimeout: 40m}`:                               40 * time.Minute,
+		`policy: {parallel: 10}`:                                   55 * time.Minute,
 		`product: {api: {connectedTimeout: 1h, readyTimeout: 1h}}`: 2 * time.Hour,
 	} {
-		if got := idle(load(more)); got < most || got > 2*time.Hour {
+		if got := Idle(load(more)); got < most || got > 2*time.Hour {
 			t.Errorf("%s: %s, and waits take %s", more, got, most)
 		}
 	}

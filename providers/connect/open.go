@@ -98,7 +98,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		}
 		o.State = &opened
 	}
-	c := &connector{d: d, guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
+	c := &connector{d: d, idle: Idle(d), guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
 		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name}}
 	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}
 	var err error

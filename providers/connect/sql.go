@@ -9,6 +9,9 @@ import (
 
 	"meshrotate/providers/live"
 	"meshrotate/providers/mssql"
+	"meshrotate/providers/mssql/entra"
+	"meshrotate/providers/values"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 )
 
@@ -45,6 +48,11 @@ func (c *connector) signIn(ctx context.Context, q specs.SQL, where string, dial 
 	if config.Trust, err = c.sqlTrust(q, where); err != nil {
 		return config, err
 	}
+	if q.Auth == "entra" {
+		config.User = q.Entra.Who()
+		config.Tokens, err = c.entra(ctx, q.Entra, where+".entra")
+		return config, err
+	}
 	if config.Password, err = c.value(ctx, q.Password, where+".password"); err != nil || q.Auth != "kerberos" {
 		return config, err
 	}
@@ -58,6 +66,32 @@ func (c *connector) signIn(ctx context.Context, q specs.SQL, where string, dial 
 	}
 	config.Tickets = t
 	return config, nil
+}
+
+// entra is where an application's tokens come from. It contacts nobody.
+func (c *connector) entra(ctx context.Context, e *specs.Entra, where string) (*entra.Tokens, error) {
+	config := entra.Config{Authority: e.Authority, Tenant: e.Tenant, ClientID: e.ClientID, Scope: e.Scope, Managed: e.Managed}
+	var err error
+	switch {
+	case e.Secret != nil:
+		config.Secret, err = c.value(ctx, e.Secret, where+".secret")
+	case e.Certificate != nil:
+		config.Certificate, err = c.value(ctx, e.Certificate, where+".certificate")
+	case e.Assertion != nil:
+		var source values.Source
+		source, err = values.From(*e.Assertion, values.Text, c.credentials)
+		config.Assertion = func(ctx context.Context) (secret.Value, error) { // its issuer replaces it
+			return source.Get(ctx, secret.Ref{Name: where + ".assertion"})
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := entra.New(config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	return tokens, nil
 }
 
 type dialSQL = func(ctx context.Context, network, address string) (net.Conn, error)

@@ -1,10 +1,14 @@
 package lab
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+
+	"meshrotate/providers/lab/wsman"
 )
 
 // answers are the mishaps of Admin's API: it answers otherwise than the runbook says, or for something else.
@@ -22,6 +26,10 @@ func answers() []Mishap {
 	return []Mishap{
 		{"ready-404", "let Admin have no " + ready, status(ready, http.StatusNotFound)},
 		{"ready-403", "let it want a permission", status(ready, http.StatusForbidden)},
+		{"ready-204", "let it have no content", answering(ready, "", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) })},
+		{"ready-302", "let it redirect to a sign-in", answering(ready, "", func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.Redirect(w, r, "https://login.example/sign-in", http.StatusFound)
+		})},
 		{"ready-page", "let a web page answer for it", says(ready, web, "<html>Sign in</html>")},
 		{"ready-503", "let Admin say that it is not well", func(l *Lab, _ *Host) error { l.Ail(true); return nil }},
 		{"dashboard-404", "let Admin have no " + dashboard, status(dashboard, http.StatusNotFound)},
@@ -31,13 +39,57 @@ func answers() []Mishap {
 		{"relays-404", "let Admin have no " + relays, status(relays, http.StatusNotFound)},
 		{"relays-403", "let it want a permission", status(relays, http.StatusForbidden)},
 		{"relays-503", "let it be away", status(relays, http.StatusServiceUnavailable)},
+		{"relays-302", "let it redirect to a sign-in", answering(relays, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.Redirect(w, r, "https://login.example/sign-in?token=x", http.StatusFound)
+		})},
+		{"relays-204", "let it have no content", answering(relays, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) })},
+		{"relays-gzip", "let it be compressed, though nobody asked for that", answering(relays, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", object)
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write([]byte("[]"))
+			_ = z.Close()
+		})},
+		{"relays-cut", "let it end in the middle of an entry", says(relays, object, `[{"name":"relay-01","conn`)},
+		{"relays-more", "let something stand behind it", answering(relays, http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+			sound.ServeHTTP(w, r)
+			_, _ = w.Write([]byte("<!-- cached -->"))
+		})},
+		{"relays-empty", "let it be an empty list", says(relays, object, "[]")},
+		{"relays-bom", "let it begin with a byte order mark", answering(relays, http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+			whole := &kept{header: http.Header{}, status: http.StatusOK}
+			sound.ServeHTTP(whole, r)
+			w.Header().Set("Content-Type", object)
+			_, _ = w.Write(append([]byte("\ufeff"), whole.body...))
+		})},
+		{"relays-large", "let it be larger than anything that is read", answering(relays, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", object)
+			chunk := bytes.Repeat([]byte(" "), 1<<20)
+			for range 65 {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		})},
 		{"syncs-404", "let Admin have no " + syncs, status(syncs, http.StatusNotFound)},
 		{"syncs-empty", "let it tell of no connector", says(syncs, object, "[]")},
+		{"license-204", "let its answer have no content", answering(license, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) })},
+		{"license-302", "let it redirect to a sign-in", answering(license, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.Redirect(w, r, "https://login.example/sign-in", http.StatusFound)
+		})},
+		{"license-null", "let all that it says be null", says(license, object, `{"tier":null,"customerName":null,"expiresUtc":null}`)},
 		{"license-404", "let Admin have no " + license, status(license, http.StatusNotFound)},
 		{"license-bare", "let its answer name the tier alone", says(license, object, `{"tier":"`+Tier+`"}`)},
 		{"license-inner", "let its answer be an object in an object", telling(license, func(served map[string]any) any { return map[string]any{"status": "ok", "license": served} })},
 		{"license-names", "let it use other names, and a customer with a name", telling(license, func(served map[string]any) any {
 			return map[string]any{"edition": served["tier"], "customer": map[string]any{"id": 7, "name": served["customerName"]}, "validUntil": served["expiresUtc"]}
+		})},
+		{"license-strange", "let it use names that nobody knows, and local time", telling(license, func(served map[string]any) any {
+			o := map[string]any{"holder": map[string]any{"legal_name": served["customerName"]}, "grade": served["tier"]}
+			if end, ok := served["expiresUtc"].(time.Time); ok {
+				o["runs_until"] = end.In(time.FixedZone("", 5*3600+1800)).Format("2006-01-02T15:04:05")
+			}
+			return o
 		})},
 		{"license-mask", "let it hide a part of the customer's name", telling(license, func(served map[string]any) any {
 			served["customerName"] = "C***** Ltd"
@@ -61,11 +113,15 @@ func answers() []Mishap {
 			w.WriteHeader(http.StatusMethodNotAllowed)
 		})},
 		{"reload-403", "let it want a permission", answering(reload, http.MethodPost, refusing(http.StatusForbidden))},
+		{"reload-slow", "let it read the file and answer after 40 s", late(reload, true)},
+		{"reload-late", "let it answer at once, and read the file after 40 s", late(reload, false)},
 		{"reload-500", "let it fail", answering(reload, http.MethodPost, refusing(http.StatusInternalServerError))},
 		{"dateless", "let Admin's answers say nothing of their time", answering("", "", func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
 			w.Header()["Date"] = nil // as net/http has it
 			sound.ServeHTTP(w, r)
 		})},
+		{"date-ahead", "let a proxy write its time into answers, 4 min ahead", dated(4 * time.Minute)},
+		{"date-behind", "the same, 4 min behind", dated(-4 * time.Minute)},
 		{"unlisted", "let Admin not list the relay", listing(func(_ *Listing, _ time.Time) bool { return false })},
 		{"unheard", "let Admin list it as connected, and last heard of an hour ago", listing(func(e *Listing, now time.Time) bool {
 			e.LastHeartbeatUTC = now.Add(-time.Hour).UTC()
@@ -101,11 +157,33 @@ func answering(path, method string, as oddAnswer) func(*Lab, *Host) error {
 	}
 }
 
+// dated lets all answers tell the time of a clock that is off.
+func dated(off time.Duration) func(*Lab, *Host) error {
+	return answering("", "", func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+		w.Header().Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+		sound.ServeHTTP(w, r)
+	})
+}
+
 // telling lets a path tell of the license in another way.
 func telling(path string, as func(served map[string]any) any) func(*Lab, *Host) error {
 	return func(l *Lab, h *Host) error {
 		return answering(path, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { answer(w, as(served(l.Served()))) })(l, h)
 	}
+}
+
+// slow is how long an Admin takes that is slow.
+const slow = 40 * time.Second
+
+// late lets a POST have its effect late, whoever waits for it, and its answer then or at once.
+func late(path string, answered bool) func(*Lab, *Host) error {
+	return answering(path, http.MethodPost, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+		time.AfterFunc(slow, func() { sound.ServeHTTP(&kept{}, r) })
+		if answered {
+			stall(r.Context(), wsman.Fault{Delay: slow})
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
 }
 
 func refusing(code int) oddAnswer {

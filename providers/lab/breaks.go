@@ -25,7 +25,7 @@ func Mishaps() []Mishap {
 	return append([]Mishap{
 		{"key", "put another relay key there and restart the service", (*Lab).breakKey},
 		{"stop", "stop the service", func(_ *Lab, h *Host) error { return h.halt() }},
-		{"start", "start the service", func(_ *Lab, h *Host) error { return h.start(h.services()[0]) }},
+		{"start", "start the service", func(_ *Lab, h *Host) error { return h.start(h.service()) }},
 		{"file", "cut the settings file in half", func(_ *Lab, h *Host) error {
 			return h.edit(h.Settings(), func(b []byte) []byte { return b[:len(b)/2] })
 		}},
@@ -46,7 +46,7 @@ func Mishaps() []Mishap {
 		{"signer", "deploy a connector that somebody else has signed", (*Lab).breakSigner},
 		{"dependent", "install " + WatchService + ", which is stopped with the service", (*Lab).breakDependent},
 		{"logon", "let the service log on as LocalSystem, from its next start on", func(_ *Lab, h *Host) error {
-			return h.Machine.SetLogon(h.services()[0], "LocalSystem", "")
+			return h.Machine.SetLogon(h.service(), "LocalSystem", "")
 		}},
 		{"move", "let it be another machine, which opens no secret sealed before", func(_ *Lab, h *Host) error {
 			h.Machine.Become(guid(random(9)), h.clock().UTC().Truncate(time.Second))
@@ -69,6 +69,9 @@ func (l *Lab) Break(what, host string) (string, error) {
 	}
 	for _, m := range Mishaps() {
 		if m.Name == what {
+			if h.service() == "" && what != "unplug" && what != "plug" {
+				return "", fmt.Errorf("%s has no service of the product: it can be unplugged and plugged", h.Name)
+			}
 			if err := m.act(l, h); err != nil {
 				return "", fmt.Errorf("%s: %w", h.Name, err)
 			}
@@ -93,7 +96,7 @@ func (l *Lab) named() string {
 
 // Settings is the path of the host's settings file.
 func (h *Host) Settings() string {
-	switch h.services()[0] {
+	switch h.service() {
 	case AdminService:
 		return AdminSettings
 	case EngineService:
@@ -171,7 +174,7 @@ func (l *Lab) breakLicense(h *Host) error {
 	if err != nil {
 		return err
 	}
-	if h.services()[0] == RelayService {
+	if h.service() == RelayService {
 		return fmt.Errorf("a relay has no license")
 	}
 	if err := h.write(LicenseFile, old); err != nil {
@@ -197,7 +200,7 @@ func (l *Lab) Show() string {
 	whole := 0
 	for i, h := range l.Hosts() {
 		note, usual := l.note(h, keys)
-		if usual && len(l.Relays) > maxShown && h.services()[0] == RelayService {
+		if usual && len(l.Relays) > maxShown && h.service() == RelayService {
 			whole++
 			continue
 		}
@@ -215,7 +218,7 @@ func (l *Lab) Show() string {
 
 // note is what a host does; usual says that it does what it should.
 func (l *Lab) note(h *Host, keys map[string]string) (note string, usual bool) {
-	note = string(h.Machine.Service(h.services()[0]).State)
+	note = string(h.Machine.Service(h.service()).State)
 	usual = note == "running"
 	if k, ok := keys[h.Name]; ok && h != l.Admin {
 		if k == keys[l.Admin.Name] {

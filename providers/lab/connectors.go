@@ -114,7 +114,7 @@ func (l *Lab) unsealed(blob []byte) (string, bool) {
 // Stored is what IM_Secrets holds of a reference, opened as Engine opens it, and when it was set. ok is false when there is
 // none, or when it does not open.
 func (l *Lab) Stored(ref string) (value string, updated time.Time, ok bool) {
-	return l.storedIn(l.storedSecrets(" WHERE SecretRef = N'"+strings.ReplaceAll(ref, "'", "''")+"'"), ref)
+	return l.storedIn(l.storedSecrets(ref), ref)
 }
 
 type storedSecret struct {
@@ -122,8 +122,13 @@ type storedSecret struct {
 	updated time.Time
 }
 
-func (l *Lab) storedSecrets(where string) map[string]storedSecret {
-	all := map[string]storedSecret{}
+// storedSecrets are those of the references, or all where there are none.
+func (l *Lab) storedSecrets(refs ...string) map[string]storedSecret {
+	all, where := map[string]storedSecret{}, ""
+	if len(refs) > 0 {
+		quoted := strings.NewReplacer("'", "''", "\n", "', N'").Replace(strings.Join(refs, "\n")) // no reference has a line break
+		where = " WHERE SecretRef IN (N'" + quoted + "')"
+	}
 	if s := l.SQLInstance(); s != nil {
 		for _, row := range s.Ask(Database, "SELECT SecretRef, Value, UpdatedOn FROM dbo.IM_Secrets"+where) {
 			ref, _ := row[0].(string)
@@ -188,10 +193,15 @@ func (l *Lab) synced(c *connector, all map[string]storedSecret, since, now time.
 // Works is whether the sync runs of a connector end well with what is stored now.
 func (l *Lab) Works(ref string) bool {
 	value, _, ok := l.Stored(ref)
+	return ok && l.Takes(ref, value)
+}
+
+// Takes is whether the source system of a connector takes a value.
+func (l *Lab) Takes(ref, value string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.connectors, func(c *connector) bool { return c.ref == ref })
-	return ok && i >= 0 && slices.Contains(l.connectors[i].accepts, value)
+	return i >= 0 && slices.Contains(l.connectors[i].accepts, value)
 }
 
 // getConnectors shows the latest sync run of each connector. That the product has such an answer is an assumption.
@@ -200,7 +210,7 @@ func (l *Lab) getConnectors(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "An error occurred while processing your request.", http.StatusInternalServerError)
 		return
 	}
-	all, since, now := l.storedSecrets(""), l.database.engine.since(), time.Now()
+	all, since, now := l.storedSecrets(l.Refs()...), l.database.engine.since(), time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := []map[string]any{{"connectorId": strings.ToLower(connectorID(3)), "name": "crm"}}

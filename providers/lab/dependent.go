@@ -16,7 +16,7 @@ const WatchService = "IdentityMeshWatch"
 
 // breakDependent installs it and starts it.
 func (l *Lab) breakDependent(h *Host) error {
-	service := h.services()[0]
+	service := h.service()
 	switch {
 	case h.manager != nil:
 		return errors.New("its services are real ones: the lab can add none")
@@ -35,7 +35,7 @@ func (l *Lab) breakDependent(h *Host) error {
 
 // halt stops the host's service as the service manager's window does: its dependents first.
 func (h *Host) halt() error {
-	service := h.services()[0]
+	service := h.service()
 	dependents := slices.Clone(h.Machine.Service(service).Dependents)
 	slices.Reverse(dependents)
 	for _, name := range dependents {
@@ -54,7 +54,7 @@ func (l *Lab) restart(h *Host) error { return h.around(func() error { return nil
 
 // around does something while the service is stopped, and starts it and its dependents again.
 func (h *Host) around(do func() error) error {
-	service := h.services()[0]
+	service := h.service()
 	dependents := slices.Clone(h.Machine.Service(service).Dependents)
 	if err := h.halt(); err != nil && !errors.Is(err, machine.ErrNotActive) {
 		return err

@@ -22,7 +22,7 @@ func exposures() []Mishap {
 	}
 	program := func(change func(path string) string) func(*Lab, *Host) error {
 		return on(func(h *Host) error {
-			service := h.services()[0]
+			service := h.service()
 			return h.Machine.Change(service, func(s *machine.Service) { s.ImagePath = change(programOf(h.Settings(), service)) })
 		})
 	}

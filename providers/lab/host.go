@@ -41,9 +41,19 @@ func (h *Host) services() []string {
 		return []string{AdminService}
 	case "IM-ENGINE":
 		return []string{EngineService}
+	case "IM-BUILD":
+		return nil
 	default:
 		return []string{RelayService}
 	}
+}
+
+// service is the one that the product has on the host, "" when it has none.
+func (h *Host) service() string {
+	for _, name := range h.services() {
+		return name
+	}
+	return ""
 }
 
 // newHost makes a machine and, unless the lab is in memory, its listener.
@@ -75,7 +85,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }
 	}
-	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault}
+	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault, TLS: l.hostTLS}
 	if l.config.Memory {
 		return h, nil
 	}

@@ -12,6 +12,7 @@ package lab
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"meshrotate/providers/lab/sqlserver"
+	"meshrotate/providers/lab/tds"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/providers/limits"
 )
@@ -48,6 +50,8 @@ type Config struct {
 	Connectors, MoreSecrets int
 	// Signing makes the document ask every relay to accept a further certificate for its connectors.
 	Signing bool
+	// Build gives it a build host, and lets the document say of it how connectors are built, where Signing is set.
+	Build bool
 	// Vendor signs the licenses; nil makes a key, which takes a moment.
 	Vendor *rsa.PrivateKey
 	// Relaying is the shape in which Admin lists its relays, one of RelayShapes; "" is the first.
@@ -60,6 +64,8 @@ type Config struct {
 	Standbys int
 	// Contained makes the services' logins users of the database, which is contained, and no logins of the instance.
 	Contained bool
+	// HTTPS makes the hosts' WinRM listen with certificates.
+	HTTPS bool
 	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and
 	// channels only, so it also lives in a bubble of testing/synctest, on a virtual clock.
 	Memory bool
@@ -106,14 +112,18 @@ type Lab struct {
 	timing Timing
 
 	Admin, EngineHost *Host
+	BuildHost         *Host // nil when there is none
 	Relays            []*Host
 
 	// Password is the account's. Identity is the age identity that seals the state. Both are made for this lab.
 	Password, Identity string
 	license            *rsa.PrivateKey
+	pfxPassword        string
 	database           sqlSide
 	domain             domain
 	connectors         []*connector
+	hostTLS            *tls.Config // nil: HTTP
+	hostAuthority      []byte
 
 	mu    sync.Mutex
 	admin adminState
@@ -124,6 +134,9 @@ type Lab struct {
 	odd   map[string]oddAnswer
 	oddly map[*Host]func(*Listing, time.Time) bool
 	cli   CLI
+	// builds is how the build script behaves, built how often it has run to its end.
+	builds Builds
+	built  int
 
 	api       *http.Server
 	apiAddr   string
@@ -150,7 +163,7 @@ const (
 
 // Start brings a lab up, with every service running and every relay connecting.
 func Start(c Config) (*Lab, error) {
-	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, odd: map[string]oddAnswer{}, oddly: map[*Host]func(*Listing, time.Time) bool{}, Password: random(18)}
+	l := &Lab{config: c, timing: c.Time.orDefault(), mesh: map[*Host]*relayState{}, odd: map[string]oddAnswer{}, oddly: map[*Host]func(*Listing, time.Time) bool{}, Password: random(18), pfxPassword: random(18)}
 	l.connectors = newConnectors(c.Connectors)
 	err := room(c)
 	if err != nil {
@@ -199,12 +212,19 @@ func room(c Config) error {
 		return nil
 	}
 	hosts := c.Relays + 2
+	if c.Build {
+		hosts++
+	}
 	return limits.Room{Hosts: hosts, Parallel: hosts, Stay: true}.Fits(files)
 }
 
 // Hosts are all machines.
 func (l *Lab) Hosts() []*Host {
-	return append([]*Host{l.Admin, l.EngineHost}, l.Relays...)
+	all := []*Host{l.Admin, l.EngineHost}
+	if l.BuildHost != nil {
+		all = append(all, l.BuildHost)
+	}
+	return append(all, l.Relays...)
 }
 
 // Host finds a machine by its name or the name's first label.
@@ -218,12 +238,20 @@ func (l *Lab) Host(name string) *Host {
 }
 
 func (l *Lab) hosts() error {
-	var err error
+	err := l.certify()
+	if err != nil {
+		return err
+	}
 	if l.Admin, err = l.newHost("im-admin.lab.example"); err != nil {
 		return err
 	}
 	if l.EngineHost, err = l.newHost(engineHost); err != nil {
 		return err
+	}
+	if l.config.Build {
+		if l.BuildHost, err = l.newHost(buildHost); err != nil {
+			return err
+		}
 	}
 	for i := range l.config.Relays {
 		h, err := l.newHost(RelayName(i+1, l.config.Relays))
@@ -234,6 +262,18 @@ func (l *Lab) hosts() error {
 		l.mesh[h] = &relayState{}
 	}
 	return nil
+}
+
+// certify makes the hosts' certificate, which they share. Records are whole and keys are exchanged as Windows does it.
+func (l *Lab) certify() error {
+	if !l.config.HTTPS {
+		return nil
+	}
+	own, authority, err := tds.Issue("*.lab.example")
+	l.hostAuthority = authority
+	l.hostTLS = &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true,
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}}
+	return err
 }
 
 // RelayName is the name of the nth of all relays.

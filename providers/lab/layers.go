@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,20 +39,26 @@ func layers() []Mishap {
 			return layer{own: Prefix + h.variable() + "=" + v}
 		})},
 		{"named", "put a key into PROGRAM.settings.json, which .NET 10 reads", launched(func(h *Host, _ string) layer {
-			return layer{file: h.beside(h.services()[0] + ".settings.json")}
+			return layer{file: h.beside(h.service() + ".settings.json")}
 		})},
 		{"secrets", "set DOTNET_ENVIRONMENT=Development; user secrets have a key", launched(func(h *Host, _ string) layer {
-			_, account := h.Machine.Registered(h.services()[0])
+			_, account := h.Machine.Registered(h.service())
 			return layer{own: "DOTNET_ENVIRONMENT=Development", file: machine.UserSecretsOf(account)}
 		})},
 		{"sibling", "put a key into custom.json beside the settings: it is not read", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside("custom.json")}
 		})},
 		{"wrapped", "start the program through NSSM, with a key among its variables", launched(func(h *Host, v string) layer {
-			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.services()[0]), Environment: map[string]string{h.variable(): v}}}
+			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.service()), Environment: map[string]string{h.variable(): v}}}
 		})},
 		{"wrapped-in", "start it through NSSM in a folder that has its own settings", launched(func(h *Host, _ string) layer {
-			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.services()[0]), Folder: elsewhere}, file: elsewhere + `\appsettings.json`}
+			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.service()), Folder: elsewhere}, file: elsewhere + `\appsettings.json`}
+		})},
+		{"winsw", "start it through WinSW, with a key in its XML file", launched(func(h *Host, v string) layer {
+			return layer{wrap: &machine.Wrapped{ByFile: true, Line: programOf(h.Settings(), h.service()), Environment: map[string]string{h.variable(): v}}}
+		})},
+		{"winsw-in", "start it through WinSW in a folder that has its own settings", launched(func(h *Host, _ string) layer {
+			return layer{wrap: &machine.Wrapped{ByFile: true, Line: programOf(h.Settings(), h.service()), Folder: elsewhere}, file: elsewhere + `\appsettings.json`}
 		})},
 		{"plain", "take all of these away again", func(_ *Lab, h *Host) error { return h.plain() }},
 	}
@@ -83,7 +90,12 @@ func (h *Host) lay(l layer, value string) error {
 			return err
 		}
 	}
-	service := h.services()[0]
+	if l.wrap != nil && l.wrap.ByFile {
+		if err := h.write(winsw+".xml", description(l.wrap)); err != nil {
+			return err
+		}
+	}
+	service := h.service()
 	if name, v, ok := strings.Cut(l.user, "="); ok {
 		_, account := h.Machine.Registered(service)
 		h.Machine.SetAccountEnvironment(account, name, v)
@@ -94,6 +106,9 @@ func (h *Host) lay(l layer, value string) error {
 		}
 		if l.wrap != nil {
 			s.ImagePath, s.Wrapped = `C:\Program Files\nssm\nssm.exe`, l.wrap
+			if l.wrap.ByFile {
+				s.ImagePath = `"` + winsw + `.exe"`
+			}
 		}
 		if l.args != "" {
 			s.ImagePath += " " + l.args
@@ -108,15 +123,40 @@ func (h *Host) lay(l layer, value string) error {
 	})
 }
 
+// winsw is a copy of WinSW, which bears the name of its file.
+const winsw = `C:\Program Files\winsw\identitymesh`
+
+// description is what WinSW reads.
+func description(w *machine.Wrapped) []byte {
+	type variable struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	}
+	d := struct {
+		XMLName    xml.Name   `xml:"service"`
+		Executable string     `xml:"executable"`
+		Folder     string     `xml:"workingdirectory,omitempty"`
+		Env        []variable `xml:"env"`
+	}{Executable: strings.Trim(w.Line, `"`), Folder: w.Folder}
+	for name, value := range w.Environment {
+		d.Env = append(d.Env, variable{name, value})
+	}
+	text, err := xml.MarshalIndent(d, "", "  ")
+	if err != nil {
+		panic(err) // of texts
+	}
+	return text
+}
+
 // plain starts the service again as the installer left it, from its next start on.
 func (h *Host) plain() error {
-	service := h.services()[0]
+	service := h.service()
 	_, account := h.Machine.Registered(service)
 	for name := range h.Machine.AccountEnvironment(account) {
 		h.Machine.SetAccountEnvironment(account, name, "")
 	}
 	for _, path := range []string{h.beside("appsettings.Staging.json"), h.beside("appsettings.Production.json"), elsewhere + `\appsettings.json`,
-		h.beside(service + ".settings.json"), machine.UserSecretsOf(account), h.beside("custom.json")} {
+		h.beside(service + ".settings.json"), machine.UserSecretsOf(account), h.beside("custom.json"), winsw + ".xml"} {
 		if err := h.Machine.FS.Remove(path); err != nil && !errors.Is(err, machine.ErrFileNotFound) && !errors.Is(err, machine.ErrPathNotFound) {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -128,7 +168,7 @@ func (h *Host) plain() error {
 
 // key is what the host's service needs.
 func (h *Host) key() string {
-	if h.services()[0] == EngineService {
+	if h.service() == EngineService {
 		return sqlString
 	}
 	return relayKey

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf16"
 
@@ -20,7 +21,7 @@ import (
 )
 
 // LicenseShapes are the ways in which the lab's vendor writes license files: nobody knows the one of the real product.
-var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "pem", "base64", "nul", "utf16", "date", "zoneless", "perpetual", "end-of-time", "number", "opaque"}
+var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "pem", "base64", "nul", "utf16", "date", "zoneless", "perpetual", "end-of-time", "number", "nested", "payload-xml", "opaque"}
 
 // License makes a license file signed by the lab's vendor.
 func (l *Lab) License(lic licensefile.License) ([]byte, error) {
@@ -49,14 +50,21 @@ func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
 	case "number":
 		says["tier"] = 3
 	}
+	if shape == "nested" {
+		says = map[string]any{"id": lic.Expires.Unix(), "customer": map[string]any{"id": 7, "name": lic.Customer},
+			"product": map[string]any{"name": "IdentityMesh", "edition": lic.Tier}, "validity": map[string]any{"not_after": says["expiresUtc"]}}
+	}
 	body, err := json.Marshal(says)
+	if shape == "payload-xml" {
+		body = fmt.Appendf(nil, "<License><Tier>%s</Tier><Expiration>%s</Expiration><Customer><Name>%s</Name></Customer></License>",
+			lic.Tier, lic.Expires.UTC().Format(time.RFC3339), lic.Customer)
+	}
 	if err != nil {
 		return nil, err
 	}
 	sign := func(b []byte) string {
-		h := sha256.Sum256(b)
 		var sig []byte
-		sig, err = rsa.SignPKCS1v15(nil, l.license, crypto.SHA256, h[:])
+		sig, err = signed(l.license, b)
 		return base64.StdEncoding.EncodeToString(sig)
 	}
 	payload := base64.StdEncoding.EncodeToString(body)
@@ -129,4 +137,23 @@ func served(lic *licensefile.License) map[string]any {
 		tier = Tier
 	}
 	return map[string]any{"tier": tier, "customerName": lic.Customer, "expiresUtc": expires}
+}
+
+// signatures are those that were made: the same key signs the same text in the same way, and thousands of labs have the same licenses.
+var signatures sync.Map
+
+func signed(key *rsa.PrivateKey, text []byte) ([]byte, error) {
+	type of struct {
+		key  *rsa.PrivateKey
+		hash [sha256.Size]byte
+	}
+	what := of{key, sha256.Sum256(text)}
+	if sig, ok := signatures.Load(what); ok {
+		return sig.([]byte), nil
+	}
+	sig, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, what.hash[:])
+	if err == nil {
+		signatures.Store(what, sig)
+	}
+	return sig, err
 }

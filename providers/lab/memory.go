@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"meshrotate/providers/adminapi"
 	"meshrotate/providers/lab/direct"
@@ -24,6 +26,8 @@ const memoryAddress = "127.0.0.1:1"
 type Client struct {
 	// Name is told with every event of its requests, so that two processes can be told apart. Set it before the first.
 	Name string
+	// Idle is how long its shells may be idle; 0 is 180 s.
+	Idle time.Duration
 
 	lab  *Lab
 	life context.Context
@@ -63,7 +67,7 @@ func (c *Client) Dial(ctx context.Context, host string) (Shell, error) {
 	c.dialed[h.Name]++
 	end.Name, end.Number = c.Name, c.dialed[h.Name]
 	c.mu.Unlock()
-	s, err := direct.Open(ctx, h.Name, end)
+	s, err := direct.Open(ctx, h.Name, end, cmp.Or(c.Idle, 180*time.Second))
 	if err != nil {
 		return nil, err
 	}

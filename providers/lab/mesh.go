@@ -39,7 +39,7 @@ type relayState struct {
 // connected says since when a relay is connected, by the processes that run now.
 func (l *Lab) connected(h *Host, now time.Time) (since time.Time, ok bool) {
 	r := l.mesh[h]
-	if r.process == nil || l.admin.process == nil || r.cut || r.key == "" || r.key != l.admin.key {
+	if r == nil || r.process == nil || l.admin.process == nil || r.cut || r.key == "" || r.key != l.admin.key {
 		return since, false
 	}
 	since = r.tries

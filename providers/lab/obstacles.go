@@ -49,8 +49,8 @@ func obstacles() []Mishap {
 		{"empty", "make room on it again", onDisk(func(_ *Host, disk *machine.Memory) error { disk.Leave(-1); return nil })},
 		{"remove", "remove the service", (*Lab).breakRemove},
 		{"install", "install it again, and start it", (*Lab).breakInstall},
-		{"demote", "take the right to stop and start the service", on(func(h *Host) { h.Machine.Bar(h.services()[0], true) })},
-		{"promote", "give that right again", on(func(h *Host) { h.Machine.Bar(h.services()[0], false) })},
+		{"demote", "take the right to stop and start the service", on(func(h *Host) { h.Machine.Bar(h.service(), true) })},
+		{"promote", "give that right again", on(func(h *Host) { h.Machine.Bar(h.service(), false) })},
 		{"confine", "put PowerShell in Constrained Language Mode", on(func(h *Host) { h.Machine.Confine(true) })},
 		{"unconfine", "let it do everything again", on(func(h *Host) { h.Machine.Confine(false) })},
 		{"skew", "put the clock ten minutes ahead", on(func(h *Host) { h.Skew(10 * time.Minute) })},
@@ -98,7 +98,7 @@ func (l *Lab) breakRemove(h *Host) error {
 	if h.manager != nil {
 		return errors.New("its services are real ones: remove it there by hand")
 	}
-	s, err := h.Machine.Uninstall(h.services()[0])
+	s, err := h.Machine.Uninstall(h.service())
 	if err != nil {
 		return err
 	}

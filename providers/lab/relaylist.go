@@ -10,8 +10,9 @@ import (
 )
 
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
-var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "minutes", "five-minutes", "seen", "domain", "display", "ghost", "value", "pages",
-	"page", "more", "frozen", "odd-status", "odd-heartbeat", "no-heartbeat", "unnamed", "strangers"}
+var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "ghost", "value", "pages",
+	"snake", "nested", "attributes", "in-data", "references", "in-d", "epoch-text", "page", "more", "frozen", "odd-status", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
+	"unnamed", "strangers", "by-name", "two-lists"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
 func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
@@ -26,6 +27,10 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 	}
 	entries := make([]map[string]any, 0, len(list))
 	for i, e := range list {
+		if shape == "own-clock" { // as the relay sent it
+			h := l.Relays[slices.IndexFunc(l.Relays, func(h *Host) bool { return h.Machine.Name == e.Name })]
+			e.LastHeartbeatUTC = e.LastHeartbeatUTC.Add(time.Until(h.clock()))
+		}
 		o := map[string]any{"name": e.Name, "connected": e.Connected, "lastHeartbeatUtc": e.LastHeartbeatUTC}
 		bend(o, shape, e, i, now)
 		if shape == "ghost" { // what a relay left behind when it connected anew
@@ -34,6 +39,26 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		entries = append(entries, o)
 	}
 	switch shape {
+	case "attributes":
+		data := make([]any, len(entries))
+		for i, e := range entries {
+			data[i] = map[string]any{"type": "relay", "id": strconv.Itoa(i), "attributes": e}
+		}
+		answer(w, map[string]any{"data": data, "links": map[string]any{"self": r.URL.Path}})
+	case "in-data":
+		answer(w, map[string]any{"success": true, "data": map[string]any{"relays": entries, "totalCount": len(entries)}})
+	case "references":
+		answer(w, map[string]any{"$id": "1", "$values": entries})
+	case "in-d":
+		answer(w, map[string]any{"d": map[string]any{"results": entries}})
+	case "by-name":
+		byName := map[string]any{}
+		for _, e := range list {
+			byName[e.Name] = map[string]any{"connected": e.Connected}
+		}
+		answer(w, byName)
+	case "two-lists":
+		answer(w, map[string]any{"old": map[string]any{"relays": []any{}}, "new": map[string]any{"relays": entries}})
 	case "value":
 		answer(w, map[string]any{"value": entries, "@odata.count": len(entries)})
 	case "page":
@@ -80,6 +105,21 @@ func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
 		o["lastHeartbeatUtc"] = beat.Format("2006-01-02T15:04:05.999")
 	case "local":
 		put("lastHeartbeatUtc", "lastHeartbeat", beat.In(time.FixedZone("", 5*3600+1800)).Format("2006-01-02T15:04:05.999"))
+	case "snake":
+		clear(o)
+		o["machine_name"], o["is_connected"], o["last_heartbeat_utc"] = e.Name, e.Connected, beat
+	case "nested":
+		clear(o)
+		o["machine"] = map[string]any{"name": e.Name}
+		o["connection"] = map[string]any{"state": map[bool]string{true: "Connected", false: "Disconnected"}[e.Connected], "lastHeartbeatUtc": beat}
+	case "epoch-text":
+		put("lastHeartbeatUtc", "lastHeartbeat", strconv.FormatInt(beat.UnixMilli(), 10))
+	case "state-number":
+		put("connected", "status", map[bool]int{true: 1, false: 0}[e.Connected])
+	case "null-heartbeat":
+		o["lastHeartbeatUtc"] = nil
+	case "year-one":
+		o["lastHeartbeatUtc"] = "0001-01-01T00:00:00"
 	case "minutes":
 		o["lastHeartbeatUtc"] = beat.Truncate(time.Minute).Format("2006-01-02T15:04Z")
 	case "five-minutes":

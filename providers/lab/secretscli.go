@@ -63,7 +63,7 @@ func (l *Lab) secretscli(ctx context.Context, args []string, in io.Reader, out i
 	}
 	switch {
 	case len(args) == 1 && args[0] == "list":
-		for _, ref := range slices.Sorted(maps.Keys(l.storedSecrets(""))) {
+		for _, ref := range slices.Sorted(maps.Keys(l.storedSecrets())) {
 			fmt.Fprintln(out, ref)
 		}
 		return 0

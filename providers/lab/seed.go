@@ -88,6 +88,7 @@ func (l *Lab) install(key string, license []byte) {
 	l.SetCLI(CLI{Stdin: true})
 	old, _ := Certificates()
 	text, connector := relaySettings(key, old.SHA1), string(Connector("1", old))
+	l.installBuild(put)
 	for _, h := range l.Relays {
 		put(h, RelaySettings, text)
 		for _, name := range RelayConnectors() {
@@ -134,6 +135,16 @@ func (l *Lab) operator(key string, old, next []byte) error {
 		"env":                     l.environment(),
 		"keys/sql-server.pem":     string(l.SQLAuthority()),
 		".gitignore":              "/env\n/.meshrotate/\n/control.json\n",
+	}
+	if l.BuildHost != nil {
+		file, _, err := l.PFX()
+		if err != nil {
+			return err
+		}
+		files[pfxFile] = string(file)
+	}
+	if l.config.HTTPS {
+		files["keys/hosts.pem"] = string(l.hostAuthority)
 	}
 	for name, text := range files {
 		path := filepath.Join(dir, name)
@@ -212,6 +223,9 @@ func (l *Lab) environment() string {
 	if p, ok := l.Env("IM_LAB_ACCOUNT_PASSWORD"); ok {
 		text += fmt.Sprintf("export IM_LAB_ACCOUNT_PASSWORD='%s'\n", p)
 	}
+	if p, ok := l.Env(pfxEnv); ok {
+		text += fmt.Sprintf("export %s='%s'\n", pfxEnv, p)
+	}
 	for i := range l.config.Connectors {
 		text += fmt.Sprintf("export %s%d='%s'\n", connectorEnv, i+1, l.connectors[i].next)
 	}
@@ -237,6 +251,8 @@ func (l *Lab) Env(name string) (string, bool) {
 		return l.domain.next, l.config.Account != ""
 	case "IM_LAB_SQL_PASSWORD":
 		return l.database.spare, l.config.Login == "external"
+	case pfxEnv:
+		return l.pfxPassword, l.BuildHost != nil
 	case values.DefaultIdentity:
 		return secretLine(l.Identity), true
 	}
@@ -255,6 +271,9 @@ func (l *Lab) Document() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# A deployment on loopback, made by `meshrotate lab`.\napiVersion: %s\nkind: Deployment\nname: %s\n\nhosts:\n  admin: %s\n  engine: %s\n",
 		specs.APIVersion, l.deployment(), l.Admin.Name, l.EngineHost.Name)
+	if l.BuildHost != nil {
+		fmt.Fprintf(&b, "  build: %s\n", l.BuildHost.Name)
+	}
 	if n := len(l.Relays); n > 0 {
 		first, last := label(RelayName(1, n)), label(RelayName(n, n))
 		fmt.Fprintf(&b, "  relays: [\"relay-[%s..%s].lab.example\"]\n", strings.TrimPrefix(first, "relay-"), strings.TrimPrefix(last, "relay-"))
@@ -280,7 +299,11 @@ func (l *Lab) Document() string {
 		license := l.Admin.manager.License()
 		fmt.Fprintf(&b, "\nstate:\n  marker: '%smeshrotate.run.json'\n", license[:strings.LastIndexAny(license, `\/`)+1])
 	}
-	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: http, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n", Domain, User, l.URL())
+	transport := "http"
+	if l.config.HTTPS {
+		transport = "https, caFile: keys/hosts.pem"
+	}
+	fmt.Fprintf(&b, "\nconnect:\n  winrm: {auth: ntlm, transport: %s, user: '%s\\%s',\n          password: {env: IM_LAB_PASSWORD}}\n  adminApi: {url: \"%s\"}\n", transport, Domain, User, l.URL())
 	if l.config.Login != "" || l.config.Connectors > 0 {
 		b.WriteString(l.sqlSection())
 	}

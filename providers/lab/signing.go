@@ -33,9 +33,9 @@ func Certificate(name string, expires time.Time) winhost.Signer {
 	return winhost.Signer{SHA1: hexed(one[:]), SHA256: hexed(two[:]), Subject: "CN=" + name, NotAfter: expires.UTC(), Stamped: true}
 }
 
-// Certificates are the one that the lab's connectors are signed with, and its successor.
+// Certificates are the one that the lab's connectors are signed with, and its successor, which is a real one.
 func Certificates() (old, next winhost.Signer) {
-	return Certificate("Contoso Code Signing 2024", day(200)), Certificate("Contoso Code Signing 2026", day(930))
+	return Certificate("Contoso Code Signing 2024", day(200)), nextSigner()
 }
 
 // Connector is a library that is signed so.
@@ -172,5 +172,5 @@ func (l *Lab) signingSection() string {
 	if !l.config.Converged {
 		text += fmt.Sprintf("      - {sha1: %s, use: signing}\n", next.SHA1)
 	}
-	return text
+	return text + l.buildSection()
 }

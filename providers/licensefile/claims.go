@@ -3,6 +3,8 @@ package licensefile
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +18,9 @@ var (
 	ExpiryNames   = []string{"expiresUtc", "expires", "expiresAt", "expiry", "expiryDate", "expiration", "expirationDate", "validUntil", "validTo", "notAfter", "exp"}
 )
 
-// claims reads what an object says.
+// claims reads what an object says, and else the objects in it.
 func claims(o map[string]any) *License {
+	o = flattened(o)
 	l := &License{Customer: text(find(o, CustomerNames...)), Tier: text(find(o, TierNames...))}
 	for _, name := range ExpiryNames {
 		if v, ok := lookUp(o, name); ok {
@@ -26,6 +29,37 @@ func claims(o map[string]any) *License {
 		}
 	}
 	return l
+}
+
+// flattened adds what stands in the objects of an object and not in itself: the nearest counts, and what two of one depth say
+// otherwise does not.
+func flattened(o map[string]any) map[string]any {
+	all := maps.Clone(o)
+	level := []map[string]any{o}
+	for range 3 {
+		here, twice := map[string]any{}, map[string]bool{}
+		var next []map[string]any
+		for _, outer := range level {
+			for name, v := range outer {
+				inner, ok := v.(map[string]any)
+				if !ok || matches(name, "signature", "sig") {
+					continue
+				}
+				next = append(next, inner)
+				for name, v := range inner {
+					_, again := here[name]
+					twice[name], here[name] = twice[name] || again, v
+				}
+			}
+		}
+		for name, v := range here {
+			if _, nearer := lookUp(all, plainName(name)); !nearer && !twice[name] && !strings.EqualFold(name, "name") { // whose name it is, its object says
+				all[name] = v
+			}
+		}
+		level = next
+	}
+	return all
 }
 
 func find(o map[string]any, names ...string) any {
@@ -39,11 +73,17 @@ func find(o map[string]any, names ...string) any {
 
 func lookUp(o map[string]any, name string) (any, bool) {
 	for k, v := range o {
-		if strings.EqualFold(strings.NewReplacer("_", "", "-", "").Replace(k), name) {
+		if strings.EqualFold(plainName(k), name) {
 			return v, true
 		}
 	}
 	return nil, false
+}
+
+func plainName(name string) string { return strings.NewReplacer("_", "", "-", "").Replace(name) }
+
+func matches(name string, of ...string) bool {
+	return slices.ContainsFunc(of, func(o string) bool { return strings.EqualFold(plainName(name), o) })
 }
 
 // text is a word, a number, or the name of an object.

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
 )
 
 // The layouts that are read.
@@ -78,7 +80,7 @@ func parse(text []byte, depth int) (*License, error) {
 	if parts := strings.Fields(string(text)); len(parts) == 2 {
 		payload, err1 := decode(parts[0])
 		signature, err2 := decode(parts[1])
-		if err1 == nil && err2 == nil && len(payload) > 0 && payload[0] == '{' {
+		if err1 == nil && err2 == nil && legible(payload) {
 			return signedBy(lines, parts[0], payload, signature)
 		}
 	}
@@ -114,6 +116,10 @@ func ofParts(parts []string) (*License, error) {
 	if len(parts) == 3 {
 		layout, payload = jwt, parts[1]
 	}
+	head, err := decode(parts[0])
+	if err != nil || !legible(head) {
+		return &License{Layout: Unknown}, nil // words with dots between, or a token of another kind
+	}
 	body, err := decode(payload)
 	var signature []byte
 	if err == nil {
@@ -129,9 +135,8 @@ func ofParts(parts []string) (*License, error) {
 	if err != nil || layout == dotted {
 		return l, err
 	}
-	head, err := decode(parts[0])
 	var header struct{ Alg string }
-	if err != nil || json.Unmarshal(head, &header) != nil {
+	if json.Unmarshal(head, &header) != nil {
 		return nil, errors.New("the license file is damaged: the header of the token is not the expected JSON")
 	}
 	l.unsigned = strings.EqualFold(header.Alg, "none") || len(signature) == 0
@@ -142,22 +147,44 @@ func ofParts(parts []string) (*License, error) {
 	return l, nil
 }
 
-// signedBy is a payload of JSON with its signature.
+// legible says that a payload begins as one that is read here. Of any other nobody knows what it means: it may be encrypted.
+func legible(payload []byte) bool {
+	text := plain(payload)
+	return len(text) > 0 && (text[0] == '{' || text[0] == '<')
+}
+
+// signedBy is a payload of JSON or XML with its signature.
 func signedBy(layout, encoded string, body, signature []byte) (*License, error) {
-	var o map[string]any
-	if err := unmarshal(body, &o); err != nil {
-		return nil, errors.New("the license file is damaged or cut short: its payload is not the expected JSON")
+	if !legible(body) {
+		return &License{Layout: Unknown}, nil
 	}
-	l := claims(o)
+	l, err := ofPayload(plain(body))
+	if err != nil {
+		return nil, err
+	}
 	l.Layout, l.signature = layout, signature
 	l.signed = map[Over][]byte{Encoded: []byte(encoded), Decoded: body}
 	return l, nil
 }
 
+func ofPayload(text []byte) (*License, error) {
+	if text[0] == '<' {
+		return ofXML(text)
+	}
+	var o map[string]any
+	if err := unmarshal(text, &o); err != nil {
+		return nil, errors.New("the license file is damaged or cut short: its payload is not the expected JSON")
+	}
+	return claims(o), nil
+}
+
 // ofJSON reads an object: the claims themselves, or a payload beside its signature.
 func ofJSON(text []byte) (*License, error) {
 	var o map[string]any
-	if err := unmarshal(text, &o); err != nil {
+	switch err := unmarshal(text, &o); {
+	case errors.Is(err, errMore):
+		return &License{Layout: Unknown}, nil
+	case err != nil:
 		return nil, errors.New("the license file is damaged or cut short: it is not the JSON that it begins as")
 	}
 	sig, _ := find(o, "signature", "sig").(string)
@@ -186,7 +213,12 @@ func ofJSON(text []byte) (*License, error) {
 // canonical form, which only whoever made the file can be trusted to know.
 func ofXML(text []byte) (*License, error) {
 	d := xml.NewDecoder(bytes.NewReader(text))
-	d.Strict = true
+	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
+		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
+			return in, nil // as .NET declares what it writes into a string; the bytes are UTF-8 by now
+		}
+		return charset.NewReaderLabel(label, in)
+	}
 	o := map[string]any{}
 	put := func(name, value string) {
 		if value = strings.TrimSpace(value); value != "" && find(o, name) == nil {
@@ -223,6 +255,8 @@ func ofXML(text []byte) (*License, error) {
 	}
 }
 
+var errMore = errors.New("more follows")
+
 // unmarshal keeps numbers as they are written.
 func unmarshal(text []byte, to any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -231,7 +265,7 @@ func unmarshal(text []byte, to any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more follows")
+		return errMore
 	}
 	return nil
 }

@@ -45,6 +45,25 @@ func TestLayouts(t *testing.T) {
 			"xml", "Contoso Ltd", "Standard", end, 0, false},
 		{"XML as Rhino writes it", `<?xml version="1.0" encoding="utf-8"?><license id="1" expiration="2027-11-30T00:00:00.0000000" type="Standard"><name>Contoso Ltd</name><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignatureValue>AAAA</SignatureValue></Signature></license>`,
 			"xml", "Contoso Ltd", "Standard", end, 14 * time.Hour, false},
+		{"XML that .NET wrote into a string", `<?xml version="1.0" encoding="utf-16"?><License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>Contoso Ltd</Name></Customer></License>`,
+			"xml", "Contoso Ltd", "Standard", end, 38 * time.Hour, false},
+		{"XML in Windows' own encoding", "<?xml version=\"1.0\" encoding=\"windows-1252\"?><License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>M\xfcller</Name></Customer></License>",
+			"opaque", "", "", time.Time{}, 0, false},
+		{"objects in an object", `{"id":7,"customer":{"id":1,"name":"Contoso Ltd"},"product":{"name":"IdentityMesh","edition":"Enterprise"},"validity":{"not_before":"2026-11-30","not_after":"2027-11-30"},"signature":{"type":"RSA","value":"AAAA"}}`,
+			"json", "Contoso Ltd", "Enterprise", end, 38 * time.Hour, false},
+		{"PascalCase", `{"License":{"CustomerName":"Contoso Ltd","Tier":"Enterprise","ExpiresUtc":"2027-11-30T00:00:00Z"},"Signature":"AAAA"}`, "envelope", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"numbers as texts", `{"customer":"Contoso Ltd","tier":"3","exp":"1827532800"}`, "json", "Contoso Ltd", "3", end, 0, false},
+		{"a payload of XML", e([]byte(`<License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>Contoso Ltd</Name></Customer></License>`)) + "." + e([]byte("signature")), "dotted", "Contoso Ltd", "Standard", end, 38 * time.Hour, false},
+		{"a payload behind a byte order mark", e([]byte("\ufeff"+body)) + "." + e([]byte("signature")), "dotted", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"a payload of bytes", e([]byte("\x08\x01\x12\x0bContoso Ltd")) + "." + e([]byte("signature")), "opaque", "", "", time.Time{}, 0, false},
+		{"a payload of lines", e([]byte("Customer=Contoso Ltd\nTier=Enterprise\n")) + "." + e([]byte("signature")), "opaque", "", "", time.Time{}, 0, false},
+		{"an encrypted payload in JSON", `{"data":"` + e([]byte("\x80\x81\x82")) + `","signature":"AAAA"}`, "opaque", "", "", time.Time{}, 0, false},
+		{"PASETO", "v4.public." + e([]byte(body+"0123456789")), "opaque", "", "", time.Time{}, 0, false},
+		{"JWE", "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d", "opaque", "", "", time.Time{}, 0, false},
+		{"a key in groups", "ABCDE-12345-FGHIJ-67890", "opaque", "", "", time.Time{}, 0, false},
+		{"a version and words", "v1.Contoso", "opaque", "", "", time.Time{}, 0, false},
+		{"an object, and another behind it", body + "\n" + `{"signature":"AAAA"}`, "opaque", "", "", time.Time{}, 0, false},
+		{"a list", "[" + body + "]", "opaque", "", "", time.Time{}, 0, false},
 		{"bytes of somebody's own", "IMLIC\x00\x01\x02\x80\x81", "opaque", "", "", time.Time{}, 0, false},
 		{"text of somebody's own", "Contoso Ltd; Enterprise; until 2027", "opaque", "", "", time.Time{}, 0, false},
 	} {
@@ -58,7 +77,7 @@ func TestLayouts(t *testing.T) {
 			}
 		})
 	}
-	for name, file := range map[string]string{"JSON": body[:len(body)-3], "XML": "<License><Type>Standard", "two objects": body + body, "a payload": e([]byte(body[:20])) + "." + e([]byte("signature"))} {
+	for name, file := range map[string]string{"JSON": body[:len(body)-3], "XML": "<License><Type>Standard", "a payload": e([]byte(body[:20])) + "." + e([]byte("signature"))} {
 		if l, err := licensefile.Parse([]byte(file)); err == nil {
 			t.Errorf("%s, cut short: %+v", name, l)
 		}

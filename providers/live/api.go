@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,19 +23,27 @@ type api struct {
 	limit  time.Duration // of a look
 	now    func() time.Time
 	// names gives the computers' own names, restarts when services began to start again, by host.
-	names    func(hosts []string) map[string]string
+	names func(hosts []string) map[string]string
+	// clocks are how far the hosts' clocks are ahead of ours, where that is known; host is Admin's.
+	clocks   func() map[string]time.Duration
+	host     string
 	restarts func() map[string]time.Time
 	fleet    func() map[string]time.Time // the same, of relays
 	// pushOf tells of a secret that this run has set.
 	pushOf func(ref string) (push, bool)
 	// gone says since when a host's service does not do what is waited for: its host said why.
 	gone func(host string) (at time.Time, gone bool)
+	// watch asks the hosts of relays that are waited for: watchMissing.
+	watch func(ctx context.Context, missing []string, before map[string]bool) map[string]bool
+	// ends says that a service was asked to stop, and works until it has.
+	ends func(name string) bool
 	// ended says which service that the API comes from has stopped, nil when none has or nobody knows.
 	ended func(ctx context.Context) error
 
 	mu         sync.Mutex
 	silence    silence
 	clock      adminClock
+	awaited    bool      // somebody has waited for Admin after a restart
 	ready      time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
 	syncsSince time.Time
 	// proven are the relays that a proof has seen to work.
@@ -55,7 +62,7 @@ func (a *api) look(ctx context.Context, _ reconciler.Target, reads []reconciler.
 	ctx, cancel := within(ctx, a.limit, hostTimeout)
 	defer cancel()
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}, Errs: map[string]error{}}
-	for _, r := range reads {
+	for _, r := range readyFirst(reads) {
 		answer, err := a.answer(ctx, r)
 		switch {
 		case err == nil:
@@ -72,6 +79,17 @@ func (a *api) look(ctx context.Context, _ reconciler.Target, reads []reconciler.
 	return look
 }
 
+// readyFirst asks whether Admin is ready before all else: what one says that is, tells more.
+func readyFirst(reads []reconciler.Read) []reconciler.Read {
+	late := func(r reconciler.Read) int {
+		if t, ok := r.(site.Trial); ok && t.Asks == site.AsksReady {
+			return 0
+		}
+		return 1
+	}
+	return slices.SortedStableFunc(slices.Values(reads), func(a, b reconciler.Read) int { return late(a) - late(b) })
+}
+
 // ofOne says that an error is one endpoint's, and that others may answer. A login that failed is not tried again.
 func ofOne(err error) bool {
 	kind := adminapi.KindOf(err)
@@ -81,7 +99,7 @@ func ofOne(err error) bool {
 func (a *api) answer(ctx context.Context, r reconciler.Read) (reconciler.Result, error) {
 	switch r := r.(type) {
 	case site.Relays:
-		return a.relays(ctx)
+		return a.relaysSoon(ctx)
 	case site.Get:
 		return a.get(ctx, r)
 	case site.Trial:
@@ -100,8 +118,12 @@ func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
 	for _, f := range r.Fields {
 		text := o.Text(f.Of...)
 		if f.Time {
+			zone, err := time.LoadLocation(f.Zone)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Name, err)
+			}
 			text = ""
-			if t := o.Time(f.Of...); t.Year() >= 9999 {
+			if t := o.Time(zone, f.Of...); t.Year() >= 9999 {
 				text = site.Never
 			} else if !t.IsZero() {
 				text = t.Format(time.RFC3339Nano)
@@ -141,7 +163,7 @@ func (a *api) one(ctx context.Context, s reconciler.Step, known runs, say func(s
 	case site.Mark:
 		return done("")
 	case site.ProveAnswer:
-		return a.proveAnswer(ctx, op)
+		return a.proveAnswer(ctx, op, say)
 	case site.ProveRelays:
 		return a.proveRelays(ctx, op, say)
 	case site.ProveSync:
@@ -156,7 +178,7 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 	if restarted {
 		a.unfollow()
 		a.mu.Lock()
-		a.ready = time.Time{}
+		a.ready, a.awaited = time.Time{}, true
 		a.mu.Unlock()
 	}
 	run, began := ctx, a.now()
@@ -174,6 +196,10 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 		return failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
 			"look at Admin's log; /health/ready answers 200 only when its database check passes"))[0]
 	}
+	if a.ends(site.AdminLabel) {
+		return failed(reconciler.Hinted(errors.New("admin answers that it is ready, and its service was asked to stop: it ends when it has stopped"),
+			"look at what keeps it from stopping; then apply, which starts it"))[0]
+	}
 	a.mu.Lock()
 	a.clock.note(answer)
 	if a.ready.IsZero() {
@@ -187,13 +213,21 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}}
 }
 
-// patience is how long Admin may take to do what it was asked for.
+// unready says that Admin was waited for after its restart, and has not become ready: its process alone does not say that it is up.
+func (a *api) unready() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.awaited && a.ready.IsZero()
+}
+
+// patience is how long ago Admin may have been heard last, so that what it said counts still; and how long a look waits for one that
+// is starting.
 const patience = 15 * time.Second
 
 // call asks Admin to do something. A way back starts Admin just before, and it may not listen yet, or what stands before it may
 // say so. What is asked for is done twice without harm: another run asks for it again, too.
 func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
-	ctx, cancel := a.within(ctx, patience)
+	ctx, cancel := a.within(ctx, cmp.Or(op.Timeout.Of(), patience))
 	defer cancel()
 	for {
 		err := a.client.Post(ctx, op.Path)
@@ -208,66 +242,6 @@ func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
 			return failed(err)[0]
 		}
 	}
-}
-
-// proveAnswer asks until Admin serves what is wanted. It has some seconds to do so from when it answers; while it does not,
-// what it said before refutes nothing.
-func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer) reconciler.Report {
-	defer a.gaveUp(a.now())
-	ctx, cancel := a.within(ctx, op.Timeout.Of())
-	defer cancel()
-	ctx, end := a.whileRunning(ctx)
-	defer end()
-	var since, heard time.Time // it answers since, and was last heard
-	var seen *site.AnswerSeen
-	for {
-		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
-		switch {
-		case err != nil:
-			if ctx.Err() == nil {
-				since = time.Time{}
-			}
-		case len(op.Want) == 0:
-			return done(op.What)
-		case agrees(got, op.Want):
-			return done(site.AdminLabel + " serves " + got.String())
-		default:
-			seen, heard = got, a.now()
-			if since.IsZero() {
-				since = heard
-			}
-		}
-		late := !since.IsZero() && a.now().Sub(since) > patience
-		if !late && pause(ctx, a.poll) == nil {
-			continue
-		}
-		if seen != nil && a.now().Sub(heard) <= patience {
-			return failed(reconciler.Hinted(fmt.Errorf("admin still serves %s%s", seen, lacking(seen, op.Want)),
-				"look at Admin's log, and at what GET "+op.Path+" answers"))[0]
-		}
-		if why := stoppedSince(ctx); why != nil {
-			err = why
-		}
-		return reconciler.Report{Outcome: state.Unknown, Err: err}
-	}
-}
-
-func agrees(seen *site.AnswerSeen, want []site.Field) bool {
-	return !slices.ContainsFunc(want, func(f site.Field) bool { return !f.Met(seen.Fields[f.Name]) })
-}
-
-// lacking says which fields are not in an answer that should be.
-func lacking(seen *site.AnswerSeen, want []site.Field) string {
-	var names []string
-	for _, f := range want {
-		if f.Want != "" && f.Want != site.Never && seen.Fields[f.Name] == "" {
-			names = append(names, f.Name)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return " (its answer has no " + strings.Join(names, ", no ") + ")"
 }
 
 // pause waits, or says that the context is over.

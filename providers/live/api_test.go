@@ -94,7 +94,7 @@ func TestProofOfRelays(t *testing.T) {
 	t.Run("every relay left behind", func(t *testing.T) {
 		virtual(t, func(t *testing.T) {
 			a := &admin{list: func(int, time.Time) []map[string]any { return nil }}
-			op := site.ProveRelays{Relays: []string{"r1"}, Timeout: reconciler.Span(time.Second)}.Without(func(string) bool { return true })
+			op, _ := site.ProveRelays{Relays: []string{"r1"}, Timeout: reconciler.Span(time.Second)}.Without(func(string) bool { return true })
 			if r := only(t, siteOf(t, live.Config{API: a.start(t)}, nil), op); r.Outcome == state.Done || a.asked.Load() > 0 {
 				t.Errorf("a proof without a relay: %+v", r)
 			}

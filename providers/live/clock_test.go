@@ -41,6 +41,7 @@ func TestProofByAdminsClock(t *testing.T) {
 				}
 				started := l.Relays[0].Machine.Service(lab.RelayService).StartedAt
 				a.now(func() { beat = started.Add(300 * time.Millisecond).Add(ahead) })
+				time.AfterFunc(500*time.Millisecond, func() { a.now(func() { beat = time.Now().Add(ahead) }) }) // and so on
 				begin := time.Now()
 				if r := only(t, s, proof); r.Outcome != state.Done || len(r.Up) != 1 {
 					t.Errorf("%+v", r)

@@ -87,7 +87,7 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 // lastLook is how long hosts are asked at the end of a run for what is down there.
 const lastLook = 3 * time.Second
 
-// Running asks every host for its own, all at once. What a host that does not answer has is Missing.
+// Running asks every host for its own, all at once. What a host that does not answer has is Missing, and what somebody starts just now.
 func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.Report {
 	ctx, cancel := context.WithTimeout(ctx, lastLook)
 	defer cancel()
@@ -114,6 +114,7 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 		})
 	}
 	wg.Wait()
+	s.endedUnseen(ctx, &r, down)
 	return r
 }
 
@@ -122,7 +123,14 @@ func (h *host) runs(ctx context.Context, service string) (yes, seen bool, since 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	query := winhost.ServiceQuery{Service: service}
-	results, err := h.ask(ctx, []winhost.Op{query}, true)
+	var results []winhost.Result
+	err := insist(ctx, lastLook, h.site.config.Now, func() (err error) {
+		results, err = h.ask(ctx, []winhost.Op{query}, true) // its shell may have ended while another host was waited for
+		if err == nil && results[0].Service != nil && results[0].Service.State == winhost.StartPending {
+			err = errStarts
+		}
+		return err
+	})
 	seen = err == nil && results[0].Err(query) == nil && results[0].Service != nil
 	yes = seen && results[0].Service.State == winhost.Running
 	if ours, known := h.running[service]; yes && known && ours.pid == results[0].Service.PID {
@@ -130,5 +138,7 @@ func (h *host) runs(ctx context.Context, service string) (yes, seen bool, since 
 	}
 	return yes, seen, since
 }
+
+var errStarts = errors.New("somebody starts it just now")
 
 var errNotConnected = errors.New("it was proven, and Admin does not list it as connected any more")

@@ -73,7 +73,7 @@ func (f *family) op(kind string, o opWith)        { f.ops[kind] = o }
 // families are all there are.
 func families() family {
 	f := family{reads: map[string]readWith{}, ops: map[string]opWith{}}
-	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored, preflights, exposures, lists, signatures} {
+	for _, add := range []func(*family){files, settings, services, logons, machines, markers, logins, stored, preflights, exposures, lists, signatures, builds} {
 		add(&f)
 	}
 	return f
@@ -84,10 +84,10 @@ func one(op winhost.Op) ([]winhost.Op, error) { return []winhost.Op{op}, nil }
 // do runs a batch. When the host is lost in the middle of it, the batch is tried again over a new connection, for a while:
 // every op looks before it acts, so one that was done already answers that it is unchanged. A step that says Once is not
 // sent again after a lost answer: what became of it is looked at by the next run.
-func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Report {
+func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.sealer = nil
+	h.sealer, h.tell = nil, h.telling(steps, tell)
 	ops, counts, err := h.ops(ctx, steps)
 	if err != nil {
 		return failed(fmt.Errorf("%s: %w", h.name, err))
@@ -97,8 +97,8 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 	ops = slices.Concat(checks, ops, last)
 	var began time.Time
 	var results []winhost.Result
-	var ran error // of a try that may have had an effect
-	away := false // the last try reached nobody
+	var ran, final error // of a try that may have had an effect; of the last try
+	away := false        // the last try reached nobody
 	if len(ops) > 0 {
 		patience, most := h.site.config.Patience, triesAt(steps)
 		if h.silent && tidies(steps) {
@@ -113,9 +113,12 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 			}
 			try, cancel := within(ctx, most, "")
 			defer cancel()
-			results, err = h.ask(try, ops, false)
-			away = err != nil && lost(err).Unreachable
-			if err == nil || lost(err).Outcome != state.Unknown {
+			if results, err = h.ask(try, ops, false); err == nil {
+				away, final = false, unanswered(steps, ops, results)
+				return final
+			}
+			final, away = err, lost(err).Unreachable
+			if lost(err).Outcome != state.Unknown {
 				return err
 			}
 			if ran == nil {
@@ -126,7 +129,7 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 			}
 			return err
 		})
-		if ran != nil && !lostLease(err) && (err != nil || once(steps)) {
+		if err = answered(err, final); ran != nil && !lostLease(err) && (err != nil || once(steps)) {
 			err = ran // that other tries reached nobody says nothing about it
 		}
 	}
@@ -178,6 +181,13 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step) []reconciler.Rep
 		reports[n] = h.fallen(reports[n], asked, answers)
 	}
 	return reports
+}
+
+// telling passes on what the programs of these steps write.
+func (h *host) telling(steps []reconciler.Step, tell func(reconciler.Event)) func(string) {
+	return func(line string) {
+		tell(reconciler.Event{Kind: reconciler.Said, Phase: steps[0].Phase.String(), Target: h.name, Text: line, Time: h.site.config.Now()})
+	}
 }
 
 // checks demand, before a service is stopped, that every file which this run has staged on the host is still what was read, or
@@ -261,11 +271,10 @@ func (h *host) ops(ctx context.Context, steps []reconciler.Step) (ops []winhost.
 func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, d deed) reconciler.Report {
 	for i, r := range d.results {
 		if err := r.Err(ops[i]); err != nil {
-			outcome := state.Failed
-			if r.Code == winhost.Skipped {
-				outcome = "" // the op before it failed, and was reported
+			report := reconciler.Report{Outcome: failedAs(s, ops[i], r), Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
+			if stop, ok := s.Op.(site.StopService); ok && r.Service != nil && r.Service.State == winhost.StopPending {
+				h.site.ending(stop.Name, true)
 			}
-			report := reconciler.Report{Outcome: outcome, Err: fmt.Errorf("%s: %w", h.name, explain(as(err, r))), Down: stops(s.Op, d.since(r.Service))}
 			if r.Service != nil && r.Service.State == winhost.Running && olderThanAsked(r.Service) {
 				report.Down = nil // it never stopped
 			}

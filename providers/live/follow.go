@@ -78,7 +78,7 @@ func (a *api) noteFirst(ctx context.Context) {
 		return
 	}
 	w := waiting{since: since, missing: slices.Sorted(maps.Keys(since)), up: map[string]time.Time{}}
-	w.names = a.names(w.missing)
+	w.names, w.skews, w.admin = a.names(w.missing), a.clocks(), a.host
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w.check(list, a.clock, a.now())

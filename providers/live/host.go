@@ -27,6 +27,7 @@ type host struct {
 	sealer  *site.MachineIdentity // by whom this batch seals secrets; nil: it has not asked
 	took    map[string][]string   // by service: what its stop took down that nobody had planned for
 	queued  bool                  // the present look had nothing to connect: its turn is one to run
+	tell    func(line string)     // told what a program of the present batch writes; nil: nobody is
 	silent  bool                  // a batch was given up, and it has not answered since
 }
 
@@ -146,11 +147,12 @@ func (h *host) ask(ctx context.Context, ops []winhost.Op, look bool) ([]winhost.
 	if err := h.open(ctx); err != nil {
 		return nil, err
 	}
-	send := h.session.Do
+	results, err := []winhost.Result(nil), error(nil)
 	if look {
-		send = h.session.Look
+		results, err = h.session.Look(ctx, ops)
+	} else {
+		results, err = h.session.Follow(ctx, ops, h.tell)
 	}
-	results, err := send(ctx, ops)
 	if err == nil && len(results) != len(ops) {
 		err = fmt.Errorf("%s: %d answers to %d questions", h.name, len(results), len(ops))
 	}

@@ -11,6 +11,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // Shell is an open connection to a host.
@@ -117,7 +119,7 @@ func New(c Config) *Site {
 	}
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
-	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, ended: s.adminEnded}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, clocks: s.clocks, host: c.MarkerHost, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, ends: s.isEnding, watch: s.watchMissing, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:     onHosts{s},
 		reconciler.APITarget:      s.api,
@@ -214,7 +216,13 @@ func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.S
 	if w == nil {
 		return failed(fmt.Errorf("nobody here knows how to do anything on a %s", t.Kind))
 	}
-	return w.do(ctx, t, steps, tell)
+	reports := w.do(ctx, t, steps, tell)
+	for i, r := range reports {
+		if own := new(valueError); steps[i].Phase == reconciler.Verify && r.Outcome == state.Failed && errors.As(r.Err, &own) {
+			reports[i].Outcome = state.Unknown // without the value nothing was refuted
+		}
+	}
+	return reports
 }
 
 // Close ends all connections.

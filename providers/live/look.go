@@ -84,9 +84,10 @@ func machines(f *family) {
 				return nil, known(err, "no identity")
 			}
 			m := res.Machine
-			q.host.site.named(q.host.name, m.ComputerName)
+			off := skew(m.Now, q.sent, q.received)
+			q.host.site.named(q.host.name, m.ComputerName, off)
 			return &site.MachineSeen{ComputerName: m.ComputerName, Domain: m.Domain, MachineGUID: m.MachineGUID,
-				PowerShell: m.PSVersion, Skew: skew(m.Now, q.sent, q.received)}, nil
+				PowerShell: m.PSVersion, Skew: off}, nil
 		}))
 }
 

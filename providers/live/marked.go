@@ -152,6 +152,10 @@ func (l *markerLease) stillOurs(ctx context.Context) bool {
 		l.live = p.sha
 		return true
 	}
+	if p.there && p.holder.Run == unlocking(l.holder.Run) {
+		_, _, _ = l.remove(ctx, p.sha) // so whoever took it away knows that this run has seen it
+		p = present{}
+	}
 	lost := &state.LostError{Fence: l.holder.Fence, Holder: p.holder, Marker: l.host}
 	if p.there && p.holder.Run == "" {
 		lost.Err = errors.New(p.holder.Damaged)

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,6 +22,8 @@ const (
 	markerOverdue = state.MarkerTTL - time.Minute
 	// markerFuture is how far a heartbeat may lie ahead of the host's own clock.
 	markerFuture = time.Minute
+	// markerSeen is after how long a holder that reaches the host has seen that its marker is another's.
+	markerSeen = markerBeat + markerTry
 	// markerTry bounds one request, markerGone the removal at the end of a run: a host's WinRM may be away for 20 s then, too.
 	markerTry  = 15 * time.Second
 	markerGone = 30 * time.Second
@@ -233,37 +234,4 @@ func (m *marker) Current(ctx context.Context) (state.Holder, bool, error) {
 		return state.Holder{}, false, fmt.Errorf("look at the marker on %s: %w", m.host, err)
 	}
 	return p.holder, p.there, nil
-}
-
-// Break removes the marker of the given fence.
-func (m *marker) Break(ctx context.Context, fence uint64) error {
-	c := m.dial()
-	defer c.hangUp(ctx)
-	err := c.insists(ctx, lookPatience, func() (refused, err error) {
-		gone := false
-		for try := 0; !gone && refused == nil && err == nil && try < markerTries; try++ { // it may be renewed in between
-			gone, refused, err = c.removeOf(ctx, fence)
-		}
-		return refused, err
-	})
-	if err != nil {
-		return fmt.Errorf("remove the marker %s on %s: %w", m.path, m.host, err)
-	}
-	return nil
-}
-
-// removeOf removes the marker that has this fence.
-func (c line) removeOf(ctx context.Context, fence uint64) (gone bool, refused, err error) {
-	p, err := c.look(ctx)
-	switch {
-	case err != nil:
-		return false, nil, err
-	case !p.there:
-		return false, errors.New("there is none"), nil
-	case p.err != nil:
-		return false, p.err, nil
-	case p.holder.Fence != fence:
-		return false, fmt.Errorf("it has fence %d now, of %s@%s, run %s", p.holder.Fence, p.holder.By, p.holder.Host, p.holder.Run), nil
-	}
-	return c.remove(ctx, p.sha)
 }

@@ -14,10 +14,16 @@ type memory struct {
 	mu sync.Mutex
 	// computers are the names that hosts gave themselves.
 	computers map[string]string
+	// skews are how far hosts' clocks are ahead of ours.
+	skews map[string]time.Duration
 	// dead is when a host's service was seen to have ended by itself, or not to read what it was to.
 	dead map[string]time.Time
+	// ends are the services, by name, that were asked to stop and had not at the end of that step: they work until they have.
+	ends map[string]bool
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
+	// began is the same at the earliest: what a service does once after its start is no older than this.
+	began map[string]time.Time
 	// fleet are those of them that are one of many.
 	fleet map[string]bool
 	// stored is when secrets of the product's store were set, as it was seen last; pushes are what this run has set there.
@@ -40,7 +46,7 @@ type push struct {
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, dead: map[string]time.Time{}, restarts: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
+	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, ends: map[string]bool{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -54,10 +60,17 @@ func (m *memory) computerNames(hosts []string) map[string]string {
 	return names
 }
 
-func (m *memory) named(host, computer string) {
+func (m *memory) named(host, computer string, skew time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.computers[host] = computer
+	m.computers[host], m.skews[host] = computer, skew
+}
+
+// clocks are how far the hosts' clocks are ahead of ours, where that is known.
+func (m *memory) clocks() map[string]time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.skews)
 }
 
 // gone notes that a service of the host ended by itself, or does not read what it was to: what it would have done does not come.
@@ -77,6 +90,18 @@ func (m *memory) goneAt(host string) (at time.Time, gone bool) {
 	return at, gone
 }
 
+func (m *memory) ending(name string, is bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ends[name] = is
+}
+
+func (m *memory) isEnding(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ends[name]
+}
+
 // stopping notes that the service of one of many is about to stop: what is listed of it until it is started again is old.
 func (m *memory) stopping(host string) {
 	m.mu.Lock()
@@ -84,8 +109,8 @@ func (m *memory) stopping(host string) {
 	delete(m.fleet, host)
 }
 
-// restarted notes that a service of the host was started again.
-func (m *memory) restarted(host string, ofMany bool, at time.Time) {
+// restarted notes that a service of the host was started again, between two moments of our clock.
+func (m *memory) restarted(host string, ofMany bool, from, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.dead, host)
@@ -93,6 +118,17 @@ func (m *memory) restarted(host string, ofMany bool, at time.Time) {
 	if m.restarts[host].Before(at) {
 		m.restarts[host] = at
 	}
+	if m.began[host].Before(from) {
+		m.began[host] = from
+	}
+}
+
+// startedFrom is when a service of the host was started again, at the earliest.
+func (m *memory) startedFrom(host string) (at time.Time, restarted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, restarted = m.began[host]
+	return at, restarted
 }
 
 // restartedAt are all hosts with a service that was started again, and when.

@@ -35,7 +35,7 @@ func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconcil
 
 // do bounds the batch by what its steps allow themselves, or else by the policy: what waits for services is bounded by the
 // ops' own limits, and this bounds the connection.
-func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
+func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	limit := s.config.HostTimeout
 	own := time.Duration(0)
 	for _, step := range steps {
@@ -47,7 +47,7 @@ func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler
 	}
 	ctx, cancel := within(ctx, limit, setting)
 	defer cancel()
-	return s.host(t.Name).do(ctx, steps)
+	return s.host(t.Name).do(ctx, steps, tell)
 }
 
 // lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next

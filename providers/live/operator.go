@@ -15,6 +15,7 @@ import (
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // Program is a program on this machine, as it is to be run.
@@ -97,19 +98,39 @@ func (o *operator) hook(ctx context.Context, op site.RunHook) reconciler.Report 
 	limited, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
 	said, err := o.run(limited, Program{Path: op.Program, Args: op.Args, Env: told(op), Input: v})
-	name := filepath.Base(op.Program)
-	var exit *exec.ExitError
+	name, late, line := filepath.Base(op.Program)+" for "+op.Secret.Name, limited.Err() != nil, lastLine(said, v)
+	var ended *EndedError
 	switch {
+	case err != nil && !late && !errors.As(err, &ended):
+		return refused(reconciler.Hinted(fmt.Errorf("%s could not be run: %w", op.Program, cause(err)), "see that it is there and may be run"))
+	case op.Proves:
+		return tried(op, name, ended, late, line)
 	case err == nil:
-		return done(fmt.Sprintf("%s for %s ended with 0", name, op.Secret.Name))
-	case limited.Err() != nil:
-		return failed(reconciler.Hinted(fmt.Errorf("%s for %s was ended after %s, and nobody knows what it has done", name, op.Secret.Name, op.Timeout),
+		return done(name + " ended with 0")
+	case late:
+		return failed(reconciler.Hinted(fmt.Errorf("%s was ended after %s, and nobody knows what it has done", name, op.Timeout),
 			"see what it waits for, or give it more time; apply again runs it again with the same value"))[0]
-	case errors.As(err, &exit):
-		return failed(reconciler.Hinted(fmt.Errorf("%s for %s failed: %s%s", name, op.Secret.Name, exit, lastLine(said, v)),
-			"mend that; apply again runs it again with the same value"))[0]
 	}
-	return refused(reconciler.Hinted(fmt.Errorf("%s could not be run: %w", op.Program, cause(err)), "see that it is there and may be run"))
+	return failed(reconciler.Hinted(fmt.Errorf("%s failed: %w%s", name, ended, line),
+		"mend that; apply again runs it again with the same value"))[0]
+}
+
+// loginRefused is the exit code by which a program says so.
+const loginRefused = 1
+
+// tried is what a program has shown that tries a login.
+func tried(op site.RunHook, name string, ended *EndedError, late bool, line string) reconciler.Report {
+	switch {
+	case late:
+		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%s was ended after %s: whether the value is taken is not known", name, op.Timeout)}
+	case ended == nil:
+		return done(name + " has signed in with it")
+	case ended.Code != loginRefused:
+		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%s ended with neither 0 nor 1: whether the value is taken is not known: %w%s", name, ended, line)}
+	case op.ByHand != "":
+		return reconciler.Report{Outcome: state.Failed, Waits: true, Err: fmt.Errorf("a person %s; until then %s is refused%s", op.ByHand, name, line)}
+	}
+	return failed(reconciler.Hinted(fmt.Errorf("%s was refused%s", name, line), "see whether the source system has the new value"))[0]
 }
 
 // told is the environment of a hook: our own, without what is meshrotate's, and what it is told.
@@ -130,6 +151,14 @@ func told(op site.RunHook) []string {
 
 // maxSaid is how much of a program's output is kept: its end.
 const maxSaid = 16 << 10
+
+// EndedError is how a program ended that did not end well.
+type EndedError struct {
+	Code int // -1 for a signal
+	Text string
+}
+
+func (e *EndedError) Error() string { return e.Text }
 
 // tail keeps the end of what is written to it.
 type tail struct{ bytes.Buffer }
@@ -152,6 +181,9 @@ func runProgram(ctx context.Context, p Program) ([]byte, error) {
 	err := cmd.Run()
 	if cmd.ProcessState != nil && cmd.ProcessState.Success() && ctx.Err() == nil {
 		err = nil // that it did not read to the end, or left somebody behind who holds its output, is its own affair
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = &EndedError{exit.ExitCode(), exit.String()}
 	}
 	return said.Bytes(), err
 }

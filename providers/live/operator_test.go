@@ -111,6 +111,42 @@ func TestHooksThatFail(t *testing.T) {
 	}
 }
 
+// A login that is tried has three answers; of what it writes no value is passed on.
+func TestALoginThatIsTried(t *testing.T) {
+	const value = "Kx7!pq Wz92mmR4"
+	for _, c := range []struct {
+		name, script, byHand string
+		outcome              state.Outcome
+		waits                bool
+		says                 string
+	}{
+		{"taken", "cat >/dev/null", "", state.Done, false, "has signed in with it"},
+		{"refused", "cat >/dev/null; echo 'bad password'; exit 1", "", state.Failed, false, "was refused: bad password"},
+		{"refused, as a person has not done their part", "cat >/dev/null; exit 1", "changes it", state.Failed, true, "a person changes it"},
+		{"not known", "cat; echo; echo 'no route'; exit 2", "changes it", state.Unknown, false, "exit status 2: no route"},
+		{"not known, and it writes the value", "cat; exit 7", "", state.Unknown, false, "not shown"},
+		{"killed", "kill -9 $$", "", state.Unknown, false, "signal: killed"},
+		{"too late", "sleep 600", "", state.Unknown, false, "ended after 1s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, op := hooked(t, value, c.script)
+			op.Proves, op.ByHand, op.Timeout = true, c.byHand, reconciler.Span(20*time.Second)
+			if c.name == "too late" {
+				op.Timeout = reconciler.Span(time.Second)
+			}
+			r := only(t, s, op)
+			said := r.Evidence
+			if r.Err != nil {
+				said = r.Err.Error()
+			}
+			if r.Outcome != c.outcome || r.Waits != c.waits || !strings.Contains(said, c.says) {
+				t.Errorf("%+v", r)
+			}
+			rotationtest.Search(t, map[string][]byte{"value": []byte(value)}, map[string][]byte{"report": []byte(said)})
+		})
+	}
+}
+
 // What was not begun is refused, and the look says it before; what takes too long is ended, with what it has started.
 func TestHooksThatDoNotEnd(t *testing.T) {
 	s, op := hooked(t, "value", "cat > /dev/null")

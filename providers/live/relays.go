@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"meshrotate/providers/adminapi"
@@ -68,7 +67,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
-	w := waiting{names: a.names(op.Relays), since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}}
+	w := waiting{names: a.names(op.Relays), skews: a.clocks(), admin: a.host, since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}, beats: map[string]time.Time{}}
 	a.mu.Lock()
 	w.rest = a.ready
 	a.mu.Unlock()
@@ -76,7 +75,12 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		w.rest = a.now()
 	}
 	var last error
+	var stopped map[string]bool
+	watched := a.now()
 	for {
+		if a.watch != nil && a.now().Sub(watched) >= watchEvery {
+			stopped, watched = a.watch(ctx, w.missing, stopped), a.now()
+		}
 		var list *site.RelaysSeen
 		if list, last = a.relays(ctx); last == nil {
 			a.mu.Lock()
@@ -143,103 +147,6 @@ func (a *api) prove(up map[string]time.Time) {
 	for host, at := range up {
 		a.proven[host], a.first[host] = true, at // who is asked again does not work from then on only
 	}
-}
-
-// waiting is the relays that are not proven yet.
-type waiting struct {
-	names   map[string]string    // computers' own names, by host
-	since   map[string]time.Time // by host, by our clock
-	rest    time.Time            // for all others
-	missing []string
-	up      map[string]time.Time
-	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
-	heard   time.Time            // of the last list
-	gone    []string             // whose host said why they do not come: nobody waits for them
-	lacks   map[string]string    // by host: what the last list lacked
-}
-
-// drop ends the waiting for those whose host said why they do not come. One that Admin lists as connected for a while has worked
-// until then.
-func (w *waiting) drop(gone func(host string) (time.Time, bool)) {
-	for host, up := range w.up {
-		if at, is := gone(host); is && up.After(at) {
-			w.up[host] = at
-		}
-	}
-	w.missing = slices.DeleteFunc(w.missing, func(host string) bool {
-		if _, is := gone(host); !is {
-			return false
-		}
-		w.gone = append(w.gone, host)
-		return true
-	})
-}
-
-func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
-	w.heard = now
-	if !clock.known {
-		return // a heartbeat cannot be compared with anything
-	}
-	listed := list.Directory(w.missing, w.names)
-	w.lacks = map[string]string{}
-	var missing []string
-	for _, host := range w.missing {
-		since, restarted := w.since[host]
-		if !restarted {
-			since = w.rest
-		}
-		r := listed.Of[host]
-		if w.lacks[host] = lackingOf(r, clock.latest(since)); w.lacks[host] != "" {
-			missing = append(missing, host)
-			continue
-		}
-		w.up[host] = now
-		if at := w.first[host]; restarted && at.After(since) {
-			w.up[host] = at
-		}
-	}
-	w.missing = missing
-}
-
-// lackingOf is what an entry lacks of a relay that works since a moment, with %s for who it is, "" for nothing.
-func lackingOf(r *site.RelaySeen, since time.Time) string {
-	switch {
-	case r == nil:
-		return "Admin does not list %s"
-	case r.Connected == nil:
-		return "Admin lists %s without a word on being connected"
-	case !*r.Connected:
-		return "Admin lists %s as not connected"
-	case r.Heartbeat.IsZero():
-		return "Admin lists %s as connected, without a heartbeat"
-	case !r.Heartbeat.After(since):
-		return "Admin lists %s as connected, without a heartbeat since the restart"
-	}
-	return ""
-}
-
-// clauses says of the missing what the last list lacked: the same of many in one.
-func (w *waiting) clauses() string {
-	by := map[string][]string{}
-	for _, host := range w.missing {
-		if what := w.lacks[host]; what != "" {
-			by[what] = append(by[what], host)
-		}
-	}
-	var parts []string
-	for _, what := range slices.Sorted(maps.Keys(by)) {
-		const most = 3
-		hosts := by[what]
-		names := strings.Join(hosts[:min(len(hosts), most)], ", ")
-		if more := len(hosts) - most; more > 0 {
-			names += fmt.Sprintf(" and %d more", more)
-		}
-		parts = append(parts, fmt.Sprintf(what, names))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(parts, "; ")
 }
 
 // failed says who is missing at a moment. Where nobody has said so for a while, it is not known who is.

@@ -74,10 +74,13 @@ func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler
 	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
 	if d.results[0].Code != winhost.Unchanged || d.again {
 		r.Down = stops(op, d.since(s))
-		for _, name := range s.Dependents {
-			if !slices.Contains(op.Dependents, name) {
-				h.took[op.Service] = append(h.took[op.Service], name)
-			}
+	}
+	if len(s.Dependents) > 0 { // be it that the service itself was stopped already
+		r.With = map[string][]string{op.Name: s.Dependents}
+	}
+	for _, name := range s.Dependents {
+		if !slices.Contains(op.Dependents, name) {
+			h.took[op.Service] = append(h.took[op.Service], name)
 		}
 	}
 	return r
@@ -89,8 +92,9 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	// That a dependent was started does not say that the service was: its process is older than this start then.
 	older := olderThanAsked(s)
 	if d.results[0].Code != winhost.Unchanged && !older {
-		// By our clock it began at this moment at the latest, and what ran before had ended.
-		h.site.restarted(h.name, op.Noun != "", d.ended.Add(-s.Took()))
+		// By our clock it began between these two moments, and what ran before had ended. The answer may have taken long.
+		h.site.ending(op.Name, false)
+		h.site.restarted(h.name, op.Noun != "", d.since(s), d.ended.Add(-s.Took()))
 		h.running[op.Service] = run{op.Name, s.PID, d.ended}
 	}
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
@@ -186,7 +190,7 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		return r // one of many: the fleet's evidence is the Admin API's
 	}
 	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
-	if at, ok := h.upSince(op.Service, first); ok {
+	if at, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.unready()) {
 		r.Up = map[string]time.Time{op.Name: at}
 	}
 	return r
@@ -217,7 +221,7 @@ func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.S
 			return unseen(err)
 		}
 		if err := again[0].Err(query); err != nil {
-			return h.unproven("%w", err)
+			return unseen(h.unproven("%w", err).Err)
 		}
 		switch s := again[0].Service; {
 		case s == nil:
@@ -280,6 +284,7 @@ func explain(err error) error {
 		1385: "the account may not log on as a service there: grant it \"Log on as a service\" on the host (secpol.msc, User Rights Assignment) or by group policy",
 		1907: "the password must be changed before it is used: set one in the domain that need not, and declare it as a new version",
 		1909: "the account is locked out: find out who tries a wrong password, unlock it, and run again",
+		86:   "Windows does not open the PFX with this password; where it was right, this Windows is older than Server 2019 and cannot read AES: export the PFX with TripleDES-SHA1",
 		1058: "the service is disabled: enable it, or take the host out of the document",
 		112:  "the disk is full: make room and run again",
 		5:    "access denied: the account needs administrator's rights on the host, and the file must not be read-only",
@@ -288,6 +293,12 @@ func explain(err error) error {
 	switch {
 	case e.Win32 == 87 && e.Op == (winhost.ServiceLogon{}).Name():
 		hint = "Windows does not take this account for the service: look at how its name is written in the document"
+	case e.Code == winhost.Conflict && e.Op == (winhost.CertificateImport{}).Name():
+		hint = "name the PFX of the certificate that is declared"
+	case e.Code == winhost.Conflict && e.Op == (winhost.VariableSet{}).Name():
+		hint = "somebody has changed the variable since it was read; plan again"
+	case e.Op == (winhost.BuildRun{}).Name():
+		hint = "what it wrote is above; mend that, and apply again: the build is run anew"
 	case e.Code == winhost.Conflict:
 		hint = "somebody changed the file since it was read; run `meshrotate plan` to see what is there now, then apply again"
 	case e.Code == winhost.Unsupported && e.Op == (winhost.SQLSignIn{}).Name():

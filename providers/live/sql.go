@@ -124,6 +124,13 @@ func (d *database) ask(ctx context.Context, c mssql.Config, q *catalogue) error 
 	return q.read(ctx, s)
 }
 
+// askOnce is ask for whoever asks again: a server that takes the question and never answers is not waited for all the time.
+func (d *database) askOnce(ctx context.Context, c mssql.Config, q *catalogue) error {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	return d.ask(ctx, c, q)
+}
+
 // askUsers signs in to the database itself.
 func (d *database) askUsers(ctx context.Context, c mssql.Config, q *catalogue) error {
 	c.Database = q.database

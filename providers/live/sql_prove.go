@@ -98,20 +98,23 @@ func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.Pro
 	return r
 }
 
-// proveSessions asks for a service's own sessions until there is one. What asks is never one of them.
+// proveSessions asks for a service's own sessions until there is one. What asks is never one of them. A server that was not heard at
+// the end says of no session that there is none.
 func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.ProveSessions, say func(string)) reconciler.Report {
 	say("waiting for a session as " + op.Login + " from " + op.Name)
 	computer := d.site.computerNames([]string{op.On})[op.On]
 	if computer == "" {
 		return refused(fmt.Errorf("%s has not said what it is called", op.On))
 	}
-	since, restarted := d.site.restartedAt()[op.On]
+	since, restarted := d.site.startedFrom(op.On)
 	ctx, end := whileRunning(ctx, func(ctx context.Context) error { return d.site.endedOn(ctx, op.On, "its session") })
 	defer end()
+	var heard time.Time
 	for {
 		q := &catalogue{now: d.site.config.Now}
-		err := d.ask(ctx, c, q)
+		err := d.askOnce(ctx, c, q)
 		if err == nil {
+			heard = d.site.config.Now()
 			for _, s := range q.instance.Of(op.Login) {
 				if strings.EqualFold(s.Host, computer) && (!restarted || !s.Newest.Before(since.Add(-clockGrain))) {
 					return done(fmt.Sprintf("%s is signed in as %s from %s", s.Program, s.Login, s.Host))
@@ -127,8 +130,8 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 		if why := stoppedSince(ctx); why != nil {
 			return failed(why)[0]
 		}
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		if err != nil && d.site.config.Now().Sub(heard) > patience {
+			return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("whether %s has a session as %s is not known: %w", op.Name, op.Login, err)}
 		}
 		return failed(reconciler.Hinted(fmt.Errorf("%s has no session as %s after %s", op.Name, op.Login, op.Timeout),
 			"look at its log on "+op.On+": it runs and has not signed in to SQL Server"))[0]

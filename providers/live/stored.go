@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -147,24 +148,20 @@ func (d *database) readStore(ctx context.Context, c mssql.Config, name string, t
 	}
 	defer s.Close()
 	o := &store{seen: site.StoredSeen{Updated: map[string]time.Time{}}, sent: d.site.config.Now()}
+	var ref string
+	var at sql.NullTime // zero for NULL
+	var id, owner sql.NullString
 	err = s.Select(ctx, storedBatch(name, t), nil, func(result int, scan func(...any) error) error {
 		switch result {
 		case 0:
 			return scan(&o.now)
 		case 1:
-			var ref string
-			var at *time.Time
 			err := scan(&ref, &at)
-			if at != nil {
-				o.seen.Updated[ref] = at.UTC()
-			} else {
-				o.seen.Updated[ref] = time.Time{}
-			}
+			o.seen.Updated[ref] = at.Time.UTC()
 			return err
 		}
-		var id, name *string
-		err := scan(&id, &name)
-		o.seen.Own(site.Owner{ID: deref(id), Name: deref(name)})
+		err := scan(&id, &owner)
+		o.seen.Own(site.Owner{ID: id.String, Name: owner.String})
 		return err
 	})
 	o.received = d.site.config.Now()

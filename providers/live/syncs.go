@@ -42,7 +42,7 @@ func (a *api) syncRuns(ctx context.Context, path string) (map[string]syncRun, er
 	a.mu.Unlock()
 	all := map[string]syncRun{}
 	for _, o := range list {
-		r := syncRun{o.Time(beganNames()...), strings.ToLower(o.Text(statusNames()...))}
+		r := syncRun{o.Time(nil, beganNames()...), strings.ToLower(o.Text(statusNames()...))}
 		for _, name := range ownerNames() {
 			if n := strings.ToLower(o.Text(name)); n != "" {
 				all[n] = r

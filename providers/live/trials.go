@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"meshrotate/providers/adminapi"
 	"meshrotate/providers/site"
@@ -17,7 +18,7 @@ func (a *api) try(ctx context.Context, r site.Trial) (*site.TrialSeen, error) {
 	var err error
 	switch r.Asks {
 	case site.AsksReady:
-		ready, answer, failed := a.client.Ready(ctx)
+		ready, answer, failed := a.readySoon(ctx)
 		if err = failed; err == nil && !ready {
 			seen.Status, seen.Problem = answer.Status, fmt.Sprintf("not ready (HTTP %d)", answer.Status)
 		}
@@ -36,4 +37,28 @@ func (a *api) try(ctx context.Context, r site.Trial) (*site.TrialSeen, error) {
 		return seen, nil
 	}
 	return seen, err
+}
+
+// readySoon asks whether Admin is ready. One that has just started is not, for a moment: it is asked again.
+func (a *api) readySoon(ctx context.Context) (ready bool, answer adminapi.Answer, err error) {
+	for end := a.now().Add(patience); ; {
+		ready, answer, err = a.client.Ready(ctx)
+		if ready || err != nil || !a.now().Before(end) || pause(ctx, a.poll) != nil {
+			return ready, answer, err
+		}
+	}
+}
+
+// settling is how long a look waits for the first relay to connect: Admin, or all of them, may have started just now.
+const settling = 5 * time.Second
+
+// relaysSoon asks for Admin's list, and for a moment again while it has relays and none of them is connected.
+func (a *api) relaysSoon(ctx context.Context) (*site.RelaysSeen, error) {
+	for end := a.now().Add(settling); ; {
+		list, err := a.relays(ctx)
+		if err != nil || len(list.Relays) == 0 || !a.now().Before(end) ||
+			slices.ContainsFunc(list.Relays, func(r site.RelaySeen) bool { return r.Connected == nil || *r.Connected }) || pause(ctx, a.poll) != nil {
+			return list, err
+		}
+	}
 }

@@ -1,13 +1,17 @@
 package live_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/live"
 	"meshrotate/providers/site"
+	"meshrotate/providers/values"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -99,6 +103,31 @@ func TestNoAdminAPI(t *testing.T) {
 		}
 		if seen := s.Look(t.Context(), []reconciler.Read{site.Relays{}}, func(reconciler.Event) {}); seen.Reach(site.API) != reconciler.Broken {
 			t.Errorf("%+v", seen)
+		}
+	})
+}
+
+// broken is a store of kept values that cannot be read.
+type broken struct{ state.Blobs }
+
+func (broken) Read(context.Context, string) ([]byte, error) {
+	return nil, errors.New("input/output error")
+}
+
+// The value that a proof is to find cannot be had: that is trouble of our own, and refutes nothing.
+func TestAProofWithoutItsValue(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		l := labOf(t, 1)
+		s := siteOf(t, live.Config{Values: values.Supply{Keep: values.NewKeep(broken{}, nil)}}, l)
+		ref, relay := secret.Ref{Name: "relaykey", Version: "7"}, l.Relays[0].Name
+		for _, op := range []reconciler.Op{
+			site.ProveFile{Host: l.Admin.Name, Path: lab.LicenseFile, Secret: ref},
+			site.ProveSetting{Host: relay, Path: lab.RelaySettings, Setting: "Relay:ApiKey", Secret: ref, Service: lab.RelayService},
+		} {
+			r := doSteps(t, s, reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing()})
+			if len(r) != 1 || r[0].Outcome != state.Unknown {
+				t.Errorf("%s: %+v", op.Key(), r)
+			}
 		}
 	})
 }

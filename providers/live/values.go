@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,15 +29,25 @@ type kept struct {
 
 func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
-	seen := make([]*site.ValueSeen, len(reads))
+	var values []site.Value
+	var packages []site.Package // of values that have been looked at
 	for _, r := range reads {
-		if _, ok := r.(site.Value); !ok {
+		switch r := r.(type) {
+		case site.Value:
+			values = append(values, r)
+		case site.Package:
+			packages = append(packages, r)
+		default:
 			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("the store of values cannot answer %T", r)}
 		}
 	}
-	atOnce(len(reads), func(i int) { seen[i] = k.see(ctx, reads[i].(site.Value)) })
-	for i, r := range reads {
+	seen := make([]*site.ValueSeen, len(values))
+	atOnce(len(values), func(i int) { seen[i] = k.see(ctx, values[i]) })
+	for i, r := range values {
 		look.Results[r.Key()] = seen[i]
+	}
+	for _, r := range packages {
+		look.Results[r.Key()] = k.opened(ctx, r)
 	}
 	return look
 }
@@ -100,7 +111,11 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
 	k.read(seen, v)
 	if n := k.needed[r.Secret.Name]; !seen.Kept && !n.Exact && seen.Unfit == "" { // what is kept was accepted once
-		if err := values.Odd(v.Expose()); err != nil {
+		err := values.Odd(v.Expose())
+		if !n.Document {
+			err = cmp.Or(values.Whole(v.Expose()), err)
+		}
+		if err != nil {
 			seen.Unfit = err.Error()
 		}
 	}
@@ -231,7 +246,16 @@ func (k *kept) doOne(ctx context.Context, op reconciler.Op) reconciler.Report {
 func (k *kept) value(ctx context.Context, ref secret.Ref) (secret.Value, error) {
 	v, err := k.supply.Fetch(ctx, ref)
 	if err != nil {
-		return secret.Value{}, fmt.Errorf("value of %s: %w", ref, err)
+		return secret.Value{}, &valueError{ref, err}
 	}
 	return v, nil
 }
+
+// valueError is a value that could not be had: that is trouble of our own, and says nothing of what is live.
+type valueError struct {
+	ref secret.Ref
+	err error
+}
+
+func (e *valueError) Error() string { return fmt.Sprintf("value of %s: %v", e.ref, e.err) }
+func (e *valueError) Unwrap() error { return e.err }

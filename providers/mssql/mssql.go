@@ -42,6 +42,7 @@ type Config struct {
 	Password secret.Value
 	NTLM     bool    // an account of Windows signs in, with its password
 	Tickets  Tickets // an account of Windows signs in, with Kerberos; nil is none
+	Tokens   Tokens  // an application of Entra signs in, which User names for people; nil is none
 
 	MultiSubnetFailover bool // dial all addresses of a listener at once
 
@@ -68,11 +69,11 @@ func (c Config) check() error {
 	switch {
 	case c.Host == "":
 		return errors.New("no server is named")
-	case c.User == "" && c.Tickets == nil:
+	case c.User == "" && c.Tickets == nil && c.Tokens == nil:
 		return errors.New("no login is named")
 	case c.NTLM && !strings.Contains(c.User, `\`):
 		return fmt.Errorf("%q: NTLM needs the account as DOMAIN\\user", c.User)
-	case c.Password.IsZero() && c.Tickets == nil:
+	case c.Password.IsZero() && c.Tickets == nil && c.Tokens == nil:
 		return fmt.Errorf("no password is known for %q", c.User)
 	case c.Trust.Unverified && !loopback(c.Host):
 		return fmt.Errorf("%s: %w", c.Host, errExposed)
@@ -103,6 +104,9 @@ func (c Config) driver(ticket []byte, proven func()) msdsn.Config {
 		DialTimeout:         -1, // the context decides
 		DisableRetry:        true,
 		MultiSubnetFailover: c.MultiSubnetFailover,
+	}
+	if c.Tokens != nil {
+		d.User = "" // the token says it
 	}
 	switch {
 	case c.Trust.Strict:

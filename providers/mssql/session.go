@@ -125,11 +125,10 @@ func (l *line) signIn(ctx context.Context) (driver.Conn, error) {
 	if err := l.config.check(); err != nil {
 		return nil, &SignInError{Host: l.config.Host, Why: Unfit, Err: err}
 	}
-	ticket, err := l.config.ticket(ctx)
+	connector, err := l.config.connector(ctx, l.proven)
 	if err != nil {
 		return nil, &SignInError{Host: l.config.Host, Why: NoTicket, Err: err}
 	}
-	connector := mssql.NewConnectorConfig(l.config.driver(ticket, l.proven))
 	connector.Dialer = l
 	stop := context.AfterFunc(ctx, l.close)
 	conn, err := connector.Connect(ctx)

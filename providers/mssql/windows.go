@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 
+	mssql "github.com/microsoft/go-mssqldb"
 	"github.com/microsoft/go-mssqldb/integratedauth"
 	_ "github.com/microsoft/go-mssqldb/integratedauth/ntlm" // which makes "ntlm" known
 	"github.com/microsoft/go-mssqldb/msdsn"
@@ -18,9 +19,14 @@ type Tickets interface {
 	Token(ctx context.Context, spn string) ([]byte, error)
 }
 
+// Tokens gives tokens of Entra for SQL Server.
+type Tokens interface {
+	Token(ctx context.Context) (secret.Value, error)
+}
+
 // As is the same server for a login of SQL Server, whoever signed in before.
 func (c Config) As(login string, password secret.Value) Config {
-	c.User, c.Password, c.NTLM, c.Tickets = login, password, false, nil
+	c.User, c.Password, c.NTLM, c.Tickets, c.Tokens = login, password, false, nil, nil
 	return c
 }
 
@@ -42,6 +48,22 @@ func (c Config) ticket(ctx context.Context) ([]byte, error) {
 		return nil, nil
 	}
 	return c.Tickets.Token(ctx, c.spn())
+}
+
+// connector is the driver's for this Config. A token is got before anything is dialled.
+func (c Config) connector(ctx context.Context, proven func()) (*mssql.Connector, error) {
+	ticket, err := c.ticket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Tokens == nil {
+		return mssql.NewConnectorConfig(c.driver(ticket, proven)), nil
+	}
+	token, err := c.Tokens.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mssql.NewSecurityTokenConnector(c.driver(nil, proven), func(context.Context) (string, error) { return string(token.Expose()), nil })
 }
 
 // authenticator names who signs in, in the driver's words. Without a name the driver falls back to the platform's: NTLM for a

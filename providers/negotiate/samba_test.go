@@ -47,29 +47,46 @@ func startDirectory(t *testing.T) *directory {
 	d.tool("domain", "provision", "--realm="+adRealm, "--domain=CONTOSO", "--server-role=dc", "--dns-backend=NONE", "--adminpass=Adm1n-Pass-word",
 		"--targetdir="+d.dir, "--host-name=dc1", "--host-ip=127.0.0.1")
 	d.tool("user", "create", "svc-im", "Old-Pass-word-1", "-s", d.conf())
+	said := ""
+	for range 3 { // another process may take a port before samba does
+		if said = d.serve(); said == "" {
+			return d
+		}
+		d.kdc, d.password = freeAddress(t), freeAddress(t)
+	}
+	t.Fatalf("samba does not listen: %s", said)
+	return nil
+}
+
+// serve runs the domain until the test ends. It returns what samba has said when it does not listen.
+func (d *directory) serve() string {
 	port := func(address string) string { _, p, _ := net.SplitHostPort(address); return p }
 	server := exec.Command("samba", "-i", "-M", "single", "-s", d.conf(), "--option=server services=kdc", "--option=interfaces=127.0.0.1",
 		"--option=bind interfaces only=yes", "--option=krb5 port="+port(d.kdc), "--option=kpasswd port="+port(d.password), "--option=log file="+filepath.Join(d.dir, "log"))
 	var out bytes.Buffer
 	input, err := server.StdinPipe() // it ends when its input does
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	server.Stdout, server.Stderr = &out, &out
 	if err := server.Start(); err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = input.Close(); _ = server.Process.Kill(); _ = server.Wait() })
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		conn, err := net.Dial("tcp", d.password)
-		if err == nil {
+	ended := make(chan struct{})
+	go func() { _ = server.Wait(); close(ended) }()
+	d.t.Cleanup(func() { _ = input.Close(); _ = server.Process.Kill(); <-ended })
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		if conn, err := net.Dial("tcp", d.password); err == nil {
 			_ = conn.Close()
-			return d
+			return ""
 		}
-		if time.Now().After(end) {
-			t.Fatalf("samba does not listen: %s", out.String())
+		select {
+		case <-ended:
+			return out.String()
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	return "for a minute"
 }
 
 func freeAddress(t *testing.T) string {

@@ -6,11 +6,14 @@ import (
 	"meshrotate/reconciler"
 )
 
-// Tolerate lets hosts fall behind: those that are named, and a number of others.
-func Tolerate(names []string, count int) reconciler.Tolerance {
-	t := reconciler.Tolerance{Names: map[string]bool{}, Count: count}
+// Tolerate lets some of these hosts fall behind: those that are named, and a number of others.
+func Tolerate(of, names []string, count int) reconciler.Tolerance {
+	t := reconciler.Tolerance{Of: map[string]bool{}, Names: map[string]bool{}, Count: count}
+	for _, h := range of {
+		t.Of[h] = true
+	}
 	for _, n := range names {
-		t.Names[n] = true
+		t.Names[n] = t.Of[n]
 	}
 	return t
 }
@@ -21,7 +24,7 @@ func Away[T any](away []T, host func(T) string, t reconciler.Tolerance) (left, l
 		switch {
 		case t.Names[host(one)]:
 			left = append(left, one)
-		case t.Count > 0:
+		case t.Count > 0 && t.Of[host(one)]:
 			t.Count--
 			left = append(left, one)
 		default:
@@ -53,7 +56,16 @@ func LeftOf(hosts []string) (all []reconciler.Target) {
 
 // Where are those of all that it is true of.
 func Where[T any](all []T, is func(T) bool) []T {
-	var some []T
+	n := 0
+	for _, one := range all {
+		if is(one) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	some := make([]T, 0, n) // a fleet's are large
 	for _, one := range all {
 		if is(one) {
 			some = append(some, one)

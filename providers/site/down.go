@@ -84,18 +84,31 @@ type begun struct {
 // one that did not, or that came to no proof.
 func lastSaid(h state.History, ref secret.Ref, host, service, what string) (said state.Word, stop begun, start state.Outcome) {
 	said, _ = h.LastWord(ref.Name, what)
-	step := func(op reconciler.Op) string { return reconciler.Step{Phase: reconciler.Switch, Op: op}.Name() }
-	stopping := step(StopService{Host: host, Service: service})
+	stopping := inSwitch(StopService{Host: host, Service: service})
 	for _, version := range h.Begun(ref.Name) {
 		at, ok := h.StepBegan(ref.Name, version, stopping, host)
 		if !ok || h.ToldSince(ref.Name, version, stopping, host, what) {
 			continue // that run has said how it ended
 		}
 		stop = begun{at, h.StepOutcome(ref.Name, version, stopping, host)}
-		start = h.StepOutcome(ref.Name, version, step(StartService{Host: host, Service: service}), host)
+		start = h.StepOutcome(ref.Name, version, inSwitch(StartService{Host: host, Service: service}), host)
 		break
 	}
 	return said, stop, start
+}
+
+func inSwitch(op reconciler.Op) string {
+	return reconciler.Step{Phase: reconciler.Switch, Op: op}.Name()
+}
+
+// stopBegan is when a run last began to stop a service.
+func stopBegan(h state.History, ref secret.Ref, host, service string) (last time.Time) {
+	for _, version := range h.Begun(ref.Name) {
+		if at, ok := h.StepBegan(ref.Name, version, inSwitch(StopService{Host: host, Service: service}), host); ok && at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // since is what was said, though the run that was to start it again was cut off itself.

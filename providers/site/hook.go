@@ -35,7 +35,8 @@ func (s *ProgramSeen) Facts() []reconciler.Fact {
 }
 
 // RunHook runs a program on the operator's machine, which gets a version of a secret on its standard input. What it has done
-// nobody can see; so it has to take being run again with the same value.
+// nobody can see; so it has to take being run again with the same value. One that proves a login changes nothing: 0 says that the
+// value was taken, 1 that it was refused, and whatever else it ends with says nothing.
 type RunHook struct {
 	Program string     `json:"program"`
 	Args    []string   `json:"args,omitempty"`
@@ -45,6 +46,9 @@ type RunHook struct {
 	Timeout reconciler.Span   `json:"timeout"`
 	// What it is for, as in "sets it at its source system".
 	What string `json:"what"`
+	// Proves: it proves a login. ByHand is whose part comes before that, after "a person": while it is refused, they are waited for.
+	Proves bool   `json:"proves,omitempty"`
+	ByHand string `json:"byHand,omitempty"`
 }
 
 func (o RunHook) Kind() string              { return "run-hook" }

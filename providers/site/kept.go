@@ -13,12 +13,17 @@ import (
 // somebody else, for a start is in the ledger before anything is kept; and one that is damaged may be the live one. Used says that the value is about to be put somewhere:
 // then it is refused, and else it is a warning. ok is false when nothing is wrong.
 func KeptFinding(in reconciler.Input, ref secret.Ref, used bool) (f reconciler.Finding, ok bool) {
+	return KeptPartFinding(in, ref, ref, used)
+}
+
+// KeptPartFinding is the same of a value that is kept for the rotation of another secret, and has none of its own.
+func KeptPartFinding(in reconciler.Input, of, ref secret.Ref, used bool) (f reconciler.Finding, ok bool) {
 	v := Answer[ValueSeen](in.Seen, Value{Secret: ref})
 	if v == nil || v.Problem != "" {
 		return f, false
 	}
-	kept, known := in.History.Ever(ref.Name, ref.Version, reconciler.Step{Phase: reconciler.Prepare, Op: Keep{Secret: ref}}.Name())
-	ended, _ := in.History.Ever(ref.Name, ref.Version, "")
+	kept, known := in.History.Ever(of.Name, of.Version, reconciler.Step{Phase: reconciler.Prepare, Op: Keep{Secret: ref}}.Name())
+	ended, _ := in.History.Ever(of.Name, of.Version, "")
 	f.Severity = reconciler.Warning
 	if used {
 		f.Severity = reconciler.Error

@@ -71,6 +71,14 @@ var kinds = map[string]func(t reconciler.Target, args []byte) (reconciler.Op, er
 	ProveListed{}.Kind():    onNamed(func(o *ProveListed, host string) { o.Host = host }),
 	ProveStored{}.Kind():    onNamed(func(o *ProveStored, server string) { o.Server = server }),
 	ProveSync{}.Kind():      elsewhere[ProveSync],
+
+	ImportCertificate{}.Kind(): onNamed(func(o *ImportCertificate, host string) { o.Host = host }),
+	RemoveCertificate{}.Kind(): onNamed(func(o *RemoveCertificate, host string) { o.Host = host }),
+	StageScript{}.Kind():       onNamed(func(o *StageScript, host string) { o.Host = host }),
+	SetVariable{}.Kind():       onNamed(func(o *SetVariable, host string) { o.Host = host }),
+	RunBuild{}.Kind():          onNamed(func(o *RunBuild, host string) { o.Host = host }),
+	ProvePin{}.Kind():          onNamed(func(o *ProvePin, host string) { o.Host = host }),
+	ProveSigned{}.Kind():       onNamed(func(o *ProveSigned, host string) { o.Host = host }),
 }
 
 // ReadOp reads an op as reconciler.DataOf wrote it.

@@ -67,12 +67,22 @@ type Call struct {
 	What string `json:"what"`
 	// Proven says that a proof follows of what came of it: that Admin refuses is no failure then.
 	Proven bool `json:"proven,omitempty"`
+	// Timeout bounds how long Admin may take to be there for it, and to do it.
+	Timeout reconciler.Span `json:"timeout,omitempty"`
+	// Mark is the mark that it is the way back of, and whose place in the order it has there: another one than that of the same
+	// call on the way forward. "" for none.
+	Mark string `json:"mark,omitempty"`
 }
 
 func (o Call) Kind() string              { return "call" }
 func (o Call) Target() reconciler.Target { return API }
-func (o Call) Key() string               { return "call " + o.Path }
-func (o Call) Says() reconciler.Phrase   { return reconciler.Phrase{Do: o.What, Who: AdminLabel} }
+func (o Call) Key() string {
+	if o.Mark != "" {
+		return Mark{What: o.Mark}.Key()
+	}
+	return "call " + o.Path
+}
+func (o Call) Says() reconciler.Phrase { return reconciler.Phrase{Do: o.What, Who: AdminLabel} }
 func (o Call) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
 }
@@ -140,7 +150,7 @@ func (o ProveRelays) Merge(other reconciler.Op) (reconciler.Op, error) {
 }
 
 // Without leaves out relays that were left behind.
-func (o ProveRelays) Without(left func(string) bool) reconciler.Op {
+func (o ProveRelays) Without(left func(string) bool) (op reconciler.Op, some bool) {
 	o.Relays = slices.DeleteFunc(slices.Clone(o.Relays), left)
-	return o
+	return o, len(o.Relays) > 0
 }

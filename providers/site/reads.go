@@ -79,7 +79,9 @@ type Field struct {
 	Of   []string `json:"of"`
 	// Time says that it is a moment, however it is written: it is compared as one. Fold says that case does not matter.
 	Time bool `json:"time,omitempty"`
-	Fold bool `json:"fold,omitempty"`
+	// Zone is that of a moment that is written without one, as IANA names it; "" is UTC.
+	Zone string `json:"zone,omitempty"`
+	Fold bool   `json:"fold,omitempty"`
 	// Want is what a proof demands, "" for nothing; a moment is in RFC 3339, UTC, or Never.
 	Want string `json:"want,omitempty"`
 	// Within is how far the moment may lie from the wanted one.
@@ -113,7 +115,7 @@ func sameMoment(a, b time.Time, within time.Duration) bool {
 }
 
 func (f Field) equal(g Field) bool {
-	return f.Name == g.Name && f.Time == g.Time && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && slices.Equal(f.Of, g.Of)
+	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && slices.Equal(f.Of, g.Of)
 }
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.

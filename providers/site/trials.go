@@ -47,26 +47,39 @@ func (s *TrialSeen) Facts() []reconciler.Fact { return nil }
 // Awaiting is what waits for Admin after its start.
 type Awaiting struct {
 	Trial   Trial
-	Admin   *ServiceSeen
+	Admin   *ServiceSeen  // nil where nobody looked at it
 	Timeout time.Duration // how long it is waited for
-	// Used says that the wait is about to be. Cure says that the change may be just what helps a service that is not well.
-	Used, Cure bool
+	// Used says that the wait is about to be. Cure says that the change may be just what helps a service that is not well. Pending
+	// says that an earlier run began it: it is finished whatever Admin says.
+	Used, Cure, Pending bool
 }
 
-// Finding says that the wait would be in vain, if what a service answers that had time enough to be ready shows that. One that is
-// starting, or does not run, shows nothing.
-func (a Awaiting) Finding(in reconciler.Input) (reconciler.Finding, bool) {
+// Finding says that the wait would be in vain, or that nobody knows yet, if what Admin answers shows that. An Admin that does not
+// run shows nothing.
+func (a Awaiting) Finding(in reconciler.Input) (f reconciler.Finding, is bool) {
 	seen := Answer[TrialSeen](in.Seen, a.Trial)
 	unwell := seen != nil && seen.Status >= 500
-	if seen == nil || seen.Problem == "" || unwell && (!a.Admin.Running() || in.Now.Sub(a.Admin.StartedAt) < a.Timeout) {
-		return reconciler.Finding{}, false
+	if seen == nil || seen.Problem == "" || unwell && a.Admin != nil && !a.Admin.Running() {
+		return f, false
 	}
-	f := Warning("admin-endpoint", fmt.Sprintf("GET %s answers %s: whoever restarts Admin would wait for it in vain", a.Trial.Path, seen.Problem), seen.Hint)
-	if unwell {
-		f.Code, f.Text = "admin-unwell", fmt.Sprintf("Admin runs for %s and is not well: GET %s answers %s", in.Now.Sub(a.Admin.StartedAt).Round(time.Second), a.Trial.Path, seen.Problem)
-		f.Hint = "look at Admin's log on its host, and at its database; if another change of this plan is the cure, apply that alone (--only)"
+	says := fmt.Sprintf("GET %s answers %s", a.Trial.Path, seen.Problem)
+	runs := time.Duration(0)
+	if a.Admin != nil {
+		runs = in.Now.Sub(a.Admin.StartedAt).Round(time.Second)
 	}
-	if a.Used && !(a.Cure && unwell) {
+	switch {
+	case !unwell:
+		f = Warning("admin-endpoint", says+": whoever restarts Admin would wait for it in vain", seen.Hint)
+	case a.Admin == nil:
+		f = Warning("admin-starting", "Admin is not ready: "+says+"; whether it gets ready is not known", "plan again when it is; look at its log on its host, and at its database")
+	case runs < a.Timeout:
+		f = Warning("admin-starting", fmt.Sprintf("Admin runs for %s and is not ready yet: %s; whether it gets ready is not known", runs, says),
+			fmt.Sprintf("plan again after %s; meanwhile look at Admin's log on its host, and at its database", a.Admin.StartedAt.Add(a.Timeout).UTC().Format("15:04:05 UTC")))
+	default:
+		f = Warning("admin-unwell", fmt.Sprintf("Admin runs for %s and is not well: %s", runs, says),
+			"look at Admin's log on its host, and at its database; if another change of this plan is the cure, apply that alone (--only)")
+	}
+	if a.Used && !(unwell && (a.Cure || a.Pending && f.Code == "admin-starting")) {
 		f.Severity = reconciler.Error
 	}
 	return f, true

@@ -3,6 +3,7 @@ package values
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -67,6 +68,15 @@ func Odd(value []byte) error {
 	}
 	if raw, err := base64.StdEncoding.DecodeString(text); err == nil && len(raw) > 0 && len(bytes.Trim(raw, string(raw[:1]))) == 0 {
 		return errors.New("it is one byte, repeated")
+	}
+	return lookAlike(text)
+}
+
+// Whole says why a value is not one, but a document of several: a vault's item, or an export. What an API takes may be such a
+// document; a password or a key is none.
+func Whole(value []byte) error {
+	if text := bytes.TrimSpace(value); len(text) > 0 && (text[0] == '{' || text[0] == '[') && json.Valid(text) {
+		return errors.New("it is a JSON document, and one value is wanted: name that in it")
 	}
 	return nil
 }

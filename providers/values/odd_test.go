@@ -50,6 +50,15 @@ func TestOdd(t *testing.T) {
 		"xxxxxxxx":                              "one character",
 		zeros(0):                                "one byte",
 		zeros(0xff):                             "one byte",
+		"p\uff14ssword":                         "character 2 is a full-width one",
+		"p4ss\uff01word":                        "character 5 is a full-width one",
+		"p4ss٣word":                             "character 5 is a digit of another script",
+		"p4ss–word":                             "character 5 is a dash",
+		"p4ss−word":                             "character 5 is a dash",
+		"p4ss’word":                             "character 5 is a quotation mark",
+		"pаssw0rd":                              "character 2 is a Cyrillic letter",
+		"Αp4ssw0rd":                             "character 1 is a Greek letter",
+		"p4ssu\u0308":                           "NFC",
 	} {
 		if err := values.Odd([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v", text, err)
@@ -57,7 +66,7 @@ func TestOdd(t *testing.T) {
 			t.Errorf("%q: the value is shown: %v", text, err)
 		}
 	}
-	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1"} {
+	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "Пароль-Admin-2026", "пароль", "パスワード", "κωδικός9", "straße", "Łódź-1", "日本語pass", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1"} {
 		if err := values.Odd([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -77,4 +86,16 @@ func TestOdd(t *testing.T) {
 
 func zeros(b byte) string {
 	return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string([]byte{b}), 32)))
+}
+
+// A document is refused where one value is wanted. It is no other kind of odd value.
+func TestWhole(t *testing.T) {
+	for text, whole := range map[string]bool{
+		`{"password":"p4ss"}`: true, ` [ "p4ss" ]`: true, "{}": true, "{\n \"key\": 1\n}\n": true,
+		"{p4ss}": false, "[p4ss": false, "p4ss": false, "12": false, "": false, `{"a":1}x`: false,
+	} {
+		if err := values.Whole([]byte(text)); (err != nil) != whole || err != nil && strings.Contains(err.Error(), "p4ss") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }

@@ -211,6 +211,10 @@ function Use-HostNative {
         @('ntdll.dll', 'RtlNtStatusToDosError', $i, @($i)),
         @('wintrust.dll', 'WinVerifyTrust', $i, @($p, $b, $p)),
         @('kernel32.dll', 'OpenProcess', $p, @($u, $i, $i)),
+        @('kernel32.dll', 'CreateJobObjectW', $p, @($p, $p)),
+        @('kernel32.dll', 'SetInformationJobObject', $i, @($p, $i, [byte[]], $i)),
+        @('kernel32.dll', 'AssignProcessToJobObject', $i, @($p, $p)),
+        @('kernel32.dll', 'TerminateJobObject', $i, @($p, $u)),
         @('kernel32.dll', 'CloseHandle', $i, @($p)))
     $assembly = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('MeshrotateNative'), [Reflection.Emit.AssemblyBuilderAccess]::Run)
     $class = $assembly.DefineDynamicModule('MeshrotateNative').DefineType('MeshrotateNative', [Reflection.TypeAttributes]'Public, Class')
@@ -511,6 +515,42 @@ function Get-HostTrust([string]$path) {
         [long]$n::WinVerifyTrust([IntPtr]::new(-1), $action, $data, [ref]$e) -band 4294967295
     } finally { $memory::FreeHGlobal($data); $memory::FreeHGlobal($file); $memory::FreeHGlobal($text) }
 }
+
+# Open-HostStore STORE FLAGS: a store of certificates, "LocalMachine\My".
+function Open-HostStore([string]$store, [string]$flags) {
+    $place, $name = $store.Split('\')
+    $opened = [Security.Cryptography.X509Certificates.X509Store]::new($name, [Security.Cryptography.X509Certificates.StoreLocation]$place)
+    $opened.Open([Security.Cryptography.X509Certificates.OpenFlags]$flags)
+    $opened
+}
+
+# Get-HostKeyPlace STORE: where the keys of the store's certificates are kept.
+function Get-HostKeyPlace([string]$store) { if ($store -like 'LocalMachine\*') { 'MachineKeySet' } else { 'UserKeySet' } }
+
+# Set-HostVariable NAME VALUE: a variable of the machine's environment; '' removes it. Programs that run are told.
+function Set-HostVariable([string]$name, [string]$value) {
+    if ($value -eq '') { $value = [Management.Automation.Language.NullString]::Value }
+    [Environment]::SetEnvironmentVariable($name, $value, [EnvironmentVariableTarget]::Machine)
+}
+
+# Get-HostShell SCRIPT: @{ program; arguments } of what runs a script once it has read a line.
+function Get-HostShell([string]$script) { @{ program = (Resolve-HostPath '%SystemRoot%\System32\cmd.exe'); arguments = '/d /s /c "set /p go=& "' + $script + '""' } }
+
+# New-HostJob PROCESS: a job with the process in it, and whatever it starts from then on. Windows ends them all when the handle is
+# closed, and so when this process ends.
+function New-HostJob($process) {
+    $n = Use-HostNative; $e = 0; $none = [IntPtr]::Zero; $limits = [byte[]]::new(48 + 12 * [IntPtr]::Size)   # JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+    $limits[17] = 0x20   # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+    $job = $n::CreateJobObjectW($none, $none, [ref]$e)
+    if ($job -eq $none) { throw [ComponentModel.Win32Exception]::new($e) }
+    if ($n::SetInformationJobObject($job, 9, $limits, $limits.Length, [ref]$e) -eq 0 -or $n::AssignProcessToJobObject($job, $process.Handle, [ref]$e) -eq 0) {
+        $failed = $e; [void]$n::CloseHandle($job, [ref]$e); throw [ComponentModel.Win32Exception]::new($failed)
+    }
+    $job
+}
+
+# Stop-HostJob JOB: ends all that is in it.
+function Stop-HostJob($job) { $n = Use-HostNative; $e = 0; [void]$n::TerminateJobObject($job, 1, [ref]$e); [void]$n::CloseHandle($job, [ref]$e) }
 
 # --- end: below, everything runs on any system -------------------------------------------------------------------
 
@@ -962,6 +1002,140 @@ function Get-SignedFile([string]$path) {
     $s
 }
 
+# --- certificates, and what is signed with them
+
+function Get-StoredCertificates([string]$store) {
+    $opened = Open-HostStore $store 'OpenExistingOnly'
+    try {
+        foreach ($c in $opened.Certificates) {
+            @{ sha1 = $c.Thumbprint.ToUpperInvariant(); sha256 = (Get-Hex $sha.ComputeHash($c.RawData)).ToUpperInvariant(); subject = $c.Subject
+                notAfter = $c.NotAfter.ToUniversalTime(); hasKey = $c.HasPrivateKey }
+        }
+    } finally { $opened.Dispose() }
+}
+
+# The certificates of a PFX. Keys are kept only with a place for them.
+function Open-Pfx([byte[]]$blob, [string]$place) {
+    $n = [BitConverter]::ToInt32($blob, 0); $pfx = [byte[]]::new($blob.Length - 4 - $n); [Buffer]::BlockCopy($blob, 4 + $n, $pfx, 0, $pfx.Length)
+    $flags = [Security.Cryptography.X509Certificates.X509KeyStorageFlags]$place
+    $all = [Security.Cryptography.X509Certificates.X509Certificate2Collection]::new()
+    try { $all.Import($pfx, [Text.Encoding]::UTF8.GetString($blob, 4, $n), $flags) } finally { [Array]::Clear($pfx, 0, $pfx.Length) }
+    , $all
+}
+
+function Find-Certificate($all, [string]$sha1) { foreach ($c in $all) { if ($c.Thumbprint -eq $sha1) { return $c } } }
+
+function Add-Certificate([string]$store, $c) {
+    $opened = Open-HostStore $store 'ReadWrite'
+    try { $opened.Add($c) } finally { $opened.Dispose() }
+}
+
+function Invoke-CertificateImport($a, [byte[]]$blob) {
+    foreach ($c in @(Get-StoredCertificates $a.store)) { if ($c.sha1 -eq $a.sha1 -and $c.hasKey) { return New-Result 'unchanged' '' } }
+    $found = Find-Certificate (Open-Pfx $blob 'DefaultKeySet') $a.sha1
+    if ($null -eq $found -or -not $found.HasPrivateKey) { return New-Result 'conflict' 'the PFX does not have the certificate with its key' }
+    $all = Open-Pfx $blob ((Get-HostKeyPlace $a.store) + ', PersistKeySet')
+    Add-Certificate $a.store (Find-Certificate $all $a.sha1)
+    foreach ($c in $all) {   # of an authority, and no root: a signature needs it
+        if (-not $c.HasPrivateKey -and $c.Subject -ne $c.Issuer) { Add-Certificate ($a.store.Split('\')[0] + '\CA') $c }
+    }
+    foreach ($c in @(Get-StoredCertificates $a.store)) { if ($c.sha1 -eq $a.sha1 -and $c.hasKey) { return New-Result 'ok' '' } }
+    New-Result 'failed' 'the certificate is not in the store, or its key is not'
+}
+
+function Invoke-CertificateRemove($a) {
+    $r = New-Result 'unchanged' ''; $opened = Open-HostStore $a.store 'ReadWrite'
+    try { foreach ($c in @($opened.Certificates)) { if ($c.Thumbprint -eq $a.sha1) { $opened.Remove($c); $r.code = 'ok' } } } finally { $opened.Dispose() }
+    $r
+}
+
+function Invoke-Certificates($item, $blobs) {
+    $a = $item.args
+    if ($item.op -eq 'certificate.import') { return Invoke-CertificateImport $a $blobs[$item.blob] }
+    if ($item.op -eq 'certificate.remove') { return Invoke-CertificateRemove $a }
+    $r = New-Result 'ok' ''
+    $r.certificates = @(Get-StoredCertificates $a.store)
+    $r
+}
+
+# --- a build
+
+# The value of a variable that is a thumbprint, as people paste them: no other leaves the host.
+function Get-Thumbprint([string]$value) { if ([regex]::IsMatch($value, '^[\s:\u200e\u200f0-9A-Fa-f]{1,200}$')) { $value } else { '' } }
+
+function Invoke-Variable($item) {
+    $a = $item.args; $r = New-Result 'ok' ''; $table = Get-HostEnvironment ''; $now = ''
+    if ($table.ContainsKey($a.variable)) { $now = [string]$table[$a.variable] }
+    if ($item.op -eq 'variable.set') {
+        if ($now -eq $a.value) { $r.code = 'unchanged' }
+        elseif ($now -ne $a.was) { return New-Result 'conflict' 'the variable is not as expected' }
+        else { Set-HostVariable $a.variable $a.value; $now = $a.value }
+    }
+    $r.variable = @{ exists = ($now -ne ''); value = (Get-Thumbprint $now) }
+    $r
+}
+
+# A line as it is told: short, and without what a terminal would obey.
+function Get-Line([string]$s) { $s = [regex]::Replace($s, '[\x00-\x1f\x7f-\x9f]+', ' '); if ($s.Length -gt 300) { $s = $s.Substring(0, 300) + '...' }; $s }
+
+# Tells what a program has written, now and then, and not more than somebody can read.
+function Receive-Lines($readers, $told) {
+    foreach ($one in $readers) {
+        while ($null -ne $one.task -and $one.task.IsCompleted) {
+            $line = $one.task.Result
+            if ($null -eq $line) { $one.task = $null; $told.open--; break }
+            $told.count++; if ($told.lines.Count -lt 200) { $told.lines.Add((Get-Line $line)) }
+            $one.task = $one.reader.ReadLineAsync()
+        }
+    }
+    if ($told.count -eq $told.sent -or ([DateTime]::UtcNow - $told.at).TotalMilliseconds -lt 500) { return }
+    if ($told.count - $told.sent -gt $told.lines.Count) { $told.lines.Add("... and $($told.count - $told.sent - $told.lines.Count) more lines") }
+    Write-Json $frame.head @{ said = $told.lines.ToArray() } $null
+    $told.sent = $told.count; $told.at = [DateTime]::UtcNow; $told.lines.Clear()
+}
+
+function Invoke-Script($a, [string]$path, [DateTime]$deadline) {
+    $shell = Get-HostShell $path
+    $start = [Diagnostics.ProcessStartInfo]::new($shell.program, $shell.arguments)
+    $start.UseShellExecute = $false; $start.CreateNoWindow = $true; $start.WorkingDirectory = [IO.Path]::GetDirectoryName($path)
+    $start.RedirectStandardInput = $true; $start.RedirectStandardOutput = $true; $start.RedirectStandardError = $true
+    if ($a.variable -ne '') { $start.EnvironmentVariables[$a.variable] = $a.value }
+    $p = [Diagnostics.Process]::Start($start); $job = $null
+    $told = @{ lines = [Collections.Generic.List[string]]::new(); count = 0; sent = 0; open = 2; at = [DateTime]::MinValue }
+    try {
+        $job = New-HostJob $p
+        $p.StandardInput.WriteLine(''); $p.StandardInput.Close()   # it waits for that, in the job
+        $readers = @(foreach ($reader in $p.StandardOutput, $p.StandardError) { @{ reader = $reader; task = $reader.ReadLineAsync() } })
+        while (-not $p.WaitForExit(50) -and [DateTime]::UtcNow -lt $deadline) { Receive-Lines $readers $told }
+        $ended = $p.HasExited
+        if ($ended) { $b = @{ exit = ([long]$p.ExitCode -band 4294967295); lines = 0 } }
+    } finally { if ($null -ne $job) { Stop-HostJob $job } elseif (-not $p.HasExited) { try { $p.Kill() } catch { } } }
+    $until = [DateTime]::UtcNow.AddSeconds(5)   # for what is on its way
+    while ([DateTime]::UtcNow -lt $until -and $null -ne $readers -and $told.open -gt 0) { Receive-Lines $readers $told; [Threading.Thread]::Sleep(20) }
+    $told.at = [DateTime]::MinValue; Receive-Lines $readers $told
+    if (-not $ended) { return New-Result 'timeout' 'the build did not end in time, and was ended with all that it had started' }
+    $r = New-Result 'ok' ''
+    if ($b.exit -ne 0) { $r = New-Result 'failed' ('the build ended with exit code ' + $b.exit) }
+    $b.lines = $told.count; $r.build = $b
+    $r
+}
+
+# How long a build waits for one that an earlier session has left: Windows ends that with its session.
+$patience = 240
+function Invoke-Build($a) {
+    $path = Resolve-HostPath $a.path
+    if (-not [IO.Path]::IsPathRooted($path)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
+    if (-not [IO.File]::Exists($path)) { throw [ComponentModel.Win32Exception]::new(2) }
+    $deadline = Get-Deadline $a.timeoutSeconds; $wait = [Math]::Min($patience, $a.timeoutSeconds)
+    $name = Get-Hex $sha.ComputeHash([Text.Encoding]::UTF8.GetBytes('build ' + $path.ToLowerInvariant()))
+    $mutex = [Threading.Mutex]::new($false, 'Global\meshrotate-' + $name.Substring(0, 32))
+    try {
+        try { $mine = $mutex.WaitOne($wait * 1000) } catch [Threading.AbandonedMutexException] { $mine = $true }
+        if (-not $mine) { return New-Result 'failed' 'another session is running the build' }
+        try { Invoke-Script $a $path $deadline } finally { $mutex.ReleaseMutex() }
+    } finally { $mutex.Dispose() }
+}
+
 # --- environment, machine, logs
 
 # The names of variables, and the values of those alone that tell .NET which files to read.
@@ -1227,8 +1401,12 @@ function Write-Frame($head, $results) {
             $r.environment.Remove('commandLine')
         }
     }
-    $json = [Text.StringBuilder]::new()
-    Add-Json $json @{ results = $results }
+    Write-Json $head @{ results = $results } $blobs
+}
+
+function Write-Json($head, $value, $blobs) {
+    $json = [Text.StringBuilder]::new(); if ($null -eq $blobs) { $blobs = @() }
+    Add-Json $json $value
     $text = [Text.Encoding]::ASCII.GetBytes($json.ToString())
     $out = [IO.MemoryStream]::new()
     $out.Write($head, 0, 16)
@@ -1250,6 +1428,9 @@ function Invoke-Op($item, $blobs) {
     if (@('secrets.look', 'secrets.set', 'secrets.list') -contains $item.op) { return Invoke-Secrets $item $blobs }
     if ($item.op -eq 'preflight') { return Invoke-Preflight $item.args }
     if ($item.op -eq 'exposure') { return Invoke-Exposure $item.args }
+    if (@('certificates.read', 'certificate.import', 'certificate.remove') -contains $item.op) { return Invoke-Certificates $item $blobs }
+    if (@('variable.read', 'variable.set') -contains $item.op) { return Invoke-Variable $item }
+    if ($item.op -eq 'build.run') { return Invoke-Build $item.args }
     if ($item.op -eq 'signatures.read') { return Invoke-Signatures $item.args }
     if ($item.op -eq 'environment.read') { return Invoke-Environment $item.args }
     if ($item.op -eq 'machine.identity') { return Invoke-Identity }

@@ -86,6 +86,10 @@ type Result struct {
 	Trials      *Trials      `json:"trials,omitempty"`
 	Exposed     *Exposed     `json:"exposed,omitempty"`
 	Signatures  *Signatures  `json:"signatures,omitempty"`
+	Variable    *Variable    `json:"variable,omitempty"`
+	Build       *Build       `json:"build,omitempty"`
+	// Certificates are those of a store, which may be empty.
+	Certificates []StoredCertificate `json:"certificates,omitempty"`
 }
 
 // content is what of the result travels as a blob, nil where nothing does.
@@ -256,6 +260,7 @@ func newOp(name string) Op {
 		&ServiceQuery{}, &ServiceStop{}, &ServiceStart{}, &ServiceLogon{}, &LogonTry{}, &LogonRead{},
 		&EnvironmentRead{}, &MachineIdentity{}, &LogMark{}, &LogMatch{}, &SQLSignIn{}, &SQLReach{},
 		&SecretsLook{}, &SecretsSet{}, &SecretsList{}, &Preflight{}, &Exposure{}, &SignaturesRead{},
+		&CertificatesRead{}, &CertificateImport{}, &CertificateRemove{}, &VariableRead{}, &VariableSet{}, &BuildRun{},
 	} {
 		if op.Name() == name {
 			return op

@@ -97,7 +97,7 @@ func Run(ctx context.Context, s Starter, c Config, ops []Op) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := session.exchange(ctx, ops, onlyLooks(ops), true)
+	results, err := session.exchange(ctx, ops, onlyLooks(ops), true, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,13 @@ func Run(ctx context.Context, s Starter, c Config, ops []Op) ([]Result, error) {
 // The error is for the request as a whole; an op's own failure is in its Result. After an error the session is of no
 // more use, and what the ops did is unknown unless the error is ErrUnsupported or ErrScript.
 func (s *Session) Do(ctx context.Context, ops []Op) ([]Result, error) {
-	return s.exchange(ctx, ops, false, false)
+	return s.exchange(ctx, ops, false, false, nil)
+}
+
+// Follow is Do, and passes on what ops under way have to tell, line by line: a build's output. It holds whatever a program of the
+// host writes.
+func (s *Session) Follow(ctx context.Context, ops []Op, tell func(line string)) ([]Result, error) {
+	return s.exchange(ctx, ops, false, false, tell)
 }
 
 // Look is Do for ops that change nothing: every one is tried, whatever became of those before it.
@@ -116,7 +122,7 @@ func (s *Session) Look(ctx context.Context, ops []Op) ([]Result, error) {
 	if !onlyLooks(ops) {
 		return nil, errors.New("look: an op among them changes the host")
 	}
-	return s.exchange(ctx, ops, true, false)
+	return s.exchange(ctx, ops, true, false, nil)
 }
 
 // Close ends standard input and waits until the process has ended. It fails when the process ended in any way but
@@ -161,7 +167,7 @@ func onlyLooks(ops []Op) bool {
 
 // exchange sends one request and waits for its reply. An error breaks the session: a late reply must not be taken for
 // the next one's, and its nonce would not fit.
-func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool) ([]Result, error) {
+func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool, tell func(string)) ([]Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
@@ -180,12 +186,13 @@ func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool) ([]Res
 	if !s.started {
 		script = PackedScript()
 	}
-	request := append(make([]byte, 0, len(script)+min(frame.size(), MaxFrame)), script...)
-	if request, err = frame.Append(request); err != nil {
+	room := roomFor(len(script) + min(frame.size(), MaxFrame))
+	request, err := frame.Append(append(room, script...))
+	if err != nil {
 		return nil, fmt.Errorf("request: %w", err) // nothing was sent: the session is as good as before
 	}
-	results, err := s.converse(ctx, request, frame, len(ops), last)
-	clear(request)
+	results, err := s.converse(ctx, request, frame, len(ops), last, tell)
+	release(request)
 	for _, blob := range frame.Blobs {
 		clear(blob)
 	}
@@ -193,7 +200,26 @@ func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool) ([]Res
 	return results, err
 }
 
-func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n int, last bool) ([]Result, error) {
+// requests are the rooms of requests that were sent. Those of ten thousand hosts are mostly the script.
+var requests sync.Pool
+
+func roomFor(size int) []byte {
+	if room, ok := requests.Get().(*[]byte); ok && cap(*room) >= size {
+		return *room
+	}
+	return make([]byte, 0, size)
+}
+
+// release gives a request's room to the next one, with nothing in it.
+func release(request []byte) {
+	const most = 1 << 20 // a file of many megabytes is rare
+	clear(request[:cap(request)])
+	if cap(request) <= most {
+		requests.Put(new(request[:0]))
+	}
+}
+
+func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n int, last bool, tell func(string)) ([]Result, error) {
 	s.started, s.ended = true, last
 	if err := s.pipe.Send(ctx, request, last); err != nil {
 		return nil, s.sendError(ctx, err, sent.Blobs)
@@ -217,7 +243,8 @@ func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n in
 		if err := s.ignore(foreign - len(output)); err != nil {
 			return nil, err
 		}
-		frame, err := find(output, sent.Nonce)
+		frame, rest, err := replyIn(output, sent.Nonce, tell)
+		output = rest
 		if err == nil {
 			return decodeReply(frame, n)
 		}

@@ -78,6 +78,11 @@ func install(t *testing.T, engine string) {
 	service(winhosttest.BlankService, `C:\svc\mr blank\service.exe mr-blank`, "demand")
 	service(winhosttest.DisabledService, `C:\svc\service.exe mr-disabled 40 40`, "disabled")
 	service(winhosttest.WrappedService, `C:\svc\service.exe mr-wrapped`, "demand")
+	described := t.TempDir()
+	if err := os.WriteFile(filepath.Join(described, "winsw.xml"), []byte(winhosttest.Description), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	service(winhosttest.DescribedService, windowsPath(described)+`\winsw.exe mr-described`, "demand")
 	block := func(variables map[string]string) string {
 		var all []string
 		for name, value := range variables {
@@ -142,6 +147,13 @@ func TestTableOnWine(t *testing.T) {
 	host.Kind, host.Dir = winhosttest.Wine, windowsPath(dir)+`\`
 	host.Hold = func(name string) func() { return hold(t, engine, filepath.Join(dir, name), "Read") }
 	host.Keep = func(name string) func() { return hold(t, engine, filepath.Join(dir, name), "None") }
+	host.Forget = func(store, sha1 string) {
+		place, name, _ := strings.Cut(store, `\`)
+		root := map[string]string{"LocalMachine": "HKLM", "CurrentUser": "HKCU"}[place]
+		if out, err := wine(t, engine, "reg", "delete", root+`\SOFTWARE\Microsoft\SystemCertificates\`+name+`\Certificates\`+sha1, "/f"); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
 	host.Process = process.PowerShell(engine, "")
 	winhosttest.Run(t, host)
 	t.Run("program that takes secrets", func(t *testing.T) { takesSecrets(t, engine, host.Process) })

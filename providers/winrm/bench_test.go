@@ -4,6 +4,8 @@ package winrm
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
@@ -30,8 +32,14 @@ func TestServerOfItsOwn(t *testing.T) {
 	srv := &wsman.Server{Auth: webauth.Rules{Negotiate: true}}
 	authority := "none"
 	if os.Getenv(serverOfItsOwn) == "https" {
-		own, _ := certify(t, "relay01")
-		srv.TLS = &tls.Config{Certificates: []tls.Certificate{own}}
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, _ := certifyKey(t, "relay01", key)
+		// As Windows has it: RSA, whole records, and no ML-KEM.
+		srv.TLS = &tls.Config{Certificates: []tls.Certificate{own}, DynamicRecordSizingDisabled: true,
+			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}}
 		authority = hex.EncodeToString(own.Certificate[0])
 	}
 	fmt.Printf("serving %s %s\n", serveLab(t, srv), authority)

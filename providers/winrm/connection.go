@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -43,6 +44,10 @@ type connection struct {
 	now           func() time.Time
 	used          time.Time
 	closing       bool // the host wants no further request here
+	last          struct {
+		text, media string
+		params      map[string]string
+	} // the type of the last answer
 }
 
 // usable says that the connection may take another request.
@@ -83,7 +88,7 @@ func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, err
 	if len(a.body) == 0 {
 		return a.status, nil, nil
 	}
-	media, params, err := mime.ParseMediaType(a.contentType)
+	media, params, err := c.media(a.contentType)
 	charset := params["charset"]
 	switch soap := media == "application/soap+xml" && (charset == "" || isUTF8(charset)); {
 	case err == nil && c.sealed && media == sealMedia:
@@ -95,6 +100,18 @@ func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, err
 		return a.status, a.body, nil
 	}
 	return 0, nil, violation("HTTP %d with content of type %q, which is no message of WinRM's", a.status, clip([]byte(a.contentType)))
+}
+
+// media is mime.ParseMediaType: a host gives all its answers the same.
+func (c *connection) media(contentType string) (string, map[string]string, error) {
+	if contentType != c.last.text {
+		media, params, err := mime.ParseMediaType(contentType)
+		if err != nil {
+			return "", nil, err
+		}
+		c.last.text, c.last.media, c.last.params = contentType, media, params
+	}
+	return c.last.media, c.last.params, nil
 }
 
 // An answer is an HTTP response, read to its end.
@@ -137,8 +154,8 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 // request puts the head of an HTTP request before its body: in the room that message has before it, or in a copy where that is
 // too small. Nothing in a head comes from a host, and the configuration was checked for what would end a line.
 func request(host, contentType, authorization string, message []byte, at int) []byte {
-	head := make([]byte, 0, headRoom)
-	head = append(append(head, "POST /wsman HTTP/1.1\r\nHost: "...), host...)
+	var room [headRoom]byte
+	head := append(append(room[:0], "POST /wsman HTTP/1.1\r\nHost: "...), host...)
 	head = append(head, "\r\nUser-Agent: meshrotate\r\nContent-Length: "...)
 	head = strconv.AppendInt(head, int64(len(message)-at), 10)
 	if authorization != "" {
@@ -150,7 +167,7 @@ func request(host, contentType, authorization string, message []byte, at int) []
 		copy(message[begins:], head)
 		return message[begins:]
 	}
-	return append(head, message[at:]...)
+	return slices.Concat(head, message[at:])
 }
 
 func (c *connection) receive() (answer, error) {

@@ -104,6 +104,7 @@ func (s *Session) tls() *tls.Config {
 	}
 	cfg.ServerName = s.cfg.Name
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	cfg.DynamicRecordSizingDisabled = true // nothing is read before it is whole, and every record is a write of its own
 	if s.cfg.Auth == Certificate {
 		// Windows asks for a client's certificate by renegotiation, after it has read the request. TLS 1.3 has none,
 		// and crypto/tls does not do what replaces it.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gofrs/uuid"
 	"github.com/masterzen/winrm"
@@ -85,10 +86,24 @@ type values struct {
 // carries, and is not copied on its way out.
 const headRoom = 1 << 10
 
-// message is the envelope behind headRoom bytes, with room for the end of sealing.
+// messages are the rooms of messages that were sent: every host takes eight, and they are most of what it takes.
+var messages sync.Pool
+
+// message is the envelope behind headRoom bytes, with room for the end of sealing. It is to be released.
 func (s shape) message(v values) []byte {
-	b := make([]byte, headRoom, headRoom+envelopeOverhead+len(v.line)+base64.StdEncoding.EncodedLen(len(v.data))+len(sealEnd))
-	return s.append(b, v)
+	size := headRoom + envelopeOverhead + len(v.line) + base64.StdEncoding.EncodedLen(len(v.data)) + len(sealEnd)
+	room, ok := messages.Get().(*[]byte)
+	if !ok || cap(*room) < size {
+		room = new(make([]byte, 0, size))
+	}
+	return s.append((*room)[:headRoom], v)
+}
+
+// release gives a message's room to the next one, with nothing in it.
+func release(message []byte) {
+	message = message[:cap(message)]
+	clear(message)
+	messages.Put(new(message[:0]))
 }
 
 // append adds the envelope with v in its slots. A value is never looked at for slots, for it may come from the host.

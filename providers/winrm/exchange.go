@@ -101,6 +101,7 @@ func (s *Session) reconnect(ctx context.Context, op operation) error {
 // post makes the request and sends it. A Guard watches the first request of a connection that logs in with it.
 func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte, error) {
 	message := op.shape.message(v)
+	defer release(message)
 	c := s.conn
 	if c.proven {
 		return s.roundTrip(ctx, op, c, message)

@@ -189,11 +189,11 @@ func (s *scanner) attribute(t *token) error {
 		if len(value) == 0 {
 			return errXML
 		}
-		s.bound = append(s.bound, binding{local, string(value)})
+		s.bound = append(s.bound, binding{local, known(value)})
 	case prefix == "" && local == "xmlns":
-		s.bound = append(s.bound, binding{"", string(value)})
+		s.bound = append(s.bound, binding{"", known(value)})
 	default:
-		t.attrs = append(t.attrs, attr{prefix, local, string(value)})
+		t.attrs = append(t.attrs, attr{prefix, local, known(value)})
 	}
 	return nil
 }
@@ -262,9 +262,28 @@ func (s *scanner) name() []byte {
 
 // split cuts a raw name into prefix and local part.
 func split(name []byte) (prefix, local string, ok bool) {
-	prefix, local, found := strings.Cut(string(name), ":")
+	prefix, local, found := strings.Cut(known(name), ":")
 	if !found {
 		prefix, local = "", prefix
 	}
 	return prefix, local, local != "" && (!found || prefix != "") && strings.IndexByte("-.0123456789", local[0]) < 0 && !strings.Contains(local, ":")
 }
+
+// known is text as a string. What Windows writes into every answer is there already.
+func known(text []byte) string {
+	if s, ok := usual[string(text)]; ok { // this makes no string
+		return s
+	}
+	return string(text)
+}
+
+var usual = func() map[string]string {
+	all := map[string]string{}
+	for s := range strings.FieldsSeq(nsSOAP + " " + nsAddressing + " " + nsTransfer + " " + nsManagement + " " + nsShell + " " + nsFault + ` en-US xml:lang xmlns:s xmlns:a xmlns:x xmlns:w xmlns:p xmlns:rsp
+		s:Envelope s:Header s:Body a:Action a:MessageID a:To a:RelatesTo x:ResourceCreated a:Address a:ReferenceParameters w:ResourceURI w:SelectorSet w:Selector Name ShellId
+		rsp:Shell rsp:ShellId rsp:ResourceUri rsp:Owner rsp:ClientIP rsp:IdleTimeOut rsp:InputStreams rsp:OutputStreams rsp:CommandResponse rsp:CommandId rsp:SendResponse
+		rsp:ReceiveResponse rsp:Stream rsp:CommandState rsp:ExitCode rsp:SignalResponse CommandId State End stdout stderr TRUE true`) {
+		all[s] = s
+	}
+	return all
+}()

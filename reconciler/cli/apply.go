@@ -150,7 +150,9 @@ func stillDown(down []reconciler.Down, err error) error {
 			found = append(found, name)
 			continue
 		}
-		name += ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+		if !d.Since.IsZero() {
+			name += ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+		}
 		if d.Unsure {
 			unsure = append(unsure, name)
 		} else {

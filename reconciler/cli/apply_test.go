@@ -73,7 +73,7 @@ func TestSavedPlan(t *testing.T) {
 			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), bytes.Replace(plan, []byte(`"spec"`), []byte(`"trust": "main at 1234567", "spec"`), 1), 0o600)
 		}, nil, 1, []string{"the plan took contacts and credentials from main at 1234567", "hint: name the trusted side again"}},
 		{"not a plan", func(d *deployment) { _ = os.WriteFile(filepath.Join(d.dir, "p.json"), []byte("{}"), 0o600) }, nil, 1,
-			[]string{"not a plan of format meshrotate.plan/v2"}},
+			[]string{"not a plan of format meshrotate.plan/v3"}},
 		{"with --only", func(*deployment) {}, []string{"--only", "alpha"}, 1, []string{"--only does not go with a saved plan"}},
 		{"another parallelism", func(*deployment) {}, []string{"--parallel", "3"}, 0, []string{"done: 1 secret"}},
 	} {

@@ -26,10 +26,10 @@ func TestSavedPlanIsAFile(t *testing.T) {
 		{"{}/fifo", "fifo: is not a regular file"},
 		{"/dev/zero", "/dev/zero: is not a regular file"},
 		{"{}", "is a folder"},
-		{"{}/large.json", "large.json: has more than 268435456 bytes"},
+		{"{}/large.json", "large.json: has more than 67108864 bytes"},
 	} {
 		quick(t, c.path, func() {
-			d.run(t.Context(), "", "apply", c.path).expect(t, 1, "the saved plan: ", c.text, "hint: a saved plan is a file of at most 256 MiB")
+			d.run(t.Context(), "", "apply", c.path).expect(t, 1, "the saved plan: ", c.text, "hint: a saved plan is a file of at most 64 MiB")
 		})
 	}
 }
@@ -74,7 +74,7 @@ func TestOutIsAFile(t *testing.T) {
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is gone: %v, %v", info, err)
 	}
-	if data, err := os.ReadFile(plan); err != nil || !bytes.Contains(data, []byte("meshrotate.plan/v2")) {
+	if data, err := os.ReadFile(plan); err != nil || !bytes.Contains(data, []byte("meshrotate.plan/v3")) {
 		t.Errorf("the plan is not where the link leads: %.40s, %v", data, err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"meshrotate/state/durable"
 )
 
-// maxSaved bounds a saved plan. Two secrets on ten thousand hosts, the most that a document may name, make 80 MiB.
-const maxSaved = 256 << 20
+// maxSaved bounds a saved plan. Two secrets on ten thousand hosts, the most that a document may name, make 2 MiB.
+const maxSaved = 64 << 20
 
 // readSaved reads the saved plan, nil when none is named. The plan knows for which kinds it was made.
 func readSaved(args []string, s *source) (*reconciler.Saved, error) {
@@ -40,7 +40,7 @@ func readPlanFile(name string) ([]byte, error) {
 	if err != nil {
 		hint := "save one with `meshrotate plan --out plan.json`; the document is named with -f"
 		if errors.Is(err, durable.ErrUnfit) {
-			hint = "a saved plan is a file of at most 256 MiB; save one with `meshrotate plan --out plan.json`"
+			hint = "a saved plan is a file of at most 64 MiB; save one with `meshrotate plan --out plan.json`"
 		}
 		return nil, reconciler.Hinted(fmt.Errorf("the saved plan: %w", err), hint)
 	}

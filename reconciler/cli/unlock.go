@@ -40,7 +40,8 @@ takes it over.
 
 A run also leaves a marker on the Admin host, for operators with other state
 folders. Without a heartbeat for 5 minutes it is taken over; --marker shows and
-removes it before.`,
+removes it before. A run that looks alive has half a minute to notice: so long
+nobody else gets in.`,
 		Example: `  meshrotate unlock
   meshrotate unlock --yes --fence 12     only if it is still that holder's
   meshrotate unlock --marker             the marker on the Admin host instead`,
@@ -70,6 +71,11 @@ removes it before.`,
 		}
 		if err := p.mayBreak(cmd, h, fence, yes); err != nil {
 			return err
+		}
+		if onHost && p.format != render.JSON {
+			style := p.errStyle()
+			style.Format = render.Text
+			_ = render.Write(p.io.Err, style, render.Note{Text: "removing it; a run that is alive has half a minute to notice, and nobody else gets in before"})
 		}
 		if err := lock.Break(ctx, h.Fence); err != nil {
 			return fmt.Errorf("remove the %s: %w", what, err)

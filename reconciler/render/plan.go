@@ -9,7 +9,7 @@ import (
 )
 
 // Plan is a plan to be read. Its JSON is the reconciler.Plan, whose fields are documented there; its format is
-// "meshrotate.plan/v2", and the digest in it is what apply compares.
+// "meshrotate.plan/v3", and the digest in it is what apply compares.
 type Plan struct {
 	*reconciler.Plan
 	// Took is how long the look at the deployment lasted; 0 leaves it out.

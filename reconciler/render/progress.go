@@ -73,6 +73,8 @@ func (p *Progress) Tell(e reconciler.Event) {
 		p.target(e)
 	case reconciler.PhaseEnded:
 		p.at.ended = e.Time
+	case reconciler.Said:
+		p.write(e.Time, strings.TrimPrefix(e.Target+": "+oneLine(e.Text), ": "))
 	case reconciler.Progressed:
 		p.at.note, p.at.noted = strings.TrimPrefix(e.Target+": "+e.Text, ": "), e.Time
 		if !p.terminal && p.at.name != "" && e.Time.Sub(p.said) >= 5*time.Second {

@@ -18,7 +18,6 @@ import (
 // What winrm.Config has for zeroes, in sum.
 const (
 	patience    = 35 * time.Second // for one answer
-	idle        = 180 * time.Second
 	deletesWith = 10 * time.Second
 	signalsWith = deletesWith / 2
 )
@@ -33,14 +32,15 @@ type operation struct {
 type Shell struct {
 	host    string
 	end     *wsman.Direct
+	idle    time.Duration
 	command string // the last, "" when there was none
 	broken  error  // an outcome became unknown: only Close is left
 	closed  bool
 }
 
-// Open connects and makes a shell. Host names it in errors.
-func Open(ctx context.Context, host string, end *wsman.Direct) (*Shell, error) {
-	s := &Shell{host: host, end: end}
+// Open connects and makes a shell that may be idle for so long. Host names it in errors.
+func Open(ctx context.Context, host string, end *wsman.Direct, idle time.Duration) (*Shell, error) {
+	s := &Shell{host: host, end: end, idle: idle}
 	if err := s.do(ctx, operation{name: "connect"}, end.Connect); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func Open(ctx context.Context, host string, end *wsman.Direct) (*Shell, error) {
 }
 
 func (s *Shell) create(ctx context.Context) error {
-	return s.do(ctx, operation{name: "create a shell"}, func(ctx context.Context) error { return s.end.Create(ctx, idle) })
+	return s.do(ctx, operation{name: "create a shell"}, func(ctx context.Context) error { return s.end.Create(ctx, s.idle) })
 }
 
 // Start runs a command line. A shell that is used up or gone is replaced, once: the command was not run.

@@ -91,8 +91,11 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 			return nil, machine.ErrNoService
 		}
 		return pairs(env), nil
+	case "set-variable":
+		m.SetEnvironment(name, args[1])
+		return nil, nil
 	case "wrapped":
-		if w := m.Wrapped(name); w != nil {
+		if w := m.Wrapped(name); w != nil && !w.ByFile {
 			return append([]string{w.Line, w.Folder}, pairs(w.Environment)...), nil
 		}
 		return nil, nil

@@ -47,6 +47,7 @@ function Use-UserEnvironment([string]$account) {
 }
 function Use-Boot { $a = @(Ask 'boot'); @{ booted = [DateTime]::UnixEpoch.AddTicks([long]$a[0]); changed = [DateTime]::UnixEpoch.AddTicks([long]$a[1]) } }
 $global:startedAt = @{}   # processes of services that were seen, by id
+function Use-SetVariable([string]$name, [string]$value) { [void](Ask 'set-variable' $name $value) }
 function Use-Status([string]$name) {
     $a = @(Ask 'status' $name)
     if ($a.Length -eq 0) { return $null }

@@ -32,7 +32,23 @@ function Use-Profile([string]$account) { '' }
 function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
 function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
 function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
+# .NET has no store of the machine's own certificates here: a user's stands in.
+function Use-Store([string]$store, [string]$flags) {
+    $opened = [Security.Cryptography.X509Certificates.X509Store]::new($store.Split('\')[1], [Security.Cryptography.X509Certificates.StoreLocation]::CurrentUser)
+    $opened.Open([Security.Cryptography.X509Certificates.OpenFlags]$flags)
+    $opened
+}
+function Use-KeyPlace([string]$store) { 'UserKeySet' }
+function Use-Shell([string]$script) { @{ program = '/bin/sh'; arguments = '-c "read go; exec /bin/sh ''' + $script + '''"' } }
+function Use-Job($process) { $process }
+function Use-StopJob($job) { try { $job.Kill($true) } catch { } }
 
+${alias:Open-HostStore} = 'Use-Store'
+${alias:Get-HostKeyPlace} = 'Use-KeyPlace'
+${alias:Set-HostVariable} = 'Use-SetVariable'
+${alias:Get-HostShell} = 'Use-Shell'
+${alias:New-HostJob} = 'Use-Job'
+${alias:Stop-HostJob} = 'Use-StopJob'
 ${alias:Get-HostLogging} = 'Use-Logging'
 ${alias:Get-HostRights} = 'Use-Rights'
 ${alias:Get-HostAuditing} = 'Use-Auditing'

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -24,6 +23,8 @@ type Bench struct {
 	Cost          // of a plan
 	Apply    Cost `json:"apply"`
 	Drift    Cost `json:"drift"`
+	// HTTPS is the same where WinRM has certificates; what stands above is over HTTP, sealed by NTLM.
+	HTTPS Verbs `json:"https"`
 	// OutageRelayOverFloor is the longest outage of a relay of the fleet over what its service needs to stop and to connect again.
 	OutageRelayOverFloor float64 `json:"outage_relay_over_floor"`
 	// OutageFleetOverOne is the fleet's outage, from the first relay's stop to the last one's return, over that of a relay on its
@@ -42,6 +43,17 @@ type Bench struct {
 	MemoryMB   float64 `json:"memory_mb"`
 	StartCPUMS float64 `json:"start_cpu_ms"` // of `--help` and `validate`, the slower one's median
 	PlanJSONMB float64 `json:"plan_json_mb"` // a saved plan, in 10^6 bytes
+	// LedgerKB is what the rotation added to the ledger, in 10^3 bytes.
+	LedgerKB float64 `json:"ledger_kb"`
+	// Peers are other clients of WinRM, as far as they are on PATH.
+	Peers []Peer `json:"peers"`
+}
+
+// Verbs are what each of them takes.
+type Verbs struct {
+	Plan  Cost `json:"plan"`
+	Apply Cost `json:"apply"`
+	Drift Cost `json:"drift"`
 }
 
 // Cost is what a verb takes for each host, in the program's own process: the whole of it, its start included.
@@ -56,7 +68,7 @@ type Cost struct {
 type benchFlags struct {
 	relays, parallel int
 	powershell       time.Duration
-	runs             int
+	runs, peers      int
 }
 
 func benchCommand(io cli.Stdio) *cobra.Command {
@@ -69,7 +81,10 @@ operator would, one process for each verb. It prints what each verb costs for
 each host, and ratios: of a relay's outage to what its service itself needs, of
 a fleet's outage (from the first relay's stop to the last one's return) to that
 of a relay on its own. Counts, CPU and ratios hold across machines; times of
-the clock do not.`,
+the clock do not.
+
+It measures over HTTP sealed by NTLM, and over HTTPS. Beside it pywinrm, Ansible
+and masterzen/winrm run hostname on some of the hosts, where they are on PATH.`,
 		Example: "  meshrotate bench\n  meshrotate bench --relays 100 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -88,6 +103,7 @@ the clock do not.`,
 	c.Flags().IntVar(&f.parallel, "parallel", 500, "how many of them at once")
 	c.Flags().DurationVar(&f.powershell, "powershell", 400*time.Millisecond, "how long the emulated PowerShell takes to start")
 	c.Flags().IntVar(&f.runs, "runs", 3, "how many plans to take the median of")
+	c.Flags().IntVar(&f.peers, "peers", 20, "on how many hosts to run pywinrm, Ansible and masterzen/winrm, where they are on PATH; 0: none")
 	return c
 }
 
@@ -100,11 +116,22 @@ func (b Bench) print(io cli.Stdio) {
 	each("plan", b.Cost)
 	each("apply", b.Apply)
 	each("drift", b.Drift)
+	each("plan over HTTPS", b.HTTPS.Plan)
+	each("apply over HTTPS", b.HTTPS.Apply)
+	each("drift over HTTPS", b.HTTPS.Drift)
+	for _, p := range b.Peers {
+		if p.Absent != "" {
+			row(p.Name, "-", p.Absent)
+			continue
+		}
+		row(p.Name+", for each host", fmt.Sprintf("%.2f ms", p.ClientCPUMSPerHost), fmt.Sprintf("of CPU for `hostname` on %d hosts; %d failed", p.Hosts, p.Failed))
+	}
 	row("outage of a relay over its restart", fmt.Sprintf("%.2f", b.OutageRelayOverFloor), "the longest of the fleet")
 	row("outage of the fleet over one relay", fmt.Sprintf("%.2f", b.OutageFleetOverOne), fmt.Sprintf("%.1f s over %.1f s", b.OutageS, b.OutageOneS))
 	row("plan over floor", fmt.Sprintf("%.2f", b.PlanOverFloor), fmt.Sprintf("this machine's CPU allows %.2f; %.0f ms, floor %.0f ms, %d relays, %d at once", b.MachineOverFloor, b.PlanMS, b.FloorMS, b.Relays, b.Parallel))
 	row("memory", fmt.Sprintf("%.0f MB", b.MemoryMB), "the most of plan, apply and drift, resident")
 	row("saved plan", fmt.Sprintf("%.1f MB", b.PlanJSONMB), "")
+	row("ledger", fmt.Sprintf("%.1f KB", b.LedgerKB), "that a rotation adds")
 	row("start", fmt.Sprintf("%.1f ms", b.StartCPUMS), "of CPU; --help and validate, the slower")
 }
 
@@ -135,48 +162,69 @@ func (f benchFlags) run(ctx context.Context, io cli.Stdio) (*Bench, error) {
 	if err := f.onLab(ctx, self, f.relays, func(l *child) error { return f.measure(ctx, l, b, say) }); err != nil {
 		return nil, err
 	}
+	say(fmt.Sprintf("%d relays over HTTPS", f.relays))
+	if err := f.onLab(ctx, self, f.relays, func(l *child) (err error) { b.HTTPS, err = f.verbs(ctx, l, b, say); return err }, "--https"); err != nil {
+		return nil, err
+	}
 	b.OutageFleetOverOne = b.OutageS / b.OutageOneS
 	b.PlanOverFloor = b.PlanMS / b.FloorMS
 	return b, nil
 }
 
-// measure runs the verbs against a fleet.
-func (f benchFlags) measure(ctx context.Context, l *child, b *Bench, say func(string)) error {
-	cost := func(want int, args ...string) (ran, error) {
-		say(args[0])
-		r, err := l.verb(ctx, want, append(args, "--parallel", strconv.Itoa(f.parallel))...)
-		b.MemoryMB = max(b.MemoryMB, r.memoryMB)
-		return r, err
+// measure runs the verbs against a fleet, and the peers.
+func (f benchFlags) measure(ctx context.Context, l *child, b *Bench, say func(string)) (err error) {
+	if f.peers > 0 {
+		say("peers")
+		if b.Peers, err = f.measurePeers(ctx, l); err != nil {
+			return err
+		}
 	}
 	var plans []ran
-	for range f.runs {
-		run, err := cost(cli.ExitPending, "plan", "--out", savedPlan)
+	for range f.runs - 1 { // verbs runs the last
+		run, err := f.cost(ctx, l, b, say, cli.ExitPending, "plan")
 		if err != nil {
 			return err
 		}
 		plans = append(plans, run)
 	}
-	saved, err := os.Stat(filepath.Join(l.dir, savedPlan))
+	ledger := l.size(".meshrotate", "ledger.jsonl")
+	verbs, err := f.verbs(ctx, l, b, say, &plans)
 	if err != nil {
 		return err
 	}
-	b.PlanJSONMB = float64(saved.Size()) / 1e6
+	b.LedgerKB = (l.size(".meshrotate", "ledger.jsonl") - ledger) / 1e3
+	b.PlanJSONMB = l.size(savedPlan) / 1e6
 	b.PlanMS = median(plans, func(r ran) float64 { return r.ms })
 	b.MachineOverFloor = median(plans, func(r ran) float64 { return r.cpuMS + r.labMS }) / float64(runtime.NumCPU()) / b.FloorMS
-	b.Cost = plans[0].Cost
+	b.Cost, b.Apply, b.Drift = verbs.Plan, verbs.Apply, verbs.Drift
 	b.ClientCPUMSPerHost = median(plans, func(r ran) float64 { return r.ClientCPUMSPerHost })
-	applied, err := cost(cli.ExitOK, "apply", "--yes")
-	if err != nil {
-		return err
-	}
-	drifted, err := cost(cli.ExitOK, "drift")
-	if err != nil {
-		return err
-	}
-	b.Apply, b.Drift = applied.Cost, drifted.Cost
 	fleet, longest, err := l.outages(ctx)
 	b.OutageS, b.OutageRelayOverFloor = fleet, longest/l.restartS
 	return err
+}
+
+// verbs runs each once, and adds the plan to others.
+func (f benchFlags) verbs(ctx context.Context, l *child, b *Bench, say func(string), others ...*[]ran) (v Verbs, err error) {
+	planned, err := f.cost(ctx, l, b, say, cli.ExitPending, "plan", "--out", savedPlan)
+	if err != nil {
+		return v, err
+	}
+	for _, all := range others {
+		*all = append(*all, planned)
+	}
+	applied, err := f.cost(ctx, l, b, say, cli.ExitOK, "apply", "--yes")
+	if err != nil {
+		return v, err
+	}
+	drifted, err := f.cost(ctx, l, b, say, cli.ExitOK, "drift")
+	return Verbs{planned.Cost, applied.Cost, drifted.Cost}, err
+}
+
+func (f benchFlags) cost(ctx context.Context, l *child, b *Bench, say func(string), want int, args ...string) (ran, error) {
+	say(args[0])
+	r, err := l.verb(ctx, want, append(args, "--parallel", strconv.Itoa(f.parallel))...)
+	b.MemoryMB = max(b.MemoryMB, r.memoryMB)
+	return r, err
 }
 
 // starts measures what needs no host, with a document that names few.

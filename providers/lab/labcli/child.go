@@ -32,7 +32,7 @@ type child struct {
 }
 
 // onLab starts a lab and does the work.
-func (f benchFlags) onLab(ctx context.Context, self string, relays int, work func(*child) error) error {
+func (f benchFlags) onLab(ctx context.Context, self string, relays int, work func(*child) error, more ...string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "meshrotate-bench-")
@@ -40,7 +40,7 @@ func (f benchFlags) onLab(ctx context.Context, self string, relays int, work fun
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	cmd := exec.CommandContext(ctx, self, "lab", "--relays", strconv.Itoa(relays), "--dir", dir, "--powershell", f.powershell.String())
+	cmd := exec.CommandContext(ctx, self, append([]string{"lab", "--relays", strconv.Itoa(relays), "--dir", dir, "--powershell", f.powershell.String()}, more...)...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
@@ -80,6 +80,15 @@ func (l *child) await(ctx context.Context, relays int, ended <-chan struct{}) er
 		}
 	}
 	return errors.New("the lab's relays do not connect")
+}
+
+// size is a file's in the lab's folder, in bytes; 0 when it is not there.
+func (l *child) size(path ...string) float64 {
+	info, err := os.Stat(filepath.Join(append([]string{l.dir}, path...)...))
+	if err != nil {
+		return 0
+	}
+	return float64(info.Size())
 }
 
 func (l *child) stats(ctx context.Context) (s lab.Stats, err error) {

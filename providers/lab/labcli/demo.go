@@ -91,11 +91,11 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	d.dir = dir
-	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating", Account: "now", Connectors: 2, Signing: true}); err != nil {
+	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating", Account: "now", Connectors: 2, Signing: true, Build: true}); err != nil {
 		return nil, err
 	}
 	defer d.lab.Close()
-	d.say("an IdentityMesh on loopback: Admin, Engine, %d relays, each behind real WinRM, and a model of SQL Server", relays)
+	d.say("an IdentityMesh on loopback: Admin, Engine, a build host, %d relays, each behind real WinRM, and a model of SQL Server", relays)
 	if err := d.drift(ctx); err != nil {
 		return nil, err
 	}
@@ -187,6 +187,11 @@ func (d *demo) rows(ctx context.Context, oldKey string) ([]DemoSecret, error) {
 		if i := strings.IndexAny(kind, ":-"); i > 0 { // one of several of a kind
 			kind, of = kind[:i], kind[i+1:]
 		}
+		if host := slices.IndexFunc(rows, func(row DemoSecret) bool { return row.Kind == kind && of == "build" }); host >= 0 { // a further round of the same
+			rows[host].Proof = append(rows[host].Proof, strings.Split(r.Detail, "; ")...)
+			rows[host].Proven = rows[host].Proven && r.Outcome == state.Proven
+			continue
+		}
 		row := DemoSecret{Kind: kind, Before: r.Before, After: r.Version, Proof: strings.Split(r.Detail, "; ")}
 		for _, o := range r.Outages {
 			if !strings.Contains(o.What, ".") { // the fleet's, not each relay's
@@ -231,7 +236,13 @@ func (d *demo) witness(kind, of, oldKey string) (string, bool) {
 				return h.Name + " has not loaded the new certificate, or refuses a connector", false
 			}
 		}
-		return fmt.Sprintf("%d relays have loaded the new certificate, and all of their connectors", len(d.lab.Relays)), true
+		pinned, signers := d.lab.Pinned()
+		for name, by := range signers {
+			if pinned != next.SHA1 || by != next.SHA1 {
+				return "the build host has not built " + name + " with the new certificate", false
+			}
+		}
+		return fmt.Sprintf("%d relays have loaded the new certificate, and all of their connectors; the build host signs with it", len(d.lab.Relays)), true
 	case "sqllogin":
 		login, ok := d.lab.SignedIn()
 		if !ok {

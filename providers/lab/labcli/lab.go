@@ -24,7 +24,7 @@ import (
 // Commands are the verbs.
 func Commands(app func(lookup func(string) (string, bool)) cli.App) func(cli.Stdio) []*cobra.Command {
 	return func(stdio cli.Stdio) []*cobra.Command {
-		return []*cobra.Command{labCommand(stdio), demoCommand(stdio, app), benchCommand(stdio)}
+		return []*cobra.Command{labCommand(stdio), demoCommand(stdio, app), benchCommand(stdio), masterzenCommand(stdio)}
 	}
 }
 
@@ -37,6 +37,7 @@ type labFlags struct {
 	relaying   string
 	license    string
 	converged  bool
+	https      bool
 }
 
 func labCommand(stdio cli.Stdio) *cobra.Command {
@@ -66,6 +67,7 @@ the README.`,
 	c.Flags().StringVar(&f.engine, "engine", "", "what runs the host script: `NAME` is pwsh or pwsh-windows, where that is installed (default: a model of it)")
 	c.Flags().StringVar(&f.relaying, "api", "", "how Admin lists its relays: `SHAPE` is "+strings.Join(lab.RelayShapes, ", ")+" (default: the first)")
 	c.Flags().StringVar(&f.license, "license", "", "how the vendor writes licenses: `SHAPE` is "+strings.Join(lab.LicenseShapes, ", ")+" (default: the first)")
+	c.Flags().BoolVar(&f.https, "https", false, "let the hosts' WinRM listen with certificates (default: HTTP, sealed by NTLM)")
 	c.AddCommand(breakCommand(stdio), showCommand(stdio))
 	return c
 }
@@ -109,7 +111,7 @@ func startLab(f labFlags) (*lab.Lab, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	l, err := lab.Start(lab.Config{Relays: f.relays, Dir: dir, Engine: engine, License: f.license, Relaying: f.relaying, Converged: f.converged, Time: lab.Timing{PowerShell: f.powershell}})
+	l, err := lab.Start(lab.Config{Relays: f.relays, Dir: dir, Engine: engine, License: f.license, Relaying: f.relaying, Converged: f.converged, HTTPS: f.https, Time: lab.Timing{PowerShell: f.powershell}})
 	return l, dir, err
 }
 

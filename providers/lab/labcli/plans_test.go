@@ -60,7 +60,7 @@ func TestSavedPlan(t *testing.T) {
 	w.converged()
 
 	must(t, os.WriteFile(filepath.Join(w.dir, "plan.json"), []byte(`{"format":"meshrotate.plan/v0"}`), 0o600))
-	refused("not a plan of format meshrotate.plan/v2")
+	refused("not a plan of format meshrotate.plan/v3")
 	w.run(1, "apply", "nowhere.json").says(t, "nowhere.json", "hint: ")
 }
 

@@ -32,6 +32,9 @@ func (w *world) searchSecrets() {
 	for _, name := range []string{"IM_LAB_PASSWORD", values.DefaultIdentity} {
 		canaries[name], _ = lookup(name)
 	}
+	if password, ok := lookup("IM_LAB_PFX_PASSWORD"); ok {
+		canaries["the password of the PFX"] = password
+	}
 	canaries["Admin's connection string"] = "User ID=im_app"
 	for _, name := range []string{"relaykey", "license"} {
 		versions, err := keep.Versions(ctx, name)

@@ -168,7 +168,7 @@ func TestDemoJSON(t *testing.T) {
 		}
 		kinds[s.Kind] = s.Before + " → " + s.After
 	}
-	if !demo.OK || len(demo.Secrets) != 7 || kinds["codesigning"] != "B499 → 04EF+B499" || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
+	if !demo.OK || len(demo.Secrets) != 7 || kinds["codesigning"] != "B499 → B499+E438" || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
 		t.Errorf("%s", r.out)
 	}
 }
@@ -186,10 +186,20 @@ func TestBenchJSON(t *testing.T) {
 			}
 		}
 	}
-	for _, verb := range []any{bench, bench["apply"], bench["drift"]} {
+	https, _ := bench["https"].(map[string]any)
+	for _, verb := range []any{bench, bench["apply"], bench["drift"], https["plan"], https["apply"], https["drift"]} {
 		positive(verb, "client_cpu_ms_per_host", "allocs_per_host", "bytes_per_host", "requests_per_host", "powershell_per_host")
 	}
-	positive(bench, "outage_relay_over_floor", "outage_fleet_over_one", "plan_over_floor", "machine_over_floor", "memory_mb", "start_cpu_ms", "plan_json_mb")
+	positive(bench, "outage_relay_over_floor", "outage_fleet_over_one", "plan_over_floor", "machine_over_floor", "memory_mb", "start_cpu_ms", "plan_json_mb", "ledger_kb")
+	peers, _ := bench["peers"].([]any)
+	for _, p := range peers {
+		if peer := p.(map[string]any); peer["absent"] == nil {
+			positive(peer, "hosts", "client_cpu_ms_per_host")
+		}
+	}
+	if len(peers) != 3 {
+		t.Errorf("peers: %v", peers)
+	}
 	if requests, processes := bench["requests_per_host"].(float64), bench["powershell_per_host"].(float64); requests > 8 || processes != 1 {
 		t.Errorf("%v requests and %v PowerShell processes for each host", requests, processes)
 	}

@@ -8,8 +8,8 @@ import (
 	"meshrotate/providers/winhost"
 )
 
-// do is what host.ps1 does for each op.
-func (m *Machine) do(ctx context.Context, op winhost.Op, known lists) winhost.Result {
+// do is what host.ps1 does for each op. An op under way tells lines.
+func (m *Machine) do(ctx context.Context, op winhost.Op, known lists, tell func(line string)) winhost.Result {
 	if path, ok := pathOf(op); ok && !absolute(m.Expand(path)) {
 		return failure(errBadPath, "the path is not absolute")
 	}
@@ -55,6 +55,18 @@ func (m *Machine) do(ctx context.Context, op winhost.Op, known lists) winhost.Re
 		return m.exposure(o)
 	case *winhost.SignaturesRead:
 		return m.signatures(o)
+	case *winhost.CertificatesRead:
+		return winhost.Result{Code: winhost.OK, Certificates: m.Certificates(o.Store)}
+	case *winhost.CertificateImport:
+		return m.certificateImport(o)
+	case *winhost.CertificateRemove:
+		return m.certificateRemove(o)
+	case *winhost.VariableRead:
+		return m.variableRead(o)
+	case *winhost.VariableSet:
+		return m.variableSet(o)
+	case *winhost.BuildRun:
+		return m.buildRun(ctx, o, tell)
 	case *winhost.SecretsLook:
 		return m.secretsLook(ctx, o)
 	case *winhost.SecretsSet:
@@ -95,6 +107,8 @@ func pathOf(op winhost.Op) (path string, ok bool) {
 		return o.Path, o.Path != ""
 	case *winhost.SignaturesRead:
 		return o.Folder, true
+	case *winhost.BuildRun:
+		return o.Script, true
 	case *winhost.SecretsLook:
 		return o.Program, true
 	case *winhost.SecretsSet:

@@ -72,7 +72,10 @@ func (m *Machine) Wrapped(service string) *Wrapped {
 func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	line, account := m.Registered(o.Service)
 	own, _ := m.Environment(o.Service)
-	w := m.Wrapped(o.Service)
+	w, described := m.Wrapped(o.Service), m.described(line)
+	if w != nil && w.ByFile {
+		w = nil
+	}
 	if w != nil {
 		line = m.Expand(w.Line)
 		for name, v := range w.Environment {
@@ -81,7 +84,7 @@ func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	}
 	m.mu.Lock()
 	e := &winhost.Environment{Account: account, Machine: variables(m.machine), User: variables(m.accounts[strings.ToLower(account)]),
-		Service: variables(own), Booted: m.booted.UTC(), Changed: m.changed.UTC(), Secrets: []string{}, Beside: []string{}}
+		Service: variables(own), Described: described, Booted: m.booted.UTC(), Changed: m.changed.UTC(), Secrets: []string{}, Beside: []string{}}
 	m.mu.Unlock()
 	if w != nil {
 		e.Wrapped, e.Folder = true, m.Expand(w.Folder)
@@ -101,6 +104,19 @@ func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 		}
 	}
 	return winhost.Result{Code: winhost.OK, Environment: e}
+}
+
+// described is the XML file of the name of the program that a command line begins with, "" where there is none.
+func (m *Machine) described(line string) string {
+	at := strings.Index(strings.ToLower(line), ".exe")
+	if at < 0 {
+		return ""
+	}
+	path := strings.TrimPrefix(line[:at], `"`) + ".xml"
+	if _, _, err := m.FS.Read(path); err != nil {
+		return ""
+	}
+	return path
 }
 
 // UserSecrets are the paths of an account's user secrets, of which a machine has those of one program.

@@ -59,10 +59,14 @@ type Machine struct {
 	// booted is the last boot, changed the last change of the machine's environment; zero when it is not known.
 	booted, changed time.Time
 	lastPID         uint32
-	scripts         int             // how many were started
-	loose           map[string]bool // files and folders that ordinary users may change, by lower-case path
-	records         bool            // PowerShell records what it runs, and sessions
-	tools           map[string]Tool // by lower-case path
+	scripts         int               // how many were started
+	loose           map[string]bool   // files and folders that ordinary users may change, by lower-case path
+	records         bool              // PowerShell records what it runs, and sessions
+	tools           map[string]Tool   // by lower-case path
+	programs        map[string]Script // by lower-case path
+	builds          turns             // of scripts
+	// stores are those of certificates, by lower-case name, and by thumbprint.
+	stores map[string]map[string]winhost.StoredCertificate
 }
 
 // New is a machine of this name with an empty disk in memory.

@@ -47,6 +47,13 @@ func services(m *machine.Machine) {
 	install(winhosttest.WrappedService, func(s *machine.Service) {
 		s.Wrapped = &machine.Wrapped{Line: `"C:\app\app.exe" --one "two three"`, Folder: `C:\app\data`, Environment: winhosttest.WrappedEnvironment}
 	})
+	install(winhosttest.DescribedService, func(s *machine.Service) { s.ImagePath = `"C:\svc\winsw\winsw.exe" mr-described` })
+	if d, ok := m.FS.(machine.Dir); ok {
+		_ = os.MkdirAll(d.Local(`C:\svc\winsw`), 0o755) // or the next says so
+	}
+	if err := m.FS.Create(`C:\svc\winsw\winsw.xml`, []byte(winhosttest.Description), ""); err != nil {
+		panic(err)
+	}
 	install(winhosttest.DiesService, func(s *machine.Service) {
 		s.Program = program{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
 	})
@@ -151,7 +158,8 @@ func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {
 		return tool.Run(args, in, out, s, ctx.Done())
 	})
 	return winhosttest.Host{
-		Kind: winhosttest.Model, Process: m.Run, Dir: `C:\test\`, Signed: winhosttest.Modelled(machine.Signed), Logged: log.String,
+		Script: func(name string, does winhosttest.Does) { script(m, name, does) },
+		Kind:   winhosttest.Model, Process: m.Run, Dir: `C:\test\`, Signed: winhosttest.Modelled(machine.Signed), Logged: log.String,
 		Stored: func() string { return m.Password(winhosttest.QuickService) },
 		Read: func(name string) []byte {
 			content, _, err := disk.Read(`C:\test\` + name)
@@ -162,3 +170,32 @@ func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {
 		},
 	}, m
 }
+
+// script puts one of the table's scripts on a machine.
+func script(m *machine.Machine, name string, does winhosttest.Does) {
+	folder := `C:\test\`
+	_ = m.FS.Create(folder+name, []byte("rem "+does), "")
+	m.SetScript(folder+name, func(ctx context.Context, env map[string]string, out io.Writer) uint32 {
+		beside := func(other string) string { return folder + strings.TrimSuffix(name, label(name)) + other }
+		switch does {
+		case winhosttest.Builds:
+			_, _ = io.WriteString(out, "one\r\npin "+env[winhosttest.PinVariable]+"\r\nthree\r\n")
+			_ = m.FS.Create(beside("built.txt"), []byte("built"), "")
+			return 0
+		case winhosttest.Breaks:
+			_, _ = io.WriteString(out, "wrong\n")
+			return 3
+		}
+		_, _ = io.WriteString(out, "waits\n")
+		select {
+		case <-ctx.Done():
+			return 1
+		case <-time.After(4 * time.Second):
+			_ = m.FS.Create(beside("late.txt"), []byte("late"), "")
+			return 0
+		}
+	})
+}
+
+// label is a file's name without what the case has put before it.
+func label(name string) string { return name[strings.LastIndex(name, "-")+1:] }

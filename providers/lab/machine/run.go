@@ -71,7 +71,7 @@ const (
 
 func (m *Machine) powershell(ctx context.Context, stdin io.Reader, stdout io.Writer) uint32 {
 	c := &conversation{m: m, ctx: ctx, stdout: stdout, number: m.nextScript()}
-	if !pause(ctx, m.PowerShellStart) {
+	if !Pause(ctx, m.PowerShellStart) {
 		return exitFault
 	}
 	c.strike(Point{Op: "start", When: Before})
@@ -118,7 +118,7 @@ func (c *conversation) serve(frame winhost.Frame) bool {
 			results[i] = winhost.Result{Code: winhost.Skipped}
 			continue
 		}
-		results[i] = c.try(op)
+		results[i] = c.try(op, frame.Nonce)
 		if s := results[i].Service; s != nil && !s.Begin.IsZero() {
 			s.Received = received
 		}
@@ -145,18 +145,29 @@ func (c *conversation) serve(frame winhost.Frame) bool {
 }
 
 // try does one op, with the faults around it.
-func (c *conversation) try(op winhost.Op) winhost.Result {
+func (c *conversation) try(op winhost.Op, nonce [winhost.NonceSize]byte) winhost.Result {
 	if fail := c.strike(Point{Op: op.Name(), Object: op.Object(), When: Before}); fail != 0 {
 		return failure(fail, "injected")
 	}
 	if c.end == EndCrash || c.end == EndHang {
 		return winhost.Result{}
 	}
-	result := c.m.do(c.ctx, op, c.known)
+	result := c.m.do(c.ctx, op, c.known, func(line string) { c.say(nonce, line) })
 	if fail := c.strike(Point{Op: op.Name(), Object: op.Object(), When: After}); fail != 0 {
 		return failure(fail, "injected")
 	}
 	return result
+}
+
+// say tells a line of an op under way.
+func (c *conversation) say(nonce [winhost.NonceSize]byte, line string) {
+	f, err := winhost.EncodeSaid(nonce, []string{line})
+	if err != nil {
+		return
+	}
+	if b, err := f.Append(nil); err == nil {
+		_, _ = c.stdout.Write(b)
+	}
 }
 
 // strike asks the hook, and does what it says as far as that does not concern the op's result.
@@ -166,7 +177,7 @@ func (c *conversation) strike(p Point) Errno {
 	}
 	p.Process = c.number
 	a := c.m.Hook(p)
-	pause(c.ctx, a.Delay)
+	Pause(c.ctx, a.Delay)
 	c.noise += a.Noise
 	if a.End != EndNone {
 		c.end = a.End
@@ -193,8 +204,8 @@ func (m *Machine) nextScript() int {
 	return m.scripts
 }
 
-// pause returns false when the context ended first.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause waits, and returns false when the context ended first.
+func Pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}

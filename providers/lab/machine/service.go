@@ -54,10 +54,12 @@ type Service struct {
 	Timing  Timing
 }
 
-// Wrapped is a program that NSSM or srvany starts: its command line, its working folder, and variables of its own.
+// Wrapped is a program that NSSM or srvany starts: its command line, its working folder, and variables of its own. What WinSW
+// starts is in a file beside it, and not in the registry.
 type Wrapped struct {
 	Line, Folder string
 	Environment  map[string]string
+	ByFile       bool
 }
 
 // Process is one run of a service.

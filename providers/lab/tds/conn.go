@@ -158,6 +158,12 @@ func (c *conn) handshake() error {
 	}
 	address, _, _ := net.SplitHostPort(c.raw.RemoteAddr().String())
 	client := c.login.client(address, c.all)
+	if c.login.token != "" {
+		if client.User, err = c.federated(); err != nil {
+			return err
+		}
+		client.Windows = true // no password here, either
+	}
 	if c.login.integrated {
 		if client.User, err = c.integrated(); err != nil {
 			return err
@@ -241,7 +247,7 @@ func (c *conn) prelogin() error {
 		return errDone
 	}
 	if strict {
-		if !c.reply(f, packReply, prelogin(encOn)) {
+		if !c.reply(f, packReply, prelogin(encOn, options)) {
 			return errDone
 		}
 		return nil
@@ -251,7 +257,7 @@ func (c *conn) prelogin() error {
 		wants = o[0]
 	}
 	answer, some, all, refused := c.s.negotiate(wants)
-	if !c.reply(f, packReply, prelogin(answer)) || refused != nil {
+	if !c.reply(f, packReply, prelogin(answer, options)) || refused != nil {
 		return errors.Join(errDone, refused)
 	}
 	if !some {

@@ -16,7 +16,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(byte(packCall), []byte{4, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 0, 0, 0, typNVarChar, 8, 0, 9, 4, 0xd0, 0, 0x34, 2, 0, 'x', 0})
 	f.Add(byte(packTM), []byte{4, 0, 0, 0, 5, 0, 0, 0})
 	f.Add(byte(packLogin), make([]byte, loginFixed))
-	f.Add(byte(packPrelogin), prelogin(encOn))
+	f.Add(byte(packPrelogin), prelogin(encOn, nil))
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		_, _ = parseLogin(body)
 		_, _ = readPrelogin(body)

@@ -48,6 +48,22 @@ func (c *conn) integrated() (string, error) {
 	}
 }
 
+// federated asks whose a token is.
+func (c *conn) federated() (string, error) {
+	user, err := "", errors.New("nobody signs in with a token")
+	if c.s.Tokens != nil {
+		user, err = c.s.Tokens(c.login.token)
+	}
+	if err == nil {
+		return user, nil
+	}
+	w := &writer{server: c.instance.Name(), version: c.login.version}
+	w.Message(&sqlserver.Error{Number: 18456, State: 1, Class: 14, Message: "Login failed for user '<token-identified principal>'."})
+	w.finish(doneError)
+	c.reply(wsman.Fault{}, packReply, w.b)
+	return "", err
+}
+
 // untrusted tells a client that its domain is not believed.
 func (c *conn) untrusted(err error) error {
 	w := &writer{server: c.instance.Name(), version: c.login.version}

@@ -17,6 +17,7 @@ type login struct {
 	integrated         bool
 	readOnly, extended bool
 	features           []byte // their numbers
+	token              string // of federated sign-in
 }
 
 // Offsets in LOGIN7 of what is fixed.
@@ -70,6 +71,7 @@ func parseLogin(b []byte) (*login, error) {
 	if r.err != nil || failed != nil {
 		return nil, errors.Join(r.err, failed)
 	}
+	var err error
 	if l.extended && len(extension) >= 4 {
 		at := int((&reader{b: extension}).u32())
 		if at > len(b) {
@@ -77,12 +79,32 @@ func parseLogin(b []byte) (*login, error) {
 		}
 		for f := (&reader{b: b[at:]}); f.more() && f.peek() != 0xff; {
 			l.features = append(l.features, f.u8())
-			if f.bytes(int(f.u32())); f.err != nil {
+			data := f.bytes(int(f.u32()))
+			if f.err != nil {
 				return nil, f.err
+			}
+			if l.features[len(l.features)-1] == featureFedAuth {
+				if l.token, err = securityToken(data); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
 	return l, nil
+}
+
+// featureFedAuth is the extension with a token (MS-TDS 2.2.6.4), of which the library is above the lowest bit.
+const featureFedAuth, librarySecurityToken = 2, 1
+
+// securityToken is the token in that extension.
+func securityToken(data []byte) (string, error) {
+	r := &reader{b: data}
+	library := r.u8() >> 1
+	token := fromUTF16(r.bytes(int(r.u32())))
+	if r.err == nil && library != librarySecurityToken {
+		return "", errors.New("no token in the login")
+	}
+	return token, r.err
 }
 
 // unmangle is the way back from how passwords are hidden in LOGIN7.

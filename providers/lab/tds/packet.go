@@ -143,9 +143,11 @@ func fromUTF16(b []byte) string {
 }
 
 func toUTF16(s string) []byte {
-	var b []byte
-	for _, u := range utf16.Encode([]rune(s)) {
-		b = binary.LittleEndian.AppendUint16(b, u)
+	b, units := make([]byte, 0, 2*len(s)), [2]uint16{}
+	for _, r := range s {
+		for _, u := range utf16.AppendRune(units[:0], r) {
+			b = binary.LittleEndian.AppendUint16(b, u)
+		}
 	}
 	return b
 }

@@ -49,16 +49,20 @@ func readPrelogin(b []byte) (map[byte][]byte, error) {
 }
 
 // prelogin is the server's answer.
-func prelogin(encryption byte) []byte {
-	values := []struct {
+func prelogin(encryption byte, asked map[byte][]byte) []byte {
+	type option struct {
 		option byte
 		value  []byte
-	}{
+	}
+	values := []option{
 		{optVersion, []byte{16, 0, 0x10, 0x27, 0, 0}}, // 16.0.4135: SQL Server 2022
 		{optEncryption, []byte{encryption}},
 		{optInstance, []byte{0}},
 		{optThread, nil},
 		{optMARS, []byte{0}},
+	}
+	if len(asked[optFedAuth]) > 0 {
+		values = append(values, option{optFedAuth, []byte{1}})
 	}
 	var head, body []byte
 	at := 5*len(values) + 1

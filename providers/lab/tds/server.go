@@ -4,11 +4,11 @@
 // It is a test double: it exists to prove a client wrong. What it serves is package sqlserver's model.
 //
 // Spoken: packets of any size, PRELOGIN, TLS inside PRELOGIN (1.2, as in SQL Server 2019) for the login alone or for all,
-// TLS before everything (TDS 8.0, strict), LOGIN7 with SQL and NTLM sign-in and with a change of the password, batches,
-// calls of procedures by name and by number, transaction requests, attention, the reset of a pooled connection.
+// TLS before everything (TDS 8.0, strict), LOGIN7 with SQL and NTLM sign-in, with a token of Entra, and with a change of the
+// password, batches, calls of procedures by name and by number, transaction requests, attention, the reset of a pooled connection.
 //
-// Not spoken: MARS, session recovery, federated sign-in, Always Encrypted, bulk load, table-valued parameters,
-// XML, CLR types, variants, distributed transactions, routing, versions before 7.2.
+// Not spoken: MARS, session recovery, federated sign-in in which the server says where tokens are, Always Encrypted, bulk load,
+// table-valued parameters, XML, CLR types, variants, distributed transactions, routing, versions before 7.2.
 //
 // Nothing blocks in a system call of its own and no mutex is held while something is waited for: with Dial it also lives
 // in a bubble of testing/synctest.
@@ -59,6 +59,8 @@ type Server struct {
 	NTLM ntlm.Server
 	// Kerberos takes a client's token and returns the user, as webauth.Kerberos does; nil: nobody signs in with a ticket.
 	Kerberos func(token []byte) (user string, reply []byte, err error)
+	// Tokens says whose a token of Entra is; nil: nobody signs in with one.
+	Tokens func(token string) (user string, err error)
 	// Faults is asked before each step what goes wrong with it; nil: nothing does. Refuse, the cuts and the hangs are
 	// known here, and a delay.
 	Faults func(wsman.Event) wsman.Fault

@@ -250,7 +250,11 @@ func (w *writer) loginAck(l *login, packet int, database string) {
 		w.env(envPacket, func() { w.text8(strconv.Itoa(packet)); w.text8(strconv.Itoa(defaultPacket)) })
 	}
 	if l.extended {
-		w.b = append(w.b, tokFeatureAck, 0xff) // none of them is had
+		w.b = append(w.b, tokFeatureAck)
+		if l.token != "" {
+			w.b = append(w.b, featureFedAuth, 0, 0, 0, 0)
+		}
+		w.b = append(w.b, 0xff) // no other is had
 	}
 	w.finish(0)
 }

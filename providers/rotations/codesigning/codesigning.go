@@ -15,6 +15,15 @@
 //	Verify   the list in force, in a process younger than its file; the relay connected as it was
 //
 // There is no value to keep: a thumbprint is no secret, and the version is made of the declared ones.
+//
+// Where the document says how connectors are built, that is a second rotation, on a host of its own: the certificate comes into its
+// store, the build is told to sign with it, and is run. It goes first where every relay accepts the certificate already, and else in
+// a round after theirs. What a build is told to sign with is not taken off the relays' lists.
+//
+//	Prepare  keep the PFX and its password; stage the script
+//	Accept   import the certificate
+//	Switch   replace the script, or set the variable; run the build
+//	Verify   what the build is told; each artifact signed with the certificate, and stamped
 package codesigning
 
 import (
@@ -40,6 +49,8 @@ type Spec struct {
 	Setting string `json:"setting,omitempty" jsonschema:"minLength=1,default=Relay:AcceptedThumbprints" trust:"target"`
 	// Connectors are the files on every relay whose signatures the relay checks.
 	Connectors Connectors `json:"connectors,omitzero" trust:"target"`
+	// BuildHost is how connectors are built and signed, on hosts.build. Left out: that is done by other means.
+	BuildHost *Build `json:"buildHost,omitempty"`
 }
 
 // Certificate is one that connectors may be signed with.
@@ -66,14 +77,14 @@ func Kind() reconciler.Kind {
 		Name:    name,
 		Section: specs.Section{Key: "codeSigning", New: func() any { return &Spec{} }, Check: check},
 		Lessons: lessons,
-		Values:  func(any) []reconciler.Needed { return nil },
+		Values:  func(spec any) []reconciler.Needed { return spec.(*Spec).values() },
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
-			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
+			return New(d, spec.(*Spec)), nil
 		},
 	}
 }
 
-func check(_ *specs.Deployment, spec any, report specs.Report) {
+func check(d *specs.Deployment, spec any, report specs.Report) {
 	s := spec.(*Spec)
 	s.Setting = cmp.Or(s.Setting, "Relay:AcceptedThumbprints")
 	s.Connectors.Folder = cmp.Or(s.Connectors.Folder, `%ProgramFiles%\IdentityMeshRelayAgent\connectors`)
@@ -101,6 +112,9 @@ func check(_ *specs.Deployment, spec any, report specs.Report) {
 	if signing > 1 {
 		report("thumbprints", "two certificates are marked for signing", "connectors are signed with one: `use: signing` stands at that one")
 	}
+	if s.BuildHost != nil {
+		s.BuildHost.check(d, signing, report)
+	}
 }
 
 // Rotation is the list of one deployment.
@@ -112,6 +126,7 @@ type Rotation struct {
 	api       specs.API
 	hasAPI    bool
 	relays    []node
+	pin       *site.Pin // of the build host; nil: nothing is known of one
 }
 
 // node is a relay.
@@ -126,9 +141,9 @@ type node struct {
 	preflight  site.Preflight
 }
 
-// New makes the rotation that the document asks for.
-func New(d *specs.Deployment, spec *Spec) *Rotation {
-	r := &Rotation{ref: secret.Ref{Name: name, Version: versionOf(spec.declared())}, spec: spec, tolerance: site.Tolerate(d.Tolerated(), d.Policy.Unreachable.Count), api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != ""}
+// New makes the rotations that the document asks for: of what the relays accept, and of what the build host signs with.
+func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
+	r := &Rotation{ref: secret.Ref{Name: name, Version: versionOf(spec.declared())}, spec: spec, tolerance: site.Tolerate(d.MayFallBehind()), api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != ""}
 	for _, h := range d.Relays() {
 		c := d.Product.Relay.On(h).Holding(spec.Setting)
 		r.relays = append(r.relays, node{host: h, who: site.Who{Name: h, Noun: "relay"}, component: c,
@@ -137,7 +152,12 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 			service:    site.Service{Host: h, Name: c.Service}, machine: site.Machine{Host: h},
 			preflight: site.Preflight{Host: h, Service: c.Service, Path: c.Settings}})
 	}
-	return r
+	if spec.BuildHost == nil {
+		return []reconciler.Rotation{r}
+	}
+	pin := spec.BuildHost.pinOn(d.Hosts.Build)
+	r.pin = &pin
+	return []reconciler.Rotation{r, newBuilder(d, spec, r)}
 }
 
 // declared are the thumbprints that every relay is to accept.
@@ -157,11 +177,15 @@ func (r *Rotation) hosts() []string {
 // Ref names the secret; its version is made of the declared thumbprints.
 func (r *Rotation) Ref() secret.Ref { return r.ref }
 
-// Reads are the list, the connectors and the service of every relay, and the relays as Admin lists them.
+// Reads are the list, the connectors and the service of every relay, the relays as Admin lists them, and what is pinned on the
+// build host.
 func (r *Rotation) Reads() []reconciler.Read {
 	var reads []reconciler.Read
 	if r.hasAPI {
 		reads = append(reads, site.Relays{}, r.ready())
+	}
+	if r.pin != nil {
+		reads = append(reads, *r.pin)
 	}
 	for _, n := range r.relays {
 		reads = append(reads, n.list, n.signatures, n.service, n.machine, n.preflight)

@@ -13,6 +13,15 @@ import (
 // stages are how many days before its end it is said of a certificate that it expires, the last ones first.
 var stages = []int{7, 30, 60}
 
+// expiring is within how many days a certificate expires, if that is soon. Of one that has expired it is said what needs it.
+func expiring(at, now time.Time) (days int, soon bool) {
+	i := slices.IndexFunc(stages, func(days int) bool { return at.Sub(now) <= time.Duration(days)*24*time.Hour })
+	if i < 0 || !at.After(now) {
+		return 0, false
+	}
+	return stages[i], true
+}
+
 // certificates are those that connectors are signed with, by thumbprint.
 func (w work) certificates() map[string]site.Signer {
 	all := map[string]site.Signer{}
@@ -69,11 +78,11 @@ func (r *Rotation) dates(in reconciler.Input, w work) []reconciler.Finding {
 	seen := w.certificates()
 	for _, t := range slices.Sorted(maps.Keys(seen)) {
 		at := seen[t].NotAfter
-		i := slices.IndexFunc(stages, func(days int) bool { return at.Sub(in.Now) <= time.Duration(days)*24*time.Hour })
-		if i < 0 || !at.After(in.Now) { // of one that has expired it is said which connectors need it
+		days, soon := expiring(at, in.Now)
+		if !soon {
 			continue
 		}
-		all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s expires on %s, within %d days: what is signed with it and has no timestamp is invalid then", t, at.UTC().Format(time.DateOnly), stages[i]),
+		all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s expires on %s, within %d days: what is signed with it and has no timestamp is invalid then", t, at.UTC().Format(time.DateOnly), days),
 			"get its successor, accept it here, and sign the connectors with it, each with a timestamp"))
 	}
 	for _, c := range r.spec.Thumbprints {

@@ -38,6 +38,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 		settings[m.host] = &m.list.SettingSeen
 	}
 	all = append(all, site.EnvironmentsChanged(settings)...)
+	all = append(all, r.guardPin(in, w)...)
 	all = append(all, r.connectors(in, w)...)
 	return append(all, r.dates(in, w)...), left
 }
@@ -107,6 +108,30 @@ func (r *Rotation) refusedWith(m member) []reconciler.Finding {
 			"deploy connectors that are signed with another accepted certificate as soon as there are any", m.host))
 	}
 	return all
+}
+
+// guardPin refuses to take a certificate off while builds are signed with it, or while nobody can say so.
+func (r *Rotation) guardPin(in reconciler.Input, w work) []reconciler.Finding {
+	retiring := site.Where(w.all, func(m member) bool { return m.whole() && len(m.retired) > 0 })
+	if r.pin == nil || len(retiring) == 0 {
+		return nil
+	}
+	say := site.Problem
+	if in.Compromised(r.ref) != "" {
+		say = site.Warning
+	}
+	seen, host := site.Answer[site.PinSeen](in.Seen, *r.pin), r.pin.Host
+	if seen == nil || seen.Refused != "" || seen.Other {
+		return []reconciler.Finding{say("pin-unseen", fmt.Sprintf("%s: which certificate it signs with is not known: it may be %s, which is to be retired", host, shorts(retiring[0].retired)),
+			"see that the build host can be looked at, and what "+r.pin.PinAt.Says()+" is", host)}
+	}
+	for _, m := range retiring {
+		if t := pinned(seen); slices.Contains(m.retired, t) {
+			return []reconciler.Finding{say("thumbprint-pinned", fmt.Sprintf("%s: %s is %s, which is to be retired: relays would refuse what is built next", host, r.pin.PinAt.Says(), t),
+				"accept both, mark the other with `use: signing`, and apply; then retire this one", host)}
+		}
+	}
+	return nil
 }
 
 // unseen is why nobody knows which connectors a relay has, and what to do; "" when they are known.

@@ -76,9 +76,8 @@ func (s *scene) asks(thumbprints ...string) {
 	}
 }
 
-func (s *scene) plan(t *testing.T) reconciler.Change {
-	t.Helper()
-	r := codesigning.New(s.doc, s.spec)
+// seen is what was seen of the relays, and of Admin.
+func (s *scene) seen() reconciler.Seen {
 	seen := reconciler.Seen{site.API: s.api}
 	put := func(read reconciler.Read, res reconciler.Result) { rotationtest.Answer(seen, read, res) }
 	for name, h := range s.hosts {
@@ -97,7 +96,12 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	if s.api.Reach == reconciler.Reached {
 		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now})
 	}
-	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now})
+	return seen
+}
+
+func (s *scene) plan(t *testing.T) reconciler.Change {
+	t.Helper()
+	return rotationtest.Plan(t, codesigning.New(s.doc, s.spec)[0], reconciler.Input{Seen: s.seen(), History: state.NewHistory(s.history), Now: now})
 }
 
 // find is the first step of a kind on a host, nil when there is none.

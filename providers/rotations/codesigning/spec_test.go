@@ -51,3 +51,37 @@ func TestSection(t *testing.T) {
 		}
 	}
 }
+
+func TestBuildHostSection(t *testing.T) {
+	const hosts, host, rest = "relays: [relay-1.contoso.example]", ", build: build-1.contoso.example", `script: 'C:\b\build.cmd', artifacts: {folder: 'C:\b\out'}`
+	for _, c := range []struct{ build, thumbprint, section, says string }{
+		{host, ", use: signing", "{" + rest + "}", ""},
+		{host, ", use: signing", "{" + rest + ", pfx: {file: next.pfx}, password: {env: PFX}}", ""},
+		{host, ", use: signing", "{" + rest + ", pfx: {file: next.pfx}, password: {file: pfx.age}, store: 'CurrentUser\\My', pin: environment, variable: THUMB, timeout: 2h}", ""},
+		{"", ", use: signing", "{" + rest + "}", "no build host"},
+		{host, "", "{" + rest + "}", "is not said"},
+		{host, ", use: signing", "{" + rest + ", pfx: {file: next.pfx}}", "go together"},
+		{host, ", use: signing", "{" + rest + ", pfx: generated, password: {env: PFX}}", "cannot be generated"},
+		{host, ", use: signing", "{" + rest + ", pfx: {file: next.pfx}, password: {file: password.txt}}", "committed with it"},
+		{host, ", use: signing", `{script: 'C:\b\build.ps1', artifacts: {folder: 'C:\b\out'}}`, "cmd.exe"},
+		{host, ", use: signing", `{script: 'C:\b\a&b.cmd', artifacts: {folder: 'C:\b\out'}}`, "cmd.exe"},
+		{host, ", use: signing", `{script: build.cmd, artifacts: {folder: 'C:\b\out'}}`, "full path"},
+		{host, ", use: signing", `{script: 'C:\b\build.cmd', artifacts: {folder: out}}`, "full path"},
+		{host, ", use: signing", "{" + rest + ", variable: 'A B'}", "variable"},
+		{host, ", use: signing", "{" + rest + ", store: 'LocalMachine\\Root'}", "store"},
+	} {
+		text := strings.Replace(frame, hosts, hosts+c.build, 1)
+		text += "    thumbprints: [{sha1: " + nextOne + c.thumbprint + "}]\n    buildHost: " + c.section + "\n"
+		d, err := specs.Load("meshrotate.yaml", []byte(text), []specs.Section{codesigning.Kind().Section})
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: %v", c.section, err)
+		case c.says == "":
+			if b := d.Secrets["codeSigning"].(*codesigning.Spec).BuildHost; b.Artifacts.Suffix != ".dll" || b.Variable == "" || b.Store == "" || b.Timeout.IsZero() {
+				t.Errorf("%s: %+v", c.section, b)
+			}
+		case err == nil || !strings.Contains(err.Error(), c.says):
+			t.Errorf("%s: not refused with %q: %v", c.section, c.says, err)
+		}
+	}
+}

@@ -4,7 +4,7 @@
 // A value cannot be read back, so what is stored is known by the ledger: the version that a run proved. What a run has begun
 // and not proven is set again, which is harmless: the same value is stored. The program is not believed. That the value was
 // stored is proven by the database's own time of it, and that it opens and is taken, by a sync run that began after it, where
-// Admin tells of those.
+// Admin tells of those. That its source takes it a program of the operator can show as well, by a login there.
 //
 // What Windows seals (DPAPI) opens on that machine alone, and for some products under that account alone. So the ledger has of
 // each secret which machine it was set on and what Engine ran as. Where that has changed, or is about to change in the same
@@ -18,15 +18,6 @@
 package connector
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"path/filepath"
-	"strings"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
-
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -36,80 +27,7 @@ import (
 // name is the kind's; a secret's is this, a colon and its reference.
 const name = "connector"
 
-// Spec is `secrets.connectors` in the document.
-type Spec struct {
-	// Secrets are the secrets that connectors sign in with.
-	Secrets []Secret `json:"secrets" jsonschema:"required,minItems=1"`
-	// Tool is the product's program that sets them, on the Engine host.
-	Tool string `json:"tool,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMesh.Service\\secretscli.exe" trust:"program"`
-	// Argv says whether a value may stand on the tool's command line, where others on the host and its logs can see it, when
-	// the tool takes none on its standard input.
-	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused" trust:"guard"`
-	// Timeout is how long the tool may take for one secret.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s" trust:"wanted"`
-	// Hook is a program of whoever runs meshrotate that changes the password at a source system, for the secrets that say so.
-	Hook Hook `json:"hook,omitzero"`
-	// Syncs says where Admin tells of sync runs. Left out: nothing shows that a new value opens and is taken by its source.
-	Syncs Syncs `json:"syncs,omitzero"`
-	// Tables are where the product's database keeps the secrets.
-	Tables Tables `json:"tables,omitzero"`
-}
-
-// Secret is one secret of a connector.
-type Secret struct {
-	specs.Secret `json:",inline"`
-	// Ref is its reference, as the tool and the database have it.
-	Ref string `json:"ref" jsonschema:"required,minLength=1,maxLength=400" trust:"target,key"`
-	// Connector is the name or the id of the connector that uses it. Left out: the one whose name or id is a part of ref.
-	Connector string `json:"connector,omitempty" jsonschema:"minLength=1" trust:"target"`
-	// Source is about the system that the connector signs in to.
-	Source Source `json:"source,omitzero"`
-}
-
-// Source is about the system that a connector signs in to.
-type Source struct {
-	// Changed says when that system takes the new value: before it is set here, or after.
-	Changed string `json:"changed,omitempty" jsonschema:"enum=before,enum=after,default=before" trust:"guard"`
-	// By says who changes it there: a person, who has done so before the version is declared, or does once it is set; or the hook.
-	By string `json:"by,omitempty" jsonschema:"enum=person,enum=hook,default=person" trust:"guard"`
-}
-
-// Hook is a program on the machine that meshrotate runs on. It gets the value on its standard input, and what it is about in its
-// environment: MESHROTATE_REF, MESHROTATE_CONNECTOR, MESHROTATE_SECRET, MESHROTATE_VERSION. It may be run again with the same value.
-type Hook struct {
-	// Program is its full path.
-	Program string `json:"program,omitempty" jsonschema:"minLength=1" trust:"program"`
-	// Args are its arguments. No shell reads them.
-	Args []string `json:"args,omitempty" trust:"program"`
-	// Timeout is how long it may take for one secret.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"wanted"`
-}
-
-// Syncs says where Admin tells of sync runs.
-type Syncs struct {
-	// Path is an endpoint of the Admin API that lists connectors with the begin and the outcome of their latest run.
-	Path string `json:"path,omitempty" jsonschema:"minLength=1" trust:"target"`
-	// Timeout is how long to wait for a run that began after the push.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m" trust:"wanted"`
-}
-
-// Tables are where the product's database keeps the secrets: tables, with their schema if it is not dbo, and their columns.
-type Tables struct {
-	// Secrets is the table of secrets.
-	Secrets string `json:"secrets,omitempty" jsonschema:"minLength=1,default=dbo.IM_Secrets" trust:"target"`
-	// Ref is its column with the reference.
-	Ref string `json:"ref,omitempty" jsonschema:"minLength=1,default=SecretRef" trust:"target"`
-	// Updated is its column with the time of the last change, UTC.
-	Updated string `json:"updated,omitempty" jsonschema:"minLength=1,default=UpdatedOn" trust:"target"`
-	// Connectors is the table of connectors.
-	Connectors string `json:"connectors,omitempty" jsonschema:"minLength=1,default=dbo.IM_Connectors" trust:"target"`
-	// ID is its column with the connector's id.
-	ID string `json:"id,omitempty" jsonschema:"minLength=1,default=ConnectorId" trust:"target"`
-	// Name is its column with the connector's name.
-	Name string `json:"name,omitempty" jsonschema:"minLength=1,default=Name" trust:"target"`
-}
-
-const permitted, before, after, hook = "permitted", "before", "after", "hook"
+const permitted, before, after, hook, login = "permitted", "before", "after", "hook", "login"
 
 func (s *Secret) secret() secret.Ref {
 	return secret.Ref{Name: name + ":" + s.Ref, Version: string(s.Version)}
@@ -125,7 +43,7 @@ func Kind() reconciler.Kind {
 			s := spec.(*Spec)
 			var all []reconciler.Needed
 			for i := range s.Secrets {
-				all = append(all, reconciler.Needed{Ref: s.Secrets[i].secret(), From: s.Secrets[i].From, Plain: true, Check: s.fits})
+				all = append(all, reconciler.Needed{Ref: s.Secrets[i].secret(), From: s.Secrets[i].From, Plain: true, Document: true, Check: s.fits})
 			}
 			return all
 		},
@@ -133,104 +51,6 @@ func Kind() reconciler.Kind {
 			return New(d, spec.(*Spec)), nil
 		},
 	}
-}
-
-// maxArgument is how long a value may be on a command line, in UTF-16 units: Windows takes 32,767 of the whole, some programs
-// less.
-const maxArgument = 8000
-
-// fits says whether the tool can take a value.
-func (s *Spec) fits(value []byte, _ func(string) ([]byte, error)) error {
-	text := string(value)
-	switch {
-	case !utf8.ValidString(text):
-		return errors.New("it is no text")
-	case strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' }):
-		return errors.New("it has a line break or a NUL in it, which no standard input and no command line carries to the tool as it is")
-	case s.Argv == permitted && len(utf16.Encode([]rune(text))) > maxArgument:
-		return fmt.Errorf("it is longer than %d characters, and may have to stand on a command line", maxArgument)
-	}
-	return nil
-}
-
-// most is how many secrets there may be: one request to a host carries no more.
-const most = 4000
-
-func check(d *specs.Deployment, spec any, report specs.Report) {
-	s := spec.(*Spec)
-	s.fillDefaults()
-	specs.CheckHostPath(s.Tool, "tool", report)
-	if s.Argv == permitted && !strings.HasSuffix(strings.ToLower(s.Tool), ".exe") {
-		report("tool", "a value can stand on the command line of a program only: a shell would read it", "name an .exe")
-	}
-	if s.Syncs.Path != "" {
-		specs.CheckEndpoint(s.Syncs.Path, "syncs/path", report)
-		if d.Connect.AdminAPI.URL == "" {
-			report("syncs", "sync runs cannot be asked for without the Admin API", "declare connect.adminApi.url, or leave out syncs")
-		}
-	}
-	if d.Connect.SQL.Server == "" {
-		report("", "connectors' secrets cannot be rotated without access to the product's database: nothing else says that they were set", "declare connect.sql")
-	}
-	if len(s.Secrets) > most {
-		report("secrets", fmt.Sprintf("there are more than %d", most), "keep the others in a deployment of their own")
-	}
-	if p := s.Hook.Program; p != "" && !filepath.IsAbs(p) && !strings.HasPrefix(p, "/") {
-		report("hook/program", "it is not a full path: what it names would depend on the folder that meshrotate is run in", "name it as in /usr/local/bin/at-source")
-	}
-	seen := map[string]bool{}
-	for i := range s.Secrets {
-		one, at := &s.Secrets[i], func(field string) string { return fmt.Sprintf("secrets/%d/%s", i, field) }
-		one.Source.Changed = cmp.Or(one.Source.Changed, before)
-		one.Source.By = cmp.Or(one.Source.By, "person")
-		if problem := unfit(one.Ref); problem != "" {
-			report(at("ref"), problem, "use a reference as secretscli lists it")
-		}
-		if key := strings.ToLower(one.Ref); seen[key] {
-			report(at("ref"), "two secrets have the same reference", "leave out one")
-		} else {
-			seen[key] = true
-		}
-		if one.Source.By == hook && s.Hook.Program == "" {
-			report(at("source"), "the hook is to change it at its source system, and none is declared", "declare secrets.connectors.hook, or write `by: person`")
-		}
-		switch {
-		case one.From.File != "" && !strings.HasSuffix(one.From.File, ".age"):
-			report(at("from"), "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
-		case one.From.Generated && one.Source.Changed != after && one.Source.By != hook:
-			report(at("from"), "the source system cannot have a value before it is generated", "write `source: {changed: after}` or `source: {by: hook}`, or where the value is")
-		}
-	}
-}
-
-// unfit says why no tool could be given the reference, "" when one can.
-func unfit(ref string) string {
-	switch {
-	case strings.HasPrefix(ref, "-") || strings.HasPrefix(ref, "/"):
-		return "it begins like an option of a program"
-	case strings.ContainsFunc(ref, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
-		return "it has white space or a character in it that cannot be seen"
-	case strings.ContainsAny(ref, "\"'`%^&|<>!\\"):
-		return "it has a character in it that a command line may read otherwise: one of \" ' ` % ^ & | < > ! \\"
-	}
-	return ""
-}
-
-func (s *Spec) fillDefaults() {
-	s.Tool = cmp.Or(s.Tool, `%ProgramFiles%\IdentityMesh.Service\secretscli.exe`)
-	s.Argv = cmp.Or(s.Argv, "refused")
-	if s.Timeout.IsZero() {
-		s.Timeout = specs.MustDuration("30s")
-	}
-	if s.Hook.Program != "" && s.Hook.Timeout.IsZero() {
-		s.Hook.Timeout = specs.MustDuration("1m")
-	}
-	if s.Syncs.Path != "" && s.Syncs.Timeout.IsZero() {
-		s.Syncs.Timeout = specs.MustDuration("15m")
-	}
-	t := &s.Tables
-	t.Secrets, t.Ref, t.Updated = cmp.Or(t.Secrets, "dbo.IM_Secrets"), cmp.Or(t.Ref, "SecretRef"), cmp.Or(t.Updated, "UpdatedOn")
-	t.Connectors, t.ID, t.Name = cmp.Or(t.Connectors, "dbo.IM_Connectors"), cmp.Or(t.ID, "ConnectorId"), cmp.Or(t.Name, "Name")
 }
 
 // Rotation is one secret.
@@ -251,7 +71,7 @@ type section struct {
 	identity         site.Identity
 	declared         map[string]bool
 	timeout, syncing reconciler.Span
-	hook             site.OperatorProgram
+	hook, login      site.OperatorProgram
 }
 
 // New makes the rotations that the document asks for.
@@ -263,7 +83,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 		Tables: site.Tables{Secrets: t.Secrets, Ref: t.Ref, Updated: t.Updated, Owners: t.Connectors, ID: t.ID, Name: t.Name}}
 	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
 	s.machine, s.identity = site.Machine{Host: s.host}, site.Identity{Host: s.host, Service: d.Product.Engine.Service}
-	s.hook = site.OperatorProgram{Path: spec.Hook.Program}
+	s.hook, s.login = site.OperatorProgram{Path: spec.Hook.Program}, site.OperatorProgram{Path: spec.Login.Program}
 	var all []reconciler.Rotation
 	for i := range spec.Secrets {
 		one := &spec.Secrets[i]
@@ -282,6 +102,9 @@ func (r *Rotation) Reads() []reconciler.Read {
 	all := []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine, r.identity}
 	if r.hooked() {
 		all = append(all, r.hook)
+	}
+	if r.logsIn() {
+		all = append(all, r.login)
 	}
 	if r.spec.Syncs.Path != "" {
 		all = append(all, r.runs())

@@ -27,11 +27,14 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 		all = append(all, r.doubts(s)...)
 		all = append(all, r.guardSyncs(in, s)...)
 	}
-	if s.push || s.wait && r.hooked() {
+	if s.push || s.wait && (r.hooked() || r.logsIn()) {
 		all = append(all, r.guardValue(in, s)...)
 	}
-	if (s.push || s.wait) && r.hooked() && !r.again(s) {
-		all = append(all, r.guardHook(in)...)
+	if (s.push || s.wait) && r.hooked() && !s.ran && !r.again(s) {
+		all = append(all, guardProgram(in, r.hook, "hook-missing", "the hook", "name the program that changes the value at its source system, and see that it may be run here: secrets.connectors.hook")...)
+	}
+	if (s.push || s.wait) && r.logsIn() {
+		all = append(all, guardProgram(in, r.login, "source-login-missing", "the login", "name the program that signs in at the source system, and see that it may be run here: secrets.connectors.login")...)
 	}
 	if f, wrong := site.KeptFinding(in, r.Ref(), s.push); wrong {
 		all = append(all, f)
@@ -83,13 +86,13 @@ const mostNamed = 10
 
 // orphans are stored secrets that nobody declared.
 func (r *Rotation) orphans(s sight) []reconciler.Finding {
-	var refs []string
+	refs := make([]string, 0, len(s.stored.Updated))
 	for ref := range s.stored.Updated {
 		if !r.declared[ref] {
 			refs = append(refs, ref)
 		}
 	}
-	if refs == nil {
+	if len(refs) == 0 {
 		return nil
 	}
 	slices.Sort(refs)
@@ -152,16 +155,16 @@ func (r *Rotation) guardTool(in reconciler.Input, s sight) []reconciler.Finding 
 	return all
 }
 
-// guardHook looks at the operator's program.
-func (r *Rotation) guardHook(in reconciler.Input) []reconciler.Finding {
+// guardProgram looks at a program of the operator.
+func guardProgram(in reconciler.Input, program site.OperatorProgram, code reconciler.FindingID, what, hint string) []reconciler.Finding {
 	problem := "the machine that meshrotate runs on was not looked at"
-	if p := site.Answer[site.ProgramSeen](in.Seen, r.hook); p != nil {
+	if p := site.Answer[site.ProgramSeen](in.Seen, program); p != nil {
 		problem = p.Problem
 	}
 	if problem == "" {
 		return nil
 	}
-	return []reconciler.Finding{site.Problem("hook-missing", fmt.Sprintf("the hook %s: %s", r.spec.Hook.Program, problem), "name the program that changes the value at its source system, and see that it may be run here: secrets.connectors.hook")}
+	return []reconciler.Finding{site.Problem(code, fmt.Sprintf("%s %s: %s", what, program.Path, problem), hint)}
 }
 
 // guardValue looks at the declared value.
@@ -216,13 +219,22 @@ func (r *Rotation) guardSyncs(in reconciler.Input, s sight) []reconciler.Finding
 // doubts are what a run will not have shown in the end, and what is left to a person.
 func (r *Rotation) doubts(s sight) []reconciler.Finding {
 	var all []reconciler.Finding
-	if s.known() && !r.syncs(s) {
-		all = append(all, site.Warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
+	switch {
+	case !s.known() || r.syncs(s):
+	case r.logsIn():
+		all = append(all, site.Note("connector-not-proven", "not proven: that the stored value opens on the Engine host; only that it was stored, and that the source system takes it, is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
+	default:
+		all = append(all, site.Warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
+			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or a program that signs in at its source, secrets.connectors.login; or look at the next sync run"))
 	}
 	if r.secret.Source.Changed == after && !r.hooked() && !r.again(s) {
 		hint := "prepare that before you apply; the run waits for a sync run that succeeds, and pauses; later runs go on waiting"
-		if !r.syncs(s) {
+		switch {
+		case r.syncs(s):
+		case r.logsIn():
+			hint = "prepare that before you apply; the run tries the login there, and pauses while it is refused; later runs try it again"
+		default:
 			hint = "prepare that before you apply: the run pauses there, and goes on when it is told that it was done, apply --confirm"
 		}
 		all = append(all, site.Warning("connector-source-after", fmt.Sprintf("a person changes the password of %s at its source system once it is set here; until then its sync runs fail", r.label(s)), hint))

@@ -10,6 +10,7 @@ import (
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // sight is what was seen of one secret.
@@ -34,8 +35,8 @@ type sight struct {
 	// vouched is the version that the ledger vouches for, "" for none. pending: a run began with the declared one.
 	vouched string
 	pending bool
-	// push: it is to be set. wait: it was set, and its source is still to take it.
-	push, wait bool
+	// push: it is to be set. wait: it was set, and its source is still to take it. ran: the hook has changed it there already.
+	push, wait, ran bool
 }
 
 // known says that the tables could be read.
@@ -56,7 +57,23 @@ func (r *Rotation) look(in reconciler.Input) sight {
 	if s.push && s.there && s.elsewhere == nil && r.roundDone(in) && !r.setElsewhere(in, s) {
 		s.push, s.wait = false, true
 	}
+	s.ran = r.hooked() && r.hookRan(in, s)
 	return s
+}
+
+// hookRan says that an earlier run saw the hook end well with the declared version, and that no proof of it has failed since. A
+// run that comes back takes nothing back of that; one to another version does.
+func (r *Rotation) hookRan(in reconciler.Input, s sight) bool {
+	ref, step := r.Ref(), r.runHook(s).Name()
+	_, done := in.History.StepDone(ref.Name, ref.Version, step, "")
+	if ever, _ := in.History.Ever(ref.Name, ref.Version, step); ever && !done {
+		other := func(o state.Rotation) bool { return o.Version != ref.Version }
+		all := in.History.Rotations(ref.Name)
+		done = !slices.ContainsFunc(all[max(0, slices.IndexFunc(all, func(o state.Rotation) bool { return !other(o) })):], other)
+	}
+	return done && !slices.ContainsFunc(r.taken(in, s), func(p reconciler.Step) bool {
+		return in.History.StepOutcome(ref.Name, ref.Version, p.Name(), "") == state.Failed
+	})
 }
 
 // sealer compares the machine that sealed the secret with the one that is there now, and with what it will be.
@@ -111,6 +128,9 @@ func (r *Rotation) inRounds(s sight) bool { return r.secret.Source.Changed == af
 
 // hooked says that the operator's program changes the value at its source.
 func (r *Rotation) hooked() bool { return r.secret.Source.By == hook }
+
+// logsIn says that the operator's program can show that the source takes the value.
+func (r *Rotation) logsIn() bool { return r.secret.Source.Proof == login }
 
 // syncs says that a sync run can show whether the value works.
 func (r *Rotation) syncs(s sight) bool { return r.spec.Syncs.Path != "" && s.owner != (site.Owner{}) }
@@ -184,8 +204,12 @@ func (r *Rotation) reason(s sight) string {
 	version := r.Ref().Version
 	asks := "the spec asks for " + version
 	switch {
+	case s.wait && r.logsIn():
+		return version + " was set; nothing has shown yet that the source system takes it"
 	case s.wait && r.syncs(s):
 		return version + " was set; no sync run has shown yet that the source system takes it"
+	case s.wait && s.ran:
+		return version + " was set, and the hook has changed it at its source system; the run did not come to its end"
 	case s.wait && r.hooked():
 		return version + " was set; that the hook has changed it at its source system is not on record"
 	case s.wait:

@@ -40,6 +40,13 @@ func (s *scene) hook(changed string) {
 	s.program = &site.ProgramSeen{Path: "/opt/im/at-source"}
 }
 
+// login lets a program of the operator show that the source takes the value.
+func (s *scene) login(changed string) {
+	s.spec.Login = connector.Login{Program: "/opt/im/try-source", Timeout: specs.MustDuration("1m")}
+	s.spec.Secrets[0].Source = connector.Source{Changed: changed, Proof: "login"}
+	s.program = &site.ProgramSeen{Path: "/opt/im/try-source"}
+}
+
 // here is the machine of the Engine host.
 var here = site.MachineIdentity{MachineGUID: "1ab0", ComputerName: "IM-ENGINE", Domain: "example", Installed: set.AddDate(-1, 0, 0), Account: `X\svc-im`}
 
@@ -77,6 +84,12 @@ func (s *scene) firstRound(version string, at time.Time) *scene {
 	s.history = append(s.history,
 		state.Entry{Secret: kind, Version: version, Step: "verify/prove stored " + ref, Outcome: state.Done, Facts: []state.Fact{{Field: site.StoredOn, Value: at.Format(time.RFC3339Nano)}}},
 		state.Entry{Secret: kind, Version: version, Step: "round 2 of 3", Outcome: state.Done})
+	return s
+}
+
+// hookRan adds that the hook ended well for a version.
+func (s *scene) hookRan(version string) *scene {
+	s.history = append(s.history, state.Entry{Secret: kind, Version: version, Step: "switch/run at-source for " + kind, Outcome: state.Done})
 	return s
 }
 
@@ -176,6 +189,55 @@ func TestPlan(t *testing.T) {
 			s.hook("after")
 			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
 		}, reconciler.Rotate, "switch run at-source for connector, verify prove sync", ""},
+		{"the hook has run, and the push is left", "it is not run again", func(s *scene) {
+			s.hook("before")
+			s.value.Kept = true
+			s.runs("4", "").hookRan("4").runs("4", state.Ahead)
+			s.program.Problem = "no such file"
+		}, reconciler.Rotate, late + "switch set, verify prove stored, verify prove listed, verify prove sync", ""},
+		{"the hook has run, and a sync run has failed since", "it is run again", func(s *scene) {
+			s.hook("before")
+			s.value.Kept = true
+			s.runs("4", "").hookRan("4").runs("4", state.Ahead)
+			s.history = append(s.history, state.Entry{Secret: kind, Version: "4", Step: "verify/prove sync " + ref, Outcome: state.Failed})
+		}, reconciler.Rotate, late + "switch run at-source for connector, switch set, verify prove stored, verify prove listed, verify prove sync", ""},
+		{"the hook has run, and a later run came back", "its source has the value still", func(s *scene) {
+			s.hook("before")
+			s.value.Kept = true
+			s.runs("4", "").hookRan("4").runs("4", state.Ahead).runs("4", state.Back)
+		}, reconciler.Rotate, late + "switch set, verify prove stored, verify prove listed, verify prove sync", ""},
+		{"the hook has run, and then that of another version", "it is run again", func(s *scene) {
+			s.hook("before")
+			s.value.Kept = true
+			s.runs("4", "").hookRan("4").runs("4", state.Ahead).runs("5", "").hookRan("5").runs("5", state.Ahead).runs("4", state.Back)
+		}, reconciler.Rotate, late + "switch run at-source for connector, switch set, verify prove stored, verify prove listed, verify prove sync", ""},
+		{"the hook has run, and a sync run is waited for", "it is not run again", func(s *scene) {
+			s.hook("after")
+			s.runs("4", "").firstRound("4", set).hookRan("4").runs("4", state.Ahead)
+		}, reconciler.Rotate, "verify prove sync", ""},
+		{"the hook has run, and the run did not come to its end", "there is no other proof than that it is listed", func(s *scene) {
+			s.hook("after")
+			s.spec.Syncs.Path = ""
+			s.runs("4", "").firstRound("4", set).hookRan("4").runs("4", state.Ahead)
+		}, reconciler.Rotate, "verify prove listed", ""},
+		{"a login", "beside the sync runs", func(s *scene) { s.login("before") }, reconciler.Rotate, late + fetch + push + ", verify run try-source for connector, verify prove sync", ""},
+		{"a login, and no sync runs", "that it opens is not shown", func(s *scene) { s.login("before"); s.spec.Syncs.Path = "" }, reconciler.Rotate,
+			late + fetch + push + ", verify run try-source for connector", "connector-not-proven"},
+		{"a person, and a login", "nobody has to say so", func(s *scene) { s.login("after"); s.spec.Syncs.Path = "" }, reconciler.Rotate,
+			late + fetch + push + " | verify run try-source for connector", "connector-source-after"},
+		{"waiting for a person, and a login", "it is not set again", func(s *scene) {
+			s.login("after")
+			s.spec.Syncs.Path = ""
+			s.runs("4", "").firstRound("4", set).runs("4", state.Ahead)
+		}, reconciler.Rotate, "verify run try-source for connector", ""},
+		{"the hook has run, and a login was refused since", "it is run again", func(s *scene) {
+			s.hook("after")
+			s.login("after")
+			s.spec.Secrets[0].Source.By, s.spec.Syncs.Path = "hook", ""
+			s.runs("4", "").firstRound("4", set).hookRan("4").runs("4", state.Ahead)
+			s.history = append(s.history, state.Entry{Secret: kind, Version: "4", Step: "verify/run try-source for " + kind, Outcome: state.Failed})
+		}, reconciler.Rotate, "switch run at-source for connector, verify run try-source for connector", ""},
+		{"the login is not there", "said before anything is set", func(s *scene) { s.login("before"); s.program.Problem = "no such file" }, reconciler.Refused, "", "source-login-missing"},
 		{"the hook is not there", "said before anything is set", func(s *scene) { s.hook("after"); s.program.Problem = "no such file" }, reconciler.Refused, "", "hook-missing"},
 		{"the hook, on another machine", "the source has the value already", func(s *scene) {
 			s.hook("before")

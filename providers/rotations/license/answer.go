@@ -69,7 +69,7 @@ func (r *Rotation) guardAnswer(input reconciler.Input, w work) []reconciler.Find
 		return nil
 	}
 	f := site.Warning("license-answer", fmt.Sprintf("Admin's answer to GET %s %s: nothing would prove another license", r.spec.Endpoint, strings.Join(parts, ", and ")),
-		"see that secrets.license.path is the file that Admin reads, and that secrets.license.endpoint shows it as it is; where no endpoint does, "+withoutAPI)
+		"see that secrets.license.path is the file that Admin reads, and that secrets.license.endpoint shows it as it is; if it does by other names, or in a zone of its own, name them in secrets.license.fields; where no endpoint does, "+withoutAPI)
 	if vain {
 		f.Severity = reconciler.Error
 	}

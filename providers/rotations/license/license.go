@@ -47,8 +47,23 @@ type Spec struct {
 	Path string `json:"path,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key" trust:"target"`
 	// Endpoint is where the Admin API shows the license in use.
 	Endpoint string `json:"endpoint,omitempty" jsonschema:"minLength=1,default=/api/license" trust:"target"`
+	// Fields are the names in what the endpoint answers, where they are not the usual ones.
+	Fields *Fields `json:"fields,omitempty"`
 	// ReloadEndpoint is where the Admin API is asked to read the file again.
 	ReloadEndpoint string `json:"reloadEndpoint,omitempty" jsonschema:"minLength=1,default=/api/license/reload" trust:"target"`
+}
+
+// Fields are the names of what Admin's answer says of the license: a field of it, or of an object in it, such as `license.owner`.
+// Left out: the usual names.
+type Fields struct {
+	// Customer names who it is for.
+	Customer string `json:"customer,omitempty" jsonschema:"minLength=1,example=licensedTo" trust:"target"`
+	// Tier names its tier.
+	Tier string `json:"tier,omitempty" jsonschema:"minLength=1,example=edition" trust:"target"`
+	// Expires is when it ends.
+	Expires string `json:"expires,omitempty" jsonschema:"minLength=1,example=validUntil" trust:"target"`
+	// Zone is the time zone of an end that is written without one, as IANA names it. Left out: UTC.
+	Zone string `json:"zone,omitempty" jsonschema:"minLength=1,example=Europe/Berlin" trust:"target"`
 }
 
 // Signature is how licenses are signed.
@@ -136,6 +151,9 @@ func check(_ *specs.Deployment, spec any, report specs.Report) {
 			report("expires", err.Error(), "write a date like 2027-11-30, a moment like 2027-11-30T00:00:00Z, or `never`")
 		}
 	}
+	if s.Fields != nil {
+		specs.CheckZone(s.Fields.Zone, "fields/zone", report)
+	}
 	if s.Signature != nil && s.PublicKey == "" {
 		report("signature", "says how files are signed, and there is no key to check that with", "name a PEM file as publicKey, or leave signature out")
 	}
@@ -209,7 +227,7 @@ func (r *Rotation) value() site.Value { return site.Value{Secret: r.ref} }
 
 // served asks which license Admin has loaded.
 func (r *Rotation) served() site.Get {
-	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: fields(licensefile.License{})}
+	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: r.fields(licensefile.License{})}
 }
 
 // ready asks whether Admin is, as is waited for after its start.
@@ -232,6 +250,20 @@ func fields(l licensefile.License) []site.Field {
 	return []site.Field{{Name: "customer", Of: licensefile.CustomerNames, Fold: true, Want: l.Customer},
 		{Name: "tier", Of: licensefile.TierNames, Fold: true, Want: l.Tier},
 		{Name: "expiry", Of: licensefile.ExpiryNames, Time: true, Want: want, Within: reconciler.Span(l.Precision)}}
+}
+
+// fields are the same by the names that the document gives them.
+func (r *Rotation) fields(l licensefile.License) []site.Field {
+	all := fields(l)
+	if own := r.spec.Fields; own != nil {
+		for i, name := range []string{own.Customer, own.Tier, own.Expires} {
+			if name != "" {
+				all[i].Of = []string{name}
+			}
+		}
+		all[len(all)-1].Zone = own.Zone
+	}
+	return all
 }
 
 // loaded is the license in an answer, nil when it names none.

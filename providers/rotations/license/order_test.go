@@ -14,16 +14,14 @@ import (
 
 const watch = "IdentityMeshWatch"
 
-// find is the first step with such a key on a host, nil when there is none.
+// find is the last step with such a key on a host, nil when there is none.
 func find(c reconciler.Change, key, host string) *reconciler.Step {
-	all := rotationtest.Steps(c)
-	i := slices.IndexFunc(all, func(s reconciler.Step) bool {
-		return strings.HasPrefix(s.Op.Key(), key) && s.Op.Target().Name == host
-	})
-	if i < 0 {
-		return nil
+	for _, s := range slices.Backward(rotationtest.Steps(c)) {
+		if strings.HasPrefix(s.Op.Key(), key) && s.Op.Target().Name == host {
+			return &s
+		}
 	}
-	return &all[i]
+	return nil
 }
 
 // planned is a rotation whose plan is made.
@@ -57,8 +55,11 @@ func TestOrder(t *testing.T) {
 		// pairs come in this order.
 		pairs [][2]string
 	}{
-		{"Admin reads the file again after it was replaced, Engine is down meanwhile", func(*scene) {},
-			[][2]string{{"swap " + admin, "call Admin API"}, {"stop " + engine, "swap " + engine}, {"swap " + engine, "start " + engine}, {"mark Admin API", "swap " + admin}}},
+		{"Admin reads the file again and is seen to serve it, and only then Engine stops", func(*scene) {},
+			[][2]string{{"swap " + admin, "call Admin API"}, {"call Admin API", "prove-answer Admin API"}, {"prove-answer Admin API", "stop " + engine},
+				{"stop " + engine, "swap " + engine}, {"swap " + engine, "start " + engine}}},
+		{"so it is where both are on one host", func(s *scene) { s.doc.Hosts.Engine = admin },
+			[][2]string{{"swap " + admin, "call Admin API"}, {"call Admin API", "prove-answer Admin API"}, {"prove-answer Admin API", "stop " + admin}, {"stop " + admin, "start " + admin}}},
 		{"without the API Engine stops before Admin and starts after it", func(s *scene) { s.doc.Connect.AdminAPI.URL = "" },
 			[][2]string{{"stop " + engine, "stop " + admin}, {"stop " + admin, "swap " + admin}, {"swap " + admin, "start " + admin}, {"start " + admin, "start " + engine}}},
 		{"a stopped Admin starts, is ready, and only then Engine starts", func(s *scene) { s.service["IdentityMeshAdmin"].State = "stopped" },
@@ -87,7 +88,8 @@ func TestWayBackHasProofs(t *testing.T) {
 		{"prove file", engine, "prove as before " + path},
 		{"prove /api/license", "", "prove /api/license"},
 		{"prove process", engine, "prove process IdentityMeshEngine " + path},
-		{"mark", "", "call /api/license/reload"},
+		{"call", "", "mark license to be replaced"},
+		{"mark", "", "mark license to be replaced"},
 		{"swap", admin, "restore " + path},
 		{"stop", engine, "start IdentityMeshEngine"},
 	} {
@@ -109,7 +111,7 @@ func TestWayBackHasProofs(t *testing.T) {
 			calls = append(calls, step.Phase.String()+" "+op.Key()+back)
 		}
 	}
-	if want := []string{"prepare call /api/license/reload", "switch call /api/license/reload / call /api/license/reload"}; !slices.Equal(calls, want) {
+	if want := []string{"prepare call /api/license/reload", "switch call /api/license/reload / mark license to be replaced"}; !slices.Equal(calls, want) {
 		t.Errorf("%q", calls)
 	}
 	proof := find(c, "prove /api/license", "")

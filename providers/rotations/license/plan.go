@@ -46,6 +46,9 @@ func (w work) restarts() []reader {
 	return some
 }
 
+// early says that Admin runs, and reads the file by its API before anything stops.
+func (w work) early() bool { return w.reload && w.all[0].whole() && !w.all[0].restart }
+
 func (w work) none() bool {
 	return len(w.files) == 0 && len(w.restarts()) == 0 && len(w.tidy) == 0 && len(w.revive) == 0 && !w.reload && !w.pending
 }
@@ -71,7 +74,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c.Findings = append(c.Findings, r.guardEnds(in, w)...)
 	c.Findings = append(c.Findings, r.guardAnswer(in, w)...)
 	c.Findings = append(c.Findings, r.guardReload(in, w)...)
-	wait := site.Awaiting{Trial: r.ready(), Admin: w.all[0].service, Timeout: r.api.ReadyTimeout.Of(), Used: w.all[0].restart}
+	wait := site.Awaiting{Trial: r.ready(), Admin: w.all[0].service, Timeout: r.api.ReadyTimeout.Of(), Used: w.all[0].restart, Pending: w.pending}
 	if f, vain := wait.Finding(in); vain {
 		c.Findings = append(c.Findings, f)
 	}

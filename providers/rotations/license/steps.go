@@ -23,7 +23,7 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 		steps = append(steps, r.replace(l, w)...)
 	}
 	if w.rehearse {
-		add(reconciler.Prepare, site.Call{Path: r.spec.ReloadEndpoint, What: "try a reload, of the license that is there, on"}, reconciler.Nothing())
+		add(reconciler.Prepare, r.rehearsal(), reconciler.Nothing())
 	}
 	for _, l := range w.restarts() {
 		steps = append(steps, r.restart(l, w)...)
@@ -39,26 +39,52 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 			add(reconciler.Switch, ready, reconciler.Way(ready), site.StepOf(r.start(w.all[0])))
 		}
 		if w.reload {
-			// The mark is begun when the switch is, so the way back asks for a reload whatever was reached.
-			back := r.reload()
-			back.Proven = r.provenBack(w)
-			add(reconciler.Switch, r.mark(), reconciler.Way(back))
-			add(reconciler.Switch, r.reload(), reconciler.Way(back), site.StepOf(ready),
-				site.StepOf(site.Swap{Host: w.all[0].host, Path: r.spec.Path}), site.StepOf(site.Restore{Host: w.all[0].host, Path: r.spec.Path}))
+			steps = append(steps, r.reloading(w, ready)...)
 		}
 	}
 	return append(append(steps, r.proofs(w)...), r.tidy(w)...)
 }
 
+// reloading lets Admin read the file again. One that runs does so, and is seen to serve it, before any service that reads the file
+// stops, for whatever reason: an answer that proves nothing costs no outage. On the way back it is asked again once it is ready,
+// whoever has restarted it.
+func (r *Rotation) reloading(w work, ready site.AwaitReady) []reconciler.Step {
+	swapped := []string{site.StepOf(site.Swap{Host: w.all[0].host, Path: r.spec.Path}), site.StepOf(site.Restore{Host: w.all[0].host, Path: r.spec.Path})}
+	later := append(slices.Clone(swapped), site.StepOf(ready))
+	back := r.reload()
+	back.Proven = r.provenBack(w)
+	step := func(op reconciler.Op, after ...string) reconciler.Step {
+		return reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Way(back), After: after}
+	}
+	if !w.early() { // the mark is begun when the switch is, so the way back asks for a reload whatever was reached
+		return []reconciler.Step{step(r.mark()), step(r.reload(), later...)}
+	}
+	back.Mark = r.mark().What
+	proof := step(r.serves(provable(w.next, w.served)), site.StepOf(r.reload()))
+	proof.Back = reconciler.Nothing()
+	for _, l := range w.all {
+		proof.Before = append(proof.Before, site.StepOf(r.stop(l)))
+	}
+	return []reconciler.Step{step(r.reload(), swapped...), proof, step(r.mark(), later...)}
+}
+
 // provenBack says that Admin serves something now that it can be held against after a way back.
 func (r *Rotation) provenBack(w work) bool { return w.served != nil && w.served.Customer != "" }
 
-func (r *Rotation) mark() site.Mark { return site.Mark{What: "license to be replaced"} }
-func (r *Rotation) reload() site.Call {
-	return site.Call{Path: r.spec.ReloadEndpoint, What: "reload by its API"}
+// rehearsal asks for a reload of what Admin has read before.
+func (r *Rotation) rehearsal() site.Call {
+	op := r.reload()
+	op.What = "try a reload, of the license that is there, on"
+	return op
 }
 
-// replace stages the file and takes it live in one move, while the services that must start again for it are stopped.
+func (r *Rotation) mark() site.Mark { return site.Mark{What: "license to be replaced"} }
+func (r *Rotation) reload() site.Call {
+	return site.Call{Path: r.spec.ReloadEndpoint, What: "reload by its API", Timeout: reconciler.Span(r.api.ReadyTimeout.Of())}
+}
+
+// replace stages the file and takes it live in one move. Who must start again to read it is stopped then, unless Admin reads it
+// first and says whether it can: a service that runs does not look at the file.
 func (r *Rotation) replace(l reader, w work) []reconciler.Step {
 	who := site.Who{Name: l.label}
 	stage := reconciler.Step{Phase: reconciler.Prepare, Op: site.StageFile{Host: l.host, Path: r.spec.Path, Secret: r.ref, Who: who,
@@ -70,7 +96,9 @@ func (r *Rotation) replace(l reader, w work) []reconciler.Step {
 	swap := site.Replace(site.Swap{Host: l.host, Path: r.spec.Path, Who: who}, false)
 	for _, reads := range w.all { // whoever restarts it, for whatever reason, it stops before and starts after
 		if reads.host == l.host {
-			swap.After = append(swap.After, site.StepOf(r.stop(reads)))
+			if !w.early() || l.host != w.all[0].host {
+				swap.After = append(swap.After, site.StepOf(r.stop(reads)))
+			}
 			swap.Before = append(swap.Before, site.StepOf(r.start(reads)))
 		}
 	}
@@ -148,7 +176,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 func (r *Rotation) serves(l *licensefile.License) site.ProveAnswer {
 	op := site.ProveAnswer{Path: r.spec.Endpoint, Timeout: reconciler.Span(r.api.ReadyTimeout.Of()), What: "Admin answers which license it serves"}
 	var names []string
-	for _, f := range fields(*l) {
+	for _, f := range r.fields(*l) {
 		if f.Want != "" {
 			op.Want = append(op.Want, f)
 			names = append(names, f.Name)

@@ -46,7 +46,15 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 
 // heard says that Admin lists the relay as connected, and has heard of it of late.
 func (l member) heard(list *site.RelaysSeen) bool {
-	return l.relay.IsConnected() && (list == nil || list.Time.IsZero() || l.relay.Heartbeat.IsZero() || list.Time.Sub(l.relay.Heartbeat) <= fresh)
+	return l.relay.IsConnected() && (list == nil || list.Time.IsZero() || l.relay.Heartbeat.IsZero() || list.Time.Sub(l.relay.Heartbeat) <= fresh+l.skew())
+}
+
+// skew is how far the host's clock may be off, by which its heartbeats may be told.
+func (l member) skew() time.Duration {
+	if l.machine == nil {
+		return 0
+	}
+	return min(l.machine.Skew.Abs(), site.MaxSkew)
 }
 
 // upFor is for how long both a relay and Admin have run.

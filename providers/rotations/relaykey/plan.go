@@ -52,7 +52,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		findings = append(findings, f)
 	}
 	findings = append(findings, r.readable(in, w, admin, relays)...)
-	wait := site.Awaiting{Trial: r.ready(), Admin: admin.service, Timeout: r.api.ReadyTimeout.Of(), Used: !w.none()}
+	wait := site.Awaiting{Trial: r.ready(), Admin: admin.service, Timeout: r.api.ReadyTimeout.Of(), Used: !w.none(), Pending: w.pending}
 	if f, vain := wait.Finding(in); vain {
 		findings = append(findings, f)
 	}

@@ -1,7 +1,9 @@
 package relaykey
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -73,7 +75,9 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
 			"Admin does not say whether %s connected%s", are(len(silent)), seenIn(silent[0]))
 	}
-	mute := site.Where(up, func(l member) bool { return l.relay.IsConnected() && l.relay.Heartbeat.IsZero() })
+	mute := site.Where(up, func(l member) bool {
+		return l.relay.IsConnected() && l.relay.Heartbeat.IsZero() || l.relay != nil && l.relay.Connected != nil && slices.ContainsFunc(l.relay.Odd, unreadable)
+	})
 	if len(mute) > 0 {
 		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
 			"Admin does not say when it last heard of %s%s", thisMany(len(mute)), seenIn(mute[0]))
@@ -81,8 +85,32 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 	if f, off := r.frozen(list, up); off {
 		object(f.Code, f.Hint, up, "%s", f.Text)
 	}
+	if f, is := r.early(in, w, admin, relays, site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })); is && len(healthy) == 0 {
+		findings = append(findings, f)
+	}
 	return findings
 }
+
+// early says that no relay has connected since Admin or they started, a while ago: they may yet, and what Admin's list says of one
+// that is connected is not known before. It is for relays that have Admin's key, of which another key is no cure.
+func (r *Rotation) early(in reconciler.Input, w work, admin member, relays, alike []member) (f reconciler.Finding, is bool) {
+	if len(alike) == 0 || w.pending || slices.ContainsFunc(relays, member.connected) {
+		return f, false
+	}
+	first := slices.MaxFunc(alike, func(a, b member) int { return cmp.Compare(r.upFor(in, admin, a), r.upFor(in, admin, b)) })
+	ago := r.upFor(in, admin, first)
+	f = site.Warning("relay-list-early", fmt.Sprintf("no relay has connected yet, %s after Admin or they started: what Admin's list says of one that is connected is not known", ago.Round(time.Second)),
+		fmt.Sprintf("plan again when one has, or after %s; meanwhile look at a relay's log", in.Now.Add(r.api.ConnectedTimeout.Of()-ago).UTC().Format("15:04:05 UTC")), hosts(alike)...)
+	if !w.none() && admin.sure() && !slices.ContainsFunc(alike, func(l member) bool { return !l.sure() }) {
+		f.Severity = reconciler.Error
+	}
+	return f, true
+}
+
+// unreadable says of a field that it is not one of those by which programs say that something never was.
+func unreadable(odd string) bool { return !never.MatchString(odd) }
+
+var never = regexp.MustCompile(`(?i) = "?(never|none|n/a|-|0|-1|0001-01-01.*|/Date\(-62135596800000.*)?"?$`)
 
 // unlisted are relays that work as far as their hosts know, would be stopped, and could never be proven, as Admin lists others
 // and not them; without those that the policy leaves behind. A run that was cut off is finished all the same.
@@ -106,9 +134,10 @@ func (r *Rotation) frozen(list *site.RelaysSeen, up []member) (f reconciler.Find
 	if len(beating) == 0 || list.Time.IsZero() {
 		return f, false
 	}
-	last := slices.MaxFunc(beating, func(a, b member) int { return a.relay.Heartbeat.Compare(b.relay.Heartbeat) }).relay
+	latest := slices.MaxFunc(beating, func(a, b member) int { return a.relay.Heartbeat.Compare(b.relay.Heartbeat) })
+	last := latest.relay
 	age := list.Time.Sub(last.Heartbeat)
-	if age.Abs() <= fresh {
+	if age.Abs() <= fresh+latest.skew() {
 		return f, false
 	}
 	way := "before"

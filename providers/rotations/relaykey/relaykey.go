@@ -110,7 +110,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r := &Rotation{
 		ref:       spec.ref(),
 		spec:      spec,
-		tolerance: site.Tolerate(d.Tolerated(), d.Policy.Unreachable.Count),
+		tolerance: site.Tolerate(d.MayFallBehind()),
 		api:       d.Product.API,
 	}
 	make := func(host string, who site.Who, c specs.Component) node {

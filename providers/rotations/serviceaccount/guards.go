@@ -26,7 +26,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 			continue
 		case m.reach == reconciler.Unreachable && m.who.Noun != "" && r.tolerance.Names[m.host]:
 			left = append(left, m)
-		case m.reach == reconciler.Unreachable && m.who.Noun != "" && count > 0:
+		case m.reach == reconciler.Unreachable && m.who.Noun != "" && r.tolerance.Of[m.host] && count > 0:
 			count--
 			left = append(left, m)
 		case !said[m.host]:
@@ -120,6 +120,7 @@ func (r *Rotation) guardValue(in reconciler.Input, w work) []reconciler.Finding 
 			"declare the password that it has as a version, with `changedBy: others`, and apply that first; the next version can then be changed by kpasswd")}
 	}
 	at, refused := site.LogonRefusedAt(in.History, r.ref.Name, r.ref.Version)
+	refused = refused && !r.changes(w) // until it is changed it is refused rightly
 	if until := at.Add(patience); refused && len(w.set) > 0 && in.Now.Before(until) {
 		return []reconciler.Finding{site.Problem("logon-refused", fmt.Sprintf("version %s was refused for %s at %s: each try counts towards a lockout", r.ref.Version, r.spec.Account, at.UTC().Format("15:04 UTC")),
 			fmt.Sprintf("if it is wrong, put the right one at its source and declare a new version; if the account was not ready, plan again after %s", until.UTC().Format("15:04 UTC")))}

@@ -157,6 +157,14 @@ func TestGuards(t *testing.T) {
 				state.Entry{Secret: secretOf, Version: "3", Step: "accept/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-29*time.Minute))}},
 				state.Entry{Secret: secretOf, Version: "3", Outcome: state.Back})
 		}, "logon-refused!", reconciler.Refused},
+		{"refused before the account has changed it", func(s *scene) {
+			s.section, s.value.Others = both+", changedBy: kpasswd", []string{"2"}
+			s.value.Kept = true
+			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Outcome: state.Started},
+				state.Entry{Secret: secretOf, Version: "3", Step: "prepare/keep " + secretOf + " 3", Outcome: state.Done},
+				state.Entry{Secret: secretOf, Version: "3", Step: "switch/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-29*time.Minute))}},
+				state.Entry{Secret: secretOf, Version: "3", Outcome: state.Ahead})
+		}, "version-back", reconciler.Rotate},
 		{"refused long ago", func(s *scene) {
 			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Step: "accept/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-31*time.Minute))}})
 		}, "", reconciler.Rotate},

@@ -113,8 +113,7 @@ func New(d *specs.Deployment, spec Account) *Rotation {
 			}
 		}
 	}
-	relays := site.Where(r.nodes, func(n node) bool { return n.who.Noun != "" && slices.Contains(d.Tolerated(), n.host) })
-	r.tolerance = site.Tolerate(site.Each(relays, func(n node) string { return n.host }), d.Policy.Unreachable.Count)
+	r.tolerance = site.Tolerate(d.MayFallBehind())
 	return r
 }
 

@@ -45,7 +45,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Findings = append(c.Findings, r.guardReach(w)...)
 	for _, t := range r.trials() {
-		wait := site.Awaiting{Trial: t, Admin: s.admin().service, Timeout: r.api.ReadyTimeout.Of(), Used: !w.none(),
+		wait := site.Awaiting{Trial: t, Admin: s.admin().service, Timeout: r.api.ReadyTimeout.Of(), Used: !w.none(), Pending: w.pending,
 			Cure: s.admin().stale || !s.admin().accepted()}
 		if f, vain := wait.Finding(in); vain {
 			c.Findings = append(c.Findings, f)

@@ -46,6 +46,10 @@ type Host struct {
 	Keep func(name string) (release func())
 	// Signed is a file of this name as a model of signatures has it, and what the host is to say of it; nil: real ones are made.
 	Signed func(name string) (content []byte, want winhost.SignedFile)
+	// Script writes a script of this name that does so; nil: one is written that the host's shell can run.
+	Script func(name string, does Does)
+	// Forget takes a certificate out of a store behind the host's back; nil where the host's own removal does.
+	Forget func(store, sha1 string)
 	// Stored is the password that the service manager keeps for QuickService; nil where nobody can see it.
 	Stored func() string
 	// Logged is what the host's logs hold so far; nil where nothing is logged.
@@ -183,7 +187,7 @@ type testCase struct {
 // start their own.
 func Run(t *testing.T, h Host) {
 	var session *winhost.Session
-	for _, group := range [][]testCase{fileCases, swapCases, preflightCases, exposureCases, hostCases, serviceCases, logonCases, secretsCases, signatureCases, frameCases} {
+	for _, group := range [][]testCase{fileCases, swapCases, preflightCases, exposureCases, hostCases, serviceCases, logonCases, secretsCases, signatureCases, certificateCases, buildCases, frameCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				if why := c.not[h.Kind]; why != "" {

@@ -13,14 +13,15 @@ import (
 
 // What a Host under test must have, beside an empty folder.
 const (
-	QuickService    = "mr-quick"    // starts and stops at once; its own environment holds Environment
-	ChildService    = "mr-child"    // as QuickService, which it needs
-	SlowService     = "mr-slow"     // takes 1.2 s to start, and to stop
-	RefusesService  = "mr-refuses"  // its start call fails with 1053
-	DisabledService = "mr-disabled" // its start mode is disabled
-	BlankService    = "mr-blank"    // has a blank in the path of its program, and no quotes around it; it is never started
-	DiesService     = "mr-dies"     // runs for 30 ms, then ends with 1067
-	WrappedService  = "mr-wrapped"  // starts "C:\app\app.exe" --one "two three" in C:\app\data, as NSSM does; it is never started
+	QuickService     = "mr-quick"     // starts and stops at once; its own environment holds Environment
+	ChildService     = "mr-child"     // as QuickService, which it needs
+	SlowService      = "mr-slow"      // takes 1.2 s to start, and to stop
+	RefusesService   = "mr-refuses"   // its start call fails with 1053
+	DisabledService  = "mr-disabled"  // its start mode is disabled
+	BlankService     = "mr-blank"     // has a blank in the path of its program, and no quotes around it; it is never started
+	DiesService      = "mr-dies"      // runs for 30 ms, then ends with 1067
+	DescribedService = "mr-described" // its program has an XML file of its name beside it, as WinSW has; it is never started
+	WrappedService   = "mr-wrapped"   // starts "C:\app\app.exe" --one "two three" in C:\app\data, as NSSM does; it is never started
 )
 
 // MachineEnvironment, ServiceEnvironment and WrappedEnvironment are variables that the machine, QuickService, and what WrappedService
@@ -35,6 +36,9 @@ var (
 	}
 	WrappedEnvironment = map[string]string{"MrTest__ApiKey": Canary, "DOTNET_ENVIRONMENT": "Staging"}
 )
+
+// Description is that file.
+const Description = "<service><id>mr</id><executable>app.exe</executable></service>\n"
 
 var hostCases = []testCase{
 	{
@@ -109,6 +113,19 @@ var hostCases = []testCase{
 			}
 			if e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService}).Environment; e.Wrapped || e.Folder != "" || e.Described != "" {
 				w.Errorf("a service that starts nothing: %+v", e)
+			}
+		},
+	}, {
+		name:   "a service whose program has a file of its name beside it",
+		reason: "what WinSW starts stands there: it is found, and read as any file",
+		not:    map[Kind]string{Linux: "its services' programs are on another machine's disk"},
+		run: func(w *world) {
+			e := w.one(winhost.OK, &winhost.EnvironmentRead{Service: DescribedService}).Environment
+			if e.Wrapped || !strings.HasSuffix(e.Described, `\winsw.xml`) || !strings.Contains(string(e.CommandLine.Expose()), "winsw.exe") {
+				w.Fatalf("%+v, %s", e, e.CommandLine.Expose())
+			}
+			if f := w.one(winhost.OK, &winhost.FileRead{Path: e.Described}).File; string(f.Content.Expose()) != Description {
+				w.Errorf("%s holds %q", e.Described, f.Content.Expose())
 			}
 		},
 	}, {

@@ -66,6 +66,7 @@ function Use-Logon([string]$name, [string]$account) {
     if ((Use-Config $name).account -eq $account) { $l.configured = 'yes' }
     $l
 }
+function Use-SetVariable([string]$name, [string]$value) { if ($value -eq '') { $global:machineEnvironment.Remove($name) } else { $global:machineEnvironment[$name] = $value } }
 function Use-Trust([string]$path) { 0 }   # Windows alone can tell
 ${alias:Get-HostTrust} = 'Use-Trust'
 ${alias:Get-HostAcl} = 'Use-Acl'

@@ -1,0 +1,167 @@
+package adminapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Object is an object that the Admin API answered, of which nobody here knows what it means.
+type Object struct {
+	Answer Answer
+	fields fields
+}
+
+// fields are an object's, by plain name.
+type fields map[string]json.RawMessage
+
+// plainName is a field's name as it is looked for: serializers and their settings differ in case, '_' and '-'.
+func plainName(name string) string {
+	if isPlain(name) {
+		return name
+	}
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+}
+
+func isPlain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c == '_' || c == '-' || c > 'z' || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+var null = json.RawMessage("null")
+
+// plainly sorts what an object says by plain name. What it says in two spellings, and not alike, is unknown.
+func plainly(raw map[string]json.RawMessage) fields {
+	plain := true
+	for name := range raw {
+		plain = plain && isPlain(name)
+	}
+	if plain {
+		return raw
+	}
+	f := make(fields, len(raw))
+	for name, v := range raw {
+		f.put(plainName(name), v)
+	}
+	return f
+}
+
+func (f fields) put(name string, v json.RawMessage) {
+	if was, twice := f[name]; twice && !bytes.Equal(was, v) {
+		v = null
+	}
+	f[name] = v
+}
+
+// readObject reads an object.
+func readObject(body []byte) (Object, error) {
+	var raw map[string]json.RawMessage
+	if !startsWith(body, '{') || json.Unmarshal(body, &raw) != nil {
+		return Object{}, notJSON(body, "an object")
+	}
+	return Object{fields: plainly(raw)}, nil
+}
+
+// most is how deep objects in objects are looked into.
+const most = 4
+
+// within are what stands in the objects of an object, as {"data": {…}} has it. The nearest counts; what two of one depth say
+// otherwise is unknown.
+func (f fields) within() fields {
+	found := fields{}
+	level := []fields{f}
+	for range most {
+		here := fields{}
+		var next []fields
+		for _, outer := range level {
+			for _, raw := range outer {
+				if inner, err := readObject(raw); err == nil {
+					next = append(next, inner.fields)
+					for name, v := range inner.fields {
+						here.put(name, v)
+					}
+				}
+			}
+		}
+		for name, v := range here {
+			if _, nearer := found[name]; !nearer {
+				found[name] = v
+			}
+		}
+		if level = next; len(level) == 0 {
+			break
+		}
+	}
+	return found
+}
+
+// at is the field of a name, or at the end of a path: `connection.state`.
+func (f fields) at(name string) json.RawMessage {
+	if raw, own := f[plainName(name)]; own {
+		return raw
+	}
+	if outer, rest, path := strings.Cut(name, "."); path {
+		if inner, err := readObject(f[plainName(outer)]); err == nil {
+			return inner.fields.at(rest)
+		}
+	}
+	return nil
+}
+
+// seek offers these fields until one will do: the object's own, and then those of the objects in it that it has not itself.
+func (o Object) seek(names []string, will func(name string, raw json.RawMessage) bool) {
+	nested := false
+	for _, raw := range o.fields {
+		nested = nested || startsWith(raw, '{')
+	}
+	for _, name := range names {
+		if raw := o.fields.at(name); raw != nil && will(name, raw) {
+			return
+		}
+	}
+	if !nested {
+		return
+	}
+	inner := o.fields.within()
+	for _, name := range names {
+		if _, own := o.fields[plainName(name)]; own {
+			continue
+		}
+		if raw := inner.at(name); raw != nil && will(name, raw) {
+			return
+		}
+	}
+}
+
+// Text is the first of these fields that is there, however its name is written: a text, a number as .NET writes an enumeration, or
+// the name of an object. "" when there is none.
+func (o Object) Text(names ...string) (text string) {
+	o.seek(names, func(_ string, raw json.RawMessage) (is bool) {
+		if inner, err := readObject(raw); err == nil {
+			raw = inner.fields["name"]
+		}
+		text, is = textOf(raw)
+		return is
+	})
+	return text
+}
+
+// Time is the first of these fields that is a moment, UTC; zero when there is none. One that is written without a zone is in this
+// one; nil is UTC.
+func (o Object) Time(zone *time.Location, names ...string) (at time.Time) {
+	o.seek(names, func(_ string, raw json.RawMessage) bool {
+		at, _ = momentIn(zone, raw)
+		return !at.IsZero()
+	})
+	return at
+}
+
+func startsWith(body []byte, first byte) bool {
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	return len(trimmed) > 0 && trimmed[0] == first
+}

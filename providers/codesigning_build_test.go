@@ -1,0 +1,121 @@
+package providers_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/rotations/codesigning"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
+	"meshrotate/specs"
+	"meshrotate/state"
+)
+
+// ending is how the run ended for a secret.
+func ending(o reconciler.Outcome, name string) (e reconciler.Ended) {
+	if i := slices.IndexFunc(o.Secrets, func(e reconciler.Ended) bool { return e.Change.Secret.Name == name }); i >= 0 {
+		return o.Secrets[i]
+	}
+	return e
+}
+
+// A build that does not do what it should takes nothing down, and the next run builds anew.
+func TestBuildsThatFail(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		reason, says string
+		builds       lab.Builds
+	}{
+		{"it ends with an error", "exit code 1", lab.Builds{Fails: true}},
+		{"it forgets the timestamp", "has no timestamp", lab.Builds{Unstamped: true}},
+		{"it hangs", "did not end in time", lab.Builds{Takes: time.Hour}},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "codesigning/build")
+				w.lab.SetBuilds(c.builds)
+				_, o := w.run()
+				e := ending(o, "codesigning:build")
+				if o.Err == nil || e.Ending != state.Ahead || !strings.Contains(o.Err.Error(), c.says) || len(o.Down) > 0 {
+					t.Errorf("%s: %v", e.Ending, o)
+				}
+				if relays := ending(o, "codesigning"); relays.Ending != state.Proven {
+					t.Errorf("the relays' round: %s", relays.Ending)
+				}
+				if c.builds.Takes > 0 {
+					if pinned, by := w.lab.Pinned(); pinned == "" || w.lab.Built() != 0 || by[lab.RelayConnectors()[1]] == pinned {
+						t.Errorf("the build went on: %v", by)
+					}
+				}
+				w.lab.SetBuilds(lab.Builds{})
+				_, next := lab.Certificates()
+				old, _ := lab.Certificates()
+				w.settlesOn(old, next)
+				if err := w.builds(true); err != nil {
+					t.Error(err)
+				}
+				rotationtest.Search(t, w.secrets(), w.said())
+			})
+		})
+	}
+}
+
+// A certificate that is pinned in the machine's environment is pinned there, and the script stays as it is.
+func TestPinInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "codesigning/build")
+		old, next := lab.Certificates()
+		spec := *w.doc.Secrets["codeSigning"].(*codesigning.Spec)
+		build := *spec.BuildHost
+		build.Pin, build.Timeout = "environment", specs.MustDuration("5m")
+		spec.BuildHost, w.doc.Secrets["codeSigning"] = &build, &spec
+		script := []byte("@echo off\r\nsigntool sign /sha1 %CODESIGN_THUMBPRINT% connectors\\*.dll\r\n")
+		if err := w.lab.BuildHost.Write(lab.BuildScript, script); err != nil {
+			t.Fatal(err)
+		}
+		w.lab.BuildHost.Machine.SetEnvironment("CODESIGN_THUMBPRINT", old.SHA1)
+		w.settlesOn(old, next)
+		if got := w.lab.BuildHost.Machine.MachineVariable("CODESIGN_THUMBPRINT"); got != next.SHA1 {
+			t.Errorf("the variable is %s", got)
+		}
+		if after, _, _ := w.lab.BuildHost.Machine.FS.Read(lab.BuildScript); string(after) != string(script) {
+			t.Errorf("the script is %q", after)
+		}
+		for name, by := range func() map[string]string { _, all := w.lab.Pinned(); return all }() {
+			if by != next.SHA1 {
+				t.Errorf("%s is signed with %s", name, by)
+			}
+		}
+	})
+}
+
+// What a build writes is told while it runs, and comes into no book.
+func TestBuildIsHeard(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "codesigning/build")
+		w.lab.SetBuilds(lab.Builds{Takes: time.Minute})
+		s := w.process()
+		defer s.close()
+		var heard []reconciler.Event
+		tell := s.Tell
+		s.Tell = func(e reconciler.Event) {
+			if tell(e); e.Kind == reconciler.Said {
+				heard = append(heard, e)
+			}
+		}
+		s.apply(nil)
+		if len(heard) != 2*len(lab.RelayConnectors()) || !strings.HasPrefix(heard[0].Text, "building ") || heard[0].Target != w.lab.BuildHost.Name || heard[2].Time.Sub(heard[0].Time) < time.Minute {
+			t.Errorf("%+v", heard)
+		}
+		for where, text := range w.said() {
+			if strings.Contains(string(text), "Successfully signed") && where != "the hosts' logs" {
+				t.Errorf("%s has the build's output", where)
+			}
+		}
+	})
+}

@@ -1,0 +1,111 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
+)
+
+// mostUnseen is how many hosts at the most are asked about services that nobody has seen to work.
+const mostUnseen = 100
+
+// stoppedOn asks hosts, all at once and for a few seconds, which of the services that this run has started there are stopped now, and
+// says why, by the name that they have in the outages. A host that does not answer, or that is at work, says nothing.
+func (s *Site) stoppedOn(ctx context.Context, hosts []string) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, lastLook)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	all := map[string]error{}
+	for _, name := range hosts[:min(len(hosts), mostUnseen)] {
+		wg.Go(func() {
+			stopped := s.host(name).stoppedNow(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(all, stopped)
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+func (h *host) stoppedNow(ctx context.Context) map[string]error {
+	if !h.mu.TryLock() {
+		return nil
+	}
+	defer h.mu.Unlock()
+	var ops []winhost.Op
+	for _, service := range slices.Sorted(maps.Keys(h.running)) {
+		if !h.stopped[service] {
+			ops = append(ops, winhost.ServiceQuery{Service: service})
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	results, err := h.ask(ctx, ops, true)
+	if err != nil {
+		return nil
+	}
+	all := map[string]error{}
+	for i, r := range results {
+		if r.Err(ops[i]) == nil && r.Service != nil && r.Service.State == winhost.Stopped {
+			all[h.running[ops[i].Object()].name] = reconciler.Hinted(fmt.Errorf("%s: service %s was started, and is stopped now (exit code %d)", h.name, ops[i].Object(), r.Service.ExitCode),
+				"look at the Application log and at the service's own log on the host: "+site.EndedBy(r.Service.ExitCode)+"; apply starts it")
+		}
+	}
+	return all
+}
+
+// unseen are the hosts with a service that this run has started and of which nobody sees at its end whether it works: those that are
+// no relay, and relays that were not proven.
+func (s *Site) unseen() []string {
+	fleet := s.startedOfMany()
+	s.api.mu.Lock()
+	proven := maps.Clone(s.api.proven)
+	s.api.mu.Unlock()
+	var some []string
+	for _, host := range slices.Sorted(maps.Keys(s.restartedAt())) {
+		if _, many := fleet[host]; !many || !proven[host] {
+			some = append(some, host)
+		}
+	}
+	return some
+}
+
+// endedUnseen adds what has stopped since its start to the last look.
+func (s *Site) endedUnseen(ctx context.Context, r *reconciler.Report, known []reconciler.Down) {
+	stopped := s.stoppedOn(ctx, s.unseen())
+	for _, d := range known {
+		delete(stopped, d.What)
+	}
+	for name, why := range stopped {
+		if r.Down == nil {
+			r.Down, r.Ended = map[string]time.Time{}, true
+		}
+		r.Down[name] = s.config.Now()
+		if r.Fallen = why; len(stopped) > 1 {
+			r.Fallen = reconciler.Hinted(errors.New("it was started, and is stopped now"), lookAtLog)
+		}
+	}
+}
+
+// watchMissing notes which of the relays that are waited for have stopped: twice in a row, as a service manager starts a service again
+// within seconds.
+func (s *Site) watchMissing(ctx context.Context, missing []string, before map[string]bool) map[string]bool {
+	now := map[string]bool{}
+	for name := range s.stoppedOn(ctx, missing) {
+		if now[name] = true; before[name] {
+			s.gone(name, s.config.Now)
+		}
+	}
+	return now
+}

@@ -1,0 +1,184 @@
+package codesigning
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
+)
+
+// builder is the certificate on the build host, and what is built with it.
+type builder struct {
+	ref, password secret.Ref
+	spec          *Build
+	host          string
+	who           site.Who
+	signing       string // the thumbprint
+	relays        *Rotation
+
+	store     site.Certificates
+	pin       site.Pin
+	artifacts site.Signatures
+	machine   site.Machine
+	preflight site.Preflight
+}
+
+func newBuilder(d *specs.Deployment, spec *Spec, relays *Rotation) *builder {
+	b, host := spec.BuildHost, d.Hosts.Build
+	r := &builder{spec: b, host: host, who: site.Who{Name: "the build host"}, signing: spec.signing(), relays: relays,
+		ref: secret.Ref{Name: buildName, Version: spec.buildVersion()}, password: secret.Ref{Name: passwordName, Version: spec.buildVersion()},
+		store: site.Certificates{Host: host, Store: b.Store}, pin: b.pinOn(host), machine: site.Machine{Host: host},
+		artifacts: site.Signatures{Host: host, Folder: b.Artifacts.Folder, Suffix: b.Artifacts.Suffix},
+		preflight: site.Preflight{Host: host}}
+	if !r.pin.Machine {
+		r.preflight.Path = b.Script
+	}
+	return r
+}
+
+func (b *Build) pinOn(host string) site.Pin {
+	return site.Pin{PinAt: site.PinAt{Host: host, Script: b.Script, Variable: b.Variable, Machine: b.Pin == inEnvironment}}
+}
+
+// Ref names the certificate on the build host; its version is made of its thumbprint.
+func (r *builder) Ref() secret.Ref { return r.ref }
+
+// Reads are the store, the pin and what was built, and what the relays accept: nothing is built that they would refuse.
+func (r *builder) Reads() []reconciler.Read {
+	all := []reconciler.Read{r.store, r.pin, r.artifacts, r.machine}
+	if r.preflight.Path != "" {
+		all = append(all, r.preflight)
+	}
+	if r.spec.PFX != nil {
+		all = append(all, site.Value{Secret: r.ref}, site.Value{Secret: r.password}, r.pfx())
+	}
+	return append(all, r.relays.Reads()...)
+}
+
+func (r *builder) pfx() site.Package { return site.Package{File: r.ref, Password: r.password} }
+
+// sight is the build host as it was seen, and what it needs.
+type sight struct {
+	store     *site.CertificatesSeen
+	pin       *site.PinSeen
+	artifacts *site.SignaturesSeen
+	machine   *site.MachineSeen
+
+	// pinned is the thumbprint that a build is told, "" when it is none.
+	pinned string
+	// load: the certificate is not in the store with its key. set: another one is pinned. run: something has to be built.
+	load, set, run bool
+	unfit          []string // artifacts that are not as they should be, each with why
+	tidy, pending  bool
+	// later: relays do not accept the certificate yet, and do after the first round of this plan.
+	later bool
+}
+
+func (s sight) whole() bool { return s.store != nil && s.pin != nil && s.artifacts != nil }
+func (s sight) none() bool  { return !s.load && !s.set && !s.run && !s.tidy && !s.pending }
+
+// pinned is the thumbprint that a build is told, "" when it is none.
+func pinned(p *site.PinSeen) string {
+	if t := meant(p.Text); len(t) == 40 {
+		return t
+	}
+	return ""
+}
+
+func (r *builder) look(in reconciler.Input) sight {
+	s := sight{store: site.Answer[site.CertificatesSeen](in.Seen, r.store), pin: site.Answer[site.PinSeen](in.Seen, r.pin),
+		artifacts: site.Answer[site.SignaturesSeen](in.Seen, r.artifacts), machine: site.Answer[site.MachineSeen](in.Seen, r.machine)}
+	if !s.whole() {
+		return s
+	}
+	s.pinned = pinned(s.pin)
+	c := s.store.Of(r.signing)
+	s.load, s.set = c == nil || !c.HasKey, s.pinned != r.signing || strings.ToUpper(s.pin.Text) != s.pinned
+	for _, f := range s.artifacts.Files {
+		if why := f.Unfit(r.signing, short(r.signing)); why != "" {
+			s.unfit = append(s.unfit, why)
+		}
+	}
+	_, s.pending = in.History.Pending(r.ref.Name, r.ref.Version)
+	s.run = s.pinned != r.signing || len(s.unfit) > 0 || len(s.artifacts.Files) == 0 || s.pending && !r.built(in)
+	s.tidy = s.pin.Staged || s.pin.Backup
+	s.later = slices.ContainsFunc(r.relays.look(in), func(m member) bool { return m.whole() && !m.loaded(r.signing) })
+	return s
+}
+
+// loaded says that the relay's process has read a list with the certificate on it.
+func (m member) loaded(sha1 string) bool {
+	return slices.Contains(m.accepts, sha1) && !m.stale && !m.stopped
+}
+
+// built says that a run which was cut off had done its build.
+func (r *builder) built(in reconciler.Input) bool {
+	step := reconciler.Step{Phase: reconciler.Switch, Op: r.build()}
+	_, done := in.History.StepDone(r.ref.Name, r.ref.Version, step.Name(), r.host)
+	return done
+}
+
+// Plan compares what is signed with, and what was signed, with what is declared.
+func (r *builder) Plan(in reconciler.Input) reconciler.Change {
+	s := r.look(in)
+	c := reconciler.Change{Secret: r.ref, Title: "build host", Findings: r.guard(in, s)}
+	if s.pinned != "" {
+		c.Before = s.pinned[:len(r.ref.Version)]
+	}
+	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+		c.Before = e.Before
+	}
+	if s.whole() {
+		if stored := s.store.Of(r.signing); stored != nil {
+			c.Expires = stored.NotAfter
+		}
+	}
+	switch blocked := reconciler.Blocked(c.Findings); {
+	case !s.whole():
+		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+	case blocked && s.none():
+		c.Status, c.Reason = reconciler.Refused, r.asDeclared(s)+", and a guard objects"
+	case blocked:
+		c.Status, c.Reason = reconciler.Refused, r.reason(s)
+	case s.none():
+		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(s)
+	default:
+		c.Status, c.Reason = reconciler.Rotate, r.reason(s)
+		c.Rounds = []reconciler.Round{{Steps: r.steps(s)}}
+		if s.later {
+			c.Rounds = append([]reconciler.Round{{}}, c.Rounds...)
+		}
+	}
+	return c
+}
+
+func (r *builder) asDeclared(s sight) string {
+	return fmt.Sprintf("%s signed with %s and stamped", site.Count(len(s.artifacts.Files), "artifact"), short(r.signing))
+}
+
+// reason says why there is something to do.
+func (r *builder) reason(s sight) string {
+	switch {
+	case s.pinned != r.signing:
+		is := "no certificate is pinned"
+		if s.pinned != "" {
+			is = short(s.pinned) + " is pinned"
+		}
+		return "the spec asks to sign with " + short(r.signing) + "; " + is
+	case len(s.artifacts.Files) == 0:
+		return "nothing is built yet with " + short(r.signing)
+	case len(s.unfit) > 0:
+		return some(s.unfit)
+	case s.load:
+		return short(r.signing) + " is not in " + r.spec.Store + " with its key"
+	case s.set:
+		return short(r.signing) + " is pinned in a form that may not be found"
+	case s.pending:
+		return "an earlier run was cut off before the proof"
+	}
+	return "files of an earlier run are left beside the script"
+}

@@ -1,0 +1,109 @@
+package codesigning
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// guard collects the reasons not to go on, and the warnings.
+func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
+	if !s.whole() {
+		return []reconciler.Finding{site.HostFailed(in.Seen, r.host, "the build host", "")}
+	}
+	part := site.Part{Preflight: r.preflight, Machine: s.machine, Error: s.pin.Error, Replace: s.set && !r.pin.Machine}
+	all := part.Findings(in.Seen)
+	problem := func(code reconciler.FindingID, text, hint string) {
+		all = append(all, site.Problem(code, r.host+": "+text, hint, r.host))
+	}
+	switch p := s.pin; {
+	case p.Error != 0:
+	case !p.Exists:
+		problem("build-script-missing", "there is no "+r.spec.Script, "name the script that builds, as secrets.codeSigning.buildHost.script")
+	case p.Refused != "":
+		problem("pin-unseen", fmt.Sprintf("%s: %s", r.spec.Script, p.Refused), fmt.Sprintf("write `set %s=…` on one line of the script, or pin the certificate in the machine's environment (pin: %s)", r.spec.Variable, inEnvironment))
+	case p.Other || p.Text != "" && s.pinned == "":
+		problem("pin-unseen", r.pin.PinAt.Says()+" is no thumbprint", "find out what it is for; write the thumbprint there, or nothing, and plan again")
+	case p.Overridden != "" && meant(p.Overridden) != r.signing:
+		problem("pin-overridden", fmt.Sprintf("%s counts only where the machine's environment has no such variable, and it has one", r.pin.PinAt.Says()),
+			"take the variable out of the environment, or pin the certificate there (pin: "+inEnvironment+")")
+	}
+	if s.store.Error != 0 {
+		problem("store-unseen", fmt.Sprintf("%s cannot be read (Windows error %d)", r.spec.Store, s.store.Error), "let meshrotate's account be an administrator of the host")
+	}
+	if s.artifacts.Error != 0 {
+		problem("artifacts-unseen", fmt.Sprintf("%s cannot be read (Windows error %d)", r.spec.Artifacts.Folder, s.artifacts.Error), "let meshrotate's account read the folder")
+	}
+	if s.load && s.store.Error == 0 {
+		all = append(all, r.guardImport(in)...)
+	}
+	if r.spec.Store != `LocalMachine\My` {
+		all = append(all, site.Warning("store-of-one-account", fmt.Sprintf("%s: %s is the store of meshrotate's own account", r.host, r.spec.Store),
+			`what another account builds does not find the certificate, and a remote sign-in without a password to hand on (Kerberos, NTLM) may not open its key: prefer LocalMachine\My`, r.host))
+	}
+	return append(all, r.dates(in, s)...)
+}
+
+// guardImport looks at the PFX that is to be imported, before anybody sees it.
+func (r *builder) guardImport(in reconciler.Input) []reconciler.Finding {
+	problem := func(code reconciler.FindingID, text, hint string) []reconciler.Finding {
+		return []reconciler.Finding{site.Problem(code, text, hint)}
+	}
+	if r.spec.PFX == nil {
+		return []reconciler.Finding{site.Problem("certificate-missing", fmt.Sprintf("%s: %s is not in %s with its key, and no PFX is declared", r.host, short(r.signing), r.spec.Store),
+			"import it there, or name its PFX as secrets.codeSigning.buildHost.pfx", r.host)}
+	}
+	for _, ref := range []site.Value{{Secret: r.ref}, {Secret: r.password}} {
+		v := site.Answer[site.ValueSeen](in.Seen, ref)
+		what := map[bool]string{true: "the PFX", false: "the password of the PFX"}[ref.Secret == r.ref]
+		switch {
+		case v == nil:
+			return problem("value-unavailable", what+" could not be looked for", "look at secrets.codeSigning.buildHost and at state.seal")
+		case v.Problem != "":
+			return problem("value-unavailable", what+" is not to be had: "+v.Problem, v.Hint)
+		}
+		if f, wrong := site.KeptPartFinding(in, r.ref, ref.Secret, true); wrong {
+			return []reconciler.Finding{f}
+		}
+	}
+	p := site.Answer[site.PackageSeen](in.Seen, r.pfx())
+	switch {
+	case p == nil || p.Problem != "":
+		text, hint := "the PFX could not be looked at", ""
+		if p != nil {
+			text, hint = p.Problem, p.Hint
+		}
+		return problem("pfx-unfit", text, hint)
+	case p.SHA1 != r.signing:
+		return problem("pfx-unfit", fmt.Sprintf("the PFX has the certificate %s (%s), and %s is to be signed with", p.SHA1, p.Subject, r.signing), "name the PFX of the certificate that is marked with `use: signing`, or mark the other one")
+	case !p.Code:
+		return problem("pfx-unfit", "the certificate in the PFX is not for signing code", "get one from the authority that is")
+	case !p.NotAfter.After(in.Now):
+		return problem("pfx-unfit", "the certificate in the PFX has expired on "+p.NotAfter.UTC().Format(time.DateOnly), "get its successor")
+	}
+	return nil
+}
+
+// dates say of the declared certificates in the store, and of the one that is pinned, which expires soon. Of those that connectors
+// on relays are signed with it is said there.
+func (r *builder) dates(in reconciler.Input, s sight) []reconciler.Finding {
+	var all []reconciler.Finding
+	known := r.relays.need(in).certificates()
+	for _, c := range s.store.All {
+		_, told := known[c.SHA1]
+		if told || c.SHA1 != s.pinned && !slices.Contains(r.relays.spec.declared(), c.SHA1) {
+			continue
+		}
+		if days, soon := expiring(c.NotAfter, in.Now); soon {
+			all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s: %s in %s expires on %s, within %d days", r.host, c.SHA1, r.spec.Store, c.NotAfter.UTC().Format(time.DateOnly), days),
+				"get its successor, accept it on the relays, and sign with it", r.host))
+		} else if !c.NotAfter.After(in.Now) && c.SHA1 == r.signing {
+			all = append(all, site.Problem("certificate-expired", fmt.Sprintf("%s: %s in %s has expired on %s: nothing can be signed with it", r.host, c.SHA1, r.spec.Store, c.NotAfter.UTC().Format(time.DateOnly)),
+				"get its successor, accept it on the relays, and mark it with `use: signing`", r.host))
+		}
+	}
+	return all
+}

@@ -1,0 +1,144 @@
+package reconciler
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+	"slices"
+
+	"meshrotate/state/hostset"
+)
+
+// alike are steps that several hosts have alike, as a plan's JSON has them. The hosts stand in the order of their names, and each
+// does all of the steps. A fleet of ten thousand has eighty thousand steps, which nobody could read one by one.
+type alike[S any] struct {
+	Hosts string `json:"hosts"` // by hostset
+	Each  []S    `json:"each"`  // with theHost in place of the host's name
+}
+
+// theHost stands for a host's name.
+const theHost = "{host}"
+
+// MarshalJSON writes the steps in their order, once for consecutive hosts that have them alike.
+func (r Round) MarshalJSON() ([]byte, error) {
+	w := alikeWriter{written: []any{}}
+	for steps := range stretches(r.Steps) {
+		if err := w.add(steps); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.end(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Steps []any `json:"steps"`
+	}{w.written})
+}
+
+// UnmarshalJSON reads the steps of every host.
+func (r *Round) UnmarshalJSON(b []byte) error {
+	var written struct{ Steps []json.RawMessage }
+	if err := json.Unmarshal(b, &written); err != nil {
+		return err
+	}
+	for _, one := range written.Steps {
+		var many alike[json.RawMessage]
+		if err := json.Unmarshal(one, &many); err != nil {
+			return err
+		}
+		hosts, err := hostset.Unfold(many.Hosts)
+		if err != nil {
+			return err
+		}
+		if hosts == nil {
+			hosts, many.Each = []string{theHost}, []json.RawMessage{one}
+		}
+		for _, host := range hosts {
+			for _, each := range many.Each {
+				var s Step
+				if err := json.Unmarshal(renamed(each, theHost, host), &s); err != nil {
+					return err
+				}
+				r.Steps = append(r.Steps, s)
+			}
+		}
+	}
+	return nil
+}
+
+// stretches are the steps as far as consecutive ones have one target.
+func stretches(steps []Step) iter.Seq[[]Step] {
+	return func(yield func([]Step) bool) {
+		for len(steps) > 0 {
+			n := 1
+			for n < len(steps) && steps[n].Op.Target() == steps[0].Op.Target() {
+				n++
+			}
+			if !yield(steps[:n]) {
+				return
+			}
+			steps = steps[n:]
+		}
+	}
+}
+
+// alikeWriter holds the last stretch back until one comes that is not like it.
+type alikeWriter struct {
+	written []any             // steps, and alike ones
+	hosts   []string          // of those that are held back
+	first   []json.RawMessage // the steps of the first of hosts
+	each    []json.RawMessage // of any of them; nil where they can be like no other's
+}
+
+func (w *alikeWriter) add(steps []Step) error {
+	var first, each []json.RawMessage
+	t, can := steps[0].Op.Target(), steps[0].Op.Target().Kind == HostTarget
+	for _, s := range steps {
+		b, err := s.MarshalJSON() // json.Marshal would check it and copy it once more
+		if err != nil {
+			return err
+		}
+		can = can && !bytes.Contains(b, []byte(theHost))
+		first = append(first, b)
+	}
+	if can {
+		for _, b := range first {
+			each = append(each, renamed(b, t.Name, theHost))
+		}
+		if w.each != nil && w.hosts[len(w.hosts)-1] < t.Name && slices.EqualFunc(w.each, each, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			w.hosts = append(w.hosts, t.Name)
+			return nil
+		}
+	}
+	err := w.end()
+	w.hosts, w.first, w.each = []string{t.Name}, first, each
+	return err
+}
+
+// end writes what is held back.
+func (w *alikeWriter) end() error {
+	if len(w.hosts) < 2 {
+		for _, s := range w.first {
+			w.written = append(w.written, s)
+		}
+		return nil
+	}
+	hosts, err := hostset.Fold(w.hosts)
+	w.written = append(w.written, alike[json.RawMessage]{hosts, w.each})
+	return err
+}
+
+// renamed puts one name in place of another where it is a whole string, or a part of a step's ID.
+func renamed(b json.RawMessage, from, to string) json.RawMessage {
+	from, to = inJSON(from), inJSON(to)
+	for _, end := range []string{`"`, "/"} {
+		b = bytes.ReplaceAll(b, []byte(end+from+end), []byte(end+to+end))
+	}
+	return b
+}
+
+// inJSON is what stands between the quotes of a JSON string.
+func inJSON(s string) string {
+	b, _ := json.Marshal(s) // of a string it never fails
+	return string(b[1 : len(b)-1])
+}
