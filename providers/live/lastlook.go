@@ -42,11 +42,22 @@ func (h *host) stoppedNow(ctx context.Context) map[string]error {
 		return nil
 	}
 	defer h.mu.Unlock()
+	ours := maps.Clone(h.running)
+	maps.DeleteFunc(ours, func(service string, _ run) bool { return h.stopped[service] })
+	all := map[string]error{}
+	for service, exit := range h.whichStopped(ctx, slices.Sorted(maps.Keys(ours))) {
+		all[ours[service].name] = reconciler.Hinted(fmt.Errorf("%s: service %s was started, and is stopped now (exit code %d)", h.name, service, exit),
+			"look at the Application log and at the service's own log on the host: "+site.EndedBy(exit)+"; apply starts it")
+	}
+	return all
+}
+
+// whichStopped asks which of these services are stopped, and with which exit code. An answer that is none says of no service that
+// it is.
+func (h *host) whichStopped(ctx context.Context, services []string) map[string]uint32 {
 	var ops []winhost.Op
-	for _, service := range slices.Sorted(maps.Keys(h.running)) {
-		if !h.stopped[service] {
-			ops = append(ops, winhost.ServiceQuery{Service: service})
-		}
+	for _, name := range services {
+		ops = append(ops, winhost.ServiceQuery{Service: name})
 	}
 	if len(ops) == 0 {
 		return nil
@@ -55,14 +66,13 @@ func (h *host) stoppedNow(ctx context.Context) map[string]error {
 	if err != nil {
 		return nil
 	}
-	all := map[string]error{}
+	stopped := map[string]uint32{}
 	for i, r := range results {
 		if r.Err(ops[i]) == nil && r.Service != nil && r.Service.State == winhost.Stopped {
-			all[h.running[ops[i].Object()].name] = reconciler.Hinted(fmt.Errorf("%s: service %s was started, and is stopped now (exit code %d)", h.name, ops[i].Object(), r.Service.ExitCode),
-				"look at the Application log and at the service's own log on the host: "+site.EndedBy(r.Service.ExitCode)+"; apply starts it")
+			stopped[services[i]] = r.Service.ExitCode
 		}
 	}
-	return all
+	return stopped
 }
 
 // unseen are the hosts with a service that this run has started and of which nobody sees at its end whether it works: those that are

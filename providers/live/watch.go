@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"meshrotate/providers/site"
-	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 )
 
@@ -67,28 +66,16 @@ func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 		return nil // a batch is under way there
 	}
 	defer h.mu.Unlock()
-	var ops []winhost.Op
 	ours := maps.Clone(h.failed)
 	for name := range h.running {
 		ours[name] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(ours)) {
-		ops = append(ops, winhost.ServiceQuery{Service: name})
-	}
-	if len(ops) == 0 {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, markerTry)
 	defer cancel()
-	results, err := h.ask(ctx, ops, true)
-	if err != nil {
-		return nil
-	}
-	for i, r := range results {
-		if r.Service != nil && r.Service.State == winhost.Stopped {
-			return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, ops[i].Object(), r.Service.ExitCode, waited),
-				"look at the Application log and at the service's own log on the host: "+site.EndedBy(r.Service.ExitCode))}
-		}
+	stopped := h.whichStopped(ctx, slices.Sorted(maps.Keys(ours)))
+	for _, name := range slices.Sorted(maps.Keys(stopped)) {
+		return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, name, stopped[name], waited),
+			"look at the Application log and at the service's own log on the host: "+site.EndedBy(stopped[name]))}
 	}
 	return nil
 }
