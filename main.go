@@ -13,6 +13,7 @@ import (
 	"meshrotate/providers"
 	"meshrotate/providers/connect"
 	"meshrotate/providers/lab/labcli"
+	"meshrotate/providers/live"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/cli"
@@ -80,7 +81,7 @@ func app(lookup func(string) (string, bool)) cli.App {
 				return nil, err
 			}
 			tune(len(d.AllHosts()))
-			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, Hosts: need.Hosts, LookupEnv: lookup, State: &remembered, Shells: shells()})
+			site, err := connect.Open(ctx, providers.Kinds(), d, connect.Options{Stay: need.Steps, Bound: need.Bound, Hosts: need.Hosts, LookupEnv: lookup, State: &remembered, Shells: shells(), Busy: live.Busy()})
 			if err != nil {
 				return nil, err
 			}
@@ -108,4 +109,4 @@ func shells() string {
 
 // tune trades memory for time: with ten thousand hosts, of which much is in use, the collector runs more often than it would by
 // itself, and with a thousand more seldom. It is a ratio to what is in use, and no limit: who needs more has more.
-func tune(hosts int) { debug.SetGCPercent(min(max(50, 500_000/max(1, hosts)), 150)) }
+func tune(hosts int) { debug.SetGCPercent(min(max(30, 300_000/max(1, hosts)), 150)) }

@@ -52,6 +52,52 @@ func TestDocumentInReadme(t *testing.T) {
 	}
 }
 
+// TestStoresInReadme loads the stores that the README shows, and what comes from them.
+func TestStoresInReadme(t *testing.T) {
+	block := regexp.MustCompile("(?s)```text\nconnect:\n  stores:\n(.*?)secrets:\n(.*?)```").FindStringSubmatch(read(t, readme))
+	if block == nil {
+		t.Fatal("the README shows no stores")
+	}
+	text := "apiVersion: meshrotate/v1\nkind: Deployment\nname: contoso\nhosts: {admin: im-admin}\nconnect:\n  sql: {server: sql01, user: r, password: {store: op, path: a}}\n  stores:\n" +
+		block[1] + "secrets:\n" + block[2]
+	if _, err := specs.Load("README.md", []byte(text), providers.Sections()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStoresExample: the operator's file of the example allows all that its document says, and without a line of it not.
+func TestStoresExample(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	bind := func(operator string) []specs.Doubt {
+		d, err := loader.LoadFile("stores/contoso.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "operator.yaml")
+		if err := os.WriteFile(file, []byte(operator), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o, err := trust.LoadOperator(file, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err = trust.Bind(loader, d, trust.Side{Operator: o}); err != nil {
+			t.Fatal(err)
+		}
+		return d.Origin.Doubts
+	}
+	agreed := read(t, "stores/operator.yaml")
+	for _, doubt := range bind(agreed) {
+		t.Error(doubt.Text)
+	}
+	for taken, path := range map[string]string{"corp/im/*, ": "secrets.license.from", `"corp/im/relay#apiKey"`: "secrets.relayKey.keep", ", https://contoso-im.vault.azure.net": "connect.stores.azure.keyVault.url",
+		"AWS_REGION, ": "connect.stores.aws.exec.env", "  - /usr/bin/op\n": "connect.stores.op.exec.program", "im-rotation, ": "connect.stores.corp.vault.kubernetes.role"} {
+		if doubts := bind(strings.Replace(agreed, taken, "", 1)); len(doubts) != 1 || doubts[0].Path != path {
+			t.Errorf("without %q: %+v", taken, doubts)
+		}
+	}
+}
+
 // TestOperatorInReadme loads the operator's file that the README shows.
 func TestOperatorInReadme(t *testing.T) {
 	block := regexp.MustCompile("(?s)```text\n([^`]*kind: Operator\n.*?)```").FindStringSubmatch(read(t, readme))

@@ -237,8 +237,10 @@ func steady(report string) string {
 	for _, r := range []struct{ is, becomes, reason string }{
 		{`in [0-9.]+ m?s\b`, "in 1.9 s", "how long the look took"},
 		{"([Pp]lan `?)[0-9a-f]{8}", "${1}9c1f04d2", "the digest is salted for each deployment"},
+		{`expires on 20\d\d-\d\d-\d\d`, "expires on 2026-12-16", "the lab's license is one for some weeks"},
 		{`20\d\d-\d\d-\d\d \d\d:\d\d UTC`, "2026-11-24 02:00 UTC", "a saved plan expires a day after it was made"},
 		{`(?s)cannot be reached: .*?\[target-unreachable\]`, "cannot be reached: connection refused  [target-unreachable]", "the system's words"},
+		{`expires on 20\d\d-\d\d-\d\d`, "expires on 2026-12-16", "the lab's old license lasts for some days from now"},
 		{`expires 20\d\d-\d\d-\d\d`, "expires 2027-11-30", "the lab's license lasts for about a year from now"},
 	} {
 		report = regexp.MustCompile(r.is).ReplaceAllString(report, r.becomes)

@@ -76,7 +76,7 @@ for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) ca
 case "$*" in *issues/*/comments*--jq*|"issue list"*) [ -z "$FOUND" ] || echo "$FOUND";; esac`,
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
-echo "$*" | grep -Eq -- '--data|--request' || printf '%s' "$ANSWER"`,
+echo "$*" | sed 's/--data @query.json//' | grep -Eq -- '--data|--request' || printf '%s' "$ANSWER"`,
 }
 
 // step is one run of a shell part.
@@ -109,7 +109,7 @@ func (s step) run(t *testing.T, script string) {
 	c.Env = slices.Concat(os.Environ(), []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + file("calls"), "BODIES=" + file("bodies"), "HEADERS=" + file("headers"),
 		"GITHUB_STEP_SUMMARY=" + file("summary"), "ANSWER=" + s.answer, "CODE=" + string(rune('0'+s.code)), "MARK=<!-- meshrotate plan -->", "DOCUMENT=contoso.yaml", "BASE=refs/remotes/origin/main",
 		"PLANS=plans", "PR=7", "HEAD_SHA=4f2a91c", "GITHUB_REPOSITORY=im/rotation", "TOKEN=" + hidden, "BOT_TOKEN=" + hidden, "CI_API_V4_URL=https://git/api/v4", "CI_PROJECT_ID=3",
-		"CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=4f2a91c"}, s.env)
+		"ISSUES=https://git/api", "ITEM=Issue", "CLOSED=Done", "CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=4f2a91c"}, s.env)
 	out, err := c.CombinedOutput()
 	code := 0
 	var exit *exec.ExitError
@@ -183,7 +183,15 @@ func TestPipelineSteps(t *testing.T) {
 				calls: []string{plan, "--request PATCH --data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads/5/comments/1?"}, body: []string{"the report"}},
 			"a plan that failed": {code: 1, answer: `{"value": []}`, calls: []string{"--data"}, body: []string{"the progress"}, exitCode: 1},
 		}},
-		{file: "azure-pipelines.yml", part: 2, of: 3, words: azureWords, steps: map[string]step{"drift": {code: 2, calls: []string{drift}, exitCode: 2}}},
+		{file: "azure-pipelines.yml", part: 2, of: 3, words: azureWords, steps: map[string]step{
+			"no drift": {code: 0, answer: `{"workItems": []}`, calls: []string{drift, "--data @query.json azure/p/_apis/wit/wiql?api-version=7.1&$top=1"}, never: []string{"PATCH", "POST"},
+				body: []string{`CONTAINS 'meshrotate-drift' AND [System.State] <> 'Done'`}},
+			"drift": {code: 2, answer: `{"workItems": []}`, calls: []string{"--data @body.json --request POST azure/p/_apis/wit/workitems/$Issue?api-version=7.1"},
+				body: []string{`"value": "<pre>the report\n</pre>"`, `"value": "Drift: contoso.yaml"`, `"value": "meshrotate-drift"`}, exitCode: 2},
+			"drift still":     {code: 2, answer: `{"workItems": [{"id": 12}]}`, calls: []string{"--request PATCH azure/p/_apis/wit/workitems/12?api-version=7.1"}, never: []string{"POST"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, answer: `{"workItems": [{"id": 12}]}`, calls: []string{"--request PATCH azure/p/_apis/wit/workitems/12?api-version=7.1"}, body: []string{`"/fields/System.State"`, `"value": "Done"`}},
+			"nobody knows":    {code: 1, answer: `{"workItems": []}`, calls: []string{"--request POST"}, body: []string{"the progress"}, exitCode: 1},
+		}},
 		{file: "gitlab-ci.yml", part: 0, of: 3, steps: map[string]step{
 			"the first plan": {code: 2, answer: `[{"id": 3, "body": "ok"}]`, calls: []string{plan, "merge_requests/7/notes?", "--data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes\n"},
 				never: []string{"PUT"}, body: []string{"<!-- meshrotate plan -->\nthe report"}},
@@ -207,7 +215,13 @@ func TestPipelineSteps(t *testing.T) {
 			"a plan that failed": {code: 1, calls: []string{plan}, exitCode: 1},
 		}},
 		{file: "Jenkinsfile", part: 1, of: 3, steps: map[string]step{"applied": {code: 3, calls: []string{"meshrotate apply plan.json -f contoso.yaml"}, exitCode: 3}}},
-		{file: "Jenkinsfile", part: 2, of: 3, steps: map[string]step{"drift": {code: 2, calls: []string{drift}, exitCode: 2}}},
+		{file: "Jenkinsfile", part: 2, of: 3, steps: map[string]step{
+			"no drift":        {code: 0, answer: `[]`, calls: []string{drift, "https://git/api/issues?state=open&labels=drift"}, never: []string{"--data"}},
+			"drift":           {code: 2, answer: `[]`, calls: []string{"--data @body.json https://git/api/issues"}, never: []string{"PATCH"}, body: []string{`"title": "Drift: contoso.yaml"`, "the report", `"drift"`}, exitCode: 2},
+			"drift still":     {code: 2, answer: `[{"number": 12}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, answer: `[{"number": 12}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{`"state": "closed"`}},
+			"nobody knows":    {code: 1, answer: `[]`, calls: []string{"--data @body.json"}, body: []string{"the progress"}, exitCode: 1},
+		}},
 	} {
 		parts := shellParts(t, "pipelines/"+c.file)
 		if len(parts) != c.of {

@@ -22,7 +22,8 @@ func TestTimeoutsAreNotAddedUp(t *testing.T) {
 	}{
 		{"Admin's API when Admin starts: waited for, and again with the old key", "", "GET /health/ready", 2*ready + soon},
 		{"Admin's API when the relays are proven", "", "GET /api/relays", connected},
-		{"Admin's API when the license is reloaded: then with the old one", "", "POST /api/license/reload", soon + ready + soon},
+		{"Admin's API when a reload is tried", "", "POST /api/license/reload", ready + soon},
+		{"Admin's API when the license is reloaded: then with the old one", "", "POST /api/license/reload, live", soon + ready + soon},
 		{"Admin's API at the end", "", "file.discard", soon},
 		{"a relay before anything stops", "relay-01", "file.stage", patience + soon},
 		{"a relay in the switch", "relay-01", "service.stop", patience + 2*soon + last},
@@ -37,7 +38,7 @@ func TestTimeoutsAreNotAddedUp(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t, 3, "relaykey", "license")
-				var hung, staged atomic.Bool
+				var hung, staged, live atomic.Bool
 				var since atomic.Value
 				hang := func(is bool) bool {
 					if is && !hung.Swap(true) {
@@ -50,6 +51,9 @@ func TestTimeoutsAreNotAddedUp(t *testing.T) {
 					h.Points(func(p machine.Point) (a machine.Action) {
 						if p.Op == "file.stage" && !w.marks(p) {
 							staged.Store(true)
+						}
+						if p.Op == "file.swap" {
+							live.Store(true)
 						}
 						if (it || c.host == "") && p.When == machine.Before && !w.marks(p) && hang(p.Op == c.at) && it {
 							a.End = machine.EndHang
@@ -64,7 +68,8 @@ func TestTimeoutsAreNotAddedUp(t *testing.T) {
 					})
 				}
 				w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
-					if c.host == "" && staged.Load() && hang(string(e.Action) == c.at) {
+					at, later := strings.CutSuffix(c.at, ", live")
+					if c.host == "" && (live.Load() || !later && staged.Load()) && hang(string(e.Action) == at) {
 						f.Kind = wsman.Hang
 					}
 					return f

@@ -2,9 +2,11 @@ package providers_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
 	"meshrotate/state"
 )
@@ -53,4 +55,22 @@ func TestAMissingEndpointIsNobodyElses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One of two connector secrets cannot be set. The other one is, and has nothing to do with it: it is not taken back, and is proven.
+func TestOneSecretFailsAndAnotherIsProven(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "connector")
+		var set atomic.Int32
+		w.lab.EngineHost.Points(func(p machine.Point) (a machine.Action) {
+			if p.Op == "secrets.set" && p.When == machine.Before && set.Add(1) == 2 {
+				a.Fail = 5
+			}
+			return a
+		})
+		_, o := w.run()
+		if len(o.With(state.Proven)) != 1 || len(o.With(state.Back)) != 1 || o.Err == nil || set.Load() > 3 {
+			t.Errorf("%d were set: %v", set.Load(), o)
+		}
+	})
 }

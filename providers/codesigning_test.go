@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"meshrotate/providers/rotations/codesigning"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
 	"meshrotate/reconciler/rotationtest"
 	"meshrotate/specs"
 	"meshrotate/state"
@@ -202,6 +204,66 @@ func TestAcceptedMeansLoaded(t *testing.T) {
 	})
 }
 
+// Somebody takes a certificate off the lists and starts no relay again. A restart of ours would make the relays refuse what they have;
+// and once somebody else has started them, that is drift.
+func TestTrustThatOnlyTheProcessHas(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "codesigning")
+		old, next := lab.Certificates()
+		w.settlesOn(old, next)
+		time.Sleep(time.Minute)
+		for _, h := range w.lab.Relays {
+			if err := w.lab.SetThumbprints(h, next.SHA1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.declares(next)
+		stops := counting(w.lab.Relays[0])
+		p, o := w.run()
+		f := findingOf(p.Changes[0], "thumbprint-in-use")
+		if p.Changes[0].Status != reconciler.Refused || f == nil || !slices.Equal(f.Hosts, []string{w.lab.Relays[0].Name, w.lab.Relays[1].Name}) ||
+			!strings.Contains(f.Text, lab.RelayConnectors()[0]) || len(o.Secrets) > 0 || stops.stops.Load() > 0 {
+			t.Errorf("%s, %+v; %v", p.Changes[0].Status, p.Changes[0].Findings, o)
+		}
+		for _, h := range w.lab.Relays {
+			h.Machine.Reboot()
+		}
+		w.await("the relays are back", func() bool { return w.lab.Connected() == len(w.lab.Relays) })
+		time.Sleep(time.Minute)
+		p = w.planned()
+		if !p.Empty() || len(p.Blocked()) > 0 || !render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted {
+			t.Errorf("%+v", p.Changes)
+		}
+		w.declares(next, old)
+		w.settlesOn(next, old)
+	})
+}
+
+// A list that no member can be added to is refused before anything begins.
+func TestListsThatCannotBeEdited(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{`null`, `{"primary":"%s"}`, `{"00":"%s"}`} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, "codesigning")
+			old, next := lab.Certificates()
+			h := w.lab.Relays[1]
+			disk := h.Machine.FS.(*machine.Memory)
+			content, _, err := disk.Read(h.Settings())
+			array := regexp.MustCompile(`("AcceptedThumbprints":\s*)\[[^]]*\]`)
+			if err != nil || !array.Match(content) {
+				t.Fatalf("%v: %s", err, content)
+			}
+			disk.Write(h.Settings(), array.ReplaceAll(content, []byte("$1"+strings.ReplaceAll(list, "%s", old.SHA1))))
+			w.declares(old, next)
+			c := w.planned().Changes[0]
+			if f := findingOf(c, "settings-refused"); c.Status != reconciler.Refused || f == nil || !slices.Equal(f.Hosts, []string{h.Name}) {
+				t.Errorf("%s: %s, %+v", list, c.Status, c.Findings)
+			}
+		})
+	}
+}
+
 // A connector that is signed with the old certificate is deployed when the run has begun: nobody was stopped, everything is as before.
 func TestConnectorDeployedMeanwhile(t *testing.T) {
 	t.Parallel()
@@ -307,6 +369,10 @@ func TestRetireNeedsToSee(t *testing.T) {
 		"a connector that is held": func(w *world, h *lab.Host) error {
 			_, err := h.Machine.FS.(*machine.Memory).Hold(lab.ConnectorFolder+`\`+lab.RelayConnectors()[0], machine.ShareNone)
 			return err
+		},
+		"a connector that lies deeper": func(w *world, h *lab.Host) error {
+			h.Machine.FS.(*machine.Memory).Write(lab.ConnectorFolder+`\hr\hr.dll`, lab.Connector("1", old))
+			return nil
 		},
 		"a relay that is away": func(w *world, h *lab.Host) error { h.Unplug(true); return nil },
 	} {

@@ -1,13 +1,38 @@
 package providers_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
 	"meshrotate/state"
 )
+
+// A relay that an earlier run left behind can be reached again, and the run is refused for another one: it is cut off still.
+func TestWhoIsCutOffIsNamedWhereTheRestIsRefused(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey")
+		w.doc.Policy.Unreachable.Tolerate = []string{w.relay(1).Name}
+		w.relay(1).Unplug(true)
+		w.run()
+		w.relay(1).Unplug(false)
+		w.relay(3).Unplug(true)
+		time.Sleep(time.Hour)
+		p, o := w.run()
+		if len(p.Blocked()) == 0 {
+			t.Fatalf("%v", o)
+		}
+		saysCutOff(t, p.AllDown(), w.relay(1).Name)
+		w.relay(3).Unplug(false)
+		if _, o := w.run(); o.Err != nil || len(o.Down) > 0 {
+			t.Errorf("%v", o)
+		}
+	})
+}
 
 // A relay that is left behind is cut off from Admin's stop until a later run finishes it, whenever it went away.
 func TestWhoIsLeftBehindIsCutOff(t *testing.T) {
@@ -17,7 +42,7 @@ func TestWhoIsLeftBehindIsCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {
-				w := newWorld(t, 3, "relaykey")
+				w, stopped := newWorld(t, 3, "relaykey"), name != "before the run" // or perhaps: nobody heard
 				w.doc.Policy.Unreachable.Count = 1
 				leave(w)
 				cutOff := func(o reconciler.Outcome) (x state.Outage) {
@@ -34,13 +59,104 @@ func TestWhoIsLeftBehindIsCutOff(t *testing.T) {
 				if x := cutOff(o); x.Since.IsZero() || len(o.Left) != 1 {
 					t.Errorf("it is cut off, and the run says %+v: %v", x, o)
 				}
+				if !stopped {
+					saysCutOff(t, o.Down, w.relay(2).Name)
+				}
 				time.Sleep(time.Hour)
+				p, o := w.run() // with nothing to do
+				if !stopped {
+					saysCutOff(t, p.AllDown(), w.relay(2).Name)
+				}
+				if r := render.OutcomeOf(p, "", 0, o); r.OK || !r.Changed() || len(r.Down) != 1 || strings.Contains(r.Verdict(), "CUT OFF: "+w.relay(2).Name) == stopped {
+					t.Errorf("ok %v: %s", r.OK, r.Verdict())
+				}
 				w.relay(2).Unplug(false)
 				_, o = w.run()
+				if len(o.Down) > 0 {
+					t.Errorf("%+v", o.Down)
+				}
 				if x := cutOff(o); x.Measured < 3600 || !x.Earlier || !x.Since.IsZero() {
 					t.Errorf("it was cut off for an hour, and the next run says %+v: %v", x, o)
 				}
 			})
 		})
+	}
+}
+
+// saysCutOff demands that these are named as cut off, and nobody else.
+func saysCutOff(t *testing.T, down []reconciler.Down, names ...string) {
+	t.Helper()
+	var got []string
+	for _, d := range down {
+		if got = append(got, d.What); !d.CutOff || d.Unsure || d.Since.IsZero() {
+			t.Errorf("%+v", d)
+		}
+	}
+	if slices.Sort(got); !slices.Equal(got, names) {
+		t.Errorf("%q are cut off, not %q", got, names)
+	}
+}
+
+// The lock is taken away when Admin has the new key, and no relay's turn has come: all services run, and every relay is cut off.
+func TestCutOffWhenTheLockIsTaken(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey")
+		when(w.lab.Admin, "service.start", machine.After, func() {
+			if holder, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
+				_ = w.state.Lock.Break(t.Context(), holder.Fence)
+			}
+		})
+		p, o := w.run()
+		saysCutOff(t, o.Down, w.relay(1).Name, w.relay(2).Name)
+		r := render.OutcomeOf(p, "r", time.Minute, o)
+		for _, format := range []render.Format{render.Text, render.Markdown, render.JSON} {
+			var b strings.Builder
+			if err := render.Write(&b, render.Style{Format: format}, r); err != nil || !strings.Contains(strings.ToUpper(b.String()), "CUT OFF") && !strings.Contains(b.String(), "cutOff") {
+				t.Errorf("%s: %v\n%s", format, err, b.String())
+			}
+		}
+		t.Log(r.Verdict())
+		w.run()
+		if _, o := w.run(); len(o.Down)+len(o.Secrets) > 0 {
+			t.Errorf("%v", o)
+		}
+	})
+}
+
+// Whatever stops Admin cuts the relays off for as long at least, and says so, in the plan too. What looks at them says it exactly.
+func TestRelaysAreCutOffWhileAdminIsDown(t *testing.T) {
+	vendor()
+	for _, kinds := range [][]string{{"sqllogin/alternating"}, {"serviceaccount/now"}, {"sqllogin/alternating", "relaykey"}} {
+		for _, relays := range []int{0, 2} {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, relays, kinds...)
+				p, o := w.run()
+				var admin, cut []state.Outage
+				for _, e := range o.Secrets {
+					for _, x := range e.Outages {
+						switch x.What {
+						case "Admin":
+							admin = append(admin, x)
+						case "relays cut off":
+							cut = append(cut, x)
+						}
+					}
+				}
+				if relays == 0 {
+					if len(cut) > 0 {
+						t.Errorf("%q: nobody is cut off: %+v", kinds, cut)
+					}
+					return
+				}
+				if len(cut) != 1 || len(admin) == 0 || cut[0].Predicted == 0 || !cut[0].Since.IsZero() || cut[0].AtLeast != (len(kinds) == 1) || cut[0].AtLeast && cut[0].Measured != admin[0].Measured {
+					t.Errorf("%q: Admin %+v, cut off %+v", kinds, admin, cut)
+				}
+				var b strings.Builder
+				_ = render.Write(&b, render.Style{}, render.OutcomeOf(p, "r", time.Minute, o))
+				if strings.Count(b.String(), "relays cut off") != 1 || strings.Contains(b.String(), "at least") != (len(kinds) == 1) {
+					t.Errorf("%q: %s", kinds, b.String())
+				}
+			})
+		}
 	}
 }

@@ -2,11 +2,13 @@ package providers_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/lab/wsman"
 	"meshrotate/state"
 )
 
@@ -79,4 +81,27 @@ func TestAServiceStopsAfterItsProof(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A relay dies while it is waited for. It is left behind, with what its host says of it.
+func TestARelayDiesWhileItIsWaitedFor(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey")
+		var away atomic.Bool
+		w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
+			if away.Load() && e.Action == "GET /api/relays" {
+				f = wsman.Fault{Kind: wsman.Status, Status: 503}
+			}
+			return f
+		})
+		when(w.relay(1), "service.start", machine.After, func() {
+			away.Store(true)
+			time.AfterFunc(20*time.Second, func() { w.relay(1).Machine.Kill(lab.RelayService) })
+			time.AfterFunc(50*time.Second, func() { away.Store(false) })
+		})
+		_, o := w.run()
+		if len(o.With(state.Proven)) != 1 || len(o.Left) != 1 || !strings.Contains(o.Left[0].Why.Error(), "is stopped now (exit code") {
+			t.Errorf("%v", o)
+		}
+	})
 }

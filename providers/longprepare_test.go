@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"meshrotate/providers/connect"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler"
 	"meshrotate/state"
 )
 
@@ -57,6 +59,9 @@ func TestALongPrepareIsNoOutage(t *testing.T) {
 				if c.slow > 0 && c.prepare == 0 {
 					if len(o.With(state.Back)) != 1 || stopped.Load() > 0 || o.Err == nil || !strings.Contains(o.Err.Error(), w.relay(1).Name) {
 						t.Errorf("%v", o)
+					}
+					if text := fmt.Sprint(o.Err); !strings.HasPrefix(text, "stage ") || !strings.Contains(text, "before any service is stopped") || !strings.Contains(text, "no answer within 30s") || reconciler.HintOf(o.Err) == "" {
+						t.Errorf("it says %q, with the hint %q", text, reconciler.HintOf(o.Err))
 					}
 					return
 				}

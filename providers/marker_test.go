@@ -22,7 +22,9 @@ import (
 )
 
 // markerFile is where the marker is on the lab's Admin host.
-const markerFile = `C:\ProgramData\IdentityMesh\meshrotate.run.json`
+const markerFile = `C:\ProgramData\IdentityMesh\` + markerName
+
+const markerName = "meshrotate.run.json"
 
 // markerBeat is how often a run renews it.
 const markerBeat = 20 * time.Second

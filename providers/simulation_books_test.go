@@ -126,10 +126,7 @@ func (o *operator) heard(steps []reconciler.Step, reports []reconciler.Report) {
 
 // marked looks at whose the marker is.
 func (u *universe) marked() {
-	var m state.Holder
-	if b, _, err := u.w.lab.Admin.Machine.FS.Read(markerFile); err == nil {
-		_ = json.Unmarshal(b, &m) // one that cannot be read is nobody's
-	}
+	m := u.marker()
 	for _, o := range []*operator{u.first, u.other2} {
 		switch {
 		case o == nil || o.run == "":
@@ -140,6 +137,17 @@ func (u *universe) marked() {
 		}
 	}
 }
+
+// marker is what the marker says.
+func (u *universe) marker() (m state.Holder) {
+	if b, _, err := u.w.lab.Admin.Machine.FS.Read(markerFile); err == nil {
+		_ = json.Unmarshal(b, &m) // one that cannot be read is nobody's
+	}
+	return m
+}
+
+// marks says that the marker is the operator's.
+func (u *universe) marks(o *operator) bool { return o.run != "" && u.marker().Run == o.run }
 
 // holds learns the run that holds the lease.
 func (o *operator) holds(l state.Lease, h state.Holder) {

@@ -128,6 +128,7 @@ func (u *universe) unread(o *operator, before snapshot) {
 // fresh forgets what went wrong in the episode before.
 func (u *universe) fresh() {
 	u.events, u.struck, u.disturbed, u.hands = 0, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	u.lockout.refused = false
 	u.deaf, u.startedNow, u.seenStopped = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	u.meddled, u.swappedSince, u.startedSince, u.other2 = map[string]uint32{}, map[string]bool{}, map[string]bool{}, nil
 }

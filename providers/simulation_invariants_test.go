@@ -298,6 +298,12 @@ func (u *universe) down(out reconciler.Outcome, before snapshot) {
 	named, sure := map[string]bool{}, map[string]bool{}
 	for _, d := range out.Down {
 		h := u.w.lab.Host(d.Target.Name)
+		if d.CutOff {
+			if !d.Unsure && u.w.lab.IsConnected(h) && !u.struck[label(h.Name)] && !u.disturbed[label(h.Name)] && !u.disturbed["im-admin"] {
+				u.wrong("7: %s is named as cut off, and is connected: %v", d.What, out)
+			}
+			continue
+		}
 		if h != nil && d.Service != "" && d.Service != serviceOf(h) {
 			if s := h.Machine.Service(d.Service); s.State == winhost.Running && !d.Unsure && !u.struck[label(h.Name)] && !u.disturbed[label(h.Name)] {
 				u.wrong("7: %s is named down, and it runs: %v", d.What, out)

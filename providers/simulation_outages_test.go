@@ -133,7 +133,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name) {
 			continue
 		}
-		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name })
+		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name && !o.CutOff })
 		name := serviceLabel(u.w.lab, h)
 		known := false
 		for _, e := range out.Secrets {
@@ -153,7 +153,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 		}
 	}
 	for _, d := range out.Down {
-		if d.Service == "" || u.w.lab.Host(d.Target.Name) == nil {
+		if d.Service == "" && !d.CutOff || u.w.lab.Host(d.Target.Name) == nil {
 			u.wrong("7: %s is named down, and not which service on which host: %+v", d.What, d)
 		}
 		if d.Found {

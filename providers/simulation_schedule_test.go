@@ -209,6 +209,7 @@ func draw(seed uint64) schedule {
 	drawSigning(&s)
 	drawOutside(&s)
 	drawBuilding(&s)
+	drawLockout(&s)
 	return s
 }
 

@@ -76,7 +76,7 @@ func (u *universe) checkStored() {
 			u.wrong("3: what is stored for %s is nobody's (it opens: %v)", ref, ok)
 		}
 	}
-	if _, wrong, locked, _ := u.w.lab.Directory().Look(lab.Account); u.Account != "" && locked && !u.restarted {
+	if _, wrong, locked, _ := u.w.lab.Directory().Look(lab.Account); u.Account != "" && locked && !u.restarted && !u.lockout.locked {
 		u.wrong("8: the account is locked out, after %d wrong passwords", wrong)
 	}
 }
@@ -104,7 +104,8 @@ func (u *universe) judgeStored(out reconciler.Outcome, left map[string]bool) {
 
 // unlockAccount is what a person does whose account is locked out, because a service started with a password that was dead.
 func (u *universe) unlockAccount() {
-	if _, _, locked, _ := u.w.lab.Directory().Look(lab.Account); u.Account != "" && locked {
+	if _, _, locked, _ := u.w.lab.Directory().Look(lab.Account); (u.Account != "" || u.lockout.locked) && locked {
+		u.lockout.locked = false
 		u.scheduler.Note("somebody unlocks the account")
 		password, _, _, _ := u.w.lab.Directory().Look(lab.Account)
 		u.w.lab.Directory().Set(lab.Account, password)

@@ -27,7 +27,7 @@ func (u *universe) toldRows(out reconciler.Outcome) {
 		}
 		for _, p := range e.Change.Outages {
 			own := func(what string) bool {
-				return slices.ContainsFunc(e.Outages, func(o state.Outage) bool { return o.What == what && o.UpBy.IsZero() })
+				return slices.ContainsFunc(e.Outages, func(o state.Outage) bool { return o.What == what && o.UpBy.IsZero() && !o.Found }) // whom somebody has stopped, nobody knows for how long
 			}
 			if p.With != "" && own(p.With) && !own(p.What) {
 				u.wrong("7: %s was down, and no outage of %s is told: %+v", p.With, p.What, e.Outages)

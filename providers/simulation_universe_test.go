@@ -83,8 +83,9 @@ type universe struct {
 
 	invariants
 	outside
-	login  loginSide
-	broken []string
+	lockout lockout
+	login   loginSide
+	broken  []string
 }
 
 // late is a second operator who has not begun.

@@ -22,6 +22,7 @@ type occasion struct {
 	by       *operator // of work, books and outside
 	host     string
 	action   string
+	object   string // of a script
 }
 
 // verdict is what is decided about it.
@@ -56,6 +57,7 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 		u.marked()
 	}
 	u.meddle(o)
+	u.keepUp(o)
 	u.ask(o)
 	if s := u.second; s != nil && s.at == u.events {
 		f.After = func() { close(s.begin) }
@@ -105,6 +107,8 @@ func (u *universe) apart(o occasion) {
 	switch {
 	case o.kind == "books" && o.action == "gives the lock back" && u.working == o.by:
 		u.working = nil
+	case o.action == "file.restore before" && strings.HasSuffix(o.object, markerName) && u.working != nil && u.marks(u.working):
+		u.working = nil // it takes its marker away, whether or not it hears of that
 	case o.kind != "work" || o.action == "verify" || o.by.lost: // how long he may go on, may says
 	case u.working != nil && u.working != o.by && !u.working.dead.Load():
 		u.wrong("1: %s changes something while %s is at work", o.operator, u.working.name)
@@ -186,6 +190,8 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 		then(u.first.kill)
 	case "interrupt":
 		then(u.first.cancel)
+	case "lock out":
+		then(u.lockOut)
 	case "lost lease":
 		then(u.unlock)
 	case "full":
@@ -201,7 +207,7 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 	case "away":
 		u.leave(t.Machine, lasts)
 	case "reboot":
-		u.hands[t.Machine], u.restarted = true, true
+		u.hands[t.Machine], u.restarted, u.deaf[t.Machine] = true, true, true
 		on(func(h *lab.Host) { h.Reboot(lasts) })
 	case "die":
 		u.hands[t.Machine] = true
@@ -324,6 +330,6 @@ func (u *universe) point(host string) func(machine.Point) machine.Action {
 			return machine.Action{}
 		}
 		what := p.Op + " " + string(p.When)
-		return u.scheduler.Pass(fmt.Sprintf("%s script %d %s %s", host, p.Process, what, p.Object), occasion{kind: "point", host: host, action: what}).point
+		return u.scheduler.Pass(fmt.Sprintf("%s script %d %s %s", host, p.Process, what, p.Object), occasion{kind: "point", host: host, action: what, object: p.Object}).point
 	}
 }

@@ -57,6 +57,9 @@ connect:
   winrm: {auth: ntlm, user: 'C\r', password: {env: IM_PASSWORD}, caFile: ca.pem}
   adminApi: {url: "https://im-admin"}
   sql: {server: sql01, user: r, password: {env: SQL_PASSWORD}, replicas: [sql02]}
+  stores:
+    corp: {vault: {url: "https://vault", appRole: {roleId: im, secretId: {env: VAULT_ID}}}}
+    op: {exec: {program: /usr/bin/op, args: [read], env: [OP_TOKEN]}}
 secrets:
   license: {version: 1, from: {file: licenses/1.key.age}, customer: Contoso, publicKey: vendor.pem}
   relayKey: {version: 7, from: generated, every: 90d}
@@ -69,6 +72,7 @@ secrets:
     secrets:
       - {ref: one, version: 1, from: {env: ONE}, source: {changed: after, by: hook}}
       - {ref: two, version: 1, from: {env: TWO}}
+      - {ref: four, version: 1, from: {store: corp, path: im/four, at: 3}}
   codeSigning:
     thumbprints: [{sha1: 41C09A12B3D4E5F60718293A4B5C6D7E8F901A2B, use: signing}]
     buildHost: {pfx: {file: signing/1.pfx}, password: {env: PFX}, script: 'C:\b\build.cmd', artifacts: {folder: 'C:\b\out'}}
@@ -124,6 +128,16 @@ func TestBind(t *testing.T) {
 			loosened: []string{"secrets.connectors.secrets.two.source.changed", "secrets.connectors.secrets.two.source.by", "secrets.connectors.secrets.two.source.proof"}, blocks: []string{
 				`secrets.connectors.secrets.three.from is new, not in force: env THREE`, `secrets.connectors.secrets.three.ref is new`, `secrets.connectors.secrets.two.ref is left out`}},
 		{reason: "another program of the operator's machine", edit: []string{"/opt/im/at-source", "/bin/sh"}, blocks: []string{"secrets.connectors.hook.program is new, not contacted: /bin/sh (agreed: /opt/im/at-source)"}},
+		{reason: "another version of what a store has", edit: []string{"ref: four, version: 1", "ref: four, version: 2", "at: 3", "at: 4"}, wanted: "all"},
+		{reason: "the latest version of it", edit: []string{"ref: four, version: 1", "ref: four, version: 2", ", at: 3", ""}, wanted: "all"},
+		{reason: "another place in a store", edit: []string{"im/four, at: 3", "finance/bank"}, blocks: []string{"secrets.connectors.secrets.four.from is new, not in force: store corp/finance/bank (agreed: store corp/im/four)"}},
+		{reason: "another key at a place", edit: []string{"im/four, at: 3", "im/four, key: root"}, blocks: []string{"secrets.connectors.secrets.four.from is new, not in force: store corp/im/four#root"}},
+		{reason: "a place to keep it", edit: []string{"from: generated, every: 90d", "from: generated, keep: {store: corp, path: public/relay}, every: 90d"}, blocks: []string{"secrets.relayKey.keep is new, not contacted: corp/public/relay"}},
+		{reason: "another store, another way in", edit: []string{"https://vault", "https://stranger", "roleId: im", "roleId: admin", "VAULT_ID", "AWS"}, blocks: []string{"connect.stores.corp.vault.url is new, not contacted: https://stranger",
+			"connect.stores.corp.vault.appRole.roleId is new", "connect.stores.corp.vault.appRole.secretId is new, not contacted: env AWS"}},
+		{reason: "a store is left out", edit: []string{`    op: {exec: {program: /usr/bin/op, args: [read], env: [OP_TOKEN]}}` + "\n", ""}, blocks: []string{"connect.stores.op.exec.program is left out, and still in force", "connect.stores.op.exec.args is left out", "connect.stores.op.exec.env is left out"},
+			loosened: nil},
+		{reason: "a variable more for a program", edit: []string{"[OP_TOKEN]", "[OP_TOKEN, AWS]"}, blocks: []string{"connect.stores.op.exec.env is new, not contacted: AWS"}},
 		{reason: "the same arguments in another order", edit: []string{`--quiet, "true"`, `"true", --quiet`}, blocks: []string{"secrets.connectors.hook.args is new, not contacted: true, --quiet (agreed: --quiet, true)"}},
 		{reason: "a program for one that had none", edit: []string{"from: {env: TWO}", "from: {env: TWO}, source: {by: hook}"}, loosened: []string{"secrets.connectors.secrets.two.source.by"}},
 		{reason: "another program that tries logins", edit: []string{"/opt/im/try-source", "/bin/sh", "[--once]", "[-c]"}, blocks: []string{"secrets.connectors.login.program is new, not contacted: /bin/sh (agreed: /opt/im/try-source)", "secrets.connectors.login.args is new, not contacted: -c"}},
@@ -233,8 +247,9 @@ func said(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// TestAHookOfTheRequest: a program that lies among the request's files may be another one than was agreed to.
-func TestAHookOfTheRequest(t *testing.T) {
+// TestAProgramOfTheRequest: a program that lies among the request's files may be another one than was agreed to, and so may a file that
+// a credential is read out of by a program.
+func TestAProgramOfTheRequest(t *testing.T) {
 	loader := specs.Loader{Sections: providers.Sections()}
 	load := func() *specs.Deployment {
 		d, err := loader.Load("contoso.yaml", []byte(agreed))
@@ -244,9 +259,17 @@ func TestAHookOfTheRequest(t *testing.T) {
 		d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
 		return d
 	}
-	for root, refused := range map[string]bool{t.TempDir(): false, "/opt/im": true} {
-		_, err := trust.Bind(loader, load(), trust.Side{Base: load(), Name: "main at 1234567", Root: root})
-		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "secrets.connectors.hook.program: /opt/im/at-source lies among the files of the request") {
+	for root, refused := range map[string]string{t.TempDir(): "", "/opt/im": "secrets.connectors.hook.program: /opt/im/at-source", "/usr/bin": "connect.stores.op.exec.program: /usr/bin/op",
+		"/srv/sealed": "connect.winrm.password: /srv/sealed/winrm.yaml"} {
+		one := func() *specs.Deployment {
+			d := load()
+			if strings.HasPrefix(root, "/srv") {
+				d.Connect.WinRM.Password = &specs.Source{Item: specs.Item{Place: specs.Place{Store: "op", Path: "/srv/sealed/winrm.yaml"}}}
+			}
+			return d
+		}
+		_, err := trust.Bind(loader, one(), trust.Side{Base: one(), Name: "main at 1234567", Root: root})
+		if (err != nil) != (refused != "") || err != nil && !strings.Contains(err.Error(), refused+" lies among the files of the request") {
 			t.Errorf("%s: %v", root, err)
 		}
 	}

@@ -88,11 +88,12 @@ type alikeWriter struct {
 	hosts   []string          // of those that are held back
 	first   []json.RawMessage // the steps of the first of hosts
 	each    []json.RawMessage // of any of them; nil where they can be like no other's
+	room    []byte            // for what is compared
 }
 
 func (w *alikeWriter) add(steps []Step) error {
-	var first, each []json.RawMessage
 	t, can := steps[0].Op.Target(), steps[0].Op.Target().Kind == HostTarget
+	first := make([]json.RawMessage, 0, len(steps))
 	for _, s := range steps {
 		b, err := s.MarshalJSON() // json.Marshal would check it and copy it once more
 		if err != nil {
@@ -101,17 +102,21 @@ func (w *alikeWriter) add(steps []Step) error {
 		can = can && !bytes.Contains(b, []byte(theHost))
 		first = append(first, b)
 	}
-	if can {
-		for _, b := range first {
-			each = append(each, renamed(b, t.Name, theHost))
-		}
-		if w.each != nil && w.hosts[len(w.hosts)-1] < t.Name && slices.EqualFunc(w.each, each, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
-			w.hosts = append(w.hosts, t.Name)
-			return nil
-		}
+	from, to := inJSON(t.Name), inJSON(theHost)
+	if can && w.each != nil && w.hosts[len(w.hosts)-1] < t.Name && slices.EqualFunc(w.each, first, func(each, b json.RawMessage) bool {
+		w.room = appendRenamed(w.room[:0], b, from, to)
+		return bytes.Equal(w.room, each)
+	}) {
+		w.hosts = append(w.hosts, t.Name)
+		return nil
 	}
 	err := w.end()
-	w.hosts, w.first, w.each = []string{t.Name}, first, each
+	w.hosts, w.first, w.each = []string{t.Name}, first, nil
+	for _, b := range first {
+		if can {
+			w.each = append(w.each, appendRenamed(nil, b, from, to))
+		}
+	}
 	return err
 }
 
@@ -130,15 +135,38 @@ func (w *alikeWriter) end() error {
 
 // renamed puts one name in place of another where it is a whole string, or a part of a step's ID.
 func renamed(b json.RawMessage, from, to string) json.RawMessage {
-	from, to = inJSON(from), inJSON(to)
-	for _, end := range []string{`"`, "/"} {
-		b = bytes.ReplaceAll(b, []byte(end+from+end), []byte(end+to+end))
+	return appendRenamed(nil, b, inJSON(from), inJSON(to))
+}
+
+func appendRenamed(room, b, from, to []byte) []byte {
+	copied, quoted, part := 0, 0, 0 // up to where; and where the last name between quotes, and between slashes, ended
+	for at := 0; ; {
+		i := bytes.Index(b[at:], from)
+		if i < 0 {
+			return append(room, b[copied:]...)
+		}
+		begins, ends := at+i, at+i+len(from)
+		at = ends
+		if begins == 0 || ends == len(b) || b[begins-1] != b[ends] {
+			continue
+		}
+		last := &quoted
+		switch b[ends] {
+		case '"':
+		case '/':
+			last = &part
+		default:
+			continue
+		}
+		if begins > *last { // a delimiter belongs to one name
+			room = append(append(room, b[copied:begins]...), to...)
+			copied, *last = ends, ends+1
+		}
 	}
-	return b
 }
 
 // inJSON is what stands between the quotes of a JSON string.
-func inJSON(s string) string {
+func inJSON(s string) []byte {
 	b, _ := json.Marshal(s) // of a string it never fails
-	return string(b[1 : len(b)-1])
+	return b[1 : len(b)-1]
 }

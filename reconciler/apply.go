@@ -24,8 +24,10 @@ type Run struct {
 	// Parallel bounds how many targets are worked on at once outside the switch. Within the switch there is no
 	// bound: its connections are open already, and every second of waiting is downtime.
 	Parallel int
-	Now      func() time.Time
-	Tell     func(Event)
+	// Last is how long what a plan stops was down last, in seconds, by its name in the outages: the slowest goes first. It may be nil.
+	Last map[string]float64
+	Now  func() time.Time
+	Tell func(Event)
 }
 
 // progress is what the engine knows while it runs. The engine's goroutine alone changes it.
@@ -36,18 +38,24 @@ type progress struct {
 	order   []Target
 	remarks []Remark
 	clock   clock
+	slow    map[Target]float64 // how long something was down there last, in seconds
 
 	// Of the present round.
-	round   int
-	all     []Step            // its steps
-	ran     []Step            // what was begun, in order
-	done    map[string]bool   // by id: it was done
-	refused map[string]bool   // by id: it changed nothing for certain
-	passed  map[proof]bool    // what its proofs have shown
-	evident map[string]bool   // by secret: there is evidence of this round
-	undone  map[Target][]Step // vital steps that were begun and not done, perhaps at a later try
-	spared  []string          // starts of the way back that failed, of services that were down before
-	dropped map[Target]bool   // a file was not swapped there, because another was not that comes first
+	round     int
+	all       []Step            // its steps
+	before    *before           // what each of them waits for
+	ran       []Step            // what was begun, in order
+	done      map[string]bool   // by id: it was done
+	refused   map[string]bool   // by id: it changed nothing for certain
+	stays     map[string]bool   // by id: Report.Stays
+	unproven  map[Target]bool   // a proof that held for others did not hold there
+	unknownAt map[Target]bool   // nobody knows what became of a step there
+	unheard   bool              // a proof had no answer: when the others are given or refused, the run halts
+	passed    map[proof]bool    // what its proofs have shown
+	evident   map[string]bool   // by secret: there is evidence of this round
+	undone    map[Target][]Step // vital steps that were begun and not done, perhaps at a later try
+	spared    []string          // starts of the way back that failed, of services that were down before
+	dropped   map[Target]bool   // a file was not swapped there, because another was not that comes first
 	// mixed: a file could not be taken back there, and others may have been.
 	mixed map[Target]bool
 	// heldDown: what was down before there was not started.
@@ -69,6 +77,8 @@ type progress struct {
 	waits    map[string]Wait     // by secret: a person is to do their part
 	cause    error               // the first failure that is not its target's own
 	halted   bool
+	// waitsUntil is how long a ledger that is away is waited for at the end, once that has begun.
+	waitsUntil time.Time
 	// ending: by secret, what has been decided, and recorded as far as the ledger took it.
 	ending map[string]state.Outcome
 	books  books
@@ -77,7 +87,8 @@ type progress struct {
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, excused: map[Target]bool{}}
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, excused: map[Target]bool{}}
+	p.slow = p.clock.longest(r.Last)
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
@@ -100,7 +111,8 @@ func (r Run) Apply(ctx context.Context) Outcome {
 
 // passRound passes the phases of a round. What was proven is recorded before anything old is removed.
 func (p *progress) passRound(ctx context.Context, i int) {
-	p.round, p.all, p.ran, p.done, p.refused, p.passed, p.switching = i, slices.DeleteFunc(slices.Clone(p.run.Plan.Rounds[i].Steps), p.lost), nil, map[string]bool{}, map[string]bool{}, map[proof]bool{}, false
+	p.round, p.all, p.ran, p.done, p.refused, p.stays, p.passed, p.switching = i, without(p.run.Plan.Rounds[i].Steps, p.lost), nil, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[proof]bool{}, false
+	p.before, p.unknownAt = newBefore(p.all, prefix(i)), map[Target]bool{}
 	p.spared, p.undone = nil, map[Target][]Step{}
 	p.shownNow, p.evident = map[string]bool{}, map[string]bool{}
 	for phase := Prepare; phase <= Verify; phase++ {
@@ -117,7 +129,10 @@ func (p *progress) passRound(ctx context.Context, i int) {
 	if p.cause != nil || p.halted {
 		p.noteWorked(context.WithoutCancel(ctx))
 	}
-	if p.cause != nil && !p.halted {
+	switch {
+	case p.halted:
+		p.rise(context.WithoutCancel(ctx))
+	case p.cause != nil:
 		p.turn(ctx)
 	}
 	p.recordProven(ctx)
@@ -197,19 +212,24 @@ func (p *progress) interrupt(ctx context.Context, when string, phase Phase) {
 // remaining leaves out targets that were left behind, proofs of what has failed already, and the removal of what is old
 // while the new is not proven.
 func (p *progress) remaining(steps []Step) []Step {
-	var some []Step
-	left := map[Target]bool{}
-	for t := range p.left {
-		left[t] = true
-	}
-	for _, s := range steps {
-		switch {
-		case left[s.Op.Target()], s.Phase == Verify && p.lost(s), s.Phase == Retire && !s.Proof && !p.settled(s):
-		default:
-			some = append(some, s)
-		}
+	left := func(t Target) bool { _, is := p.left[t]; return is }
+	some := without(steps, func(s Step) bool {
+		return left(s.Op.Target()) || s.Phase == Verify && p.lost(s) || s.Phase == Retire && !s.Proof && !p.settled(s)
+	})
+	if len(p.left) == 0 {
+		return some
 	}
 	return p.narrowed(some, left)
+}
+
+// without leaves out some steps. Ten thousand hosts' are copied only where there are any.
+func without(steps []Step, out func(Step) bool) []Step {
+	for i, s := range steps {
+		if out(s) {
+			return append(slices.Clone(steps[:i]), slices.DeleteFunc(slices.Clone(steps[i+1:]), out)...)
+		}
+	}
+	return steps
 }
 
 // settled says that every secret of the step is proven in this round.
@@ -224,16 +244,13 @@ func (p *progress) settled(s Step) bool {
 
 // narrowed lets ops about several hosts do without some. Where nobody else is there, those are asked about of whom nobody knows
 // what became of them: they may work.
-func (p *progress) narrowed(steps []Step, without map[Target]bool) []Step {
-	if len(without) == 0 {
-		return steps
-	}
+func (p *progress) narrowed(steps []Step, away func(Target) bool) []Step {
 	steps = slices.Clone(steps)
 	for i, s := range steps {
 		if n, ok := s.Op.(Narrower); ok {
-			op, some := n.Without(func(host string) bool { return without[Target{HostTarget, host}] })
+			op, some := n.Without(func(host string) bool { return away(Target{HostTarget, host}) })
 			if !some {
-				op, _ = n.Without(func(host string) bool { t := Target{HostTarget, host}; return without[t] && !p.unsure[t] })
+				op, _ = n.Without(func(host string) bool { t := Target{HostTarget, host}; return away(t) && !p.unsure[t] })
 			}
 			steps[i].Op = op
 		}

@@ -10,21 +10,22 @@ import (
 )
 
 // turn decides what becomes of each secret after a failure. Those that failed go back, with all that share a swapped file
-// with them; before Verify nothing is proven, so everything goes back. But what was begun and has no way back stays, and
-// what shares a file with it stays with it: taking that file back would bring a dead value to life. These go forward to
-// the end of the switch, so that no service stays down, and are proven if they can be.
+// with them, and those that are not live everywhere yet: nothing proves these. But what was begun and has no way back stays,
+// and what shares a file with it stays with it: taking that file back would bring a dead value to life. These go forward to
+// the end of the switch, so that no service stays down, and are proven if they can be. So are, last, those that are live and
+// have nothing to do with the failure.
 func (p *progress) turn(ctx context.Context) {
 	own := map[string]error{} // failed by itself, not because of another
 	for name, err := range p.failed {
 		own[name] = err
 	}
-	p.spoil()
+	p.spoil(ctx)
 	ahead := p.ahead()
 	var back, on []string
 	for _, c := range p.rotating() {
 		name := c.Secret.Name
 		switch {
-		case p.failed[name] == nil || p.ending[name] == state.Proven || p.waiting(name):
+		case p.failed[name] == nil || p.ending[name] != "" || p.waiting(name):
 		case ahead[name]:
 			on = append(on, name)
 		default:
@@ -39,6 +40,7 @@ func (p *progress) turn(ctx context.Context) {
 	if len(on) > 0 && !p.halted {
 		p.goOn(ctx, on, own)
 	}
+	p.stand(ctx)
 	p.recordProven(ctx)
 	if !p.halted && !slices.ContainsFunc(p.rotating(), func(c Change) bool { return p.inRound(c) && p.ending[c.Secret.Name] != state.Proven }) {
 		p.cause = nil // what failed was done when it was tried again
@@ -49,16 +51,50 @@ func (p *progress) turn(ctx context.Context) {
 	}
 }
 
-// spoil adds to the secrets that failed those that must share their fate.
-func (p *progress) spoil() {
+// stand tries the proofs of those that share the round with what failed, and nothing else. They come after the way back of the
+// others, which may have stopped and started a service of theirs once more. One whose proof fails then goes back itself.
+func (p *progress) stand(ctx context.Context) {
+	var proofs []Step
+	for _, s := range p.remaining(Round{p.all}.of(Verify)) {
+		if !p.began(s) && slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return p.failed[r.Name] == nil && p.ending[r.Name] == "" }) {
+			proofs = append(proofs, s)
+		}
+	}
+	if len(proofs) == 0 || p.halted || !p.begin(ctx, Verify, proofs, false) {
+		return
+	}
+	first := p.cause
+	p.cause = nil
+	p.work(ctx, Verify, proofs, onward)
+	if p.cause != nil && !p.halted && p.books.firstBack == nil { // else what is live must be looked at first
+		p.turn(ctx)
+	}
+	if p.halted && p.cause != nil && p.books.firstBack == nil {
+		first = fmt.Errorf("%w; and %w", first, p.cause)
+	}
+	p.cause = first
+}
+
+// spoil adds to the secrets that failed those that must share their fate. Before Verify these are all that are not live
+// everywhere, and everything when no secret is the reason.
+func (p *progress) spoil(ctx context.Context) {
 	if !slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase >= Verify }) {
+		all := len(p.failed) == 0 || ctx.Err() != nil
 		for _, c := range p.rotating() {
-			if p.failed[c.Secret.Name] == nil && p.inRound(c) {
-				p.failed[c.Secret.Name] = p.cause
+			if name := c.Secret.Name; p.failed[name] == nil && p.inRound(c) && (all || !p.live(name)) {
+				p.failed[name] = p.cause
 			}
 		}
 	}
 	spread(p.ran, Step.edits, func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
+}
+
+// live says that everything was done that makes a secret live in this round, but on targets that were left behind.
+func (p *progress) live(name string) bool {
+	return !slices.ContainsFunc(p.all, func(s Step) bool {
+		_, left := p.left[s.Op.Target()]
+		return s.Phase <= Switch && s.needs(name) && !p.done[s.ID] && !left
+	})
 }
 
 // inRound says that this round has to do with the change.
@@ -87,8 +123,8 @@ func spread(steps []Step, joins func(Step) bool, marked func(string) bool, mark 
 	}
 }
 
-// ahead are the failed secrets that cannot go back: what has no way back was done, or nobody knows. What was refused was not
-// done. With them go those whose edits are in a file that they will yet swap, and those that share a service with them which
+// ahead are the failed secrets that cannot go back: what has no way back was done, or nobody knows, or what works would not come
+// up again. What was refused was not done. With them go those whose edits are in a file that they will yet swap, and those that share a service with them which
 // starts only after that: on its way back another secret would start it with what is dead.
 func (p *progress) ahead() map[string]bool {
 	on := map[string]bool{}
@@ -99,7 +135,7 @@ func (p *progress) ahead() map[string]bool {
 		}
 	}
 	for _, s := range p.ran {
-		if s.Back.kind != never || p.refused[s.ID] {
+		if len(p.stays) == 0 && (s.Back.kind != never || p.refused[s.ID]) {
 			continue
 		}
 		for _, r := range s.Secrets {

@@ -80,19 +80,21 @@
 // [Site] may have a [Marker]: a lock that lies with the deployment, seen by every look, made before the first step, and
 // lost like a lock.
 //
-// # Doing it (apply.go, work.go, held.go, judge.go, record.go)
+// # Doing it (apply.go, work.go, before.go, held.go, judge.go, record.go)
 //
 // A [Run] applies a plan under a lease. Before a phase its starts are durable in the ledger, with what its ops foresee
 // ([Foreseer]): what a later run must know if this one dies. Then every block goes to its target as soon as what it waits
-// for has ended, and the lease is checked before each. Every step comes back as a [Report]: done, failed, unknown, or not
-// tried. The ledger is told by phase, what many hosts did alike in one line: the switch costs two appends.
+// for has ended, who took longest in the last run first, and the lease is checked before each. Every step comes back as a
+// [Report]: done, failed, unknown, or not tried. The ledger is told by phase, what many hosts did alike in one line: the
+// switch costs two appends.
 //
 // What a report means depends on where it is. A target that fails alone, or that the policy tolerates when it cannot be
 // reached, is left behind: the others go on without it ([Narrower]), and the next run finishes it. So is a host that
-// one proof about many did not hold for. In Verify a failed proof fails its secrets; the proofs of the others go on. A
-// failure in Retire leaves its target behind, for by then everything is proven. Any other failure ends the way forward.
-// Unknown, from the first swapped file on, halts the run where it is, unless its target is left behind: undoing what may not have
-// happened would be a guess.
+// one proof about many did not hold for. In Verify a failed proof, or one without an answer, fails its secrets; the
+// proofs of the others go on, and where one had no answer the run halts after them. A failure in Retire leaves its target
+// behind, for by then everything is proven. Any other failure ends the way forward.
+// Unknown, from the first file on that was swapped for the same secret or on the same target, halts the run where it is, unless its
+// target is left behind: undoing what may not have happened would be a guess.
 //
 // An interrupt is heard outside the switch only: services that are down come up first. A ledger that refuses ends a run
 // before the first stop; after it, it keeps no service down.
@@ -111,14 +113,15 @@
 //	unknown   what is live must be looked at
 //
 // Proven secrets are recorded before Retire removes anything old. If something failed, the failed secrets are taken back,
-// and with them those that share a swapped file; before Verify nothing is proven, so everything goes back. But a secret with
+// and with them those that share a swapped file and, before Verify, those that are not live everywhere yet. One that is live and
+// shares no file with them is proven after that, unless the run was interrupted. But a secret with
 // a [Never] begun does not go back, nor does what shares a file with it: that would bring a dead value to life. These go
 // forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
 // own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for. A service
 // does not come up without a step that is Vital and was begun, or has a Never; one that was down before the run, not without a step that is Needed:
 // what it has is dead, or may not run beside what the others have. It stays down, and is named.
 //
-// What this run stopped and nobody started again is in Outcome.Down. The next plan has it in Change.Down, by the ledger alone
+// What this run stopped and nobody started again is in Outcome.Down, and who is cut off from what has the new value. The next plan has it in Change.Down, by the ledger alone
 // where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. So has
 // one that is limited to other secrets: it looks at the services that their record left down (beside.go). An outage is counted
 // by intervals (outages.go): from the stop, or from the time that the ledger knows of an earlier run's stop, to the moment at
@@ -131,8 +134,10 @@
 // # What each class of trouble does to a run
 //
 // The site asks again before it reports: for 5 s in a look, in a step for a minute, and for half of that at least after the
-// first failure. An effect is sent again only because every op looks before it acts, and while the lease is ours. A step that
-// says Once is not sent again. Who was waited for in vain is not waited for as long again: Admin's API until a service behind
+// first failure. An effect is sent again only because every op looks before it acts, and while the lease is ours; and what a batch
+// has restarted, as its host shows, is not stopped again. A service that others wait for is looked at over a second connection
+// when no answer comes, as the first may have died in silence. A step that says Once is not sent again. Whose end nobody could see
+// has an outage that is told as the most that it can have been (Outage.AtMost). Who was waited for in vain is not waited for as long again: Admin's API until a service behind
 // it was started anew, a host where only files beside the live ones are left to remove. What then comes back:
 //
 //	class           example                   reported as             what the run does
@@ -143,7 +148,8 @@
 //	                after it was sent                                 swapped file on the run halts, but for who is Alone:
 //	                                                                  left behind; the next run looks
 //	refused         401, no ticket, 5, 1069,  Failed                  as the step says: Alone is left behind, else all goes
-//	                a guard's objection                               back, or on where there is no way back
+//	                a guard's objection                               back, or on where there is no way back, or where what
+//	                                                                  works would not come up again (Report.Stays)
 //	wrong answer    502, a fault, half an     asked again like no     as no answer, when it does not pass
 //	                answer, other bytes       answer
 //	no answer to    a file that is held, a    asked again; in         it refutes nothing: the run halts, and nothing is

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,14 +20,25 @@ type Emergency struct {
 // earlier run and nothing has replaced it since. Then there is no overlap: what a rotation would leave for a later run is done in
 // this one.
 func (in Input) Compromised(ref secret.Ref) string {
-	if e := in.Emergency; e != nil && e.Secret == ref.Name {
-		return e.Why
+	if in.urgent(ref) {
+		return in.Emergency.Why
+	}
+	if what, _ := in.History.Leaked(ref.Name, ref.Version, nil); what != "" {
+		return "" // it is no replacement of what others know: nothing is taken away for it at once
 	}
 	return in.History.Compromised(ref.Name)
 }
 
+func (in Input) urgent(ref secret.Ref) bool {
+	return in.Emergency != nil && in.Emergency.Secret == ref.Name
+}
+
 // compromised says so of a change.
 func compromised(c *Change, in Input) {
+	if what, why := in.History.Leaked(c.Secret.Name, c.Secret.Version, c.Parts); what != "" {
+		leaked(c, in, what, why)
+		return
+	}
 	if c.Compromised = in.Compromised(c.Secret); c.Compromised == "" {
 		return
 	}
@@ -35,11 +47,30 @@ func compromised(c *Change, in Input) {
 		Hint: "what held it, and what became of it there: `meshrotate history --evidence " + c.Secret.Name + "`"})
 }
 
+// leaked says of a change that what is declared is what others know. Who puts it back to have a product that works may do so; an
+// emergency is not ended by it.
+func leaked(c *Change, in Input, what, why string) {
+	c.Leaked = what
+	f := Finding{Severity: Warning, Code: "secret-compromised", Drift: true, Text: fmt.Sprintf("%s is declared, and others know it: %s", what, why),
+		Hint: "declare another one that nobody knows; `meshrotate rotate --compromised " + c.Secret.Name + " WHY` does so without an overlap"}
+	if in.urgent(c.Secret) {
+		f.Severity, f.Hint = Error, "declare another one that nobody knows"
+		if c.Status != Unknown {
+			c.Status, c.Rounds, c.Outages = Refused, nil, nil
+		}
+	}
+	c.Findings = append(c.Findings, f)
+}
+
 // Holder is an op that takes a value out of where it was: what that place is called, "" for none.
 type Holder interface{ Holds() string }
 
-// heldFacts are the places that have the old value of a compromised secret, each with the step that takes it out of there.
+// heldFacts are the places that have the old value of a compromised secret, each with the step that takes it out of there; or that
+// the rotation keeps such a value in force.
 func heldFacts(p *Plan, c Change) []state.Fact {
+	if c.Leaked != "" {
+		return []state.Fact{{Field: state.Keeps, Value: c.Leaked}}
+	}
 	if c.Compromised == "" {
 		return nil
 	}
@@ -60,5 +91,9 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 	slices.SortStableFunc(held, func(a, b state.Fact) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Host, b.Host))
 	})
-	return append([]state.Fact{{Field: state.Compromised, Value: c.Compromised}}, held...)
+	all := []state.Fact{{Field: state.Compromised, Value: c.Compromised}}
+	for _, part := range c.Ousted {
+		all = append(all, state.Fact{Field: state.Ousted, Value: part})
+	}
+	return append(all, held...)
 }

@@ -166,6 +166,7 @@ type bench struct {
 	awayFor         int  // it is away for that many appends, and refuses no other
 	tell            func(reconciler.Event)
 	parallel        int // 0 is 1
+	last            map[string]float64
 	doing           []string
 	batches         map[string]int // by host
 	deaf            bool           // the ledger is expected to miss starts
@@ -186,7 +187,7 @@ func newBench(t *testing.T, rotations ...reconciler.Rotation) *bench {
 }
 
 func (b *bench) run(ctx context.Context) reconciler.Outcome {
-	return reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Confirmed: b.confirmed, Parallel: max(b.parallel, 1), Now: time.Now, Tell: b.tell}.Apply(ctx)
+	return reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Confirmed: b.confirmed, Parallel: max(b.parallel, 1), Last: b.last, Now: time.Now, Tell: b.tell}.Apply(ctx)
 }
 
 func (b *bench) Look(context.Context, []reconciler.Read, func(reconciler.Event)) reconciler.Seen {
@@ -354,14 +355,27 @@ func in(o reconciler.Outcome, ending state.Outcome) []string {
 	return names
 }
 
-// silent is a site that does everything, and remembers nothing.
-type silent struct{ bench }
+// silent is a site that does everything but what one key is, and remembers nothing.
+type silent struct {
+	bench
+	but string
+}
 
 func (s *silent) now() time.Time { return time.Unix(1, 0) }
-func (s *silent) Do(_ context.Context, _ reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
+func (s *silent) Do(_ context.Context, t reconciler.Target, steps []reconciler.Step, _ func(reconciler.Event)) []reconciler.Report {
 	reports := make([]reconciler.Report, len(steps))
-	for i := range reports {
+	for i, step := range steps {
 		reports[i] = reconciler.Report{Outcome: state.Done, Evidence: "seen"}
+		verb, _, _ := strings.Cut(step.Op.Key(), " ")
+		switch {
+		case step.Op.Key() == s.but && !step.Undoes():
+			reports[i] = failure("refused")
+			return reports[:i+1]
+		case verb == "stop":
+			reports[i].Down = map[string]time.Time{t.Name: s.now()}
+		case verb == "start":
+			reports[i].Up = map[string]time.Time{t.Name: s.now()}
+		}
 	}
 	return reports
 }

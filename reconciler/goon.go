@@ -8,7 +8,7 @@ import (
 )
 
 // goOn finishes the switch for secrets that cannot go back, and tries their proofs. What failed is tried once more, unless it
-// has no way back or says Once: what became of that is looked at by the next run, but for what was refused and so was not done.
+// has no way back, says Once, or would be refused again: what became of that is looked at by the next run, but for what was refused and so was not done.
 // Nothing is done that was to follow such a step and cannot be taken back, and no file is swapped: what it says would not work, or
 // nobody knows. Where a file of another secret could not be taken back, nothing starts that would read it: the others have the old one.
 func (p *progress) goOn(ctx context.Context, names []string, own map[string]error) {
@@ -31,7 +31,7 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 	for _, s := range steps {
 		switch {
 		case !goes(s) || p.done[s.ID] || edited[s.Op.Target()][s.ID]:
-		case p.began(s) && (s.Once || s.Back.kind == never):
+		case p.began(s) && (s.Once || s.Back.kind == never || p.stays[s.ID]):
 			failed = append(failed, s.ID)
 		case behind[s.ID] && (s.edits() || s.Back.kind == never):
 		default:

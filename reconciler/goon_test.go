@@ -1,6 +1,7 @@
 package reconciler_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -314,5 +315,69 @@ func TestHaltedWithoutAWayBack(t *testing.T) {
 		if o := b.run(t.Context()); !o.Halted || !slices.Equal(ended(o), []string{c.ended}) {
 			t.Errorf("%s: %v; %q", c.reason, o, b.did)
 		}
+	}
+}
+
+// Who shares nothing with what failed before Verify but the round is live already, and is proven: it is not stopped a second time.
+// Who is not live everywhere goes back, and so does everybody after an interrupt.
+func TestWhoIsLiveIsNotTakenBackForAnother(t *testing.T) {
+	alone := func(name string) rotation {
+		restart := step(reconciler.Switch, name, "start "+name, "swap "+name)
+		restart.After = append(restart.After, reconciler.StepID(reconciler.Switch, swapped{op{Host: name, What: "restore " + name}}))
+		return rotation{name: name, steps: []reconciler.Step{
+			step(reconciler.Prepare, name, "stage "+name), step(reconciler.Switch, name, "stop "+name),
+			step(reconciler.Switch, name, "swap "+name, "stop "+name), restart, step(reconciler.Verify, name, "prove "+name),
+		}}
+	}
+	further := alone("c")
+	further.steps = append(further.steps, step(reconciler.Switch, "relay", "stop relay", "a: start a"))
+	same := alone("c")
+	same.steps = append(same.steps, step(reconciler.Switch, "a", "swap a", "stop a")) // one file with a
+	push := func(name string) rotation {
+		s := step(reconciler.Accept, "engine", "push "+name)
+		s.Back = reconciler.Way(op{Host: "engine", What: "push old " + name})
+		return rotation{name: name, steps: []reconciler.Step{s, step(reconciler.Verify, "", "prove "+name)}}
+	}
+	for _, c := range []struct {
+		reason  string
+		a, c    rotation
+		fails   string
+		refuted bool
+		stopped string
+		ended   []string
+	}{
+		{"it is live", alone("a"), alone("c"), "start a", false, "", []string{"a back", "c proven"}},
+		{"its own proof fails then", alone("a"), alone("c"), "start a", true, "", []string{"a back", "c back"}},
+		{"nothing live was changed of it", alone("a"), alone("c"), "stage a", false, "", []string{"a back", "c back"}},
+		{"something of it was still to come", alone("a"), further, "start a", false, "", []string{"a back", "c back"}},
+		{"they share a file", alone("a"), same, "start a", false, "", []string{"a back", "c back"}},
+		{"one of many was refused", push("c"), push("d"), "push d", false, "", []string{"c proven", "d back"}},
+		{"the one that is live waits for nobody's undo that failed", alone("a"), alone("c"), "start a", false, "back restore a", []string{"a unknown", "c proven"}},
+	} {
+		b := newBench(t, c.a, c.c)
+		b.answer[c.fails] = failure("refused")
+		if c.refuted {
+			b.answer["prove c"] = failure("not seen")
+		}
+		if c.stopped != "" {
+			b.answer[c.stopped] = failure("held")
+		}
+		o := b.run(t.Context())
+		if !slices.Equal(ended(o), c.ended) {
+			t.Errorf("%s: %v; %q", c.reason, o, b.did)
+		}
+		if slices.Contains(c.ended, "c proven") && (b.has("back restore c") || b.has("back push old c") || b.times("start c") > 1) {
+			t.Errorf("%s: touched once more: %q", c.reason, b.did)
+		}
+		if o.Err == nil || !strings.Contains(o.Err.Error(), "refused") {
+			t.Errorf("%s: the cause is %v", c.reason, o.Err)
+		}
+	}
+	b := newBench(t, push("c"), push("d"))
+	ctx, cancel := context.WithCancel(t.Context())
+	b.answer["push d"] = failure("refused")
+	b.before["push d"] = cancel
+	if o := b.run(ctx); !slices.Equal(ended(o), []string{"c back", "d back"}) {
+		t.Errorf("interrupted: %v; %q", o, b.did)
 	}
 }

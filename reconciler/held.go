@@ -9,7 +9,7 @@ import (
 // restorable leaves out files that may not be taken back, because on another target something goes on that had to stop before:
 // whoever is down here comes up with what that has.
 func (w *worker) restorable(steps []Step) []Step {
-	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+	return without(steps, func(s Step) bool {
 		held := s.edits() && slices.ContainsFunc(s.After, func(id string) bool {
 			t, ok := w.targets[id]
 			return ok && t != s.Op.Target() && !w.done[id]
@@ -23,8 +23,8 @@ func (w *worker) restorable(steps []Step) []Step {
 
 // startable leaves out what may not come without a step that was to be done before it on its target, and was not.
 func (w *worker) startable(steps []Step) []Step {
-	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
-		if s.Op.Target().Kind == APITarget && slices.ContainsFunc(w.spared, func(id string) bool { return w.follows(s, id) }) {
+	return without(steps, func(s Step) bool {
+		if len(w.spared) > 0 && s.Op.Target().Kind == APITarget && w.before.any(s, func(o Step) bool { return slices.Contains(w.spared, o.ID) }) {
 			return true // nobody is there to answer
 		}
 		if w.toward == upward && w.behindSwap(s) {
@@ -48,8 +48,8 @@ func (w *worker) startable(steps []Step) []Step {
 // behindSwap says that the step swaps a file which was to follow another target's, and that one was not swapped: what it says would
 // not work.
 func (w *worker) behindSwap(step Step) bool {
-	return step.edits() && slices.ContainsFunc(w.all, func(s Step) bool {
-		return s.edits() && s.Op.Target() != step.Op.Target() && !w.done[s.ID] && w.follows(step, s.ID)
+	return step.edits() && w.before.any(step, func(s Step) bool {
+		return s.edits() && s.Op.Target() != step.Op.Target() && !w.done[s.ID]
 	})
 }
 
@@ -58,36 +58,28 @@ var errStaysDown = errors.New("it was down before, and what it has is no longer 
 // staysDown says of a start that the service was down before, and that a step is not done, or was taken back, without which it
 // does not start. Who is in the same batch is tried first.
 func (w *worker) staysDown(start Step, batch []Step) bool {
-	down := start.spare || slices.ContainsFunc(w.all, func(s Step) bool {
-		return s.WasDown && s.Back.Op != nil && prefix(w.round)+StepID(s.Phase, s.Back.Op) == start.ID
-	})
-	return down && slices.ContainsFunc(w.all, func(s Step) bool {
-		tried := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
-		return s.Needed && !tried && (w.toward == backward || !w.done[s.ID]) && w.follows(start, s.ID)
+	down := start.spare || w.before.wasDown[start.ID]
+	return down && w.before.any(start, func(s Step) bool {
+		return s.Needed && !among(batch, s.ID) && (w.toward == backward || !w.done[s.ID])
 	})
 }
 
 // missing says which vital step comes before this one, and was not done: one that was begun, or that has no way back from the outset,
 // as what its target has is dead already. Who is in the same batch is tried first.
 func (p *progress) missing(step Step, batch []Step) (vital Step, missing bool) {
-	all := slices.Clone(p.undone[step.Op.Target()])
-	for _, s := range p.all {
-		if s.Vital && s.Back.kind == never && s.Op.Target() == step.Op.Target() {
-			all = append(all, s)
-		}
+	if !p.before.vital {
+		return Step{}, false
 	}
-	for _, s := range all {
-		again := slices.ContainsFunc(batch, func(o Step) bool { return o.ID == s.ID })
-		if !again && !p.done[s.ID] && p.follows(step, s.ID) {
-			return s, true
-		}
-	}
-	return Step{}, false
+	missing = p.before.any(step, func(s Step) bool {
+		vital = s
+		return s.Vital && s.Op.Target() == step.Op.Target() && !p.done[s.ID] && !among(batch, s.ID) &&
+			(s.Back.kind == never || among(p.undone[s.Op.Target()], s.ID))
+	})
+	return vital, missing
 }
 
-// follows says that a step waits for another, directly or not.
-func (p *progress) follows(s Step, id string) bool {
-	return following(p.all, func(o Step) bool { return o.ID == id })[s.ID]
+func among(steps []Step, id string) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.ID == id })
 }
 
 // skip notes steps of the way back that are not tried, because something that they wait for could not be taken back.

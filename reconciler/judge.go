@@ -1,10 +1,12 @@
 package reconciler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -12,9 +14,11 @@ import (
 // tried. In Verify that rest is returned, to be tried: it may be the proof of another secret.
 func (p *progress) judge(phase Phase, b block, reports []Report, toward direction) (untried []Step, failed bool) {
 	for j, s := range b.steps {
-		r := Report{Outcome: state.Unknown, Err: fmt.Errorf("%s: %s: no answer", b.target, s.Op.Key())}
+		r := Report{Outcome: state.Unknown}
 		if j < len(reports) {
 			r = reports[j]
+		} else {
+			r.Err = fmt.Errorf("%s: %s: no answer", b.target, s.Op.Key())
 		}
 		p.clock.note(b.target, r)
 		if r.Note != "" {
@@ -124,7 +128,8 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 	case len(r.Missing) > 0 && !lostLease(r.Err):
 		// The new value is proven by some; the others are problems of their own hosts. Undoing would take all down again.
 		for _, h := range r.Missing {
-			p.leave(Target{HostTarget, h}, s, r.Err)
+			p.leave(Target{HostTarget, h}, s, cmp.Or(r.Whys[h], r.Err))
+			p.unproven[Target{HostTarget, h}] = true
 		}
 		p.shown(s, r)
 	case phase == Retire && !s.Proof && !lostLease(r.Err):
@@ -137,8 +142,15 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 		p.halted = true
 	case r.Outcome == state.Unknown || r.Outcome == "":
 		p.fail(s, r.Err)
-		// Until a file is changed everything can be put back, whatever happened to this step.
-		p.halted = p.halted || phase >= Verify || phase == Switch && slices.ContainsFunc(p.ran, func(s Step) bool { return s.swaps() != "" })
+		p.unknownAt[b.target] = p.unknownAt[b.target] || phase == Switch
+		if p.unheard = p.unheard || phase == Verify; p.unheard {
+			return // other proofs are asked all the same; then the run halts
+		}
+		// Until a file is changed everything can be put back, whatever happened to this step. So can what other secrets have changed
+		// on other targets.
+		p.halted = p.halted || phase >= Verify || phase == Switch && slices.ContainsFunc(p.ran, func(o Step) bool {
+			return o.edits() && (o.Op.Target() == s.Op.Target() || slices.ContainsFunc(o.Secrets, func(r secret.Ref) bool { return s.needs(r.Name) }))
+		})
 	default:
 		p.fail(s, r.Err)
 	}

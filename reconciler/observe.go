@@ -87,6 +87,8 @@ type Report struct {
 	// Down, Started and Up are when things stopped, were started, and were seen to work again, by name, for the outage. By our
 	// clock.
 	Down, Started, Up map[string]time.Time
+	// Bounds are those of them that went down no sooner than is said, and came up no later: nobody could look when they did.
+	Bounds map[string]bool
 	// With is what a service took down with it because it depends on it, by the service's name.
 	With map[string][]string
 	// Ended says that what is in Down was not stopped by this run: it ended after its start, or somebody stopped it.
@@ -95,10 +97,15 @@ type Report struct {
 	Further bool
 	// Fallen is why something is in Down that was seen to work before.
 	Fallen error
+	// Stays says of a start that failed that what this run has started before would fail like it, were it stopped once more: nothing
+	// that works is taken back for its sake.
+	Stays bool
 	// Waits says of a step of Verify that failed that it will be done when a person has done their part. A later run goes on.
 	Waits bool
 	// Missing are the hosts for which a proof failed while it held for others: the rotation works, they do not.
 	Missing []string
+	// Whys says of some of them what their hosts say.
+	Whys map[string]error
 	// Since is when the process was started that runs as a service: what was taken for its stop after that was none.
 	Since map[string]time.Time
 	// Facts are what was learnt that a later run needs: they go to the ledger with the outcome.

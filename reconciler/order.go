@@ -55,16 +55,24 @@ func arrange(steps []Step, links []link) (blocks []block, circle []link) {
 	}
 	at := map[place]int{}
 	of := make([]int, len(steps))
+	var many []int // steps by block
 	for _, i := range order {
 		p := place{steps[i].Op.Target(), level[i]}
 		b, ok := at[p]
 		if !ok {
 			b = len(blocks)
 			at[p] = b
-			blocks = append(blocks, block{target: p.t, level: p.level})
+			blocks, many = append(blocks, block{target: p.t, level: p.level}), append(many, 0)
 		}
-		blocks[b].steps = append(blocks[b].steps, steps[i])
 		of[i] = b
+		many[b]++
+	}
+	room := make([]Step, len(steps)) // for all of them: to grow each block's would take twice that
+	for b, n := range many {
+		blocks[b].steps, room = room[:0:n], room[n:]
+	}
+	for _, i := range order {
+		blocks[of[i]].steps = append(blocks[of[i]].steps, steps[i])
 	}
 	connect(blocks, of, links)
 	return inOrder(blocks), nil

@@ -12,7 +12,9 @@ import (
 type clock struct {
 	spans map[string][]span    // by name, in order
 	now   map[string]Down      // what is stopped at present
+	at    map[Target][]string  // by target: what was stopped there at any time
 	found map[string]Down      // what was found stopped, and nothing has started since
+	back  map[string]bool      // by name: it was found stopped, or cut off by what was, and has been started
 	with  map[string][]string  // by name: who is cut off while it is down, and until it works itself
 	where map[string]Down      // by name: the service, and its host
 	fell  map[string]bool      // by name: it was proven, and does not work any more
@@ -28,6 +30,7 @@ func cutOff(name string) string { return "cut off " + name }
 type span struct {
 	down, started, up time.Time
 	earlier           bool // it began before this run
+	noSooner, noLater bool // it may have gone down later, or come up sooner
 }
 
 func (s span) end() time.Time {
@@ -38,7 +41,7 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, found: map[string]Down{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}, tried: map[string]error{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, at: map[Target][]string{}, found: map[string]Down{}, back: map[string]bool{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}, tried: map[string]error{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
@@ -63,7 +66,8 @@ func newClock(plan *Plan) clock {
 		}
 	}
 	for _, d := range plan.StillDown() {
-		c.spans[d.What], c.now[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d, d.Started
+		c.spans[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d.Started
+		c.stopped(d)
 	}
 	for _, d := range plan.FoundStopped() {
 		c.found[d.What] = d
@@ -76,6 +80,17 @@ func newClock(plan *Plan) clock {
 		}
 	}
 	return c
+}
+
+// longest is by target how long something of it was down last.
+func (c *clock) longest(last map[string]float64) map[Target]float64 {
+	by := map[Target]float64{}
+	for name, seconds := range last {
+		if d, known := c.where[name]; known {
+			by[d.Target] = max(by[d.Target], seconds)
+		}
+	}
+	return by
 }
 
 // note takes what a step saw on its target.
@@ -96,9 +111,9 @@ func (c *clock) note(t Target, r Report) {
 			c.died[name] = at
 		}
 		for _, other := range c.with[name] {
-			c.open(cutOff(other), at)
+			c.open(cutOff(other), at, r.Bounds[name])
 		}
-		at = c.open(name, at)
+		at = c.open(name, at, r.Bounds[name])
 		d, ok := c.now[name]
 		if !ok {
 			d = c.place(name, t)
@@ -116,9 +131,15 @@ func (c *clock) note(t Target, r Report) {
 			d.Why, c.ended[name] = r.Fallen, r.Ended
 		}
 		c.fell[name] = c.fell[name] || r.Fallen != nil
-		c.now[name] = d
+		c.stopped(d)
 	}
 	last := func(name string, set func(*span)) {
+		if _, was := c.found[name]; was {
+			c.back[name] = true
+			for _, other := range c.with[name] {
+				c.back[cutOff(other)] = true
+			}
+		}
 		delete(c.now, name)
 		delete(c.found, name)
 		if all := c.spans[name]; len(all) > 0 {
@@ -134,16 +155,17 @@ func (c *clock) note(t Target, r Report) {
 	for name, at := range r.Up {
 		delete(c.tried, name)
 		fell, down := c.now[name]
+		seen := name
 		for _, name := range []string{name, cutOff(name)} {
 			last(name, func(s *span) {
 				if at.After(s.up) && !at.Before(s.down) {
-					s.up = at
+					s.up, s.noLater = at, r.Bounds[seen]
 				}
 			})
 		}
 		if died := c.died[name]; down && !at.After(died) { // of the two, its end was heard of first
-			fell.Since = c.open(name, died)
-			c.now[name] = fell
+			fell.Since = c.open(name, died, false)
+			c.stopped(fell)
 		}
 	}
 }
@@ -165,38 +187,49 @@ func (c *clock) place(name string, t Target) Down {
 
 // open begins an outage, or goes on with the one that is not over, and says when it began: what was started and ended again,
 // and never seen to work, was down all the time.
-func (c *clock) open(name string, at time.Time) time.Time {
+func (c *clock) open(name string, at time.Time, noSooner bool) time.Time {
 	all := c.spans[name]
 	n := len(all)
 	if n == 0 || !all[n-1].up.IsZero() {
-		c.spans[name] = append(all, span{down: at})
+		c.spans[name] = append(all, span{down: at, noSooner: noSooner})
 		return at
 	}
 	all[n-1].started = time.Time{}
 	if at.Before(all[n-1].down) {
-		all[n-1].down = at
+		all[n-1].down, all[n-1].noSooner = at, noSooner
 	}
 	return all[n-1].down
 }
 
 // because tells why what is down on the target was not started.
 func (c *clock) because(t Target, why error) {
-	for name, d := range c.now {
-		if d.Target == t && d.Why == nil {
+	for _, name := range c.at[t] {
+		if d, down := c.now[name]; down && d.Target == t && d.Why == nil {
 			d.Why = why
 			c.now[name] = d
 		}
 	}
 }
 
+// since is when what has not come up since went down for the last time, zero when it has.
+func (c *clock) since(name string) time.Time {
+	if all := c.spans[name]; len(all) > 0 && all[len(all)-1].up.IsZero() {
+		return all[len(all)-1].down
+	}
+	return time.Time{}
+}
+
 // downAt says that something on the target is down.
 func (c *clock) downAt(t Target) bool {
-	for _, d := range c.now {
-		if d.Target == t {
-			return true
-		}
+	return slices.ContainsFunc(c.at[t], func(name string) bool { d, down := c.now[name]; return down && d.Target == t })
+}
+
+// stopped notes what is stopped at present.
+func (c *clock) stopped(d Down) {
+	c.now[d.What] = d
+	if !slices.Contains(c.at[d.Target], d.What) {
+		c.at[d.Target] = append(c.at[d.Target], d.What)
 	}
-	return false
 }
 
 func (c *clock) stillDown() []Down {
@@ -217,6 +250,7 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 	var all []span
 	for _, n := range names {
 		all = append(all, c.spans[n]...)
+		o.Found = o.Found || c.back[n]
 	}
 	slices.SortFunc(all, func(a, b span) int { return a.down.Compare(b.down) })
 	var until time.Time
@@ -224,7 +258,7 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 		if s.up.IsZero() && (o.Since.IsZero() || s.down.Before(o.Since)) {
 			o.Since = s.down
 		}
-		o.Earlier = o.Earlier || s.earlier
+		o.Earlier, o.AtMost = o.Earlier || s.earlier, o.AtMost || s.noSooner || s.noLater
 		from := s.down
 		if from.Before(until) {
 			from = until
@@ -237,7 +271,7 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 	if d, ok := c.where[o.What]; ok && !o.Since.IsZero() {
 		o.Host, o.Service = d.Target.Name, d.Service
 	}
-	return o, len(all) > 0
+	return o, o.Found || len(all) > 0
 }
 
 // outages compares what was measured with what the change predicted. A fleet is down while one of it is. What came back before
@@ -255,7 +289,11 @@ func (c *clock) outages(change Change) []state.Outage {
 				names[i] = cutOff(n)
 			}
 		}
-		o, any := c.measure(state.Outage{What: predicted.What, Predicted: predicted.Predicted}, names...)
+		least := predicted.With != "" && len(names) == 0
+		if least {
+			names = []string{predicted.With}
+		}
+		o, any := c.measure(state.Outage{What: predicted.What, Predicted: predicted.Predicted, AtLeast: least}, names...)
 		if !any {
 			continue
 		}

@@ -31,7 +31,8 @@ type Outcome struct {
 	Secrets []Ended
 	// Left are targets on which something is left to do, with the reason.
 	Left []LeftBehind
-	// Down is what this run stopped and nobody started again, what an earlier one left down, and what was found stopped and is so.
+	// Down is what this run stopped and nobody started again, what an earlier one left down, what was found stopped and is so, and
+	// what is cut off.
 	Down []Down
 	// Remarks are what happened beside, and a person should know.
 	Remarks []Remark
@@ -91,6 +92,8 @@ type Down struct {
 	Since time.Time `json:"since,omitzero"` // zero of what was Found
 	// Found stopped: by no run that the ledger knows.
 	Found bool `json:"found,omitempty"`
+	// CutOff says that it runs, if its host does, and cannot work: what it depends on was changed, and it was not.
+	CutOff bool `json:"cutOff,omitempty"`
 	// Started says that an earlier run started it again, and did not see it work, or not to its end.
 	Started bool `json:"started,omitempty"`
 	// Cause is what the ledger and its host say of why it is down, where an earlier run left it so.
@@ -148,7 +151,71 @@ func (p *progress) outcome() Outcome {
 		}
 	}
 	o.Left = slices.Concat(left, o.Left, p.notReached())
+	o.Down = append(o.Down, p.cutOff(o.Left)...)
 	return o
+}
+
+// cutOff are those of the targets left behind that cannot work: what they depend on was changed, and nothing was there, or as far as
+// anybody knows; or they have what they are to have, and their proof says that they do not work. While that
+// is down itself, it is what brings them back. And what an earlier run cut off, of secrets about which this one does nothing.
+func (p *progress) cutOff(left []LeftBehind) (all []Down) {
+	add := func(d Down) {
+		_, down := p.clock.now[d.What]
+		if !down && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
+			all = append(all, d)
+		}
+	}
+	for _, c := range p.rotating() {
+		for _, o := range c.Outages {
+			changed, sure := p.changed(c, o.With)
+			if _, down := p.clock.now[o.With]; o.With == "" || down || !changed {
+				continue
+			}
+			for _, l := range left {
+				since, own := p.clock.since(cutOff(l.Target.Name)), p.clock.since(l.Target.Name)
+				if since.IsZero() || !own.IsZero() && own.Before(since) {
+					since = own
+				}
+				lacks := !p.touched[l.Target] || p.unsure[l.Target] // what was sent to it may not have come that far
+				if slices.Contains(o.Members, l.Target.Name) && slices.Contains(l.Secrets, c.Secret.Name) && !since.IsZero() && (lacks || p.unproven[l.Target]) {
+					add(Down{What: l.Target.Name, Target: l.Target, Since: since, CutOff: true, Unsure: !sure || p.touched[l.Target] && !p.unproven[l.Target], Why: l.Why})
+				}
+			}
+		}
+	}
+	for _, d := range p.run.Plan.CutOff() {
+		add(d)
+	}
+	return all
+}
+
+// changed says that what is called so has what this secret is to be, or may have, and whether it is sure that it runs with it. Where
+// this run did not change it, the plan has seen it.
+func (p *progress) changed(c Change, what string) (changed, sure bool) {
+	changed, sure = true, true
+	for _, s := range p.all {
+		if s.edits() && s.needs(c.Secret.Name) && s.Op.Target() == p.clock.where[what].Target {
+			changed, sure = p.began(s), p.done[s.ID] && slices.ContainsFunc(p.all, func(o Step) bool {
+				serves, ok := o.Op.(Serving)
+				if !ok || !p.done[o.ID] || !p.before.any(o, func(b Step) bool { return b.ID == s.ID }) || p.tries(o) > 1 { // somebody may have started it between two tries
+					return false
+				}
+				name, _ := serves.Serves()
+				return name == what
+			})
+		}
+	}
+	return changed, sure
+}
+
+// tries counts how often a step was begun in this round.
+func (p *progress) tries(s Step) (n int) {
+	for _, o := range p.ran {
+		if o.ID == s.ID {
+			n++
+		}
+	}
+	return n
 }
 
 // notReached are the hosts whose files a secret was to change that goes no way back, or of which nobody knows what became, and whose

@@ -73,6 +73,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		p.Changes = changesOf(rotations, in)
 	}
 	oneReturn(p.Changes)
+	sayStopped(p.Changes)
 	p.beside()
 	p.placeFindings()
 	if err := p.silence(d.Policy.Silence, in.Now); err != nil {
@@ -82,6 +83,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	if p.Rounds, err = merge(p.Changes); err != nil {
 		return nil, err
 	}
+	p.dependsOn(d)
 	p.tell()
 	b, err := p.bound()
 	if err == nil {

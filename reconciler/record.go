@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type line struct {
 	step    string
 	outcome state.Outcome
 	detail  string
+	// stops and starts are the service that it is about.
+	stops, starts string
 }
 
 type noted struct {
@@ -45,8 +48,14 @@ func (b *books) note(s Step, o state.Outcome, detail, news string, facts []state
 		b.pending = map[line]*noted{}
 	}
 	t := s.Op.Target()
+	var stops, starts string
+	if turning, ok := s.Op.(Turning); ok {
+		if _, starts = turning.Serves(); turning.Stops() {
+			stops, starts = starts, ""
+		}
+	}
 	for _, ref := range s.Secrets {
-		l := line{secret: ref, step: s.Name(), outcome: o, detail: detail}
+		l := line{secret: ref, step: s.Name(), outcome: o, detail: detail, stops: stops, starts: starts}
 		if t.Kind == HostTarget {
 			l.detail = strings.ReplaceAll(news, t.Name, "the host")
 		}
@@ -98,7 +107,7 @@ func (p *progress) write(ctx context.Context, more ...state.Entry) error {
 	for _, l := range p.books.order {
 		n := p.books.pending[l]
 		e := state.Entry{Time: p.run.Now().UTC(), Run: p.run.ID, Fence: p.run.Lease.Fence(), Secret: l.secret.Name,
-			Version: l.secret.Version, Step: l.step, Outcome: l.outcome, Detail: l.detail, Hosts: n.hosts, Facts: n.facts}
+			Version: l.secret.Version, Step: l.step, Outcome: l.outcome, Detail: l.detail, Stops: l.stops, Starts: l.starts, Hosts: n.hosts, Facts: n.facts}
 		if len(n.hosts) == 1 {
 			e.Detail = n.detail
 		}
@@ -124,13 +133,19 @@ const (
 func (p *progress) writeEnding(ctx context.Context, mayWait bool, entries ...state.Entry) error {
 	err := p.write(context.WithoutCancel(ctx), entries...)
 	var away *state.AwayError
-	for until := time.Now().Add(endingMost); mayWait && errors.As(err, &away) && time.Now().Before(until) && ctx.Err() == nil; {
+	if p.waitsUntil.IsZero() {
+		p.waitsUntil = time.Now().Add(endingMost) // for all that the run has still to record
+	}
+	for mayWait && errors.As(err, &away) && time.Now().Before(p.waitsUntil) && ctx.Err() == nil {
 		p.run.Tell(Event{Kind: Progressed, Time: p.run.Now(), Text: "waiting for the ledger, which is to take how it ended: " + err.Error()})
 		select {
 		case <-ctx.Done():
 		case <-time.After(endingPause):
 		}
 		err = p.write(context.WithoutCancel(ctx), entries...)
+	}
+	if err == nil {
+		p.waitsUntil = time.Time{}
 	}
 	return err
 }
@@ -204,7 +219,7 @@ func (p *progress) announce(ctx context.Context) error {
 // recordProven writes what this round has proven, before anything old is removed. A secret that has a further round is
 // not proven yet: its round is.
 func (p *progress) recordProven(ctx context.Context) {
-	if p.halted {
+	if p.halted && (!p.unheard || lostLease(p.cause)) { // that one proof had no answer takes nothing from those of others
 		return
 	}
 	var entries []state.Entry
@@ -230,6 +245,10 @@ func (p *progress) recordProven(ctx context.Context) {
 	if len(entries) == 0 {
 		return
 	}
+	if err := p.run.Lease.Check(context.WithoutCancel(ctx)); lostLease(err) { // another run may have done what was seen
+		p.halt(fmt.Errorf("before what was proven is recorded: %w", err))
+		return
+	}
 	if err := p.writeEnding(ctx, len(p.clock.now) == 0, entries...); err != nil {
 		p.halt(fmt.Errorf("the rotation is proven, but the ledger does not take it: %w", err))
 		return
@@ -245,10 +264,10 @@ func (p *progress) recordProven(ctx context.Context) {
 	}
 }
 
-// leftBy are the hosts that a change leaves behind.
-func (p *progress) leftBy(c Change) []string {
+// leftBy are the hosts that a change leaves behind, of these and those that were left.
+func (p *progress) leftBy(c Change, missed ...LeftBehind) []string {
 	var hosts []string
-	for _, l := range p.left {
+	for _, l := range slices.AppendSeq(missed, maps.Values(p.left)) {
 		if slices.Contains(l.Secrets, c.Secret.Name) {
 			hosts = append(hosts, l.Target.Name)
 		}
@@ -301,9 +320,10 @@ func (p *progress) finish(ctx context.Context) {
 			p.ending[name] = state.Ahead // what its earlier round proved stays; the rest was not begun
 		}
 		p.ending[name] = cmp.Or(p.ending[name], state.Unknown)
+		missed := p.notReached()
 		detail := cmp.Or(p.failed[name], p.cause, errNothingShown).Error()
 		e := p.entry(c, p.ending[name], detail)
-		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
+		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c, missed...)
 		entries = append(entries, e)
 	}
 	if err := p.writeEnding(ctx, true, entries...); err != nil {

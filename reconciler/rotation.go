@@ -29,6 +29,8 @@ type Needed struct {
 	// Ref is the secret and the declared version. Its source is asked for no other version.
 	Ref  secret.Ref
 	From specs.Source
+	// Keep is where a generated one is kept as well, for others; nil: nowhere.
+	Keep *specs.Place
 	// Exact says that every byte counts, a final newline too: a signed file rather than a password.
 	Exact bool
 	// Document says that it may be a JSON document, as some APIs want it.
@@ -130,6 +132,11 @@ type Change struct {
 	Overlaps []Overlap `json:"overlaps,omitempty"`
 	// Compromised is why the old value is accepted nowhere once this is done, "" where it may be. The plan says it.
 	Compromised string `json:"compromised,omitempty"`
+	// Parts are what the declared version is made of, where that is several things that may be declared again each. Ousted are those
+	// that this takes out. None of them is a value.
+	Parts, Ousted []string `json:"-"`
+	// Leaked is what is declared though others know it: the version, or one of its parts.
+	Leaked string `json:"-"`
 }
 
 // Overlap is an old value that is accepted beside the one that replaces it.
@@ -186,6 +193,13 @@ type Finding struct {
 	Text     string    `json:"text"`
 	Hosts    []string  `json:"hosts,omitempty"`
 	Hint     string    `json:"hint,omitempty"`
+	// Drift says that it is drift, though nothing may be left to do and nothing is refused for it.
+	Drift bool `json:"drift,omitempty"`
+}
+
+// Drifted says that one of the findings is drift, and that the policy does not accept it.
+func Drifted(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Drift && f.Severity != Silenced })
 }
 
 // OfState says that a finding is about what is remembered, rather than about what is live.

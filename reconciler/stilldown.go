@@ -10,21 +10,14 @@ import (
 const stoppedEarlier = "an earlier run stopped it, or was to start it"
 
 // StillDown is what an earlier run left down, or may have, each once: several secrets may know of it.
-func (p *Plan) StillDown() []Down { return p.down(false) }
+func (p *Plan) StillDown() []Down { return p.down(func(d Down) bool { return !d.Found && !d.CutOff }) }
 
-// FoundStopped is what somebody else stopped, each once.
-func (p *Plan) FoundStopped() []Down {
-	earlier := p.StillDown()
-	return slices.DeleteFunc(p.down(true), func(d Down) bool {
-		return slices.ContainsFunc(earlier, func(e Down) bool { return e.What == d.What })
-	})
-}
-
-func (p *Plan) down(found bool) []Down {
+// CutOff is what an earlier run left cut off, or may have, each once, of secrets about which nothing is to be done now.
+func (p *Plan) CutOff() []Down {
 	var all []Down
-	for _, c := range append(slices.Clone(p.Changes), Change{Down: p.Down}) {
+	for _, c := range p.Changes {
 		for _, d := range c.Down {
-			if d.Found == found && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
+			if d.CutOff && c.Status != Rotate {
 				all = append(all, d)
 			}
 		}
@@ -32,10 +25,54 @@ func (p *Plan) down(found bool) []Down {
 	return all
 }
 
+// AllDown is all of it that stays when nothing is done.
+func (p *Plan) AllDown() []Down { return slices.Concat(p.StillDown(), p.FoundStopped(), p.CutOff()) }
+
+// cutOffEnds is what brings back what is cut off.
+const cutOffEnds = "make its host answer, then apply, which gives it what it lacks"
+
+// FoundStopped is what somebody else stopped, each once.
+func (p *Plan) FoundStopped() []Down {
+	earlier := p.StillDown()
+	return slices.DeleteFunc(p.down(func(d Down) bool { return d.Found }), func(d Down) bool {
+		return slices.ContainsFunc(earlier, func(e Down) bool { return e.What == d.What })
+	})
+}
+
+func (p *Plan) down(is func(Down) bool) []Down {
+	var all []Down
+	for _, c := range append(slices.Clone(p.Changes), Change{Down: p.Down}) {
+		for _, d := range c.Down {
+			if is(d) && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// sayStopped adds to the reasons what was found stopped, where a change has more to do than to start it: users are without it now.
+func sayStopped(changes []Change) {
+	for i := range changes {
+		c := &changes[i]
+		var names []string
+		for _, d := range c.Down {
+			if d.Found && d.What != d.Target.Name && (c.Status == Rotate || c.Status == Refused) && !strings.Contains(c.Reason, d.What+" is not running") {
+				names = append(names, d.What)
+			}
+		}
+		if len(names) == 1 {
+			c.Reason += "; " + names[0] + " is not running"
+		} else if len(names) > 1 {
+			c.Reason += "; " + strings.Join(names, " and ") + " are not running"
+		}
+	}
+}
+
 // stillDown tells of what an earlier run left down. What is called by its host is one finding for all with the same cause.
 func stillDown(all []Down) (findings []Finding) {
 	type story struct {
-		unsure      bool
+		unsure, cut bool
 		cause, with string
 	}
 	fleet := map[story][]Down{}
@@ -44,7 +81,7 @@ func stillDown(all []Down) (findings []Finding) {
 		if d.Found {
 			continue // the change says what it does about it
 		}
-		s := story{d.Unsure, d.Cause, strings.Join(d.With, ", ")}
+		s := story{d.Unsure, d.CutOff, d.Cause, strings.Join(d.With, ", ")}
 		if s.cause == "" {
 			s.cause = stoppedEarlier
 		}
@@ -73,6 +110,10 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 		f.Hosts = append(f.Hosts, d.Target.Name)
 	}
 	switch {
+	case all[0].CutOff && unsure:
+		f.Text, f.Hint = who+"may be cut off", cutOffEnds
+	case all[0].CutOff:
+		f.Text, f.Hint = who+"cut off", cutOffEnds
 	case unsure:
 		f.Text, f.Hint = who+"may be DOWN", "make its host answer, then apply, which starts it; or start it on the host"
 	case who != "":

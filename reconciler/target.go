@@ -121,6 +121,12 @@ type Foreseer interface{ Foresees() []state.Fact }
 // Serving is an op about a service: what its outages are called, and the name it has on its host.
 type Serving interface{ Serves() (what, service string) }
 
+// Turning is a Serving op that stops its service, or starts it.
+type Turning interface {
+	Serving
+	Stops() bool
+}
+
 // Taking is a Serving op whose service takes others down with it: they depend on it.
 type Taking interface{ Takes() []string }
 

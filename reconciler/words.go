@@ -56,7 +56,7 @@ func bySecret(blocks []block) (order []string, own map[string][]block) {
 					}
 					j = len(own[ref.Name])
 					at[ref.Name] = j
-					own[ref.Name] = append(own[ref.Name], block{target: b.target, level: blocks[i].level})
+					own[ref.Name] = append(own[ref.Name], block{target: b.target, level: blocks[i].level, steps: make([]Step, 0, len(b.steps))})
 				}
 				own[ref.Name][j].steps = append(own[ref.Name][j].steps, s)
 			}

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,21 +50,18 @@ func (p *progress) work(ctx context.Context, phase Phase, steps []Step, toward d
 	blocks, _ := arrange(steps, links(steps)) // the plan was refused if it had no order
 	w := &worker{progress: p, phase: phase, toward: toward, blocks: blocks, waits: make([]int, len(blocks)),
 		next: make([][]int, len(blocks)), broken: map[int]bool{}, behind: map[int]bool{}, parallel: p.run.Parallel, rest: map[Target]int{}, targets: map[string]Target{}, answers: make(chan answer)}
-	for _, s := range steps {
-		w.targets[s.ID] = s.Op.Target()
+	if toward == backward {
+		for _, s := range steps {
+			w.targets[s.ID] = s.Op.Target()
+		}
 	}
 	if phase == Switch || w.parallel < 1 {
 		w.parallel = len(blocks)
 	}
-	before := map[string][]string{}
-	for _, s := range p.all {
-		before[s.ID] = s.Before
-	}
+	waits := p.before.waitFor(failed)
 	for i, b := range blocks {
 		w.rest[b.target]++
-		w.behind[i] = slices.ContainsFunc(b.steps, func(s Step) bool {
-			return slices.ContainsFunc(failed, func(id string) bool { return slices.Contains(s.After, id) || slices.Contains(before[id], s.ID) })
-		})
+		w.behind[i] = slices.ContainsFunc(b.steps, func(s Step) bool { return waits[s.ID] })
 		w.broken[i] = w.behind[i]
 		if w.waits[i] = len(b.deps); w.waits[i] == 0 {
 			w.ready = append(w.ready, i)
@@ -72,7 +70,9 @@ func (p *progress) work(ctx context.Context, phase Phase, steps []Step, toward d
 			w.next[d] = append(w.next[d], i)
 		}
 	}
+	w.slowestFirst(w.ready)
 	w.loop(ctx)
+	p.halted = p.halted || p.unheard
 }
 
 func (w *worker) loop(ctx context.Context) {
@@ -110,8 +110,10 @@ func (w *worker) start(ctx context.Context, i int) {
 	switch {
 	case w.toward == backward && w.excused[b.target]:
 		b.steps = nil
+	case w.toward == backward && len(w.stuck) == 0:
+		b.steps = w.restorable(b.steps)
 	case w.toward == backward:
-		b.steps = w.narrowed(w.restorable(b.steps), w.stuck) // who was left behind is tried all the same
+		b.steps = w.narrowed(w.restorable(b.steps), func(t Target) bool { return w.stuck[t] }) // who was left behind is tried all the same
 	default:
 		b.steps = w.remaining(b.steps)
 	}
@@ -165,10 +167,19 @@ func (w *worker) blocked(i int) bool {
 
 func (w *worker) release(i int) {
 	w.rest[w.blocks[i].target]--
+	from := len(w.ready)
 	for _, j := range w.next[i] {
 		if w.waits[j]--; w.waits[j] == 0 {
 			w.ready = append(w.ready, j)
 		}
+	}
+	w.slowestFirst(w.ready[from:])
+}
+
+// slowestFirst sorts blocks by how long their targets took last. Who takes long is not also to begin late.
+func (w *worker) slowestFirst(ready []int) {
+	if len(ready) > 1 && len(w.slow) > 0 {
+		slices.SortStableFunc(ready, func(i, j int) int { return cmp.Compare(w.slow[w.blocks[j].target], w.slow[w.blocks[i].target]) })
 	}
 }
 
@@ -220,11 +231,17 @@ func (w *worker) noteRan(b block, reports []Report) {
 			w.begun[r.Name] = true
 		}
 		if w.toward != backward {
+			if w.ran == nil {
+				w.ran = make([]Step, 0, len(w.all))
+			}
 			w.ran = append(w.ran, s)
 		}
 		if s.Phase == Switch && r.Outcome != state.Failed {
 			w.touched[b.target] = true
 			w.swapped[b.target] = w.swapped[b.target] || w.toward != backward && s.swaps() != ""
+		}
+		if r.Stays && w.toward != backward {
+			w.stays[s.ID] = true
 		}
 		if s.Vital && r.Outcome != state.Done {
 			w.undone[b.target] = append(w.undone[b.target], s)

@@ -15,6 +15,7 @@ func (r *reader) check(d *Deployment) {
 	r.checkPowerShell(&d.Connect)
 	r.checkAdminAPI(&d.Connect)
 	r.checkSQL(&d.Connect)
+	r.checkStores(&d.Connect)
 	r.checkStateSQL(d)
 	r.checkStateGit(d)
 	r.checkProduct(&d.Product)

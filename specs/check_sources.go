@@ -18,7 +18,7 @@ func (r *reader) checkSources(d *Deployment) {
 		case strings.EqualFold(filepath.Ext(s.File), ".age"):
 			r.at(path, "an .age file is never a credential's source: what the deployment's identity opens would be sent to whoever is signed in to",
 				"give the credential itself to this command: {env: NAME}, or {file: PATH} outside the repository")
-		case s.File != "" && r.inState(d, s.File):
+		case s.File != "" && r.inState(d, s.File), s.Store != "" && d.Connect.Stores[s.Store].Exec != nil && r.inState(d, s.Path):
 			r.at(path, "this file is a part of the state, whose values are never a credential's source",
 				"give the credential itself to this command: {env: NAME}, or {file: PATH} outside the state folder")
 		}

@@ -17,6 +17,8 @@ type Connect struct {
 	AdminAPI AdminAPI `json:"adminApi,omitzero"`
 	// SQL is how the product's SQL Server is reached, by meshrotate itself.
 	SQL SQL `json:"sql,omitzero"`
+	// Stores are where values may come from besides variables and files, by names of your own.
+	Stores map[string]Store `json:"stores,omitempty"`
 }
 
 // WinRM is how hosts are reached.

@@ -1,8 +1,14 @@
 package specs
 
-// Entra says as which application of Microsoft Entra meshrotate signs in, for auth: entra: a service principal with one of secret,
-// certificate and assertion, or a managed identity.
+// Entra says as which application of Microsoft Entra meshrotate signs in to SQL Server, for auth: entra.
 type Entra struct {
+	Application `json:",inline"`
+	// Scope is what the tokens are for; national clouds have another.
+	Scope string `json:"scope,omitempty" jsonschema:"minLength=1,default=https://database.windows.net/.default" trust:"signIn"`
+}
+
+// Application is one of Microsoft Entra: a service principal with one of secret, certificate and assertion, or a managed identity.
+type Application struct {
 	// Tenant is the directory's id or one of its domains. A managed identity has it itself.
 	Tenant string `json:"tenant,omitempty" jsonschema:"minLength=1,example=contoso.example" trust:"signIn"`
 	// ClientID is the application's id. With managed it names one of the machine's identities; left out: the machine's own.
@@ -18,12 +24,10 @@ type Entra struct {
 	Managed bool `json:"managed,omitempty" trust:"signIn"`
 	// Authority is where a service principal gets its tokens, https.
 	Authority string `json:"authority,omitempty" jsonschema:"minLength=1,default=https://login.microsoftonline.com" trust:"url"`
-	// Scope is what the tokens are for; national clouds have another.
-	Scope string `json:"scope,omitempty" jsonschema:"minLength=1,default=https://database.windows.net/.default" trust:"signIn"`
 }
 
 // Who names the application for people.
-func (e *Entra) Who() string {
+func (e *Application) Who() string {
 	switch {
 	case e.Managed && e.ClientID == "":
 		return "the managed identity of this machine"
@@ -33,9 +37,11 @@ func (e *Entra) Who() string {
 	return e.ClientID + "@" + e.Tenant
 }
 
+func (e *Application) fillDefaults() { orText(&e.Authority, "https://login.microsoftonline.com") }
+
 func (e *Entra) fillDefaults() {
 	if e != nil {
-		orText(&e.Authority, "https://login.microsoftonline.com")
+		e.Application.fillDefaults()
 		orText(&e.Scope, "https://database.windows.net/.default")
 	}
 }
@@ -53,23 +59,20 @@ func (r *reader) checkEntra(q SQL, path []string) {
 		r.at(path, "auth: entra needs entra", "write entra: {tenant: T, clientId: ID, secret: {env: NAME}}, or entra: {managed: true}")
 		return
 	}
-	path = append(path, "entra")
-	given := 0
-	for _, is := range []bool{e.Secret != nil, e.Certificate != nil, e.Assertion != nil, e.Managed} {
-		if is {
-			given++
-		}
-	}
-	if given != 1 {
+	r.checkApplication(&e.Application, append(path, "entra"))
+}
+
+func (r *reader) checkApplication(e *Application, path []string) {
+	if !exactlyOne(e.Secret != nil, e.Certificate != nil, e.Assertion != nil, e.Managed) {
 		r.at(path, "one of secret, certificate, assertion and managed is needed, and no other", "")
 	}
 	if !e.Managed && (e.Tenant == "" || e.ClientID == "") {
 		r.at(path, "tenant and clientId are needed", "write entra: {tenant: T, clientId: ID, …}")
 	}
 	if e.Managed && e.Tenant != "" {
-		r.at(append(path, "tenant"), "a managed identity has its tenant itself", "leave it out")
+		r.at(under(path, "tenant"), "a managed identity has its tenant itself", "leave it out")
 	}
 	if e.Authority != "" {
-		r.checkURL(e.Authority, append(path, "authority")...)
+		r.checkURL(e.Authority, under(path, "authority")...)
 	}
 }

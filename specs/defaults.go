@@ -35,7 +35,7 @@ func (d *Deployment) fillDefaults() {
 
 // Defaults is a document that says nothing of itself about the secrets that d declares: everything in it is the product's own.
 func (l Loader) Defaults(d *Deployment) *Deployment {
-	empty := &Deployment{Secrets: map[string]any{}}
+	empty := &Deployment{Secrets: map[string]any{}, Connect: Connect{Stores: emptyStores(d.Connect.Stores)}}
 	empty.fillDefaults()
 	for _, s := range l.Sections {
 		if d.Secrets[s.Key] == nil {
@@ -72,6 +72,7 @@ func (c *Connect) fillDefaults() {
 	orText(&c.SQL.Database, "IdentityMesh")
 	orText(&c.SQL.Auth, "sql")
 	c.SQL.Entra.fillDefaults()
+	c.fillStores()
 	for _, k := range c.kerberos() {
 		orText(&k.Config, "/etc/krb5.conf")
 	}
@@ -93,7 +94,7 @@ func (c *Connect) kerberos() []*Kerberos {
 }
 
 func (p *Policy) fillDefaults() {
-	p.Parallel = cmp.Or(p.Parallel, 200)
+	p.Parallel = cmp.Or(p.Parallel, 500)
 	orDuration(&p.PlanTTL, "24h")
 	orDuration(&p.HostTimeout, "5m")
 	orDuration(&p.Patience, "1m")

@@ -103,8 +103,8 @@ type Hosts struct {
 type Policy struct {
 	// Unreachable says which relays a rotation may leave behind.
 	Unreachable Unreachable `json:"unreachable,omitzero"`
-	// Parallel is how many hosts are spoken to at once, but for the switch: there all are.
-	Parallel int `json:"parallel,omitempty" jsonschema:"minimum=1,maximum=10000,default=200" trust:"wanted"`
+	// Parallel is the most hosts that are spoken to at once, but for the switch: there all may be. It begins with fewer.
+	Parallel int `json:"parallel,omitempty" jsonschema:"minimum=1,maximum=10000,default=500" trust:"wanted"`
 	// PlanTTL is how long a saved plan may be applied.
 	PlanTTL Duration `json:"planTtl,omitzero" jsonschema:"default=24h" trust:"less"`
 	// HostTimeout bounds one look or one batch on one host, service waits included.

@@ -115,6 +115,7 @@ func (r *reader) fill(tree any, sections []Section) *Deployment {
 	specs := r.decodeSections(d, doc.Secrets, sections)
 	if whole { // else a section's check would see half a frame
 		r.checkSections(d, specs, sections)
+		r.checkItems(d)
 	}
 	return d
 }

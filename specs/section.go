@@ -52,6 +52,9 @@ type Secret struct {
 	Version Version `json:"version" jsonschema:"required" trust:"wanted"`
 	// From is where the value comes from.
 	From Source `json:"from" jsonschema:"required" trust:"value"`
+	// Keep is a place in a store of connect.stores, version 2 of Vault's KV engine, in which a generated value is kept as well, so
+	// that others can read it there.
+	Keep *Place `json:"keep,omitempty" trust:"keep"`
 	// Every is how often the secret should be rotated; status and drift say when it is due.
 	Every Duration `json:"every,omitzero" trust:"wanted"`
 }

@@ -87,7 +87,7 @@ func (r *reader) explainValue(url string, path []string) bool {
 	case "Duration":
 		text, hint = "must be a duration", "a number and a unit: 30s, 5m, 12h, 90d, 1y"
 	case "Source":
-		text, hint = "must say where the value comes from", "write generated, {env: NAME} or {file: PATH}"
+		text, hint = "must say where the value comes from", "write generated, {env: NAME}, {file: PATH} or {store: NAME, path: PATH}"
 		if place.value != nil && place.value.Kind == yaml.ScalarNode && place.value.ShortTag() != "!!null" {
 			text, hint = "a value stands here where only its source may stand", sourceHint+". If this was a real secret, it is in this file's history: rotate it"
 		}

@@ -3,6 +3,7 @@ package specs
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,12 @@ func FieldName(f reflect.StructField) (name string, inline bool) {
 // eachSource calls yield for every Source in a part of the document: a field that is added is found, too.
 func eachSource(v reflect.Value, path []string, yield func(path []string, s *Source)) {
 	switch v.Kind() {
+	case reflect.Interface:
+		eachSource(v.Elem(), path, yield)
+	case reflect.Slice:
+		for i := range v.Len() {
+			eachSource(v.Index(i), under(path, strconv.Itoa(i)), yield)
+		}
 	case reflect.Pointer:
 		if s, ok := v.Interface().(*Source); ok && s != nil {
 			yield(path, s)
@@ -22,6 +29,10 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 			eachSource(v.Elem(), path, yield)
 		}
 	case reflect.Struct:
+		if s, ok := v.Interface().(Source); ok {
+			yield(path, &s)
+			return
+		}
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			switch name, inline := FieldName(f); {
@@ -36,6 +47,37 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, k := range keys {
 			eachSource(v.MapIndex(k), under(path, k.String()), yield)
+		}
+	}
+}
+
+// eachKept calls yield for every place in which a value is kept besides, with the source of that value, which stands beside it.
+func eachKept(v reflect.Value, path []string, yield func(path []string, from Source, keep Place)) {
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		if !v.IsNil() {
+			eachKept(v.Elem(), path, yield)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			eachKept(v.Index(i), under(path, strconv.Itoa(i)), yield)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			eachKept(v.MapIndex(k), under(path, k.String()), yield)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name, inline := FieldName(f)
+			if keep, ok := v.Field(i).Interface().(*Place); ok && keep != nil {
+				from, _ := v.FieldByName("From").Interface().(Source)
+				yield(under(path, name), from, *keep)
+			} else if inline {
+				eachKept(v.Field(i), path, yield)
+			} else if name != "" && name != "-" {
+				eachKept(v.Field(i), under(path, name), yield)
+			}
 		}
 	}
 }

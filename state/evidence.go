@@ -1,12 +1,21 @@
 package state
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Compromised is the fact that others know the live value of a secret: why, with the start of the rotation that replaces it.
 const Compromised = "compromised"
+
+// Ousted is the fact that a rotation of a compromised secret takes out one of the things that its version is made of: that is what
+// others know, and not the rest. Keeps is the fact that a rotation puts something into force that others know.
+const (
+	Ousted = "compromised part"
+	Keeps  = "keeps what is compromised"
+)
 
 const heldUntil = "holds it until "
 
@@ -24,6 +33,8 @@ type Evidence struct {
 	Rotations []Rotation `json:"rotations"`
 	// Places held the old value when the first run began.
 	Places []Place `json:"places"`
+	// Again is the later rotation that declared it again, nil when none did, or when another one has replaced it since.
+	Again *Witness `json:"again,omitempty"`
 	// Entries are those of the ledger that say all this.
 	Entries []Witness `json:"entries"`
 	// Ledger is its last entry: with an entry's hash it says whether anything was changed since.
@@ -53,16 +64,72 @@ type Witness struct {
 	Detail  string    `json:"detail,omitempty"`
 }
 
-// Compromised is why others know the live value of a secret, "" when nobody said so since it was last replaced: what was put back is
-// known to them still.
-func (h History) Compromised(secret string) string {
-	whole := h.whole(secret)
-	for i := len(whole) - 1; i >= 0 && whole[i].Outcome != Proven; i-- {
-		if why, told := compromised(whole[i]); told {
-			return why
+// Compromised is why others know the live value of a secret, "" when nobody said so since it was last replaced: what was put back, or
+// declared again, is known to them still.
+func (h History) Compromised(secret string) string { return h.leaks(secret).now }
+
+// Leaked is what others know of a version, and why: the version itself, or one of the parts that it is made of. Both are "" when
+// nobody said so. It stays so for good.
+func (h History) Leaked(secret, version string, parts []string) (what, why string) {
+	l := h.leaks(secret)
+	for _, what := range append([]string{version}, parts...) {
+		if why := l.known[what]; what != "" && why != "" {
+			return what, why
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// leaks are what others know of a secret.
+type leaks struct {
+	known map[string]string // versions and parts of versions, each with why
+	now   string            // why others know what is live, "" when they do not
+}
+
+func (h History) leaks(secret string) leaks {
+	l := leaks{known: map[string]string{}}
+	keeping, before := map[string]string{}, "" // by version, why others know it; and what now was before such a one began
+	for _, e := range h.whole(secret) {
+		why, told := compromised(e)
+		switch kept := l.keeps(e); {
+		case e.Outcome == Started && kept != "":
+			keeping[e.Version], before, l.now = kept, l.now, kept
+		case e.Outcome == Started:
+			delete(keeping, e.Version)
+			if told {
+				l.now = why
+				l.add(e, why)
+			}
+		case e.Outcome == Back && keeping[e.Version] != "":
+			l.now = before
+		case e.Outcome == Proven:
+			l.now = cmp.Or(keeping[e.Version], l.known[e.Version])
+		}
+	}
+	return l
+}
+
+// add notes what the start of an emergency says that others know.
+func (l leaks) add(e Entry, why string) {
+	whole := true
+	for _, f := range e.Facts {
+		if f.Field == Ousted {
+			l.known[f.Value], whole = why, false
+		}
+	}
+	if whole && e.Before != "" && e.Before != e.Version {
+		l.known[e.Before] = why
+	}
+}
+
+// keeps is why others know what a rotation puts into force, "" when they do not.
+func (l leaks) keeps(e Entry) string {
+	for _, f := range e.Facts {
+		if f.Field == Keeps && l.known[f.Value] != "" {
+			return l.known[f.Value]
+		}
+	}
+	return l.known[e.Version]
 }
 
 // EvidenceOf is that of the last rotation of a secret that was said to be compromised; ok is false when none was.
@@ -96,8 +163,31 @@ func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
 	}
 	v.Rotations = NewHistory(of).Rotations(secret)
 	v.Places = placesOf(of)
+	v.Again = again(entries, first, v)
 	v.Ledger = witness(len(entries)-1, entries[len(entries)-1])
 	return v, true
+}
+
+// again is the last rotation since the first of an emergency that puts into force what others know.
+func again(entries []Entry, first int, v Evidence) *Witness {
+	var last *Witness
+	version := ""
+	for i := first; i < len(entries); i++ {
+		e := entries[i]
+		if e.Secret != v.Secret || e.Step != "" {
+			continue
+		}
+		_, told := compromised(e)
+		keeps := e.Version == v.Before && v.Before != v.Version || slices.ContainsFunc(e.Facts, func(f Fact) bool { return f.Field == Keeps })
+		switch {
+		case e.Outcome == Started && keeps && !told:
+			w := witness(i, e)
+			last, version = &w, e.Version
+		case e.Outcome == Back && e.Version == version, e.Outcome == Proven && e.Version != version:
+			last = nil
+		}
+	}
+	return last
 }
 
 func witness(i int, e Entry) Witness {

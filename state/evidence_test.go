@@ -67,3 +67,65 @@ func TestEvidence(t *testing.T) {
 		t.Error("nobody said that it was compromised")
 	}
 }
+
+// What others know they know for good: only a version without it ends the compromise, and one that has it again is told.
+func TestLeaked(t *testing.T) {
+	told := func(version, before string, ousted ...string) state.Entry {
+		e := state.Entry{Secret: "key", Before: before, Version: version, Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}}}
+		for _, part := range ousted {
+			e.Facts = append(e.Facts, state.Fact{Field: state.Ousted, Value: part})
+		}
+		return e
+	}
+	of := func(version string, o state.Outcome, facts ...state.Fact) state.Entry {
+		return state.Entry{Secret: "key", Version: version, Outcome: o, Facts: facts}
+	}
+	keeps := state.Fact{Field: state.Keeps, Value: "B499"}
+	for _, c := range []struct {
+		reason      string
+		entries     []state.Entry
+		compromised string
+	}{
+		{"the same one is proven", []state.Entry{told("8", "7"), of("7", state.Started), of("7", state.Proven)}, "posted"},
+		{"it comes back when the new one was there", []state.Entry{told("8", "7"), of("8", state.Unknown), of("7", state.Started), of("7", state.Proven)}, "posted"},
+		{"it comes back after the end", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started), of("7", state.Proven)}, "posted"},
+		{"it began to come back", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started)}, "posted"},
+		{"it began to, and was taken back", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started), of("7", state.Back)}, ""},
+		{"and goes for good", []state.Entry{told("8", "7"), of("7", state.Started), of("7", state.Proven), told("8", "7"), of("8", state.Proven)}, ""},
+		{"another one replaces it", []state.Entry{told("8", "7"), of("9", state.Started), of("9", state.Proven)}, ""},
+		{"a version that has a part of it in common", []state.Entry{told("E438", "B499+E438", "B499"), of("B499+77AA", state.Started, keeps), of("B499+77AA", state.Proven)}, "posted"},
+		{"a version that has the rest of it in common", []state.Entry{told("E438", "B499+E438", "B499"), of("77AA+E438", state.Started), of("77AA+E438", state.Proven)}, ""},
+	} {
+		if why := state.NewHistory(c.entries).Compromised("key"); why != c.compromised {
+			t.Errorf("%s: others know it: %q, want %q", c.reason, why, c.compromised)
+		}
+	}
+	for _, c := range []struct {
+		reason  string
+		entries []state.Entry
+		again   int
+	}{
+		{"it did not come back", []state.Entry{told("8", "7"), of("8", state.Proven)}, 0},
+		{"it came back", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started), of("7", state.Proven)}, 3},
+		{"a part of it did", []state.Entry{told("E438", "B499+E438", "B499"), of("B499+77AA", state.Started, keeps)}, 2},
+		{"it was taken back", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started), of("7", state.Back)}, 0},
+		{"it went again", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started), of("7", state.Proven), of("9", state.Started), of("9", state.Proven)}, 0},
+	} {
+		e, _ := state.EvidenceOf(c.entries, "key")
+		if got := e.Again; (got == nil) != (c.again == 0) || got != nil && got.Entry != c.again {
+			t.Errorf("%s: %+v", c.reason, got)
+		}
+	}
+	h := state.NewHistory([]state.Entry{told("8", "7"), of("8", state.Proven)})
+	parts := state.NewHistory([]state.Entry{told("E438", "B499+E438", "B499")})
+	for _, c := range []struct {
+		h       state.History
+		version string
+		parts   []string
+		what    string
+	}{{h, "7", nil, "7"}, {h, "8", nil, ""}, {h, "", nil, ""}, {parts, "E438", []string{"E438"}, ""}, {parts, "77AA+B499", []string{"77AA", "B499"}, "B499"}} {
+		if what, why := c.h.Leaked("key", c.version, c.parts); what != c.what || (why != "") != (what != "") {
+			t.Errorf("%s: %q, %q", c.version, what, why)
+		}
+	}
+}

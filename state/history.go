@@ -2,8 +2,6 @@ package state
 
 import (
 	"cmp"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -58,6 +56,8 @@ type Word struct {
 	Started bool
 	// Host and Service are what it is, when it is one service.
 	Host, Service string
+	// Unsure: its stop was begun, and no end was told.
+	Unsure bool
 }
 
 type stepOf struct{ version, step string }
@@ -195,6 +195,20 @@ func (h History) LastProven(secret string) (Entry, bool) {
 	return Entry{}, false
 }
 
+// Replaced is the rotation that proved another version after this one had been live, which it was once it was proven, or ahead.
+func (h History) Replaced(secret, version string) (by Entry, ok bool) {
+	live := false
+	for _, e := range h.whole(secret) {
+		switch ended := e.Outcome == Proven || e.Outcome == Ahead; {
+		case e.Version == version && ended:
+			live, ok = true, false
+		case live && e.Outcome == Proven:
+			by, ok = e, true
+		}
+	}
+	return by, ok
+}
+
 // noteOpen keeps which rotations the next run goes on from.
 func (r *record) noteOpen(e *Entry) {
 	v := e.Version
@@ -289,7 +303,7 @@ func (h History) Outages(secret string) []Outage {
 	for i := len(whole) - 1; i >= 0; i-- {
 		var all []Outage
 		for _, o := range whole[i].Outages {
-			if whole[i].Outcome == Proven && o.Measured > 0 && o.Since.IsZero() && o.UpBy.IsZero() && !o.Earlier {
+			if whole[i].Outcome == Proven && o.Measured > 0 && o.Since.IsZero() && o.UpBy.IsZero() && !o.Earlier && !o.AtMost && !o.AtLeast && !o.Found {
 				all = append(all, o)
 			}
 		}
@@ -307,24 +321,6 @@ func (h History) LastWord(secret, what string) (w Word, ok bool) {
 		w, ok = r.words[what]
 	}
 	return w, ok
-}
-
-// DownElsewhere are the services that a run has left down, on hosts that the document names no more, each once, by host.
-func (h History) DownElsewhere(named func(host string) bool) []Word {
-	at := map[string]Word{}
-	for _, r := range h.secrets {
-		for _, w := range r.words {
-			was, again := at[w.Host+" "+w.Service]
-			if w.Host != "" && !w.Since.IsZero() && !named(w.Host) && (!again || w.Since.Before(was.Since)) {
-				at[w.Host+" "+w.Service] = w
-			}
-		}
-	}
-	var all []Word
-	for _, key := range slices.Sorted(maps.Keys(at)) {
-		all = append(all, at[key])
-	}
-	return all
 }
 
 // Since is the rotation that brought the version of LastProven. A later run that finished it on hosts that were left

@@ -317,11 +317,11 @@ func TestDownElsewhere(t *testing.T) {
 		{Secret: "k", Version: "7", Outcome: state.Proven, Left: []string{"relay-02"}, Outages: []state.Outage{{What: "relays", Since: at}, {What: "relay-02", Host: "relay-02", Service: "Agent", Since: at}}},
 		{Secret: "j", Version: "1", Outcome: state.Unknown, Outages: []state.Outage{{What: "relay-02", Host: "relay-02", Service: "Agent", Since: at.Add(time.Minute)}}},
 	}
-	nobody := func(string) bool { return false }
+	nobody := func(string, string) bool { return false }
 	if all := state.NewHistory(entries).DownElsewhere(nobody); len(all) != 1 || all[0].Host != "relay-02" || all[0].Service != "Agent" || !all[0].Since.Equal(at) {
 		t.Errorf("%+v", all)
 	}
-	if all := state.NewHistory(entries).DownElsewhere(func(host string) bool { return host == "relay-02" }); len(all) > 0 {
+	if all := state.NewHistory(entries).DownElsewhere(func(_, host string) bool { return host == "relay-02" }); len(all) > 0 {
 		t.Errorf("it is named: %+v", all)
 	}
 	for _, secret := range []string{"k", "j"} {
@@ -329,5 +329,40 @@ func TestDownElsewhere(t *testing.T) {
 	}
 	if all := state.NewHistory(entries).DownElsewhere(nobody); len(all) > 0 {
 		t.Errorf("all was proven since: %+v", all)
+	}
+}
+
+// A run that was cut off has told no end: what it began to stop may be down, unless its stop failed or a later step started it, for
+// whatever secret.
+func TestDownElsewhereAfterAKill(t *testing.T) {
+	at := time.Date(2026, 11, 26, 14, 15, 33, 0, time.UTC)
+	step := func(secret, step string, o state.Outcome, after time.Duration, hosts ...string) state.Entry {
+		e := state.Entry{Time: at.Add(after), Secret: secret, Version: "7", Step: step, Outcome: o, Hosts: hosts}
+		if e.Stops = "Agent"; step == "switch/start" {
+			e.Stops, e.Starts = "", "Agent"
+		}
+		return e
+	}
+	killed := []state.Entry{{Time: at, Secret: "k", Version: "7", Outcome: state.Started}, step("k", "switch/stop", state.Started, 1, "a", "b", "c", "d", "e", "f")}
+	for _, c := range []struct {
+		reason string
+		more   []state.Entry
+		hosts  string
+	}{
+		{"killed", nil, "abcdef"},
+		{"one stop failed", []state.Entry{step("k", "switch/stop", state.Failed, 2, "b")}, "acdef"},
+		{"some were started", []state.Entry{step("k", "switch/stop", state.Done, 2, "a", "b", "c", "d", "e"), step("k", "switch/start", state.Done, 3, "a", "b", "c", "d", "e")}, "f"},
+		{"another secret's run started one", []state.Entry{step("j", "switch/start", state.Done, 3, "c")}, "abdef"},
+		{"a run told its end", []state.Entry{{Time: at.Add(4), Secret: "k", Version: "7", Outcome: state.Unknown}}, ""},
+	} {
+		var got string
+		for _, w := range state.NewHistory(append(slices.Clone(killed), c.more...)).DownElsewhere(func(string, string) bool { return false }) {
+			if got += w.Host; !w.Unsure || w.Service != "Agent" || !w.Since.Equal(at.Add(1)) {
+				t.Errorf("%s: %+v", c.reason, w)
+			}
+		}
+		if got != c.hosts {
+			t.Errorf("%s: %q, not %q", c.reason, got, c.hosts)
+		}
 	}
 }

@@ -62,6 +62,9 @@ type Entry struct {
 	// set: however they were given, a ledger returns them sorted, each once.
 	Hosts   []string `json:"hosts,omitempty"`
 	Outcome Outcome  `json:"outcome"`
+	// Stops and Starts are the service that the step stops or starts on its hosts: for whoever knows nothing of its kind any more.
+	Stops  string `json:"stops,omitempty"`
+	Starts string `json:"starts,omitempty"`
 	// Detail is a sentence for people: why it failed, how it was proven.
 	Detail string `json:"detail,omitempty"`
 	// Facts are what was learnt, for a later run.
@@ -94,6 +97,14 @@ type Outage struct {
 	// UpBy says that Measured is the most that it can have been: an earlier run had left it down, nobody saw it come up, and by
 	// this moment it was.
 	UpBy time.Time `json:"upBy,omitzero"`
+	// AtMost says that Measured is the most that it can have been: nobody could look when it went down, or when it came up.
+	AtMost bool `json:"atMost,omitempty"`
+	// AtLeast says that Measured is the least that it can have been: nobody looked at it for its own sake, and until then what it
+	// depends on was down.
+	AtLeast bool `json:"atLeast,omitempty"`
+	// Found says that it, or one of a fleet, was found stopped by no run that the ledger knows, and started: for how long that was
+	// so is not known, and not in Measured.
+	Found bool `json:"found,omitempty"`
 	// Started says that the run had started it again: since then it was not seen to work, or does not any more.
 	Started bool `json:"started,omitempty"`
 	// Earlier says that it began before the run that tells it: Measured is not how long a run takes something down.
@@ -103,7 +114,8 @@ type Outage struct {
 	Service string `json:"service,omitempty"`
 	// Members are what it is the outage of, while it is a prediction: a fleet's hosts. Not recorded.
 	Members []string `json:"-"`
-	// With is what they are cut off by, while it is a prediction: from its stop on they cannot work, whether they run or not.
+	// With is what they are cut off by, while it is a prediction: from its stop on they cannot work, whether they run or not. Without
+	// Members nobody looks when they do again.
 	With string `json:"-"`
 }
 

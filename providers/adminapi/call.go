@@ -24,6 +24,8 @@ type Answer struct {
 	ServerTime time.Time
 	// Sent and Received are the local clock around the request that was answered, its sign-in left out.
 	Sent, Received time.Time
+	// Unready is, of WaitReady, when it was seen last that the service was not ready; zero when it was at once, or nothing was seen.
+	Unready time.Time
 }
 
 // Skew is how far the server's clock is ahead of ours, and whether that is known. The Date header has whole seconds,

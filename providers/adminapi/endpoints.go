@@ -3,7 +3,9 @@ package adminapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -123,6 +125,7 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 	defer pause.Stop()
 	var last error
 	var failing time.Time // since when it answers with an error of its own
+	var unready time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,10 +135,15 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 		a, err := c.once(ctx, http.MethodGet, c.paths.Ready, "", readyOrNot)
 		switch {
 		case err == nil && a.Status == http.StatusOK:
+			a.Unready = unready
 			return a, nil
 		case err == nil:
+			unready = c.now()
 			last = c.named(&Error{Kind: Server, Status: a.Status, Detail: "not ready"}, http.MethodGet, c.paths.Ready)
 		case KindOf(err) == Unreachable:
+			if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaConnRefused) {
+				unready = c.now() // its host answers, and nobody listens there
+			}
 			last = c.named(err, http.MethodGet, c.paths.Ready)
 		case statusOf(err) >= 500 && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
 			if last = c.named(err, http.MethodGet, c.paths.Ready); failing.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Object is an object that the Admin API answered, of which nobody here knows what it means.
@@ -21,7 +22,12 @@ func plainName(name string) string {
 	if isPlain(name) {
 		return name
 	}
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 }
 
 func isPlain(name string) bool {

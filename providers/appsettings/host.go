@@ -103,7 +103,8 @@ func (h Host) filesAfter(before []Layer, p Process, name string) ([]string, erro
 	}
 	files := make([]string, 0, 4)
 	add := func(base string) {
-		files = append(files, Join(root, base+".json"), Join(root, base+"."+environment+".json"))
+		path := Join(root, base)
+		files = append(files, path+".json", path+"."+environment+".json")
 	}
 	add("appsettings")
 	application, _, err := Effective(before, "applicationName")
@@ -115,11 +116,15 @@ func (h Host) filesAfter(before []Layer, p Process, name string) ([]string, erro
 		own = string(application.Value.Expose())
 	}
 	if h.named && own != "" {
-		add(strings.NewReplacer("/", "_", `\`, "_").Replace(own) + ".settings")
+		if strings.ContainsAny(own, `/\`) {
+			own = strings.NewReplacer("/", "_", `\`, "_").Replace(own)
+		}
+		add(own + ".settings")
 	}
-	if base, ok := cutSuffixFolded(name, ".json"); ok && !Standard(name) &&
-		!slices.ContainsFunc(files, func(f string) bool { return strings.EqualFold(f, Join(root, name)) }) {
-		add(base)
+	if base, ok := cutSuffixFolded(name, ".json"); ok && !Standard(name) {
+		if path := Join(root, name); !slices.ContainsFunc(files, func(f string) bool { return strings.EqualFold(f, path) }) {
+			add(base)
+		}
 	}
 	if strings.EqualFold(environment, "Development") {
 		files = append(files, p.Secrets...)

@@ -190,13 +190,17 @@ func (d *document) named(n node, l list) ([]byte, error) {
 	if err := s.quoted(); err != nil {
 		return nil, err
 	}
-	next := 0
+	taken := map[string]bool{}
 	for _, m := range l.members {
-		number, err := strconv.Atoi(d.nodes[m].name)
-		if err != nil {
-			return nil, fmt.Errorf("a member is called %s: only numbers can be continued", show(d.nodes[m].name))
+		number := d.nodes[m].name
+		if n, err := strconv.ParseUint(number, 10, 64); err != nil || strconv.FormatUint(n, 10) != number {
+			return nil, fmt.Errorf("a member is called %s: only numbers can be continued", show(number))
 		}
-		next = max(next, number+1)
+		taken[number] = true
+	}
+	next := 0 // the first that is free: who counts upwards finds it, and who binds them all does too
+	for taken[strconv.Itoa(next)] {
+		next++
 	}
 	name := string(unquote(d.utf8[n.at:s.pos]))
 	name = name[:strings.LastIndexByte(name, ':')+1] + strconv.Itoa(next)

@@ -60,7 +60,9 @@ func TestSetList(t *testing.T) {
 		{"with all of them gone", `{"a":["A","B"]}`, "", `{"a":[]}`},
 		{"exchanged", `{"a":["A"],"b":1}`, "B", `{"a":["B"],"b":1}`},
 		{"one that is there twice", `{"a":["A","A"]}`, "A", `{"a":["A"]}`},
-		{"an object", `{"a":{"0":"A","7" : "B"}}`, "B C", `{"a":{"7" : "B","8" : "C"}}`},
+		{"an object", `{"a":{"0":"A","7" : "B"}}`, "B C", `{"a":{"7" : "B","1" : "C"}}`},
+		{"an object with a gap", `{"a":{"0":"A","5":"x"}}`, "A B", `{"a":{"0":"A","1":"B"}}`},
+		{"an object with a great number", `{"a":{"9999999999":"A"}}`, "A B", `{"a":{"9999999999":"A","0":"B"}}`},
 		{"an empty object", `{"a":{}}`, "A B", `{"a":{"0": "A","1": "B"}}`},
 		{"flat", `{"x":1, "R:a:0": "A", "y":2}`, "A B", `{"x":1, "R:a:0": "A", "R:a:1": "B", "y":2}`},
 		{"flat, without the first", `{"R:a:0": "A", "R:a:1": "B", "y":{"z":2}}`, "B", `{ "R:a:1": "B", "y":{"z":2}}`},
@@ -82,7 +84,7 @@ func TestSetList(t *testing.T) {
 			t.Errorf("%s: %q, %v", c.reason, after, err)
 		}
 	}
-	for reason, file := range map[string]string{"not there": `{"b":1}`, "null": `{"a":null}`, "names": `{"a":{"x":"A"}}`, "a section": `{"a":{"x":{}}}`} {
+	for reason, file := range map[string]string{"not there": `{"b":1}`, "null": `{"a":null}`, "names": `{"a":{"x":"A"}}`, "a number that no count comes to": `{"a":{"-1":"A"}}`, "a number with another in front": `{"a":{"00":"A"}}`, "a section": `{"a":{"x":{}}}`} {
 		if after, err := SetList([]byte(file), "a", of("A B")); err == nil {
 			t.Errorf("%s: %s", reason, after)
 		}

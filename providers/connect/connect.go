@@ -95,7 +95,7 @@ func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config,
 // preparations among them, or each shell would have to be made again, some of them in the outage. Windows' own bound is 2 hours
 // (winrm/config/winrs, IdleTimeout).
 func Idle(d *specs.Deployment) time.Duration {
-	p, parallel := d.Product, max(1, d.Policy.Parallel)
+	p, parallel := d.Product, max(1, min(d.Policy.Parallel, live.Begins))
 	turns := time.Duration((len(d.AllHosts()) + parallel - 1) / parallel)
 	wait := p.API.ReadyTimeout.Of() + p.API.ConnectedTimeout.Of()
 	for _, c := range []specs.Component{p.Admin, p.Engine, p.Relay} {
@@ -213,9 +213,10 @@ func (c *connector) value(ctx context.Context, s *specs.Source, what string) (se
 		return secret.Value{}, nil
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if v, ok := c.got[*s]; ok {
-		return v, nil
+	first, ok := c.got[*s]
+	c.mu.Unlock()
+	if ok {
+		return first, nil
 	}
 	source, err := values.From(*s, values.Text, c.credentials)
 	if err != nil {
@@ -224,6 +225,11 @@ func (c *connector) value(ctx context.Context, s *specs.Source, what string) (se
 	v, err := source.Get(ctx, secret.Ref{Name: what})
 	if err != nil {
 		return secret.Value{}, err // it names what
+	}
+	c.mu.Lock() // not while a store is asked: others are asked meanwhile
+	defer c.mu.Unlock()
+	if first, ok := c.got[*s]; ok {
+		return first, nil // all use the same one
 	}
 	if c.got == nil {
 		c.got = map[specs.Source]secret.Value{}

@@ -27,8 +27,10 @@ type Options struct {
 	Stay bool
 	// Bound keeps the key of fingerprints, so that another run's are the same; without it nothing is written.
 	Bound bool
-	// Parallel is how many hosts are spoken to at once; 0 is the document's.
+	// Parallel is the most hosts that are spoken to at once; 0 is the document's.
 	Parallel int
+	// Busy says that this machine does not keep up with the hosts; nil: it always does.
+	Busy func() bool
 	// Hosts is how many will be looked at; 0 is all of the document's.
 	Hosts int
 	// LookupEnv is the environment; nil is os.LookupEnv.
@@ -74,7 +76,7 @@ func Values(d *specs.Deployment, o Options) (*values.Keep, error) {
 	if err != nil {
 		return nil, err
 	}
-	seal, err := values.SealFrom(d.State.Seal, values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name})
+	seal, err := values.SealFrom(d.State.Seal, values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name, Stores: storesOf(d, o).credentials})
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +100,10 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		}
 		o.State = &opened
 	}
+	stores := storesOf(d, o)
 	c := &connector{d: d, idle: Idle(d), guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
-		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name}}
-	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv}
+		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name, Stores: stores.credentials}}
+	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv, Stores: stores.rotated}
 	var err error
 	if rotated.Seal, err = values.SealFrom(d.State.Seal, c.credentials); err != nil {
 		return nil, err
@@ -109,7 +112,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		c.record = &winrm.Record{Dir: o.Shells}
 	}
 	needed := neededBy(kinds, d)
-	supply, err := supplyOf(needed, o.State.Values, rotated)
+	supply, err := supplyOf(needed, o.State.Values, rotated, stores)
 	if err != nil {
 		return nil, err
 	}
@@ -137,12 +140,12 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		change = c.changePassword
 	}
 	return live.New(live.Config{
-		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadTrusted, Salt: salt, Parallel: parallel,
+		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadTrusted, Salt: salt, Parallel: parallel, Busy: o.Busy,
 		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll,
 		Program: o.Program, ChangePassword: change,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
-		Closers:    []func(){c.close},
+		Closers:    []func(){c.close, stores.close},
 	}), nil
 }
 
@@ -175,7 +178,7 @@ func neededBy(kinds []reconciler.Kind, d *specs.Deployment) map[string]reconcile
 }
 
 // supplyOf is where their values come from, and where they are kept.
-func supplyOf(needed map[string]reconciler.Needed, place state.Blobs, c values.Config) (values.Supply, error) {
+func supplyOf(needed map[string]reconciler.Needed, place state.Blobs, c values.Config, stores stores) (values.Supply, error) {
 	s := values.Supply{Keep: values.NewKeep(place, c.Seal), Sources: map[string]values.Source{}, Declared: map[string]string{}}
 	for name, n := range needed {
 		form := values.Text
@@ -188,7 +191,9 @@ func supplyOf(needed map[string]reconciler.Needed, place state.Blobs, c values.C
 		}
 		if g, made := from.(values.Generated); made {
 			g.Plain = n.Plain
-			from = g
+			if from = g; n.Keep != nil {
+				from = values.Shared{Generated: g, Place: *n.Keep, Vault: stores.vault(n.Keep.Store), Seal: c.Seal}
+			}
 		}
 		s.Sources[name], s.Declared[name] = from, n.Ref.Version
 	}

@@ -50,7 +50,7 @@ func (c *connector) signIn(ctx context.Context, q specs.SQL, where string, dial 
 	}
 	if q.Auth == "entra" {
 		config.User = q.Entra.Who()
-		config.Tokens, err = c.entra(ctx, q.Entra, where+".entra")
+		config.Tokens, err = c.entra(ctx, &q.Entra.Application, q.Entra.Scope, where+".entra")
 		return config, err
 	}
 	if config.Password, err = c.value(ctx, q.Password, where+".password"); err != nil || q.Auth != "kerberos" {
@@ -69,8 +69,8 @@ func (c *connector) signIn(ctx context.Context, q specs.SQL, where string, dial 
 }
 
 // entra is where an application's tokens come from. It contacts nobody.
-func (c *connector) entra(ctx context.Context, e *specs.Entra, where string) (*entra.Tokens, error) {
-	config := entra.Config{Authority: e.Authority, Tenant: e.Tenant, ClientID: e.ClientID, Scope: e.Scope, Managed: e.Managed}
+func (c *connector) entra(ctx context.Context, e *specs.Application, scope, where string) (*entra.Tokens, error) {
+	config := entra.Config{Authority: e.Authority, Tenant: e.Tenant, ClientID: e.ClientID, Scope: scope, Managed: e.Managed, Where: where}
 	var err error
 	switch {
 	case e.Secret != nil:

@@ -60,7 +60,7 @@ func TestRoom(t *testing.T) {
 		reason string
 	}{
 		{Room{Hosts: 102, Parallel: 200}, 1024, 200, "there is room"},
-		{Room{Hosts: 102, Parallel: 200}, 90, 16, "a look closes what it has looked at: fewer at once"},
+		{Room{Hosts: 102, Parallel: 200}, 90, 25, "a look closes what it has looked at: fewer at once"},
 		{Room{Hosts: 102, Parallel: 200, Stay: true}, 90, 0, "what follows the look needs all connections"},
 		{Room{Hosts: 102, Parallel: 200, Stay: true}, 200, 58, "all are connected, but not all at once"},
 		{Room{Hosts: 10002, Parallel: 200, Stay: true}, 1024, 0, "a fleet"},

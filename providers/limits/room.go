@@ -13,10 +13,9 @@ type Room struct {
 	Stay     bool // all stay connected
 }
 
-// need is how many open files it takes, about: as many hosts are looked at as are being connected meanwhile, and one that is being
-// connected may ask for its name at the same time.
+// need is how many open files it takes, about: a host that is being connected may ask for its name at the same time.
 func (r Room) need() uint64 {
-	open := 2 * r.Parallel
+	open := r.Parallel
 	if r.Stay {
 		open = r.Hosts
 	}

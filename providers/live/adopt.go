@@ -52,9 +52,14 @@ func (k *kept) adopt(ctx context.Context, ref secret.Ref) error {
 		return reconciler.Hinted(fmt.Errorf("the live value is that of version %s, which is kept", version), "declare that version, or rotate to the declared one")
 	}
 	source := k.supply.Sources[ref.Name]
-	if _, mints := source.(values.Generated); source != nil && !mints {
-		if v, err := source.Get(ctx, ref); err == nil && !v.Equal(live[0]) {
+	if source != nil {
+		if v, known, err := values.Present(ctx, source, ref); err == nil && known && !v.Equal(live[0]) {
 			return reconciler.Hinted(errors.New("its source gives another value than the live one"), "take the declared version back, or rotate to what the source gives")
+		}
+	}
+	if s, shared := source.(values.Shared); shared {
+		if err := s.Share(ctx, ref, live[0]); err != nil {
+			return err
 		}
 	}
 	return k.supply.Keep.Put(ctx, ref, live[0])

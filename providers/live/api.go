@@ -33,6 +33,8 @@ type api struct {
 	pushOf func(ref string) (push, bool)
 	// gone says since when a host's service does not do what is waited for: its host said why.
 	gone func(host string) (at time.Time, gone bool)
+	// whyGone is what these hosts say of it.
+	whyGone func(hosts []string) map[string]error
 	// watch asks the hosts of relays that are waited for: watchMissing.
 	watch func(ctx context.Context, missing []string, before map[string]bool) map[string]bool
 	// ends says that a service was asked to stop, and works until it has.
@@ -45,11 +47,14 @@ type api struct {
 	clock      adminClock
 	awaited    bool      // somebody has waited for Admin after a restart
 	ready      time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	readyLate  bool      // it may have been sooner: nobody could ask
 	syncsSince time.Time
 	// proven are the relays that a proof has seen to work.
 	proven map[string]bool
 	// first is when relays were first seen to work since then, by host; endFollow ends looking for that.
 	first     map[string]time.Time
+	late      map[string]bool // of these, some may have worked sooner
+	lists     [2]time.Time    // when Admin's list came last, and before that
 	endFollow func()
 }
 
@@ -159,7 +164,7 @@ func (a *api) one(ctx context.Context, s reconciler.Step, known runs, say func(s
 	case site.AwaitReady:
 		return a.awaitReady(ctx, op, s.Phase == reconciler.Switch, say)
 	case site.Call:
-		return a.call(ctx, op)
+		return a.call(ctx, op, s.Phase == reconciler.Prepare)
 	case site.Mark:
 		return done("")
 	case site.ProveAnswer:
@@ -204,13 +209,14 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 	a.clock.note(answer)
 	if a.ready.IsZero() {
 		a.ready = a.now()
+		a.readyLate = a.ready.Sub(later(began, answer.Unready)) > lateBy
 	}
-	ready := a.ready
+	ready, late := a.ready, a.readyLate
 	a.mu.Unlock()
 	if restarted {
 		a.follow(run)
 	}
-	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}}
+	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}, Bounds: bound(site.AdminLabel, late)}
 }
 
 // unready says that Admin was waited for after its restart, and has not become ready: its process alone does not say that it is up.
@@ -225,13 +231,19 @@ func (a *api) unready() bool {
 const patience = 15 * time.Second
 
 // call asks Admin to do something. A way back starts Admin just before, and it may not listen yet, or what stands before it may
-// say so. What is asked for is done twice without harm: another run asks for it again, too.
-func (a *api) call(ctx context.Context, op site.Call) reconciler.Report {
+// say so. What is asked for is done twice without harm: another run asks for it again, too. A try, before anything stops, says
+// something only of an Admin that answers still.
+func (a *api) call(ctx context.Context, op site.Call, try bool) reconciler.Report {
 	ctx, cancel := a.within(ctx, cmp.Or(op.Timeout.Of(), patience))
 	defer cancel()
 	for {
 		err := a.client.Post(ctx, op.Path)
 		a.note(err)
+		if try && adminapi.KindOf(err) == adminapi.Lost {
+			if _, silent := a.client.WaitReady(ctx, a.poll); silent != nil {
+				return failed(silent)[0]
+			}
+		}
 		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
 			return done("asked") // whether it did is for the proof to say
 		}

@@ -176,7 +176,7 @@ func (k *kept) opened(ctx context.Context, r site.Package) *site.PackageSeen {
 	}
 	c, err := pfx.Open(file, password)
 	if err != nil {
-		return &site.PackageSeen{Problem: err.Error(), Hint: "see that the file and the password belong together"}
+		return &site.PackageSeen{Problem: err.Error(), Hint: pfx.Hint(err)}
 	}
 	return &site.PackageSeen{Certificate: site.Certificate{SHA1: pfx.SHA1(c), Subject: c.Subject.String(), NotAfter: c.NotAfter, HasKey: true}, Code: pfx.SignsCode(c)}
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,8 +83,8 @@ func families() family {
 func one(op winhost.Op) ([]winhost.Op, error) { return []winhost.Op{op}, nil }
 
 // do runs a batch. When the host is lost in the middle of it, the batch is tried again over a new connection, for a while:
-// every op looks before it acts, so one that was done already answers that it is unchanged. A step that says Once is not
-// sent again after a lost answer: what became of it is looked at by the next run.
+// every op looks before it acts, so one that was done already answers that it is unchanged; and what the batch has restarted is not
+// stopped again. A step that says Once is not sent again after a lost answer: what became of it is looked at by the next run.
 func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,6 +105,7 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 		if h.silent && tidies(steps) {
 			patience, most = 0, lookPatience // it was waited for once, and nothing that is live depends on this
 		}
+		bounced := bouncesOf(ops)
 		err = insist(ctx, patience, h.site.config.Now, func() (err error) {
 			if err := reconciler.StillOurs(ctx); err != nil {
 				return err
@@ -113,10 +115,11 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 			}
 			try, cancel := within(ctx, most, "")
 			defer cancel()
-			if results, err = h.ask(try, ops, false); err == nil {
+			if results, err = h.try(try, ops, bounced, began, ran != nil, awaited(steps) && !once(steps)); err == nil {
 				away, final = false, unanswered(steps, ops, results)
 				return final
 			}
+			err = h.fitful(err)
 			final, away = err, lost(err).Unreachable
 			if lost(err).Outcome != state.Unknown {
 				return err
@@ -135,30 +138,46 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 	}
 	h.silent = h.silent || err != nil && passes(err)
 	if err != nil {
-		r := lost(err)
-		if ran == nil && lostLease(err) {
-			r.Outcome = state.Failed // nothing was sent
-		}
-		r.Unreachable = r.Unreachable || away && steps[0].Phase == reconciler.Prepare // whatever came of the first try, nothing is live
-		if steps[0].Phase == reconciler.Verify && !lostLease(err) {
-			r = unseen(err)
-		}
-		if r.Outcome == state.Unknown {
-			r.Down = stopsOf(steps, began) // it may have come that far
-		}
-		return []reconciler.Report{r}
+		return []reconciler.Report{unfinished(steps, err, ran, away, began)}
 	}
 	d := deed{began: began, ended: h.site.config.Now(), again: ran != nil}
+	return h.reports(ctx, steps, ops, counts, results, len(checks), d)
+}
+
+// unfinished is what is known of a batch without an answer.
+func unfinished(steps []reconciler.Step, err, ran error, away bool, began time.Time) reconciler.Report {
+	r := lost(err)
+	if ran == nil && lostLease(err) {
+		r.Outcome = state.Failed // nothing was sent
+	}
+	r.Unreachable = r.Unreachable || away && steps[0].Phase == reconciler.Prepare // whatever came of the first try, nothing is live
+	if steps[0].Phase == reconciler.Verify && !lostLease(err) {
+		r = unseen(err)
+	}
+	if r.Outcome == state.Unknown {
+		r.Down = stopsOf(steps, began) // it may have come that far
+		r.Bounds = allOf(r.Down)
+	}
+	if late := new(slowError); steps[0].Phase == reconciler.Prepare && !steps[0].Undoes() && errors.As(err, &late) {
+		r.Err = fmt.Errorf("%s, before any service is stopped: %w", steps[0].Op.Key(), err)
+	}
+	return r
+}
+
+// reports are what the answers say of the steps. The first ops are checks. It is no part of do, which waits: what a function has on
+// its stack, ten thousand have.
+func (h *host) reports(ctx context.Context, steps []reconciler.Step, ops []winhost.Op, counts []int, results []winhost.Result, checks int, d deed) []reconciler.Report {
 	for i, r := range results {
-		if i < len(checks) && !r.Done() {
+		if i < checks && !r.Done() {
 			all := failed(fmt.Errorf("%s: before %s: %w", h.name, steps[0].Op.Key(), explain(r.Err(ops[i]))))
 			if d.again { // an earlier try may have come further
-				all[0].Down, all[0].Further = stopsOf(steps, began), true
+				all[0].Down, all[0].Further = stopsOf(steps, d.began), true
+				all[0].Bounds = allOf(all[0].Down)
 			}
 			return all
 		}
 	}
-	ops, results = ops[len(checks):], results[len(checks):]
+	ops, results = ops[checks:], results[checks:]
 	asked, answers := ops, results
 	var reports []reconciler.Report
 	for i, s := range steps {
@@ -170,9 +189,9 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 		if report.Outcome != state.Done {
 			if d.again { // an earlier try may have come further
 				last := &reports[len(reports)-1]
-				down := stopsOf(steps[i:], began)
+				down := stopsOf(steps[i:], d.began)
 				maps.Copy(down, last.Down)
-				last.Down, last.Further = down, true
+				last.Down, last.Bounds, last.Further = down, allOf(down), true
 			}
 			break
 		}
@@ -181,6 +200,15 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 		reports[n] = h.fallen(reports[n], asked, answers)
 	}
 	return reports
+}
+
+// allOf says that nobody knows when these went down.
+func allOf(down map[string]time.Time) map[string]bool {
+	bounds := map[string]bool{}
+	for name := range down {
+		bounds[name] = true
+	}
+	return bounds
 }
 
 // telling passes on what the programs of these steps write.
@@ -267,6 +295,15 @@ func (h *host) ops(ctx context.Context, steps []reconciler.Step) (ops []winhost.
 	return ops, counts, nil
 }
 
+// logonFailure is how Windows refuses a start whose account it does not let in: whatever else runs as that would not start either.
+const logonFailure = 1069
+
+// notStarted notes that a service is stopped after its start, and says whether what runs as the same account would fail like it.
+func (h *host) notStarted(op site.StartService, r winhost.Result) (stays bool) {
+	h.failed[op.Service] = true
+	return r.Win32 == logonFailure && h.site.runAs(h.name, op.Service, r.Service.Account)
+}
+
 // report says what the results mean for a step.
 func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, d deed) reconciler.Report {
 	for i, r := range d.results {
@@ -280,7 +317,7 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			}
 			if start, ok := s.Op.(site.StartService); ok && r.Service != nil && r.Service.State == winhost.Stopped {
 				report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
-				h.failed[start.Service] = true
+				report.Stays = h.notStarted(start, r)
 			}
 			h.refusal(s, &report)
 			return report

@@ -19,7 +19,7 @@ func (a *api) follow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, a.limit)
 	over := make(chan struct{})
 	a.mu.Lock()
-	a.first, a.endFollow = map[string]time.Time{}, func() { cancel(); <-over }
+	a.first, a.late, a.endFollow = map[string]time.Time{}, map[string]bool{}, func() { cancel(); <-over }
 	a.mu.Unlock()
 	go func() {
 		defer close(over)
@@ -56,7 +56,7 @@ func (s *Site) Worked(ctx context.Context) reconciler.Report {
 	}
 	s.api.mu.Lock()
 	defer s.api.mu.Unlock()
-	return reconciler.Report{Outcome: state.Done, Up: maps.Clone(s.api.first)}
+	return reconciler.Report{Outcome: state.Done, Up: maps.Clone(s.api.first), Bounds: maps.Clone(s.api.late)}
 }
 
 func (a *api) following() bool {
@@ -77,10 +77,12 @@ func (a *api) noteFirst(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	w := waiting{since: since, missing: slices.Sorted(maps.Keys(since)), up: map[string]time.Time{}}
+	w := waiting{since: since, missing: slices.Sorted(maps.Keys(since)), up: map[string]time.Time{}, late: map[string]bool{}}
 	w.names, w.skews, w.admin = a.names(w.missing), a.clocks(), a.host
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	w.before = a.lists[1]
 	w.check(list, a.clock, a.now())
 	maps.Copy(a.first, w.up)
+	maps.Copy(a.late, w.late)
 }

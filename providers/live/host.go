@@ -26,16 +26,18 @@ type host struct {
 	logons  map[string]time.Time  // by service: when this run has set its logon, by the host's clock
 	sealer  *site.MachineIdentity // by whom this batch seals secrets; nil: it has not asked
 	took    map[string][]string   // by service: what its stop took down that nobody had planned for
-	queued  bool                  // the present look had nothing to connect: its turn is one to run
+	turn    time.Time             // when the present look's began
 	tell    func(line string)     // told what a program of the present batch writes; nil: nobody is
 	silent  bool                  // a batch was given up, and it has not answered since
+	heard   bool                  // it has answered
 }
 
-// run is a process that this run has started, and when it had, by our clock.
+// run is a process that this run has started, and when it had, by our clock, or, when that is late, some time before.
 type run struct {
 	name string // in the outages
 	pid  uint32
 	at   time.Time
+	late bool
 }
 
 // file is what the run knows about one file.
@@ -62,15 +64,10 @@ func (h *host) connect(ctx context.Context) error {
 	return err
 }
 
-// queue waits for the host's turn to be looked at: to run, when its process is there, or else to connect.
-func (h *host) queue(ctx context.Context) error {
-	h.mu.Lock()
-	h.queued = h.session != nil
-	h.mu.Unlock()
-	if h.queued {
-		return h.site.running.enter(ctx)
-	}
-	return h.site.connecting.enter(ctx)
+// queue waits for the host's turn to be looked at.
+func (h *host) queue(ctx context.Context) (err error) {
+	h.turn, err = h.site.turns.enter(ctx)
+	return err
 }
 
 // start runs PowerShell in the shell, once.
@@ -102,10 +99,6 @@ func (h *host) open(ctx context.Context) error {
 	if h.session != nil {
 		return nil
 	}
-	if err := h.site.connecting.enter(ctx); err != nil {
-		return err
-	}
-	defer h.site.connecting.leave()
 	if h.shell == nil {
 		shell, err := h.site.config.Dial(ctx, h.name)
 		if err != nil {
@@ -160,6 +153,6 @@ func (h *host) ask(ctx context.Context, ops []winhost.Op, look bool) ([]winhost.
 		h.drop(context.WithoutCancel(ctx))
 		return nil, err
 	}
-	h.silent = false
+	h.silent, h.heard = false, true
 	return results, nil
 }

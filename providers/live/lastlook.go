@@ -112,9 +112,9 @@ func (s *Site) endedUnseen(ctx context.Context, r *reconciler.Report, known []re
 // within seconds.
 func (s *Site) watchMissing(ctx context.Context, missing []string, before map[string]bool) map[string]bool {
 	now := map[string]bool{}
-	for name := range s.stoppedOn(ctx, missing) {
+	for name, why := range s.stoppedOn(ctx, missing) {
 		if now[name] = true; before[name] {
-			s.gone(name, s.config.Now)
+			s.gone(name, why, s.config.Now)
 		}
 	}
 	return now

@@ -20,6 +20,9 @@ func lists(f *family) {
 	}, proveList))
 }
 
+// oneMore is no member of any list: it is added to see whether one can be, and written nowhere.
+const oneMore = "one more"
+
 func asSetting(r site.List) site.Setting {
 	return site.Setting{Host: r.Host, Path: r.Path, Setting: r.Setting, Service: r.Service}
 }
@@ -40,6 +43,9 @@ func readList(ctx context.Context, q *questions, r site.List) (reconciler.Result
 		return seen, nil
 	}
 	seen.Found, seen.Members, seen.Text = l.Found, l.Members, l.Text
+	if _, err := appsettings.SetList(content.Expose(), r.Setting, append(slices.Clone(l.Members), oneMore)); err != nil && l.Found {
+		seen.Closed = err.Error()
+	}
 	if !l.Found && seen.Refused == "" {
 		seen.Refused = fmt.Sprintf("%s is not in the file", r.Setting)
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -56,9 +57,10 @@ type Config struct {
 	ChangePassword func(ctx context.Context, account string, old, next secret.Value) (was bool, err error)
 	// Salt keys the fingerprints of files in plans.
 	Salt func(ctx context.Context) (secret.Value, error)
-	// Parallel is how many hosts run a process for us at once, outside the switch; 0 is 200. As many more may be connected
-	// and wait for their turn.
+	// Parallel is the most hosts that are spoken to at once, outside the switch; 0 is 500. It begins with fewer.
 	Parallel int
+	// Busy says that this machine does not keep up, and that no more are to be spoken to at once; nil: it always does.
+	Busy func() bool
 	// HostTimeout bounds one look or one batch on one host; 0 is 5 minutes.
 	HostTimeout time.Duration
 	// Patience is how long a host that was lost within a run is asked again; 0 is a minute.
@@ -82,8 +84,8 @@ type Site struct {
 	// workers are by kind of target. There is no default: an unknown target is an error, never a host.
 	workers map[reconciler.TargetKind]worker
 	api     *api
-	// connecting is held while a host is connected and its process started, running while it is looked at.
-	connecting, running gate
+	// Hosts take turns: in the switch as many at once as this machine bears, for every second counts.
+	turns, rush *flow
 
 	mu     sync.Mutex
 	hosts  map[string]*host
@@ -100,7 +102,7 @@ type worker interface {
 // New returns a site that has not contacted anything.
 func New(c Config) *Site {
 	if c.Parallel == 0 {
-		c.Parallel = 200
+		c.Parallel = 500
 	}
 	if c.HostTimeout == 0 {
 		c.HostTimeout = 5 * time.Minute
@@ -117,9 +119,10 @@ func New(c Config) *Site {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), connecting: make(gate, c.Parallel), running: make(gate, c.Parallel)}
+	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), turns: newFlow(Begins, c.Parallel, 0, c.Now, c.Busy),
+		rush: newFlow(rushEach*runtime.GOMAXPROCS(0), everybody, rushPatience, c.Now, c.Busy)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
-	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, clocks: s.clocks, host: c.MarkerHost, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, ends: s.isEnding, watch: s.watchMissing, ended: s.adminEnded}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, clocks: s.clocks, host: c.MarkerHost, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, whyGone: s.whyGone, ends: s.isEnding, watch: s.watchMissing, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:     onHosts{s},
 		reconciler.APITarget:      s.api,
@@ -168,7 +171,7 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 			run()
 			continue
 		}
-		if t.Kind == reconciler.HostTarget { // hosts take turns at the gates, in the order of the reads
+		if t.Kind == reconciler.HostTarget { // hosts take turns, in the order of the reads
 			if err := s.host(t.Name).queue(ctx); err != nil {
 				looks[i] = reconciler.Look{Reach: reach(err), Err: err}
 				continue
@@ -238,10 +241,11 @@ func (s *Site) Close(ctx context.Context) {
 		marked.hangUp(ctx)
 	}
 	var wg sync.WaitGroup
+	closing := make(gate, s.config.Parallel)
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
-		s.connecting <- struct{}{}
+		closing <- struct{}{}
 		wg.Go(func() {
-			defer s.connecting.leave()
+			defer closing.leave()
 			hosts[name].close(ctx)
 		})
 	}

@@ -107,8 +107,8 @@ func proveLogon(ctx context.Context, h *host, o site.ProveLogon, d deed) reconci
 	if o.Noun != "" {
 		r.Evidence = fmt.Sprintf("%s run as %s, in processes younger than their logon", crowd(o.Who), o.Account)
 	}
-	if at, ok := h.upSince(o.Service, first); ok {
-		r.Up = map[string]time.Time{o.Name: at}
+	if at, late, ok := h.upSince(o.Service, first); ok {
+		r.Up, r.Bounds = map[string]time.Time{o.Name: at}, bound(o.Name, late)
 	}
 	if o.Secret.Name != "" {
 		r.Facts = []state.Fact{site.StoredLogon{Version: o.Secret.Version}.Fact(h.name, o.Service)}
@@ -124,6 +124,10 @@ func crowd(w site.Who) string {
 	return w.Name
 }
 
+// wrongPassword is the one refusal of a logon that counts towards a lockout. An account that is locked out, disabled, expired or
+// without the right is mended where it is, and may be tried at once.
+const wrongPassword = 1326
+
 // refusal adds to the report of a logon that failed: Windows has changed nothing then. A refused try is remembered, so that
 // nobody tries again and again until the account is locked out.
 func (h *host) refusal(s reconciler.Step, r *reconciler.Report) {
@@ -134,19 +138,10 @@ func (h *host) refusal(s reconciler.Step, r *reconciler.Report) {
 	switch o := s.Op.(type) {
 	case site.TryLogon:
 		r.Refused = true
-		if counts(e.Win32) {
+		if e.Win32 == wrongPassword {
 			r.Facts = []state.Fact{site.LogonRefused(o.Secret.Version, h.site.config.Now())}
 		}
 	case site.SetLogon:
 		r.Refused = e.Win32 != 0
 	}
-}
-
-// counts says that a refusal is about the password, or about the account that it was tried on.
-func counts(win32 uint32) bool {
-	switch win32 {
-	case 1326, 1327, 1330, 1331, 1907, 1909:
-		return true
-	}
-	return false
 }

@@ -18,8 +18,12 @@ type memory struct {
 	skews map[string]time.Duration
 	// dead is when a host's service was seen to have ended by itself, or not to read what it was to.
 	dead map[string]time.Time
+	// why is what its host says of it.
+	why map[string]error
 	// ends are the services, by name, that were asked to stop and had not at the end of that step: they work until they have.
 	ends map[string]bool
+	// accounts are what services run as that a start has found running, or started.
+	accounts map[accountOf]string
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
 	// began is the same at the earliest: what a service does once after its start is no older than this.
@@ -46,7 +50,7 @@ type push struct {
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, ends: map[string]bool{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
+	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, why: map[string]error{}, ends: map[string]bool{}, accounts: map[accountOf]string{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -75,11 +79,11 @@ func (m *memory) clocks() map[string]time.Duration {
 
 // gone notes that a service of the host ended by itself, or does not read what it was to: what it would have done does not come.
 // That it worked later than this nobody else can say: it reads the clock while it holds the lock.
-func (m *memory) gone(host string, now func() time.Time) (at time.Time) {
+func (m *memory) gone(host string, why error, now func() time.Time) (at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at = now()
-	m.dead[host] = at
+	m.dead[host], m.why[host] = at, why
 	return at
 }
 
@@ -88,6 +92,19 @@ func (m *memory) goneAt(host string) (at time.Time, gone bool) {
 	defer m.mu.Unlock()
 	at, gone = m.dead[host]
 	return at, gone
+}
+
+// whyGone is what the hosts say of those that are gone.
+func (m *memory) whyGone(hosts []string) map[string]error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]error{}
+	for _, h := range hosts {
+		if why := m.why[h]; why != nil {
+			all[h] = why
+		}
+	}
+	return all
 }
 
 func (m *memory) ending(name string, is bool) {
@@ -100,6 +117,27 @@ func (m *memory) isEnding(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.ends[name]
+}
+
+type accountOf struct{ host, service string }
+
+// runsAs notes what a service runs as.
+func (m *memory) runsAs(host, service, account string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.accounts[accountOf{host, service}] = account
+}
+
+// runAs says that another service runs as this account.
+func (m *memory) runAs(host, service, account string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for of, other := range m.accounts {
+		if of != (accountOf{host, service}) && site.SameAccount(account, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // stopping notes that the service of one of many is about to stop: what is listed of it until it is started again is old.

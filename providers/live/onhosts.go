@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"meshrotate/reconciler"
@@ -45,44 +46,44 @@ func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler
 	if own > limit {
 		limit, setting = own, ""
 	}
+	turns, phase := s.turns, steps[0].Phase
+	if phase == reconciler.Switch {
+		turns = s.rush
+	}
+	began, err := turns.enter(ctx)
+	if err != nil {
+		return failed(err) // nothing was sent
+	}
 	ctx, cancel := within(ctx, limit, setting)
 	defer cancel()
-	return s.host(t.Name).do(ctx, steps, tell)
+	reports := s.host(t.Name).do(ctx, steps, tell)
+	for _, r := range reports {
+		err = errors.Join(err, r.Err)
+	}
+	turns.leave(phase.String(), began, err)
+	return reports
 }
 
-// lookAtHost connects while other hosts are still being looked at: the limit is for running processes, and the next
-// connections are made while these start. So a connection is there when its turn comes. The host has
-// queued, and gives its turn back.
+// lookAtHost looks at a host that has queued, and gives its turn back.
 func (s *Site) lookAtHost(ctx context.Context, h *host, reads []reconciler.Read, salt secret.Value) reconciler.Look {
-	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: looked(err)} }
-	if !h.queued {
-		waiting, cancel := within(ctx, s.config.HostTimeout, hostTimeout)
-		err := h.connect(waiting)
-		cancel()
-		if err == nil {
-			err = s.running.enter(ctx)
-		}
-		if err != nil {
-			s.connecting.leave()
-			return fail(err)
-		}
-	}
-	ctx, cancel := within(ctx, s.config.HostTimeout, hostTimeout)
+	waiting, cancel := within(ctx, s.config.HostTimeout, hostTimeout)
+	err := h.connect(waiting)
+	cancel()
+	ctx, cancel = within(ctx, s.config.HostTimeout, hostTimeout)
 	defer cancel()
 	sent := s.config.Now()
-	err := h.start(ctx)
-	if !h.queued {
-		s.connecting.leave()
+	if err == nil {
+		err = h.start(ctx)
 	}
-	look := fail(err)
+	look := reconciler.Look{Reach: reach(err), Err: looked(err)}
 	if err == nil {
 		look = h.look(ctx, reads, salt, sent)
 	}
-	s.running.leave()
 	if !s.config.Stay {
 		h.close(context.WithoutCancel(ctx))
 		h.forget()
 	}
+	s.turns.leave("look", h.turn, look.Err)
 	return look
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"meshrotate/providers/program"
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -98,7 +99,7 @@ func (o *operator) hook(ctx context.Context, op site.RunHook) reconciler.Report 
 	limited, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
 	said, err := o.run(limited, Program{Path: op.Program, Args: op.Args, Env: told(op), Input: v})
-	name, late, line := filepath.Base(op.Program)+" for "+op.Secret.Name, limited.Err() != nil, lastLine(said, v)
+	name, late, line := filepath.Base(op.Program)+" for "+op.Secret.Name, limited.Err() != nil, program.LastLine(said, v)
 	var ended *EndedError
 	switch {
 	case err != nil && !late && !errors.As(err, &ended):
@@ -149,9 +150,6 @@ func told(op site.RunHook) []string {
 	return env
 }
 
-// maxSaid is how much of a program's output is kept: its end.
-const maxSaid = 16 << 10
-
 // EndedError is how a program ended that did not end well.
 type EndedError struct {
 	Code int // -1 for a signal
@@ -160,24 +158,13 @@ type EndedError struct {
 
 func (e *EndedError) Error() string { return e.Text }
 
-// tail keeps the end of what is written to it.
-type tail struct{ bytes.Buffer }
-
-func (t *tail) Write(b []byte) (int, error) {
-	n, err := t.Buffer.Write(b)
-	if over := t.Len() - maxSaid; over > 0 {
-		t.Next(over)
-	}
-	return n, err
-}
-
 // runProgram is run on this machine.
 func runProgram(ctx context.Context, p Program) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p.Path, p.Args...)
-	var said tail
+	var said program.Tail
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Env, bytes.NewReader(p.Input.Expose()), &said, &said
 	cmd.WaitDelay = 2 * time.Second // what it has started may hold its output open
-	alone(cmd)
+	program.Alone(cmd)
 	err := cmd.Run()
 	if cmd.ProcessState != nil && cmd.ProcessState.Success() && ctx.Err() == nil {
 		err = nil // that it did not read to the end, or left somebody behind who holds its output, is its own affair

@@ -27,6 +27,9 @@ func passes(err error) bool {
 	if errors.As(err, new(*winhost.OpError)) {
 		return false // the host has answered
 	}
+	if errors.As(err, new(fitfulError)) {
+		return true
+	}
 	if lostLease(err) || errors.Is(err, winhost.ErrUnsupported) || errors.Is(err, winhost.ErrScript) {
 		return false
 	}
@@ -42,6 +45,24 @@ func passes(err error) bool {
 	default:
 		return false
 	}
+}
+
+// fitfulError is a refusal of a host that has let this run in before: WinRM, or what stands before it, may be restarting.
+type fitfulError struct{ error }
+
+func (e fitfulError) Unwrap() error { return e.error }
+
+// fitful says so of an error of a host.
+func (h *host) fitful(err error) error {
+	var e *winrm.Error
+	if !h.heard || !errors.As(err, &e) || errors.Is(err, winhost.ErrUnsupported) || errors.Is(err, winhost.ErrScript) {
+		return err
+	}
+	switch e.Class {
+	case winrm.Denied, winrm.TLS, winrm.OperationsQuota, winrm.Unsupported, winrm.Rejected, winrm.Ticket:
+		return fitfulError{err}
+	}
+	return err
 }
 
 // insist tries until it works, the failure does not pass, or the patience is over, and at least for half of it after the first

@@ -23,6 +23,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	}
 	a.mu.Lock()
 	a.clock.note(list.Answer)
+	a.lists = [2]time.Time{a.now(), a.lists[0]}
 	a.mu.Unlock()
 	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
 	for _, r := range list.List {
@@ -67,9 +68,9 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
-	w := waiting{names: a.names(op.Relays), skews: a.clocks(), admin: a.host, since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}, beats: map[string]time.Time{}}
+	w := waiting{names: a.names(op.Relays), skews: a.clocks(), admin: a.host, since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}, late: map[string]bool{}, beats: map[string]time.Time{}}
 	a.mu.Lock()
-	w.rest = a.ready
+	w.rest, w.wasLate = a.ready, maps.Clone(a.late)
 	a.mu.Unlock()
 	if w.rest.IsZero() {
 		w.rest = a.now()
@@ -85,19 +86,20 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		if list, last = a.relays(ctx); last == nil {
 			a.mu.Lock()
 			clock := a.clock
+			w.before = a.lists[1]
 			a.mu.Unlock()
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
 		} else if ctx.Err() == nil {
 			say(fmt.Sprintf("%d of %d relays connected; waiting for the Admin API: %s", len(w.up), len(op.Relays), inShort(last)))
 		}
-		a.prove(w.up)
+		a.prove(w)
 		w.drop(a.gone)
 		if len(w.missing) == 0 && len(w.gone) > 0 {
 			return a.unproven(w, op, last)
 		}
 		if len(w.missing) == 0 {
-			return reconciler.Report{Outcome: state.Done, Up: w.up,
+			return reconciler.Report{Outcome: state.Done, Up: w.up, Bounds: w.late,
 				Evidence: plural(len(op.Relays), "relay") + " connected" + heartbeats(len(op.Relays))}
 		}
 		if pause(ctx, a.poll) != nil {
@@ -124,6 +126,7 @@ func inShort(err error) string {
 
 // unproven says who is missing. Whoever is, does not work now, whatever was seen before.
 func (a *api) unproven(w waiting, op site.ProveRelays, last error) reconciler.Report {
+	w.whys = a.whyGone(w.gone)
 	r := w.failed(op, last, a.now())
 	if w.heard.IsZero() {
 		return r
@@ -135,17 +138,17 @@ func (a *api) unproven(w waiting, op site.ProveRelays, last error) reconciler.Re
 }
 
 // prove notes what a proof has seen to work.
-func (a *api) prove(up map[string]time.Time) {
+func (a *api) prove(w waiting) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.proven == nil {
 		a.proven = map[string]bool{}
 	}
 	if a.first == nil {
-		a.first = map[string]time.Time{}
+		a.first, a.late = map[string]time.Time{}, map[string]bool{}
 	}
-	for host, at := range up {
-		a.proven[host], a.first[host] = true, at // who is asked again does not work from then on only
+	for host, at := range w.up {
+		a.proven[host], a.first[host], a.late[host] = true, at, w.late[host] // who is asked again does not work from then on only
 	}
 }
 
@@ -156,9 +159,9 @@ func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconci
 	if last != nil && now.Sub(w.heard) > patience && len(w.missing) > len(w.gone) {
 		r.Outcome = state.Unknown // nobody said that a relay is not connected
 	}
-	r.Up = w.up
+	r.Up, r.Bounds = w.up, w.late
 	if len(w.up) > 0 {
-		r.Missing = w.missing
+		r.Missing, r.Whys = w.missing, w.whys
 		r.Evidence = fmt.Sprintf("%d of %s connected", len(w.up), plural(len(op.Relays), "relay")) + heartbeats(len(w.up))
 	}
 	return r
@@ -167,12 +170,20 @@ func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconci
 func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
 	switch {
 	case len(w.missing) == len(w.gone):
-		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their hosts say why", len(w.gone), len(op.Relays)), lookAtRelay)
+		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their hosts say why%s", len(w.gone), len(op.Relays), w.firstWhy()), lookAtRelay)
 	case last != nil && now.Sub(w.heard) > patience:
 		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: the Admin API could not be asked: %w", len(w.missing), len(op.Relays), last),
 			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))
 	}
 	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), lookAtRelay)
+}
+
+// firstWhy is what the first of them says that says something.
+func (w *waiting) firstWhy() string {
+	for _, host := range slices.Sorted(maps.Keys(w.whys)) {
+		return ": " + w.whys[host].Error()
+	}
+	return ""
 }
 
 const lookAtRelay = "look at the log of a relay that is missing"

@@ -73,7 +73,7 @@ func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler
 	h.stopped[op.Service] = true
 	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
 	if d.results[0].Code != winhost.Unchanged || d.again {
-		r.Down = stops(op, d.since(s))
+		r.Down, r.Bounds = stops(op, d.since(s)), bound(op.Name, d.again)
 	}
 	if len(s.Dependents) > 0 { // be it that the service itself was stopped already
 		r.With = map[string][]string{op.Name: s.Dependents}
@@ -95,15 +95,16 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		// By our clock it began between these two moments, and what ran before had ended. The answer may have taken long.
 		h.site.ending(op.Name, false)
 		h.site.restarted(h.name, op.Noun != "", d.since(s), d.ended.Add(-s.Took()))
-		h.running[op.Service] = run{op.Name, s.PID, d.ended}
+		h.running[op.Service] = run{op.Name, s.PID, d.ended, d.again}
 	}
+	h.site.runsAs(h.name, op.Service, s.Account)
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	theirs := d.results[0].Code == winhost.Unchanged || older
 	if h.stopped[op.Service] && theirs && (!d.again || h.outdated(ctx, op.Service)) {
 		return h.restart(ctx, op)
 	}
 	if h.stopped[op.Service] && theirs { // its host did, and it has what it is to have
-		h.running[op.Service] = run{op.Name, s.PID, d.ended}
+		h.running[op.Service] = run{op.Name, s.PID, d.ended, true}
 	}
 	h.stopped[op.Service] = false
 	delete(h.failed, op.Service)
@@ -153,8 +154,12 @@ func (h *host) restart(ctx context.Context, op site.StartService) reconciler.Rep
 	}
 	for i, res := range results {
 		if err := res.Err(ops[i]); err != nil {
-			return reconciler.Report{Outcome: state.Failed, Err: fmt.Errorf("%s: somebody had started it meanwhile: %w", h.name, explain(err)),
+			r := reconciler.Report{Outcome: state.Failed, Err: fmt.Errorf("%s: somebody had started it meanwhile: %w", h.name, explain(err)),
 				Down: map[string]time.Time{op.Name: began}}
+			if i > 0 && res.Service != nil && res.Service.State == winhost.Stopped {
+				r.Stays = h.notStarted(op, res)
+			}
+			return r
 		}
 	}
 	if results[0].Service != nil {
@@ -190,8 +195,8 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		return r // one of many: the fleet's evidence is the Admin API's
 	}
 	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
-	if at, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.unready()) {
-		r.Up = map[string]time.Time{op.Name: at}
+	if at, late, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.unready()) {
+		r.Up, r.Bounds = map[string]time.Time{op.Name: at}, bound(op.Name, late)
 	}
 	return r
 }
@@ -236,20 +241,28 @@ func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.S
 }
 
 // upSince is from when on a service that this run has started is known to be up: from its start on, now that it has stayed. A
-// process that somebody else started is up by now.
-func (h *host) upSince(service string, s *winhost.Service) (time.Time, bool) {
+// process that somebody else started is up by now, and one that was started by a batch whose answer was lost, by the next answer.
+func (h *host) upSince(service string, s *winhost.Service) (at time.Time, late, ours bool) {
 	started, ours := h.running[service]
 	if ours && started.pid != s.PID {
-		return h.site.config.Now(), true
+		return h.site.config.Now(), true, true
 	}
-	return started.at, ours
+	return started.at, started.late, ours
+}
+
+// bound says of one whether its times are bounds.
+func bound(name string, is bool) map[string]bool {
+	if !is {
+		return nil
+	}
+	return map[string]bool{name: true}
 }
 
 // died says why a service does not run, and that nobody need wait for what it would do.
 func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report {
 	r := h.unproven("service %s is %s (exit code %d)", op.Service, s.State, s.ExitCode)
 	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: after its start "+site.EndedBy(s.ExitCode))
-	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, h.site.config.Now)}, true
+	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, r.Err, h.site.config.Now)}, true
 	return r
 }
 

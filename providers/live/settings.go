@@ -203,12 +203,13 @@ const changedFile = "somebody has changed the file since: find out who, then app
 
 // unread says why a service does not run with the declared value. Nobody waits for what it would do.
 func (h *host) unread(op site.ProveSetting, service *winhost.Service, hint, format string, args ...any) reconciler.Report {
-	now := h.site.gone(h.name, h.site.config.Now)
 	r := h.unproven(format, args...)
 	if service.State == winhost.Stopped {
 		r.Err = fmt.Errorf("%w; service %s is stopped (exit code %d)", r.Err, op.Service, service.ExitCode)
-		r.Down, r.Ended = map[string]time.Time{op.Name: now}, true
 	}
 	r.Err = reconciler.Hinted(r.Err, hint)
+	if now := h.site.gone(h.name, r.Err, h.site.config.Now); service.State == winhost.Stopped {
+		r.Down, r.Ended = map[string]time.Time{op.Name: now}, true
+	}
 	return r
 }

@@ -28,7 +28,7 @@ func readSignatures(_ context.Context, q *questions, r site.Signatures) (reconci
 	if err != nil || res.Signatures == nil {
 		return nil, known(err, "no signatures in "+r.Folder)
 	}
-	seen := &site.SignaturesSeen{Folder: r.Folder, Exists: res.Signatures.Exists}
+	seen := &site.SignaturesSeen{Folder: r.Folder, Exists: res.Signatures.Exists, Below: res.Signatures.Below}
 	for _, f := range res.Signatures.Files {
 		s := site.SignedFile{Name: f.Name, Error: f.Error}
 		if f.Error == 0 {
@@ -77,6 +77,9 @@ func proveUnused(_ context.Context, h *host, o site.ProveUnused, d deed) reconci
 	s := d.results[0].Signatures
 	if s == nil || !s.Exists {
 		return h.unproven("the folder %s is not there: what is signed with %s is not known", o.Folder, o.What)
+	}
+	if s.Below != "" || len(s.Files) == 0 {
+		return h.unproven("%s has no *%s in it, or some in folders below: what is signed with %s is not known", o.Folder, o.Suffix, o.What)
 	}
 	for _, f := range s.Files {
 		if f.Error != 0 {

@@ -52,13 +52,21 @@ func (a *api) readySoon(ctx context.Context) (ready bool, answer adminapi.Answer
 // settling is how long a look waits for the first relay to connect: Admin, or all of them, may have started just now.
 const settling = 5 * time.Second
 
-// relaysSoon asks for Admin's list, and for a moment again while it has relays and none of them is connected.
+// recent is how old the latest heartbeat may be of a list that is told from a frozen one.
+const recent = 5 * time.Minute
+
+// relaysSoon asks for Admin's list, and for a moment again while it has relays and none of them is connected, or was heard since
+// long: one that has just started may show what it knew before.
 func (a *api) relaysSoon(ctx context.Context) (*site.RelaysSeen, error) {
 	for end := a.now().Add(settling); ; {
 		list, err := a.relays(ctx)
-		if err != nil || len(list.Relays) == 0 || !a.now().Before(end) ||
-			slices.ContainsFunc(list.Relays, func(r site.RelaySeen) bool { return r.Connected == nil || *r.Connected }) || pause(ctx, a.poll) != nil {
+		if err != nil || len(list.Relays) == 0 || !a.now().Before(end) || slices.ContainsFunc(list.Relays, func(r site.RelaySeen) bool { return lively(list, r) }) || pause(ctx, a.poll) != nil {
 			return list, err
 		}
 	}
+}
+
+// lively says that a relay is connected and not for long silent, or that nobody can tell.
+func lively(list *site.RelaysSeen, r site.RelaySeen) bool {
+	return r.Connected == nil || *r.Connected && (r.Heartbeat.IsZero() || list.Time.IsZero() || list.Time.Sub(r.Heartbeat).Abs() <= recent)
 }

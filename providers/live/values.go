@@ -108,6 +108,9 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	k.want[r.Secret] = v
 	k.mu.Unlock()
 	seen.Available = true
+	if !seen.Kept {
+		seen.About = k.supply.About(r.Secret.Name)
+	}
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
 	k.read(seen, v)
 	if n := k.needed[r.Secret.Name]; !seen.Kept && !n.Exact && seen.Unfit == "" { // what is kept was accepted once
@@ -139,11 +142,11 @@ func trouble(seen *site.ValueSeen, err error) *site.ValueSeen {
 // has not changed: it is not asked again.
 func (k *kept) changed(ctx context.Context, ref secret.Ref, kept secret.Value) bool {
 	source := k.supply.Sources[ref.Name]
-	if _, mints := source.(values.Generated); mints || source == nil {
+	if source == nil {
 		return false
 	}
-	v, err := source.Get(ctx, ref)
-	return err == nil && !v.Equal(kept)
+	v, made, err := values.Present(ctx, source, ref)
+	return errors.Is(err, values.ErrForeign) || err == nil && made && !v.Equal(kept)
 }
 
 // read asks the kind what the value says, and whether it is fit to be rolled out.

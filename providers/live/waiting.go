@@ -10,6 +10,9 @@ import (
 	"meshrotate/providers/site"
 )
 
+// lateBy is for how long nobody need have looked for something to be told as it was measured.
+const lateBy = 2 * time.Second
+
 // waiting is the relays that are not proven yet.
 type waiting struct {
 	names   map[string]string        // computers' own names, by host
@@ -21,8 +24,12 @@ type waiting struct {
 	missing []string
 	up      map[string]time.Time
 	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
+	wasLate map[string]bool      // the same as late, of first
 	heard   time.Time            // of the last list
+	before  time.Time            // of the list before it
+	late    map[string]bool      // of those that are up, and may have been for longer: nobody could look
 	gone    []string             // whose host said why they do not come: nobody waits for them
+	whys    map[string]error     // by host: what they say
 	lacks   map[string]string    // by host: what the last list lacked
 }
 
@@ -60,9 +67,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			missing = append(missing, host)
 			continue
 		}
-		w.up[host] = now
+		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy
 		if at := w.first[host]; restarted && at.After(since) {
-			w.up[host] = at
+			w.up[host], w.late[host] = at, w.wasLate[host]
 		}
 	}
 	w.missing = missing

@@ -57,7 +57,7 @@ func TestHeartbeatsByAClockThatIsOff(t *testing.T) {
 	} {
 		yes := true
 		clock := adminClock{c.date, c.date, true}
-		w := waiting{names: map[string]string{}, skews: map[string]time.Duration{"admin": 0}, admin: "admin", beats: map[string]time.Time{}, missing: []string{"r"}, up: map[string]time.Time{}, since: map[string]time.Time{"r": began}}
+		w := waiting{names: map[string]string{}, skews: map[string]time.Duration{"admin": 0}, admin: "admin", beats: map[string]time.Time{}, missing: []string{"r"}, up: map[string]time.Time{}, late: map[string]bool{}, since: map[string]time.Time{"r": began}}
 		if c.skew != 0 {
 			w.skews["r"] = c.skew
 		}

@@ -79,6 +79,8 @@ func TestStringsThatCannotBeTried(t *testing.T) {
 		"Server=s;Authentication=ActiveDirectoryPassword" + user: "Authentication",
 		"Server=s;Database=d;Password=CANARY":                    "no login is named",
 		"Server=s;Database=d;User ID=u":                          "no password is known",
+		"Server=s;User ID=u;Password=\U0001F511CANARY":           "the password of \"u\": it has a character beyond U+FFFF",
+		"Server=s;User ID=u;Password=CANARY;Database=\U0001F511": "beyond U+FFFF",
 	} {
 		s, err := connstring.Parse(secret.NewString(text))
 		if err != nil {

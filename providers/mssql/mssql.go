@@ -77,8 +77,24 @@ func (c Config) check() error {
 		return fmt.Errorf("no password is known for %q", c.User)
 	case c.Trust.Unverified && !loopback(c.Host):
 		return fmt.Errorf("%s: %w", c.Host, errExposed)
+	case !sendable([]byte(c.Database)):
+		return fmt.Errorf("database %q: %w", c.Database, errUnsendable)
+	case c.plain() && !sendable([]byte(c.User)):
+		return fmt.Errorf("login %q: %w", c.User, errUnsendable)
+	case c.plain() && !sendable(c.Password.Expose()):
+		return fmt.Errorf("the password of %q: %w", c.User, errUnsendable)
 	}
 	return nil
+}
+
+// plain says that user and password go to the server as they are, in UTF-16.
+func (c Config) plain() bool { return !c.NTLM && c.Tickets == nil && c.Tokens == nil }
+
+// errUnsendable is what the driver would send cut short: it counts characters where LOGIN7 has UTF-16 units (MS-TDS 2.2.6.4).
+var errUnsendable = errors.New("it has a character beyond U+FFFF, such as an emoji, which meshrotate cannot send to SQL Server")
+
+func sendable(text []byte) bool {
+	return !bytes.ContainsFunc(text, func(r rune) bool { return r > 0xFFFF })
 }
 
 var errExposed = errors.New("not on loopback: the connection must be encrypted and its certificate verified")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,12 +20,37 @@ import (
 // ErrPassword is a password that does not open the file.
 var ErrPassword = errors.New("the password does not open the PFX")
 
+// ErrForm is a file that is no PFX at all, and ErrNoKey one with certificates only.
+var (
+	ErrForm  = errors.New("the file is no PFX (PKCS #12)")
+	ErrNoKey = errors.New("the PFX has no private key in it")
+)
+
+// Hint is what to do about an error of Open.
+func Hint(err error) string {
+	switch {
+	case errors.Is(err, ErrForm):
+		return "name a file that was exported as PFX, as it was exported: no PEM, no text, nothing cut off"
+	case errors.Is(err, ErrNoKey):
+		return "export the certificate again, with its private key"
+	case errors.Is(err, ErrPassword):
+		return "see that the file and the password belong together"
+	}
+	return "export it again, as PFX with one certificate and its private key"
+}
+
 // Open returns the certificate whose key is in the file.
 func Open(file, password secret.Value) (*x509.Certificate, error) {
+	var whole asn1.RawValue
+	if rest, err := asn1.Unmarshal(file.Expose(), &whole); err != nil || len(rest) > 0 || whole.Tag != asn1.TagSequence {
+		return nil, ErrForm // the library's words are about its own types
+	}
 	_, c, _, err := pkcs12.DecodeChain(file.Expose(), string(password.Expose()))
 	switch {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
 		return nil, ErrPassword
+	case err != nil && strings.Contains(err.Error(), "private key missing"): // it has no name of its own
+		return nil, ErrNoKey
 	case err != nil:
 		return nil, fmt.Errorf("the PFX cannot be read: %w", err)
 	}

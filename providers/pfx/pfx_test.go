@@ -52,8 +52,15 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: half of it opens", name)
 		}
 	}
-	if _, err := pfx.Open(secret.NewString("-----BEGIN CERTIFICATE-----"), secret.NewString("x")); err == nil || errors.Is(err, pfx.ErrPassword) {
+	if _, err := pfx.Open(secret.NewString("-----BEGIN CERTIFICATE-----"), secret.NewString("x")); !errors.Is(err, pfx.ErrForm) {
 		t.Errorf("a file of another kind: %v", err)
+	}
+	b, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{c}, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pfx.Open(secret.New(b), secret.NewString("x")); !errors.Is(err, pfx.ErrNoKey) {
+		t.Errorf("without its key: %v", err)
 	}
 }
 

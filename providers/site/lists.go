@@ -28,6 +28,8 @@ type ListSeen struct {
 	Members []string
 	// Text says that they stand in one text, and not in a list as .NET has them.
 	Text bool
+	// Closed is why no member can be added, "" when one can.
+	Closed string
 }
 
 // Facts are the members, as they are written.

@@ -24,6 +24,7 @@ func (o StopService) Target() reconciler.Target      { return Host(o.Host) }
 func (o StopService) Key() string                    { return "stop " + o.Service }
 func (o StopService) Serves() (what, service string) { return o.Name, o.Service }
 func (o StopService) Takes() []string                { return o.Dependents }
+func (o StopService) Stops() bool                    { return true }
 func (o StopService) Says() reconciler.Phrase        { return o.says("stop" + with(o.Dependents)) }
 func (o StopService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StopService)
@@ -94,6 +95,7 @@ func (o StartService) Target() reconciler.Target      { return Host(o.Host) }
 func (o StartService) Key() string                    { return "start " + o.Service }
 func (o StartService) Serves() (what, service string) { return o.Name, o.Service }
 func (o StartService) Takes() []string                { return o.Dependents }
+func (o StartService) Stops() bool                    { return false }
 func (o StartService) Says() reconciler.Phrase        { return o.says("start" + with(o.Dependents)) }
 func (o StartService) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(StartService)

@@ -50,10 +50,12 @@ func (o AlterLogin) Foresees() []state.Fact {
 	return []state.Fact{{Field: LoginOf, Value: o.Login}}
 }
 
-// Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin the one that was disabled last.
+// Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin the one that was disabled last,
+// RetiringLogin the one that a run was to disable which may have died.
 const (
-	LoginOf      = "login"
-	RetiredLogin = "retired login"
+	LoginOf       = "login"
+	RetiredLogin  = "retired login"
+	RetiringLogin = "login being retired"
 )
 
 // Stamp is how a server's clock is noted.
@@ -177,6 +179,11 @@ type RetireLogin struct {
 	Database string `json:"database,omitempty"`
 	// InUse: it is disabled though somebody is signed in with it. Such a session stays until it ends.
 	InUse bool `json:"inUse,omitempty"`
+}
+
+// Foresees is which login may be found disabled.
+func (o RetireLogin) Foresees() []state.Fact {
+	return []state.Fact{{Field: RetiringLogin, Value: o.Login}}
 }
 
 func (o RetireLogin) Kind() string              { return "retire-login" }

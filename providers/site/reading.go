@@ -43,6 +43,16 @@ func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *
 	return readingOfOthers(h, ref, host, proof.Name(), started, m, b)
 }
 
+// ProvenProcess says that an earlier run has proven this very process of a service with a version.
+func ProvenProcess(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, path string) bool {
+	if !s.Running() || s.StartedAt.IsZero() {
+		return false
+	}
+	proof := reconciler.Step{Phase: reconciler.Verify, Op: ProveProcess{Host: host, Service: s.Name, Path: path}}
+	proven, ok := h.StepDone(ref.Name, ref.Version, proof.Name(), host)
+	return ok && s.StartedAt.Add(-skewOf(m)).Before(proven.Time)
+}
+
 // readingOfOthers is what rotations of other secrets in the file have proven: it counts while the file is what they wrote.
 func readingOfOthers(h state.History, ref secret.Ref, host, proof string, started time.Time, m *MachineSeen, b Base) Reading {
 	reading := Unread

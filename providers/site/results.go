@@ -171,6 +171,9 @@ func (s *ServiceSeen) Running() bool { return s != nil && s.Installed && s.State
 
 // SourceChanged is the warning that goes with ValueSeen.SourceChanged.
 func SourceChanged(ref secret.Ref, from string) reconciler.Finding {
+	if from == "generated" {
+		from = "the store in which it is kept for others"
+	}
 	return reconciler.Finding{Severity: reconciler.Warning, Code: "source-changed",
 		Text: from + " has another value now than when version " + ref.Version + " was kept; the kept one counts", Hint: "a new value wants a new version: bump it in the document"}
 }
@@ -293,6 +296,8 @@ type ValueSeen struct {
 	Kept bool
 	// Place is where it is kept, or would be.
 	Place string
+	// About is what its store says of it, for people: ", version 4 of 2026-11-20 13:02 UTC". Of what is kept already it is "".
+	About string
 	// Available says that it is kept, or that its source has it.
 	Available bool
 	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.
@@ -316,7 +321,7 @@ func (s *ValueSeen) Facts() []reconciler.Fact {
 	case s.Kept:
 		v = "kept"
 	case s.Available:
-		v = "available"
+		v = "available" + s.About
 	}
 	return []reconciler.Fact{{Field: "value of " + s.Secret.String(), Value: v}}
 }

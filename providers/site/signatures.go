@@ -26,6 +26,9 @@ type SignaturesSeen struct {
 	Exists bool
 	Error  uint32
 	Files  []SignedFile // by name
+	// Below is a file in a folder below this one whose name ends so too, by its path from here; "" when there is none. It is not
+	// looked into.
+	Below string
 }
 
 // SignedFile is one file with its signatures.

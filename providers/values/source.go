@@ -45,6 +45,18 @@ type Config struct {
 	Deployment string
 	// Seal opens files whose names end in .age; nil refuses them.
 	Seal *Seal
+	// Stores are those of the document; nil refuses what comes from one.
+	Stores *Stores
+}
+
+func (c Config) filled() Config {
+	if c.ReadFile == nil {
+		c.ReadFile = ReadFile
+	}
+	if c.LookupEnv == nil {
+		c.LookupEnv = os.LookupEnv
+	}
+	return c
 }
 
 // maxFile is in bytes: a signed file, a PFX and a list of age identities are all smaller.
@@ -62,12 +74,7 @@ func ReadFile(path string) ([]byte, error) {
 
 // From returns the source that a document names. It reads nothing yet.
 func From(s specs.Source, form Form, c Config) (Source, error) {
-	if c.ReadFile == nil {
-		c.ReadFile = ReadFile
-	}
-	if c.LookupEnv == nil {
-		c.LookupEnv = os.LookupEnv
-	}
+	c = c.filled()
 	switch {
 	case s.Generated:
 		return Generated{}, nil
@@ -80,8 +87,12 @@ func From(s specs.Source, form Form, c Config) (Source, error) {
 		return AgeFile{Path: s.File, Form: form, Read: c.ReadFile, Seal: c.Seal}, nil
 	case s.File != "":
 		return File{Path: s.File, Form: form, Read: c.ReadFile}, nil
+	case s.Store != "" && c.Stores == nil:
+		return nil, hint(fmt.Errorf("store %s: a value cannot come from a store here", s.Item), "write {env: NAME} or {file: PATH}")
+	case s.Store != "":
+		return FromStore{Item: s.Item, Form: form, Stores: c.Stores}, nil
 	}
-	return nil, hint(errors.New("no source is named"), "say `generated`, or one of env and file")
+	return nil, hint(errors.New("no source is named"), "say `generated`, or one of env, file and store")
 }
 
 // Env is an environment variable.

@@ -49,11 +49,7 @@ func (s Supply) Peek(ctx context.Context, ref secret.Ref) (v secret.Value, ok bo
 	if err != nil {
 		return secret.Value{}, false, err
 	}
-	if _, generated := from.(Generated); generated {
-		return secret.Value{}, false, nil
-	}
-	v, err = from.Get(ctx, ref)
-	return v, err == nil, err
+	return Present(ctx, from, ref)
 }
 
 func (s Supply) ask(ctx context.Context, ref secret.Ref) (secret.Value, error) {
@@ -80,4 +76,12 @@ func (s Supply) source(ref secret.Ref) (Source, error) {
 				" from a backup if it was kept there, or declare a new version")
 	}
 	return from, nil
+}
+
+// About is what its store has said of the declared value, for people: ", version 4 of 2026-11-20 13:02 UTC"; "" for nothing.
+func (s Supply) About(name string) string {
+	if from, stored := s.Sources[name].(FromStore); stored {
+		return from.About()
+	}
+	return ""
 }

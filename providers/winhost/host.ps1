@@ -929,7 +929,7 @@ function Invoke-Exposure($a) {
 
 function Invoke-Signatures($a) {
     Add-Type -AssemblyName System.Security
-    $r = New-Result 'ok' ''; $r.signatures = @{ exists = $false; files = @() }
+    $r = New-Result 'ok' ''; $r.signatures = @{ exists = $false; files = @(); below = '' }
     $folder = Resolve-HostPath $a.path
     if (-not [IO.Path]::IsPathRooted($folder)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
     if (-not [IO.Directory]::Exists($folder)) { return $r }
@@ -937,7 +937,21 @@ function Invoke-Signatures($a) {
     [Array]::Sort($paths, [StringComparer]::Ordinal)
     $r.signatures.exists = $true
     $r.signatures.files = @(foreach ($p in $paths) { Get-SignedFile $p })
+    $below = Find-Below $folder $a.suffix
+    if ($below) { $r.signatures.below = $below.Substring($folder.TrimEnd('\', '/').Length + 1) }
     $r
+}
+
+# A file below the folders of a folder whose name ends so; or the first of them that cannot be looked into. Links are not followed.
+function Find-Below([string]$folder, [string]$suffix) {
+    foreach ($d in [IO.Directory]::GetDirectories($folder)) {
+        if (([IO.File]::GetAttributes($d) -band [IO.FileAttributes]::ReparsePoint) -ne 0) { continue }
+        try {
+            foreach ($p in [IO.Directory]::GetFiles($d)) { if ($p.EndsWith($suffix, [StringComparison]::OrdinalIgnoreCase)) { return $p } }
+            $p = Find-Below $d $suffix
+            if ($p) { return $p }
+        } catch { return $d }
+    }
 }
 
 # The signatures in a PE file: the certificates that its optional header's fifth directory names, PKCS #7 each.

@@ -53,9 +53,12 @@ func tables(t *testing.T) string {
 
 // folder is a Host's view of a folder of this machine.
 func folder(t *testing.T, dir string) winhosttest.Host {
-	local := func(name string) string { return filepath.Join(dir, name) }
+	local := func(name string) string { return filepath.Join(dir, strings.ReplaceAll(name, `\`, "/")) }
 	return winhosttest.Host{
 		Write: func(name string, content []byte) {
+			if err := os.MkdirAll(filepath.Dir(local(name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(local(name), content, 0o644); err != nil {
 				t.Fatal(err)
 			}

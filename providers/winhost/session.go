@@ -192,7 +192,6 @@ func (s *Session) exchange(ctx context.Context, ops []Op, all, last bool, tell f
 		return nil, fmt.Errorf("request: %w", err) // nothing was sent: the session is as good as before
 	}
 	results, err := s.converse(ctx, request, frame, len(ops), last, tell)
-	release(request)
 	for _, blob := range frame.Blobs {
 		clear(blob)
 	}
@@ -219,9 +218,12 @@ func release(request []byte) {
 	}
 }
 
+// converse sends the request, releases it, and waits for the reply.
 func (s *Session) converse(ctx context.Context, request []byte, sent Frame, n int, last bool, tell func(string)) ([]Result, error) {
 	s.started, s.ended = true, last
-	if err := s.pipe.Send(ctx, request, last); err != nil {
+	err := s.pipe.Send(ctx, request, last)
+	release(request)
+	if err != nil {
 		return nil, s.sendError(ctx, err, sent.Blobs)
 	}
 	var output []byte

@@ -13,6 +13,9 @@ type SignaturesRead struct {
 type Signatures struct {
 	Exists bool         `json:"exists"`
 	Files  []SignedFile `json:"files"`
+	// Below is a file in a folder below this one whose name ends so too, by its path from here, or such a folder that cannot be looked
+	// into; "" when there is none.
+	Below string `json:"below"`
 }
 
 // SignedFile is one file with its signatures.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -32,7 +33,8 @@ const (
 type connection struct {
 	net.Conn
 	raw           net.Conn // below TLS: closing it never waits
-	reader        *bufio.Reader
+	first         [1]byte  // of an answer
+	unread        bool     // first is still to be read
 	host          string
 	limit         time.Duration // for one request and its answer
 	maxAnswer     int
@@ -44,10 +46,6 @@ type connection struct {
 	now           func() time.Time
 	used          time.Time
 	closing       bool // the host wants no further request here
-	last          struct {
-		text, media string
-		params      map[string]string
-	} // the type of the last answer
 }
 
 // usable says that the connection may take another request.
@@ -63,20 +61,22 @@ func (c *connection) usable() bool {
 	if c.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
 		return false
 	}
-	_, err := c.reader.Peek(1)
+	_, err := c.Conn.Read(c.first[:])
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// talk sends one message, an envelope behind headRoom bytes, sealed if the login says so, and returns the HTTP status and the
-// envelope that answers. The error is a *protocolError for what the host must not answer, otherwise the connection was lost.
+// talk sends one message, an envelope behind headRoom bytes, sealed if the login says so, releases it, and returns the HTTP status and
+// the envelope that answers. The error is a *protocolError for what the host must not answer, otherwise the connection was lost.
 func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, error) {
 	contentType, at := soapType, headRoom
 	if c.sealed {
-		var err error
 		contentType = sealType
-		if message, at, err = c.seal.wrap(message, at); err != nil {
+		sealed, begins, err := c.seal.wrap(message, at)
+		if err != nil {
+			release(message)
 			return 0, nil, violation("sealing: %v", err)
 		}
+		message, at = sealed, begins
 	}
 	a, err := c.post(ctx, contentType, c.authorization, message, at)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, err
 	if len(a.body) == 0 {
 		return a.status, nil, nil
 	}
-	media, params, err := c.media(a.contentType)
+	media, params, err := mediaOf(a.contentType)
 	charset := params["charset"]
 	switch soap := media == "application/soap+xml" && (charset == "" || isUTF8(charset)); {
 	case err == nil && c.sealed && media == sealMedia:
@@ -102,17 +102,18 @@ func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, err
 	return 0, nil, violation("HTTP %d with content of type %q, which is no message of WinRM's", a.status, clip([]byte(a.contentType)))
 }
 
-// media is mime.ParseMediaType: a host gives all its answers the same.
-func (c *connection) media(contentType string) (string, map[string]string, error) {
-	if contentType != c.last.text {
-		media, params, err := mime.ParseMediaType(contentType)
-		if err != nil {
-			return "", nil, err
-		}
-		c.last.text, c.last.media, c.last.params = contentType, media, params
+// mediaOf is mime.ParseMediaType, which knows the types that hosts give nearly all their answers.
+func mediaOf(contentType string) (string, map[string]string, error) {
+	switch contentType {
+	case soapType:
+		return "application/soap+xml", nil, nil // its characters are UTF-8
+	case sealType:
+		return sealMedia, sealParams, nil
 	}
-	return c.last.media, c.last.params, nil
+	return mime.ParseMediaType(contentType)
 }
+
+var sealParams = map[string]string{"protocol": sealProtocol, "boundary": sealBoundary}
 
 // An answer is an HTTP response, read to its end.
 type answer struct {
@@ -122,8 +123,8 @@ type answer struct {
 	body        []byte
 }
 
-// post sends one HTTP request, whose body is behind message's first at bytes, and reads the whole answer. The end of ctx closes
-// the socket.
+// post sends one HTTP request, whose body is behind message's first at bytes, releases it, and reads the whole answer. The end of
+// ctx closes the socket.
 func (c *connection) post(ctx context.Context, contentType, authorization string, message []byte, at int) (answer, error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	defer func() {
@@ -132,16 +133,14 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 		}
 	}()
 	if err := c.SetDeadline(time.Now().Add(c.limit)); err != nil {
+		release(message)
 		return answer{}, err
 	}
-	out := request(c.host, contentType, authorization, message, at)
-	if n, err := c.Write(out); err != nil {
-		c.closing = true
-		if n < len(out) && !errors.Is(err, os.ErrDeadlineExceeded) {
-			err = &unsentError{err}
-		}
+	if err := c.send(request(c.host, contentType, authorization, message, at)); err != nil {
+		release(message)
 		return answer{}, err
 	}
+	release(message)
 	a, err := c.receive()
 	c.offers = a.offers
 	c.used = c.now()
@@ -151,11 +150,22 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 	return a, err
 }
 
-// request puts the head of an HTTP request before its body: in the room that message has before it, or in a copy where that is
-// too small. Nothing in a head comes from a host, and the configuration was checked for what would end a line.
+func (c *connection) send(out []byte) error {
+	n, err := c.Write(out)
+	if err == nil {
+		return nil
+	}
+	c.closing = true
+	if n < len(out) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return &unsentError{err}
+	}
+	return err
+}
+
+// request puts the head of an HTTP request before its body: written at the beginning of the room that message has before it, and moved
+// up to the body; or in a copy where that is too small. Nothing in a head comes from a host, and the configuration was checked for what would end a line.
 func request(host, contentType, authorization string, message []byte, at int) []byte {
-	var room [headRoom]byte
-	head := append(append(room[:0], "POST /wsman HTTP/1.1\r\nHost: "...), host...)
+	head := append(append(message[:0:at], "POST /wsman HTTP/1.1\r\nHost: "...), host...)
 	head = append(head, "\r\nUser-Agent: meshrotate\r\nContent-Length: "...)
 	head = strconv.AppendInt(head, int64(len(message)-at), 10)
 	if authorization != "" {
@@ -170,8 +180,38 @@ func request(host, contentType, authorization string, message []byte, at int) []
 	return slices.Concat(head, message[at:])
 }
 
+// readers are for answers while they come.
+var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
+
+// receive waits for an answer without a buffer, as most of ten thousand connections do at any time, and then reads it with one.
 func (c *connection) receive() (answer, error) {
-	resp, err := http.ReadResponse(c.reader, nil) // it is of no HEAD
+	if _, err := io.ReadFull(c.Conn, c.first[:]); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return answer{}, err
+	}
+	c.unread = true
+	r := readers.Get().(*bufio.Reader)
+	r.Reset(c)
+	a, err := c.read(r)
+	c.closing = c.closing || r.Buffered() > 0 // nothing may come unasked
+	r.Reset(nil)
+	readers.Put(r)
+	return a, err
+}
+
+// Read is that of what is below, but for the byte that was waited for.
+func (c *connection) Read(b []byte) (int, error) {
+	if c.unread && len(b) > 0 {
+		b[0], c.unread = c.first[0], false
+		return 1, nil
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *connection) read(from *bufio.Reader) (answer, error) {
+	resp, err := http.ReadResponse(from, nil) // it is of no HEAD
 	if err != nil {
 		return answer{}, err
 	}

@@ -1,7 +1,6 @@
 package winrm
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -77,7 +76,6 @@ func (s *Session) dial(ctx context.Context) (*connection, error) {
 		}
 		c.Conn = secured
 	}
-	c.reader = bufio.NewReader(c.Conn)
 	return c, nil
 }
 

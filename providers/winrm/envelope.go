@@ -90,7 +90,7 @@ const headRoom = 1 << 10
 var messages sync.Pool
 
 // message is the envelope behind headRoom bytes, with room for the end of sealing. It is to be released.
-func (s shape) message(v values) []byte {
+func (s shape) message(v *values) []byte {
 	size := headRoom + envelopeOverhead + len(v.line) + base64.StdEncoding.EncodedLen(len(v.data)) + len(sealEnd)
 	room, ok := messages.Get().(*[]byte)
 	if !ok || cap(*room) < size {
@@ -101,13 +101,16 @@ func (s shape) message(v values) []byte {
 
 // release gives a message's room to the next one, with nothing in it.
 func release(message []byte) {
+	if message == nil {
+		return
+	}
 	message = message[:cap(message)]
 	clear(message)
 	messages.Put(new(message[:0]))
 }
 
 // append adds the envelope with v in its slots. A value is never looked at for slots, for it may come from the host.
-func (s shape) append(b []byte, v values) []byte {
+func (s shape) append(b []byte, v *values) []byte {
 	for rest := string(s); ; {
 		text, from, found := strings.Cut(rest, "{")
 		b = append(b, text...)

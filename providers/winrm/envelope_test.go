@@ -63,7 +63,7 @@ func TestEnvelopes(t *testing.T) {
 	}
 	for name, e := range envelopes(hostile) {
 		t.Run(name, func(t *testing.T) {
-			ours := e.shape.append(nil, hostile)
+			ours := e.shape.append(nil, &hostile)
 			want := canonical(t, []byte(e.theirs.String()))
 			for _, m := range meant {
 				if m.only != "" && m.only != name {
@@ -130,7 +130,7 @@ func BenchmarkEnvelope(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				e.shape.append(nil, hostile)
+				e.shape.append(nil, &hostile)
 			}
 		})
 	}

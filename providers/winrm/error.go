@@ -105,12 +105,12 @@ func cause(err error) string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // fail is an Error of class c while doing op.
-func (s *Session) fail(op operation, c Class, err error) *Error {
+func (s *Session) fail(op *operation, c Class, err error) *Error {
 	return &Error{Class: c, Host: s.cfg.Name, Doing: op.name, Ran: op.ran && c != Refused, Err: err, idle: s.cfg.IdleTimeout}
 }
 
 // lost is the Error for a connection that ended, or for a caller that gave up, before the answer was there.
-func (s *Session) lost(ctx context.Context, op operation, err error) *Error {
+func (s *Session) lost(ctx context.Context, op *operation, err error) *Error {
 	class := lostClass(op)
 	if gaveUp := context.Cause(ctx); gaveUp != nil {
 		err = gaveUp // the socket was closed for this reason; its own error says less
@@ -126,7 +126,7 @@ func (s *Session) lost(ctx context.Context, op operation, err error) *Error {
 	return s.fail(op, class, err)
 }
 
-func lostClass(op operation) Class {
+func lostClass(op *operation) Class {
 	if op.ran {
 		return Unknown
 	}
@@ -153,7 +153,7 @@ func (e *httpError) passes() bool {
 
 // answered is the Error for an answer to op that is no message. What stands before WinRM may have passed a request on,
 // so what a command did is unknown.
-func (s *Session) answered(op operation, status int) *Error {
+func (s *Session) answered(op *operation, status int) *Error {
 	e := &httpError{status}
 	if e.passes() {
 		return s.fail(op, lostClass(op), e)

@@ -23,15 +23,15 @@ const (
 )
 
 var (
-	opConnect   = operation{name: "connect"}
-	opHandshake = operation{name: "authenticate"}
-	opCreate    = operation{"create a shell", shapeCreate, actionTransfer + "CreateResponse", false}
-	opCommand   = operation{"start a command", shapeCommand, actionShell + "CommandResponse", true}
-	opSend      = operation{"send its input", shapeSend, actionShell + "SendResponse", true}
-	opSendEnd   = operation{"send the end of its input", shapeSendEnd, actionShell + "SendResponse", true}
-	opReceive   = operation{"receive its output", shapeReceive, actionShell + "ReceiveResponse", true}
-	opSignal    = operation{"terminate a command", shapeSignal, actionShell + "SignalResponse", false}
-	opDelete    = operation{"delete the shell", shapeDelete, actionTransfer + "DeleteResponse", false}
+	opConnect   = &operation{name: "connect"}
+	opHandshake = &operation{name: "authenticate"}
+	opCreate    = &operation{"create a shell", shapeCreate, actionTransfer + "CreateResponse", false}
+	opCommand   = &operation{"start a command", shapeCommand, actionShell + "CommandResponse", true}
+	opSend      = &operation{"send its input", shapeSend, actionShell + "SendResponse", true}
+	opSendEnd   = &operation{"send the end of its input", shapeSendEnd, actionShell + "SendResponse", true}
+	opReceive   = &operation{"receive its output", shapeReceive, actionShell + "ReceiveResponse", true}
+	opSignal    = &operation{"terminate a command", shapeSignal, actionShell + "SignalResponse", false}
+	opDelete    = &operation{"delete the shell", shapeDelete, actionTransfer + "DeleteResponse", false}
 )
 
 // A connection that breaks while it is made or logged in to, or that this machine has no room for, is replaced this often,
@@ -44,7 +44,7 @@ const (
 // exchange sends one request and returns its answer. It resends only what the host certainly did not process, on a new
 // connection: once after 401 or 400 (the keys are old, or the login is gone) or when the connection was found ended before
 // the whole request was written, and after a refused login as often as the Guard says.
-func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, error) {
+func (s *Session) exchange(ctx context.Context, op *operation, v *values) (reply, error) {
 	if s.broken != nil && op.ran {
 		return reply{}, s.broken
 	}
@@ -86,7 +86,7 @@ func (s *Session) exchange(ctx context.Context, op operation, v values) (reply, 
 
 // reconnect is connect for op. What feeds or reads a process that runs already is worth some patience: nothing of op has
 // been sent, the process waits, and giving up leaves its outcome unknown.
-func (s *Session) reconnect(ctx context.Context, op operation) error {
+func (s *Session) reconnect(ctx context.Context, op *operation) error {
 	for n := 0; ; n++ {
 		err := s.connect(ctx)
 		if err == nil || !op.ran || op.shape == shapeCommand || n == reconnects || !cutShort(err) && limits.Met(err) == nil || ctx.Err() != nil {
@@ -98,16 +98,16 @@ func (s *Session) reconnect(ctx context.Context, op operation) error {
 	}
 }
 
-// post makes the request and sends it. A Guard watches the first request of a connection that logs in with it.
-func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte, error) {
+// post makes the request and sends it, which releases it. A Guard watches the first request of a connection that logs in with it.
+func (s *Session) post(ctx context.Context, op *operation, v *values) (int, []byte, error) {
 	message := op.shape.message(v)
-	defer release(message)
 	c := s.conn
 	if c.proven {
 		return s.roundTrip(ctx, op, c, message)
 	}
 	leave, err := s.cfg.Guard.enter(ctx, &s.cfg)
 	if err != nil {
+		release(message)
 		return 0, nil, s.refusedByGuard(ctx, err)
 	}
 	status, body, err := s.roundTrip(ctx, op, c, message)
@@ -123,7 +123,7 @@ func (s *Session) post(ctx context.Context, op operation, v values) (int, []byte
 	return status, body, err
 }
 
-func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, message []byte) (int, []byte, error) {
+func (s *Session) roundTrip(ctx context.Context, op *operation, c *connection, message []byte) (int, []byte, error) {
 	s.requests++
 	status, body, err := c.talk(ctx, message)
 	var bad *protocolError
@@ -136,13 +136,15 @@ func (s *Session) roundTrip(ctx context.Context, op operation, c *connection, me
 		return 0, nil, s.fail(op, TLS, err)
 	}
 	if errors.As(err, new(*unsentError)) {
-		op.ran = false
+		unsent := *op
+		unsent.ran = false
+		return 0, nil, s.lost(ctx, &unsent, err)
 	}
 	return 0, nil, s.lost(ctx, op, err)
 }
 
 // read turns an HTTP answer into a reply, or into the error that it stands for.
-func (s *Session) read(op operation, id string, status int, body []byte) (reply, error) {
+func (s *Session) read(op *operation, id string, status int, body []byte) (reply, error) {
 	switch status {
 	case http.StatusOK, http.StatusInternalServerError:
 	default:
@@ -170,7 +172,7 @@ func (s *Session) read(op operation, id string, status int, body []byte) (reply,
 
 // settle closes the connection after an error that leaves it in doubt. When a command may have run it closes the
 // session too, and says so, whatever went wrong: a host that cannot be reached any more leaves the outcome unknown.
-func (s *Session) settle(op operation, err error) error {
+func (s *Session) settle(op *operation, err error) error {
 	var f *Fault
 	if err == nil || errors.As(err, &f) {
 		return err

@@ -66,7 +66,7 @@ func (f *Fault) refuses() bool {
 }
 
 // fault is the Error for a fault that answers op.
-func (s *Session) fault(op operation, f *Fault) *Error {
+func (s *Session) fault(op *operation, f *Fault) *Error {
 	e := s.fail(op, f.class(op), f)
 	if op.shape == shapeCommand && f.refuses() {
 		e.Ran = false
@@ -74,7 +74,7 @@ func (s *Session) fault(op operation, f *Fault) *Error {
 	return e
 }
 
-func (f *Fault) class(op operation) Class {
+func (f *Fault) class(op *operation) Class {
 	switch f.Code {
 	case codeAccessDenied, codeDeniedResult:
 		return Denied

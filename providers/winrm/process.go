@@ -48,7 +48,7 @@ func (p *Process) Send(ctx context.Context, b []byte, end bool) error {
 		}
 		v := p.values()
 		v.data = b[:n]
-		if _, err := p.session.exchange(ctx, op, v); err != nil {
+		if _, err := p.session.exchange(ctx, op, &v); err != nil {
 			if err := p.afterSend(ctx, err, last); err != nil {
 				return err
 			}
@@ -110,7 +110,8 @@ func (p *Process) Receive(ctx context.Context) (Output, error) {
 
 // poll is one Receive. An operation that timed out on the host brings nothing, which is no error.
 func (p *Process) poll(ctx context.Context) (Output, error) {
-	r, err := p.session.exchange(ctx, opReceive, p.values())
+	v := p.values()
+	r, err := p.session.exchange(ctx, opReceive, &v)
 	var f *Fault
 	if errors.As(err, &f) && f.Code == codeTimedOut {
 		return Output{}, nil

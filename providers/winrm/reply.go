@@ -199,7 +199,7 @@ func clip(text []byte) string {
 }
 
 // answers checks that r answers the message id and has what op needs.
-func (r *reply) answers(op operation, id string) error {
+func (r *reply) answers(op *operation, id string) error {
 	if r.relatesTo != id && (r.relatesTo != "" || r.fault == nil) {
 		return violation("the answer is to another message")
 	}

@@ -32,8 +32,7 @@ func (s *sealer) wrap(message []byte, at int) (sealed []byte, begins int, err er
 	}
 	envelope := message[at:]
 	signature := s.keys.out.seal(envelope)
-	var room [512]byte
-	head := append(room[:0], sealHead+"UTF-8"+sealLength...)
+	head := append(message[:0:at], sealHead+"UTF-8"+sealLength...)
 	head = strconv.AppendInt(head, int64(len(envelope)), 10)
 	head = append(head, sealMiddle...)
 	head = binary.LittleEndian.AppendUint32(head, signatureSize)

@@ -72,7 +72,7 @@ func (s *Session) Start(ctx context.Context, commandLine string) (*Process, erro
 	for renewed := false; ; renewed = true {
 		v := s.values
 		v.line = commandLine
-		r, err := s.exchange(ctx, opCommand, v)
+		r, err := s.exchange(ctx, opCommand, &v)
 		if err == nil {
 			p := &Process{session: s, id: r.command}
 			s.processes = append(s.processes, p)

@@ -48,7 +48,7 @@ func (s *Session) createOnce(ctx context.Context) error {
 	own := strings.ToUpper(id.String())
 	s.values.shell = own
 	s.cfg.Record.made(s.cfg.Address, own)
-	r, err := s.exchange(ctx, opCreate, s.values)
+	r, err := s.exchange(ctx, opCreate, &s.values)
 	switch {
 	case err == nil && r.shell != own:
 		s.cfg.Record.made(s.cfg.Address, r.shell)
@@ -68,7 +68,7 @@ func (s *Session) free(ctx context.Context) bool {
 	return s.cfg.Record.free(s.cfg.Address, func(id string) (bool, error) {
 		v := s.values
 		v.shell = id
-		_, err := s.exchange(ctx, opDelete, v)
+		_, err := s.exchange(ctx, opDelete, &v)
 		if isGone(err) {
 			return false, nil
 		}
@@ -120,17 +120,18 @@ func (s *Session) terminate(ctx context.Context, which func(*Process) bool) {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, signalTimeout)
-		_, _ = s.exchange(limited, opSignal, p.values())
+		v := p.values()
+		_, _ = s.exchange(limited, opSignal, &v)
 		cancel()
 	}
 	s.processes = left
 }
 
 func (s *Session) deleteShell(ctx context.Context) error {
-	_, err := s.exchange(ctx, opDelete, s.values)
+	_, err := s.exchange(ctx, opDelete, &s.values)
 	var e *Error
 	if errors.As(err, &e) && e.Class == Unreachable && ctx.Err() == nil {
-		_, err = s.exchange(ctx, opDelete, s.values) // deleting twice does no harm
+		_, err = s.exchange(ctx, opDelete, &s.values) // deleting twice does no harm
 	}
 	if isGone(err) {
 		err = nil

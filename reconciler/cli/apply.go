@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -121,7 +120,7 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 		}
 		return err
 	case done.Run == "" && err != nil:
-		return n.refused(done, stillDown(slices.Concat(done.Plan.StillDown(), done.Plan.FoundStopped()), named(ctx, err)))
+		return n.refused(done, stillDown(done.Plan.AllDown(), named(ctx, err)))
 	}
 	return n.report(done, err)
 }
@@ -140,7 +139,7 @@ func (n *opened) refused(done *session.Applied, err error) error {
 
 // stillDown tells of what is stopped, when this run did nothing about it.
 func stillDown(down []reconciler.Down, err error) error {
-	var sure, unsure, found []string
+	var sure, unsure, found, cut []string
 	for _, d := range down {
 		name := d.What
 		if d.Service != "" {
@@ -153,7 +152,9 @@ func stillDown(down []reconciler.Down, err error) error {
 		if !d.Since.IsZero() {
 			name += ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
 		}
-		if d.Unsure {
+		if d.CutOff {
+			cut = append(cut, name)
+		} else if d.Unsure {
 			unsure = append(unsure, name)
 		} else {
 			sure = append(sure, name)
@@ -168,6 +169,9 @@ func stillDown(down []reconciler.Down, err error) error {
 	}
 	if len(unsure) > 0 {
 		err = fmt.Errorf("%w; since an earlier run may be DOWN, and could not be looked at: %s", err, few(unsure))
+	}
+	if len(cut) > 0 {
+		err = fmt.Errorf("%w; an earlier run has left CUT OFF: %s", err, few(cut))
 	}
 	if len(found) > 0 {
 		err = fmt.Errorf("%w; found DOWN, stopped by no run that the ledger knows: %s", err, few(found))
@@ -254,8 +258,9 @@ func (p *program) explain(v *session.View) {
 
 // report says what was done. Late is an error that came after it: the lock was not given back.
 func (n *opened) report(done *session.Applied, late error) error {
-	r := render.OutcomeOf(done.Plan, done.Run, done.Took, done.Outcome).Naming(n.flags)
+	r := render.OutcomeOf(done.Plan, done.Run, done.Took, done.Outcome)
 	code := exitOf(r)
+	r = r.Keeping(late).Naming(n.flags)
 	if err := n.program.write(r); err != nil {
 		if code == ExitOK && done.Run != "" {
 			code = ExitPartly // it was changed, and nobody was told

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,15 @@ func TestExitCodesOfTrouble(t *testing.T) {
 		if got := exitWith(t, c.done, c.out, c.late); got != c.want {
 			t.Errorf("%s: exit code %d, want %d", c.reason, got, c.want)
 		}
+	}
+}
+
+// What was not given back is in the report too: it does not say that all is well beside an exit code that does not.
+func TestTheReportSaysWhatWasNotGivenBack(t *testing.T) {
+	var out bytes.Buffer
+	exitWith(t, applied(0, 0, state.Proven), &out, errors.New("the lock is still there"))
+	if s := out.String(); strings.Contains(s, "nothing is left to do") || !strings.Contains(s, "the lock is still there") || !strings.Contains(s, "rotated and proven; but") {
+		t.Errorf("%s", s)
 	}
 }
 

@@ -65,7 +65,7 @@ that was cut off is finished by running this again, or by apply.
 	f.StringVar(&e.to, "to", "", "its next `VERSION` (default: one more than the declared one)")
 	f.StringVar(&e.file, "evidence", "", "the `FILE` for the evidence (default evidence-SECRET-VERSION.json here)")
 	f.BoolVar(&e.yes, "yes", false, "do not ask")
-	f.IntVar(&s.parallel, "parallel", 0, "how many hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
+	f.IntVar(&s.parallel, "parallel", 0, "the most hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
 	_ = cmd.RegisterFlagCompletionFunc("compromised", cobra.FixedCompletions(p.kindNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !e.yes && !p.io.InTerminal {

@@ -49,7 +49,7 @@ func (p *program) liveFlags(cmd *cobra.Command) *source {
 	f := cmd.Flags()
 	f.StringSliceVar(&s.only, "only", nil, "only these kinds of secret: "+strings.Join(p.kindNames(), ", "))
 	f.StringVar(&s.host, "host", "", "show only what concerns this host, and what was seen there")
-	f.IntVar(&s.parallel, "parallel", 0, "how many hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
+	f.IntVar(&s.parallel, "parallel", 0, "the most hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
 	_ = cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(p.kindNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("host", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		d, err := p.written(cmd.Context(), p.loader(), s)

@@ -42,10 +42,18 @@ func (e Evidence) ending() (words, style string) {
 	return ended(e.Rotations[len(e.Rotations)-1])
 }
 
+// again says that it was declared once more.
+func (e Evidence) again() string {
+	return "what others know was declared again at " + second(e.Again.Time) + ", run " + e.Again.Run + ": it is accepted since then"
+}
+
 func (e Evidence) text(p *page) {
 	words, style := e.ending()
 	p.hang(style, "", 4, e.Deployment+": "+e.Secret+" "+versions(e.Before, e.Version)+", compromised: "+words)
 	p.hang(plain, "why", 12, e.Why)
+	if e.Again != nil {
+		p.hang(red, "again", 12, e.again())
+	}
 	for _, r := range e.Rotations {
 		p.blank()
 		History{}.rotation(p, r)
@@ -70,6 +78,9 @@ func (e Evidence) text(p *page) {
 func (e Evidence) markdown(m *mark) {
 	words, _ := e.ending()
 	m.add("**%s**: %s %s was compromised: %s\n\n%s\n\n", md(e.Deployment), md(e.Secret), code(versions(e.Before, e.Version)), md(words), md(e.Why))
+	if e.Again != nil {
+		m.add("**Again**: %s\n\n", md(e.again()))
+	}
 	m.head("run", "by", "began", "ended", "proof", "outage")
 	for _, r := range e.Rotations {
 		m.row(code(r.Run), md(clip(r.By, 80)), moment(r.Started), moment(r.Ended), md(clip(r.Detail, 400)), md(clip(measured(r.Outages), 200)))

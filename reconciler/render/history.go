@@ -76,7 +76,7 @@ func (h History) rotation(p *page, r state.Rotation) {
 		}
 	}
 	p.under(22, strings.Join(who, ", "))
-	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", measured(r.Outages)}, {"left", hostList(r.Left)}} {
+	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", measured(r.Outages)}, {"left", leftBy(r)}} {
 		if r.Outcome == state.Proven && l[0] == "said" {
 			l[0] = "proof"
 		}
@@ -84,6 +84,14 @@ func (h History) rotation(p *page, r state.Rotation) {
 			p.hang(dim, "    "+l[0], 22, clip(l[1], 400))
 		}
 	}
+}
+
+// leftBy is who was left behind. Of a run that was cut off, or did not know what is live, nobody knows who else is.
+func leftBy(r state.Rotation) string {
+	if hosts := hostList(r.Left); hosts != "" || r.Outcome != state.Started && r.Outcome != state.Unknown {
+		return hosts
+	}
+	return "not known"
 }
 
 func lasted(r state.Rotation) string {
@@ -124,7 +132,7 @@ func (h History) markdown(m *mark) {
 		}
 		words, _ := ended(r)
 		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(words),
-			md(clip(measured(r.Outages), 200)), md(clip(hostList(r.Left), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
+			md(clip(measured(r.Outages), 200)), md(clip(leftBy(r), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
 			m.end("\n_Older ones have no room here: `-o json` has all._\n")
 			return
 		}

@@ -62,6 +62,12 @@ func remark(all []state.Outage, o state.Outage) string {
 	if o.Earlier {
 		parts = append(parts, "begun in an earlier run")
 	}
+	switch {
+	case o.Found && o.Measured > 0:
+		parts = append(parts, "without what was found down, since when is not known")
+	case o.Found:
+		parts = append(parts, "since when is not known")
+	}
 	if most := longest(all, o); most != "" && o.Since.IsZero() { // else who is down is told below
 		parts = append(parts, most)
 	}
@@ -71,7 +77,13 @@ func remark(all []state.Outage, o state.Outage) string {
 // lastedFor is how long it was down, and what is not known to be up again.
 func lastedFor(o state.Outage) string {
 	switch {
-	case o.Since.IsZero() && o.UpBy.IsZero():
+	case o.Found && o.Measured == 0 && o.Since.IsZero():
+		return "found down"
+	case o.Since.IsZero() && o.AtLeast && o.AtMost:
+		return "about " + seconds(o.Measured)
+	case o.Since.IsZero() && o.AtLeast:
+		return "at least " + seconds(o.Measured)
+	case o.Since.IsZero() && o.UpBy.IsZero() && !o.AtMost:
 		return seconds(o.Measured)
 	case o.Since.IsZero():
 		return "at most " + seconds(o.Measured)
@@ -106,5 +118,5 @@ func longest(all []state.Outage, fleet state.Outage) string {
 	if most.What == "" || members == 1 {
 		return ""
 	}
-	return "longest: " + most.What + ", " + seconds(most.Measured)
+	return "longest: " + most.What + ", " + lastedFor(most)
 }

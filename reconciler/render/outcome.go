@@ -28,7 +28,7 @@ type Outcome struct {
 	// Seconds is how long the run lasted, without the look before it.
 	Seconds float64   `json:"seconds"`
 	Secrets []Rotated `json:"secrets"`
-	// Down is what this run stopped and nobody has started since, and what an earlier one left down.
+	// Down is what this run stopped and nobody has started since, what an earlier one left down, and what is cut off.
 	Down []Down `json:"down,omitempty"`
 	// Left is what a later run has to finish.
 	Left []Left `json:"left,omitempty"`
@@ -41,7 +41,8 @@ type Outcome struct {
 	// Next says what to do now.
 	Next string `json:"next"`
 
-	warnings int // in the plan
+	warnings int   // in the plan
+	kept     error // what was not given back after it
 }
 
 // Rotated is one secret of an Outcome.
@@ -84,6 +85,8 @@ type Down struct {
 	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
 	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+	// CutOff: it runs, if its host does, and cannot work, as what it depends on was changed, and it was not.
+	CutOff bool `json:"cutOff,omitempty"`
 }
 
 // Remark is what happened on a target beside what was to be done.
@@ -116,7 +119,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	}
 	down := o.Down
 	if len(o.Secrets) == 0 { // nobody had to do anything about what an earlier run left
-		down = slices.Concat(p.StillDown(), p.FoundStopped())
+		down = p.AllDown()
 	}
 	for _, d := range down {
 		r.Down = append(r.Down, downOf(d, o))
@@ -146,8 +149,12 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 	if d.Found && d.Why == nil {
 		why = cause(d)
 	}
-	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Unsure: d.Unsure, Why: why.Error(),
-		Hint: cmp.Or(reconciler.HintOf(why), applyStarts)}
+	brings := applyStarts
+	if d.CutOff {
+		brings = applyJoins
+	}
+	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Unsure: d.Unsure, CutOff: d.CutOff, Why: why.Error(),
+		Hint: cmp.Or(reconciler.HintOf(why), brings)}
 }
 
 // cause is why an earlier run left it down, nil when it did not.
@@ -159,7 +166,10 @@ func cause(d reconciler.Down) error {
 }
 
 // applyStarts is what brings back anything of which nothing better is known.
-const applyStarts = "mend the cause, then apply again, which starts it; or start it on the host"
+const (
+	applyStarts = "mend the cause, then apply again, which starts it; or start it on the host"
+	applyJoins  = "make its host answer, then apply again, which gives it what it lacks"
+)
 
 var errNotStarted = errors.New("it was stopped for a rotation, and nothing has started it since")
 
@@ -194,6 +204,19 @@ func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 		return slices.Contains(l.Secrets, s.Secret) && !slices.Contains(c.Left, l.Target)
 	})
 	return s
+}
+
+// Keeping is the Outcome of a run after which something was not given back: its lock, or its marker. It is as it was when that is
+// nothing.
+func (r Outcome) Keeping(err error) Outcome {
+	if r.kept = err; err == nil || len(r.Secrets) == 0 {
+		return r
+	}
+	if r.Error == "" {
+		r.Error, r.Hint = err.Error(), reconciler.HintOf(err)
+	}
+	r.OK = false
+	return r
 }
 
 // kindOf is the kind in a secret's name: several of one kind are "kind:name".

@@ -92,11 +92,17 @@ type group struct {
 	since        time.Time // the earliest
 	several      bool      // not all since then
 	unsure       bool
+	cutOff       bool // and not stopped
 }
 
 // state is how a group is that is down.
 func (g group) state() string {
-	if g.unsure {
+	switch {
+	case g.cutOff && g.unsure:
+		return "may be CUT OFF" // longer than a label, and rare
+	case g.cutOff:
+		return "CUT OFF"
+	case g.unsure:
 		return "may be DOWN"
 	}
 	return "still DOWN"
@@ -142,13 +148,13 @@ func (r Outcome) groups() (down, left []group) {
 			l.Why = ""
 		}
 		g := r.group(d.Host, l)
-		if g.unsure, g.service = d.Unsure, d.Service; len(d.With) > 0 {
+		if g.unsure, g.cutOff, g.service = d.Unsure, d.CutOff, d.Service; len(d.With) > 0 {
 			g.service += ", and with it " + strings.Join(d.With, ", ")
 		}
 		if g.since = d.Since; d.What != d.Host {
 			g.what = d.What
 		}
-		if d.Hint != applyStarts && !(elsewhere && d.Hint == r.Hint) { // else it is told below
+		if d.Hint != applyStarts && d.Hint != applyJoins && !(elsewhere && d.Hint == r.Hint) { // else it is told below
 			g.hint = d.Hint
 		}
 		isDown[d.Host] = true
@@ -178,7 +184,7 @@ func (r Outcome) group(target string, l Left) group {
 // joined adds a story to those that were told already.
 func joined(all []group, g group) []group {
 	i := slices.IndexFunc(all, func(o group) bool {
-		return o.what == g.what && o.service == g.service && o.hint == g.hint && o.unsure == g.unsure && o.secrets == g.secrets && o.why == g.why
+		return o.what == g.what && o.service == g.service && o.hint == g.hint && o.unsure == g.unsure && o.cutOff == g.cutOff && o.secrets == g.secrets && o.why == g.why
 	})
 	if i < 0 {
 		return append(all, g)

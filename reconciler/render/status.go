@@ -105,7 +105,7 @@ func StatusOf(p *reconciler.Plan, h state.History, took time.Duration, host stri
 			}
 		}
 		s.Drifted = s.Drifted || len(one.Left) > 0 || len(c.Down) > 0
-		s.Drifted = s.Drifted || c.Status == reconciler.Rotate || c.Status == reconciler.Refused
+		s.Drifted = s.Drifted || c.Status == reconciler.Rotate || c.Status == reconciler.Refused || reconciler.Drifted(c.Findings)
 		s.Unknown = s.Unknown || c.Status == reconciler.Unknown
 		s.Secrets = append(s.Secrets, one)
 	}
@@ -221,7 +221,7 @@ func suffix(sep, s string) string {
 // verdict is one line.
 func (s Status) verdict() string {
 	n := map[reconciler.Status]int{}
-	overdue, left := 0, 0
+	overdue, left, warned := 0, 0, 0
 	for _, c := range s.Secrets {
 		n[c.Status]++
 		if len(c.Left) > 0 {
@@ -229,6 +229,9 @@ func (s Status) verdict() string {
 		}
 		if c.Overdue {
 			overdue++
+		}
+		if c.Status == reconciler.AsDeclared && reconciler.Drifted(c.Findings) {
+			warned++
 		}
 	}
 	var parts []string
@@ -243,6 +246,7 @@ func (s Status) verdict() string {
 	}
 	add(n[reconciler.Unknown], "unknown")
 	add(n[reconciler.AsDeclared], "as declared")
+	add(warned, "as declared with something wrong")
 	add(left, "not on every host")
 	add(overdue, "overdue")
 	if n := len(s.plan.Down); n > 0 {

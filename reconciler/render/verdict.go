@@ -18,6 +18,8 @@ func (r Outcome) next(plan, apply string) string {
 		return "nothing is left to do; " + plan + " shows no change"
 	case r.Paused():
 		return "do that by hand, then " + strings.TrimSuffix(apply, "`") + r.confirming() + "`"
+	case r.kept != nil && r.proven():
+		return "every secret is done; mend the cause, which stands in the way of the next run"
 	case r.with(state.Unknown) > 0:
 		s = "look at what is there now with " + plan + ", then " + apply + ": what is done is left alone"
 	case len(names) > 0:
@@ -98,6 +100,8 @@ func (r Outcome) Verdict() string {
 		return "nothing to do: everything is as declared"
 	case n == 0 && len(r.Down) > 0 && !slices.ContainsFunc(r.Down, func(d Down) bool { return !d.Since.IsZero() }):
 		return "nothing was changed; found DOWN: " + hostList(r.unfinished())
+	case n == 0 && len(r.Down) > 0 && len(r.Down) == r.cutOff(false)+r.cutOff(true):
+		return "nothing was changed; since an earlier run CUT OFF: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > r.unsure():
 		return "nothing was changed; since an earlier run DOWN: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > 0:
@@ -106,6 +110,8 @@ func (r Outcome) Verdict() string {
 		return "nothing was changed"
 	case r.OK:
 		word = "done: " + count(proven, "secret") + " rotated and proven"
+	case r.kept != nil && r.proven():
+		return "done: " + count(proven, "secret") + " rotated and proven; but not everything was given back, in " + seconds(r.Seconds)
 	case r.Paused():
 		return "paused: " + number(proven) + " of " + count(n, "secret") + " proven, " + number(len(r.waiting())) + " waiting for a person, in " + seconds(r.Seconds)
 	case !r.Changed():
@@ -126,13 +132,19 @@ func (r Outcome) Verdict() string {
 	return word + ", in " + seconds(r.Seconds)
 }
 
+// proven says that nothing but what was not given back is in the way of a good end.
+func (r Outcome) proven() bool {
+	return !r.Halted && len(r.Down) == 0 && len(r.Left) == 0 && r.with(state.Proven) == len(r.Secrets)
+}
+
 // tally is ": 1 of 3 secrets proven, 2 put back, 40 DOWN, 41 targets left behind".
 func (r Outcome) tally(proven, back, ahead, unknown int) string {
 	s := ": " + number(proven) + " of " + count(len(r.Secrets), "secret") + " proven"
 	for _, part := range []struct {
 		n    int
 		text string
-	}{{back, "put back"}, {ahead, "ahead"}, {unknown, "unknown"}, {len(r.Down) - r.unsure(), "DOWN"}, {r.unsure(), "perhaps DOWN"}} {
+	}{{back, "put back"}, {ahead, "ahead"}, {unknown, "unknown"},
+		{len(r.Down) - r.unsure() - r.cutOff(false), "DOWN"}, {r.unsure() - r.cutOff(true), "perhaps DOWN"}, {r.cutOff(false), "CUT OFF"}, {r.cutOff(true), "perhaps CUT OFF"}} {
 		if part.n > 0 {
 			s += ", " + number(part.n) + " " + part.text
 		}
@@ -147,6 +159,16 @@ func (r Outcome) tally(proven, back, ahead, unknown int) string {
 func (r Outcome) unsure() (n int) {
 	for _, d := range r.Down {
 		if d.Unsure {
+			n++
+		}
+	}
+	return n
+}
+
+// cutOff counts what is cut off, or may be.
+func (r Outcome) cutOff(unsure bool) (n int) {
+	for _, d := range r.Down {
+		if d.CutOff && d.Unsure == unsure {
 			n++
 		}
 	}

@@ -6,9 +6,9 @@ import "meshrotate/reconciler"
 func Lessons() []reconciler.Lesson {
 	return []reconciler.Lesson{
 		{ID: "down-elsewhere",
-			Means:   "A run has left a service down on a host that the document does not name any more.",
-			Matters: "Nobody looks at that host now, so nobody would say that the service is down still.",
-			Do:      "Start it on the host; or name the host again, and apply. Once all else is proven it is not named any more.",
+			Means:   "A run has left a service down, or may have, on a host that the document does not name any more, or for a secret that it does not name any more.",
+			Matters: "Nobody plans for it now, so nobody would say that the service is down still. A host that is named is asked; another is not.",
+			Do:      "Start it on the host; or name the host or the secret again, and apply. On a host that is not named it is said until the secret's next rotation is proven.",
 			Example: "relay-02.contoso.example: a run has left IdentityMeshRelayAgent down on 2026-11-26 14:15:33 UTC, and the document does not name this host any more"},
 		{ID: "window-closed",
 			Means:   "There is something to do, and policy.window does not allow changes now.",

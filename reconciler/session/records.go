@@ -131,20 +131,56 @@ func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run 
 	return nil
 }
 
-// forgotten are services that a run has left down, on hosts that the document does not name any more: nobody looks there.
-func (s *Session) forgotten(h state.History) (all []reconciler.Finding) {
-	named := map[string]bool{}
+// forgotten are services that a run has left down, or may have, for secrets that the document does not name any more, or on hosts
+// that it does not name. Where it names the host, that is asked, and what is down there ends a run as anything down does; nobody
+// else is contacted.
+func (s *Session) forgotten(ctx context.Context, h state.History) (findings []reconciler.Finding, down []reconciler.Down) {
+	reads := map[string]map[string]bool{}
 	for _, r := range slices.Concat(s.Rotations, s.Others) {
+		of := map[string]bool{}
 		for _, read := range r.Reads() {
-			named[read.Target().Name] = true
+			of[read.Target().Name] = true
 		}
+		reads[r.Ref().Name] = of
 	}
-	for _, w := range h.DownElsewhere(func(host string) bool { return named[host] }) {
-		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "down-elsewhere", Hosts: []string{w.Host},
-			Text: fmt.Sprintf("%s: a run has left %s down on %s, and the document does not name this host any more", w.Host, w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC")),
-			Hint: "start it on the host; or name the host again: the next apply starts it"})
+	named := s.Document.AllHosts()
+	var here []reconciler.Down
+	for _, w := range h.DownElsewhere(func(secret, host string) bool { return reads[secret][host] }) {
+		d := reconciler.Down{What: w.Service + " on " + w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Unsure: w.Unsure}
+		if slices.Contains(named, w.Host) {
+			here = append(here, d)
+			continue
+		}
+		verb := "has left %s down on"
+		if w.Unsure {
+			verb = "that was cut off may have left %s down on"
+		}
+		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: a run "+verb+" %s, and the document does not name this host any more", w.Host, w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC")),
+			"start it on the host; or name the host again: the next apply starts it"))
 	}
-	return all
+	if len(here) == 0 {
+		return findings, down
+	}
+	now := s.Site.Running(ctx, here)
+	for _, d := range here {
+		if _, runs := now.Started[d.What]; runs {
+			continue
+		}
+		d.Unsure = slices.Contains(now.Missing, d.What)
+		is := "is down"
+		if d.Unsure {
+			is = "may be DOWN"
+		}
+		d.Cause = "an earlier run stopped it for a secret that the document does not name any more"
+		down = append(down, d)
+		findings = append(findings, elsewhere(d, fmt.Sprintf("%s %s since %s: %s", d.What, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause),
+			"start it on the host; or name the secret again: the next apply finishes it"))
+	}
+	return findings, down
+}
+
+func elsewhere(d reconciler.Down, text, hint string) reconciler.Finding {
+	return reconciler.Finding{Severity: reconciler.Warning, Code: "down-elsewhere", Hosts: []string{d.Target.Name}, Text: text, Hint: hint}
 }
 
 // doubts are what does not fit together in what is remembered.

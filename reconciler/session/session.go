@@ -127,7 +127,9 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	v.Plan.Only, v.Plan.Salt = s.Only, after.Salt
-	v.Plan.Fleet = slices.Concat(untrusted(s.Document), doubts(before, v.History), s.forgotten(v.History), locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
+	forgotten, down := s.forgotten(ctx, v.History)
+	v.Plan.Down = append(v.Plan.Down, down...)
+	v.Plan.Fleet = slices.Concat(untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
@@ -192,9 +194,22 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	began := s.now()
 	done.Run = run
 	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan),
-		Parallel: parallel, Now: s.now, Tell: s.Tell}.Apply(ctx)
+		Parallel: parallel, Last: v.lastOutages(), Now: s.now, Tell: s.Tell}.Apply(ctx)
 	done.Took = s.now().Sub(began)
 	return done, nil
+}
+
+// lastOutages are how long what the plan stops was down last, in seconds, by its name.
+func (v *View) lastOutages() map[string]float64 {
+	last := map[string]float64{}
+	for _, c := range v.Plan.Changes {
+		if c.Status == reconciler.Rotate {
+			for _, o := range v.History.Outages(c.Secret.Name) {
+				last[o.What] = max(last[o.What], o.Measured)
+			}
+		}
+	}
+	return last
 }
 
 // unagreed tells whoever is asked what nobody has agreed to, and does nothing else.

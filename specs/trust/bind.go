@@ -275,6 +275,10 @@ func (b *binder) local(d *specs.Deployment) error {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.text),
 				"keep the program outside the repository, and name it by its full path")
 		}
+		if l.class == Credential && l.from != nil && filepath.IsAbs(l.from.Path) && b.side.Root != "" && specs.Inside(l.from.Path, b.side.Root) {
+			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.from.Path),
+				"name a file outside the repository by its full path")
+		}
 		if l.class == Local && (!rooted || b.side.Root != "" && specs.Inside(l.text, b.side.Root)) {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request; no host was contacted", d.Origin.File, l.path, l.text),
 				"name a file outside the repository by its full path")

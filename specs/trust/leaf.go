@@ -32,6 +32,8 @@ const (
 	URL        Class = "url"
 	SignIn     Class = "signIn"     // as whom, and how
 	Credential Class = "credential" // a source
+	Variable   Class = "variable"   // of the environment, given to a program
+	Keep       Class = "keep"       // a place in a store that is written to
 	File       Class = "file"       // what is trusted, read from the trusted side
 	Local      Class = "local"      // as File, but always of the machine
 	Program    Class = "program"
@@ -41,7 +43,7 @@ const (
 
 // Classes are those that a tag may name.
 func Classes() []Class {
-	return []Class{Wanted, Less, Guard, Signer, Value, Deployment, Host, URL, SignIn, Credential, File, Local, Program, State, Target}
+	return []Class{Wanted, Less, Guard, Signer, Value, Deployment, Host, URL, SignIn, Credential, Variable, Keep, File, Local, Program, State, Target}
 }
 
 // tagOf reads a field's tag: its class, and whether it tells the items of a list apart.
@@ -64,8 +66,15 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 		if v.IsZero() {
 			return nil
 		}
-		from, _ := v.Interface().(specs.Source)
-		return []leaf{{path, class, one.String(), &from}}
+		text := one.String()
+		from, source := v.Interface().(specs.Source)
+		if source && class == Value {
+			text = from.Where() // which of a store's versions is wanted, a request may say
+		}
+		if place, keep := v.Interface().(specs.Place); keep {
+			from.Item.Place = place
+		}
+		return []leaf{{path, class, text, &from}}
 	}
 	var all []leaf
 	switch v.Kind() {

@@ -52,6 +52,10 @@ type Sources struct {
 	Env []string `json:"env,omitempty"`
 	// Folders are full paths; what is under them may be read.
 	Folders []string `json:"folders,omitempty"`
+	// Stores are places in the stores of connect.stores: corp/im/*. Which store a name stands for, URLs, Programs and SignIn say.
+	Stores []string `json:"stores,omitempty"`
+	// Keep are places in stores where generated values may be written to.
+	Keep []string `json:"keep,omitempty"`
 }
 
 // maxOperator bounds an operator's file.
@@ -113,9 +117,18 @@ func (o *Operator) allows(l leaf, dir string) bool {
 		return matches(o.URLs, strings.TrimSuffix(l.text, "/"), label)
 	case SignIn:
 		return matches(o.SignIn, l.text, part)
+	case Variable:
+		return matches(o.Sources.Env, l.text, part)
+	case Keep:
+		return l.from != nil && matches(o.Sources.Keep, l.from.Item.Place.String(), part)
 	case Credential, Value:
-		if l.from == nil || l.from.Env != "" {
-			return l.from != nil && matches(o.Sources.Env, l.from.Env, part)
+		switch {
+		case l.from == nil:
+			return false
+		case l.from.Env != "":
+			return matches(o.Sources.Env, l.from.Env, part)
+		case l.from.Store != "":
+			return matches(o.Sources.Stores, l.from.Item.Place.String(), part)
 		}
 		return l.from.File != "" && slices.ContainsFunc(o.Sources.Folders, func(f string) bool { return specs.Inside(full(l.from.File), f) })
 	case File, Local:
@@ -132,7 +145,7 @@ func (o *Operator) allows(l leaf, dir string) bool {
 
 // list is where the operator's file would allow a class.
 func (c Class) list() string {
-	names := map[Class]string{Deployment: "deployments", Host: "hosts", URL: "urls", SignIn: "signIn", Credential: "sources", Value: "sources", File: "files",
+	names := map[Class]string{Deployment: "deployments", Host: "hosts", URL: "urls", SignIn: "signIn", Credential: "sources", Value: "sources", Variable: "sources", Keep: "sources", File: "files",
 		Local: "files", Program: "programs", State: "state", Target: "targets"}
 	return names[c]
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"meshrotate/state"
+	"meshrotate/state/durable"
 )
 
 // renewals is how many heartbeats fit into a time to live: several may be late before anybody takes the lease over.
@@ -23,14 +25,16 @@ type lease struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the heartbeat has stopped
 
-	mu   sync.Mutex
-	mine leaseFile
+	mu      sync.Mutex
+	mine    leaseFile
+	written []byte // of mine; nil: not by this lease
 }
 
 // hold starts the heartbeat.
 func hold(s *Store, mine leaseFile) *lease {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &lease{store: s, fence: mine.Fence, stop: stop, done: make(chan struct{}), mine: mine}
+	l.written, _ = mine.bytes()
 	go l.beat(ctx)
 	return l
 }
@@ -62,7 +66,11 @@ func (l *lease) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	present, ok, err := l.store.readLease()
+	data, err := durable.ReadFile(l.store.path("lease.json"), smallLimit)
+	if err == nil && l.asWritten(data) && !l.overdue() {
+		return nil
+	}
+	present, ok, err := l.store.judged(data, err)
 	if err != nil && !l.overdue() {
 		return nil // it could not be read now: this machine's own limit, or its disk. Nobody is let in before it is overdue
 	}
@@ -81,6 +89,13 @@ func (l *lease) Check(ctx context.Context) error {
 		return err
 	}
 	return &state.LostError{Fence: l.fence, Err: err}
+}
+
+// asWritten says that this is what we wrote last. It is asked before each of ten thousand hosts' batches, so nothing is decoded.
+func (l *lease) asWritten(data []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Equal(data, l.written)
 }
 
 func (l *lease) overdue() bool {
@@ -110,6 +125,7 @@ func (l *lease) renew(ctx context.Context, doing *string) error {
 		return fmt.Errorf("renew the lock: %w", err)
 	}
 	l.mine = next
+	l.written, _ = next.bytes()
 	return nil
 }
 

@@ -27,8 +27,10 @@ type leaseFile struct {
 
 // readLease reads the lease and judges it. What cannot be read is a lease too: somebody may hold it.
 func (s *Store) readLease() (l leaseFile, ok bool, err error) {
-	path := s.path("lease.json")
-	data, err := durable.ReadFile(path, smallLimit)
+	return s.judged(durable.ReadFile(s.path("lease.json"), smallLimit))
+}
+
+func (s *Store) judged(data []byte, err error) (l leaseFile, ok bool, _ error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return leaseFile{}, false, nil
@@ -38,7 +40,7 @@ func (s *Store) readLease() (l leaseFile, ok bool, err error) {
 		return leaseFile{}, false, err
 	}
 	if err := json.Unmarshal(data, &l); err != nil || l.Fence == 0 || !(0 < l.TTL && l.TTL <= maxTTL.Seconds()) {
-		return damagedLease(path + " cannot be read"), true, nil
+		return damagedLease(s.path("lease.json") + " cannot be read"), true, nil
 	}
 	l.Ended, l.Damaged = s.judge(l)
 	return l, true, nil
@@ -68,11 +70,16 @@ func (s *Store) processEnded(l leaseFile) bool {
 }
 
 func (s *Store) writeLease(l leaseFile) error {
-	data, err := json.MarshalIndent(l, "", "  ")
+	data, err := l.bytes()
 	if err != nil {
 		return err
 	}
-	return s.roomy(func() error { return durable.Replace(s.path("lease.json"), append(data, '\n')) })
+	return s.roomy(func() error { return durable.Replace(s.path("lease.json"), data) })
+}
+
+func (l leaseFile) bytes() ([]byte, error) {
+	data, err := json.MarshalIndent(l, "", "  ")
+	return append(data, '\n'), err
 }
 
 // removeLease removes the lease, and what its run kept of the disk.

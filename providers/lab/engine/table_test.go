@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +88,10 @@ func TestPwshTable(t *testing.T) {
 		Process: func(ctx context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) uint32 {
 			return e.Run(ctx, m, wsman.Process{CommandLine: line, Stdin: stdin, Stdout: stdout, Stderr: stderr})
 		},
-		Write: func(name string, content []byte) { must(os.WriteFile(local(name), content, 0o644)) },
+		Write: func(name string, content []byte) {
+			must(os.MkdirAll(filepath.Dir(local(name)), 0o755))
+			must(os.WriteFile(local(name), content, 0o644))
+		},
 		Read: func(name string) []byte {
 			content, err := os.ReadFile(local(name))
 			if err != nil {

@@ -52,8 +52,12 @@ func TestFewFiles(t *testing.T) {
 		t.Errorf("a look takes fewer hosts at once, and closes what it has seen: exit code %d\n%s\n%s", r.code, r.out, r.err)
 	}
 
-	// Most of the files are somebody else's, which nobody could have known.
-	r = w.limited(110, 90, "plan")
+	// Most of the files are somebody else's, which nobody could have known: there come no more at once than there is room for.
+	if r := w.limited(110, 90, "plan"); r.code != 2 || strings.Contains(r.out, "cannot be reached") {
+		t.Errorf("where there is room for some: exit code %d\n%s\n%s", r.code, r.out, r.err)
+	}
+	// All of them are.
+	r = w.limited(110, 99, "plan")
 	r.says(t, "not the host's fault: this machine allows 110 open files, and all are in use")
 	if r.code != 1 || strings.Contains(r.out, "left behind") || strings.Contains(r.out, "cannot be reached") {
 		t.Errorf("exit code %d\n%s\n%s", r.code, r.out, r.err)

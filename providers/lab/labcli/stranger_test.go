@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -74,6 +75,9 @@ connect:
     im-admin.contoso.example: {address: "FRIEND"}
     relay-1.contoso.example: {address: "FRIEND"}
   adminApi: {url: "http://FRIEND"}
+  stores:
+    corp: {vault: {url: "http://FRIEND", token: {env: IM_VAULT}}}
+    op: {exec: {program: TOOL, args: [read], env: [IM_OP]}}
 secrets:
   relayKey: {version: 7, from: generated}
 policy: {patience: 1s, hostTimeout: 5s}
@@ -84,8 +88,9 @@ state: {dir: STATE}
 type attack struct {
 	name     string
 	from, to string
-	file     string // with this text beside the document: hostile.conf
-	never    bool   // refused in every document, whoever is believed
+	more     []string // pairs that are changed as well
+	file     string   // with this text beside the document: hostile.conf
+	never    bool     // refused in every document, whoever is believed
 	says     string
 }
 
@@ -122,6 +127,45 @@ var attacks = []attack{
 	{name: "value of the runner for the hosts", from: "from: generated", to: "from: {env: CLOUD_KEY}", says: "secrets.relayKey.from"},
 }
 
+const agreedVault, agreedTool = `{vault: {url: "http://FRIEND", token: {env: IM_VAULT}}}`, `args: [read], env: [IM_OP]`
+
+// storeAttacks are those on stores: a new one, another one under an agreed name, another way in, another place, another program.
+var storeAttacks = []attack{
+	{name: "another store", from: "corp: {", to: `corpp: {vault: {url: "http://STRANGER", token: {env: CLOUD_KEY}}}` + "\n    corp: {", says: "connect.stores.corpp.vault.url is new, not contacted: http://STRANGER"},
+	{name: "values from another store", from: "from: generated", to: "from: {store: corpp, path: a}", more: []string{"corp: {", `corpp: {vault: {url: "http://STRANGER", token: {env: CLOUD_KEY}}}` + "\n    corp: {"},
+		says: "secrets.relayKey.from is new, not in force: store corpp/a"},
+	{name: "agreed store elsewhere", from: agreedVault, to: `{vault: {url: "http://STRANGER", token: {env: IM_VAULT}}}`, says: "connect.stores.corp.vault.url is new, not contacted: http://STRANGER"},
+	{name: "agreed store of another kind", from: agreedVault, to: `{keyVault: {url: "https://STRANGER", entra: {tenant: t, clientId: c, secret: {env: CLOUD_KEY}, authority: "https://STRANGER"}}}`,
+		says: "connect.stores.corp.keyVault.url is new, not contacted: https://STRANGER"},
+	{name: "cloud keys to an agreed store", from: "{env: IM_VAULT}", to: "{env: CLOUD_KEY}", says: "connect.stores.corp.vault.token is new, not contacted: env CLOUD_KEY"},
+	{name: "file of the runner to an agreed store", from: "token: {env: IM_VAULT}", to: "kubernetes: {role: im, jwt: {file: SHADOW}}", says: "connect.stores.corp.vault.kubernetes.jwt is new, not contacted: file SHADOW"},
+	{name: "another mount", from: "token: {env: IM_VAULT}", to: "token: {env: IM_VAULT}, mount: finance", says: "connect.stores.corp.vault.mount is new, not contacted: finance (agreed: secret)"},
+	{name: "another place in an agreed store", from: "from: generated", to: "from: {store: corp, path: finance/bank}", says: "secrets.relayKey.from is new, not in force: store corp/finance/bank"},
+	{name: "a credential out of an agreed store", from: relayAddress, to: `    relay-1.contoso.example: {address: "STRANGER", auth: basic, user: u, password: {store: corp, path: finance/bank}}`,
+		says: `connect.hosts["relay-1.contoso.example"].password is new, not contacted: store corp/finance/bank`},
+	{name: "a kept value for everybody", from: "from: generated", to: "from: generated, keep: {store: corp, path: public/relay}", says: "secrets.relayKey.keep is new, not contacted: corp/public/relay"},
+	{name: "a program of the request", from: "op: {", to: `sh: {exec: {program: /bin/sh, args: [-c]}}` + "\n    op: {", more: []string{"from: generated", "from: {store: sh, path: curl STRANGER}"}, says: "connect.stores.sh.exec.program is new, not contacted: /bin/sh"},
+	{name: "another program under an agreed name", from: "program: TOOL, args: [read]", to: "program: /bin/sh, args: [-c]", more: []string{"from: generated", "from: {store: op, path: curl STRANGER}"},
+		says: "connect.stores.op.exec.program is new, not contacted: /bin/sh"},
+	{name: "another argument of an agreed program", from: agreedTool, to: `args: [read, --debug], env: [IM_OP]`, more: []string{"from: generated", "from: {store: op, path: a}"}, says: "connect.stores.op.exec.args is new, not contacted: read, --debug"},
+	{name: "cloud keys to an agreed program", from: agreedTool, to: `args: [read], env: [IM_OP, CLOUD_KEY]`, more: []string{"from: generated", "from: {store: op, path: a}"}, says: "connect.stores.op.exec.env is new, not contacted: CLOUD_KEY"},
+	{name: "another value of an agreed program", from: "from: generated", to: "from: {store: op, path: 'op://finance/bank'}", says: "secrets.relayKey.from is new, not in force: store op/op://finance/bank"},
+	{name: "another file on a program's input", from: agreedTool, to: `args: [read], env: [IM_OP], stdin: true`, more: []string{"from: generated", "from: {store: op, path: SHADOW}"}, says: "connect.stores.op.exec.stdin is new, not contacted: true"},
+}
+
+// in is the agreed document with the attack in it.
+func (a attack) in(t *testing.T) string {
+	t.Helper()
+	text := agreedDocument
+	for _, pair := range append([][]string{{a.from, a.to}}, slices.Collect(slices.Chunk(a.more, 2))...) {
+		if !strings.Contains(text, pair[0]) {
+			t.Fatalf("%q is not in the document", pair[0])
+		}
+		text = strings.Replace(text, pair[0], pair[1], 1)
+	}
+	return text
+}
+
 // hostile is a repository whose branch main has the agreed document, and whose branch request has that of an attack.
 type hostile struct {
 	t        *testing.T
@@ -130,6 +174,7 @@ type hostile struct {
 	friend   *httptest.Server
 	met      *atomic.Int64 // how often the friend was contacted
 	stranger *stranger
+	ran      string // is there once the agreed program was run
 	words    *strings.Replacer
 	env      []string
 }
@@ -148,10 +193,13 @@ func newHostile(t *testing.T) *hostile {
 	must(t, os.WriteFile(filepath.Join(kept, "values", "relaykey", "7.age"), []byte(liveKey), 0o600))
 	must(t, os.WriteFile(filepath.Join(kept, "ledger.head"), []byte(`{"entries":0}`), 0o600))
 	must(t, os.WriteFile(filepath.Join(kept, "ledger.jsonl"), nil, 0o600))
-	h.words = strings.NewReplacer("STRANGER", h.stranger.address, "FRIEND", h.friend.Listener.Addr().String(), "STATE", kept, "SHADOW", shadow)
+	tool := filepath.Join(t.TempDir(), "op")
+	h.ran = tool + ".ran"
+	must(t, os.WriteFile(tool, []byte("#!/bin/sh\necho x >"+h.ran+"\necho value\n"), 0o700))
+	h.words = strings.NewReplacer("TOOL", tool, "STRANGER", h.stranger.address, "FRIEND", h.friend.Listener.Addr().String(), "STATE", kept, "SHADOW", shadow)
 	identity, _, err := values.NewIdentity()
 	must(t, err)
-	h.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CLOUD_KEY=" + cloudKey, "IM_PASSWORD=agreed", "MESHROTATE_AGE_IDENTITY=" + string(identity.Expose())}
+	h.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CLOUD_KEY=" + cloudKey, "IM_PASSWORD=agreed", "IM_VAULT=agreed", "IM_OP=agreed", "MESHROTATE_AGE_IDENTITY=" + string(identity.Expose())}
 	h.repo, err = git.PlainInitWithOptions(h.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
 	must(t, err)
 	h.commit("deployments/contoso.yaml", agreedDocument)
@@ -200,12 +248,24 @@ func (h *hostile) run(args ...string) (int, string) {
 	return cmd.ProcessState.ExitCode(), said.String()
 }
 
+// quiet runs a verb from which the stranger must hear nothing.
+func (h *hostile) quiet(args ...string) {
+	h.t.Helper()
+	if _, said := h.run(args...); h.stranger.heard.Load() > 0 {
+		h.t.Errorf("%v: the stranger was contacted:\n%s", args, said)
+		h.stranger.heard.Store(0)
+	}
+}
+
 // refuses runs a verb that must end without a word to the stranger, and says what it will not do.
 func (h *hostile) refuses(says string, args ...string) string {
 	h.t.Helper()
 	code, said := h.run(args...)
 	if n := h.stranger.heard.Load(); n > 0 {
 		h.t.Errorf("%v: the stranger was contacted %d times:\n%s", args, n, said)
+	}
+	if _, err := os.Stat(h.ran); err == nil {
+		h.t.Errorf("%v: the program was run:\n%s", args, said)
 	}
 	flat := strings.Join(strings.Fields(said), " ")
 	if code == 0 || args[0] != "drift" && code != 1 || !strings.Contains(flat, h.words.Replace(says)) {
@@ -217,18 +277,15 @@ func (h *hostile) refuses(says string, args ...string) string {
 // TestHostileRequest: nothing that a request brings is contacted, run or read before somebody else has agreed to it.
 func TestHostileRequest(t *testing.T) {
 	t.Parallel()
-	for _, a := range attacks {
+	for _, a := range append(attacks, storeAttacks...) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHostile(t)
 			h.request()
-			if !strings.Contains(agreedDocument, a.from) {
-				t.Fatalf("%q is not in the document", a.from)
-			}
 			if a.file != "" {
 				h.commit("deployments/hostile.conf", a.file)
 			}
-			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, a.from, a.to, 1))
+			h.commit("deployments/contoso.yaml", a.in(t))
 			file, revision := []string{"-f", "deployments/contoso.yaml"}, []string{"--repo", ".", "--ref", "request", "--path", "deployments/contoso.yaml"}
 			if a.never {
 				h.refuses(a.says, append([]string{"plan"}, file...)...)
@@ -239,6 +296,10 @@ func TestHostileRequest(t *testing.T) {
 				h.refuses(a.says, append([]string{"apply", "--yes"}, document...)...)
 			}
 			h.refuses(a.says, append([]string{"drift"}, revision...)...)
+			for _, verb := range [][]string{{"status"}, {"history"}, {"values"}, {"values", "forget", "relaykey", "7"}, {"adopt", "relaykey"}, {"rotate", "--compromised", "relaykey", "why"}, {"unlock"}, {"unlock", "--marker"}} {
+				h.quiet(append(verb, revision...)...)
+				h.quiet(append(verb, append(file, "--base", "main")...)...)
+			}
 			h.clone(a)
 		})
 	}
@@ -254,8 +315,10 @@ func (h *hostile) clone(a attack) {
 	request, err := h.repo.Reference("refs/heads/request", true)
 	must(h.t, err)
 	must(h.t, h.repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", request.Hash()))) // the fork's own
-	h.refuses(a.says, "plan", "-f", "deployments/contoso.yaml", "--base", "refs/remotes/origin/main")
-	h.refuses(a.says, "plan", "--repo", ".", "--ref", "main", "--path", "deployments/contoso.yaml")
+	for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}} {
+		h.refuses(a.says, append(verb, "-f", "deployments/contoso.yaml", "--base", "refs/remotes/origin/main")...)
+		h.refuses(a.says, append(verb, "--repo", ".", "--ref", "main", "--path", "deployments/contoso.yaml")...)
+	}
 }
 
 // TestAgreedRequest: what is wanted comes from the request; hosts are contacted with what was agreed.
@@ -375,6 +438,7 @@ hosts: ["*.contoso.example", "FRIEND"]
 urls: ["http://FRIEND"]
 signIn: [ntlm, http, "5985", 'CONTOSO\rotator']
 sources: {env: ["IM_*"]}
+programs: [TOOL, read]
 state: [STATE]
 `
 
@@ -395,8 +459,8 @@ func TestOperator(t *testing.T) {
 		t.Errorf("what the operator allows beside the base is not agreed to:\n%s", said)
 	}
 	h.env = append(h.env, "MESHROTATE_OPERATOR="+operator)
-	for _, a := range attacks {
-		edited := strings.Replace(agreedDocument, a.from, a.to, 1)
+	for _, a := range append(attacks, storeAttacks...) {
+		edited := a.in(t)
 		if a.file != "" || edited == agreedDocument {
 			continue
 		}

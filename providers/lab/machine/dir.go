@@ -48,6 +48,18 @@ func (d Dir) Names(folder string) []string {
 	return names
 }
 
+func (d Dir) Below(folder, suffix string) string {
+	found, root := "", d.Local(folder)
+	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && filepath.Dir(path) != root && strings.HasSuffix(strings.ToLower(path), strings.ToLower(suffix)) {
+			found = strings.ReplaceAll(path[len(root)+1:], "/", `\`)
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return found
+}
+
 func (d Dir) Read(path string) ([]byte, Info, error) {
 	stat, err := os.Stat(d.Local(path))
 	if err != nil {

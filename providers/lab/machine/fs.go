@@ -51,6 +51,8 @@ type FS interface {
 	Remove(path string) error
 	// Names are those of the files in a folder, sorted; none when there is no such folder.
 	Names(folder string) []string
+	// Below is a file in a folder below one, by its path from there, whose name has the suffix in any case; "" when there is none.
+	Below(folder, suffix string) string
 	// Touch sets the time of the last write.
 	Touch(path string, t time.Time) error
 	// TryReplace and TryCreate are the errors that the replace of a file, and a new file beside it, would meet now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -117,7 +118,10 @@ func TestTable(t *testing.T) {
 			}
 		}
 		must(os.MkdirAll(disk.Local(host.Dir), 0o755))
-		host.Write = func(name string, content []byte) { must(os.WriteFile(disk.Local(host.Dir+name), content, 0o644)) }
+		host.Write = func(name string, content []byte) {
+			must(os.MkdirAll(filepath.Dir(disk.Local(host.Dir+name)), 0o755))
+			must(os.WriteFile(disk.Local(host.Dir+name), content, 0o644))
+		}
 		host.Lock = func(name string, on bool) {
 			mode := os.FileMode(0o644)
 			if on {

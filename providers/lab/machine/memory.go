@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -76,6 +77,18 @@ func (m *Memory) Names(folder string) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+func (m *Memory) Below(folder, suffix string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	folder = strings.ToLower(folder) + `\`
+	for _, path := range slices.Sorted(maps.Keys(m.files)) {
+		if rest, in := strings.CutPrefix(path, folder); in && strings.Contains(rest, `\`) && strings.HasSuffix(rest, strings.ToLower(suffix)) {
+			return m.files[path].path[len(folder):]
+		}
+	}
+	return ""
 }
 
 // Write puts content there behind the back of every op, as an operator or the product would. A new file is readable by

@@ -49,5 +49,7 @@ func (m *Machine) signatures(o *winhost.SignaturesRead) winhost.Result {
 		}
 		s.Files = append(s.Files, f)
 	}
+	s.Below = m.FS.Below(folder, o.Suffix)
+	s.Exists = s.Exists || s.Below != ""
 	return winhost.Result{Code: winhost.OK, Signatures: s}
 }

@@ -1,4 +1,4 @@
-// Package entra gets the tokens with which an application of Microsoft Entra signs in to SQL Server: as a service principal, with
+// Package entra gets the tokens with which an application of Microsoft Entra signs in to SQL Server or a key vault: as a service principal, with
 // a secret, a certificate or the token of another issuer (workload identity), or as the managed identity of this machine. The
 // protocols are github.com/Azure/azure-sdk-for-go/sdk/azidentity's.
 //
@@ -35,6 +35,9 @@ type Config struct {
 	Assertion   func(context.Context) (secret.Value, error)
 	Managed     bool
 
+	// Where is where it is declared, for hints: connect.sql.entra.
+	Where string
+
 	// Client sends the requests in place of one that follows no redirect; it may be nil.
 	Client *http.Client
 }
@@ -44,6 +47,7 @@ type Tokens struct {
 	credential azcore.TokenCredential
 	scope      string
 	from       string
+	where      string
 }
 
 // New checks what is declared and contacts nobody.
@@ -56,7 +60,7 @@ func New(c Config) (*Tokens, error) {
 	}
 	options := azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.Authority}, Transport: client,
 		Retry: policy.RetryOptions{MaxRetries: -1}} // who asks tries again
-	t := &Tokens{scope: c.Scope, from: c.Authority}
+	t := &Tokens{scope: c.Scope, from: c.Authority, where: c.Where}
 	var err error
 	switch {
 	case c.Managed:
@@ -122,7 +126,7 @@ func (t *Tokens) explain(err error) error {
 		if number := code.FindString(failed.Error()); number != "" {
 			refused.Why += " (" + number + ")"
 		}
-		refused.Advice = "look at connect.sql.entra: the tenant, the client id, and that the credential is valid still"
+		refused.Advice = "look at " + t.where + ": the tenant, the client id, and that the credential is valid still"
 	case errors.As(err, &sent):
 		refused.Why = "it cannot be reached: " + sent.Err.Error()
 	}

@@ -76,6 +76,8 @@ type sight struct {
 	tidy, pending  bool
 	// later: relays do not accept the certificate yet, and do after the first round of this plan.
 	later bool
+	// unsure are relays that were not seen now, nor ever seen to accept the certificate.
+	unsure []string
 }
 
 func (s sight) whole() bool { return s.store != nil && s.pin != nil && s.artifacts != nil }
@@ -106,8 +108,20 @@ func (r *builder) look(in reconciler.Input) sight {
 	_, s.pending = in.History.Pending(r.ref.Name, r.ref.Version)
 	s.run = s.pinned != r.signing || len(s.unfit) > 0 || len(s.artifacts.Files) == 0 || s.pending && !r.built(in)
 	s.tidy = s.pin.Staged || s.pin.Backup
+	for _, m := range r.relays.look(in) {
+		if !m.whole() && !r.relays.provenTo(in, m.host, r.signing) {
+			s.unsure = append(s.unsure, m.host)
+		}
+	}
 	s.later = slices.ContainsFunc(r.relays.look(in), func(m member) bool { return m.whole() && !m.loaded(r.signing) })
 	return s
+}
+
+// provenTo says that the last rotation which was proven has proven that a relay accepts the certificate.
+func (r *Rotation) provenTo(in reconciler.Input, host, sha1 string) bool {
+	last, ok := in.History.LastProven(name)
+	return ok && !slices.Contains(last.Left, host) &&
+		slices.ContainsFunc(strings.Split(last.Version, "+"), func(digits string) bool { return digits != "" && strings.HasPrefix(sha1, digits) })
 }
 
 // loaded says that the relay's process has read a list with the certificate on it.

@@ -1,6 +1,7 @@
 package codesigning
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -44,8 +45,17 @@ func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 		all = append(all, site.Warning("store-of-one-account", fmt.Sprintf("%s: %s is the store of meshrotate's own account", r.host, r.spec.Store),
 			`what another account builds does not find the certificate, and a remote sign-in without a password to hand on (Kerberos, NTLM) may not open its key: prefer LocalMachine\My`, r.host))
 	}
+	if s.run {
+		for _, h := range s.unsure {
+			all = append(all, site.Warning("built-before-accepted", fmt.Sprintf("%s: never seen to accept %s: it would refuse what is built now", h, short(r.signing)),
+				"deploy nothing of it there before a run has reached the relay and proven it", h))
+		}
+	}
 	return append(all, r.dates(in, s)...)
 }
+
+// whence is where it says where the PFX and its password are.
+const whence = "look at pfx and password in secrets.codeSigning.buildHost, and at state.seal"
 
 // guardImport looks at the PFX that is to be imported, before anybody sees it.
 func (r *builder) guardImport(in reconciler.Input) []reconciler.Finding {
@@ -61,9 +71,9 @@ func (r *builder) guardImport(in reconciler.Input) []reconciler.Finding {
 		what := map[bool]string{true: "the PFX", false: "the password of the PFX"}[ref.Secret == r.ref]
 		switch {
 		case v == nil:
-			return problem("value-unavailable", what+" could not be looked for", "look at secrets.codeSigning.buildHost and at state.seal")
+			return problem("value-unavailable", what+" could not be looked for", whence)
 		case v.Problem != "":
-			return problem("value-unavailable", what+" is not to be had: "+v.Problem, v.Hint)
+			return problem("value-unavailable", what+" is not to be had: "+v.Problem, cmp.Or(v.Hint, whence))
 		}
 		if f, wrong := site.KeptPartFinding(in, r.ref, ref.Secret, true); wrong {
 			return []reconciler.Finding{f}
@@ -72,9 +82,9 @@ func (r *builder) guardImport(in reconciler.Input) []reconciler.Finding {
 	p := site.Answer[site.PackageSeen](in.Seen, r.pfx())
 	switch {
 	case p == nil || p.Problem != "":
-		text, hint := "the PFX could not be looked at", ""
+		text, hint := "the PFX could not be looked at", whence
 		if p != nil {
-			text, hint = p.Problem, p.Hint
+			text, hint = p.Problem, cmp.Or(p.Hint, whence)
 		}
 		return problem("pfx-unfit", text, hint)
 	case p.SHA1 != r.signing:

@@ -167,6 +167,84 @@ func TestBuildHostPlans(t *testing.T) {
 		if c.code == "" && len(got.Findings) > 0 {
 			t.Errorf("%s: %+v", c.reason, got.Findings)
 		}
+		for _, f := range got.Findings {
+			if f.Severity == reconciler.Error && f.Hint == "" && f.Code != "host-failed" {
+				t.Errorf("%s: [%s] does not say what to do", c.reason, f.Code)
+			}
+		}
+	}
+}
+
+// A relay that is left behind, and that was never seen to accept the certificate, would refuse what is built with it.
+func TestLeftBehindRefusesWhatIsBuilt(t *testing.T) {
+	entry := func(o state.Outcome, left ...string) state.Entry {
+		return state.Entry{Secret: "codesigning", Version: "41C0+9F8A", Outcome: o, Left: left}
+	}
+	for _, c := range []struct {
+		reason  string
+		history []state.Entry
+		built   bool // already
+		told    bool
+	}{
+		{"never seen to accept it", nil, false, true},
+		{"left behind", []state.Entry{entry(state.Started), entry(state.Proven, r2)}, false, true},
+		{"proven with it", []state.Entry{entry(state.Started), entry(state.Proven)}, false, false},
+		{"nothing is built now", nil, true, false},
+	} {
+		w := newWorkshop()
+		w.hosts[r2].reach = reconciler.Unreachable
+		w.doc.Policy.Unreachable.Tolerate = []string{r2}
+		w.history = c.history
+		if c.built {
+			w.moved()
+		}
+		_, got := w.plan(t)
+		told := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool {
+			return f.Code == "built-before-accepted" && f.Severity == reconciler.Warning && slices.Equal(f.Hosts, []string{r2})
+		})
+		if told != c.told {
+			t.Errorf("%s: %+v", c.reason, got.Findings)
+		}
+	}
+}
+
+// Nothing that is said of a stolen certificate leads to its being accepted again.
+func TestStolenIsNotAcceptedForTheBuildHost(t *testing.T) {
+	stolen := []state.Entry{{Secret: "codesigning", Version: "9F8A", Before: "41C0+9F8A", Outcome: state.Started,
+		Facts: []state.Fact{{Field: state.Compromised, Value: "stolen"}, {Field: state.Ousted, Value: oldOne}}}}
+	for _, c := range []struct {
+		reason string
+		change func(w *workshop)
+	}{
+		{"this plan signs with another one", func(w *workshop) { w.history = stolen }},
+		{"it is in force again, by hand", func(w *workshop) {
+			w.history = append(stolen, state.Entry{Secret: "codesigning", Version: "9F8A", Outcome: state.Proven})
+		}},
+		{"a restart would take it away", func(w *workshop) {
+			w.history = append(stolen, state.Entry{Secret: "codesigning", Version: "9F8A", Outcome: state.Proven})
+			for _, h := range w.hosts {
+				h.list.Members, h.list.Modified, h.list.Changed = []string{nextOne}, now, now
+			}
+		}},
+		{"a connector is left", func(w *workshop) {
+			w.history = append(stolen, state.Entry{Secret: "codesigning", Version: "9F8A", Outcome: state.Proven})
+			for _, h := range w.hosts {
+				h.list.Members = []string{nextOne}
+			}
+		}},
+	} {
+		w := newWorkshop()
+		w.spec.Thumbprints = w.spec.Thumbprints[1:]
+		c.change(w)
+		got, _ := w.plan(t)
+		for _, f := range got.Findings {
+			if strings.Contains(f.Hint, "accept both") || strings.Contains(f.Hint, "leave it on") || strings.Contains(f.Hint, "on the list again") || strings.Contains(f.Hint, "declare the certificate") {
+				t.Errorf("%s: [%s] %s: %s", c.reason, f.Code, f.Text, f.Hint)
+			}
+			if f.Code == "thumbprint-pinned" && f.Severity == reconciler.Warning {
+				t.Errorf("%s: %s", c.reason, f.Text)
+			}
+		}
 	}
 }
 

@@ -65,7 +65,8 @@ type Certificate struct {
 
 // Connectors are where a relay has its connectors.
 type Connectors struct {
-	// Folder is the full path on every relay. Folders in it are not looked into.
+	// Folder is the full path on every relay. Folders in it are not looked into: connectors that lie
+	// there are told, and refuse that a certificate is retired.
 	Folder string `json:"folder,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMeshRelayAgent\\connectors" trust:"target"`
 	// Suffix is how the names of connectors end; whatever else lies there is not looked at.
 	Suffix string `json:"suffix,omitempty" jsonschema:"minLength=1,default=.dll" trust:"target"`

@@ -51,6 +51,10 @@ func (r *Rotation) guardRelay(in reconciler.Input, m member) []reconciler.Findin
 		all = append(all, site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", m.host, m.component.Settings, m.list.Refused),
 			fmt.Sprintf("mend the file on the host, with %s in it, be it as []; nothing was written", r.spec.Setting), m.host))
 	}
+	if m.list.Closed != "" && m.list.Refused == "" && m.list.Error == 0 && m.adds() {
+		all = append(all, site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", m.host, m.component.Settings, m.list.Closed),
+			fmt.Sprintf("make %s an array on the host, be it an empty one; nothing was written", r.spec.Setting), m.host))
+	}
 	all = append(all, m.list.InForce(m.host)...)
 	if m.list.Text && len(m.wanted) > 1 {
 		all = append(all, site.Warning("list-in-one-text", fmt.Sprintf("%s: %s is one text, and will hold %d thumbprints", m.host, r.spec.Setting, len(m.wanted)),
@@ -69,7 +73,34 @@ func (r *Rotation) guardRelay(in reconciler.Input, m member) []reconciler.Findin
 		}
 		all = append(all, site.Warning("thumbprint-not-found", m.host+": "+r.spec.Setting+" "+says, "the rotation takes it out, and writes what is declared as .NET finds it", m.host))
 	}
-	return append(all, r.guardUse(in, m)...)
+	return append(append(all, r.guardUse(in, m)...), r.guardRestart(in, m)...)
+}
+
+// guardRestart refuses a restart that takes away what the running process may accept still, and a connector needs. No list of ours
+// did that: somebody has changed the file, and nobody has started the relay since.
+func (r *Rotation) guardRestart(in reconciler.Input, m member) []reconciler.Finding {
+	say, stolen := site.Problem, r.compromised(in) != ""
+	if stolen {
+		say = site.Warning
+	}
+	var all []reconciler.Finding
+	use := m.losing(r.spec.declared())
+	for _, t := range slices.Sorted(maps.Keys(use)) {
+		text := fmt.Sprintf("%s: %s signed with %s, which the list no longer has; the relay as it runs was started before that, and refuses %s once it starts again", m.host, isSigned(use[t]), t, them(use[t]))
+		hint := "put the certificate on the list again, here and on the host, or deploy connectors that are signed with one that stays"
+		if m.had == nil {
+			hint += "; if the relay refuses them as it is, start it again by hand"
+		}
+		hint = keeping(in, hint, t)
+		if stolen {
+			hint = "deploy connectors that are signed with another accepted certificate as soon as there are any"
+		}
+		all = append(all, say("thumbprint-in-use", text, hint, m.host))
+	}
+	if gone := m.gone(r.spec.declared()); len(gone) > 0 && !stolen {
+		all = append(all, m.unknownUse(gone)...)
+	}
+	return all
 }
 
 // guardUse refuses to take a certificate off while a connector of the relay is signed with it, or while nobody can say so. One whose
@@ -78,21 +109,27 @@ func (r *Rotation) guardUse(in reconciler.Input, m member) []reconciler.Finding 
 	if len(m.retired) == 0 {
 		return nil
 	}
-	if in.Compromised(r.ref) != "" {
+	if r.compromised(in) != "" {
 		return r.refusedWith(m)
 	}
 	var all []reconciler.Finding
 	use := m.inUse(r.spec.declared())
 	for _, t := range slices.Sorted(maps.Keys(use)) {
 		all = append(all, site.Problem("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, which is to be retired: without it the relay refuses %s", m.host, isSigned(use[t]), t, them(use[t])),
-			"deploy connectors that are signed with another accepted certificate first, or leave it on the list", m.host))
+			keeping(in, "deploy connectors that are signed with another accepted certificate first, or leave it on the list", t), m.host))
 	}
+	return append(all, m.unknownUse(m.retired)...)
+}
+
+// unknownUse refuses to take away certificates where nobody can say whether a connector is signed with them.
+func (m member) unknownUse(gone []string) []reconciler.Finding {
+	var all []reconciler.Finding
 	if text, hint := m.unseen(); text != "" {
-		all = append(all, site.Problem("connectors-unseen", fmt.Sprintf("%s: whether a connector is signed with %s is not known", text, shorts(m.retired)), hint, m.host))
+		all = append(all, site.Problem("connectors-unseen", fmt.Sprintf("%s: whether a connector is signed with %s is not known", text, shorts(gone)), hint, m.host))
 	}
 	for _, f := range m.signatures.Files {
 		if f.Error != 0 && len(f.Signers) == 0 {
-			all = append(all, site.Problem("connector-unreadable", fmt.Sprintf("%s: who has signed %s is not known (Windows error %d): it may be with %s", m.host, f.Name, f.Error, shorts(m.retired)),
+			all = append(all, site.Problem("connector-unreadable", fmt.Sprintf("%s: who has signed %s is not known (Windows error %d): it may be with %s", m.host, f.Name, f.Error, shorts(gone)),
 				"see what is wrong with the file on the host", m.host))
 		}
 	}
@@ -117,7 +154,7 @@ func (r *Rotation) guardPin(in reconciler.Input, w work) []reconciler.Finding {
 		return nil
 	}
 	say := site.Problem
-	if in.Compromised(r.ref) != "" {
+	if r.compromised(in) != "" {
 		say = site.Warning
 	}
 	seen, host := site.Answer[site.PinSeen](in.Seen, *r.pin), r.pin.Host
@@ -127,11 +164,22 @@ func (r *Rotation) guardPin(in reconciler.Input, w work) []reconciler.Finding {
 	}
 	for _, m := range retiring {
 		if t := pinned(seen); slices.Contains(m.retired, t) {
+			if r.compromised(in) != "" {
+				return nil // the build host is told to sign with another one in this same plan
+			}
 			return []reconciler.Finding{say("thumbprint-pinned", fmt.Sprintf("%s: %s is %s, which is to be retired: relays would refuse what is built next", host, r.pin.PinAt.Says(), t),
-				"accept both, mark the other with `use: signing`, and apply; then retire this one", host)}
+				keeping(in, "accept both, mark the other with `use: signing`, and apply; then retire this one", t), host)}
 		}
 	}
 	return nil
+}
+
+// keeping is a hint that may let people accept certificates, unless others have the key of one of them: then they go at once.
+func keeping(in reconciler.Input, hint string, certificates ...string) string {
+	if what, _ := in.History.Leaked(name, "", certificates); what != "" {
+		return fmt.Sprintf("others have the key of %s: deploy connectors that are signed with another certificate, or take it off at once with `meshrotate rotate --compromised %s WHY`", short(what), name)
+	}
+	return hint
 }
 
 // unseen is why nobody knows which connectors a relay has, and what to do; "" when they are known.
@@ -141,6 +189,10 @@ func (m member) unseen() (text, hint string) {
 		return fmt.Sprintf("%s: the folder %s cannot be read (Windows error %d)", m.host, s.Folder, s.Error), "let meshrotate's account read the folder"
 	case !s.Exists:
 		return fmt.Sprintf("%s: there is no folder %s", m.host, s.Folder), "name the folder that the relay has its connectors in, as secrets.codeSigning.connectors.folder"
+	case s.Below != "":
+		return fmt.Sprintf("%s: %s lies in a folder below %s, where nothing is looked at", m.host, s.Below, s.Folder), "lay all connectors into one folder, and name it as secrets.codeSigning.connectors.folder"
+	case len(s.Files) == 0:
+		return fmt.Sprintf("%s: there is no *%s in %s", m.host, m.node.signatures.Suffix, s.Folder), "name the folder that the relay has its connectors in, and how their names end, as secrets.codeSigning.connectors"
 	}
 	return "", ""
 }
@@ -167,14 +219,24 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 			all = append(all, site.Warning("connectors-unseen", text+": which connectors it has is not known", hint, m.host))
 		}
 		say := func(code reconciler.FindingID, says, hint string, is func(site.SignedFile) bool) {
-			var files []string
+			var files, signers []string
 			for _, f := range m.signatures.Files {
 				if is(f) {
 					files = append(files, f.Name)
+					for _, s := range f.Signers {
+						signers = append(signers, s.SHA1)
+					}
 				}
 			}
 			if len(files) > 0 {
-				all = append(all, site.Warning(code, fmt.Sprintf("%s: %s: %s", m.host, says, some(files)), hint, m.host))
+				f := site.Warning(code, fmt.Sprintf("%s: %s: %s", m.host, says, some(files)), hint, m.host)
+				if code == "connector-not-accepted" {
+					f.Drift = true
+					if what, _ := in.History.Leaked(name, "", signers); what != "" {
+						f.Hint = fmt.Sprintf("others have the key of %s: deploy connectors that are signed with another certificate, or take these away", short(what))
+					}
+				}
+				all = append(all, f)
 			}
 		}
 		say("connector-unsigned", "not signed", "the relay refuses it: deploy one that is signed, or take it away", func(f site.SignedFile) bool { return f.Trust == site.Unsigned })
@@ -185,7 +247,7 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 		say("connector-signed-twice", "signed twice, and the relay may look at either signature", "sign it once, and accept both certificates until then", func(f site.SignedFile) bool { return len(f.Signers) > 1 })
 		say("connector-not-accepted", "signed with a certificate that the relay neither accepts nor is to accept", "declare the certificate, or take the connector away", func(f site.SignedFile) bool {
 			return len(f.Signers) > 0 && !slices.ContainsFunc(f.Signers, func(s site.Signer) bool {
-				return slices.Contains(m.accepts, s.SHA1) || slices.Contains(r.spec.declared(), s.SHA1)
+				return m.mayAccept(s.SHA1) || slices.Contains(m.accepts, s.SHA1) || slices.Contains(r.spec.declared(), s.SHA1)
 			})
 		})
 		say("connector-unjudged", "its signature cannot be judged", "see what is wrong with the file on the host", func(f site.SignedFile) bool { return f.Error != 0 && len(m.retired) == 0 })

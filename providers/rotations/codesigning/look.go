@@ -7,6 +7,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 )
 
 // member is a relay as it was seen, and what it needs.
@@ -23,6 +24,8 @@ type member struct {
 	accepts, retired, wanted []string
 	// edit: its list is another one. stale: the process has not read the list as it is, as far as anybody knows. stopped: it should run.
 	edit, stale, stopped bool
+	// had are the first digits of the certificates that a stale process was proven with; nil: what it accepts is not known.
+	had []string
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -46,6 +49,12 @@ func (r *Rotation) look(in reconciler.Input) []member {
 			reading := site.ReadingOf(in.History, r.ref, n.host, m.service, m.machine, m.list.Base)
 			m.stale = m.service.Running() && reading == site.Unread
 			m.stopped = !m.service.Running()
+			if last, ok := in.History.LastProven(name); ok && m.stale {
+				ref := secret.Ref{Name: name, Version: last.Version}
+				if site.ProvenProcess(in.History, ref, n.host, m.service, m.machine, m.list.Path) {
+					m.had = strings.Split(last.Version, "+")
+				}
+			}
 		}
 		all = append(all, m)
 	}
@@ -75,6 +84,11 @@ func (m *member) compare(declared []string) {
 	m.edit = !slices.Equal(slices.Sorted(slices.Values(m.list.Members)), slices.Sorted(slices.Values(m.wanted)))
 }
 
+// adds says that its list is to have a member that is not there.
+func (m member) adds() bool {
+	return slices.ContainsFunc(m.wanted, func(text string) bool { return !slices.Contains(m.list.Members, text) })
+}
+
 // wants says that a member by which .NET finds the certificate is to stay.
 func (m *member) wants(thumbprint string) bool {
 	return slices.ContainsFunc(m.wanted, func(text string) bool { t, ok := found(text); return ok && t == thumbprint })
@@ -93,6 +107,40 @@ func (m member) inUse(declared []string) map[string][]string {
 		}
 	}
 	return all
+}
+
+// losing are the connectors that the process as it runs may take and that the next start makes it refuse, by certificate: its list
+// was changed since it read it, and neither that list nor the one that is to come has a certificate of theirs.
+func (m member) losing(declared []string) map[string][]string {
+	all := map[string][]string{}
+	if !m.stale {
+		return all
+	}
+	for _, f := range m.signatures.Files {
+		for _, s := range f.Signers {
+			if m.mayAccept(s.SHA1) && !slices.Contains(declared, s.SHA1) && !slices.Contains(m.retired, s.SHA1) && !slices.Contains(all[s.SHA1], f.Name) {
+				all[s.SHA1] = append(all[s.SHA1], f.Name)
+			}
+		}
+	}
+	return all
+}
+
+// gone are the first digits of the certificates that the running process is known to accept, and that neither its list nor the one
+// that is to come has.
+func (m member) gone(declared []string) []string {
+	return slices.DeleteFunc(slices.Clone(m.had), func(digits string) bool {
+		is := func(t string) bool { return strings.HasPrefix(t, digits) }
+		return slices.ContainsFunc(declared, is) || slices.ContainsFunc(m.retired, is)
+	})
+}
+
+// mayAccept says that the running process accepts the certificate, or that nobody knows.
+func (m member) mayAccept(sha1 string) bool {
+	if !m.stale {
+		return slices.Contains(m.accepts, sha1)
+	}
+	return m.had == nil || slices.ContainsFunc(m.had, func(digits string) bool { return strings.HasPrefix(sha1, digits) })
 }
 
 func hosts(all []member) []string { return site.Each(all, func(m member) string { return m.host }) }

@@ -27,7 +27,7 @@ func (w work) none() bool {
 // Plan compares what the relays accept with what is declared.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
-	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w)}
+	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w), Parts: r.spec.declared(), Ousted: w.ousted()}
 	c.Findings, w.left = r.guard(in, w)
 	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
@@ -87,6 +87,24 @@ func (r *Rotation) need(in reconciler.Input) work {
 		}
 	}
 	return w
+}
+
+// ousted are the certificates that some relay is to accept no longer.
+func (w work) ousted() []string {
+	var all []string
+	for _, m := range w.all {
+		all = append(all, m.retired...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// compromised is why a certificate that is to go goes at once: others have its key. "" where none of those does.
+func (r *Rotation) compromised(in reconciler.Input) string {
+	if what, _ := in.History.Leaked(r.ref.Name, r.ref.Version, r.spec.declared()); what != "" {
+		return ""
+	}
+	return in.Compromised(r.ref)
 }
 
 // lists are the relays by what they accept, in an order that is always the same.

@@ -166,6 +166,60 @@ func TestPlans(t *testing.T) {
 			s.hosts[r2].signatures.Files[0].Signers[0].SHA256 = strings.Repeat("0A", 32)
 		}, reconciler.Refused, "thumbprint-in-use", nil},
 		{"a process that is older than its list", func(s *scene) { s.asks(oldOne); s.hosts[r2].service.StartedAt = written.Add(-time.Hour) }, reconciler.Rotate, "", nil},
+		{"a process may accept what its list has no longer, and a connector needs it", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.service.StartedAt = []string{nextOne}, written.Add(-time.Hour)
+			}
+		}, reconciler.Refused, "thumbprint-in-use", nil},
+		{"nor is it widened in the same restart", func(s *scene) {
+			s.asks(nextOne, strings.Repeat("77AA", 10))
+			for _, h := range s.hosts {
+				h.list.Members, h.service.StartedAt = []string{nextOne}, written.Add(-time.Hour)
+			}
+		}, reconciler.Refused, "thumbprint-in-use", nil},
+		{"that very process was proven with another list, and never took the connector", func(s *scene) {
+			s.asks(nextOne)
+			for name, h := range s.hosts {
+				h.list.Members, h.service.StartedAt = []string{nextOne}, written.Add(-time.Hour)
+				s.history = append(s.history, provenWith("9F8A", name, written.Add(-time.Minute))...)
+			}
+		}, reconciler.Rotate, "connector-not-accepted", nil},
+		{"that very process was proven with it", func(s *scene) {
+			s.asks(nextOne)
+			for name, h := range s.hosts {
+				h.list.Members, h.service.StartedAt = []string{nextOne}, written.Add(-time.Hour)
+				s.history = append(s.history, provenWith("41C0+9F8A", name, written.Add(-time.Minute))...)
+			}
+		}, reconciler.Refused, "thumbprint-in-use", nil},
+		{"it was, and nobody knows which connectors there are", func(s *scene) {
+			s.asks(nextOne)
+			for name, h := range s.hosts {
+				h.list.Members, h.service.StartedAt, h.signatures = []string{nextOne}, written.Add(-time.Hour), site.SignaturesSeen{Folder: folder}
+				s.history = append(s.history, provenWith("41C0+9F8A", name, written.Add(-time.Minute))...)
+			}
+		}, reconciler.Refused, "connectors-unseen", nil},
+		{"no connector is seen, and one certificate is to go", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, nil
+			}
+		}, reconciler.Refused, "connectors-unseen", nil},
+		{"no connector is seen", func(s *scene) { s.asks(oldOne); s.hosts[r2].signatures.Files = nil }, reconciler.AsDeclared, "connectors-unseen", nil},
+		{"connectors lie deeper, and one certificate is to go", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, []site.SignedFile{signed("ad.dll", nextOne)}
+			}
+			s.hosts[r1].signatures.Below = `hr\hr.dll`
+		}, reconciler.Refused, "connectors-unseen", nil},
+		{"connectors lie deeper", func(s *scene) { s.asks(oldOne); s.hosts[r1].signatures.Below = `hr\hr.dll` }, reconciler.AsDeclared, "connectors-unseen", nil},
+		{"a relay refuses what it has, and nothing is to be done", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members = []string{nextOne}
+			}
+		}, reconciler.AsDeclared, "connector-not-accepted", nil},
 		{"a relay that is stopped", func(s *scene) { s.asks(oldOne); s.hosts[r2].service.State = "stopped" }, reconciler.Rotate, "", nil},
 		{"unreachable", func(s *scene) { s.hosts[r2].reach = reconciler.Unreachable }, reconciler.Refused, "relay-unreachable", nil},
 		{"the policy names it", func(s *scene) {
@@ -173,6 +227,8 @@ func TestPlans(t *testing.T) {
 			s.doc.Policy.Unreachable.Tolerate = []string{r2}
 		}, reconciler.Rotate, "relay-left-behind", nil},
 		{"a list that is none", func(s *scene) { s.hosts[r2].list.Refused = "a text and a list" }, reconciler.Refused, "settings-refused", nil},
+		{"a list that nothing can be added to", func(s *scene) { s.hosts[r2].list.Closed = "a member is called primary" }, reconciler.Refused, "settings-refused", nil},
+		{"nothing is to be added to it", func(s *scene) { s.asks(oldOne); s.hosts[r2].list.Closed = "a member is called primary" }, reconciler.AsDeclared, "", nil},
 		{"a variable adds to the list", func(s *scene) { s.hosts[r2].list.Overrides = []string{"Relay__AcceptedThumbprints__5"} }, reconciler.Refused, "setting-overridden", nil},
 		{"Admin's API is away: nobody sees relays come back", func(s *scene) { s.api = reconciler.Look{Reach: reconciler.Unreachable} }, reconciler.Rotate, "admin-api", []string{oldOne, nextOne}},
 		{"files of an earlier run", func(s *scene) { s.asks(oldOne); s.hosts[r2].list.Backup = true }, reconciler.Rotate, "", nil},
@@ -213,6 +269,27 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// provenWith is the record of a run that has proven a relay's process with this version.
+func provenWith(version, host string, at time.Time) []state.Entry {
+	proof := reconciler.Step{Phase: reconciler.Verify, Op: site.ProveProcess{Host: host, Service: "IdentityMeshRelayAgent", Path: `C:\relay.json`}}
+	return []state.Entry{{Time: at, Secret: "codesigning", Version: version, Outcome: state.Started},
+		{Time: at, Secret: "codesigning", Version: version, Step: proof.Name(), Hosts: []string{host}, Outcome: state.Done},
+		{Time: at, Secret: "codesigning", Version: version, Outcome: state.Proven}}
+}
+
+// A relay that refuses a connector is drift, though its list is as declared.
+func TestRefusedConnectorIsDrift(t *testing.T) {
+	s := newScene()
+	s.asks(nextOne)
+	for _, h := range s.hosts {
+		h.list.Members = []string{nextOne}
+	}
+	c := s.plan(t)
+	if !slices.ContainsFunc(c.Findings, func(f reconciler.Finding) bool { return f.Code == "connector-not-accepted" && f.Drift }) {
+		t.Errorf("%+v", c.Findings)
+	}
+}
+
 // A certificate whose key others have goes at once, whatever is signed with it.
 func TestCompromised(t *testing.T) {
 	s := newScene()
@@ -227,6 +304,45 @@ func TestCompromised(t *testing.T) {
 		return f.Code == "thumbprint-in-use" && f.Severity == reconciler.Warning
 	}) {
 		t.Errorf("nobody says what is refused from then on: %+v", c.Findings)
+	}
+}
+
+// A document that accepts a stolen certificate, still or again, is warned of, and that is drift; one without it is not.
+func TestStolenIsDeclaredAgain(t *testing.T) {
+	third := strings.Repeat("77AA", 10)
+	for _, c := range []struct {
+		asks, live []string
+		ended      bool // the emergency was
+		warned     bool
+		status     reconciler.Status
+	}{
+		{[]string{oldOne, nextOne}, []string{oldOne, nextOne}, false, true, reconciler.AsDeclared},
+		{[]string{oldOne, nextOne}, []string{nextOne}, true, true, reconciler.Rotate},
+		{[]string{oldOne, third}, []string{nextOne}, true, true, reconciler.Refused}, // it would retire one that is used
+		{[]string{nextOne, third}, []string{nextOne}, true, false, reconciler.Rotate},
+	} {
+		s := newScene()
+		s.asks(c.asks...)
+		for _, h := range s.hosts {
+			h.list.Members, h.signatures.Files = c.live, []site.SignedFile{signed("ad.dll", nextOne)}
+		}
+		s.history = []state.Entry{{Secret: "codesigning", Before: "41C0+9F8A", Version: "9F8A", Outcome: state.Started,
+			Facts: []state.Fact{{Field: state.Compromised, Value: "stolen"}, {Field: state.Ousted, Value: oldOne}}}}
+		if c.ended {
+			s.history = append(s.history, state.Entry{Secret: "codesigning", Version: "9F8A", Outcome: state.Proven})
+		}
+		in := reconciler.Input{Seen: s.seen(), History: state.NewHistory(s.history), Now: now}
+		p, err := reconciler.MakePlan(s.doc, codesigning.New(s.doc, s.spec), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Changes[0]
+		warned := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool {
+			return f.Code == "secret-compromised" && f.Drift && strings.Contains(f.Text, oldOne)
+		})
+		if warned != c.warned || got.Status != c.status {
+			t.Errorf("%v where %v is live: %s (%s), %+v", c.asks, c.live, got.Status, got.Reason, got.Findings)
+		}
 	}
 }
 

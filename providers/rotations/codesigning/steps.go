@@ -54,7 +54,7 @@ func (r *Rotation) edit(in reconciler.Input, m member) []reconciler.Step {
 	steps := []reconciler.Step{{Phase: reconciler.Prepare,
 		Op:   site.StageSettings{Host: m.host, Path: path, Lists: []site.ListEdit{{Setting: r.spec.Setting, Members: m.wanted}}, Who: m.who},
 		Back: reconciler.Way(site.Discard{Host: m.host, Path: path, Staged: true})}}
-	if len(m.retired) > 0 && in.Compromised(r.ref) == "" {
+	if len(m.retired) > 0 && r.compromised(in) == "" {
 		retired := slices.Sorted(slices.Values(m.retired))
 		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(),
 			Op: site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Certificates: retired, Spared: r.spec.sorted(), What: shorts(retired), Who: m.who}})

@@ -43,7 +43,7 @@ func Kind() reconciler.Kind {
 			s := spec.(*Spec)
 			var all []reconciler.Needed
 			for i := range s.Secrets {
-				all = append(all, reconciler.Needed{Ref: s.Secrets[i].secret(), From: s.Secrets[i].From, Plain: true, Document: true, Check: s.fits})
+				all = append(all, reconciler.Needed{Ref: s.Secrets[i].secret(), From: s.Secrets[i].From, Keep: s.Secrets[i].Keep, Plain: true, Document: true, Check: s.fits})
 			}
 			return all
 		},

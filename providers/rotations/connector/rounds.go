@@ -116,6 +116,9 @@ func (r *Rotation) steps(s sight, before string) []reconciler.Step {
 		how := "fetch the value"
 		if r.secret.From.Generated {
 			how = "generate a value"
+			if r.secret.Keep != nil {
+				how += ", kept for others in store " + r.secret.Keep.Store // a thousand are one line
+			}
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: ref, How: how}, Back: reconciler.Nothing()})
 	}

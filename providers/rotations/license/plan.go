@@ -32,7 +32,8 @@ type work struct {
 	tidy                   []reader // one for each host with leftovers
 	revive                 []reader // running, with dependents that an earlier run stopped
 	reload, pending, fetch bool
-	rehearse               bool // Admin can be asked to read the file that it has, before anything is changed
+	about                  string // what the declared one's store says of it
+	rehearse               bool   // Admin can be asked to read the file that it has, before anything is changed
 	next, served           *licensefile.License
 }
 
@@ -120,7 +121,7 @@ func (r *Rotation) asked(in reconciler.Input) bool {
 func (r *Rotation) need(input reconciler.Input) work {
 	var w work
 	if v := site.Answer[site.ValueSeen](input.Seen, r.value()); v != nil {
-		w.next, w.fetch = r.declared(input), !v.Kept
+		w.next, w.fetch, w.about = r.declared(input), !v.Kept, v.About
 	}
 	_, w.pending = input.History.Pending(r.ref.Name, r.ref.Version)
 	hosts := map[string]bool{}

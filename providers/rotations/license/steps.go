@@ -17,7 +17,7 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 		steps = append(steps, reconciler.Step{Phase: p, Op: op, Back: back, After: after})
 	}
 	if w.fetch {
-		add(reconciler.Prepare, site.Keep{Secret: r.ref, How: "fetch the license from " + r.spec.From.String()}, reconciler.Nothing())
+		add(reconciler.Prepare, site.Keep{Secret: r.ref, How: "fetch the license from " + r.spec.From.String() + w.about}, reconciler.Nothing())
 	}
 	for _, l := range w.files {
 		steps = append(steps, r.replace(l, w)...)

@@ -9,7 +9,7 @@ import (
 
 // member is a node as it was seen, and what it needs.
 type member struct {
-	node
+	*node   // shared: ten thousand members are copied often
 	reach   reconciler.Reach
 	setting *site.SettingSeen
 	service *site.ServiceSeen
@@ -36,7 +36,9 @@ func (r *Rotation) look(in reconciler.Input) (admin member, relays []member) {
 	seen := in.Seen
 	listed := site.DirectoryOf(seen, r.hosts())
 	all := make([]member, 0, len(r.relays)+1)
-	for _, n := range r.nodes() {
+	nodes := r.nodes()
+	for i := range nodes {
+		n := &nodes[i]
 		l := member{
 			node:    n,
 			reach:   seen.Reach(site.Host(n.host)),

@@ -19,7 +19,8 @@ type work struct {
 	tidy                 []member // nodes with leftovers of an earlier run
 	revive               []member // nodes whose service runs, with dependents that an earlier run stopped
 	mint, pending        bool
-	half                 bool // some hold the declared version, others do not
+	about                string // what the declared value's store says of it
+	half                 bool   // some hold the declared version, others do not
 	left                 []member
 	// silent are relays that have read the key and had time to connect, and of which Admin's list says nothing: neither a restart nor
 	// a wait changes that.
@@ -61,6 +62,13 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	cut, back := r.cutOff(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(append([]member{admin}, relays...), member.watched))
 	c.Returned = append(c.Returned, back...)
+	var refused []member
+	if blocked {
+		refused = site.Where(relays, func(l member) bool {
+			return l.whole() && !slices.ContainsFunc(w.left, func(o member) bool { return o.host == l.host })
+		})
+	}
+	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, cut.Since)...)
 	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
 		c.Findings = append(c.Findings, notConnected(in, relays)...)
 	}
@@ -96,7 +104,9 @@ func (l member) watched() site.Watched {
 func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member) work {
 	w := work{admin: admin, left: left, list: site.Answer[site.RelaysSeen](in.Seen, site.Relays{})}
 	v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})
-	w.mint = v != nil && !v.Kept
+	if v != nil {
+		w.mint, w.about = !v.Kept, v.About
+	}
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
 	last, _ := in.History.LastProven(r.ref.Name)
 	if admin.whole() {

@@ -3,6 +3,7 @@ package relaykey
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -15,9 +16,9 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 	ready.Back = reconciler.Way(ready.Op)
 	var steps []reconciler.Step
 	if w.mint {
-		how := "fetch the key from " + r.spec.From.String()
+		how := "fetch the key from " + r.spec.From.String() + w.about
 		if r.spec.From.Generated {
-			how = fmt.Sprintf("mint %d bytes", MinBytes)
+			how = fmt.Sprintf("mint %d bytes", MinBytes) + r.spec.Keep.Also()
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: r.ref, How: how}, Back: reconciler.Nothing()})
 	}
@@ -181,6 +182,24 @@ func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []stat
 	}
 	if w.bounce {
 		all = append(all, state.Outage{What: "Admin", Predicted: guess("Admin", admin), Members: []string{"Admin"}})
+	}
+	return all
+}
+
+// stillCutOff are the relays that a proven rotation left behind, and that cannot be looked at still, or that nothing is done about
+// as the rest is refused: they have another key than Admin, unless somebody has seen to that by hand.
+func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, down []reconciler.Down, since time.Time) (all []reconciler.Down) {
+	last, _ := in.History.LastProven(r.ref.Name)
+	for _, l := range append(slices.Clone(w.left), refused...) {
+		stopped := slices.ContainsFunc(down, func(d reconciler.Down) bool { return d.What == l.host })
+		if stopped || last.Version != r.ref.Version || !slices.Contains(last.Left, l.host) || l.connected() {
+			continue
+		}
+		cause := "an earlier run gave Admin another key and left it behind"
+		if !l.whole() {
+			cause += "; its host cannot be looked at"
+		}
+		all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: w.list == nil, Cause: cause})
 	}
 	return all
 }

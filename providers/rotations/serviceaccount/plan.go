@@ -42,6 +42,7 @@ type work struct {
 	waiting       []member // it has the logon from its next start on, and nobody restarts it
 	left          []member
 	pending, mint bool
+	about         string    // what the declared password's store says of it
 	opens         time.Time // the window in which services restart; zero where there is none, or it is open
 	later         bool      // services are not restarted; not so where others know the password
 	before        string    // the version that was live before
@@ -111,7 +112,7 @@ func (r *Rotation) need(in reconciler.Input) work {
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
 	w.before = r.before(in)
 	if v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref}); v != nil {
-		w.mint = !v.Kept
+		w.mint, w.about = !v.Kept, v.About
 	}
 	for _, n := range r.nodes {
 		m := member{node: n, reach: in.Seen.Reach(site.Host(n.host)), service: site.Answer[site.ServiceSeen](in.Seen, n.service()),

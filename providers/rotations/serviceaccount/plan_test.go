@@ -164,7 +164,7 @@ func TestGuards(t *testing.T) {
 				state.Entry{Secret: secretOf, Version: "3", Step: "prepare/keep " + secretOf + " 3", Outcome: state.Done},
 				state.Entry{Secret: secretOf, Version: "3", Step: "switch/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-29*time.Minute))}},
 				state.Entry{Secret: secretOf, Version: "3", Outcome: state.Ahead})
-		}, "version-back", reconciler.Rotate},
+		}, "", reconciler.Rotate},
 		{"refused long ago", func(s *scene) {
 			s.history = append(s.history, state.Entry{Secret: secretOf, Version: "3", Step: "accept/try", Outcome: state.Failed, Facts: []state.Fact{site.LogonRefused("3", today.Add(-31*time.Minute))}})
 		}, "", reconciler.Rotate},

@@ -42,7 +42,7 @@ func Kind() reconciler.Kind {
 			var all []reconciler.Needed
 			for _, a := range *spec.(*Spec) {
 				if !passwordless(a.Account) {
-					all = append(all, reconciler.Needed{Ref: a.ref(), From: a.From, Plain: true, Check: fits})
+					all = append(all, reconciler.Needed{Ref: a.ref(), From: a.From, Keep: a.Keep, Plain: true, Check: fits})
 				}
 			}
 			return all

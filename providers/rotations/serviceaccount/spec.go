@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf16"
 
+	"meshrotate/providers/site"
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 )
@@ -33,6 +34,9 @@ type Account struct {
 	Version specs.Version `json:"version,omitempty" trust:"wanted"`
 	// From is where the password comes from. Whoever changed it in the domain has put it there. With kpasswd it may be generated.
 	From specs.Source `json:"from,omitzero" trust:"value"`
+	// Keep is a place in a store of connect.stores, version 2 of Vault's KV engine, in which a generated password is kept as well, so
+	// that others can read it there.
+	Keep *specs.Place `json:"keep,omitempty" trust:"keep"`
 	// ChangedBy says who changes the password in the domain: somebody else, who has put it at from; or the account itself, by
 	// Kerberos (kpasswd), signed in with the version before, which meshrotate keeps.
 	ChangedBy string `json:"changedBy,omitempty" jsonschema:"enum=others,enum=kpasswd,default=others" trust:"guard"`
@@ -133,15 +137,15 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 		say("account", "is no name of an account", `CONTOSO\name, name@contoso.example or .\name`)
 	}
 	for _, own := range signsIn(d) {
-		if sameAccount(own, a.Account) {
+		if site.SameAccount(own, a.Account) {
 			say("account", "meshrotate itself signs in with this account: it would lock itself out in the middle of the rotation",
 				"give the services and meshrotate an account each")
 			break
 		}
 	}
 	if passwordless(a.Account) {
-		if a.Version != "" || !a.From.IsZero() {
-			say("account", "Windows manages this account's password: there is none to rotate", "leave out version and from")
+		if a.Version != "" || !a.From.IsZero() || a.Keep != nil {
+			say("account", "Windows manages this account's password: there is none to rotate", "leave out version, from and keep")
 		}
 		if a.ChangedBy == kpasswd {
 			say("changedBy", "Windows manages this account's password: there is none to change", "leave it out")
@@ -177,22 +181,4 @@ func signsIn(d *specs.Deployment) []string {
 		all = append(all, h.User)
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
-}
-
-// sameAccount compares two names of accounts, each as DOMAIN\name or name@domain.example. Where the one says less than the
-// other they may be the same.
-func sameAccount(a, b string) bool {
-	domainA, userA := parts(a)
-	domainB, userB := parts(b)
-	return userA == userB && (domainA == domainB || domainA == "" || domainB == "")
-}
-
-func parts(account string) (domain, user string) {
-	account = strings.ToLower(account)
-	if domain, user, ok := strings.Cut(account, `\`); ok {
-		return domain, user
-	}
-	user, domain, _ = strings.Cut(account, "@")
-	domain, _, _ = strings.Cut(domain, ".")
-	return domain, user
 }

@@ -46,9 +46,9 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 	var steps []reconciler.Step
 	if r.password && len(w.set) > 0 {
 		if w.mint {
-			how := "fetch the password from " + r.spec.From.String()
+			how := "fetch the password from " + r.spec.From.String() + w.about
 			if r.spec.From.Generated {
-				how = "generate a password"
+				how = "generate a password" + r.spec.Keep.Also()
 			}
 			steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Nothing(), Op: site.Keep{Secret: r.ref, How: how}})
 		}

@@ -164,7 +164,7 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 			all = append(all, site.Problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint))
 		}
 		switch {
-		case l.Disabled && !r.retired(in, l.Name):
+		case l.Disabled && !r.retired(in, l.Name) && !r.retiring(in, l.Name):
 			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+quoted(l.Name)+" ENABLE")
 		case l.Locked && s.halfChanged() && r.spec.Mode == single:
 			if s.pending { // it may have this password already, and no statement unlocks it without another one
@@ -186,6 +186,12 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 func (r *Rotation) retired(in reconciler.Input, login string) bool {
 	was, ok := in.History.Fact(name, "", site.RetiredLogin)
 	return ok && strings.EqualFold(was, login)
+}
+
+// retiring says that a run was cut off which may have disabled it.
+func (r *Rotation) retiring(in reconciler.Input, login string) bool {
+	was, ok := in.History.Fact(name, "", site.RetiringLogin)
+	return ok && strings.EqualFold(was, login) && !r.retired(in, login)
 }
 
 // guardSignIns says what became of the strings that are in force.
@@ -226,11 +232,14 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 			"change the login first, on every replica; then plan again", h.host), true
 	case h.accepted() || in.Declared == site.Accepted:
 		return reconciler.Finding{}, false
-	case r.spec.Mode == alternating && !h.declared(r.ref.Version):
+	case r.spec.Mode == alternating && !h.declared(r.ref.Version) && h.rejected():
 		return site.Warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
 	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
 		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s did not finish; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
 			"", h.host), true
+	case r.spec.Mode == single && s.halfChanged() && h.rejected():
+		return site.Problem("login-half-changed", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: a run that was to set version %s did not finish, and may have", r.ref.Version, h.says.User, s.begun[0]),
+			fmt.Sprintf("declare %s again, or a new version, and apply: that is set, whatever the run has left", s.begun[0]), h.host), true
 	case h.rejected() && h.declared(r.ref.Version):
 		return site.Problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
 			"somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept", h.host), true
@@ -274,8 +283,12 @@ func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
 	}
 	e := s.engine()
 	if e.accepted() && !e.stopped && !e.stale && !s.pending && e.machine != nil && !slices.ContainsFunc(main.Of(e.says.User), func(x site.SessionSeen) bool { return strings.EqualFold(x.Host, e.machine.ComputerName) }) {
-		all = append(all, site.Problem("engine-no-session", fmt.Sprintf("Engine runs and has no session as %s from %s: its sessions would prove nothing", e.says.User, e.machine.ComputerName),
-			"look at Engine's log: it signs in with another string, or not at all", e.host))
+		f := site.Problem("engine-no-session", fmt.Sprintf("Engine runs and has no session as %s from %s: its sessions would prove nothing", e.says.User, e.machine.ComputerName),
+			"after SQL Server was away its pool takes up to a minute: plan again then. Else look at Engine's log: it signs in with another string, or not at all", e.host)
+		if !s.edits() {
+			f.Severity = reconciler.Warning // nothing is to be proven
+		}
+		all = append(all, f)
 	}
 	return all
 }

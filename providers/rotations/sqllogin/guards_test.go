@@ -83,6 +83,7 @@ func TestGuards(t *testing.T) {
 		{"Engine signs in elsewhere", "single", server(func(x *serverSeen) { x.seen.Sessions = x.seen.Sessions[:1] }), "engine-no-session", ""},
 		{"the one login was changed by somebody", "single", rejected(site.Rejected), "neither-accepted", ""},
 		{"nobody knows whether it works", "single", both(func(h *hostSeen) { h.signIn = &site.SignInSeen{Why: "timeout"} }), "sign-in-unknown", ""},
+		{"of a pair nobody knows whether it works", "alternating", both(func(h *hostSeen) { h.signIn = &site.SignInSeen{Why: "no such host"} }), "sign-in-unknown", ""},
 		{"of a pair the other one is the cure", "alternating", rejected(""), "login-rejected", reconciler.Rotate},
 		{"it was not changed elsewhere yet", "external", func(s *scene) {
 			s.value = &site.ValueSeen{Available: true}
@@ -121,6 +122,15 @@ func TestGuards(t *testing.T) {
 		case c.code != "" && got.Findings[i].Text == "":
 			t.Errorf("%s: no text", c.reason)
 		}
+	}
+}
+
+// Where nothing is to be proven, an Engine that has no session yet is no reason to refuse.
+func TestEngineWithoutASession(t *testing.T) {
+	s := live("alternating", b)
+	s.servers[sql1].seen.Sessions = s.servers[sql1].seen.Sessions[:1]
+	if c := s.plan(t); c.Status != reconciler.AsDeclared || len(c.Findings) != 1 || c.Findings[0].Code != "engine-no-session" {
+		t.Errorf("%s: %+v", c.Status, c.Findings)
 	}
 }
 

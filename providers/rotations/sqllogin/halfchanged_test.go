@@ -38,6 +38,10 @@ func TestAfterARunOfAnotherVersion(t *testing.T) {
 	}{
 		{"the string is dead, and nobody began anything", "single", []func(*scene){dead}, "neither-accepted", reconciler.Refused, false, ""},
 		{"the string is dead, and a run was to change it", "single", []func(*scene){begun, dead}, "login-half-changed", reconciler.Rotate, false, a},
+		{"and the document went back to what the files have", "single", []func(*scene){begun, dead, func(s *scene) {
+			s.spec.Version = "11"
+			s.both(func(h *hostSeen) { h.setting.Version = "11" })
+		}}, "login-half-changed", reconciler.Refused, false, ""},
 		{"it is not tried again", "single", []func(*scene){begun, spared}, "login-half-changed", reconciler.Rotate, false, a},
 		{"the services locked it out", "single", []func(*scene){begun, spared, func(s *scene) { s.servers[sql1].logins[a].Locked = true }}, "", reconciler.Rotate, true, a},
 		{"somebody else locked it out", "single", []func(*scene){func(s *scene) { s.servers[sql1].logins[a].Locked = true }}, "login-locked", reconciler.Refused, false, ""},

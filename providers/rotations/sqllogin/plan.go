@@ -23,6 +23,7 @@ type work struct {
 	revive  []holder   // running, with dependents that an earlier run stopped
 	tidy    []holder   // with leftovers of an earlier run
 	mint    bool
+	about   string     // what the declared password's store says of it
 	retire  []instance // where the login that was replaced is disabled
 	replace string     // that login
 }
@@ -103,7 +104,10 @@ func (r *Rotation) planIntegrated(c reconciler.Change, s sight) reconciler.Chang
 
 // need finds the work.
 func (r *Rotation) need(in reconciler.Input, s sight) work {
-	w := work{sight: s, mint: s.value != nil && !s.value.Kept}
+	w := work{sight: s}
+	if s.value != nil {
+		w.mint, w.about = !s.value.Kept, s.value.About
+	}
 	if !s.whole() {
 		return w
 	}
@@ -246,6 +250,8 @@ func (r *Rotation) reason(w work) string {
 		return fmt.Sprintf("the files hold %s; on %s somebody set the password of %s after it was proven there: it is set again", r.ref.Version, serversOf(w.alter), w.target)
 	case len(w.revive) > 0:
 		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
+	case w.pending && len(w.retire) > 0:
+		return fmt.Sprintf("%s was replaced by %s, and a run was cut off that was to disable it", w.replace, w.target)
 	case w.pending:
 		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", r.ref.Version)
 	case len(w.retire) > 0:

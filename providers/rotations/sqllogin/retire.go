@@ -11,7 +11,7 @@ import (
 // needRetire finds where the login that was replaced is still enabled, once its soak is over.
 func (r *Rotation) needRetire(in reconciler.Input, w *work) {
 	w.replace = r.other(w.target)
-	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending || len(w.bounce) > 0 {
+	if w.replace == "" || r.spec.Retire != "disable" || w.edit || w.pending && !r.retiring(in, w.replace) && !r.retired(in, w.replace) || len(w.bounce) > 0 {
 		return
 	}
 	if over, known := r.soaked(in); !known || in.Now.Before(over) || r.named(w.sight, w.replace) {
@@ -34,7 +34,7 @@ func (r *Rotation) enabled(in reconciler.Input, w work, i instance) bool {
 		return w.isMain(i) && !r.retired(in, w.replace)
 	}
 	l := i.login(w.replace)
-	return l != nil && l.Exists && !l.Disabled
+	return l != nil && l.Exists && (!l.Disabled || r.retiring(in, w.replace)) // who was cut off has told nobody
 }
 
 // inUse are the sessions of the login that was replaced.

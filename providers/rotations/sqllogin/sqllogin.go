@@ -15,10 +15,12 @@ package sqllogin
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 
 	"meshrotate/providers/site"
@@ -50,6 +52,9 @@ type Spec struct {
 	Version specs.Version `json:"version,omitempty" trust:"wanted"`
 	// From is where the password comes from.
 	From specs.Source `json:"from,omitzero" trust:"value"`
+	// Keep is a place in a store of connect.stores, version 2 of Vault's KV engine, in which a generated password is kept as well, so
+	// that others can read it there.
+	Keep *specs.Place `json:"keep,omitempty" trust:"keep"`
 	// Every is how often it should be rotated; status and drift say when it is due.
 	Every specs.Duration `json:"every,omitzero" trust:"wanted"`
 	// Soak is how long the login that was replaced stays as it is, for mode: alternating.
@@ -102,7 +107,7 @@ func Kind() reconciler.Kind {
 			if s.Mode == integrated {
 				return nil
 			}
-			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Plain: true, Check: fits}}
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Keep: s.Keep, Plain: true, Check: fits}}
 		},
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
 			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
@@ -113,6 +118,9 @@ func Kind() reconciler.Kind {
 func fits(password []byte, _ func(string) ([]byte, error)) error {
 	if n := len(utf16.Encode([]rune(string(password)))); n > maxPassword {
 		return fmt.Errorf("it has %d characters, and SQL Server takes %d", n, maxPassword)
+	}
+	if strings.ContainsFunc(string(password), func(r rune) bool { return r > 0xFFFF }) {
+		return errors.New("it has a character beyond U+FFFF, such as an emoji, and nobody could prove from here that SQL Server takes it; choose one without")
 	}
 	return nil
 }
@@ -135,8 +143,8 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 		}
 	}
 	if s.Mode == integrated {
-		if len(s.Logins) > 0 || s.Login != "" || s.Version != "" || !s.From.IsZero() {
-			report("mode", "where Windows signs in there is neither a login nor a password to rotate", "leave out login, logins, version and from; the account's password is another secret")
+		if len(s.Logins) > 0 || s.Login != "" || s.Version != "" || !s.From.IsZero() || s.Keep != nil {
+			report("mode", "where Windows signs in there is neither a login nor a password to rotate", "leave out login, logins, version, from and keep; the account's password is another secret")
 		}
 		return
 	}
@@ -165,9 +173,24 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	}
 }
 
+// maxName is how long a name may be, in UTF-16 units: sysname is nvarchar(128).
+const maxName = 128
+
 const defaultKey = "IdentityMesh:SqlConnectionString"
 
 func (s *Spec) checkLogins(report specs.Report) {
+	for _, l := range s.logins() {
+		at := "login"
+		if i := slices.Index(s.Logins, l); i >= 0 {
+			at = "logins/" + strconv.Itoa(i)
+		}
+		switch {
+		case len(utf16.Encode([]rune(l))) > maxName:
+			report(at, fmt.Sprintf("it has more than %d characters, which no login has (sysname)", maxName), "write the name as sys.server_principals has it")
+		case strings.ContainsFunc(l, func(r rune) bool { return unicode.IsControl(r) || r > 0xFFFF }):
+			report(at, "it has a line break, another control character, or one beyond U+FFFF: meshrotate cannot sign in with it", "write the name as sys.server_principals has it, or name another login")
+		}
+	}
 	switch {
 	case s.Mode == "":
 		report("mode", "one login: say how it rotates", "mode: single stops both services while the password changes; external rolls out what was changed elsewhere; two logins take turns: logins: [a, b]")

@@ -12,9 +12,9 @@ import (
 func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	var steps []reconciler.Step
 	if w.mint && w.edit {
-		how := "fetch the password from " + r.spec.From.String()
+		how := "fetch the password from " + r.spec.From.String() + w.about
 		if r.spec.From.Generated {
-			how = "generate a password"
+			how = "generate a password" + r.spec.Keep.Also()
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: r.ref, How: how}, Back: reconciler.Nothing()})
 	}
@@ -100,7 +100,7 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
 			Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled, Unlock: l != nil && l.Locked}}
 		if w.contained(w.target) {
-			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: r.retired(in, w.target)}
+			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: r.retired(in, w.target) || r.retiring(in, w.target)}
 		}
 		if r.spec.Mode == single {
 			step.Back = reconciler.Never("the old password of " + w.target + " is gone")

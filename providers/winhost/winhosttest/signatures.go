@@ -135,6 +135,19 @@ var signatureCases = []testCase{
 			}
 		},
 	}, {
+		name:   "signatures in a folder below",
+		reason: "what lies deeper is not looked at, and is told",
+		run: func(w *world) {
+			w.Write(w.file("below")+`\c\x.Deep.dll`, []byte("deep"))
+			s := w.one(winhost.OK, &winhost.SignaturesRead{Folder: w.Dir, Suffix: ".deep.dll"}).Signatures
+			if below := strings.ReplaceAll(s.Below, "/", `\`); !s.Exists || len(s.Files) > 0 || below != w.file("below")+`\c\x.Deep.dll` {
+				w.Errorf("%+v", s)
+			}
+			if s := w.one(winhost.OK, &winhost.SignaturesRead{Folder: w.Dir, Suffix: ".none.dll"}).Signatures; s.Below != "" {
+				w.Errorf("%+v", s)
+			}
+		},
+	}, {
 		name:   "signatures in no folder",
 		reason: "a folder that is not there is an answer, and not an empty one",
 		run: func(w *world) {

@@ -1,4 +1,6 @@
-package live
+// Package program is what programs on the machine that meshrotate runs on have in common: how they are ended, and what may be shown
+// of what they write.
+package program
 
 import (
 	"encoding/base64"
@@ -11,12 +13,29 @@ import (
 	"meshrotate/reconciler/secret"
 )
 
+// maxSaid is how much of a program's output is kept: its end.
+const maxSaid = 16 << 10
+
+// Tail keeps the end of what is written to it. It is no bytes.Buffer, which would be read into past Write.
+type Tail struct{ data []byte }
+
+func (t *Tail) Write(b []byte) (int, error) {
+	t.data = append(t.data, b...)
+	if over := len(t.data) - maxSaid; over > 0 {
+		t.data = append(t.data[:0], t.data[over:]...)
+	}
+	return len(b), nil
+}
+
+// Bytes is what was kept.
+func (t *Tail) Bytes() []byte { return t.data }
+
 // part is how many letters of a value, in a row, are too many to show.
 const part = 5
 
-// lastLine is the last line of what a program wrote that got a value, as ": text"; a line that may hold a part of the value is
+// LastLine is the last line of what a program wrote that got a value, as ": text"; a line that may hold a part of the value is
 // withheld.
-func lastLine(said []byte, v secret.Value) string {
+func LastLine(said []byte, v secret.Value) string {
 	lines := strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' || r == '\r' })
 	for i := len(lines) - 1; i >= 0; i-- {
 		line := strings.TrimSpace(strings.Map(printable, lines[i]))

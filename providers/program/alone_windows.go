@@ -1,11 +1,11 @@
-package live
+package program
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// alone lets no Ctrl-C of our console reach the program.
-func alone(cmd *exec.Cmd) {
+// Alone lets no Ctrl-C of our console reach the program.
+func Alone(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }

@@ -1,0 +1,79 @@
+package providers_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
+	"meshrotate/state"
+)
+
+// A run is cut off with a service down, and then the request is taken back: the document names the secret, or the host, no more.
+// It is said all the same, and asked for where the document names the host.
+func TestWhatATakenBackRequestLeftDown(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		name  string
+		host  func(w *world) *lab.Host
+		then  func(w *world, h *lab.Host)
+		says  string // "" is nothing
+		asked bool
+	}{
+		{"the relays' key", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, _ *lab.Host) { delete(w.doc.Secrets, "relayKey") }, "is down", true},
+		{"the license", func(w *world) *lab.Host { return w.lab.EngineHost }, func(w *world, _ *lab.Host) { delete(w.doc.Secrets, "license") }, "is down", true},
+		{"the key, and its host is away", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			delete(w.doc.Secrets, "relayKey")
+			h.Unplug(true)
+		}, "may be DOWN", true},
+		{"the key, and somebody has started it", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			delete(w.doc.Secrets, "relayKey")
+			_ = h.Machine.Start(lab.RelayService)
+		}, "", false},
+		{"the relay", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
+		}, lab.RelayService + " down", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 3, "relaykey", "license")
+				h := c.host(w)
+				h.Points(func(p machine.Point) (a machine.Action) {
+					if p.Op == "service.stop" && p.When == machine.After {
+						w.kill()
+						a.End = machine.EndCrash // the host does not go on either
+					}
+					return a
+				})
+				s := w.process()
+				s.apply(nil)
+				s.close()
+				h.Points(nil)
+				time.Sleep(5 * time.Minute)
+				if service := h.Machine.Service(serviceOf(h)); service.State != "stopped" {
+					t.Fatalf("%s is %s", h.Name, service.State)
+				}
+				c.then(w, h)
+				s = w.process()
+				p, o := s.apply(nil)
+				s.close()
+				i := slices.IndexFunc(p.Fleet, func(f reconciler.Finding) bool { return f.Code == "down-elsewhere" && slices.Contains(f.Hosts, h.Name) })
+				if (i >= 0) != (c.says != "") || i >= 0 && (!strings.Contains(p.Fleet[i].Text, c.says) || p.Fleet[i].Hint == "") {
+					t.Errorf("%+v", p.Fleet)
+				}
+				r := render.OutcomeOf(p, "run", 0, o)
+				if named := slices.ContainsFunc(r.Down, func(d render.Down) bool { return d.Host == h.Name }); named != c.asked || r.OK == c.asked {
+					t.Errorf("ok %v, down %+v", r.OK, r.Down)
+				}
+				if len(o.With(state.Unknown)) > 0 {
+					t.Errorf("%v", o)
+				}
+			})
+		})
+	}
+}

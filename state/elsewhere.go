@@ -1,0 +1,84 @@
+package state
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// serviceOn is a service of a host.
+type serviceOn struct{ host, service string }
+
+// turn is the last that is known of a service by steps: a stop that was begun, one that failed, and a start that was done.
+type turn struct{ stopped, failed, started time.Time }
+
+// DownElsewhere are the services that a run has left down, or was to stop when it was cut off, for secrets that nobody plans for on
+// their hosts any more, each once, by host. What a later step of any secret has started is not among them.
+func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
+	turns := map[serviceOn]turn{}
+	at := map[serviceOn]Word{}
+	add := func(w Word) {
+		of := serviceOn{w.Host, w.Service}
+		if was, again := at[of]; !again || w.Since.Before(was.Since) {
+			at[of] = w
+		}
+	}
+	for _, r := range h.secrets {
+		for _, s := range r.steps {
+			s.turns(0, turns)
+		}
+	}
+	for secret, r := range h.secrets {
+		for _, w := range r.words {
+			if w.Host != "" && !w.Since.IsZero() && !planned(secret, w.Host) {
+				add(w)
+			}
+		}
+		open := map[serviceOn]turn{} // what no end of a run has told
+		for _, s := range r.steps {
+			s.turns(r.ended, open)
+		}
+		for of, t := range open {
+			if t.stopped.After(t.started) && t.stopped.After(t.failed) && !planned(secret, of.host) {
+				add(Word{Since: t.stopped, Told: t.stopped, Host: of.host, Service: of.service, Unsure: true})
+			}
+		}
+	}
+	maps.DeleteFunc(at, func(of serviceOn, w Word) bool { return turns[of].started.After(w.Told) })
+	return slices.SortedFunc(maps.Values(at), func(a, b Word) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Service, b.Service)) })
+}
+
+// turns adds what the steps did to services, after a place among all entries.
+func (s *steps) turns(after int, all map[serviceOn]turn) {
+	note := func(e stepEntry, host string) {
+		of := serviceOn{host, cmp.Or(e.Stops, e.Starts)}
+		t := all[of]
+		switch {
+		case e.at <= after:
+		case e.Stops != "" && e.Outcome == Started && e.Time.After(t.stopped):
+			t.stopped = e.Time
+		case e.Stops != "" && e.Outcome == Failed && e.Time.After(t.failed):
+			t.failed = e.Time
+		case e.Starts != "" && e.Outcome == Done && !e.Time.Before(t.started):
+			t.started = e.Time
+		}
+		all[of] = t
+	}
+	for of, entries := range s.single {
+		for _, e := range entries {
+			if e.Stops != "" || e.Starts != "" {
+				note(e, of.host)
+			}
+		}
+	}
+	for _, entries := range s.many {
+		for _, e := range entries {
+			if e.Stops != "" || e.Starts != "" {
+				for _, host := range e.Hosts {
+					note(e, host)
+				}
+			}
+		}
+	}
+}
