@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/site"
+	"meshrotate/state"
 )
 
 // Engine's host is away for good, from somewhere in the switch on. Admin's host is well: Admin comes up with what it has.
@@ -47,6 +50,11 @@ func TestEnginesHostGoesAwayInTheSwitch(t *testing.T) {
 					_, o := w.run()
 					if s := w.lab.Admin.Machine.Service(lab.AdminService); s.State != "running" {
 						t.Errorf("Admin is %s: %v", s.State, o)
+					}
+					for _, e := range o.Secrets { // it was seen to be ready
+						if i := slices.IndexFunc(e.Outages, func(x state.Outage) bool { return x.What == site.AdminLabel }); i >= 0 && !e.Outages[i].Since.IsZero() {
+							t.Errorf("%+v: %v", e.Outages[i], o)
+						}
 					}
 					gone.Store(false)
 					w.lab.Admin.Points(nil)

@@ -3,12 +3,10 @@ package providers_test
 import (
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab/machine"
-	"meshrotate/providers/lab/wsman"
 	"meshrotate/reconciler"
 )
 
@@ -19,20 +17,11 @@ func TestARelayThatDoesNotWorkIsInWhatIsDown(t *testing.T) {
 	for name, weather := range map[string]func(w *world){
 		"it does not connect": func(w *world) { _, _ = w.lab.Break("cut", w.relay(2).Name) },
 		"its answer is lost before its stop": func(w *world) {
-			h := w.relay(2)
-			var lost atomic.Bool
-			h.Points(func(p machine.Point) (a machine.Action) {
+			w.relay(2).Points(func(p machine.Point) (a machine.Action) {
 				if p.Op == "service.stop" && p.When == machine.Before {
 					a.End = machine.EndCrash
-					lost.Store(true)
 				}
 				return a
-			})
-			h.Wire(func(wsman.Event) (f wsman.Fault) {
-				if lost.Load() {
-					f.Kind = wsman.CutBefore
-				}
-				return f
 			})
 		},
 	} {

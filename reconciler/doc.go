@@ -94,7 +94,8 @@
 // proofs of the others go on, and where one had no answer the run halts after them. A failure in Retire leaves its target
 // behind, for by then everything is proven. Any other failure ends the way forward.
 // Unknown, from the first file on that was swapped for the same secret or on the same target, halts the run where it is, unless its
-// target is left behind: undoing what may not have happened would be a guess.
+// target is left behind: undoing what may not have happened would be a guess. What it has stopped on the other targets comes up
+// (rise.go), with what it has there, or, where that is dead, with what it is to have.
 //
 // An interrupt is heard outside the switch only: services that are down come up first. A ledger that refuses ends a run
 // before the first stop; after it, it keeps no service down.

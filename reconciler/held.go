@@ -47,9 +47,9 @@ func (w *worker) startable(steps []Step) []Step {
 
 // behindSwap says that the step swaps a file which was to follow another target's, and that one was not swapped: what it says would
 // not work.
-func (w *worker) behindSwap(step Step) bool {
-	return step.edits() && w.before.any(step, func(s Step) bool {
-		return s.edits() && s.Op.Target() != step.Op.Target() && !w.done[s.ID]
+func (p *progress) behindSwap(step Step) bool {
+	return step.edits() && p.before.any(step, func(s Step) bool {
+		return s.edits() && s.Op.Target() != step.Op.Target() && !p.done[s.ID]
 	})
 }
 

@@ -19,13 +19,14 @@ func (p *progress) rise(ctx context.Context) {
 	starts := map[string]bool{}
 	for _, s := range (Round{p.all}).of(Switch) {
 		t := s.Op.Target()
+		if p.done[s.ID] || t.Kind != HostTarget || p.unknownAt[t] || !p.clock.downAt(t) || p.stranded(t) {
+			continue
+		}
 		turning, ok := s.Op.(Turning)
-		edit := s.edits() && p.forced(s)
-		switch {
-		case p.done[s.ID] || t.Kind != HostTarget || p.unknownAt[t] || !p.clock.downAt(t) || p.stranded(t):
-		case edit, ok && !turning.Stops():
+		start := ok && !turning.Stops()
+		if start || s.edits() && p.forced(s) {
 			steps = append(steps, s)
-			starts[s.ID] = !edit
+			starts[s.ID] = start
 		}
 	}
 	for _, s := range (Round{p.all}).of(Switch) { // who waits for one of these to be ready says that it is
@@ -52,10 +53,11 @@ func (p *progress) forced(s Step) bool {
 }
 
 // stranded says that a file of a target may be neither kept nor swapped: nobody knows whether a step without a way back was done for
-// what is in it.
+// what is in it; or it was, and what is to replace it works only once another target has it.
 func (p *progress) stranded(t Target) bool {
 	return slices.ContainsFunc(p.all, func(s Step) bool {
-		return s.Phase == Switch && s.edits() && s.Op.Target() == t && !p.done[s.ID] && p.finals(s, func(o Step) bool { return !p.done[o.ID] && !p.refused[o.ID] })
+		return s.Phase == Switch && s.Op.Target() == t && s.edits() && !p.done[s.ID] &&
+			(p.finals(s, func(o Step) bool { return !p.done[o.ID] && !p.refused[o.ID] }) || p.forced(s) && p.behindSwap(s))
 	})
 }
 

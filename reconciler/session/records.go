@@ -146,8 +146,11 @@ func (s *Session) forgotten(ctx context.Context, h state.History) (findings []re
 	named := s.Document.AllHosts()
 	var here []reconciler.Down
 	for _, w := range h.DownElsewhere(func(secret, host string) bool { return reads[secret][host] }) {
-		d := reconciler.Down{What: w.Service + " on " + w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Unsure: w.Unsure}
+		d := reconciler.Down{What: w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Unsure: w.Unsure}
 		if slices.Contains(named, w.Host) {
+			if slices.ContainsFunc(here, func(o reconciler.Down) bool { return o.What == d.What }) {
+				d.What = w.Service + " on " + w.Host
+			}
 			here = append(here, d)
 			continue
 		}
@@ -172,9 +175,10 @@ func (s *Session) forgotten(ctx context.Context, h state.History) (findings []re
 			is = "may be DOWN"
 		}
 		d.Cause = "an earlier run stopped it for a secret that the document does not name any more"
+		const hint = "start it on the host; or name the secret again: the next apply finishes it"
+		d.Why = reconciler.Hinted(errors.New(d.Cause), hint)
 		down = append(down, d)
-		findings = append(findings, elsewhere(d, fmt.Sprintf("%s %s since %s: %s", d.What, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause),
-			"start it on the host; or name the secret again: the next apply finishes it"))
+		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: %s %s since %s: %s", d.Target.Name, d.Service, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause), hint))
 	}
 	return findings, down
 }
