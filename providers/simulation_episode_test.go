@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -254,16 +253,26 @@ func (u *universe) calmRun(name, where string) {
 // cutOffBefore is what a person does who is told that a version was cut off before the one that is asked for now: it comes first.
 func (u *universe) cutOffBefore(o *operator) bool {
 	asked := u.login.want
-	version, _ := strconv.Atoi(asked)
-	if !blockedBy(o, fmt.Sprintf("a run that was to set version %d did not finish", version-1)) {
+	version := ""
+	if o.applied != nil {
+		for _, c := range o.applied.Plan.Blocked() {
+			if named := unfinished.FindStringSubmatch(fmt.Sprintf("%+v", c.Findings)); named != nil {
+				version = named[1]
+			}
+		}
+	}
+	if version == "" || version == asked {
 		return false
 	}
 	u.scheduler.Note("somebody commits the version that was cut off, as the hint says")
-	u.commit(episode{Login: strconv.Itoa(version - 1)})
+	u.commit(episode{Login: version})
 	u.calmRun("calm-before", "shared")
 	u.commit(episode{Login: asked})
 	return true
 }
+
+// unfinished is what a finding says of such a version.
+var unfinished = regexp.MustCompile(`a run that was to set version (\d+) did not finish`)
 
 // blockedBy says that a change was refused for a finding that says so.
 func blockedBy(o *operator, text string) bool {
