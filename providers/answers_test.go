@@ -212,6 +212,35 @@ func TestAnAnswerThatIsOtherOnlyThen(t *testing.T) {
 	}
 }
 
+// An Admin that was down before the run comes up with the new file, and says what it serves, before Engine stops; unless another
+// secret has Engine down until Admin is up, in which case it costs nothing more.
+func TestAnAnswerOfAnAdminThatWasDown(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		kinds   []string
+		stopped bool // Engine, for another secret
+	}{{[]string{"license"}, false}, {[]string{"license", "relaykey"}, false}, {[]string{"license", "relaykey", "sqllogin/single"}, true}} {
+		t.Run(strings.Join(c.kinds, " "), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 1, c.kinds...)
+				w.do("stop", "im-admin")
+				w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+				engine := stops(w.lab.EngineHost)
+				s := w.process()
+				_, o := s.apply(func() { w.do("license-edition", "im-admin") })
+				s.close()
+				says(t, o.Err, lab.Tier+" Edition")
+				if (engine.Load() > 0) != c.stopped {
+					t.Errorf("Engine was stopped %d times: %v", engine.Load(), o)
+				}
+				w.do("sound", "im-admin")
+				w.settled()
+			})
+		})
+	}
+}
+
 // Admin may take its time to read the file. Nothing is down meanwhile.
 func TestAReloadThatTakesLong(t *testing.T) {
 	vendor()

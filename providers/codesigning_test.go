@@ -175,6 +175,53 @@ func TestOneStopForKeyAndCertificate(t *testing.T) {
 	})
 }
 
+// Certificates and a license share the switch with what else is due: whoever stops does so once, no proof of one is made false by
+// the restart of another, and nothing is left for a second run.
+func TestOneStopForLicenseAndCertificate(t *testing.T) {
+	t.Parallel()
+	vendor()
+	for _, c := range []struct {
+		kinds         []string
+		admin, engine int32
+		down          bool // Admin, before the run
+	}{
+		{[]string{"license", "codesigning"}, 0, 1, false},
+		{[]string{"license", "codesigning"}, 0, 1, true},
+		{[]string{"license", "relaykey", "codesigning"}, 1, 1, false},
+		{[]string{"license", "relaykey", "sqllogin/single", "codesigning"}, 1, 1, false},
+		{[]string{"license", "relaykey", "sqllogin/alternating", "codesigning", "serviceaccount", "connector"}, 1, 1, false},
+	} {
+		t.Run(fmt.Sprint(c.kinds, c.down), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 3, c.kinds...)
+				if c.down {
+					w.do("stop", "im-admin")
+					w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+				}
+				want := map[*lab.Host]int32{w.lab.Admin: c.admin, w.lab.EngineHost: c.engine}
+				got := map[*lab.Host]*counts{}
+				for _, h := range w.lab.Relays {
+					want[h] = 1
+				}
+				for h := range want {
+					got[h] = counting(h)
+				}
+				p, o := w.run()
+				if o.Err != nil || len(p.Blocked()) > 0 || len(o.With(state.Proven)) != len(p.Changes) || len(o.Left)+len(o.Down) > 0 {
+					t.Errorf("%v; %+v", o, p.Blocked())
+				}
+				for h, n := range want {
+					if s := got[h].stops.Load(); s != n && !(c.down && h == w.lab.Admin) {
+						t.Errorf("%s stopped %d times, not %d", h.Name, s, n)
+					}
+				}
+				w.settled()
+			})
+		})
+	}
+}
+
 // What stands in a file is not accepted before the process has read it.
 func TestAcceptedMeansLoaded(t *testing.T) {
 	t.Parallel()
@@ -393,6 +440,26 @@ func TestRetireNeedsToSee(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A relay that is declared to have no connectors loses a certificate all the same.
+func TestRetireWhereThereAreNoConnectors(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		old, next := lab.Certificates()
+		w := newWorld(t, 2, "codesigning")
+		w.settlesOn(old, next)
+		w.redeploys(next, w.lab.Relays[0])
+		bare := w.lab.Relays[1]
+		if err := w.lab.Deploy(bare, map[string][]byte{lab.RelayConnectors()[0]: nil, lab.RelayConnectors()[1]: nil}); err != nil {
+			t.Fatal(err)
+		}
+		w.declares(next)
+		w.doc.Secrets["codeSigning"].(*codesigning.Spec).Connectors.None = []string{bare.Name}
+		if _, o := w.run(); len(o.With(state.Proven)) != 1 || slices.Contains(w.lab.Accepting(bare), old.SHA1) {
+			t.Errorf("%+v", o)
+		}
+	})
 }
 
 // Three hundred relays with fifty connectors each: one process per relay, for the look, the work and the proof.

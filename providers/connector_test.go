@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/rotations/connector"
 	"meshrotate/reconciler"
@@ -254,6 +255,58 @@ func TestPermittedArgument(t *testing.T) {
 			t.Error("the lab's audit log does not hold the argument: it proves nothing")
 		}
 		rotationtest.Search(t, w.secrets(), w.said())
+	})
+}
+
+// valueFiles are those with a value on the Engine host's disk.
+func (w *world) valueFiles() (all []string) {
+	m := w.lab.EngineHost.Machine
+	for _, name := range m.FS.Names(`C:\Program Files\IdentityMesh.Service`) {
+		if strings.Contains(name, "meshrotate-value") {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// A value in a file is in no log and on no command line, nobody else can read it, and it is gone when the program has ended.
+// Where the process is ended before that, the plan tells of the file, and the next secret that is set takes it away.
+func TestValueInAFile(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "connector")
+		w.lab.SetCLI(lab.CLI{File: true, Echoes: true, Takes: 20 * time.Second})
+		w.refused("argv-refused", "in a file")
+		w.connectorSpec().Value = "file"
+		if err := w.lab.EngineHost.Machine.FS.Create(lab.SecretsCLI+".meshrotate-value-1f", []byte("x"), machine.Private); err != nil {
+			t.Fatal(err)
+		}
+		if f, ok := finding(w.planned(), "value-file-left"); !ok || !strings.Contains(f.Text, "1 file ") {
+			t.Errorf("the plan does not tell of %q: %+v", w.valueFiles(), f)
+		}
+		ended := make(chan []string)
+		go func() {
+			for left := w.valueFiles(); len(left) == 0 || strings.HasSuffix(left[0], "1f"); left = w.valueFiles() {
+				time.Sleep(time.Second)
+			}
+			w.lab.EngineHost.Reboot(time.Minute)
+			ended <- w.valueFiles()
+		}()
+		w.run()
+		if left := <-ended; len(left) != 1 {
+			t.Fatalf("the host was switched off while the program ran, and left %q", left)
+		}
+		w.connectsAfter()
+		if left := w.valueFiles(); len(left) > 0 {
+			t.Errorf("%q are left", left)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for text, kind := range w.logged {
+			if kind == "4688" && strings.Contains(text, "--value-file") {
+				return
+			}
+		}
+		t.Error("the lab's audit log does not hold the call: it proves nothing")
 	})
 }
 

@@ -20,14 +20,14 @@ func TestWhoIsCutOffIsNamedWhereTheRestIsRefused(t *testing.T) {
 		w.relay(1).Unplug(true)
 		w.run()
 		w.relay(1).Unplug(false)
-		w.relay(3).Unplug(true)
+		w.do("argument", "relay-03")
 		time.Sleep(time.Hour)
 		p, o := w.run()
 		if len(p.Blocked()) == 0 {
 			t.Fatalf("%v", o)
 		}
 		saysCutOff(t, p.AllDown(), w.relay(1).Name)
-		w.relay(3).Unplug(false)
+		w.do("plain", "relay-03")
 		if _, o := w.run(); o.Err != nil || len(o.Down) > 0 {
 			t.Errorf("%v", o)
 		}
@@ -107,6 +107,16 @@ func TestCutOffWhenTheLockIsTaken(t *testing.T) {
 			}
 		})
 		p, o := w.run()
+		all := w.history().Rotations("relaykey")
+		if last := all[len(all)-1]; !strings.Contains(last.Detail, "this is by this run's own records: another run may have taken over since") {
+			t.Errorf("the ledger tells it as a fact: %q", last.Detail)
+		}
+		for i, d := range o.Down { // whom Admin lists as connected still, by an entry that is old
+			if says(t, d.Why, "by this run's own records: another run may have taken over since"); !d.Unsure {
+				t.Errorf("told as a fact: %+v", d)
+			}
+			o.Down[i].Unsure = false
+		}
 		saysCutOff(t, o.Down, w.relay(1).Name, w.relay(2).Name)
 		r := render.OutcomeOf(p, "r", time.Minute, o)
 		for _, format := range []render.Format{render.Text, render.Markdown, render.JSON} {

@@ -122,7 +122,7 @@ func TestDependents(t *testing.T) {
 			w.killed(h, "service.stop", machine.After)
 			died := time.Now()
 			w.do("start", h.Name)
-			w.relay(2).Unplug(true)
+			w.do("argument", "relay-02")
 			_, o := w.run()
 			told := func(d reconciler.Down) bool {
 				return d.Service == lab.WatchService && d.Target.Name == h.Name && !d.Unsure && !d.Since.Before(began) && !d.Since.After(died)
@@ -133,7 +133,7 @@ func TestDependents(t *testing.T) {
 			if len(all) != 1 || !told(all[0]) {
 				t.Errorf("%+v; the run: %v", all, o)
 			}
-			w.relay(2).Unplug(false)
+			w.do("plain", "relay-02")
 			w.converged()
 			if err := w.watched(h); err != nil {
 				t.Error(err)

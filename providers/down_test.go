@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"meshrotate/providers"
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/session"
 )
 
 // stillDown is the finding about a host that an earlier run left down.
@@ -54,6 +56,10 @@ func TestDownAndOutOfReach(t *testing.T) {
 				died := time.Now()
 				h.Unplug(true)
 				time.Sleep(10 * time.Minute)
+				byRecord := session.DownByRecord(t.Context(), providers.Kinds(), w.doc, w.state, time.Now())
+				if !slices.ContainsFunc(byRecord, func(d reconciler.Down) bool { return d.Target.Name == h.Name && d.What != "" && d.Unsure }) {
+					t.Errorf("the ledger alone says %+v", byRecord)
+				}
 				s := w.process()
 				v := s.look()
 				s.close()

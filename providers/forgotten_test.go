@@ -18,11 +18,11 @@ import (
 func TestWhatATakenBackRequestLeftDown(t *testing.T) {
 	vendor()
 	for _, c := range []struct {
-		name  string
-		host  func(w *world) *lab.Host
-		then  func(w *world, h *lab.Host)
-		says  string // "" is nothing
-		asked bool
+		name string
+		host func(w *world) *lab.Host
+		then func(w *world, h *lab.Host)
+		says string // "" is nothing
+		down bool
 	}{
 		{"the relays' key", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, _ *lab.Host) { delete(w.doc.Secrets, "relayKey") }, "is down", true},
 		{"the license", func(w *world) *lab.Host { return w.lab.EngineHost }, func(w *world, _ *lab.Host) { delete(w.doc.Secrets, "license") }, "is down", true},
@@ -36,7 +36,18 @@ func TestWhatATakenBackRequestLeftDown(t *testing.T) {
 		}, "", false},
 		{"the relay", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
 			w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
-		}, lab.RelayService + " down", false},
+		}, lab.RelayService + " down", true},
+		{"the relay, and somebody has started it: nobody asks there", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
+			_ = h.Machine.Start(lab.RelayService)
+			_, _ = w.lab.Break("unlisted", h.Name)
+		}, lab.RelayService + " down", true},
+		{"the relay, and Admin hears of it", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
+			_, _ = w.lab.Break("mend", h.Name) // it has Admin's key
+			_ = h.Machine.Start(lab.RelayService)
+			time.Sleep(2 * time.Minute)
+		}, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +78,7 @@ func TestWhatATakenBackRequestLeftDown(t *testing.T) {
 					t.Errorf("%+v", p.Fleet)
 				}
 				r := render.OutcomeOf(p, "run", 0, o)
-				if named := slices.ContainsFunc(r.Down, func(d render.Down) bool { return d.Host == h.Name }); named != c.asked || r.OK == c.asked {
+				if named := slices.ContainsFunc(r.Down, func(d render.Down) bool { return d.Host == h.Name }); named != c.down || r.OK == c.down {
 					t.Errorf("ok %v, down %+v", r.OK, r.Down)
 				}
 				if len(o.With(state.Unknown)) > 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler/render"
 	"meshrotate/state"
 )
@@ -38,4 +39,45 @@ func TestTheOutageOfWhatWasFoundStopped(t *testing.T) {
 			t.Errorf("%v\n%s", err, b.String())
 		}
 	})
+}
+
+// A service that does not run because somebody else is at it is down: whatever state that is called, and also where nothing is done
+// about it. One that is starting may run in a moment.
+func TestWhatIsOnItsWayIsFoundDown(t *testing.T) {
+	vendor()
+	for _, host := range []string{"im-admin", "im-engine", "relay-01"} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, "license", "relaykey")
+			h := w.lab.Host(host)
+			if err := h.Machine.Change(serviceOf(h), func(s *machine.Service) { s.Timing.Stop = time.Hour }); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Machine.Stop(serviceOf(h)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			w.relay(2).Unplug(true) // the relay key is refused
+			p, o := w.run()
+			r := render.OutcomeOf(p, "", 0, o)
+			if len(p.Blocked()) == 0 || len(r.Down) != 1 || r.Down[0].Host != h.Name || r.Down[0].Unsure || !r.Changed() || !strings.Contains(r.Down[0].Why, "found stopPending") {
+				t.Errorf("%s: %+v", host, r)
+			}
+			w.relay(2).Unplug(false)
+			time.Sleep(10 * time.Minute)
+			p, o = w.run()
+			for _, x := range outagesOf(o, p.AllDown()[0].What) {
+				if !x.Found {
+					t.Errorf("%s: since when it was down is not known: %+v", host, x)
+				}
+			}
+			if r = render.OutcomeOf(p, "r", 0, o); len(r.Down) != 1 || r.Down[0].Host != h.Name || !r.Changed() {
+				t.Errorf("%s: %+v", host, r)
+			}
+			time.Sleep(time.Hour)
+			if err := h.Machine.Change(serviceOf(h), func(s *machine.Service) { s.Timing.Stop = 0 }); err != nil {
+				t.Fatal(err)
+			}
+			w.quietly()
+		})
+	}
 }

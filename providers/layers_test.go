@@ -167,7 +167,7 @@ func TestTheKeyIsRotatedInTheFileThatHasIt(t *testing.T) {
 	}
 }
 
-func content(t *testing.T, h *lab.Host, path string) string {
+func content(t testing.TB, h *lab.Host, path string) string {
 	t.Helper()
 	b, _, err := h.Machine.FS.Read(path)
 	if err != nil {

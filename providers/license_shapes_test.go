@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,4 +132,67 @@ func TestALicenseThatNobodyRead(t *testing.T) {
 			t.Errorf("%d reloads", n)
 		}
 	})
+}
+
+// What nobody here can read is proven by what changes in Admin's answer, and by nothing else.
+func TestLicensesThatOnlyTheProductReads(t *testing.T) {
+	vendor()
+	for name, c := range map[string]struct {
+		change   func(w *world, spec *license.Spec)
+		outcome  state.Outcome
+		evidence string
+	}{
+		"nothing is declared": {func(_ *world, spec *license.Spec) { spec.Customer, spec.Tier, spec.Expires = "", "", "" }, state.Proven, "Admin serves Contoso Ltd"},
+		"nothing is declared, and the product cannot read it": {func(w *world, spec *license.Spec) {
+			spec.Customer, spec.Tier, spec.Expires = "", "", ""
+			w.spoil(spec)
+		}, state.Back, ""},
+		"it looks like something else, and the document says that it is not": {func(w *world, spec *license.Spec) {
+			spec.Customer, spec.Tier, spec.Expires, spec.Layout = "", "", "", "opaque"
+			w.write(spec, `{"cut":`)
+		}, state.Back, ""},
+		"all is declared as Admin serves it": {func(w *world, spec *license.Spec) { w.spoil(spec) }, state.Proven, "is not shown"},
+		"Admin finds it bad": {func(w *world, spec *license.Spec) {
+			spec.Customer, spec.Tier, spec.Expires = "", "", ""
+			if _, err := w.lab.Break("license-revoked", w.lab.Admin.Name); err != nil {
+				w.t.Fatal(err)
+			}
+		}, state.Back, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, License: "opaque"}, "license")
+				w.run()
+				c.change(w, w.issue("2027-01", "opaque", 500))
+				before := w.starts()
+				p, o := w.run()
+				if len(o.Secrets) != 1 || o.Secrets[0].Ending != c.outcome {
+					t.Fatalf("%v %+v", o, p.Changes)
+				}
+				if said := strings.Join(o.Secrets[0].Evidence, "; "); !strings.Contains(said, c.evidence) {
+					t.Errorf("seen: %s", said)
+				}
+				if c.outcome == state.Back && strings.Contains(strings.Join(o.Secrets[0].Evidence, "; "), "after the change") {
+					t.Errorf("nothing was changed, and it says: %s", o.Secrets[0].Evidence)
+				}
+				if c.outcome == state.Back && !slices.EqualFunc(before, w.starts(), time.Time.Equal) {
+					t.Error("a service was restarted")
+				}
+			})
+		})
+	}
+}
+
+// spoil makes a file of what no product reads.
+func (w *world) spoil(spec *license.Spec) {
+	w.t.Helper()
+	w.write(spec, "x")
+}
+
+func (w *world) write(spec *license.Spec, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, spec.From.File), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
 }

@@ -1,11 +1,14 @@
 package providers_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
+	"meshrotate/reconciler"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -49,6 +52,70 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A certificate's relays are restarted only where Admin's list can show that they are connected again, or where the plan says that
+// it does not.
+func TestSigningOverListsOfEveryShape(t *testing.T) {
+	vendor()
+	for _, shape := range lab.RelayShapes {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, Relays: 2, Relaying: shape, Signing: true}, "codesigning")
+				time.Sleep(15 * time.Minute)
+				before := w.starts()
+				p, o := w.run()
+				stopped := !slices.Equal(before, w.starts())
+				_, off := finding(p, "relay-disconnected")
+				_, unasked := finding(p, "admin-api")
+				switch evidence := strings.Join(evidenceOf(o), " "); {
+				case len(p.Blocked()) > 0 && stopped:
+					t.Errorf("refused, and a service was stopped: %+v", p.Changes)
+				case len(p.Blocked()) == 0 && (len(o.With(state.Proven)) != 1 || o.Err != nil || len(o.Left) > 0):
+					t.Errorf("%+v", o)
+				case len(p.Blocked()) == 0 && !off && !unasked && !strings.Contains(evidence, "2 relays connected"):
+					t.Errorf("nobody says that no connection is proven: %s", evidence)
+				}
+			})
+		})
+	}
+}
+
+func evidenceOf(o reconciler.Outcome) (all []string) {
+	for _, s := range o.Secrets {
+		all = append(all, s.Evidence...)
+	}
+	return all
+}
+
+// A relay that is cut off while it restarts is not proven by a heartbeat from before, whatever its clock makes of that; one that
+// comes back is, in time.
+func TestCutOffIsNotProven(t *testing.T) {
+	vendor()
+	for _, off := range []time.Duration{3 * time.Second, 9 * time.Second, 12 * time.Second, time.Minute, -time.Minute} {
+		for _, cut := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, cut off %v", off, cut), func(t *testing.T) {
+				t.Parallel()
+				virtual(t, func(t *testing.T) {
+					w := newWorldAt(t, lab.Config{Memory: true, Relays: 3, Relaying: "own-clock"}, "relaykey")
+					time.Sleep(15 * time.Minute)
+					w.relay(2).Skew(off)
+					time.Sleep(37 * time.Second) // its heartbeats are told by that clock
+					s := w.process()
+					defer s.close()
+					_, o := s.apply(func() {
+						if cut {
+							w.do("cut", "relay-02")
+						}
+					})
+					if len(o.With(state.Proven)) != 1 || cut != (len(o.Left) == 1) {
+						t.Errorf("%+v", o)
+					}
+				})
+			})
+		}
 	}
 }
 

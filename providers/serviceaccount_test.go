@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +10,9 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/rotations/serviceaccount"
+	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/render"
 	"meshrotate/state"
 )
 
@@ -225,6 +228,60 @@ func TestRestartLaterBySomebodyElse(t *testing.T) {
 			t.Errorf("%d steps; %s", len(p.Steps()), c.Reason)
 		}
 	}, "license", "serviceaccount/later")
+}
+
+// What a run has stopped it starts, restart: later or not, and the plan says so. What somebody else has stopped it leaves to them, and
+// says that, too.
+func TestRestartLaterOfWhatIsStopped(t *testing.T) {
+	look := func(w *world) *reconciler.Plan {
+		s := w.process()
+		defer s.close()
+		return s.look().Plan
+	}
+	t.Run("by a run", func(t *testing.T) {
+		accountWorld(t, func(t *testing.T, w *world) {
+			before(w.lab.EngineHost, "service.start", func() { w.lab.Directory().Lock(lab.Account, true) })
+			if _, o := w.run(); len(o.Down) != 1 {
+				t.Fatal(o)
+			}
+			spec := (*w.doc.Secrets["serviceAccounts"].(*serviceaccount.Spec))
+			spec[0].Restart = "later"
+			w.lab.Directory().Lock(lab.Account, false)
+			p := look(w)
+			if f := stillDown(p, w.lab.EngineHost.Name); f.Hint != "apply starts it" || !starts(p, lab.EngineService) || starts(p, lab.AdminService) {
+				t.Errorf("%+v, %+v", f, p.Steps())
+			}
+			w.settles()
+		})
+	})
+	t.Run("by somebody else", func(t *testing.T) {
+		accountWorld(t, func(t *testing.T, w *world) {
+			w.run()
+			if err := w.lab.EngineHost.Machine.Stop(lab.EngineService); err != nil {
+				t.Fatal(err)
+			}
+			w.lab.EngineHost.Machine.Await(lab.EngineService, "stopped", time.Minute)
+			p := look(w)
+			if c := p.Changes[0]; c.Status != reconciler.AsDeclared || c.Reason != "stored; takes effect at the next start of Admin and Engine; Engine is not running, and restart: later leaves the start to others" {
+				t.Errorf("%s: %s", c.Status, c.Reason)
+			}
+			p, o := w.run()
+			r := render.OutcomeOf(p, "", 0, o)
+			if !p.Empty() || r.OK || len(r.Down) != 1 || !strings.Contains(r.Down[0].Hint, "no run starts it") {
+				t.Errorf("%+v", r)
+			}
+			if err := w.lab.EngineHost.Machine.Start(lab.EngineService); err != nil {
+				t.Fatal(err)
+			}
+			w.lab.EngineHost.Machine.Await(lab.EngineService, "running", time.Minute)
+			w.settles()
+		}, "serviceaccount/later")
+	})
+}
+
+// starts says that a plan starts a service.
+func starts(p *reconciler.Plan, service string) bool {
+	return slices.ContainsFunc(p.Steps(), func(s reconciler.Step) bool { op, ok := s.Op.(site.StartService); return ok && op.Service == service })
 }
 
 // With everything due at once each service stops once.

@@ -257,6 +257,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 	u.judgeSigning(out, before, left)
 	if !before.haunted {
 		u.down(out, before)
+		u.unwell(out)
 		u.lastSeen(out)
 		u.timed(out)
 		u.dependents(out, before)
@@ -298,6 +299,9 @@ func (u *universe) down(out reconciler.Outcome, before snapshot) {
 	named, sure := map[string]bool{}, map[string]bool{}
 	for _, d := range out.Down {
 		h := u.w.lab.Host(d.Target.Name)
+		if d.Unwell {
+			continue
+		}
 		if d.CutOff {
 			if !d.Unsure && u.w.lab.IsConnected(h) && !u.struck[label(h.Name)] && !u.disturbed[label(h.Name)] && !u.disturbed["im-admin"] {
 				u.wrong("7: %s is named as cut off, and is connected: %v", d.What, out)
@@ -323,6 +327,19 @@ func (u *universe) down(out reconciler.Outcome, before snapshot) {
 		case up && named[h.Name] && !u.struck[label(h.Name)] && (sure[h.Name] || listed && !u.struck[api] && !u.disturbed["im-admin"]):
 			u.wrong("7: %s is named down, and it runs: %v", h.Name, out)
 		}
+	}
+}
+
+// unwell: an Admin that a run has started and waited for in vain is named when it runs and is not ready, and only then.
+func (u *universe) unwell(out reconciler.Outcome) {
+	i := slices.IndexFunc(out.Down, func(d reconciler.Down) bool { return d.What == "Admin" })
+	waited := strings.Contains(fmt.Sprint(out.Err), "admin is not ready")
+	s := u.w.lab.Admin.Machine.Service(lab.AdminService)
+	if i < 0 && !waited || i >= 0 && (!out.Down[i].Unwell || out.Down[i].Unsure) || s.State != winhost.Running || u.disturbed["im-admin"] || u.struck[api] || u.struck["im-admin"] {
+		return
+	}
+	if ready := u.w.lab.Ready(); ready == (i >= 0) {
+		u.wrong("7: Admin runs, ready %v: %v", ready, out)
 	}
 }
 

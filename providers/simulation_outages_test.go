@@ -157,7 +157,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 			u.wrong("7: %s is named down, and not which service on which host: %+v", d.What, d)
 		}
 		if d.Found {
-			if h := u.w.lab.Host(d.Target.Name); !d.Since.IsZero() || !d.Unsure && h.Machine.Service(serviceOf(h)).State != winhost.Stopped {
+			if h := u.w.lab.Host(d.Target.Name); !d.Since.IsZero() || !d.Unsure && h.Machine.Service(serviceOf(h)).State == winhost.Running {
 				u.wrong("7: %s is named as found down: %+v", d.What, d)
 			}
 			continue

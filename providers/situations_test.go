@@ -201,7 +201,7 @@ func TestSituations(t *testing.T) {
 			_, o := w.run()
 			says(t, o.Err, "admin is not ready")
 			hinted(t, o.Err)
-			if len(o.With(state.Proven)) > 0 || len(o.With(state.Unknown)) == 0 || len(o.Down) > 0 {
+			if len(o.With(state.Proven)) > 0 || len(o.With(state.Unknown)) == 0 || len(o.Down) != 1 || !o.Down[0].Unwell {
 				t.Errorf("%v", o)
 			}
 			if w.relay(1).Machine.Service(lab.RelayService).PID != pid {

@@ -3,6 +3,7 @@ package providers_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,4 +297,46 @@ func TestWrongPasswordsAreForgottenInTheEnd(t *testing.T) {
 		}
 		w.loggedIn(lab.NewLogin)
 	})
+}
+
+// Somebody else has changed the password of the one login, and nothing changes from then on: however often one looks, the advice is the
+// same, and the login is not tried so often that it is locked out.
+func TestLooksAtALoginThatSomebodyElseChanged(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		was  func(w *world)
+		hint string
+	}{
+		{"another version is declared", func(*world) {}, "find out who, "},
+		{"the declared one was live", func(w *world) { w.run() }, "somebody changed the login elsewhere: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "sqllogin/single")
+				c.was(w)
+				for h, service := range map[*lab.Host]string{w.lab.Admin: lab.AdminService, w.lab.EngineHost: lab.EngineService} { // they would try it, too
+					if err := h.Machine.Stop(service); err != nil {
+						t.Fatal(err)
+					}
+					h.Machine.Await(service, "stopped", time.Minute)
+				}
+				w.lab.SQLInstance().SetPolicy(sqlserver.Policy{Attempts: 3})
+				w.login(lab.SQLLogin, func(l *sqlserver.Login) { l.Password = "Somebody-Elses-1" })
+				var codes []string
+				for range 8 {
+					for _, f := range w.planned().Changes[0].Findings {
+						if f.Severity == reconciler.Error {
+							codes = append(codes, string(f.Code))
+							if !strings.HasPrefix(f.Hint, c.hint) {
+								t.Errorf("%s: %s (%s)", f.Code, f.Text, f.Hint)
+							}
+						}
+					}
+				}
+				if !slices.Contains(codes, "sign-in-unknown") || slices.Contains(codes, "login-locked") || codes[0] == "sign-in-unknown" {
+					t.Errorf("%v", codes)
+				}
+			})
+		})
+	}
 }

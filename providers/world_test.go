@@ -62,13 +62,15 @@ var quick = lab.Timing{PowerShell: time.Millisecond, AdminReady: 50 * time.Milli
 
 // world is a lab and the document that is applied to it.
 type world struct {
-	t     testing.TB
-	lab   *lab.Lab
-	dir   string
-	doc   *specs.Deployment
-	state state.State
-	old   string // the relay key
-	more  []reconciler.Rotation
+	// through is what stands between a process and a host; nil: nothing.
+	through func(host string, s live.Shell) live.Shell
+	t       testing.TB
+	lab     *lab.Lab
+	dir     string
+	doc     *specs.Deployment
+	state   state.State
+	old     string // the relay key
+	more    []reconciler.Rotation
 	// confirmed and program are what the operator says, and what runs instead of programs of theirs.
 	confirmed []string
 	program   func(ctx context.Context, p live.Program) ([]byte, error)
@@ -212,6 +214,16 @@ func (w *world) open(ctx context.Context) (reconciler.Site, func(), error) {
 		w.client = c
 		w.mu.Unlock()
 		by(c, &o)
+		if w.through != nil {
+			direct := o.Dial
+			o.Dial = func(ctx context.Context, host string) (live.Shell, error) {
+				s, err := direct(ctx, host)
+				if err != nil {
+					return nil, err
+				}
+				return w.through(host, s), nil
+			}
+		}
 	}
 	s, err := connect.Open(ctx, providers.Kinds(), w.doc, o)
 	if err != nil {

@@ -104,9 +104,13 @@ func (r Run) Apply(ctx context.Context) Outcome {
 	for _, t := range p.heldDown {
 		p.clock.because(t, errStaysDown)
 	}
+	p.stillOurs(ctx)
 	p.lookAtDown(ctx)
 	p.finish(ctx)
-	return p.outcome()
+	o := p.outcome()
+	p.askCutOff(ctx, &o)
+	p.byRecord(&o)
+	return o
 }
 
 // passRound passes the phases of a round. What was proven is recorded before anything old is removed.
@@ -160,7 +164,8 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 // lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped. And
 // for what was started and nobody sees otherwise: it may have ended.
 func (p *progress) lookAtDown(ctx context.Context) {
-	r := p.run.Site.Running(context.WithoutCancel(ctx), p.clock.stillDown())
+	down := slices.DeleteFunc(p.clock.stillDown(), func(d Down) bool { return d.Elsewhere })
+	r := p.run.Site.Running(context.WithoutCancel(ctx), down)
 	for name, since := range r.Since {
 		p.clock.ranSince(name, since)
 	}
@@ -170,6 +175,24 @@ func (p *progress) lookAtDown(ctx context.Context) {
 			if d, is := known[name]; is {
 				d.Unsure = true // it may have been started since
 				known[name] = d
+			}
+		}
+	}
+	p.lookAtStarted(ctx)
+}
+
+// lookAtStarted asks for what this run has started again and nothing has shown to work: where its host does not answer now, it may be
+// down.
+func (p *progress) lookAtStarted(ctx context.Context) {
+	const most = 100 // of a fleet's relays their proof has told
+	unshown := p.clock.unshown()
+	if len(unshown) == 0 || len(unshown) > most {
+		return
+	}
+	for _, name := range p.run.Site.Running(context.WithoutCancel(ctx), unshown).Missing {
+		for _, d := range unshown {
+			if d.What == name {
+				p.clock.now[name] = d
 			}
 		}
 	}

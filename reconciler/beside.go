@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,10 +38,131 @@ func (l serviceLook) Reads() []Read {
 	})
 }
 
+// Minder is a rotation that may object when steps of another secret stop a service: what it runs with is not what it would start with.
+type Minder interface {
+	Rotation
+	// MindReads are what it has to look at for that.
+	MindReads() []Read
+	// Minds are its reasons.
+	Minds(in Input) []Minded
+}
+
+// Minded is a reason not to stop a service, on the host that the finding names first.
+type Minded struct {
+	Service string
+	Finding Finding
+}
+
+// Minders are those of some rotations, which are not planned for, that look whether a service may be stopped: on the targets that the
+// planned ones look at, and nowhere else.
+func Minders(others, planned []Rotation) []Rotation {
+	at := map[Target]bool{}
+	for _, r := range planned {
+		for _, read := range r.Reads() {
+			at[read.Target()] = true
+		}
+	}
+	var some []Rotation
+	for _, r := range others {
+		if m, ok := r.(Minder); ok {
+			some = append(some, minding{m, at})
+		}
+	}
+	return some
+}
+
+type minding struct {
+	Minder
+	at map[Target]bool
+}
+
+func (m minding) Reads() []Read {
+	return slices.DeleteFunc(m.MindReads(), func(r Read) bool { return !m.at[r.Target()] })
+}
+
+// unminded is what was seen without what only minders asked: a plan is not bound to it.
+func (in Input) unminded(planned []Rotation) Seen {
+	if len(in.Minders) == 0 {
+		return in.Seen
+	}
+	asked := map[string]bool{}
+	each := func(all []Rotation, do func(id string, r Read)) {
+		for _, rotation := range all {
+			for _, r := range rotation.Reads() {
+				do(r.Target().id()+" "+r.Key(), r)
+			}
+		}
+	}
+	each(planned, func(id string, _ Read) { asked[id] = true })
+	own := maps.Clone(in.Seen)
+	each(in.Minders, func(id string, r Read) {
+		if look, ok := own[r.Target()]; ok && !asked[id] {
+			look.Results = maps.Clone(look.Results)
+			delete(look.Results, r.Key())
+			own[r.Target()] = look
+		}
+	})
+	return own
+}
+
+// mind refuses changes that stop a service which another secret, that is not planned for, says may not be stopped.
+func mind(changes []Change, in Input) {
+	var all []Minded
+	for _, r := range in.Minders {
+		all = append(all, r.(Minder).Minds(in)...)
+	}
+	for i := range changes {
+		c, refused := &changes[i], false
+		for _, m := range all {
+			if c.stops(Target{Kind: HostTarget, Name: m.Finding.Hosts[0]}, m.Service) {
+				c.Findings = append(c.Findings, m.Finding)
+				refused = refused || m.Finding.Severity == Error
+			}
+		}
+		if refused {
+			c.Status, c.Rounds, c.Outages = Refused, nil, nil
+		}
+	}
+}
+
+// stops says that a step of the change stops the service.
+func (c *Change) stops(t Target, service string) bool {
+	for _, r := range c.Rounds {
+		for _, s := range r.Steps {
+			if op, ok := s.Op.(Turning); ok && op.Stops() && s.Op.Target() == t {
+				if _, is := op.Serves(); strings.EqualFold(is, service) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// of is what was seen of some reads.
+func (s Seen) of(reads []Read) Seen {
+	some := Seen{}
+	for _, r := range reads {
+		look, asked := s[r.Target()]
+		if !asked {
+			continue
+		}
+		if _, known := some[r.Target()]; !known {
+			some[r.Target()] = Look{Reach: look.Reach, Err: look.Err, Results: map[string]Result{}}
+		}
+		if res, ok := look.Results[r.Key()]; ok {
+			some[r.Target()].Results[r.Key()] = res
+		}
+	}
+	return some
+}
+
 // NoteDown adds what is down by the record of rotations that are not planned for.
 func (p *Plan) NoteDown(others []Rotation, in Input) {
 	for _, r := range others {
-		p.Down = append(p.Down, r.Plan(in).Down...)
+		own := in
+		own.Seen = in.Seen.of(r.Reads()) // it judges no more than its services
+		p.Down = append(p.Down, r.Plan(own).Down...)
 	}
 	found := stillDown(p.Down)
 	for i, f := range found {

@@ -154,6 +154,19 @@ func TestOrderBetweenKinds(t *testing.T) {
 	b.order("stop engine", "stop admin", "stop dns")
 }
 
+// Rather is Before for as long as nobody minds.
+func TestRather(t *testing.T) {
+	prove := step(reconciler.Switch, "", "prove answer", "admin: start admin")
+	prove.Rather = []string{reconciler.StepID(reconciler.Switch, op{Host: "engine", What: "stop engine"})}
+	license := rotation{name: "license", steps: []reconciler.Step{step(reconciler.Switch, "engine", "stop engine"), step(reconciler.Switch, "admin", "start admin"), prove}}
+	b := newBench(t, license)
+	b.run(t.Context())
+	b.order("start admin", "prove answer", "stop engine")
+	b = newBench(t, license, rotation{name: "sql", steps: []reconciler.Step{step(reconciler.Switch, "engine", "stop engine"), step(reconciler.Switch, "admin", "start admin", "engine: stop engine")}})
+	b.run(t.Context())
+	b.order("stop engine", "start admin", "prove answer")
+}
+
 // Before is for a step of somebody else, and holds on the way back.
 func TestBefore(t *testing.T) {
 	swap := step(reconciler.Switch, "admin", "swap license")

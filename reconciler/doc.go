@@ -64,8 +64,8 @@
 //
 // [MakePlan] asks every rotation and merges the steps of the changes that rotate, round by round. Ops with the same key on
 // the same target in the same phase become one: two edits of a file are one write, two reasons to restart a service are one
-// restart. Constraints of all are kept; where they contradict each other the plan is an error that names both secrets.
-// arrange (order.go) sorts the steps and cuts them into blocks: a target's consecutive steps, which travel as one batch.
+// restart. Constraints of all are kept; where they contradict each other the plan is an error that names both secrets. A wish
+// (Step.Rather) is heeded where it contradicts none. arrange (order.go) sorts the steps and cuts them into blocks: a target's consecutive steps, which travel as one batch.
 // A block waits for the blocks that its steps come after, as late as it can without delaying anybody.
 //
 // The sentences of a plan are made of the merged steps by what their ops say ([Phrase]), so that words cannot differ from
@@ -117,9 +117,9 @@
 // and with them those that share a swapped file and, before Verify, those that are not live everywhere yet. One that is live and
 // shares no file with them is proven after that, unless the run was interrupted. But a secret with
 // a [Never] begun does not go back, nor does what shares a file with it: that would bring a dead value to life. These go
-// forward to the end of the switch, so that no service stays down, and are proven if they can be. The way back ends with its
-// own proofs: the Back of a step of Verify. Whoever runs is not touched after a failure of what it waits for. A service
-// does not come up without a step that is Vital and was begun, or has a Never; one that was down before the run, not without a step that is Needed:
+// forward to the end of the switch, so that no service stays down, and are proven if they can be; those of which nothing was
+// swapped or changed by then end as before. The way back ends with its own proofs: the Back of a step of Verify. Whoever
+// runs is not touched after a failure of what it waits for. A service does not come up without a step that is Vital and was begun, or has a Never; one that was down before the run, not without a step that is Needed:
 // what it has is dead, or may not run beside what the others have. It stays down, and is named.
 //
 // What this run stopped and nobody started again is in Outcome.Down, and who is cut off from what has the new value. The next plan has it in Change.Down, by the ledger alone
@@ -130,7 +130,8 @@
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
 // this run looked, and whose end no run has told, has an outage of its own whose end is the latest that it can have been
 // (Change.Returned). Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
-// by the end of the run is down too (Site.Fallen).
+// by the end of the run is down too (Site.Fallen). So is what was started, runs, and was waited for in vain (Report.Unwell).
+// A run that has lost its lease by its end tells what it knew, and says so (Outcome.ByRecord).
 //
 // # What each class of trouble does to a run
 //

@@ -95,5 +95,9 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 	for _, part := range c.Ousted {
 		all = append(all, state.Fact{Field: state.Ousted, Value: part})
 	}
+	for _, k := range c.Keepers {
+		k.Field = state.Keeper
+		all = append(all, k)
+	}
 	return append(all, held...)
 }

@@ -47,6 +47,7 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 	if rest = p.remaining(rest); len(rest) > 0 && p.begin(ctx, Switch, rest, false) {
 		p.work(ctx, Switch, rest, upward, failed...)
 	}
+	names = p.untouched(ctx, names)
 	var proofs []Step
 	for _, s := range p.remaining(Round{p.all}.of(Verify)) {
 		if goes(s) {
@@ -61,6 +62,56 @@ func (p *progress) goOn(ctx context.Context, names []string, own map[string]erro
 			delete(p.ending, name) // proven, if every proof was given: recordProven says so
 		}
 	}
+}
+
+// untouched ends the secrets of which nothing live was changed, though they share a file or a service with what cannot go back:
+// they are as before, which is proven. It returns the others.
+func (p *progress) untouched(ctx context.Context, names []string) []string {
+	same := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return p.earlier[name] || p.altered(name) || p.holdsUp(name) })
+	if len(same) == 0 || p.halted {
+		return names
+	}
+	goes := func(s Step) bool { return slices.ContainsFunc(same, s.needs) }
+	var staged []Step
+	for _, s := range p.ran {
+		if s.Phase == Prepare && goes(s) {
+			staged = append(staged, s)
+		}
+	}
+	p.books.failedBack, p.books.untriedBack = map[string]error{}, map[string]bool{}
+	p.passBack(ctx, Verify, slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) }))
+	p.passBack(ctx, Prepare, staged)
+	for _, name := range same {
+		if p.failed[name] == nil {
+			p.failed[name] = p.cause
+		}
+		if p.books.failedBack[name] == nil && !p.halted {
+			p.ending[name] = state.Back
+			p.asBefore[name] = append(p.asBefore[name], "nothing live was changed")
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(same, name) })
+}
+
+// altered says that a step of the secret may have changed something that lives, other than to stop and start what has it.
+func (p *progress) altered(name string) bool {
+	return slices.ContainsFunc(p.ran, func(s Step) bool {
+		if _, turns := s.Op.(Turning); turns || !s.needs(name) || s.Phase == Prepare || s.Phase == Verify || p.refused[s.ID] {
+			return false
+		}
+		return s.Back.kind == never || s.Back.Op != nil && s.Back.Op.Key() != s.Op.Key()
+	})
+}
+
+// holdsUp says that a service of the secret was stopped and is not up again.
+func (p *progress) holdsUp(name string) bool {
+	return slices.ContainsFunc(p.all, func(s Step) bool {
+		t, turns := s.Op.(Turning)
+		return turns && !t.Stops() && s.needs(name) && !p.done[s.ID] && slices.ContainsFunc(p.ran, func(o Step) bool {
+			stop, turns := o.Op.(Turning)
+			return turns && stop.Stops() && o.Op.Target() == s.Op.Target()
+		})
+	})
 }
 
 // again tries what has no way back and was refused: of several instances one may have been away. It says whose was.

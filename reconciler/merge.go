@@ -82,7 +82,7 @@ func (m *merger) add(of secret.Ref, r Round) error {
 			return fmt.Errorf("%s: %s: %w", of, StepID(s.Phase, s.Op), err)
 		}
 		s.ID, s.Secrets, s.Proof = m.prefix+StepID(s.Phase, s.Op), secrets, s.Proof || s.Phase == Verify || !proofs
-		s.After, s.Before = m.prefixed(s.After), m.prefixed(s.Before)
+		s.After, s.Before, s.Rather = m.prefixed(s.After), m.prefixed(s.Before), m.prefixed(s.Rather)
 		i, ok := m.index[s.ID]
 		steps := m.steps[s.Phase]
 		if !ok {
@@ -154,6 +154,7 @@ func join(a, b Step) (Step, error) {
 			a.Before = append(slices.Clone(a.Before), id)
 		}
 	}
+	a.Rather = slices.Concat(a.Rather, b.Rather)
 	a.Alone = a.Alone && b.Alone // whoever cannot spare it decides
 	a.Proof, a.Once, a.Limit = a.Proof || b.Proof, a.Once || b.Once, max(a.Limit, b.Limit)
 	a.Vital, a.Needed, a.WasDown = a.Vital || b.Vital, a.Needed || b.Needed, a.WasDown || b.WasDown
@@ -183,6 +184,7 @@ func (m *merger) round() (Round, error) {
 	m.index = nil
 	r := Round{make([]Step, 0, n)}
 	for p, steps := range m.steps {
+		steps = m.wished(steps)
 		blocks, circle := arrange(steps, links(steps))
 		if circle != nil {
 			return r, m.contradiction(steps, circle)
@@ -200,6 +202,24 @@ func (m *merger) round() (Round, error) {
 		}
 	}
 	return r, nil
+}
+
+// wished are the steps with what they say by Rather, where that has an order, and a way back that has one.
+func (m *merger) wished(steps []Step) []Step {
+	if !slices.ContainsFunc(steps, func(s Step) bool { return len(s.Rather) > 0 }) {
+		return steps
+	}
+	all := slices.Clone(steps)
+	for i, s := range all {
+		all[i].Before, all[i].Rather = slices.Concat(s.Before, s.Rather), nil
+	}
+	if _, circle := arrange(all, links(all)); circle != nil {
+		return steps
+	}
+	if _, circle := arrange(wayBack(all, m.prefix)); circle != nil {
+		return steps
+	}
+	return all
 }
 
 // contradiction names who wants what.

@@ -24,7 +24,7 @@ type Site interface {
 	// contacted for it.
 	Fallen(ctx context.Context) Report
 	// Running asks the hosts once, for a few seconds, which of these services run now whatever is known of them: Report.Started and Since, and Missing of
-	// hosts that do not answer. Down, and Fallen, are what the run has started otherwise and nobody has seen since: it has stopped.
+	// hosts that do not answer. Of what is Unwell or CutOff it says Up when it works, and Missing when that is not known. Down, and Fallen, are what the run has started otherwise and nobody has seen since: it has stopped.
 	Running(ctx context.Context, down []Down) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker
@@ -95,6 +95,8 @@ type Report struct {
 	Ended bool
 	// Further says that an earlier try of the batch, whose answer was lost, may have come further than this step.
 	Further bool
+	// Unwell is what runs and does not do its work, by its name; true when it said so itself, else nobody has heard it.
+	Unwell map[string]bool
 	// Fallen is why something is in Down that was seen to work before.
 	Fallen error
 	// Stays says of a start that failed that what this run has started before would fail like it, were it stopped once more: nothing

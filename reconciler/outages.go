@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -14,13 +15,15 @@ type clock struct {
 	now   map[string]Down      // what is stopped at present
 	at    map[Target][]string  // by target: what was stopped there at any time
 	found map[string]Down      // what was found stopped, and nothing has started since
-	back  map[string]bool      // by name: it was found stopped, or cut off by what was, and has been started
+	back  map[string]bool      // by name: it was found down, or cut off by what was, and has been stopped to its end or started
 	with  map[string][]string  // by name: who is cut off while it is down, and until it works itself
 	where map[string]Down      // by name: the service, and its host
 	fell  map[string]bool      // by name: it was proven, and does not work any more
 	ended map[string]bool      // by name: it is down, and not because this run stopped it
 	died  map[string]time.Time // by name: when it was seen to have ended
 	tried map[string]error     // by name: why it was not stopped or started; that it does not run after that is no news
+	ails  map[string]Down      // what was started again, runs, and was not seen to do its work
+	lost  bool                 // another run may have been at work since: what was measured is the most
 }
 
 // cutOff is the name under which it is kept that something cannot work, whether it runs or not.
@@ -41,7 +44,7 @@ func (s span) end() time.Time {
 }
 
 func newClock(plan *Plan) clock {
-	c := clock{spans: map[string][]span{}, now: map[string]Down{}, at: map[Target][]string{}, found: map[string]Down{}, back: map[string]bool{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}, tried: map[string]error{}}
+	c := clock{spans: map[string][]span{}, now: map[string]Down{}, at: map[Target][]string{}, found: map[string]Down{}, back: map[string]bool{}, with: map[string][]string{}, where: map[string]Down{}, fell: map[string]bool{}, ended: map[string]bool{}, died: map[string]time.Time{}, tried: map[string]error{}, ails: map[string]Down{}}
 	for _, s := range plan.Steps() {
 		if o, ok := s.Op.(Serving); ok {
 			what, service := o.Serves()
@@ -67,6 +70,10 @@ func newClock(plan *Plan) clock {
 	}
 	for _, d := range plan.StillDown() {
 		c.spans[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d.Started
+		if d.Unwell {
+			c.ails[d.What] = d
+			continue
+		}
 		c.stopped(d)
 	}
 	for _, d := range plan.FoundStopped() {
@@ -81,6 +88,26 @@ func newClock(plan *Plan) clock {
 	}
 	return c
 }
+
+// unshown is what was started again, and nothing has shown to work since.
+func (c *clock) unshown() (all []Down) {
+	for name, d := range c.where {
+		spans := c.spans[name]
+		_, down := c.now[name]
+		_, ails := c.ails[name]
+		if _, found := c.found[name]; down || ails || found || len(spans) == 0 {
+			continue
+		}
+		if last := spans[len(spans)-1]; last.up.IsZero() && !last.started.IsZero() {
+			d.Since, d.Unsure, d.Started, d.Why = last.down, true, true, errUnshown
+			all = append(all, d)
+		}
+	}
+	slices.SortFunc(all, func(a, b Down) int { return cmp.Compare(a.What, b.What) })
+	return all
+}
+
+var errUnshown = Hinted(errors.New("it was started again, and was not seen to work; its host does not answer now"), "make its host answer, then apply, which starts it; or start it on the host")
 
 // longest is by target how long something of it was down last.
 func (c *clock) longest(last map[string]float64) map[Target]float64 {
@@ -106,7 +133,9 @@ func (c *clock) note(t Target, r Report) {
 	}
 	for name, at := range r.Down {
 		delete(c.died, name)
+		c.wasFound(name)
 		delete(c.found, name)
+		delete(c.ails, name)
 		if r.Ended {
 			c.died[name] = at
 		}
@@ -133,13 +162,11 @@ func (c *clock) note(t Target, r Report) {
 		c.fell[name] = c.fell[name] || r.Fallen != nil
 		c.stopped(d)
 	}
+	for name, sure := range r.Unwell {
+		c.unwell(name, sure, t, r.Err)
+	}
 	last := func(name string, set func(*span)) {
-		if _, was := c.found[name]; was {
-			c.back[name] = true
-			for _, other := range c.with[name] {
-				c.back[cutOff(other)] = true
-			}
-		}
+		c.wasFound(name)
 		delete(c.now, name)
 		delete(c.found, name)
 		if all := c.spans[name]; len(all) > 0 {
@@ -156,6 +183,7 @@ func (c *clock) note(t Target, r Report) {
 		delete(c.tried, name)
 		fell, down := c.now[name]
 		seen := name
+		delete(c.ails, name)
 		for _, name := range []string{name, cutOff(name)} {
 			last(name, func(s *span) {
 				if at.After(s.up) && !at.Before(s.down) {
@@ -237,8 +265,10 @@ func (c *clock) stillDown() []Down {
 	for _, d := range c.now {
 		all = append(all, d)
 	}
-	for _, d := range c.found {
-		all = append(all, d)
+	for _, of := range []map[string]Down{c.found, c.ails} {
+		for _, d := range of {
+			all = append(all, d)
+		}
 	}
 	slices.SortFunc(all, func(a, b Down) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.What, b.What)) })
 	return all
@@ -258,7 +288,7 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 		if s.up.IsZero() && (o.Since.IsZero() || s.down.Before(o.Since)) {
 			o.Since = s.down
 		}
-		o.Earlier, o.AtMost = o.Earlier || s.earlier, o.AtMost || s.noSooner || s.noLater
+		o.Earlier, o.AtMost = o.Earlier || s.earlier, o.AtMost || s.noSooner || s.noLater || c.lost
 		from := s.down
 		if from.Before(until) {
 			from = until
@@ -315,7 +345,8 @@ func (c *clock) outages(change Change) []state.Outage {
 func (c *clock) known(change Change, all []state.Outage) []state.Outage {
 	for _, d := range change.Down {
 		told := slices.ContainsFunc(all, func(o state.Outage) bool { return o.What == d.What })
-		if _, down := c.now[d.What]; down && !told {
+		_, down := c.now[d.What]
+		if _, ails := c.ails[d.What]; (down || ails) && !told {
 			if o, any := c.measure(state.Outage{What: d.What}, d.What); any {
 				o.Host, o.Service = d.Target.Name, d.Service
 				all = append(all, o)

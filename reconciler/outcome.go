@@ -38,7 +38,10 @@ type Outcome struct {
 	Remarks []Remark
 	// Halted says that the run stopped where it was: what is live must be looked at again.
 	Halted bool
-	Err    error
+	// ByRecord is not "" when the run has lost its lease, and says whether another one has taken over since: what is told of hosts and
+	// was not looked at after that is by its own records.
+	ByRecord string
+	Err      error
 }
 
 // String is the outcome in a line, for logs and tests.
@@ -94,6 +97,8 @@ type Down struct {
 	Found bool `json:"found,omitempty"`
 	// CutOff says that it runs, if its host does, and cannot work: what it depends on was changed, and it was not.
 	CutOff bool `json:"cutOff,omitempty"`
+	// Unwell says that it runs, and was not seen to do its work since it was started: it is not ready.
+	Unwell bool `json:"unwell,omitempty"`
 	// Started says that an earlier run started it again, and did not see it work, or not to its end.
 	Started bool `json:"started,omitempty"`
 	// Cause is what the ledger and its host say of why it is down, where an earlier run left it so.
@@ -103,6 +108,8 @@ type Down struct {
 	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
 	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+	// Elsewhere: the document does not name its host any more, so nobody asks it.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
 // Returned is something that an earlier run left down, or was cut off after its stop, and that runs: nobody saw when it came up.

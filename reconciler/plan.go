@@ -57,7 +57,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		Signed:     d.Origin.Signed,
 		Made:       in.Now.UTC().Truncate(time.Second),
 		GoodUntil:  in.Now.Add(d.Policy.PlanTTL.Of()).UTC().Truncate(time.Second),
-		Seen:       in.Seen.facts(),
+		Seen:       in.unminded(rotations).facts(),
 		Fleet:      append(marked(in), fleet(in.Seen)...),
 	}
 	spec, err := json.Marshal(d)
@@ -72,6 +72,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	if len(in.Coming) > 0 {
 		p.Changes = changesOf(rotations, in)
 	}
+	mind(p.Changes, in)
 	oneReturn(p.Changes)
 	sayStopped(p.Changes)
 	p.beside()

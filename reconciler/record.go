@@ -322,6 +322,9 @@ func (p *progress) finish(ctx context.Context) {
 		p.ending[name] = cmp.Or(p.ending[name], state.Unknown)
 		missed := p.notReached()
 		detail := cmp.Or(p.failed[name], p.cause, errNothingShown).Error()
+		if since := p.since(); since != "" {
+			detail += "; " + ownRecords + since
+		}
 		e := p.entry(c, p.ending[name], detail)
 		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c, missed...)
 		entries = append(entries, e)

@@ -65,6 +65,8 @@ type Input struct {
 	Coming []Coming
 	// Emergency is a secret that others know, by the word of whoever plans; nil when there is none.
 	Emergency *Emergency
+	// Minders are rotations that are not planned for, and may object to a stop: see Minder.
+	Minders []Rotation
 }
 
 // Coming is a fact of a target as it will be once a round of the plan has been done.
@@ -135,6 +137,8 @@ type Change struct {
 	// Parts are what the declared version is made of, where that is several things that may be declared again each. Ousted are those
 	// that this takes out. None of them is a value.
 	Parts, Ousted []string `json:"-"`
+	// Keepers are the places, some on hosts, that have what others know and that no step of this takes it out of.
+	Keepers []state.Fact `json:"-"`
 	// Leaked is what is declared though others know it: the version, or one of its parts.
 	Leaked string `json:"-"`
 }

@@ -51,7 +51,7 @@ func (p *Plan) silence(all []specs.Silence, now time.Time) error {
 func hush(findings []Finding, quiets []quiet) {
 	for i := range findings {
 		f := &findings[i]
-		if f.Severity == Error || f.OfState() {
+		if f.Severity == Error || specs.Loud(string(f.Code)) {
 			continue
 		}
 		mine := slices.DeleteFunc(slices.Clone(quiets), func(q quiet) bool { return q.Finding != string(f.Code) })

@@ -38,6 +38,8 @@ func TestSilence(t *testing.T) {
 		{"of another finding", say(reconciler.Warning, "dusty", "a"), []specs.Silence{silence("rusty", "")}, day, reconciler.Warning},
 		{"of what refuses", say(reconciler.Error, "dusty", "a"), []specs.Silence{silence("dusty", "")}, day, reconciler.Error},
 		{"of the record of the state", say(reconciler.Warning, "state-new"), []specs.Silence{silence("state-new", "")}, day, reconciler.Warning},
+		{"of what others know", say(reconciler.Warning, "secret-compromised"), []specs.Silence{silence("secret-compromised", "")}, day, reconciler.Warning},
+		{"of what is down", say(reconciler.Warning, "still-down", "a"), []specs.Silence{silence("still-down", "")}, day, reconciler.Warning},
 		{"after its last day", say(reconciler.Warning, "dusty", "a"), []specs.Silence{silence("dusty", "")}, day.Add(time.Hour), reconciler.Warning},
 	} {
 		d := &specs.Deployment{Name: "x", Policy: specs.Policy{Silence: c.silence}}

@@ -53,6 +53,8 @@ type Step struct {
 	// Before is the same from the other side, for a step that somebody else may ask for: the start of a service that reads what
 	// this one writes. What takes this one back comes before it as well.
 	Before []string `json:"before,omitempty"`
+	// Rather is Before where that contradicts nothing that another step says: the plan makes it so, or forgets it.
+	Rather []string `json:"-"`
 	Op     Op       `json:"op"`
 	Back   Back     `json:"back"`
 	// Proof says that its success is evidence, in whatever phase it stands. A step of Verify always is a proof.

@@ -29,7 +29,7 @@ func (p *Plan) CutOff() []Down {
 func (p *Plan) AllDown() []Down { return slices.Concat(p.StillDown(), p.FoundStopped(), p.CutOff()) }
 
 // cutOffEnds is what brings back what is cut off.
-const cutOffEnds = "make its host answer, then apply, which gives it what it lacks"
+const cutOffEnds = "make its host answer, or mend what else stands in the way, then apply, which gives it what it lacks"
 
 // FoundStopped is what somebody else stopped, each once.
 func (p *Plan) FoundStopped() []Down {
@@ -72,8 +72,8 @@ func sayStopped(changes []Change) {
 // stillDown tells of what an earlier run left down. What is called by its host is one finding for all with the same cause.
 func stillDown(all []Down) (findings []Finding) {
 	type story struct {
-		unsure, cut bool
-		cause, with string
+		unsure, cut, unwell bool
+		cause, with         string
 	}
 	fleet := map[story][]Down{}
 	var order []story
@@ -81,7 +81,7 @@ func stillDown(all []Down) (findings []Finding) {
 		if d.Found {
 			continue // the change says what it does about it
 		}
-		s := story{d.Unsure, d.CutOff, d.Cause, strings.Join(d.With, ", ")}
+		s := story{d.Unsure, d.CutOff, d.Unwell, d.Cause, strings.Join(d.With, ", ")}
 		if s.cause == "" {
 			s.cause = stoppedEarlier
 		}
@@ -114,6 +114,8 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 		f.Text, f.Hint = who+"may be cut off", cutOffEnds
 	case all[0].CutOff:
 		f.Text, f.Hint = who+"cut off", cutOffEnds
+	case all[0].Unwell:
+		f.Text, f.Hint = who+"is not ready", "look at its log on its host, and at what it depends on"
 	case unsure:
 		f.Text, f.Hint = who+"may be DOWN", "make its host answer, then apply, which starts it; or start it on the host"
 	case who != "":

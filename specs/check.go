@@ -89,14 +89,19 @@ func (r *reader) checkRelays(names []string, add func(name string, path ...strin
 	}
 }
 
+// Loud says that a finding is not silenced: it is about what is remembered, what is down, or what others know.
+func Loud(finding string) bool {
+	return strings.HasPrefix(finding, "state-") || finding == "still-down" || finding == "secret-compromised"
+}
+
 func (r *reader) checkSilence(all []Silence) {
 	if r.isBroken("policy", "silence") {
 		return
 	}
 	for i, s := range all {
 		path := []string{"policy", "silence", strconv.Itoa(i)}
-		if strings.HasPrefix(s.Finding, "state-") {
-			r.at(under(path, "finding"), "what is wrong with the record of the state cannot be silenced", "`meshrotate explain "+s.Finding+"` says what to do")
+		if Loud(s.Finding) {
+			r.at(under(path, "finding"), "what is wrong with the record of the state, what is down, and what others know cannot be silenced", "`meshrotate explain "+s.Finding+"` says what to do")
 		}
 		if _, err := time.Parse(time.DateOnly, s.Until); err != nil {
 			r.at(under(path, "until"), "there is no such day", "write it as 2026-12-31")

@@ -39,7 +39,8 @@ type SQL struct {
 	Replicas []string `json:"replicas,omitempty" jsonschema:"minLength=1" trust:"host"`
 	// AlsoAt are other instances with the same logins, such as the secondary of log shipping or a distributor.
 	AlsoAt []string `json:"alsoAt,omitempty" jsonschema:"minLength=1" trust:"host"`
-	// Addresses are where to dial instead of a server's name, by the host in it: host or host:port.
+	// Addresses are where to dial instead of a server's name, by the host in it: host or host:port. With a port, the product's
+	// connection strings must name the server as it is named here: the hosts dial what those say.
 	Addresses map[string]string `json:"addresses,omitempty" trust:"host"`
 }
 
@@ -122,6 +123,13 @@ func (r *reader) checkSQLServer(q SQL, path []string) {
 	case q.CAFile != "" && q.PinFile != "":
 		r.at(append(path, "pinFile"), "a pinned certificate needs no authority", "leave out caFile or pinFile")
 	}
+}
+
+// Moved is the port that an address gives for a host, 0 where none does.
+func (q SQL) Moved(host string) uint16 {
+	_, port, _ := net.SplitHostPort(q.Address("tcp", net.JoinHostPort(host, "0")))
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return uint16(n)
 }
 
 // Address is where to dial for host:port, or the same. A port that is given for the host is the server's own: over udp, where

@@ -37,6 +37,11 @@ func TestSQLAddress(t *testing.T) {
 			t.Errorf("%s: %s instead of %s", from, got, to)
 		}
 	}
+	for host, port := range map[string]uint16{"SQL01.contoso.example": 5000, "sql02.contoso.example": 0, "sql03.contoso.example": 0} {
+		if got := q.Moved(host); got != port {
+			t.Errorf("%s is moved to port %d", host, got)
+		}
+	}
 	if got := q.Address("udp", "sql01.contoso.example:1434"); got != "127.0.0.1:1434" {
 		t.Errorf("the browser is asked at %s", got)
 	}

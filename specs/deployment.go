@@ -115,7 +115,7 @@ type Policy struct {
 	// ssh-keygen has it. It counts where there is a trusted side, and there alone.
 	TrustedSigners []string `json:"trustedSigners,omitempty" jsonschema:"minLength=1" trust:"signer"`
 	// Silence are findings that are known and accepted for a while. They are still shown, as silenced; one that refuses, and
-	// one about what is remembered, is not silenced.
+	// one about what is remembered, what is down, or what others know, is not silenced.
 	Silence []Silence `json:"silence,omitempty" trust:"less"`
 	// Window are the times in which apply changes anything, as "Mon-Fri 22:00-04:00 Europe/Zurich": days (Mon-Fri, Sat,Sun or daily),
 	// hours by the clock on the wall there, and the zone. Left out: always. A run that has begun is finished.

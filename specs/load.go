@@ -61,7 +61,10 @@ func (l Loader) load(r *reader, data []byte) (*Deployment, error) {
 		d = r.fill(tree, l.Sections)
 	}
 	if len(r.problems) > 0 {
-		return nil, r.join()
+		if d != nil {
+			d.Secrets, d.Origin = nil, Origin{File: r.file, Dir: r.dir, ReadFile: readerIn(r.dir)}
+		}
+		return nil, invalid{r.join(), d}
 	}
 	d.Origin = Origin{File: r.file, ReadFile: func(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: the document came without files", path)
@@ -188,14 +191,19 @@ func (l Loader) LoadAs(path string, data []byte) (*Deployment, error) {
 		return nil, err
 	}
 	d.Origin.Dir = filepath.Dir(path)
-	d.Origin.ReadFile = func(name string) ([]byte, error) {
+	d.Origin.ReadFile = readerIn(d.Origin.Dir)
+	d.Origin.Commit = commitOf(path, data)
+	return d, nil
+}
+
+// readerIn reads what a document in a folder refers to.
+func readerIn(dir string) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
-			name = filepath.Join(d.Origin.Dir, name)
+			name = filepath.Join(dir, name)
 		}
 		return ReadReferred(name)
 	}
-	d.Origin.Commit = commitOf(path, data)
-	return d, nil
 }
 
 // ReadReferred reads a regular file of this machine that a document refers to.

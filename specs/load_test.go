@@ -200,6 +200,7 @@ func TestSilences(t *testing.T) {
 		`{finding: clock-skew, until: "2026-12-31"}`:                                     "why: is missing",
 		`{finding: clock-skew, host: "r[2..1]", why: x, until: "2026-12-31"}`:            "silence[0].host",
 		`{finding: state-new, why: x, until: "2026-12-31"}`:                              "cannot be silenced",
+		`{finding: secret-compromised, why: x, until: "2026-12-31"}`:                     "cannot be silenced",
 	} {
 		if _, err := testLoader(t).Load("x.yaml", []byte(frame+silence+"]}\n")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error()+hints(err), want) {
 			t.Errorf("%s: %v", silence, err)

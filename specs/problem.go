@@ -56,6 +56,34 @@ func Problems(err error) []*Problem {
 	return found
 }
 
+// invalid is what is wrong with a document, beside what of it could be read.
+type invalid struct {
+	error
+	rest *Deployment
+}
+
+func (e invalid) Unwrap() error { return e.error }
+
+// Rest is a document in which something is wrong, of which still is known what is remembered of it, and where: nothing is wrong with its
+// name and its state, nor is anything that may be one of them misspelt. It is nil for any other. Nothing else of it may be believed.
+func Rest(err error) *Deployment {
+	var e invalid
+	problems := Problems(err)
+	if !errors.As(err, &e) || e.rest == nil || len(problems) >= maxShown {
+		return nil
+	}
+	for _, p := range problems {
+		top, _, _ := strings.Cut(p.Path, ".")
+		switch {
+		case slices.Contains([]string{"secrets", "policy", "product", "hosts"}, top):
+		case top == "connect" && e.rest.State.SQL == nil && e.rest.State.Git == nil: // nobody has to be contacted
+		default:
+			return nil
+		}
+	}
+	return e.rest
+}
+
 // maxShown is how many problems one error lists: a file of the wrong kind has thousands.
 const maxShown = 100
 

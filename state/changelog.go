@@ -21,6 +21,11 @@ type Rotation struct {
 	Detail  string   `json:"detail,omitempty"`
 	Outages []Outage `json:"outages,omitempty"`
 	Left    []string `json:"left,omitempty"` // hosts left behind, for a later run to finish
+	// TakenOver says that a later run had begun when this one told how it ended: it says what it knew, and the later one knew more.
+	TakenOver bool `json:"takenOver,omitempty"`
+	// Turned are the services that the run has stopped, or was to stop, while it has told no end: then Outages say it.
+	Turned []Turned `json:"turned,omitempty"`
+	turns  []*Entry // what they are made of
 }
 
 // Rotations is the change-log of a secret, oldest first; "" asks for all secrets.
@@ -28,6 +33,7 @@ func (h History) Rotations(secret string) []Rotation {
 	var log []Rotation
 	for _, r := range h.all {
 		if secret == "" || r.Secret == secret {
+			r.Turned = turned(r.turns)
 			log = append(log, r)
 		}
 	}
@@ -59,6 +65,7 @@ func (h *History) addLate(e Entry) {
 	for i := len(h.all) - 1; i >= 0 && e.Step == ""; i-- {
 		if r := &h.all[i]; r.Secret == e.Secret && r.Run == e.Run {
 			r.add(e)
+			r.TakenOver = true
 			return
 		}
 	}
@@ -66,7 +73,7 @@ func (h *History) addLate(e Entry) {
 
 // add takes a word that came after the start.
 func (r *Rotation) add(e Entry) {
-	r.Outcome, r.Ended = e.Outcome, e.Time
+	r.Outcome, r.Ended, r.turns = e.Outcome, e.Time, nil
 	// A rotation that failed and then came back has two things to say.
 	switch {
 	case r.Detail == "":

@@ -25,7 +25,7 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 		}
 	}
 	for _, r := range h.secrets {
-		for _, s := range r.steps {
+		for _, s := range slices.AppendSeq(slices.Clone(r.untold), maps.Values(r.steps)) {
 			s.turns(0, turns)
 		}
 	}
@@ -36,7 +36,7 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 			}
 		}
 		open := map[serviceOn]turn{} // what no end of a run has told
-		for _, s := range r.steps {
+		for _, s := range slices.AppendSeq(slices.Clone(r.untold), maps.Values(r.steps)) {
 			s.turns(r.ended, open)
 		}
 		for of, t := range open {
@@ -45,8 +45,20 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 			}
 		}
 	}
-	maps.DeleteFunc(at, func(of serviceOn, w Word) bool { return turns[of].started.After(w.Told) })
+	maps.DeleteFunc(at, func(of serviceOn, w Word) bool {
+		return turns[of].started.After(w.Told) || h.confirmed[of].After(w.Told)
+	})
 	return slices.SortedFunc(maps.Values(at), func(a, b Word) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Service, b.Service)) })
+}
+
+// confirm takes what somebody said about a service.
+func (h History) confirm(e *Entry) {
+	if e.Starts == "" || e.Outcome != Done {
+		return
+	}
+	for _, host := range e.Hosts {
+		h.confirmed[serviceOn{host, e.Starts}] = e.Time
+	}
 }
 
 // turns adds what the steps did to services, after a place among all entries.

@@ -17,6 +17,10 @@ const (
 	Keeps  = "keeps what is compromised"
 )
 
+// Keeper is the fact that a place has what others know, and that no step of the rotation takes it out of there. Its value names the
+// place.
+const Keeper = "keeper"
+
 const heldUntil = "holds it until "
 
 // HeldUntil is the fact that a place has the old value of a compromised secret until a step is done. Its value names the place.
@@ -46,10 +50,13 @@ type Place struct {
 	Place string   `json:"place"`
 	Hosts []string `json:"hosts,omitempty"`
 	// Became is Done where the old value was taken out, Back where it was put back; Failed, Unknown, and Started where nobody came
-	// to it: it may be there still.
+	// to it: it may be there still. Untouched where the rotation was never to come to it.
 	Became Outcome   `json:"became"`
 	At     time.Time `json:"at,omitzero"`
 }
+
+// Untouched is what became of a place that keeps what others know.
+const Untouched Outcome = "untouched"
 
 // Witness is an entry of the ledger.
 type Witness struct {
@@ -217,6 +224,12 @@ func placesOf(entries []Entry) []Place {
 	of := map[[2]string][]where{} // by step and host
 	for _, e := range entries {
 		for _, f := range e.Facts {
+			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper {
+				if _, known := fates[w]; !known {
+					order = append(order, w)
+				}
+				fates[w] = fate{Untouched, e.Time}
+			}
 			if step, held := strings.CutPrefix(f.Field, heldUntil); held {
 				w := where{f.Value, f.Host, step}
 				if _, known := fates[w]; !known {

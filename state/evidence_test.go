@@ -24,6 +24,8 @@ func TestEvidence(t *testing.T) {
 	end := func(o state.Outcome) state.Entry {
 		return state.Entry{Time: at, Run: "1", Secret: "key", Version: "7", Outcome: o}
 	}
+	keeper := start("7", "1")
+	keeper.Facts = append(keeper.Facts, state.Fact{Host: "d", Field: state.Keeper, Value: "the store"})
 	for _, c := range []struct {
 		reason      string
 		entries     []state.Entry
@@ -41,6 +43,7 @@ func TestEvidence(t *testing.T) {
 			map[string]state.Outcome{"a": state.Done, "b": state.Done, "c": state.Done}, "", 2},
 		{"another version came later", []state.Entry{start("7", "1"), step(state.Done, "a", "b", "c"), end(state.Proven), {Secret: "key", Version: "8", Outcome: state.Started}},
 			map[string]state.Outcome{"a": state.Done, "b": state.Done, "c": state.Done}, "", 1},
+		{"no step comes to one", []state.Entry{keeper, step(state.Done, "a", "b", "c"), end(state.Proven)}, map[string]state.Outcome{"a": state.Done, "d": state.Untouched}, "", 1},
 		{"it leaks again", []state.Entry{start("6", "0"), {Secret: "key", Version: "6", Outcome: state.Proven}, start("7", "1"), step(state.Done, "a")},
 			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Started}, "posted", 1},
 	} {

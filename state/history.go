@@ -20,6 +20,8 @@ type History struct {
 	salt       string // the last that an entry names
 	// took are the secrets whose rotations took a step, by its name.
 	took map[string]map[string]bool
+	// confirmed is when somebody said last of a service that it runs, or is gone for good.
+	confirmed map[serviceOn]time.Time
 }
 
 // record is what is known of one secret.
@@ -28,7 +30,10 @@ type record struct {
 	whole []Entry
 	// steps are those that still count, by version.
 	steps map[string]*steps
-	facts facts
+	// untold are those of other versions since a run last told its end: whatever is done for a version now, what they stopped is down
+	// since then.
+	untold []*steps
+	facts  facts
 	// ever is what was done once, by version and step: "" for the whole, proven or ahead. Nothing takes it back.
 	ever map[stepOf]bool
 	// open are the starts of rotations that are not at an end, by version; before is what open was when the latest of a
@@ -64,7 +69,7 @@ type stepOf struct{ version, step string }
 
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.
 func NewHistory(entries []Entry) History {
-	h := History{secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}}
+	h := History{secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}, confirmed: map[serviceOn]time.Time{}}
 	for i := range entries {
 		e := &entries[i]
 		if e.Run != "" {
@@ -73,6 +78,7 @@ func NewHistory(entries []Entry) History {
 		h.deployment, h.fence, h.planned = cmp.Or(e.Deployment, h.deployment), max(h.fence, e.Fence), h.planned || e.Plan != ""
 		h.salt = cmp.Or(e.Salt, h.salt)
 		if e.Secret == "" {
+			h.confirm(e)
 			continue // about the run, not about a secret
 		}
 		r := h.secrets[e.Secret]
@@ -95,6 +101,7 @@ func NewHistory(entries []Entry) History {
 			h.addRotation(r, *e)
 		} else {
 			r.addStep(e)
+			h.addTurn(r, e)
 			if h.took[e.Step] == nil {
 				h.took[e.Step] = map[string]bool{}
 			}
@@ -114,6 +121,11 @@ func (r *record) addWhole(e *Entry) {
 	case Started:
 		// From here on, what was done for another version no longer holds.
 		kept := r.steps[e.Version]
+		for v, s := range r.steps {
+			if v != e.Version && s.last > r.ended {
+				r.untold = append(r.untold, s)
+			}
+		}
 		clear(r.steps)
 		if kept != nil {
 			r.steps[e.Version] = kept
@@ -134,7 +146,7 @@ func (r *record) noteDown(e *Entry) {
 
 func (r *record) noteTold(e *Entry) {
 	if e.Outcome != Started {
-		r.ended = r.count
+		r.ended, r.untold = r.count, nil
 	}
 	for _, o := range e.Outages {
 		r.told[o.What] = r.count

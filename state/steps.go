@@ -14,6 +14,7 @@ type steps struct {
 	single map[stepHost][]stepEntry
 	// many are entries that name more hosts, by step, oldest first.
 	many map[string][]stepEntry
+	last int // the place of the last of them among all entries of the secret
 }
 
 type stepHost struct{ step, host string }
@@ -32,7 +33,7 @@ func (r *record) addStep(e *Entry) {
 		of = &steps{names: map[string]bool{}, single: map[stepHost][]stepEntry{}, many: map[string][]stepEntry{}}
 		r.steps[e.Version] = of
 	}
-	of.names[e.Step] = true
+	of.names[e.Step], of.last = true, r.count
 	own := *e // the caller's slice of entries is not kept
 	s := stepEntry{at: r.count, Entry: &own}
 	switch {
@@ -116,6 +117,26 @@ func (h History) StepBegan(secret, version, step, host string) (time.Time, bool)
 		return time.Time{}, false
 	}
 	return r.steps[version].began(step, host, r.ended)
+}
+
+// Untold is when a step of another version was begun on a host, for the first time, by a run that told no end, and how far it came
+// last, while no run has told one since: a later one was started for a version of its own.
+func (h History) Untold(secret, step, host string) (began time.Time, last Outcome, ok bool) {
+	r := h.secrets[secret]
+	if r == nil {
+		return time.Time{}, "", false
+	}
+	for _, s := range r.untold {
+		at, is := s.began(step, host, r.ended)
+		if !is {
+			continue
+		}
+		if !ok {
+			began, ok = at, true
+		}
+		last = s.latest(step, host).Outcome
+	}
+	return began, last, ok
 }
 
 // ToldSince says that a run told, at its end, what became of something, and that the step was not begun again there since.

@@ -44,5 +44,9 @@ func readDashboard(body []byte) error {
 }
 
 func notJSON(body []byte, want string) error {
-	return &Error{Kind: WrongContent, Detail: "the answer is not " + want, otherwise: json.Valid(body)}
+	e := &Error{Kind: WrongContent, Detail: "the answer is not " + want, otherwise: json.Valid(body)}
+	if e.begun = !e.otherwise && (startsWith(body, '{') || startsWith(body, '[')); e.begun {
+		e.Detail += ": it begins as JSON, and is cut short or damaged"
+	}
+	return e
 }

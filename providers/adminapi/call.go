@@ -119,7 +119,7 @@ func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, err
 	}
 	if int64(len(body)) > c.maxBody {
-		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: fmt.Sprintf("the answer is longer than %d MiB", c.maxBody>>20)}
+		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: fmt.Sprintf("the answer is longer than %d MiB", c.maxBody>>20), begun: true}
 	}
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") && resp.StatusCode < 300 {
 		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: "the answer is encoded (" + plain(encoding) + "), which was not asked for"}
@@ -181,6 +181,10 @@ func wantOK(h http.Header, status int, _ []byte) error {
 		e.Kind = NotFound
 	case status >= 300 && status < 400:
 		e.Kind, e.Detail = Redirected, "to "+target(h.Get("Location"))
+	case status == http.StatusMethodNotAllowed:
+		e.Kind = Method
+	case status >= 400 && status < 500:
+		e.Kind = Refused
 	case status < 200 || status > 299:
 		e.Kind = Server
 	default:

@@ -145,6 +145,8 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"an object without a list is not an empty list", answers(200, js, `{"count":0}`), relays, adminapi.WrongContent, "not a list"},
 		{"JSON of another layout is no login page", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "JSON of another layout"},
 		{"an object by names", answers(200, js, `{"relay-01":{"connected":true}}`), relays, adminapi.WrongContent, "product.api"},
+		{"which is said", answers(200, js, `{"relay-01":{"connected":true},"relay-02":{"connected":false}}`), relays, adminapi.WrongContent, "keyed by names"},
+		{"and of no other object", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "not a list of relays\n"},
 		{"nothing is not an empty list", answers(204, "", ""), relays, adminapi.WrongContent, "without a type"},
 		{"nor is it of the right type", answers(200, js, ""), relays, adminapi.WrongContent, "not a list"},
 		{"nobody asked for a compressed answer", func(w http.ResponseWriter, r *http.Request) {
@@ -163,7 +165,10 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"an unhealthy answer that is no 503", answers(500, "text/plain", canary), ready, adminapi.Server, "HTTP 500"},
 		{"204 is not ready", answers(204, "", ""), ready, adminapi.Server, "expected 200 or 503"},
 		{"a POST that gets 503 is not repeated", answers(503, "", canary), reload, adminapi.Server, "HTTP 503"},
-		{"a teapot", answers(418, "", canary), relays, adminapi.Server, "HTTP 418"},
+		{"a teapot", answers(418, "", canary), relays, adminapi.Refused, "request refused (HTTP 418)"},
+		{"a conflict is not the server's error", answers(409, js, canary), reload, adminapi.Refused, "request refused (HTTP 409)"},
+		{"an endpoint that takes no such method is there", answers(405, "", canary), reload, adminapi.Method, "method not taken (HTTP 405)"},
+		{"a torn list is no login page", answers(200, js, `[{"name":"`+canary), relays, adminapi.WrongContent, "did not come whole"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			var requests atomic.Int32

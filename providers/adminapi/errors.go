@@ -33,6 +33,8 @@ const (
 	NoTicket     Kind = "no Kerberos ticket"     // for a reason of the server's or the KDC's, not of the credential's
 	Denied       Kind = "permission missing"     // 403
 	NotFound     Kind = "not found"              // 404
+	Method       Kind = "method not taken"       // 405
+	Refused      Kind = "request refused"        // any other 4xx
 	Redirected   Kind = "redirected"             // 3xx
 	WrongContent Kind = "wrong content"          // not the JSON that was asked for
 	Server       Kind = "server error"           // any other status
@@ -50,6 +52,7 @@ type Error struct {
 	Permission string
 	Err        error // the cause; nil when Detail says it all
 	otherwise  bool  // the answer is JSON, and of another layout
+	begun      bool  // the answer begins as JSON and is none, or is too long
 }
 
 func (e *Error) Error() string {
@@ -104,11 +107,18 @@ func (e *Error) Hint() string {
 		return "give the account the permission that this endpoint asks for"
 	case NotFound:
 		return "the endpoint may live elsewhere in this version: override its path under product.api, or where the secret names it, and check the base path of connect.adminApi.url"
+	case Method:
+		return "the endpoint is another one in this version, or takes another method: override its path under product.api, or where the secret names it"
+	case Refused:
+		return "the Admin service, or what stands before it, does not take the request as things are: run again, and if it stays, look at the Admin service's log on the Admin host"
 	case Redirected:
 		return "redirects are refused, since they would carry the credential elsewhere: use the final URL, and an auth that this server accepts"
 	case WrongContent:
 		if e.otherwise {
 			return "it is JSON of another layout than this endpoint is known to have: correct its path under product.api, or where the secret names it"
+		}
+		if e.begun {
+			return "the answer did not come whole, or is no list of what was asked for: run again, and if it stays, look at the Admin service's log, and at a proxy on the way that cuts or pads answers"
 		}
 		return "something other than the Admin API answered, such as a login page or a proxy: check connect.adminApi.url and auth"
 	case Server:

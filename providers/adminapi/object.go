@@ -157,6 +157,20 @@ func (o Object) Text(names ...string) (text string) {
 	return text
 }
 
+// Word is Text, or true or false.
+func (o Object) Word(names ...string) (word string) {
+	if word = o.Text(names...); word != "" {
+		return word
+	}
+	o.seek(names, func(_ string, raw json.RawMessage) bool {
+		if is := string(raw); is == "true" || is == "false" {
+			word = is
+		}
+		return word != ""
+	})
+	return word
+}
+
 // Time is the first of these fields that is a moment, UTC; zero when there is none. One that is written without a zone is in this
 // one; nil is UTC.
 func (o Object) Time(zone *time.Location, names ...string) (at time.Time) {

@@ -29,7 +29,7 @@ func (c *Client) Posts(ctx context.Context, path, beside string) (untried bool, 
 	}
 	e := &Error{Kind: NotFound, Status: status}
 	if !missing {
-		e.Detail = "it takes " + plain(strings.Join(methods, ", ")) + ", and no POST"
+		e.Kind, e.Detail = Method, "it takes "+plain(strings.Join(methods, ", "))+", and no POST"
 	}
 	return false, c.named(e, http.MethodOptions, path)
 }

@@ -71,7 +71,11 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 	var r Relays
 	list, way, ok := listIn(body, most)
 	if !ok { // no list at all is not an empty list
-		return Relays{}, notJSON(body, "a list of relays")
+		want := "a list of relays"
+		if keyed(body) {
+			want += ", but an object keyed by names, which is not read"
+		}
+		return Relays{}, notJSON(body, want)
 	}
 	for _, o := range way {
 		r.paging(o)
@@ -85,6 +89,18 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 		}
 	}
 	return r, nil
+}
+
+// keyed says that the answer is an object of nothing but objects without a list in them.
+func keyed(body []byte) bool {
+	o, err := readObject(body)
+	for _, raw := range o.fields {
+		inner, err := readObject(raw)
+		if err != nil || slices.ContainsFunc(slices.Collect(maps.Values(inner.fields)), func(raw json.RawMessage) bool { return startsWith(raw, '[') }) {
+			return false
+		}
+	}
+	return err == nil && len(o.fields) > 0
 }
 
 // listIn finds a list of objects: the answer itself, a field of it by a usual name, or the one in an object in it; with the objects

@@ -25,7 +25,7 @@ func (c *connector) sql(ctx context.Context, dial dialSQL) (live.SQL, error) {
 	if err != nil {
 		return live.SQL{}, err
 	}
-	s := live.SQL{Servers: map[string]mssql.Config{}, Dial: signIn.Dial, Trust: signIn.Trust}
+	s := live.SQL{Servers: map[string]mssql.Config{}, Dial: signIn.Dial, Trust: signIn.Trust, Moved: q.Moved}
 	for _, name := range c.d.SQLServers() {
 		one := signIn
 		if err := at(&one, name); err != nil {

@@ -106,6 +106,10 @@ func answers() []Mishap {
 			}
 			return served
 		})},
+		{"license-revoked", "let it say that the license is not valid", telling(license, func(served map[string]any) any {
+			served["valid"], served["status"] = false, "Revoked"
+			return served
+		})},
 		{"license-list", "let its answer be a list", says(license, object, `[{"tier":"`+Tier+`"}]`)},
 		{"reload-404", "let Admin have no " + reload, status(reload, http.StatusNotFound)},
 		{"reload-405", "let it take no POST", answering(reload, "", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

@@ -108,11 +108,16 @@ func answer(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client notices a cut
 }
 
-func (l *Lab) getReady(w http.ResponseWriter, _ *http.Request) {
+// Ready says whether Admin is ready now. As when its API is asked, it looks at its database.
+func (l *Lab) Ready() bool {
 	l.mu.Lock()
 	ok := !l.ailing && l.admin.process != nil && time.Now().After(l.admin.ready)
 	l.mu.Unlock()
-	if !ok || !l.database.admin.healthy() {
+	return ok && l.database.admin.healthy()
+}
+
+func (l *Lab) getReady(w http.ResponseWriter, _ *http.Request) {
+	if !l.Ready() {
 		http.Error(w, "Unhealthy", http.StatusServiceUnavailable)
 		return
 	}

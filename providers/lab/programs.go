@@ -87,12 +87,12 @@ func (a adminProgram) Start(p *machine.Process) machine.Startup {
 
 func (a adminProgram) Stop(p *machine.Process) {
 	l := a.lab
+	defer l.database.admin.stop(p) // what the server tells of it takes the mutex
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.admin.process != p {
 		return
 	}
-	l.database.admin.stop(p)
 	now := time.Now()
 	for h := range l.mesh {
 		l.freeze(h, now)

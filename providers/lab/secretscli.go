@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ type CLI struct {
 	Missing bool
 	// Stdin lets it take values on standard input, and say so in its help.
 	Stdin bool
+	// File lets it take them in a file, and say so. It refuses one that others could read.
+	File bool
 	// Lies makes it end with 0 without storing anything, Fails with 1; both for these references, or for all.
 	Lies, Fails bool
 	Only        []string
@@ -50,7 +53,19 @@ func (l *Lab) secretscli(ctx context.Context, args []string, in io.Reader, out i
 		if c.Stdin {
 			fmt.Fprintln(out, "secretscli set REF --stdin")
 		}
+		if c.File {
+			fmt.Fprintln(out, "secretscli set REF --value-file PATH")
+		}
 		return 0
+	}
+	if len(args) == 4 && args[0] == "set" && args[2] == "--value-file" && c.File {
+		value, info, err := l.EngineHost.Machine.FS.Read(args[3])
+		if err != nil || info.UsersCanRead {
+			fmt.Fprintln(out, "the file cannot be read, or others can read it too")
+			return 3
+		}
+		args, in = []string{"set", args[1], "--stdin"}, bytes.NewReader(value)
+		c.Stdin = true
 	}
 	if c.Takes > 0 {
 		t := time.NewTimer(c.Takes)
@@ -100,6 +115,12 @@ func (l *Lab) setSecret(ctx context.Context, c CLI, ref, value string, in io.Rea
 	return 0
 }
 
+const (
+	secretsProgram = "secretscli"
+	storeStatement = `UPDATE dbo.IM_Secrets SET Value = @v, UpdatedOn = SYSUTCDATETIME() WHERE SecretRef = @r;
+IF @@ROWCOUNT = 0 INSERT dbo.IM_Secrets (SecretRef, Value) VALUES (@r, @v)`
+)
+
 // store writes IM_Secrets as the product does, signed in with Engine's own connection string.
 func (l *Lab) store(ctx context.Context, ref string, sealed []byte) error {
 	b, _, err := l.EngineHost.Machine.FS.Read(EngineSettings)
@@ -114,18 +135,22 @@ func (l *Lab) store(ctx context.Context, ref string, sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	c.Host, c.Program = "IM-ENGINE", "secretscli"
-	x, err := l.database.engine.login(c)
+	c.Host, c.Program = "IM-ENGINE", secretsProgram
+	in, err := l.database.engine.login(c, string(text.Value.Expose()))
 	if err != nil {
 		return err
 	}
-	defer x.Close()
+	defer in.Close()
+	params := []sqlserver.Param{
+		{Name: "r", Type: sqlserver.Type{Kind: sqlserver.NVarChar, Size: 400}, Value: ref},
+		{Name: "v", Type: sqlserver.Type{Kind: sqlserver.VarBinary, Size: sqlserver.Max}, Value: sealed}}
+	if d, ok := in.(*driven); ok {
+		return d.exec(ctx, storeStatement, params)
+	}
+	x := in.(*sqlserver.Session)
 	var failed refusals
 	x.Request(ctx, func(ctx context.Context) {
-		x.Batch(ctx, `UPDATE dbo.IM_Secrets SET Value = @v, UpdatedOn = SYSUTCDATETIME() WHERE SecretRef = @r;
-IF @@ROWCOUNT = 0 INSERT dbo.IM_Secrets (SecretRef, Value) VALUES (@r, @v)`, []sqlserver.Param{
-			{Name: "r", Type: sqlserver.Type{Kind: sqlserver.NVarChar, Size: 400}, Value: ref},
-			{Name: "v", Type: sqlserver.Type{Kind: sqlserver.VarBinary, Size: sqlserver.Max}, Value: sealed}}, &failed)
+		x.Batch(ctx, storeStatement, params, &failed)
 	})
 	return failed.first
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/tds"
@@ -103,7 +104,7 @@ func (l *Lab) startSQL() error {
 		return err
 	}
 	switch {
-	case l.config.Login != "":
+	case l.config.Login != "" || q.group != nil:
 		server = l.sqlName()
 	case q.address != "":
 		host, port, _ := net.SplitHostPort(q.address)
@@ -177,6 +178,9 @@ func (l *Lab) WireSQL(faults func(wsman.Event) wsman.Fault) {
 // sqlFault is the hook of a server.
 func (l *Lab) sqlFault(server string) func(wsman.Event) wsman.Fault {
 	return func(e wsman.Event) wsman.Fault {
+		if e.Client == AdminService || e.Client == EngineService || e.Client == secretsProgram {
+			return wsman.Fault{} // the product's own
+		}
 		l.mu.Lock()
 		faults := l.sqlFaults
 		l.mu.Unlock()
@@ -205,6 +209,16 @@ func (l *Lab) SetSQL(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.database.text = text
+}
+
+// serverOf is the host that a connection string names.
+func serverOf(text string) string {
+	s, err := connstring.Parse(secret.NewString(text))
+	if err != nil {
+		return ""
+	}
+	host, _, _ := strings.Cut(s.Shown(connstring.DataSource), ",")
+	return strings.TrimPrefix(strings.TrimSpace(host), "tcp:")
 }
 
 // clientOf is who logs in with a connection string.

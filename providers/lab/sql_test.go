@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,40 @@ func passwordOf(text string) string {
 	_, rest, _ := strings.Cut(text, "Password=")
 	password, _, _ := strings.Cut(rest, ";")
 	return password
+}
+
+// The services and secretscli sign in by the driver, in memory and on a wire, with the string in their file.
+func TestServicesSignInByTheDriver(t *testing.T) {
+	vendor()
+	for _, memory := range []bool{false, true} {
+		t.Run(fmt.Sprintf("in memory %v", memory), func(t *testing.T) {
+			l := begin(t, lab.Config{Vendor: vendor(), Memory: memory, Connectors: 2})
+			for _, s := range l.SQLInstance().Live() {
+				if s.Interface != "go-mssqldb" {
+					t.Errorf("%s is signed in by %q", s.Program, s.Interface)
+				}
+			}
+			if got := who(l); got != bothServices {
+				t.Errorf("sessions %s", got)
+			}
+			ref, wrong := l.Refs()[0], l.Refs()[1]
+			set := func(ref string) uint32 {
+				_, next := l.ConnectorSecrets(ref)
+				return l.EngineHost.Machine.Tool(lab.SecretsCLI)(t.Context(), []string{"set", ref, next}, nil, io.Discard)
+			}
+			if exit := set(ref); exit != 0 {
+				t.Errorf("secretscli ends with %d", exit)
+			}
+			_, next := l.ConnectorSecrets(ref)
+			if got, _, ok := l.Stored(ref); !ok || got != next {
+				t.Error("the secret is not stored")
+			}
+			l.SQLInstance().SetLogin(lab.SQLLogin, func(o *sqlserver.Login) { o.Password = "another" })
+			if exit := set(wrong); exit == 0 {
+				t.Error("secretscli stores with a login that is refused")
+			}
+		})
+	}
 }
 
 func TestServicesLogIn(t *testing.T) {

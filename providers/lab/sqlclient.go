@@ -17,9 +17,8 @@ const (
 	lastBlock  = time.Minute
 )
 
-// databaseClient is a service's connection to its database: the pool of a process, with one connection in it. It asks the
-// model and no wire, so that a lab with thousands of starts stays cheap; what the real driver does there is tried in
-// package tds.
+// databaseClient is a service's connection to its database: the pool of a process, with one connection in it. It signs in by
+// the driver, over TDS.
 type databaseClient struct {
 	lab           *Lab
 	host, program string
@@ -30,7 +29,7 @@ type databaseClient struct {
 	began   time.Time
 	running bool
 	text    string
-	session *sqlserver.Session
+	session connection
 	wait    time.Duration // of the last block
 	blocked time.Time
 	retry   *time.Timer
@@ -103,7 +102,7 @@ func (d *databaseClient) connect() bool {
 	}
 	c.Host, c.Program = d.host, d.program
 	if err == nil {
-		d.session, err = d.login(c)
+		d.session, err = d.login(c, d.text)
 	}
 	life := d.life
 	if err != nil {
@@ -177,18 +176,23 @@ func (l *Lab) signInFrom(h *Host, text string) winhost.SQLAnswer {
 	return winhost.SQLAnswer{Accepted: true, Instance: instance.Name(), Login: c.User, User: c.User, Database: s.Database()}
 }
 
-// login asks whoever answers now.
-func (d *databaseClient) login(c sqlserver.Client) (*sqlserver.Session, error) {
-	if s := d.lab.SQLInstance(); s != nil {
-		return s.Login(c)
+// login asks whoever answers now. The driver cannot sign in as Windows does: the model is asked then.
+func (d *databaseClient) login(c sqlserver.Client, text string) (connection, error) {
+	s := d.lab.SQLInstance()
+	switch {
+	case s == nil:
+		return nil, sqlserver.ErrDown
+	case !c.Windows:
+		return d.lab.drive(c, serverOf(text))
 	}
-	return nil, sqlserver.ErrDown
+	return s.Login(c)
 }
 
 // lost is when a session ends that the process did not end itself: a process that works connects again.
-func (d *databaseClient) lost(life int, session *sqlserver.Session) {
+func (d *databaseClient) lost(life int, session connection) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	session.Close() // the client's side, which has not read of it
 	if d.running && d.life == life && d.session == session {
 		d.session = nil
 		d.connect()

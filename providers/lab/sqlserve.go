@@ -91,19 +91,24 @@ func (l *Lab) sqlMessage(fromClient bool, message []byte) {
 	}
 }
 
+// wireOf is the replica's that a name is of, or else the instance's or the group's listener.
+func (q *sqlSide) wireOf(host string) *tds.Server {
+	for _, r := range q.instances() {
+		if host == r.Name {
+			return r.wire
+		}
+	}
+	return q.wire
+}
+
 // DialSQL connects to the replica that the address names, or else to the instance or the group's listener. A Client that is killed loses the connection.
 func (c *Client) DialSQL(ctx context.Context, network, address string) (net.Conn, error) {
 	refused := &net.OpError{Op: "dial", Net: network, Addr: memoryAddr{}, Err: syscall.ECONNREFUSED}
 	if c.life.Err() != nil {
 		return nil, refused
 	}
-	wire := c.lab.database.wire
 	host, _, _ := net.SplitHostPort(address)
-	for _, r := range c.lab.database.instances() {
-		if host == r.Name {
-			wire = r.wire
-		}
-	}
+	wire := c.lab.database.wireOf(host)
 	c.mu.Lock()
 	c.dialed[host]++
 	nth := c.dialed[host]

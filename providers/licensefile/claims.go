@@ -134,18 +134,32 @@ func moment(v any) (at time.Time, precision time.Duration, never bool) {
 			at, precision = written(v)
 		}
 	}
-	if at.Year() >= 9999 {
+	if at.Year() == 9999 {
 		return time.Time{}, 0, true
 	}
 	return at, precision, false
 }
 
-// epoch reads seconds, or milliseconds, since 1970.
+// epoch reads seconds, milli-, micro- or nanoseconds since 1970, .NET's ticks, or a FILETIME. What lies in none of their ranges is no
+// moment. The end of .NET's calendar is that in each.
 func epoch(n int64) time.Time {
+	const ticks, years1601, years1970 = 10_000_000, 11644473600, 62135596800
+	const last = 253402300799 // 9999-12-31T23:59:59Z
+	since := func(n, epoch int64) time.Time { return time.Unix(n/ticks-epoch, n%ticks*100).UTC() }
 	switch {
-	case n > 1e11:
+	case n == last || n == last+1, n >= last*1000 && n <= (last+1)*1000, n/ticks-years1970 == last:
+		return time.Unix(last, 0).UTC()
+	case n > 1e18:
+		return time.Unix(0, n).UTC()
+	case n > 58e16:
+		return since(n, years1970)
+	case n > 1e17 && n < 3e17:
+		return since(n, years1601)
+	case n > 3e14 && n < 1e17:
+		return time.UnixMicro(n).UTC()
+	case n > 1e11 && n < 1e14:
 		return time.UnixMilli(n).UTC()
-	case n > 1e8:
+	case n > 1e8 && n <= 1e11:
 		return time.Unix(n, 0).UTC()
 	}
 	return time.Time{}

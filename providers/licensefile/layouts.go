@@ -41,8 +41,8 @@ func plain(file []byte) []byte {
 			file = fromUTF16(rest, mark.big)
 		}
 	}
-	if len(file) >= 4 && file[1] == 0 && file[3] == 0 && file[0] != 0 {
-		file = fromUTF16(file, false) // without a mark, as some editors leave it
+	if len(file) >= 4 && (file[0] == 0) != (file[1] == 0) && (file[0] == 0) == (file[2] == 0) && (file[1] == 0) == (file[3] == 0) {
+		file = fromUTF16(file, file[0] == 0) // without a mark, as some editors leave it
 	}
 	return bytes.Trim(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf")), " \t\r\n\x00")
 }
@@ -120,13 +120,14 @@ func ofParts(parts []string) (*License, error) {
 	if err != nil || !legible(head) {
 		return &License{Layout: Unknown}, nil // words with dots between, or a token of another kind
 	}
+	last := parts[len(parts)-1]
 	body, err := decode(payload)
-	var signature []byte
-	if err == nil {
-		signature, err = decode(parts[len(parts)-1])
-	}
-	if err != nil {
-		return nil, errors.New("the license file is damaged or cut short: it is not base64")
+	signature, err2 := decode(last)
+	switch {
+	case err != nil, err2 != nil && strings.IndexFunc(last, func(r rune) bool { return !inBase64(r) }) >= 0:
+		return &License{Layout: Unknown}, nil // something of the vendor's own is in there
+	case err2 != nil:
+		return nil, errors.New("the license file is damaged or cut short: its signature has a length that no base64 has")
 	}
 	if layout == dotted && len(signature) == 0 {
 		return nil, errors.New("the license file is cut short: it has no signature")
@@ -137,7 +138,7 @@ func ofParts(parts []string) (*License, error) {
 	}
 	var header struct{ Alg string }
 	if json.Unmarshal(head, &header) != nil {
-		return nil, errors.New("the license file is damaged: the header of the token is not the expected JSON")
+		return &License{Layout: Unknown}, nil
 	}
 	l.unsigned = strings.EqualFold(header.Alg, "none") || len(signature) == 0
 	l.signed = map[Over][]byte{Encoded: []byte(parts[0] + "." + parts[1])}
@@ -159,8 +160,8 @@ func signedBy(layout, encoded string, body, signature []byte) (*License, error) 
 		return &License{Layout: Unknown}, nil
 	}
 	l, err := ofPayload(plain(body))
-	if err != nil {
-		return nil, err
+	if err != nil || l.Opaque() {
+		return l, err
 	}
 	l.Layout, l.signature = layout, signature
 	l.signed = map[Over][]byte{Encoded: []byte(encoded), Decoded: body}
@@ -172,8 +173,11 @@ func ofPayload(text []byte) (*License, error) {
 		return ofXML(text)
 	}
 	var o map[string]any
-	if err := unmarshal(text, &o); err != nil {
-		return nil, errors.New("the license file is damaged or cut short: its payload is not the expected JSON")
+	switch err := unmarshal(text, &o); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errors.New("the license file is cut short: its payload ends in the middle of its JSON")
+	case err != nil:
+		return &License{Layout: Unknown}, nil
 	}
 	return claims(o), nil
 }
@@ -182,23 +186,24 @@ func ofPayload(text []byte) (*License, error) {
 func ofJSON(text []byte) (*License, error) {
 	var o map[string]any
 	switch err := unmarshal(text, &o); {
-	case errors.Is(err, errMore):
-		return &License{Layout: Unknown}, nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errors.New("the license file is cut short: it ends in the middle of its JSON")
 	case err != nil:
-		return nil, errors.New("the license file is damaged or cut short: it is not the JSON that it begins as")
+		return &License{Layout: Unknown}, nil // what begins with a brace need not be JSON
 	}
 	sig, _ := find(o, "signature", "sig").(string)
 	switch payload := find(o, "payload", "license", "data", "content").(type) {
 	case string:
-		signature, err := decode(sig)
-		if err != nil {
-			return nil, errors.New("the license file is damaged or cut short: its signature is not base64")
-		}
+		signature, foreign := decode(sig)
 		body := []byte(payload)
 		if decoded, err := decode(payload); err == nil && len(decoded) > 0 {
 			body = decoded
 		}
-		return signedBy(envelope, payload, body, signature)
+		l, err := signedBy(envelope, payload, body, signature)
+		if err == nil && foreign != nil {
+			l.signed = nil // nobody here knows how it is written
+		}
+		return l, err
 	case map[string]any:
 		l := claims(payload)
 		l.Layout = envelope // which bytes are signed, nobody can say of an object
@@ -226,6 +231,7 @@ func ofXML(text []byte) (*License, error) {
 		}
 	}
 	var path []string
+	elements := 0
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -233,11 +239,17 @@ func ofXML(text []byte) (*License, error) {
 			l.Layout = markup
 			return l, nil
 		}
-		if err != nil {
-			return nil, errors.New("the license file is damaged or cut short: it is not the XML that it begins as")
+		var syntax *xml.SyntaxError
+		switch {
+		case err == nil:
+		case elements > 1 && errors.As(err, &syntax) && syntax.Msg == "unexpected EOF":
+			return nil, errors.New("the license file is cut short: it ends in the middle of its XML")
+		default:
+			return &License{Layout: Unknown}, nil // what begins with a bracket need not be XML, or not of the version that is read here
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
+			elements++
 			path = append(path, t.Name.Local)
 			for _, a := range t.Attr {
 				put(a.Name.Local, a.Value)
@@ -259,7 +271,7 @@ var errMore = errors.New("more follows")
 
 // unmarshal keeps numbers as they are written.
 func unmarshal(text []byte, to any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(strict(text)))
 	d.UseNumber()
 	if err := d.Decode(to); err != nil {
 		return err
@@ -268,6 +280,42 @@ func unmarshal(text []byte, to any) error {
 		return errMore
 	}
 	return nil
+}
+
+// strict leaves out what .NET's readers of JSON can be told to take: comments, and a comma after the last.
+func strict(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	comma := -1 // where one is in out, with nothing but blanks behind it
+	for i := 0; i < len(text); i++ {
+		rest := text[i:]
+		switch c := text[i]; {
+		case c == '"':
+			n := 1
+			for n < len(rest) && rest[n] != '"' {
+				if rest[n] == '\\' {
+					n++
+				}
+				n++
+			}
+			n = min(n+1, len(rest))
+			out, comma, i = append(out, rest[:n]...), -1, i+n-1
+		case bytes.HasPrefix(rest, []byte("//")):
+			i += max(bytes.IndexAny(append(rest[:len(rest):len(rest)], '\n'), "\r\n")-1, 0)
+		case bytes.HasPrefix(rest, []byte("/*")) && bytes.Contains(rest, []byte("*/")):
+			i += 1 + bytes.Index(rest[2:], []byte("*/")) + 2
+		case (c == '}' || c == ']') && comma >= 0:
+			out = append(append(out[:comma], out[comma+1:]...), c)
+			comma = -1
+		default:
+			if c == ',' {
+				comma = len(out)
+			} else if !unicode.IsSpace(rune(c)) {
+				comma = -1
+			}
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func inBase64(r rune) bool {

@@ -65,6 +65,28 @@ func TestLayouts(t *testing.T) {
 		{"an object, and another behind it", body + "\n" + `{"signature":"AAAA"}`, "opaque", "", "", time.Time{}, 0, false},
 		{"a list", "[" + body + "]", "opaque", "", "", time.Time{}, 0, false},
 		{"bytes of somebody's own", "IMLIC\x00\x01\x02\x80\x81", "opaque", "", "", time.Time{}, 0, false},
+		{"a GUID", "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}-AAAA", "opaque", "", "", time.Time{}, 0, false},
+		{"a prefix in braces", "{RSA-SHA256}" + e([]byte(body)), "opaque", "", "", time.Time{}, 0, false},
+		{"armour of brackets", "<<<BEGIN LICENSE>>>\n" + e([]byte(body)) + "\n<<<END LICENSE>>>", "opaque", "", "", time.Time{}, 0, false},
+		{"a key in brackets", "<" + strings.TrimRight(e([]byte(body)), "=") + ">", "opaque", "", "", time.Time{}, 0, false},
+		{"XML 1.1", `<?xml version="1.1"?><License><Customer>Contoso Ltd</Customer></License>`, "opaque", "", "", time.Time{}, 0, false},
+		{"XML with an entity of its own", `<!DOCTYPE l [<!ENTITY c "Contoso Ltd">]><License><Customer>&c;</Customer></License>`, "opaque", "", "", time.Time{}, 0, false},
+		{"XML in an encoding of the vendor's", `<?xml version="1.0" encoding="x-vendor"?><License><Customer>c</Customer></License>`, "opaque", "", "", time.Time{}, 0, false},
+		{"JSON with comments", "{ // the vendor's: \"x\", {\n \"customer\": \"Contoso Ltd\", /* , } */ \"tier\":\"Enterprise\"}", "json", "Contoso Ltd", "Enterprise", time.Time{}, 0, false},
+		{"JSON with a comma too many", `{"customer":"Contoso, Ltd","tags":["a",],"tier":"//\"",}`, "json", "Contoso, Ltd", `//"`, time.Time{}, 0, false},
+		{"what looks like JSON", `{'customer':'Contoso Ltd'}`, "opaque", "", "", time.Time{}, 0, false},
+		{"a signature with its kind", `{"license":"` + e([]byte(body)) + `","signature":"ed25519:AAAA"}`, "envelope", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"a signature with a prefix", e([]byte(body)) + ".sha256:AAAA", "opaque", "", "", time.Time{}, 0, false},
+		{"SD-JWT", "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(body)) + ".c2ln~WyJh~", "opaque", "", "", time.Time{}, 0, false},
+		{"UTF-16, the larger byte first, without a mark", "\x00{\x00\"\x00t\x00i\x00e\x00r\x00\"\x00:\x001\x00}", "json", "", "1", time.Time{}, 0, false},
+		{".NET's ticks", `{"customer":"c","tier":"t","expires":639631296000000000}`, "json", "c", "t", end, 0, false},
+		{"the last of .NET's ticks", `{"customer":"c","tier":"t","expires":3155378975999999999}`, "json", "c", "t", time.Time{}, 0, true},
+		{"a FILETIME", `{"customer":"c","tier":"t","expires":134720064000000000}`, "json", "c", "t", end, 0, false},
+		{"microseconds", `{"customer":"c","tier":"t","expires":1827532800000000}`, "json", "c", "t", end, 0, false},
+		{"nanoseconds", `{"customer":"c","tier":"t","expires":"1827532800000000000"}`, "json", "c", "t", end, 0, false},
+		{"milliseconds of the end of .NET's calendar", `{"customer":"c","tier":"t","expires":253402300799999}`, "json", "c", "t", time.Time{}, 0, true},
+		{"a number that is no moment", `{"customer":"c","tier":"t","expires":123456}`, "json", "c", "t", time.Time{}, 0, false},
+		{"zero", `{"customer":"c","tier":"t","expires":0}`, "json", "c", "t", time.Time{}, 0, false},
 		{"text of somebody's own", "Contoso Ltd; Enterprise; until 2027", "opaque", "", "", time.Time{}, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,9 +99,32 @@ func TestLayouts(t *testing.T) {
 			}
 		})
 	}
-	for name, file := range map[string]string{"JSON": body[:len(body)-3], "XML": "<License><Type>Standard", "a payload": e([]byte(body[:20])) + "." + e([]byte("signature"))} {
+	for name, file := range map[string]string{"JSON": body[:len(body)-3], "XML": "<License><Type>Standard", "a payload": e([]byte(body[:20])) + "." + e([]byte("signature")),
+		"a signature": e([]byte(body)) + ".AAAAA"} {
 		if l, err := licensefile.Parse([]byte(file)); err == nil {
 			t.Errorf("%s, cut short: %+v", name, l)
+		}
+	}
+}
+
+// What no product reads is refused, whatever is declared of its layout.
+func TestWhatIsNoLicense(t *testing.T) {
+	for name, file := range map[string]string{
+		"nothing": "", "blanks": " \r\n", "NULs": "\x00\x00\x00", "a web page": "<!DOCTYPE html>\n<html><body>Sign in<br></body></html>", "one without its kind": "\n<HTML lang=\"en\"><body>",
+		"one behind a comment": "<!-- a\nb --><html>", "XHTML": `<?xml version="1.0"?><html xmlns="x">`, "Git LFS": "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n",
+		"git-annex": "/annex/objects/SHA256E-s12--aa", "Ansible Vault": "$ANSIBLE_VAULT;1.1;AES256\n6162", "age": "-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n-----END AGE ENCRYPTED FILE-----",
+		"SOPS": `{"data":"ENC[AES256_GCM,data:a,iv:b]","sops":{"version":"3.8"}}`, "a key vault's reference": "@Microsoft.KeyVault(SecretUri=https://x)",
+		"a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----", "a placeholder": "<license goes here>",
+	} {
+		for _, parse := range []func([]byte) (*licensefile.License, error){licensefile.Parse, licensefile.ParseOpaque} {
+			if l, err := parse([]byte(file)); err == nil {
+				t.Errorf("%s: %+v", name, l)
+			}
+		}
+	}
+	for _, file := range []string{`{"cut`, "<License><Type>x", "<htmlLicense a='1'/>", "x"} {
+		if l, err := licensefile.ParseOpaque([]byte(file)); err != nil || !l.Opaque() {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }

@@ -44,9 +44,26 @@ func (l *License) SameExpiry(other *License) bool {
 // maxSize bounds a file, in bytes. Real ones have a few hundred.
 const maxSize = 64 << 10
 
-// Parse reads a license file. A layout that is not known is no error, and what looks like a known one and is damaged is. Errors
-// never quote the file.
+// Parse reads a license file. A layout that is not known is no error. What is certainly cut short, or something else than a license,
+// is. Errors never quote the file.
 func Parse(file []byte) (*License, error) {
+	text, err := textOf(file)
+	if err != nil {
+		return nil, err
+	}
+	return parse(text, 3)
+}
+
+// ParseOpaque is Parse for a file that nobody but the product is to read.
+func ParseOpaque(file []byte) (*License, error) {
+	if _, err := textOf(file); err != nil {
+		return nil, err
+	}
+	return &License{Layout: Unknown}, nil
+}
+
+// textOf is the text of a file that may be a license.
+func textOf(file []byte) ([]byte, error) {
 	if len(file) > maxSize {
 		return nil, fmt.Errorf("a license file of %d bytes: at most %d are read", len(file), maxSize)
 	}
@@ -54,5 +71,5 @@ func Parse(file []byte) (*License, error) {
 	if len(text) == 0 {
 		return nil, errors.New("the license file is empty")
 	}
-	return parse(text, 3)
+	return text, notALicense(text)
 }

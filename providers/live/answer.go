@@ -1,9 +1,9 @@
 package live
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"slices"
+	"errors"
 	"strings"
 	"time"
 
@@ -28,7 +28,9 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 		case err != nil:
 		case len(op.Want) == 0:
 			return done(op.What)
-		case agrees(got, op.Want):
+		case agrees(got, op) && op.Untold:
+			return done(op.What)
+		case agrees(got, op):
 			return done(site.AdminLabel + " serves " + got.String())
 		default:
 			seen, heard = got, a.now()
@@ -38,8 +40,12 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 			continue
 		}
 		if seen != nil && a.now().Sub(heard) <= patience {
-			return failed(reconciler.Hinted(fmt.Errorf("admin still serves %s%s", seen, lacking(seen, op.Want)),
-				"look at Admin's log, and at what GET "+op.Path+" answers"))[0]
+			text := "admin still serves "
+			if op.Changed && agrees(seen, unchanged(op)) {
+				text = "nothing in Admin's answer to GET " + op.Path + " has changed: it still serves "
+			}
+			return failed(reconciler.Hinted(errors.New(text+seen.String()+lacking(seen, op.Want)),
+				cmp.Or(op.Hint, "look at Admin's log, and at what GET "+op.Path+" answers")))[0]
 		}
 		if why := stoppedSince(ctx); why != nil {
 			err = why
@@ -48,8 +54,21 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	}
 }
 
-func agrees(seen *site.AnswerSeen, want []site.Field) bool {
-	return !slices.ContainsFunc(want, func(f site.Field) bool { return !f.Met(seen.Fields[f.Name]) })
+func agrees(seen *site.AnswerSeen, op site.ProveAnswer) bool {
+	changed := !op.Changed
+	for _, f := range op.Want {
+		if !f.Met(seen.Fields[f.Name]) {
+			return false
+		}
+		changed = changed || f.Changed(seen.Fields[f.Name])
+	}
+	return changed
+}
+
+// unchanged is the same proof without the demand of a change.
+func unchanged(op site.ProveAnswer) site.ProveAnswer {
+	op.Changed = false
+	return op
 }
 
 // lacking says which fields are not in an answer that should be.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type api struct {
 	first     map[string]time.Time
 	late      map[string]bool // of these, some may have worked sooner
 	lists     [2]time.Time    // when Admin's list came last, and before that
+	listed    bool            // a relay was in one
 	endFollow func()
 }
 
@@ -122,6 +124,9 @@ func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
 	fields := map[string]string{}
 	for _, f := range r.Fields {
 		text := o.Text(f.Of...)
+		if len(f.Not) > 0 {
+			text = o.Word(f.Of...)
+		}
 		if f.Time {
 			zone, err := time.LoadLocation(f.Zone)
 			if err != nil {
@@ -198,8 +203,11 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 		return reconciler.Report{Outcome: state.Failed, Err: why, Down: map[string]time.Time{site.AdminLabel: a.now()}}
 	}
 	if err != nil {
-		return failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
+		r := failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
 			"look at Admin's log; /health/ready answers 200 only when its database check passes"))[0]
+		var said *adminapi.Error
+		r.Unwell = map[string]bool{site.AdminLabel: errors.As(err, &said) && said.Status >= http.StatusInternalServerError}
+		return r
 	}
 	if a.ends(site.AdminLabel) {
 		return failed(reconciler.Hinted(errors.New("admin answers that it is ready, and its service was asked to stop: it ends when it has stopped"),
@@ -224,6 +232,15 @@ func (a *api) unready() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.awaited && a.ready.IsZero()
+}
+
+// isReady asks once whether Admin is ready. No answer is none.
+func (a *api) isReady(ctx context.Context) bool {
+	if a.client == nil {
+		return false
+	}
+	ready, _, err := a.client.Ready(ctx)
+	return err == nil && ready
 }
 
 // patience is how long ago Admin may have been heard last, so that what it said counts still; and how long a look waits for one that

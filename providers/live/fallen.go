@@ -70,7 +70,7 @@ func (s *Site) Fallen(ctx context.Context) reconciler.Report {
 	}
 	ctx, cancel := a.within(ctx, patience)
 	defer cancel()
-	list, err := a.relays(ctx)
+	list, err := a.told(ctx)
 	if err != nil {
 		return reconciler.Report{Outcome: state.Unknown, Note: "whether every relay is connected still is not known: " + err.Error()}
 	}
@@ -89,13 +89,24 @@ const lastLook = 3 * time.Second
 
 // Running asks every host for its own, all at once. What a host that does not answer has is Missing, and what somebody starts just now.
 func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.Report {
-	ctx, cancel := context.WithTimeout(ctx, lastLook)
+	whole := ctx
+	ctx, cancel := context.WithTimeout(whole, lastLook)
 	defer cancel()
 	r := reconciler.Report{Started: map[string]time.Time{}, Since: map[string]time.Time{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, d := range down {
-		if d.Service == "" || d.Target.Kind != reconciler.HostTarget {
+		if d.Service == "" || d.Target.Kind != reconciler.HostTarget || d.Elsewhere {
+			continue
+		}
+		if d.Unwell {
+			wg.Go(func() {
+				if s.api.isReady(ctx) {
+					mu.Lock()
+					defer mu.Unlock()
+					r.Up, r.Bounds = map[string]time.Time{d.What: s.config.Now()}, bound(d.What, true)
+				}
+			})
 			continue
 		}
 		wg.Go(func() {
@@ -114,8 +125,45 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 		})
 	}
 	wg.Wait()
+	ctx, end := context.WithTimeout(whole, lastLook) // the hosts may have used up theirs
+	defer end()
+	s.cutOffStill(ctx, &r, slices.DeleteFunc(slices.Clone(down), func(d reconciler.Down) bool { return !d.CutOff }))
+	s.workByList(ctx, &r, down)
 	s.endedUnseen(ctx, &r, down)
 	return r
+}
+
+// workByList asks Admin for those whose host is not asked, or does not answer: a relay that it lists as connected, with a heartbeat
+// since then, runs.
+func (s *Site) workByList(ctx context.Context, r *reconciler.Report, down []reconciler.Down) {
+	var all []reconciler.Down
+	for _, d := range down {
+		if d.Elsewhere || d.What == d.Target.Name && slices.Contains(r.Missing, d.What) {
+			all = append(all, d)
+		}
+	}
+	if len(all) == 0 || s.api.client == nil {
+		return
+	}
+	list, err := s.api.relays(ctx)
+	if err != nil {
+		return
+	}
+	names := make([]string, 0, len(all))
+	for _, d := range all {
+		names = append(names, d.Target.Name)
+	}
+	listed := list.Directory(names, s.computerNames(names))
+	s.api.mu.Lock()
+	clock := s.api.clock
+	s.api.mu.Unlock()
+	w := waiting{skews: s.clocks(), admin: s.api.host}
+	for _, d := range all {
+		if clock.known && w.lacking(d.Target.Name, listed.Of[d.Target.Name], clock.latest(d.Since), d.Since, s.config.Now()) == "" {
+			r.Started[d.What] = s.config.Now()
+			r.Missing = slices.DeleteFunc(r.Missing, func(name string) bool { return name == d.What })
+		}
+	}
 }
 
 // runs asks for a service, and since when it runs if it is the process that this run has started.

@@ -298,10 +298,11 @@ func (h *host) ops(ctx context.Context, steps []reconciler.Step) (ops []winhost.
 // logonFailure is how Windows refuses a start whose account it does not let in: whatever else runs as that would not start either.
 const logonFailure = 1069
 
-// notStarted notes that a service is stopped after its start, and says whether what runs as the same account would fail like it.
-func (h *host) notStarted(op site.StartService, r winhost.Result) (stays bool) {
-	h.failed[op.Service] = true
-	return r.Win32 == logonFailure && h.site.runAs(h.name, op.Service, r.Service.Account)
+// notStarted notes why a start failed after which the service does not run, as far as the answer tells, and says whether what runs as the
+// same account would fail like it.
+func (h *host) notStarted(op site.StartService, r winhost.Result, why error) (stays bool) {
+	h.failed[op.Service] = why
+	return r.Service != nil && r.Win32 == logonFailure && h.site.runAs(h.name, op.Service, r.Service.Account)
 }
 
 // report says what the results mean for a step.
@@ -315,9 +316,11 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			if r.Service != nil && r.Service.State == winhost.Running && olderThanAsked(r.Service) {
 				report.Down = nil // it never stopped
 			}
-			if start, ok := s.Op.(site.StartService); ok && r.Service != nil && r.Service.State == winhost.Stopped {
-				report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
-				report.Stays = h.notStarted(start, r)
+			if start, ok := s.Op.(site.StartService); ok && (r.Service == nil || r.Service.State == winhost.Stopped) {
+				report.Stays = h.notStarted(start, r, report.Err)
+				if r.Service != nil {
+					report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
+				}
 			}
 			h.refusal(s, &report)
 			return report

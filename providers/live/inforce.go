@@ -136,7 +136,7 @@ func (j *judge) compare(host appsettings.Host, p appsettings.Process) {
 			j.override(host, fmt.Sprintf("the environment's variables behind %s (%s)", l.Prefix, j.key), "remove the variable and plan again")
 		case found && !unnamed:
 			elsewhere = true
-			j.override(host, j.called(l.Name), j.another(l.Name))
+			j.override(host, j.called(l.Name), j.another(l.Name, at >= 0))
 		}
 	}
 	if at < 0 && !unnamed && !elsewhere {
@@ -144,12 +144,12 @@ func (j *judge) compare(host appsettings.Host, p appsettings.Process) {
 	}
 }
 
-// another is what to do about another file. One of the same name in a folder that is written otherwise may be this file: taking the
-// key out of it would take away the only one.
-func (j *judge) another(path string) string {
+// another is what to do about another file. Where the declared one is not read by its name, its folder may be written otherwise, and
+// the other may be it, or the weaker one beside it: taking the key out of that could take away the only one.
+func (j *judge) another(path string, read bool) string {
 	const rename = "name that file under product, as settings of the component or of this host, or for this key alone under its keys, and plan again"
-	if folder, name := appsettings.Split(path); strings.EqualFold(name, j.name) && !strings.EqualFold(folder, j.folder) {
-		return rename + "; take nothing out of it: by a short name (PROGRA~1) or a link it may be the same file"
+	if folder, name := appsettings.Split(path); !read || strings.EqualFold(name, j.name) && !strings.EqualFold(folder, j.folder) {
+		return rename + "; take nothing out of it: by a short name (PROGRA~1) or a link it may be the declared file, or lie beside it"
 	}
 	return "take the key out of that file, or " + rename
 }

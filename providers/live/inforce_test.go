@@ -171,6 +171,21 @@ func TestTheSameFileUnderAnotherName(t *testing.T) {
 			t.Errorf("%s: %q, %q", folder, f.overrides, f.mends)
 		}
 	}
+	// So it is for every file that is read where the declared one is not: it may lie beside the declared one, and be the weaker.
+	for reason, p := range map[string]place{
+		"a weaker file in a folder by its short name": {path: `C:\Program Files\IM\appsettings.Production.json`, line: `"C:\PROGRA~1\IM\Svc.exe"`, files: []string{`C:\PROGRA~1\IM\appsettings.json`}},
+		"a stronger one":          {path: base, line: `"C:\PROGRA~1\IM\Svc.exe"`, files: []string{`C:\PROGRA~1\IM\appsettings.Production.json`}},
+		"a folder that is a link": {path: base, line: `"C:\Program Files\IM\Svc.exe" --contentRoot D:\conf`, files: []string{`D:\conf\appsettings.Production.json`}},
+	} {
+		f := p.judge(t, "Relay:ApiKey")
+		if len(f.mends) != 1 || !strings.Contains(f.mends[0], "take nothing out of it") || !strings.Contains(f.mends[0], "under product") || strings.Contains(f.mends[0], "take the key out") {
+			t.Errorf("%s: %q, %q", reason, f.overrides, f.mends)
+		}
+	}
+	f := place{path: base, line: `"C:\Program Files\IM\Svc.exe"`, files: []string{`C:\Program Files\IM\appsettings.Production.json`}}.judge(t, "Relay:ApiKey")
+	if len(f.mends) != 1 || !strings.Contains(f.mends[0], "take the key out of that file") {
+		t.Errorf("a stronger file beside the declared one: %q", f.mends)
+	}
 }
 
 // .NET reads all files of a service or none: one that it refuses keeps the service down, be it a weaker one.

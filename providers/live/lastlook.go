@@ -95,7 +95,9 @@ func (s *Site) unseen() []string {
 func (s *Site) endedUnseen(ctx context.Context, r *reconciler.Report, known []reconciler.Down) {
 	stopped := s.stoppedOn(ctx, s.unseen())
 	for _, d := range known {
-		delete(stopped, d.What)
+		if !d.Unwell { // it ran
+			delete(stopped, d.What)
+		}
 	}
 	for name, why := range stopped {
 		if r.Down == nil {
@@ -118,4 +120,44 @@ func (s *Site) watchMissing(ctx context.Context, missing []string, before map[st
 		}
 	}
 	return now
+}
+
+// cutOffStill asks Admin for those that are taken to be cut off: who is connected, with a heartbeat since then, is not.
+func (s *Site) cutOffStill(ctx context.Context, r *reconciler.Report, cut []reconciler.Down) {
+	if len(cut) == 0 {
+		return
+	}
+	names := make([]string, 0, len(cut))
+	for _, d := range cut {
+		names = append(names, d.Target.Name)
+	}
+	var list *site.RelaysSeen
+	err := errNoAPI
+	if s.api.client != nil {
+		list, err = s.api.relays(ctx)
+	}
+	if err != nil {
+		for _, d := range cut {
+			r.Missing = append(r.Missing, d.What)
+		}
+		return
+	}
+	s.api.mu.Lock()
+	clock := s.api.clock
+	s.api.mu.Unlock()
+	listed := list.Directory(names, s.computerNames(names))
+	w := waiting{skews: s.clocks(), admin: s.api.host}
+	for _, d := range cut {
+		switch e := listed.Of[d.Target.Name]; {
+		case !clock.known || e != nil && e.Connected == nil:
+			r.Missing = append(r.Missing, d.What)
+		case w.lacking(d.Target.Name, e, clock.latest(d.Since), d.Since, s.config.Now()) == "":
+			if r.Up == nil {
+				r.Up = map[string]time.Time{}
+			}
+			r.Up[d.What] = s.config.Now()
+		case e.IsConnected():
+			r.Missing = append(r.Missing, d.What) // by an entry that may be old
+		}
+	}
 }

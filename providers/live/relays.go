@@ -23,7 +23,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	}
 	a.mu.Lock()
 	a.clock.note(list.Answer)
-	a.lists = [2]time.Time{a.now(), a.lists[0]}
+	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
 	a.mu.Unlock()
 	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
 	for _, r := range list.List {
@@ -32,6 +32,22 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	}
 	return seen, nil
 }
+
+// told is the list where it says anything: one that was not empty before, and is now, says of no relay that it is not connected.
+func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
+	list, err := a.relays(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if empty := len(list.Relays) == 0 && list.Unnamed == 0; empty && a.listed {
+		return nil, errEmptyList
+	}
+	return list, nil
+}
+
+var errEmptyList = reconciler.Hinted(errors.New("its list has no relay at all, and had some before"), "look at Admin's dashboard and at what stands before Admin; the next run asks again")
 
 // adminClock is how far Admin's clock is ahead of ours, at the most. An answer tells the second at which it was made, and
 // we know between which two moments of ours that was; every further answer makes it more exact.
@@ -68,13 +84,15 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
-	w := waiting{names: a.names(op.Relays), skews: a.clocks(), admin: a.host, since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}, late: map[string]bool{}, beats: map[string]time.Time{}}
+	w := waiting{names: a.names(op.Relays), skews: a.clocks(), admin: a.host, since: a.restarts(), first: a.unfollow(), missing: slices.Clone(op.Relays), up: map[string]time.Time{}, late: map[string]bool{}, beats: map[string]time.Time{}, lag: min(time.Minute, op.Timeout.Of()/3)}
 	a.mu.Lock()
 	w.rest, w.wasLate = a.ready, maps.Clone(a.late)
+	late := a.readyLate
 	a.mu.Unlock()
 	if w.rest.IsZero() {
 		w.rest = a.now()
 	}
+	w.unwatched = a.unready() || late
 	var last error
 	var stopped map[string]bool
 	watched := a.now()
@@ -83,7 +101,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			stopped, watched = a.watch(ctx, w.missing, stopped), a.now()
 		}
 		var list *site.RelaysSeen
-		if list, last = a.relays(ctx); last == nil {
+		if list, last = a.told(ctx); last == nil {
 			a.mu.Lock()
 			clock := a.clock
 			w.before = a.lists[1]
@@ -116,6 +134,8 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 func inShort(err error) string {
 	var e *adminapi.Error
 	switch {
+	case errors.Is(err, errEmptyList):
+		return "it lists no relay at all"
 	case !errors.As(err, &e):
 		return "it does not answer"
 	case e.Status != 0:
@@ -172,10 +192,18 @@ func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
 	case len(w.missing) == len(w.gone):
 		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their hosts say why%s", len(w.gone), len(op.Relays), w.firstWhy()), lookAtRelay)
 	case last != nil && now.Sub(w.heard) > patience:
-		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: the Admin API could not be asked: %w", len(w.missing), len(op.Relays), last),
+		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: %s: %w", len(w.missing), len(op.Relays), couldNot(last), last),
 			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))
 	}
 	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), lookAtRelay)
+}
+
+// couldNot says what is wrong with the API that does not tell of relays.
+func couldNot(last error) string {
+	if errors.Is(last, errEmptyList) {
+		return "the Admin API says nothing of them"
+	}
+	return "the Admin API could not be asked"
 }
 
 // firstWhy is what the first of them says that says something.

@@ -156,8 +156,8 @@ func (h *host) restart(ctx context.Context, op site.StartService) reconciler.Rep
 		if err := res.Err(ops[i]); err != nil {
 			r := reconciler.Report{Outcome: state.Failed, Err: fmt.Errorf("%s: somebody had started it meanwhile: %w", h.name, explain(err)),
 				Down: map[string]time.Time{op.Name: began}}
-			if i > 0 && res.Service != nil && res.Service.State == winhost.Stopped {
-				r.Stays = h.notStarted(op, res)
+			if i > 0 && (res.Service == nil || res.Service.State == winhost.Stopped) {
+				r.Stays = h.notStarted(op, res, r.Err)
 			}
 			return r
 		}
@@ -194,7 +194,11 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 	if r := h.stays(ctx, op, first, m.Now); r.Outcome != state.Done || op.Noun != "" {
 		return r // one of many: the fleet's evidence is the Admin API's
 	}
-	r := done(fmt.Sprintf("%s runs since %s, after the change", op.Name, first.StartedAt.UTC().Format(time.TimeOnly)))
+	after := "after the change"
+	if ours, known := h.running[op.Service]; !known || ours.pid != first.PID {
+		after = "after its file was written" // an earlier run, or somebody else, started it
+	}
+	r := done(fmt.Sprintf("%s runs since %s, %s", op.Name, first.StartedAt.UTC().Format(time.TimeOnly), after))
 	if at, late, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.unready()) {
 		r.Up, r.Bounds = map[string]time.Time{op.Name: at}, bound(op.Name, late)
 	}
@@ -262,8 +266,19 @@ func bound(name string, is bool) map[string]bool {
 func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report {
 	r := h.unproven("service %s is %s (exit code %d)", op.Service, s.State, s.ExitCode)
 	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: after its start "+site.EndedBy(s.ExitCode))
-	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, r.Err, h.site.config.Now)}, true
+	if why := h.refused(op.Service, s); why != nil {
+		r.Err = why
+	}
+	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, r.Err, h.site.config.Now)}, h.refused(op.Service, s) == nil
 	return r
+}
+
+// refused is why a service is stopped whose start failed, nil of any other: nobody has stopped it after that.
+func (h *host) refused(service string, s *winhost.Service) error {
+	if s.State != winhost.Stopped {
+		return nil
+	}
+	return h.failed[service]
 }
 
 // as says beside a service's failure how the service is now.

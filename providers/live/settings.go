@@ -204,12 +204,16 @@ const changedFile = "somebody has changed the file since: find out who, then app
 // unread says why a service does not run with the declared value. Nobody waits for what it would do.
 func (h *host) unread(op site.ProveSetting, service *winhost.Service, hint, format string, args ...any) reconciler.Report {
 	r := h.unproven(format, args...)
-	if service.State == winhost.Stopped {
+	refused := h.refused(op.Service, service)
+	switch {
+	case refused != nil:
+		r.Err = fmt.Errorf("%w; %w", r.Err, refused)
+	case service.State == winhost.Stopped:
 		r.Err = fmt.Errorf("%w; service %s is stopped (exit code %d)", r.Err, op.Service, service.ExitCode)
 	}
 	r.Err = reconciler.Hinted(r.Err, hint)
 	if now := h.site.gone(h.name, r.Err, h.site.config.Now); service.State == winhost.Stopped {
-		r.Down, r.Ended = map[string]time.Time{op.Name: now}, true
+		r.Down, r.Ended = map[string]time.Time{op.Name: now}, refused == nil
 	}
 	return r
 }

@@ -75,6 +75,9 @@ func trustOf(f winhost.SignedFile) (site.Trust, uint32) {
 
 func proveUnused(_ context.Context, h *host, o site.ProveUnused, d deed) reconciler.Report {
 	s := d.results[0].Signatures
+	if o.Bare && s != nil && s.Below == "" && len(s.Files) == 0 {
+		return done("no *" + o.Suffix + " on " + crowd(o.Who))
+	}
 	if s == nil || !s.Exists {
 		return h.unproven("the folder %s is not there: what is signed with %s is not known", o.Folder, o.What)
 	}

@@ -23,6 +23,8 @@ type SQL struct {
 	Servers map[string]mssql.Config
 	// Trust is for sign-ins with a string of the product, and Dial another way to its server.
 	Trust mssql.Trust
+	// Moved is the port that is dialed on a host whatever port is asked for, 0 for the one that is. Nil is 0 for all.
+	Moved func(host string) uint16
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -172,7 +174,7 @@ func (d *database) signIn(ctx context.Context, r site.SignIn, q *catalogue, trie
 	tried[key] = seen
 	c, err := d.fromString(value, r.Setting.Host)
 	if err != nil {
-		seen.Why = err.Error()
+		seen.Why, seen.Hint = err.Error(), reconciler.HintOf(err)
 		return seen
 	}
 	if why, known := d.wrong.was(c); known {
@@ -272,8 +274,40 @@ func (d *database) fromString(value secret.Value, host string) (mssql.Config, er
 		return mssql.Config{}, err
 	}
 	c, err := mssql.FromString(s, host, d.config.Trust)
+	if err == nil {
+		err = d.hidden(c)
+	}
 	c.Dial = d.config.Dial
 	return c, err
+}
+
+// hidden refuses a port, or an instance, that would not be tried: what is dialed instead stands for the servers that the document
+// names, and the hosts dial what their string says.
+func (d *database) hidden(c mssql.Config) error {
+	if d.config.Moved == nil || d.config.Moved(c.Host) == 0 {
+		return nil
+	}
+	known := c.Instance == "" && c.Port == d.config.Moved(c.Host)
+	declared := false
+	for _, s := range d.config.Servers {
+		if strings.EqualFold(s.Host, c.Host) {
+			declared = true
+			known = known || door(s) == door(c)
+		}
+	}
+	if known || !declared && door(c) == door(mssql.Config{}) {
+		return nil
+	}
+	return reconciler.Hinted(fmt.Errorf("it names %s of %s, and connect.sql.addresses leads elsewhere: whether anything answers there is not known", door(c), c.Host),
+		"name the server in connect.sql as the connection strings do; or leave the port out of its address in connect.sql.addresses")
+}
+
+// door is where an instance answers on its host.
+func door(c mssql.Config) string {
+	if c.Instance != "" && c.Port == 0 {
+		return "instance " + strings.ToUpper(c.Instance)
+	}
+	return fmt.Sprintf("port %d", cmp.Or(c.Port, defaultPort))
 }
 
 // verdict is a sign-in's that failed. A login that may not sign in at all, or whose password is right, is no wrong password.

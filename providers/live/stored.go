@@ -46,7 +46,7 @@ func readTool(_ context.Context, q *questions, r site.SecretsTool) (reconciler.R
 		return nil, known(err, "nothing about "+r.Program)
 	}
 	s := res.Secrets
-	seen := &site.ToolSeen{Program: r.Program, Exists: s.Exists, Stdin: s.Stdin == winhost.Yes}
+	seen := &site.ToolSeen{Program: r.Program, Exists: s.Exists, Stdin: s.Stdin == winhost.Yes, File: s.File == winhost.Yes, Left: s.Left}
 	var who []string
 	if s.CommandLines == winhost.Yes {
 		who = append(who, "process auditing (event 4688)")
@@ -63,7 +63,7 @@ func pushSecret(ctx context.Context, h *host, o site.PushSecret) ([]winhost.Op, 
 	if err != nil {
 		return nil, err
 	}
-	set := winhost.SecretsSet{Program: o.Program, Ref: o.Ref, Argument: o.Argument, TimeoutSeconds: seconds(o.Timeout.Of()), Value: v}
+	set := winhost.SecretsSet{Program: o.Program, Ref: o.Ref, File: o.File, Argument: o.Argument, TimeoutSeconds: seconds(o.Timeout.Of()), Value: v}
 	if h.sealer != nil {
 		return one(set)
 	}

@@ -71,7 +71,7 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 	defer end()
 	var last error
 	for asked := false; ; asked = true {
-		r, told := known[op.Path][strings.ToLower(op.Owner)]
+		r := known[op.Path][strings.ToLower(op.Owner)]
 		after := r.began.After(earlier)
 		if pushed {
 			a.mu.Lock()
@@ -85,10 +85,10 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 			return failed(reconciler.Hinted(fmt.Errorf("the sync run of %s that began at %s, after the push, did not succeed", op.Owner, r.began.UTC().Format(time.TimeOnly)),
 				"see in Engine's log whether it could open the secret and whether the source system takes the new value"))[0]
 		case asked && !a.now().Before(until):
-			return a.noSync(ctx, op, told, last)
+			return a.noSync(ctx, op, known[op.Path], last)
 		}
 		if asked && pause(ctx, max(a.poll, 200*time.Millisecond)) != nil {
-			return a.noSync(ctx, op, told, last)
+			return a.noSync(ctx, op, known[op.Path], last)
 		}
 		var all map[string]syncRun
 		if all, last = a.syncRuns(ctx, op.Path); last == nil {
@@ -108,14 +108,17 @@ func (a *api) firstSync() time.Time {
 }
 
 // noSync says why nothing was shown in time.
-func (a *api) noSync(ctx context.Context, op site.ProveSync, told bool, last error) reconciler.Report {
+func (a *api) noSync(ctx context.Context, op site.ProveSync, all map[string]syncRun, last error) reconciler.Report {
 	if why := stoppedSince(ctx); why != nil {
 		last = why
+	}
+	if last == nil && len(all) == 0 { // it told of this one when the rotation was planned
+		last = reconciler.Hinted(fmt.Errorf("%s does not tell of any connector now", op.Path), "look at Admin's dashboard and at what stands before Admin; the next run asks again")
 	}
 	if last != nil {
 		return reconciler.Report{Outcome: state.Unknown, Err: last, Unreachable: adminapi.KindOf(last) == adminapi.Unreachable}
 	}
-	if !told {
+	if _, told := all[strings.ToLower(op.Owner)]; !told {
 		return failed(reconciler.Hinted(fmt.Errorf("%s does not tell of %s", op.Path, op.Owner), "correct the connector's name, or leave out the proof by sync runs"))[0]
 	}
 	if op.ByHand != "" {

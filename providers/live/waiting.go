@@ -15,22 +15,26 @@ const lateBy = 2 * time.Second
 
 // waiting is the relays that are not proven yet.
 type waiting struct {
-	names   map[string]string        // computers' own names, by host
-	skews   map[string]time.Duration // of hosts' clocks
-	admin   string                   // Admin's host
-	beats   map[string]time.Time     // the first heartbeat that was listed of one, by host
-	since   map[string]time.Time     // by host, by our clock
-	rest    time.Time                // for all others
-	missing []string
-	up      map[string]time.Time
-	first   map[string]time.Time // when one that works was seen to, before somebody waited for it
-	wasLate map[string]bool      // the same as late, of first
-	heard   time.Time            // of the last list
-	before  time.Time            // of the list before it
-	late    map[string]bool      // of those that are up, and may have been for longer: nobody could look
-	gone    []string             // whose host said why they do not come: nobody waits for them
-	whys    map[string]error     // by host: what they say
-	lacks   map[string]string    // by host: what the last list lacked
+	names map[string]string        // computers' own names, by host
+	skews map[string]time.Duration // of hosts' clocks
+	admin string                   // Admin's host
+	lag   time.Duration            // how old what a list says may be
+	beats map[string]time.Time     // the first heartbeat that was listed of one once no list could be older than its restart, by host
+	odd   bool                     // heartbeats are told by a clock that is ahead, and nobody's
+	since map[string]time.Time     // by host, by our clock
+	rest  time.Time                // for all others
+	// unwatched: nobody saw when Admin became ready again, so that all others may work for longer than since then.
+	unwatched bool
+	missing   []string
+	up        map[string]time.Time
+	first     map[string]time.Time // when one that works was seen to, before somebody waited for it
+	wasLate   map[string]bool      // the same as late, of first
+	heard     time.Time            // of the last list
+	before    time.Time            // of the list before it
+	late      map[string]bool      // of those that are up, and may have been for longer: nobody could look
+	gone      []string             // whose host said why they do not come: nobody waits for them
+	whys      map[string]error     // by host: what they say
+	lacks     map[string]string    // by host: what the last list lacked
 }
 
 // drop ends the waiting for those whose host said why they do not come. One that Admin lists as connected for a while has worked
@@ -55,6 +59,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	if !clock.known {
 		return // a heartbeat cannot be compared with anything
 	}
+	w.doubt(list, now)
 	listed := list.Directory(w.missing, w.names)
 	w.lacks = map[string]string{}
 	var missing []string
@@ -63,11 +68,11 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		if !restarted {
 			since = w.rest
 		}
-		if w.lacks[host] = w.lacking(host, listed.Of[host], clock.latest(since), since); w.lacks[host] != "" {
+		if w.lacks[host] = w.lacking(host, listed.Of[host], clock.latest(since), since, now); w.lacks[host] != "" {
 			missing = append(missing, host)
 			continue
 		}
-		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy
+		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy || w.unwatched && !restarted
 		if at := w.first[host]; restarted && at.After(since) {
 			w.up[host], w.late[host] = at, w.wasLate[host]
 		}
@@ -75,27 +80,57 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	w.missing = missing
 }
 
+// exact is how well clocks are known: an answer tells a second, and takes some of them.
+const exact = 2 * time.Second
+
+// doubt looks for heartbeats that have not come yet, by the time of the answer and by the clocks of the relay and of Admin. By whose
+// clock they are told is not known then, and what they proved so far they did not.
+func (w *waiting) doubt(list *site.RelaysSeen, now time.Time) {
+	if w.odd || list.Time.IsZero() {
+		return
+	}
+	all := slices.AppendSeq(slices.Clone(w.missing), maps.Keys(w.up))
+	for host, r := range list.Directory(all, w.names).Of {
+		latest := list.Time
+		for _, of := range []string{host, w.admin} {
+			if skew, known := w.skews[of]; known {
+				latest = later(latest, now.Add(skew))
+			}
+		}
+		w.odd = w.odd || r.IsConnected() && r.Heartbeat.After(latest.Add(exact))
+	}
+	if w.odd {
+		w.missing, w.up = slices.Sorted(slices.Values(all)), map[string]time.Time{}
+	}
+}
+
 // lacking is what an entry lacks of a relay that works since a moment, which by the clock that stands in Admin's answers was then at
 // the latest. Whose clock a heartbeat is told by is not known: the relay may send its own time, and a proxy may put its own into the
-// answers. Where these clocks differ, a heartbeat is new that is later by all of them, or that is not the first one listed since.
-func (w *waiting) lacking(host string, r *site.RelaySeen, then, since time.Time) string {
+// answers. A heartbeat is new that is later by all of them. Where they differ it may take long to be that: one is new as well that
+// came after another was listed, once no list could be older than the restart.
+func (w *waiting) lacking(host string, r *site.RelaySeen, then, since, now time.Time) string {
 	first, last := then, then
 	for _, of := range []string{host, w.admin} {
 		if skew, known := w.skews[of]; known {
 			first, last = earlier(first, since.Add(skew)), later(last, since.Add(skew))
 		}
 	}
-	if r == nil || last.Sub(first) <= site.SkewError {
-		return lackingOf(r, then)
+	lack := lackingOf(r, last)
+	if r == nil || lack == "" && !w.odd || last.Sub(first) <= exact && !w.odd {
+		return lack
 	}
-	beat, known := w.beats[host]
-	if !known && w.beats != nil {
+	if w.odd {
+		first, lack = time.Time{}, "Admin lists %s as connected, and whose clock its heartbeats are told by is not known: further ones are waited for"
+	}
+	if w.beats == nil || now.Sub(since) < w.lag {
+		return lack
+	}
+	if beat, known := w.beats[host]; !known {
 		w.beats[host] = r.Heartbeat
-	}
-	if known && r.Heartbeat.After(beat) {
+	} else if r.Heartbeat.After(beat) {
 		return lackingOf(r, first)
 	}
-	return lackingOf(r, last)
+	return lack
 }
 
 func earlier(a, b time.Time) time.Time {

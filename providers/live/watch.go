@@ -66,16 +66,23 @@ func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 		return nil // a batch is under way there
 	}
 	defer h.mu.Unlock()
-	ours := maps.Clone(h.failed)
+	ours := map[string]bool{}
+	for name := range h.failed {
+		ours[name] = true
+	}
 	for name := range h.running {
 		ours[name] = true
 	}
 	ctx, cancel := context.WithTimeout(ctx, markerTry)
 	defer cancel()
 	stopped := h.whichStopped(ctx, slices.Sorted(maps.Keys(ours)))
-	for _, name := range slices.Sorted(maps.Keys(stopped)) {
-		return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, name, stopped[name], waited),
-			"look at the Application log and at the service's own log on the host: "+site.EndedBy(stopped[name]))}
+	if len(stopped) == 0 {
+		return nil
 	}
-	return nil
+	name := slices.Min(slices.Collect(maps.Keys(stopped)))
+	if why := h.failed[name]; why != nil {
+		return stoppedError{reconciler.Hinted(fmt.Errorf("%w: %s is not waited for", why, waited), reconciler.HintOf(why))}
+	}
+	return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, name, stopped[name], waited),
+		"look at the Application log and at the service's own log on the host: "+site.EndedBy(stopped[name]))}
 }

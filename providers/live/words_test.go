@@ -29,43 +29,67 @@ func TestWhatARelayLacks(t *testing.T) {
 	}
 }
 
-// A relay whose clock is off may be listed with heartbeats by its own. None from before its restart is taken for a new one, and a new
-// one is recognized by being another than the first.
+// A relay whose clock is off may be listed with heartbeats by its own, and a list may be older than its answer. No heartbeat from
+// before a restart is taken for a new one; a new one is recognized, be it later, as another than the first.
 func TestHeartbeatsByAClockThatIsOff(t *testing.T) {
-	const minute = time.Minute
+	const minute, s = time.Minute, time.Second
 	began := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	type listed struct{ at, beat time.Duration } // both from the restart on
 	for _, c := range []struct {
 		reason string
 		skew   time.Duration
-		beats  []time.Duration // as they are listed, one after the other, from the restart on
+		lists  []listed
 		proven bool
 		date   time.Duration // how far the clock in Admin's answers is ahead of its own
 	}{
-		{"by Admin's clock", 0, []time.Duration{minute}, true, 0},
-		{"from before", 0, []time.Duration{-minute, -minute}, false, 0},
-		{"ahead, of before the restart", 4 * minute, []time.Duration{3 * minute, 3 * minute}, false, 0},
-		{"ahead, and new", 4 * minute, []time.Duration{3 * minute, 4*minute + time.Second}, true, 0},
-		{"ahead, and told by Admin's clock", 4 * minute, []time.Duration{time.Second, 31 * time.Second}, true, 0},
-		{"behind, of before the restart", -4 * minute, []time.Duration{-5 * minute, -5 * minute}, false, 0},
-		{"behind, and told late", -4 * minute, []time.Duration{-6 * minute, -5 * minute}, false, 0},
-		{"behind, and new", -4 * minute, []time.Duration{-4*minute + time.Second, -3 * minute}, true, 0},
-		{"behind, and told by Admin's clock", -4 * minute, []time.Duration{time.Second}, true, 0},
-		{"a proxy's clock behind, of before the restart", 0, []time.Duration{-minute, -minute}, false, -4 * minute},
-		{"a proxy's clock behind, and new", 0, []time.Duration{time.Second}, true, -4 * minute},
-		{"a proxy's clock ahead, of before the restart", 0, []time.Duration{-minute, -minute}, false, 4 * minute},
-		{"a proxy's clock ahead, and new", 0, []time.Duration{time.Second, 31 * time.Second}, true, 4 * minute},
+		{"by Admin's clock", 0, []listed{{minute, minute}}, true, 0},
+		{"from before", 0, []listed{{minute, -minute}, {2 * minute, -minute}}, false, 0},
+		{"a little ahead, of before the restart", 5 * s, []listed{{s, 2 * s}, {minute, 2 * s}}, false, 0},
+		{"a little ahead, and new", 5 * s, []listed{{s, 2 * s}, {6 * s, 11 * s}}, true, 0},
+		{"ahead, of before the restart", 4 * minute, []listed{{s, 3 * minute}, {2 * minute, 3 * minute}}, false, 0},
+		{"ahead, and listed late", 4 * minute, []listed{{s, 3 * minute}, {20 * s, 4*minute - s}}, false, 0},
+		{"ahead, and new", 4 * minute, []listed{{s, 3 * minute}, {2 * s, 4*minute + s}}, true, 0},
+		{"ahead, and told by Admin's clock", 4 * minute, []listed{{s, s}, {61 * s, 31 * s}, {92 * s, 91 * s}}, true, 0},
+		{"behind, of before the restart", -4 * minute, []listed{{s, -5 * minute}, {2 * minute, -5 * minute}}, false, 0},
+		{"behind, and told late", -4 * minute, []listed{{s, -6 * minute}, {20 * s, -5 * minute}}, false, 0},
+		{"behind, and new", -4 * minute, []listed{{61 * s, -4*minute + 61*s}, {91 * s, -4*minute + 91*s}}, true, 0},
+		{"behind, and told by Admin's clock", -4 * minute, []listed{{s, s}}, true, 0},
+		{"a proxy's clock behind, of before the restart", 0, []listed{{s, -minute}, {2 * minute, -minute}}, false, -4 * minute},
+		{"a proxy's clock behind, and new", 0, []listed{{s, s}}, true, -4 * minute},
+		{"a proxy's clock ahead, of before the restart", 0, []listed{{s, -minute}, {2 * minute, -minute}}, false, 4 * minute},
+		{"a proxy's clock ahead, and new", 0, []listed{{s, s}, {61 * s, 31 * s}, {92 * s, 91 * s}}, true, 4 * minute},
+		{"by nobody's clock, of before the restart", 0, []listed{{s, 20 * s}, {2 * minute, 20 * s}}, false, 0},
+		{"by nobody's clock, and listed late", 0, []listed{{s, 20 * s}, {20 * s, 25 * s}}, false, 0},
+		{"by nobody's clock, and new", 0, []listed{{s, 20 * s}, {61 * s, 81 * s}, {91 * s, 111 * s}}, true, 0},
 	} {
 		yes := true
 		clock := adminClock{c.date, c.date, true}
-		w := waiting{names: map[string]string{}, skews: map[string]time.Duration{"admin": 0}, admin: "admin", beats: map[string]time.Time{}, missing: []string{"r"}, up: map[string]time.Time{}, late: map[string]bool{}, since: map[string]time.Time{"r": began}}
+		w := waiting{names: map[string]string{}, skews: map[string]time.Duration{"admin": 0}, admin: "admin", lag: minute, beats: map[string]time.Time{}, missing: []string{"r"}, up: map[string]time.Time{}, late: map[string]bool{}, since: map[string]time.Time{"r": began}}
 		if c.skew != 0 {
 			w.skews["r"] = c.skew
 		}
-		for _, beat := range c.beats {
-			w.check(&site.RelaysSeen{Relays: []site.RelaySeen{{Name: "r", Connected: &yes, Heartbeat: began.Add(beat)}}}, clock, began)
+		for _, l := range c.lists {
+			list := site.RelaysSeen{Time: began.Add(l.at + c.date), Relays: []site.RelaySeen{{Name: "r", Connected: &yes, Heartbeat: began.Add(l.beat)}}}
+			w.check(&list, clock, began.Add(l.at))
 		}
 		if proven := len(w.missing) == 0; proven != c.proven {
 			t.Errorf("%s: proven %v", c.reason, proven)
 		}
+	}
+}
+
+// What a clock that nobody knows has proven so far is waited for again.
+func TestWhatAnUnknownClockHasProven(t *testing.T) {
+	began, yes := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC), true
+	w := waiting{lag: time.Minute, beats: map[string]time.Time{}, missing: []string{"a", "b"}, up: map[string]time.Time{}, late: map[string]bool{}, since: map[string]time.Time{"a": began, "b": began}}
+	for _, at := range []time.Duration{16 * time.Second, 30 * time.Second} {
+		list := site.RelaysSeen{Time: began.Add(at), Relays: []site.RelaySeen{{Name: "a", Connected: &yes, Heartbeat: began.Add(15 * time.Second)}}}
+		if at == 30*time.Second {
+			list.Relays = append(list.Relays, site.RelaySeen{Name: "b", Connected: &yes, Heartbeat: began.Add(49 * time.Second)})
+		}
+		w.check(&list, adminClock{known: true}, began.Add(at))
+	}
+	if len(w.missing) != 2 || len(w.up) != 0 {
+		t.Errorf("missing %v, up %v", w.missing, w.up)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"strconv"
-	"sync"
 
 	mssql "github.com/microsoft/go-mssqldb"
 	"github.com/microsoft/go-mssqldb/integratedauth"
@@ -69,7 +68,6 @@ func (c Config) connector(ctx context.Context, proven func()) (*mssql.Connector,
 // authenticator names who signs in, in the driver's words. Without a name the driver falls back to the platform's: NTLM for a
 // user with a backslash, and on Windows the account of this very process.
 func (c Config) authenticator(ticket []byte) map[string]string {
-	register()
 	switch {
 	case c.Tickets != nil:
 		return map[string]string{"authenticator": withTicket, "ticket": string(ticket)}
@@ -81,8 +79,8 @@ func (c Config) authenticator(ticket []byte) map[string]string {
 
 const withPassword, withTicket = "password", "ticket"
 
-// register makes our authenticators known to the driver, whose list is no place for two goroutines.
-var register = sync.OnceFunc(func() {
+// Our authenticators are made known to the driver before anybody uses it: its list is no place for two goroutines.
+func init() {
 	for name, p := range map[string]integratedauth.ProviderFunc{
 		withPassword: func(msdsn.Config) (integratedauth.IntegratedAuthenticator, error) { return nil, nil }, // user and password do
 		withTicket: func(c msdsn.Config) (integratedauth.IntegratedAuthenticator, error) {
@@ -93,7 +91,7 @@ var register = sync.OnceFunc(func() {
 			panic(err) // only for a nil provider or an empty name
 		}
 	}
-})
+}
 
 // ticketed sends a ticket. That the server is the right one is known by its certificate, so its own proof is not asked for.
 type ticketed string

@@ -46,6 +46,13 @@ func RelaysAway(left, lost []string, because string) (all []reconciler.Finding) 
 	return all
 }
 
+// RelaysSpared is the finding about relays that are away and that a run leaves as they are, because it takes nothing from them. The
+// others are not kept down for them.
+func RelaysSpared(hosts []string, because string) reconciler.Finding {
+	return Warning("relay-unreachable", Count(len(hosts), "relay")+" cannot be reached, and left alone: "+because,
+		"bring them back, and apply again", hosts...)
+}
+
 // LeftOf are the targets that fall behind.
 func LeftOf(hosts []string) (all []reconciler.Target) {
 	for _, h := range hosts {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/reconciler"
 )
@@ -37,7 +38,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	if s == nil {
 		return d
 	}
-	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays}
+	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays, time: s.Time}
 	for i, r := range s.Relays {
 		for _, name := range r.names() {
 			whole, first, _ := labels(name)
@@ -79,6 +80,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 type index struct {
 	whole, first map[string][]int
 	relays       []RelaySeen
+	time         time.Time // of the answer
 }
 
 // find gives every entry that stands for the host: those with its name, whatever the case; without any, those that
@@ -108,13 +110,19 @@ func appendOnce(all []int, i int) []int {
 	return append(all, i)
 }
 
-// living is the entry with the latest heartbeat. Of two that are as late, or say nothing, it is the worse one.
+// living is the entry with the latest heartbeat; one that has not come yet says nothing of an entry that is not connected. Of two
+// that are as late, or say nothing, it is the worse one.
 func (x index) living(entries []int) *RelaySeen {
+	beat := func(r RelaySeen) time.Time {
+		if !r.IsConnected() && !x.time.IsZero() && r.Heartbeat.After(x.time.Add(time.Second)) {
+			return time.Time{}
+		}
+		return r.Heartbeat
+	}
 	best := x.relays[entries[0]]
 	for _, i := range entries[1:] {
 		r := x.relays[i]
-		worse := r.Connected == nil || !*r.Connected
-		if r.Heartbeat.After(best.Heartbeat) || r.Heartbeat.Equal(best.Heartbeat) && worse {
+		if beat(r).After(beat(best)) || beat(r).Equal(beat(best)) && !r.IsConnected() {
 			best = r
 		}
 	}

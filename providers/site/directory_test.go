@@ -52,6 +52,15 @@ func TestDirectory(t *testing.T) {
 	if r := list.Directory([]string{"relay-03.hq.example"}, nil).Of["relay-03.hq.example"]; r == nil || *r.Connected {
 		t.Errorf("of two that say as much it is the worse: %+v", r)
 	}
+	for i, r := range list.Relays { // one that is not connected has a heartbeat that has not come yet
+		if !r.IsConnected() {
+			list.Relays[i].Heartbeat = at.Add(time.Hour)
+		}
+	}
+	list.Time = at
+	if r := list.Directory([]string{"relay-03.hq.example"}, nil).Of["relay-03.hq.example"]; !r.IsConnected() {
+		t.Errorf("a heartbeat from the future makes an entry the living one: %+v", r)
+	}
 	if !slices.ContainsFunc(d.Others, func(r RelaySeen) bool { return r.Name == "WIN-8QK2" }) {
 		t.Errorf("an entry that is nobody's is among the others: %v", d.Others)
 	}

@@ -15,14 +15,17 @@ import (
 // stopped it says that it was found so.
 func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
 	h := in.History
+	if s.Running() && what == AdminLabel {
+		return notReady(in, ref, host, service)
+	}
 	if s.Running() || s == nil && what == AdminLabel && in.Seen.Reach(API) == reconciler.Reached {
 		return reconciler.Down{}, false
 	}
 	d := reconciler.Down{What: what, Service: service, Target: Host(host)}
 	said, stop, start := lastSaid(h, ref, host, service, what)
 	if d.Since = since(said, stop); d.Since.IsZero() {
-		if d.Found = s != nil && s.Installed && s.State == "stopped"; d.Found {
-			d.Cause = "it was found stopped, by no run that the ledger knows: " + EndedBy(s.ExitCode)
+		if d.Found = s != nil && s.Installed; d.Found {
+			d.Cause, d.Unsure = found(s)
 		}
 		return d, d.Found
 	}
@@ -46,6 +49,33 @@ func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, 
 		d.Unsure, d.Cause = true, "an earlier run stopped it, or was about to; its host cannot be looked at now"
 	}
 	return d, true
+}
+
+// found is why a service does not run that no run has stopped, and whether it may run in a moment.
+func found(s *ServiceSeen) (cause string, unsure bool) {
+	const nobody = ", by no run that the ledger knows"
+	switch s.State {
+	case "stopped":
+		return "it was found stopped" + nobody + ": " + EndedBy(s.ExitCode), false
+	case "stopPending":
+		return "it was found stopPending" + nobody + ": somebody asked it to stop, and it has not ended", false
+	case "startPending", "continuePending":
+		return "it was found " + s.State + nobody + ": somebody starts it, and it does not run yet", true
+	}
+	return "it was found " + s.State + nobody + ": somebody paused it", false
+}
+
+// notReady says that Admin runs, was down since an earlier run, and answers that it is not ready.
+func notReady(in reconciler.Input, ref secret.Ref, host, service string) (reconciler.Down, bool) {
+	said, stop, _ := lastSaid(in.History, ref, host, service, AdminLabel)
+	d := reconciler.Down{What: AdminLabel, Service: service, Target: Host(host), Since: since(said, stop), Started: true, Unwell: true}
+	for _, r := range in.Seen[API].Results {
+		if t, ok := r.(*TrialSeen); ok && t.Asks == AsksReady && t.Status >= 500 && !d.Since.IsZero() {
+			d.Cause = "an earlier run started it again, or somebody did, and it is not ready since: GET " + t.Path + " answers " + t.Problem
+			return d, true
+		}
+	}
+	return reconciler.Down{}, false
 }
 
 // stoppedBy is why a service is not running that an earlier run stopped, and again started.
@@ -94,6 +124,13 @@ func lastSaid(h state.History, ref secret.Ref, host, service, what string) (said
 		start = h.StepOutcome(ref.Name, version, inSwitch(StartService{Host: host, Service: service}), host)
 		break
 	}
+	if first, came, ok := h.Untold(ref.Name, stopping, host); ok { // a run for another version, cut off before that one
+		if stop.at.IsZero() {
+			stop.outcome = came
+			_, start, _ = h.Untold(ref.Name, inSwitch(StartService{Host: host, Service: service}), host)
+		}
+		stop.at = first
+	}
 	return said, stop, start
 }
 
@@ -107,6 +144,9 @@ func stopBegan(h state.History, ref secret.Ref, host, service string) (last time
 		if at, ok := h.StepBegan(ref.Name, version, inSwitch(StopService{Host: host, Service: service}), host); ok && at.After(last) {
 			last = at
 		}
+	}
+	if at, _, ok := h.Untold(ref.Name, inSwitch(StopService{Host: host, Service: service}), host); ok && last.IsZero() {
+		return at
 	}
 	return last
 }

@@ -1,11 +1,13 @@
 package site
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // Keep makes the declared version of a secret durable: minted or fetched, sealed, kept. Once per version, ever.
@@ -107,6 +109,14 @@ type ProveAnswer struct {
 	Timeout reconciler.Span `json:"timeout"`
 	// What it shows, for people: "Admin serves customer, tier and expiry".
 	What string `json:"what"`
+	// Changed demands that a field is another than before, as nothing else tells the new answer from the old. What was before is
+	// kept in the ledger by the name Before.
+	Changed bool   `json:"changed,omitempty"`
+	Before  string `json:"before,omitempty"`
+	// Untold says that the answer was the same before, and nothing in it could change.
+	Untold bool `json:"untold,omitempty"`
+	// Hint is what to do where it fails.
+	Hint string `json:"hint,omitempty"`
 }
 
 func (o ProveAnswer) Kind() string              { return "prove-answer" }
@@ -115,11 +125,35 @@ func (o ProveAnswer) Key() string               { return "prove " + o.Path }
 func (o ProveAnswer) Says() reconciler.Phrase   { return reconciler.Phrase{Do: o.What} }
 func (o ProveAnswer) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveAnswer)
-	if !ok || b.Path != o.Path || b.What != o.What || !slices.EqualFunc(o.Want, b.Want, Field.equal) {
+	if !ok || b.Path != o.Path || b.What != o.What || b.Changed != o.Changed || b.Before != o.Before || b.Untold != o.Untold || b.Hint != o.Hint || !slices.EqualFunc(o.Want, b.Want, Field.equal) {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)
 	return o, nil
+}
+
+// Foresees is what was answered before: a run that goes on with this one cannot ask any more.
+func (o ProveAnswer) Foresees() []state.Fact {
+	if !o.Changed {
+		return nil
+	}
+	was := map[string]string{}
+	for _, f := range o.Want {
+		was[f.Name] = f.Was
+	}
+	text, err := json.Marshal(was)
+	if err != nil {
+		return nil // of texts it cannot
+	}
+	return []state.Fact{{Field: o.Before, Value: string(text)}}
+}
+
+// AnsweredBefore is what an earlier run noted by this name, nil when none did.
+func AnsweredBefore(h state.History, secret, name string) (was map[string]string) {
+	if text, ok := h.Fact(secret, "", name); !ok || json.Unmarshal([]byte(text), &was) != nil {
+		return nil
+	}
+	return was
 }
 
 // ProveRelays waits until every relay is connected with a heartbeat that is later than its restart in this run. For one

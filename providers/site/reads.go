@@ -86,6 +86,10 @@ type Field struct {
 	Want string `json:"want,omitempty"`
 	// Within is how far the moment may lie from the wanted one.
 	Within reconciler.Span `json:"within,omitempty"`
+	// Not are words that a proof does not take, whatever their case. A field that has some may also be told by yes and no.
+	Not []string `json:"not,omitempty"`
+	// Was is what it was before, for a proof that demands a change.
+	Was string `json:"was,omitempty"`
 }
 
 // Met says that a value is the wanted one, blanks around it aside. Of a moment a fraction of a second means nothing; and midnight and the
@@ -93,6 +97,8 @@ type Field struct {
 func (f Field) Met(value string) bool {
 	value, want := strings.TrimSpace(value), strings.TrimSpace(f.Want)
 	switch {
+	case f.Refused(value):
+		return false
 	case want == "":
 		return true
 	case f.Time && want == Never:
@@ -105,6 +111,18 @@ func (f Field) Met(value string) bool {
 	return value == want || f.Fold && strings.EqualFold(value, want)
 }
 
+// Refused says that no proof takes this value.
+func (f Field) Refused(value string) bool {
+	return slices.ContainsFunc(f.Not, func(not string) bool { return strings.EqualFold(not, strings.TrimSpace(value)) })
+}
+
+// Changed says that a value is another than before. One that is not there any more is no other one.
+func (f Field) Changed(value string) bool {
+	before := f
+	before.Want, before.Within, before.Not = f.Was, 0, nil
+	return value != "" && (f.Was == "" || !before.Met(value))
+}
+
 func sameMoment(a, b time.Time, within time.Duration) bool {
 	if b.Before(a) {
 		a, b = b, a
@@ -115,7 +133,7 @@ func sameMoment(a, b time.Time, within time.Duration) bool {
 }
 
 func (f Field) equal(g Field) bool {
-	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && slices.Equal(f.Of, g.Of)
+	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
 }
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.

@@ -92,6 +92,8 @@ type ProveUnused struct {
 	Suffix       string   `json:"suffix"`
 	Certificates []string `json:"certificates"`
 	Spared       []string `json:"spared,omitempty"`
+	// Bare says that there may be no file: the host is declared to have none.
+	Bare bool `json:"bare,omitempty"`
 	// What the certificates are, for people: "41C09A12".
 	What string `json:"what"`
 	Who

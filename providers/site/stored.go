@@ -96,6 +96,10 @@ type ToolSeen struct {
 	Exists  bool
 	// Stdin says that it takes values on standard input.
 	Stdin bool
+	// File says that it takes them in a file that it is told the name of.
+	File bool
+	// Left is how many of those files an earlier run has left beside it.
+	Left int
 	// Watched is who records command lines on the host, "" when nobody is known to.
 	Watched string
 }
@@ -103,8 +107,12 @@ type ToolSeen struct {
 func (s *ToolSeen) Facts() []reconciler.Fact {
 	v := "missing"
 	switch {
-	case s.Exists && s.Stdin:
+	case s.Stdin && s.File:
+		v = "takes values on standard input, or in a file"
+	case s.Stdin:
 		v = "takes values on standard input"
+	case s.File:
+		v = "takes values as arguments, or in a file"
 	case s.Exists:
 		v = "takes values as arguments"
 	}
@@ -123,7 +131,8 @@ type PushSecret struct {
 	Secret  secret.Ref `json:"secret"`
 	// Service opens it: its account is told with the push, and which machine this is.
 	Service string `json:"service"`
-	// Argument puts the value on the command line.
+	// File puts the value into a file for a moment, Argument on the command line.
+	File     bool            `json:"file,omitempty"`
 	Argument bool            `json:"argument,omitempty"`
 	Timeout  reconciler.Span `json:"timeout"`
 }
@@ -134,7 +143,10 @@ func (o PushSecret) Key() string               { return "set " + o.Ref }
 func (o PushSecret) Holds() string             { return "the store of connectors' secrets, " + o.Ref }
 func (o PushSecret) Says() reconciler.Phrase {
 	how := "by its standard input"
-	if o.Argument {
+	switch {
+	case o.File:
+		how = "by a file that administrators alone can read, deleted after it"
+	case o.Argument:
 		how = "as an ARGUMENT, which others on the host can see"
 	}
 	return reconciler.Phrase{Do: fmt.Sprintf("set it with %s on %s, %s", base(o.Program), o.Host, how)}

@@ -33,6 +33,15 @@ func TestOdd(t *testing.T) {
 		"<new-password>":                     "placeholder",
 		"[your key here]":                    "placeholder",
 		"ChangeMe!":                          "placeholder",
+		"#{Octopus.RelayKey}":                "placeholder",
+		"TODO: ask Operations for a p4ss":    "placeholder",
+		"change_me before the first p4ss":    "placeholder",
+		"your_relay_api_key_here":            "placeholder",
+		"arn:aws:secretsmanager:eu-1:7:p4ss": "refers",
+		"vault:secret/data/p4ss#key":         "refers",
+		"/run/secrets/p4ss":                  "refers",
+		"ENC[AES256_GCM,data:p4ss,type:str]": "refers",
+		"version https://git-lfs.github.com/spec/v1\noid sha256:p4ss": "refers",
 		"change-me-123":                      "placeholder",
 		"TODO":                               "placeholder",
 		"TODO-TODO-TODO-TODO-TODO-TODO-TODO": "placeholder",
@@ -66,7 +75,7 @@ func TestOdd(t *testing.T) {
 			t.Errorf("%q: the value is shown: %v", text, err)
 		}
 	}
-	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "Пароль-Admin-2026", "пароль", "パスワード", "κωδικός9", "straße", "Łódź-1", "日本語pass", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1"} {
+	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "Пароль-Admin-2026", "пароль", "パスワード", "κωδικός9", "straße", "Łódź-1", "日本語pass", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "yourself-here-9", "todos-7", "my-dog-Rex-4-here!", "ENC[x", "vault:7", "#4{x}", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1"} {
 		if err := values.Odd([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

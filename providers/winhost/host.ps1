@@ -33,10 +33,16 @@ function Get-HostAcl([string]$path, [Security.AccessControl.AccessControlSection
     [IO.File]::GetAccessControl($path, $sections)
 }
 
-# New-HostFile PATH LIKE: a stream that writes a new file, which has LIKE's access rules from its first moment.
+# New-HostFile PATH LIKE: a stream that writes a new file, which has LIKE's access rules from its first moment; without LIKE
+# SYSTEM, Administrators and this account have access, and nobody else.
 function New-HostFile([string]$path, [string]$like) {
     $mode = [IO.FileMode]::CreateNew; $rights = [Security.AccessControl.FileSystemRights]::Write; $share = [IO.FileShare]::None
-    $rules = Get-HostAcl $like 'Access'; $newer = Get-HostAclClass
+    $newer = Get-HostAclClass
+    if ($like -ne '') { $rules = Get-HostAcl $like 'Access' }
+    else {
+        $rules = [Security.AccessControl.FileSecurity]::new()
+        $rules.SetSecurityDescriptorSddlForm('D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;' + [Security.Principal.WindowsIdentity]::GetCurrent().User.Value + ')', 'Access')
+    }
     if ($null -ne $newer) { return $newer::Create([IO.FileInfo]::new($path), $mode, $rights, $share, 65536, [IO.FileOptions]::None, $rules) }
     [IO.FileStream]::new($path, $mode, $rights, $share, 65536, [IO.FileOptions]::None, $rules)
 }
@@ -1302,22 +1308,48 @@ function Invoke-Program([string]$path, [string[]]$words, [byte[]]$in, [int]$seco
     } finally { $p.Dispose() }
 }
 
-function New-Secrets([bool]$exists) { @{ exists = $exists; stdin = ''; commandLines = ''; sysmon = ''; listed = ''; exit = 0; output = 0 } }
+function New-Secrets([bool]$exists) { @{ exists = $exists; stdin = ''; commandLines = ''; sysmon = ''; listed = ''; file = ''; left = 0; exit = 0; output = 0 } }
 
 function Invoke-SecretsLook($a, $path) {
     $r = New-Result 'ok' ''
     $r.secrets = New-Secrets ([IO.File]::Exists($path))
     if (-not $r.secrets.exists) { return $r }
+    $r.secrets.left = @(Get-ValueFiles $path).Length
     try { $audit = Get-HostAuditing; $r.secrets.commandLines = $audit.commandLines; $r.secrets.sysmon = $audit.sysmon } catch { }
     try { $run = Invoke-Program $path @('--help') $null $a.timeoutSeconds } catch { return $r }   # it cannot be started
     if (-not $run.ended) { return $r }
-    $r.secrets.exit = $run.exit; $r.secrets.output = $run.length; $r.secrets.stdin = 'no'
+    $r.secrets.exit = $run.exit; $r.secrets.output = $run.length; $r.secrets.stdin = 'no'; $r.secrets.file = 'no'
     if ([regex]::IsMatch($run.text, '(?<![\w-])--stdin(?![\w-])')) { $r.secrets.stdin = 'yes' }
+    if ([regex]::IsMatch($run.text, '(?<![\w-])--value-file(?![\w-])')) { $r.secrets.file = 'yes' }
     $r
 }
 
+# The name of a file with a value is new each time: a program that an earlier process left behind finds its file gone, and never
+# another secret's value in it.
+function Get-ValueFiles([string]$path) { [IO.Directory]::GetFiles([IO.Path]::GetDirectoryName($path), [IO.Path]::GetFileName($path) + '.meshrotate-value-*') }
+
+# With some patience for who reads every new file.
+function Remove-ValueFile([string]$file) {
+    for ($try = 1; ; $try++) {
+        try { [IO.File]::Delete($file); return }
+        catch { if (@(32, 33) -notcontains (New-Failure $_).win32 -or $try -ge 10) { throw } }
+        [Threading.Thread]::Sleep(150)
+    }
+}
+
+function Invoke-WithFile([string]$path, [string]$ref, [byte[]]$value, [int]$seconds) {
+    $file = $path + '.meshrotate-value-' + [Guid]::NewGuid().ToString('N')
+    try {
+        $f = New-HostFile $file ''
+        try { $f.Write($value, 0, $value.Length) } finally { $f.Dispose() }
+        Invoke-Program $path @('set', $ref, '--value-file', $file) $null $seconds
+    } finally { Remove-ValueFile $file }
+}
+
 function Invoke-SecretsSet($a, $path, [byte[]]$value) {
-    if ($a.argument) { $run = Invoke-Program $path @('set', $a.ref, [Text.Encoding]::UTF8.GetString($value)) $null $a.timeoutSeconds }
+    foreach ($left in @(Get-ValueFiles $path)) { Remove-ValueFile $left }
+    if ($a.file) { $run = Invoke-WithFile $path $a.ref $value $a.timeoutSeconds }
+    elseif ($a.argument) { $run = Invoke-Program $path @('set', $a.ref, [Text.Encoding]::UTF8.GetString($value)) $null $a.timeoutSeconds }
     else { $run = Invoke-Program $path @('set', $a.ref, '--stdin') $value $a.timeoutSeconds }
     if (-not $run.ended) { return New-Result 'timeout' 'the program did not end in time, and was ended' }
     $r = New-Result 'ok' ''

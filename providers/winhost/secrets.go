@@ -2,20 +2,22 @@ package winhost
 
 import "meshrotate/reconciler/secret"
 
-// SecretsLook looks at a program of the host that fills a store of secrets: is it there, does its help offer --stdin, and
-// would the host log what is on its command line?
+// SecretsLook looks at a program of the host that fills a store of secrets: is it there, does its help offer --stdin or
+// --value-file, and would the host log what is on its command line?
 type SecretsLook struct {
 	Program        string `json:"program"`
 	TimeoutSeconds int    `json:"timeoutSeconds"`
 }
 
 // SecretsSet lets the program set a value: `set REF --stdin`, with the value on standard input and no newline after it, or
-// `set REF VALUE`. What it writes may hold the value and stays on the host, but for its length. That it ends with 0 proves
+// `set REF --value-file PATH`, or `set REF VALUE`. The file has access rules before it has a content, for SYSTEM, Administrators and
+// whom the program runs as, and is gone before the answer. What the program writes may hold the value and stays on the host, but for its length. That it ends with 0 proves
 // nothing.
 type SecretsSet struct {
 	Program string `json:"program"`
 	Ref     string `json:"ref"`
-	// Argument puts the value on the command line, where others can see it.
+	// File puts the value into a file, Argument on the command line, where others can see it.
+	File           bool         `json:"file"`
 	Argument       bool         `json:"argument"`
 	TimeoutSeconds int          `json:"timeoutSeconds"`
 	Value          secret.Value `json:"-"`
@@ -34,6 +36,11 @@ type Secrets struct {
 	Exists bool `json:"exists"`
 	// Stdin says that its help offers --stdin.
 	Stdin Answer `json:"stdin"`
+	// File says that it offers --value-file.
+	File Answer `json:"file"`
+	// Left is how many files with a value lie beside the program: whoever wrote them was ended before it could delete them. The
+	// next SecretsSet does.
+	Left int `json:"left"`
 	// CommandLines says that the host's process auditing records command lines (event 4688), Sysmon that Sysmon is
 	// installed, which does too.
 	CommandLines Answer `json:"commandLines"`

@@ -194,4 +194,10 @@ func takesSecrets(t *testing.T, engine string, start process.Func) {
 	if *short != *long || short.Output == 0 {
 		t.Errorf("%+v and %+v: a value on standard input shows on the command line", short, long)
 	}
+	byFile := func(value string) *winhost.Secrets {
+		return ask(&winhost.SecretsSet{Program: program, Ref: "secret://a/b", File: true, TimeoutSeconds: 30, Value: secret.NewString(value)})
+	}
+	if short, long := byFile("x"), byFile(strings.Repeat("y", 100_000)); *short != *long || short.Output == 0 || ask(look).Left != 0 {
+		t.Errorf("%+v and %+v: a value in a file shows on the command line, or is left", short, long)
+	}
 }

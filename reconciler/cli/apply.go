@@ -56,10 +56,10 @@ run apply again: it looks at what is there and finishes.
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&again, "replan-if-equal", false, "apply a saved plan that is too old if a plan made now is equal to it")
 	cmd.Flags().StringVar(&glass, "break-glass", "", "apply though policy.window, policy.suspend or policy.maxOutage forbids it\nnow; `WHY` is written in the ledger")
-	cmd.Flags().StringArrayVar(&confirmed, "confirm", nil, "say that a person's part of `SECRET`, or of all of a kind, is done: go on after it")
+	cmd.Flags().StringArrayVar(&confirmed, "confirm", nil, "say that a person's part of `SECRET`, or of all of a kind, is done: go on after it;\nor that nothing is down on a host that the document does not name any more")
 	_ = cmd.Flags().MarkHidden("host") // it is refused, with the reason
 	cmd.ValidArgsFunction = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = p.run(s, true, func(cmd *cobra.Command, args []string) error {
 		if s.host != "" {
 			return reconciler.Hinted(errors.New("apply cannot be limited to one host: all that share a secret must change together"),
 				"--host works with plan, status and drift; --only limits apply to one kind of secret")
@@ -86,7 +86,7 @@ run apply again: it looks at what is there and finishes.
 			return err
 		}
 		return n.apply(cmd.Context(), saved, yes)
-	}
+	})
 	return cmd
 }
 
@@ -113,28 +113,18 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 	show.Close() // from here on only the report is written
 	switch {
 	case done == nil:
-		down := n.DownByRecord(ctx, err)
-		if err = stillDown(down, named(ctx, err)); len(down) > 0 {
-			done = &session.Applied{View: &session.View{Plan: &reconciler.Plan{Deployment: n.Document.Name, Down: down}}}
-			return n.refused(done, err)
-		}
-		return err
+		return named(ctx, err)
 	case done.Run == "" && err != nil:
-		return n.refused(done, stillDown(done.Plan.AllDown(), named(ctx, err)))
+		n.program.looked = len(done.Plan.Seen) > 0
+		err = stillDown(done.Plan.AllDown(), named(ctx, err))
+		if n.program.format == render.Text || !n.program.looked {
+			return err
+		}
+		return n.program.refused(render.OutcomeOf(done.Plan, "", done.Took, reconciler.Outcome{Err: err}).Naming(n.flags), err)
 	}
+	n.program.looked = true
+	n.finishedEmergency(done.Plan)
 	return n.report(done, err)
-}
-
-// refused also writes the report for whoever reads no errors: what is down is in every format.
-func (n *opened) refused(done *session.Applied, err error) error {
-	if n.program.format == render.Text {
-		return err
-	}
-	r := render.OutcomeOf(done.Plan, "", done.Took, reconciler.Outcome{Err: err}).Naming(n.flags)
-	if wrong := n.program.write(r); wrong != nil {
-		return errors.Join(err, wrong)
-	}
-	return err
 }
 
 // stillDown tells of what is stopped, when this run did nothing about it.
@@ -171,7 +161,7 @@ func stillDown(down []reconciler.Down, err error) error {
 		err = fmt.Errorf("%w; since an earlier run may be DOWN, and could not be looked at: %s", err, few(unsure))
 	}
 	if len(cut) > 0 {
-		err = fmt.Errorf("%w; an earlier run has left CUT OFF: %s", err, few(cut))
+		err = fmt.Errorf("%w; CUT OFF: %s", err, few(cut))
 	}
 	if len(found) > 0 {
 		err = fmt.Errorf("%w; found DOWN, stopped by no run that the ledger knows: %s", err, few(found))

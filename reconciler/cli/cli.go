@@ -137,6 +137,7 @@ type program struct {
 	app    App
 	io     Stdio
 	format render.Format
+	looked bool // at the deployment: what is down is told by that
 }
 
 // write writes a report to standard output.

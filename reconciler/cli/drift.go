@@ -16,14 +16,14 @@ and expiring secrets are warnings; they do not change the exit code. A state
 that was lost, or that does not fit together, is drift.
 
 Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
-2 drift`,
+2 drift · 3 nothing was looked at, and by the ledger something is down`,
 		Example: `  meshrotate drift -f prod.yaml           nightly: exit code 2 is drift
   meshrotate drift -o json > drift.json   for a dashboard
   meshrotate drift --host relay-07        what concerns one host`,
 		Args: noArgs,
 	}
 	s := p.liveFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = p.run(s, false, func(cmd *cobra.Command, _ []string) error {
 		v, _, err := p.survey(cmd.Context(), s, Need{})
 		if err != nil {
 			return err
@@ -39,6 +39,6 @@ Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 			return p.stuck(v.Plan)
 		}
 		return nil
-	}
+	})
 	return cmd
 }

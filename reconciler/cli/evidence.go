@@ -58,6 +58,15 @@ func (n *opened) witnessed(ctx context.Context, e emergency, done error) error {
 	return done
 }
 
+// finishedEmergency says where the evidence is once a run went on with an emergency of an earlier one, whose file says less.
+func (n *opened) finishedEmergency(p *reconciler.Plan) {
+	for _, c := range p.Changes {
+		if n.Emergency == nil && c.Compromised != "" && c.Status == reconciler.Rotate {
+			fmt.Fprintf(n.program.io.Err, "what held the old %s, and what became of it there: `meshrotate history%s --evidence %s`\n", c.Title, n.flags, quoted(c.Secret.Name))
+		}
+	}
+}
+
 // fileName is a name without what a file's name may not have.
 func fileName(name string) string {
 	return strings.Map(func(r rune) rune {

@@ -147,6 +147,7 @@ func (p *program) survey(ctx context.Context, s *source, need Need) (*session.Vi
 	n.believed(show)
 	n.Tell = show.Tell
 	v, err := n.Look(ctx)
+	p.looked = err == nil && len(v.Plan.Seen) > 0
 	return v, n, named(ctx, err)
 }
 

@@ -39,7 +39,7 @@ again and refuses when anything that the plan was made from has changed.
 	s := p.liveFlags(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "save the whole plan as JSON in this file, for apply")
 	_ = cmd.MarkFlagFilename("out", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = p.run(s, false, func(cmd *cobra.Command, _ []string) error {
 		if out != "" {
 			if err := checkOut(out); err != nil {
 				return fmt.Errorf("%w; no host was contacted", err)
@@ -62,7 +62,7 @@ again and refuses when anything that the plan was made from has changed.
 			return err
 		}
 		return p.pending(v.Plan)
-	}
+	})
 	return cmd
 }
 

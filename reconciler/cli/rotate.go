@@ -67,12 +67,12 @@ that was cut off is finished by running this again, or by apply.
 	f.BoolVar(&e.yes, "yes", false, "do not ask")
 	f.IntVar(&s.parallel, "parallel", 0, "the most hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
 	_ = cmd.RegisterFlagCompletionFunc("compromised", cobra.FixedCompletions(p.kindNames(), cobra.ShellCompDirectiveNoFileComp))
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = p.run(s, true, func(cmd *cobra.Command, _ []string) error {
 		if !e.yes && !p.io.InTerminal {
 			return reconciler.Hinted(errors.New("there is nobody to ask: standard input is not a terminal; nothing was changed"), "say --yes")
 		}
 		return p.replace(cmd.Context(), s, e)
-	}
+	})
 	return cmd
 }
 

@@ -25,6 +25,9 @@ type source struct {
 	host                  string
 	parallel              int
 	text                  []byte // instead of what the file has; nil is the file
+	// remembers is the document that says where what is remembered is, however the verb ends; nil where nobody knows, or nobody has
+	// agreed to it.
+	remembers func() *specs.Deployment
 }
 
 // documentFlags adds the flags that name the document.

@@ -22,23 +22,25 @@ what is in the way on which host, and who is changing the deployment now.
 		Args: noArgs,
 	}
 	s := p.liveFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = p.run(s, false, func(cmd *cobra.Command, _ []string) error {
 		v, n, err := p.survey(cmd.Context(), s, Need{})
 		if err != nil {
 			return err
 		}
 		r := render.StatusOf(v.Plan, v.History, v.Took, s.host)
-		holder, held, err := n.State.Lock.Current(cmd.Context())
-		if err != nil {
-			return fmt.Errorf("look at the lock: %w", err)
-		}
-		if held {
-			r.Lock = &holder
+		if n.State.Lock != nil { // else nothing was opened: nobody has agreed to it
+			holder, held, err := n.State.Lock.Current(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("look at the lock: %w", err)
+			}
+			if held {
+				r.Lock = &holder
+			}
 		}
 		if err := p.write(r); err != nil {
 			return err
 		}
 		return p.pending(v.Plan)
-	}
+	})
 	return cmd
 }

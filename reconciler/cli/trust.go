@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"meshrotate/reconciler"
@@ -23,23 +24,33 @@ const operatorFile = "MESHROTATE_OPERATOR"
 // is, unless a side is named; a revision is always held against one.
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
+	operator := cmp.Or(s.operator, p.io.Env(operatorFile))
+	believed := s.repo == "" && s.base == "" && operator == ""
 	d, err := p.written(ctx, l, s)
 	if err != nil {
+		s.remembers = func() *specs.Deployment {
+			if believed {
+				return specs.Rest(err)
+			}
+			return p.agreedTo(ctx, l, s, operator)
+		}
 		return nil, err
 	}
-	operator := cmp.Or(s.operator, p.io.Env(operatorFile))
-	if s.repo == "" && s.base == "" && operator == "" {
+	if believed {
+		s.remembers = func() *specs.Deployment { return d }
 		d.Origin.Unsigned = signersOfItsOwn(d)
 		return d, nil
 	}
 	if strings.HasPrefix(s.base, "-") {
 		return nil, reconciler.Hinted(fmt.Errorf("--base %s: this is no revision", s.base), "name a branch, a tag or a full commit hash")
 	}
+	s.remembers = func() *specs.Deployment { return remembering(d, nil, nil) }
 	tree, err := workTree(s, d, s.base != "")
 	if err != nil {
 		return nil, fmt.Errorf("%w; no host was contacted", err)
 	}
 	side, err := p.side(ctx, l, s, tree, operator)
+	s.remembers = func() *specs.Deployment { return remembering(d, side.Base, tree) }
 	if err != nil {
 		return nil, fmt.Errorf("%w; no host was contacted", err)
 	}
@@ -58,7 +69,13 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	if err != nil {
 		return nil, err
 	}
-	return bound, ownState(bound, tree)
+	if err := ownState(bound, tree); err != nil {
+		return bound, err
+	}
+	if !bound.Origin.Unagreed || !slices.ContainsFunc(bound.Origin.Doubts, aboutState) {
+		s.remembers = func() *specs.Deployment { return bound }
+	}
+	return bound, nil
 }
 
 // signersOfItsOwn says so of what would look like protection and is none.

@@ -15,8 +15,6 @@ import (
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/cli"
-	"meshrotate/state"
-	"meshrotate/state/file"
 )
 
 // TestDrift writes nothing.
@@ -201,15 +199,23 @@ func BenchmarkValidate(b *testing.B) {
 
 var _ reconciler.Site = (*world)(nil)
 
-// A host that a run left down and that the document does not name any more is not forgotten.
+// What a run left down on a host that the document does not name any more is down, rotation after rotation, until somebody says otherwise.
 func TestDownElsewhere(t *testing.T) {
 	d := deploy(t)
-	s, err := file.Open(filepath.Join(d.dir, ".meshrotate"))
-	must(t, err)
-	down := state.Outage{What: "relay-9", Host: "relay-9.example", Service: "Agent", Since: time.Date(2026, 11, 26, 14, 15, 33, 0, time.UTC)}
-	must(t, s.Append(t.Context(), state.Entry{Time: down.Since, Secret: "alpha", Version: "6", Outcome: state.Started},
-		state.Entry{Time: down.Since, Secret: "alpha", Version: "6", Outcome: state.Proven, Left: []string{"relay-9.example"}, Outages: []state.Outage{down}}))
+	leftDown(t, filepath.Join(d.dir, ".meshrotate"), "contoso-test")
+	const says = "a run has left Agent down on 2026-11-26 14:15:33 UTC, and the document does not name this host any more"
 	for verb, code := range map[string]int{"plan": 2, "drift": 2} {
-		d.run(t.Context(), "", verb).expect(t, code, "relay-9.example: a run has left Agent down on 2026-11-26 14:15:33 UTC, and the document does not name this host any more", "[down-elsewhere]")
+		d.run(t.Context(), "", verb).expect(t, code, "relay-9.example: "+says, "[down-elsewhere]", "`meshrotate apply --confirm relay-9.example`")
+	}
+	for range 2 { // the first one rotates, the second has nothing to do
+		d.run(t.Context(), "", "apply", "--yes").expect(t, 3, "may be DOWN relay-9.example (Agent), since 2026-11-26 14:15:33 UTC", says)
+	}
+	d.run(t.Context(), "", "drift").expect(t, 2, "[down-elsewhere]")
+	d.run(t.Context(), "", "apply", "--yes", "--confirm", "relay-8.example").expect(t, 3, "relay-8.example", "nothing was changed")
+	d.run(t.Context(), "", "apply", "--yes", "--confirm", "relay-9.example").expect(t, 0)
+	must(t, os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(strings.Replace(document, `"7"`, `"8"`, 1)), 0o600))
+	d.run(t.Context(), "", "apply", "--yes").expect(t, 0)
+	if r := d.run(t.Context(), "", "drift"); r.code != 0 || strings.Contains(r.out, "relay-9") {
+		t.Errorf("exit code %d: %s", r.code, r.out)
 	}
 }

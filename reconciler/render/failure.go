@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -18,7 +19,18 @@ type Failure struct {
 	Hint string `json:"hint,omitempty"`
 	// Problems are everything that is wrong with a document, when that is the error.
 	Problems []Problem `json:"problems,omitempty"`
+	// Down is what the ledger knows to be down, or cut off, where nothing was looked at.
+	Down []Down `json:"down,omitempty"`
 }
+
+// Unlooked is an error beside which something is down, by the ledger: nothing was looked at.
+type Unlooked struct {
+	Err  error
+	Down []reconciler.Down
+}
+
+func (u *Unlooked) Error() string { return u.Err.Error() }
+func (u *Unlooked) Unwrap() error { return u.Err }
 
 // Problem is one mistake in a document.
 type Problem struct {
@@ -44,6 +56,16 @@ func Error(w io.Writer, s Style, err error) {
 }
 
 func failure(err error) Failure {
+	f := failed(err)
+	if u, ok := errors.AsType[*Unlooked](err); ok {
+		for _, d := range u.Down {
+			f.Down = append(f.Down, downOf(d, reconciler.Outcome{}))
+		}
+	}
+	return f
+}
+
+func failed(err error) Failure {
 	problems := specs.Problems(err)
 	if len(problems) == 0 {
 		return Failure{Error: err.Error(), Hint: reconciler.HintOf(err)}
@@ -86,5 +108,9 @@ func (f Failure) text(p *page) {
 	}
 	if f.Hint != "" && len(f.Problems) == 0 {
 		p.hang(bold, "hint:", 7, f.Hint)
+	}
+	if len(f.Down) > 0 {
+		p.line("by the ledger, for nothing was looked at:")
+		Outcome{Down: f.Down}.unsettled(p)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"meshrotate/state"
 )
@@ -29,6 +30,14 @@ func (h History) value() any { return h }
 
 // ended says how a rotation ended and how long it took, in words and in a colour.
 func ended(r state.Rotation) (words, style string) {
+	words, style = endedWithin(r)
+	if r.TakenOver {
+		words += "; a later run had taken over before, and this is by its own records"
+	}
+	return words, style
+}
+
+func endedWithin(r state.Rotation) (words, style string) {
 	switch r.Outcome {
 	case state.Started:
 		return "no outcome yet: under way, or cut off", yellow
@@ -76,7 +85,7 @@ func (h History) rotation(p *page, r state.Rotation) {
 		}
 	}
 	p.under(22, strings.Join(who, ", "))
-	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", measured(r.Outages)}, {"left", leftBy(r)}} {
+	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", outage(r)}, {"left", leftBy(r)}} {
 		if r.Outcome == state.Proven && l[0] == "said" {
 			l[0] = "proof"
 		}
@@ -84,6 +93,31 @@ func (h History) rotation(p *page, r state.Rotation) {
 			p.hang(dim, "    "+l[0], 22, clip(l[1], 400))
 		}
 	}
+}
+
+// outage is what was measured; of a run that has told no end, what it was at.
+func outage(r state.Rotation) string {
+	if !r.Ended.IsZero() {
+		return measured(r.Outages)
+	}
+	since := "not seen up since"
+	if r.Outcome != state.Started {
+		since = "not seen up by this run"
+	}
+	var parts []string
+	for _, t := range r.Turned {
+		what := t.Service + " on " + hostList(t.Hosts)
+		switch {
+		case t.Started:
+			what += " was stopped at " + t.At.UTC().Format(time.TimeOnly) + " UTC or later and started again, and nothing is told of how it went on"
+		case t.Stopped:
+			what += " stopped at " + t.At.UTC().Format(time.TimeOnly) + " UTC or later, " + since
+		default:
+			what += " was to be stopped from " + t.At.UTC().Format(time.TimeOnly) + " UTC on, " + since
+		}
+		parts = append(parts, what)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // leftBy is who was left behind. Of a run that was cut off, or did not know what is live, nobody knows who else is.
@@ -132,7 +166,7 @@ func (h History) markdown(m *mark) {
 		}
 		words, _ := ended(r)
 		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(words),
-			md(clip(measured(r.Outages), 200)), md(clip(leftBy(r), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
+			md(clip(outage(r), 200)), md(clip(leftBy(r), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
 			m.end("\n_Older ones have no room here: `-o json` has all._\n")
 			return
 		}

@@ -88,6 +88,9 @@ func lastedFor(o state.Outage) string {
 	case o.Since.IsZero():
 		return "at most " + seconds(o.Measured)
 	}
+	if o.AtMost {
+		return "not seen up by this run since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
+	}
 	return "not seen up since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
 }
 

@@ -34,6 +34,9 @@ type Outcome struct {
 	Left []Left `json:"left,omitempty"`
 	// Remarks are what happened beside: somebody else was at work.
 	Remarks []Remark `json:"remarks,omitempty"`
+	// ByRecord is not "" when the run has lost its lock, and says whether another one has taken over since: what is told of hosts is what
+	// this one knew by then, but for the services that it looked at at its end, and measured outages are the most.
+	ByRecord string `json:"byRecord,omitempty"`
 	// Error is why not everything was done.
 	Error string `json:"error,omitempty"`
 	// Hint is what to do about the error, where it is known.
@@ -85,6 +88,8 @@ type Down struct {
 	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
 	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+	// Unwell: it runs, and was not seen to do its work since it was started: it is not ready.
+	Unwell bool `json:"unwell,omitempty"`
 	// CutOff: it runs, if its host does, and cannot work, as what it depends on was changed, and it was not.
 	CutOff bool `json:"cutOff,omitempty"`
 }
@@ -105,7 +110,7 @@ type Left struct {
 // OutcomeOf tells how a run of a plan ended.
 func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.Outcome) Outcome {
 	r := Outcome{Format: "meshrotate.outcome/v2", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run, Only: p.Only,
-		Halted: o.Halted, Seconds: took.Seconds()}
+		Halted: o.Halted, ByRecord: o.ByRecord, Seconds: took.Seconds()}
 	if o.Err != nil {
 		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)
 	}
@@ -150,10 +155,13 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 		why = cause(d)
 	}
 	brings := applyStarts
-	if d.CutOff {
+	switch {
+	case d.CutOff:
 		brings = applyJoins
+	case d.Unwell:
+		brings = getsReady
 	}
-	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Unsure: d.Unsure, CutOff: d.CutOff, Why: why.Error(),
+	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Unsure: d.Unsure, Unwell: d.Unwell, CutOff: d.CutOff, Why: why.Error(),
 		Hint: cmp.Or(reconciler.HintOf(why), brings)}
 }
 
@@ -168,7 +176,8 @@ func cause(d reconciler.Down) error {
 // applyStarts is what brings back anything of which nothing better is known.
 const (
 	applyStarts = "mend the cause, then apply again, which starts it; or start it on the host"
-	applyJoins  = "make its host answer, then apply again, which gives it what it lacks"
+	applyJoins  = "make its host answer, or mend what else stands in the way, then apply again, which gives it what it lacks"
+	getsReady   = "look at its log on its host, and at what it depends on"
 )
 
 var errNotStarted = errors.New("it was stopped for a rotation, and nothing has started it since")

@@ -41,6 +41,9 @@ func (r Outcome) text(p *page) {
 	if r.unsettled(p) {
 		p.blank()
 	}
+	if r.ByRecord != "" {
+		p.hang(yellow, "by record", labels, r.byRecord())
+	}
 	if r.Run != "" {
 		p.hang(plain, "run", labels, r.Run+", plan "+digest(r.Plan))
 	}
@@ -72,6 +75,11 @@ func (r Outcome) unsettled(p *page) bool {
 	return len(down)+len(left)+len(notes) > 0
 }
 
+// byRecord says what of this outcome may be otherwise by now.
+func (r Outcome) byRecord() string {
+	return "this run has lost its lock, and " + r.ByRecord + ": what is told here of hosts is what this run knew, but for services that it looked at at its end, and outages are the most that they can have been; `meshrotate history` tells of other runs, where they share this state"
+}
+
 // noted are the notes, hosts with the same one as one.
 func (r Outcome) noted() []group {
 	var all []group
@@ -93,6 +101,7 @@ type group struct {
 	several      bool      // not all since then
 	unsure       bool
 	cutOff       bool // and not stopped
+	unwell       bool // it runs
 }
 
 // state is how a group is that is down.
@@ -102,6 +111,8 @@ func (g group) state() string {
 		return "may be CUT OFF" // longer than a label, and rare
 	case g.cutOff:
 		return "CUT OFF"
+	case g.unwell && !g.unsure:
+		return "NOT READY"
 	case g.unsure:
 		return "may be DOWN"
 	}
@@ -148,7 +159,7 @@ func (r Outcome) groups() (down, left []group) {
 			l.Why = ""
 		}
 		g := r.group(d.Host, l)
-		if g.unsure, g.cutOff, g.service = d.Unsure, d.CutOff, d.Service; len(d.With) > 0 {
+		if g.unsure, g.cutOff, g.unwell, g.service = d.Unsure, d.CutOff, d.Unwell, d.Service; len(d.With) > 0 {
 			g.service += ", and with it " + strings.Join(d.With, ", ")
 		}
 		if g.since = d.Since; d.What != d.Host {
@@ -184,7 +195,7 @@ func (r Outcome) group(target string, l Left) group {
 // joined adds a story to those that were told already.
 func joined(all []group, g group) []group {
 	i := slices.IndexFunc(all, func(o group) bool {
-		return o.what == g.what && o.service == g.service && o.hint == g.hint && o.unsure == g.unsure && o.cutOff == g.cutOff && o.secrets == g.secrets && o.why == g.why
+		return o.what == g.what && o.service == g.service && o.hint == g.hint && o.unsure == g.unsure && o.cutOff == g.cutOff && o.unwell == g.unwell && o.secrets == g.secrets && o.why == g.why
 	})
 	if i < 0 {
 		return append(all, g)
@@ -213,6 +224,9 @@ func (r Outcome) markdown(m *mark) {
 	r.unsettledMarkdown(m)
 	if text := inset(r.outages); text != "" {
 		m.fold("outages", strings.TrimLeft(text, "\n"))
+	}
+	if r.ByRecord != "" {
+		m.add("\nBy record: %s\n", md(r.byRecord()))
 	}
 	if r.Error != "" {
 		m.add("\nCause: %s\n", md(clip(oneLine(r.Error), 2000)))

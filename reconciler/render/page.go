@@ -100,6 +100,10 @@ func (p *page) table(indent int, rows [][]string) {
 			p.w.WriteString(p.paint(dim, strings.TrimRight(label+r[len(r)-1], " ")) + "\n")
 			continue
 		}
+		if last := r[len(r)-1]; length(label)+length(last) <= p.columns() || last == "-" {
+			p.w.WriteString(strings.TrimRight(label+Safe(last), " ") + "\n")
+			continue
+		}
 		at := min(length(label), p.columns()-12)
 		p.hang(plain, strings.TrimRight(label, " "), at, r[len(r)-1])
 	}

@@ -136,7 +136,7 @@ func (s Status) text(p *page) {
 	}
 	rows := [][]string{{"", "secret", "live", "declared", "rotated", "due", "expires"}}
 	for _, c := range statuses(s.Secrets) {
-		rows = append(rows, []string{marks[c.Status][0], c.Title, orDash(c.Live), c.Declared, date(c.LastRotated), s.due(c), s.until(c.Expires)})
+		rows = append(rows, []string{marks[c.Status][0], c.Title, orDash(c.Live), c.Declared, date(c.LastRotated), brief(s.due(c)), brief(s.until(c.Expires))})
 	}
 	p.table(0, rows)
 	s.writeOverlaps(p)
@@ -150,6 +150,11 @@ func (s Status) text(p *page) {
 		p.blank()
 		Plan{Plan: s.plan, Host: s.host}.host(p)
 	}
+}
+
+// brief is for a column: eighty characters have to hold them all.
+func brief(days string) string {
+	return strings.NewReplacer(" days", " d", " day", " d").Replace(days)
 }
 
 // due is short: it stands in a column.

@@ -35,7 +35,7 @@ func (r Outcome) next(plan, apply string) string {
 	default:
 		s = "mend the cause, then plan and apply again"
 	}
-	if len(r.Down) > 0 {
+	if r.ByRecord == "" && slices.ContainsFunc(r.Down, func(d Down) bool { return !d.Unwell }) {
 		s += ". Until then what is down stays down"
 	}
 	return s
@@ -98,6 +98,8 @@ func (r Outcome) Verdict() string {
 			return "nothing to do for " + strings.Join(r.Only, ", ") + ", which is as declared; the other secrets were not looked at"
 		}
 		return "nothing to do: everything is as declared"
+	case n == 0 && len(r.Down) > 0 && len(r.Down) == r.cutOff(false)+r.cutOff(true) && !slices.ContainsFunc(r.Down, func(d Down) bool { return !d.Since.IsZero() }):
+		return "nothing was changed; found CUT OFF: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > 0 && !slices.ContainsFunc(r.Down, func(d Down) bool { return !d.Since.IsZero() }):
 		return "nothing was changed; found DOWN: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > 0 && len(r.Down) == r.cutOff(false)+r.cutOff(true):

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // forbidden is why the policy does not let the plan be applied now, one finding for each reason. A plan with nothing to do is always
@@ -65,17 +66,18 @@ func (s *Session) broken(p *reconciler.Plan) string {
 }
 
 // unasked is the error about what was confirmed and nobody had asked for, nil without any: a wrong name confirms nothing.
-func (s *Session) unasked(p *reconciler.Plan) error {
-	waiting := p.Waiting()
+func (s *Session) unasked(v *View) error {
+	waiting := v.Plan.Waiting()
 	for _, name := range s.Confirmed {
-		if slices.ContainsFunc(waiting, func(one string) bool { return reconciler.Confirms([]string{name}, one) }) {
+		if slices.ContainsFunc(waiting, func(one string) bool { return reconciler.Confirms([]string{name}, one) }) ||
+			slices.ContainsFunc(v.confirmed, func(w state.Word) bool { return strings.EqualFold(name, w.Host) }) {
 			continue
 		}
 		hint := "nothing waits for a person; leave out --confirm"
 		if len(waiting) > 0 {
 			hint = "what waits for a person: " + strings.Join(waiting[:min(len(waiting), 5)], ", ")
 		}
-		return reconciler.Hinted(fmt.Errorf("nothing was changed: %q is confirmed, and the plan has no person's part of that name", name), hint)
+		return reconciler.Hinted(fmt.Errorf("nothing was changed: %q is confirmed, and the plan has no person's part of that name, nor a host that is named no more where something is down", name), hint)
 	}
 	return nil
 }

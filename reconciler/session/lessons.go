@@ -8,7 +8,7 @@ func Lessons() []reconciler.Lesson {
 		{ID: "down-elsewhere",
 			Means:   "A run has left a service down, or may have, on a host that the document does not name any more, or for a secret that it does not name any more.",
 			Matters: "Nobody plans for it now, so nobody would say that the service is down still. A host that is named is asked; another is not.",
-			Do:      "Start it on the host; or name the host or the secret again, and apply. On a host that is not named it is said until the secret's next rotation is proven.",
+			Do:      "Start it on the host; or name the host or the secret again, and apply. Of a host that is not named, it is down until somebody says otherwise: `meshrotate apply --confirm HOST` records who said that it runs, or is gone for good.",
 			Example: "relay-02.contoso.example: a run has left IdentityMeshRelayAgent down on 2026-11-26 14:15:33 UTC, and the document does not name this host any more"},
 		{ID: "window-closed",
 			Means:   "There is something to do, and policy.window does not allow changes now.",

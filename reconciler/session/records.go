@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"meshrotate/reconciler"
 	"meshrotate/specs"
@@ -23,28 +24,6 @@ func (s *Session) remembered(ctx context.Context) (h state.History, p state.Pres
 	}
 	p, err = s.present(ctx)
 	return h, p, err
-}
-
-// DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look. What a run has stopped
-// that is at work is its own business.
-func (s *Session) DownByRecord(ctx context.Context, why error) []reconciler.Down {
-	var held *state.HeldError
-	if locked := errors.As(why, &held); !locked && !errors.Is(why, ErrInterrupted) {
-		return nil // it was not to be looked at
-	}
-	entries, err := s.State.Ledger.Entries(context.WithoutCancel(ctx))
-	if err != nil {
-		return nil
-	}
-	if held != nil {
-		entries = slices.DeleteFunc(entries, func(e state.Entry) bool { return e.Run == held.Holder.Run })
-	}
-	in := reconciler.Input{History: state.NewHistory(entries), Now: s.now()}
-	p := reconciler.Plan{}
-	for _, r := range slices.Concat(s.Rotations, s.Others) {
-		p.Down = append(p.Down, r.Plan(in).Down...)
-	}
-	return p.StillDown()
 }
 
 // damaged is the view where what is remembered cannot be believed.
@@ -131,41 +110,88 @@ func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run 
 	return nil
 }
 
-// forgotten are services that a run has left down, or may have, for secrets that the document does not name any more, or on hosts
-// that it does not name. Where it names the host, that is asked, and what is down there ends a run as anything down does; nobody
-// else is contacted.
-func (s *Session) forgotten(ctx context.Context, h state.History) (findings []reconciler.Finding, down []reconciler.Down) {
-	reads := map[string]map[string]bool{}
+// forgotten adds the services that a run has left down, or may have, for secrets that the document does not name any more, or on hosts
+// that it does not name. Where it names the host, that is asked. Nobody else is contacted, so what was left there is down until somebody
+// says otherwise. Either ends a run as anything down does.
+func (s *Session) forgotten(ctx context.Context, v *View) (findings []reconciler.Finding) {
+	reads := planned{}
 	for _, r := range slices.Concat(s.Rotations, s.Others) {
-		of := map[string]bool{}
-		for _, read := range r.Reads() {
-			of[read.Target().Name] = true
-		}
-		reads[r.Ref().Name] = of
+		reads.add(r)
 	}
 	named := s.Document.AllHosts()
 	var here []reconciler.Down
-	for _, w := range h.DownElsewhere(func(secret, host string) bool { return reads[secret][host] }) {
-		d := reconciler.Down{What: w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Unsure: w.Unsure}
-		if slices.Contains(named, w.Host) {
+	words := v.History.DownElsewhere(reads.has)
+	works := s.workElsewhere(ctx, words, named)
+	for _, w := range words {
+		d := downElsewhere(w)
+		switch {
+		case works[w.Host]:
+		case slices.Contains(named, w.Host):
 			if slices.ContainsFunc(here, func(o reconciler.Down) bool { return o.What == d.What }) {
 				d.What = w.Service + " on " + w.Host
 			}
 			here = append(here, d)
-			continue
+		case slices.ContainsFunc(s.Confirmed, func(name string) bool { return strings.EqualFold(name, w.Host) }):
+			v.confirmed = append(v.confirmed, w)
+		default:
+			findings = append(findings, v.gone(w, reads))
 		}
-		verb := "has left %s down on"
-		if w.Unsure {
-			verb = "that was cut off may have left %s down on"
+	}
+	return append(findings, s.here(ctx, v, here)...)
+}
+
+// workElsewhere are the hosts that the document does not name, and that work by the word of others: nobody asks them.
+func (s *Session) workElsewhere(ctx context.Context, words []state.Word, named []string) map[string]bool {
+	var ask []reconciler.Down
+	for _, w := range words {
+		if d := downElsewhere(w); !slices.Contains(named, w.Host) {
+			d.Elsewhere, d.Since = true, d.Since.Add(s.Document.Product.Relay.StopTimeout.Of()) // by then what was to stop it has
+			ask = append(ask, d)
 		}
-		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: a run "+verb+" %s, and the document does not name this host any more", w.Host, w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC")),
-			"start it on the host; or name the host again: the next apply starts it"))
 	}
-	if len(here) == 0 {
-		return findings, down
+	works := map[string]bool{}
+	if len(ask) > 0 {
+		for what := range s.Site.Running(ctx, ask).Started {
+			works[what] = true
+		}
 	}
-	now := s.Site.Running(ctx, here)
-	for _, d := range here {
+	return works
+}
+
+// gone notes what was left down on a host that the document does not name any more, with the secret that knows of it: so each further run
+// says it in the ledger.
+func (v *View) gone(w state.Word, reads planned) reconciler.Finding {
+	d := downElsewhere(w)
+	d.Elsewhere = true
+	verb := "has left %s down"
+	if w.Unsure {
+		verb = "that was cut off may have left %s down"
+	}
+	d.Cause = fmt.Sprintf("a run "+verb+" on %s, and the document does not name this host any more", w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
+	hint := "start it on the host, or name the host again: the next apply starts it; where it runs, or is gone for good, `meshrotate apply --confirm " + w.Host + "`"
+	d.Why = reconciler.Hinted(errors.New(d.Cause), hint)
+	down := &v.Plan.Down
+	for i, c := range v.Plan.Changes {
+		knows := v.History.DownElsewhere(func(secret, host string) bool { return secret != c.Secret.Name || reads.has(secret, host) })
+		if slices.ContainsFunc(knows, func(o state.Word) bool { return o.Host == w.Host && o.Service == w.Service }) {
+			down = &v.Plan.Changes[i].Down
+			break
+		}
+	}
+	if slices.ContainsFunc(*down, func(o reconciler.Down) bool { return o.What == d.What }) {
+		d.What = w.Service + " on " + w.Host
+	}
+	*down = append(slices.Clone(*down), d)
+	return elsewhere(d, w.Host+": "+d.Cause, hint)
+}
+
+// here asks for what was left down on hosts that the document names, for secrets that it does not.
+func (s *Session) here(ctx context.Context, v *View, down []reconciler.Down) (findings []reconciler.Finding) {
+	if len(down) == 0 {
+		return nil
+	}
+	now := s.Site.Running(ctx, down)
+	for _, d := range down {
 		if _, runs := now.Started[d.What]; runs {
 			continue
 		}
@@ -177,10 +203,26 @@ func (s *Session) forgotten(ctx context.Context, h state.History) (findings []re
 		d.Cause = "an earlier run stopped it for a secret that the document does not name any more"
 		const hint = "start it on the host; or name the secret again: the next apply finishes it"
 		d.Why = reconciler.Hinted(errors.New(d.Cause), hint)
-		down = append(down, d)
+		v.Plan.Down = append(v.Plan.Down, d)
 		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: %s %s since %s: %s", d.Target.Name, d.Service, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause), hint))
 	}
-	return findings, down
+	return findings
+}
+
+// takeWord records that somebody has said that what was left down elsewhere runs, or is gone for good.
+func (s *Session) takeWord(ctx context.Context, v *View, lease state.Lease, run string) error {
+	var all []state.Entry
+	for _, w := range v.confirmed {
+		all = append(all, state.Entry{Time: s.now().UTC(), Run: run, By: s.By, Commit: s.Document.Origin.Commit, Deployment: s.Document.Name, Fence: lease.Fence(),
+			Step: "confirm", Hosts: []string{w.Host}, Starts: w.Service, Outcome: state.Done, Detail: s.By + " has confirmed that it runs, or is gone for good"})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := s.State.Ledger.Append(ctx, all...); err != nil {
+		return fmt.Errorf("nothing was changed: the ledger does not take what was confirmed: %w", err)
+	}
+	return nil
 }
 
 func elsewhere(d reconciler.Down, text, hint string) reconciler.Finding {

@@ -35,7 +35,8 @@ type Session struct {
 	BreakGlass string
 	// Emergency is a secret that others know; nil when there is none.
 	Emergency *reconciler.Emergency
-	// Confirmed are the secrets, or kinds, of which a person says that their part is done; it may be nil.
+	// Confirmed are the secrets, or kinds, of which a person says that their part is done; and the hosts that the document does not name
+	// any more, of which one says that nothing is down there. It may be nil.
 	Confirmed []string
 	Now       func() time.Time       // nil is time.Now
 	Tell      func(reconciler.Event) // nil: nobody listens
@@ -47,7 +48,8 @@ type View struct {
 	History state.History
 	Took    time.Duration
 
-	marked *state.HeldError // another state's run was seen at work
+	marked    *state.HeldError // another state's run was seen at work
+	confirmed []state.Word     // what was left down elsewhere, and somebody says is not any more
 }
 
 // Applied is what a run did. Without a plan that had anything to do, Run is "" and the Outcome is zero.
@@ -102,7 +104,8 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	v := &View{History: history}
 	others := reconciler.LeftDown(s.Others, history, began)
-	seen := reconciler.Observe(ctx, s.Site, slices.Concat(s.Rotations, others), func(e reconciler.Event) {
+	minders := reconciler.Minders(s.Others, s.Rotations)
+	seen := reconciler.Observe(ctx, s.Site, slices.Concat(s.Rotations, others, minders), func(e reconciler.Event) {
 		if ctx.Err() == nil && s.Tell != nil { // an interrupt is nobody's failure
 			s.Tell(e)
 		}
@@ -112,7 +115,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	now := s.now()
 	v.Took = now.Sub(began)
-	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency}
+	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency, Minders: minders}
 	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, in)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
@@ -127,8 +130,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	v.Plan.Only, v.Plan.Salt = s.Only, after.Salt
-	forgotten, down := s.forgotten(ctx, v.History)
-	v.Plan.Down = append(v.Plan.Down, down...)
+	forgotten := s.forgotten(ctx, v)
 	v.Plan.Fleet = slices.Concat(untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
@@ -170,10 +172,13 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	if err := s.glass(v); err != nil {
 		return done, err
 	}
-	if err := s.unasked(v.Plan); err != nil {
+	if err := s.unasked(v); err != nil {
 		return done, err
 	}
 	if err := agree(ctx, v, func(what string) { _ = lease.Doing(ctx, what) }); err != nil {
+		return done, err
+	}
+	if err := s.takeWord(ctx, v, lease, run); err != nil {
 		return done, err
 	}
 	if v.Plan.Empty() {
@@ -299,7 +304,11 @@ func Stuck(plan *reconciler.Plan) error {
 			hint = h
 		}
 	}
-	if more := len(stuck) - 1; more > 0 {
+	switch more := len(stuck) - 1; more {
+	case 0:
+	case 1:
+		text += "; and 1 more secret is refused or unknown"
+	default:
 		text += fmt.Sprintf("; and %d more secrets are refused or unknown", more)
 	}
 	return reconciler.Hinted(errors.New(text), hint)

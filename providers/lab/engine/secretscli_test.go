@@ -33,6 +33,18 @@ type asked struct {
 	In   []byte
 }
 
+// private reads a file that this account alone may read.
+func private(file string) ([]byte, error) {
+	stat, err := os.Stat(file)
+	if err == nil && stat.Mode().Perm() != 0o600 {
+		err = os.ErrPermission
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
 type answered struct {
 	Out  []byte
 	Exit uint32
@@ -40,6 +52,11 @@ type answered struct {
 
 func secretscli() int {
 	in, err := io.ReadAll(os.Stdin)
+	args := os.Args[1:]
+	if err == nil && len(args) == 4 && args[2] == "--value-file" { // the lab knows this machine's paths not
+		in, err = private(args[3])
+		args = []string{args[0], args[1], "--stdin"}
+	}
 	if err != nil {
 		return 90
 	}
@@ -54,7 +71,7 @@ func secretscli() int {
 	}
 	defer conn.Close()
 	var a answered
-	if json.NewEncoder(conn).Encode(asked{os.Args[1:], in}) != nil || json.NewDecoder(conn).Decode(&a) != nil {
+	if json.NewEncoder(conn).Encode(asked{args, in}) != nil || json.NewDecoder(conn).Decode(&a) != nil {
 		return 92
 	}
 	_, _ = os.Stdout.Write(a.Out)
@@ -121,9 +138,11 @@ func TestPwshSetsConnectorsSecrets(t *testing.T) {
 		name string
 		cli  lab.CLI
 		argv string
+		way  string
 	}{
-		{"on its standard input", lab.CLI{Stdin: true, Echoes: true}, "refused"},
-		{"as an argument, where that is permitted", lab.CLI{Echoes: true}, "permitted"},
+		{"on its standard input", lab.CLI{Stdin: true, Echoes: true}, "refused", "stdin"},
+		{"in a file", lab.CLI{Stdin: true, Echoes: true}, "refused", "file"},
+		{"as an argument, where that is permitted", lab.CLI{Echoes: true}, "permitted", "stdin"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			need(t, "pwsh")
@@ -138,7 +157,8 @@ func TestPwshSetsConnectorsSecrets(t *testing.T) {
 				}
 			}
 			spec := w.doc.Secrets["connectors"].(*connector.Spec)
-			spec.Argv, spec.Syncs.Timeout = c.argv, specs.MustDuration("30s")
+			c.cli.File = c.way == "file"
+			spec.Value, spec.Argv, spec.Syncs.Timeout = c.way, c.argv, specs.MustDuration("30s")
 			starts := w.installs(e)
 			refs, values := w.lab.Refs(), map[string][]byte{}
 			for _, ref := range refs {
@@ -166,6 +186,9 @@ func TestPwshSetsConnectorsSecrets(t *testing.T) {
 			c.cli.Lies = false
 			w.lab.SetCLI(c.cli)
 			w.rotate(1)
+			if dir := `C:\Program Files\IdentityMesh.Service`; strings.Contains(strings.Join(w.lab.EngineHost.Machine.FS.Names(dir), " "), "value") {
+				t.Errorf("a file is left: %q", w.lab.EngineHost.Machine.FS.Names(dir))
+			}
 			if !w.stores(refs[0], true) || !w.stores(refs[1], true) {
 				t.Error("they are not stored")
 			}

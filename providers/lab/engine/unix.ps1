@@ -4,9 +4,10 @@ function Use-Acl([string]$path) { [IO.File]::GetUnixFileMode($path) }
 function New-LinuxFile([string]$path, [string]$like) {
     $options = [IO.FileStreamOptions]::new()
     $options.Mode = [IO.FileMode]::CreateNew; $options.Access = [IO.FileAccess]::Write; $options.Share = [IO.FileShare]::None
-    $options.UnixCreateMode = Use-Acl $like
+    $mode = [IO.UnixFileMode]'UserRead, UserWrite'; if ($like -ne '') { $mode = Use-Acl $like }
+    $options.UnixCreateMode = $mode
     $f = [IO.FileStream]::new($path, $options)
-    [IO.File]::SetUnixFileMode($path, (Use-Acl $like))   # whatever this process's umask took away
+    [IO.File]::SetUnixFileMode($path, $mode)   # whatever this process's umask took away
     $f
 }
 # .NET does not tell it.

@@ -91,7 +91,7 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	d.dir = dir
-	if d.lab, err = lab.Start(lab.Config{Relays: relays, Dir: dir, Login: "alternating", Account: "now", Connectors: 2, Signing: true, Build: true}); err != nil {
+	if d.lab, err = lab.Start(every(lab.Config{Relays: relays, Dir: dir})); err != nil {
 		return nil, err
 	}
 	defer d.lab.Close()

@@ -38,6 +38,7 @@ type labFlags struct {
 	license    string
 	converged  bool
 	https      bool
+	all        bool
 }
 
 func labCommand(stdio cli.Stdio) *cobra.Command {
@@ -67,6 +68,7 @@ the README.`,
 	c.Flags().StringVar(&f.engine, "engine", "", "what runs the host script: `NAME` is pwsh or pwsh-windows, where that is installed (default: a model of it)")
 	c.Flags().StringVar(&f.relaying, "api", "", "how Admin lists its relays: `SHAPE` is "+strings.Join(lab.RelayShapes, ", ")+" (default: the first)")
 	c.Flags().StringVar(&f.license, "license", "", "how the vendor writes licenses: `SHAPE` is "+strings.Join(lab.LicenseShapes, ", ")+" (default: the first)")
+	c.Flags().BoolVar(&f.all, "all", false, "let the document declare every kind of secret, with a build host; license and relay key alone otherwise")
 	c.Flags().BoolVar(&f.https, "https", false, "let the hosts' WinRM listen with certificates (default: HTTP, sealed by NTLM)")
 	c.AddCommand(breakCommand(stdio), showCommand(stdio))
 	return c
@@ -111,8 +113,18 @@ func startLab(f labFlags) (*lab.Lab, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	l, err := lab.Start(lab.Config{Relays: f.relays, Dir: dir, Engine: engine, License: f.license, Relaying: f.relaying, Converged: f.converged, HTTPS: f.https, Time: lab.Timing{PowerShell: f.powershell}})
+	config := lab.Config{Relays: f.relays, Dir: dir, Engine: engine, License: f.license, Relaying: f.relaying, Converged: f.converged, HTTPS: f.https, Time: lab.Timing{PowerShell: f.powershell}}
+	if f.all {
+		config = every(config)
+	}
+	l, err := lab.Start(config)
 	return l, dir, err
+}
+
+// every lets the document declare every kind of secret.
+func every(c lab.Config) lab.Config {
+	c.Login, c.Account, c.Connectors, c.Signing, c.Build = "alternating", "now", 2, true, true
+	return c
 }
 
 // welcome says what runs, and what to type where.

@@ -39,7 +39,7 @@ func TestLeakedLogin(t *testing.T) {
 				r.reaches(c.killed)
 				r.signal(os.Kill)
 				r.wait()
-				w.run(0, "apply", "--yes").says(t, "compromised: seen in a crash dump", "disable "+was+" on", "rotated and proven")
+				w.run(0, "apply", "--yes").says(t, "compromised: seen in a crash dump", "disable "+was+" on", "rotated and proven", "meshrotate history --evidence sqllogin")
 			}
 			if now, ok := l.SignedIn(); !ok || now == was {
 				t.Errorf("signed in is %s, and was %s", now, was)

@@ -3,6 +3,7 @@ package labcli_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,11 +18,14 @@ func TestSavedPlan(t *testing.T) {
 	t.Parallel()
 	w := startWorld(t)
 	planned := func() { t.Helper(); w.run(2, "plan", "--out", "plan.json").says(t, "meshrotate apply plan.json") }
-	code := 1
+	codes := []int{1}
 	refused := func(says ...string) {
 		t.Helper()
 		before := files(t, filepath.Join(w.dir, ".meshrotate", "values"))
-		w.run(code, "apply", "plan.json").says(t, append(says, "hint: ")...)
+		r := w.start("apply", "plan.json").wait()
+		if r.says(t, append(says, "hint: ")...); !slices.Contains(codes, r.code) {
+			t.Fatalf("exit code %d, want one of %d\n%s", r.code, codes, r.err)
+		}
 		if after := files(t, filepath.Join(w.dir, ".meshrotate", "values")); len(after) != len(before) {
 			t.Error("a refused plan minted a value")
 		}
@@ -32,13 +36,12 @@ func TestSavedPlan(t *testing.T) {
 
 	planned()
 	w.breaks("key", "relay-02")
+	codes = []int{1, 3} // it is cut off, as soon as Admin has missed a heartbeat
 	refused("relay-02.lab.example: Relay:ApiKey in IdentityMeshRelayAgent\\appsettings.json was 6, now unknown")
 
 	planned()
 	w.breaks("stop", "relay-03")
-	code = 3 // it is down
 	refused("relay-03.lab.example: service IdentityMeshRelayAgent was running, now stop", "found DOWN")
-	code = 1
 	w.breaks("start", "relay-03")
 
 	w.rewrite("name: lab", "name: another")
@@ -56,6 +59,7 @@ func TestSavedPlan(t *testing.T) {
 	planned()
 	w.run(1, "apply", "plan.json", "--only", "license").says(t, "--only does not go with a saved plan")
 	w.run(0, "apply", "plan.json").says(t, "done: 2 secrets rotated and proven")
+	codes = codes[:1]
 	refused("already applied: a plan is used once")
 	w.converged()
 

@@ -75,7 +75,11 @@ func (d Dir) Read(path string) ([]byte, Info, error) {
 
 func (d Dir) Create(path string, content []byte, like string) error {
 	mode := fs.FileMode(0o644)
-	if like != "" {
+	switch like {
+	case "":
+	case Private:
+		mode = 0o600
+	default:
 		if stat, err := os.Stat(d.Local(like)); err == nil {
 			mode = stat.Mode().Perm()
 		}

@@ -42,7 +42,7 @@ const (
 type FS interface {
 	// Read returns a file's content and what is known about it: ErrFileNotFound or ErrPathNotFound when there is none.
 	Read(path string) ([]byte, Info, error)
-	// Create writes a new file with the access rules of the file like, or those of the folder when like is "".
+	// Create writes a new file with the access rules of the file like, those of the folder when like is "", or Private.
 	Create(path string, content []byte, like string) error
 	// Replace puts from in the place of to, which becomes backup; to's access rules stay.
 	Replace(from, to, backup string) error
@@ -61,6 +61,9 @@ type FS interface {
 	// Free is the space left for files beside path, in bytes.
 	Free(path string) int64
 }
+
+// Private is the file like of a new one that SYSTEM, Administrators and whoever makes it have access to, and nobody else.
+const Private = "?"
 
 // Info is what a disk knows about a file, beside its content.
 type Info struct {

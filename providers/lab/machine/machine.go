@@ -63,6 +63,7 @@ type Machine struct {
 	loose           map[string]bool   // files and folders that ordinary users may change, by lower-case path
 	records         bool              // PowerShell records what it runs, and sessions
 	tools           map[string]Tool   // by lower-case path
+	valued          int               // files with a value that were made for one of them
 	programs        map[string]Script // by lower-case path
 	builds          turns             // of scripts
 	// stores are those of certificates, by lower-case name, and by thumbprint.

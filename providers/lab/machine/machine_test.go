@@ -148,6 +148,14 @@ func (s *store) Put(ref string, value []byte) {
 	s.refs = append(s.refs, ref)
 }
 
+func (s *store) Open(file string) ([]byte, error) {
+	content, info, err := s.disk.Read(file)
+	if err == nil && info.UsersCanRead {
+		return nil, machine.ErrAccessDenied
+	}
+	return content, err
+}
+
 func (s *store) List() []string { return s.refs }
 
 func table(disk machine.FS) (winhosttest.Host, *machine.Machine) {

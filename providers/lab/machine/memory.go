@@ -155,7 +155,7 @@ func (m *Memory) Create(path string, content []byte, like string) error {
 	if m.Limit > 0 && int64(len(content)) > m.free() {
 		return ErrDiskFull
 	}
-	info := Info{UsersCanRead: true, Owner: administrators}
+	info := Info{UsersCanRead: like != Private, Owner: administrators}
 	if l, _ := m.get(like); l != nil {
 		info.UsersCanRead = l.info.UsersCanRead
 	}

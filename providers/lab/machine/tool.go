@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"meshrotate/providers/appsettings"
 	"meshrotate/providers/winhost"
 )
 
@@ -61,10 +62,11 @@ func (m *Machine) secretsLook(ctx context.Context, o *winhost.SecretsLook) winho
 	if !s.Exists {
 		return r
 	}
+	s.Left = len(m.valueFiles(o.Program))
 	s.CommandLines, s.Sysmon = yesOrNo(m.AuditsCommandLines), yesOrNo(m.Sysmon)
 	help, exit, ended := m.invoke(ctx, o.Program, []string{"--help"}, nil, o.TimeoutSeconds)
 	if ended {
-		s.Exit, s.Output, s.Stdin = exit, units(help), yesOrNo(strings.Contains(help, "--stdin"))
+		s.Exit, s.Output, s.Stdin, s.File = exit, units(help), yesOrNo(strings.Contains(help, "--stdin")), yesOrNo(strings.Contains(help, "--value-file"))
 	}
 	return r
 }
@@ -73,11 +75,52 @@ func (m *Machine) secretsSet(ctx context.Context, o *winhost.SecretsSet) winhost
 	if m.Tool(o.Program) == nil {
 		return failure(ErrFileNotFound, "no such program")
 	}
+	for _, left := range m.valueFiles(o.Program) {
+		if err := m.FS.Remove(left); err != nil {
+			return failed(err, "cannot delete a file that was left")
+		}
+	}
 	args, in := []string{"set", o.Ref, "--stdin"}, o.Value.Expose()
-	if o.Argument {
+	switch {
+	case o.File:
+		return m.setByFile(ctx, o)
+	case o.Argument:
 		args, in = []string{"set", o.Ref, string(in)}, nil
 	}
 	return ran(m.invoke(ctx, o.Program, args, in, o.TimeoutSeconds))
+}
+
+const valueSuffix = ".meshrotate-value-"
+
+// valueFiles are those beside the program.
+func (m *Machine) valueFiles(program string) (all []string) {
+	folder, name := appsettings.Split(m.Expand(program))
+	for _, n := range m.FS.Names(folder) {
+		if strings.HasPrefix(strings.ToLower(n), strings.ToLower(name)+valueSuffix) {
+			all = append(all, folder+`\`+n)
+		}
+	}
+	return all
+}
+
+// setByFile leaves the file behind when its process is ended.
+func (m *Machine) setByFile(ctx context.Context, o *winhost.SecretsSet) winhost.Result {
+	m.mu.Lock()
+	m.valued++
+	n := m.valued
+	m.mu.Unlock()
+	file := fmt.Sprintf("%s%s%d", m.Expand(o.Program), valueSuffix, n)
+	if err := m.FS.Create(file, o.Value.Expose(), Private); err != nil {
+		return failed(err, "cannot write the file with the value")
+	}
+	r := ran(m.invoke(ctx, o.Program, []string{"set", o.Ref, "--value-file", file}, nil, o.TimeoutSeconds))
+	if ctx.Err() != nil {
+		return r
+	}
+	if err := m.FS.Remove(file); err != nil {
+		return failed(err, "cannot delete the file with the value")
+	}
+	return r
 }
 
 func ran(output string, exit uint32, ended bool) winhost.Result {

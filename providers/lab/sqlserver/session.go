@@ -215,16 +215,23 @@ func (s *Server) Live() []SessionInfo {
 	defer s.mu.Unlock()
 	var all []SessionInfo
 	for _, x := range s.sessions {
-		all = append(all, SessionInfo{ID: x.ID, Login: x.name(), Host: x.client.Host, Program: x.client.Program, Database: x.database, Started: x.started})
+		all = append(all, SessionInfo{ID: x.ID, Login: x.name(), Host: x.client.Host, Program: x.client.Program, Interface: x.client.Interface, Database: x.database, Started: x.started})
 	}
 	return all
 }
 
+// Session is the one with this number; nil when there is none.
+func (s *Server) Session(id int) *Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
+}
+
 // SessionInfo is a session as it is listed.
 type SessionInfo struct {
-	ID                             int
-	Login, Host, Program, Database string
-	Started                        time.Time
+	ID                                        int
+	Login, Host, Program, Interface, Database string
+	Started                                   time.Time
 }
 
 // name is the login's, or the contained user's. It is called with the server's mutex held.

@@ -276,3 +276,32 @@ func TestPinnedIsNotRetired(t *testing.T) {
 		}
 	}
 }
+
+// Of a stolen certificate it is told what the build host has of it, beside what the rotation takes it out of.
+func TestKeepers(t *testing.T) {
+	emergency := []state.Entry{{Secret: "codesigning", Version: "9F8A", Before: "41C0+9F8A", Outcome: state.Started,
+		Facts: []state.Fact{{Field: state.Compromised, Value: "stolen"}, {Field: state.Ousted, Value: oldOne}}}}
+	for _, c := range []struct {
+		reason string
+		change func(w *workshop)
+		want   []string
+	}{
+		{"all of it", func(*workshop) {}, []string{"the certificate store LocalMachine\\My: 41C0…, with its key", "CODESIGN_THUMBPRINT in build-installer.cmd, 41C0…", "the PFX of 41C0…"}},
+		{"nothing", func(w *workshop) { w.moved(); w.store.All, w.value.Others = w.store.All[1:], nil }, nil},
+		{"nobody could look", func(w *workshop) { w.reach = reconciler.Unreachable }, []string{"which could not be read: it may have it", "which could not be read: it may be it"}},
+	} {
+		w := newWorkshop()
+		w.spec.Thumbprints, w.history, w.value.Others = w.spec.Thumbprints[1:], emergency, []string{oldOne[:8]}
+		c.change(w)
+		got, _ := w.plan(t)
+		if len(got.Keepers) != len(c.want) {
+			t.Errorf("%s: %+v", c.reason, got.Keepers)
+			continue
+		}
+		for i, want := range c.want {
+			if !strings.Contains(got.Keepers[i].Value, want) {
+				t.Errorf("%s: %q, want %q", c.reason, got.Keepers[i].Value, want)
+			}
+		}
+	}
+}

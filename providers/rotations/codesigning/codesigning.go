@@ -70,6 +70,9 @@ type Connectors struct {
 	Folder string `json:"folder,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMeshRelayAgent\\connectors" trust:"target"`
 	// Suffix is how the names of connectors end; whatever else lies there is not looked at.
 	Suffix string `json:"suffix,omitempty" jsonschema:"minLength=1,default=.dll" trust:"target"`
+	// None are relays that have no connectors; ranges are allowed. From any other a certificate is taken only where its connectors are
+	// seen.
+	None []string `json:"none,omitempty" jsonschema:"minLength=1,example=relay-[07..09].contoso.example" trust:"less"`
 }
 
 // Kind registers the rotation.
@@ -93,6 +96,22 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 	specs.CheckHostPath(s.Connectors.Folder, "connectors/folder", report)
 	if slices.Contains(strings.Split(s.Setting, ":"), "") {
 		report("setting", "every part between colons needs a name", "Relay:AcceptedThumbprints")
+	}
+	relays := map[string]bool{}
+	for _, h := range d.Relays() {
+		relays[strings.ToLower(h)] = true
+	}
+	for _, text := range s.Connectors.None {
+		hosts, err := specs.Expand(text)
+		if err != nil {
+			report("connectors/none", err.Error(), "")
+		}
+		for _, h := range hosts {
+			if !relays[strings.ToLower(h)] {
+				report("connectors/none", h+" is not one of the relays", "name relays as they stand under hosts.relays")
+				break
+			}
+		}
 	}
 	seen := map[specs.Thumbprint]bool{}
 	signing := 0
@@ -126,8 +145,9 @@ type Rotation struct {
 	tolerance reconciler.Tolerance
 	api       specs.API
 	hasAPI    bool
+	admin     string // its host
 	relays    []node
-	pin       *site.Pin // of the build host; nil: nothing is known of one
+	build     *builder // what is known of the build host; nil: there is none
 }
 
 // node is a relay.
@@ -137,6 +157,7 @@ type node struct {
 	component  specs.Component
 	list       site.List
 	signatures site.Signatures
+	bare       bool // it is declared to have no connectors
 	service    site.Service
 	machine    site.Machine
 	preflight  site.Preflight
@@ -144,21 +165,27 @@ type node struct {
 
 // New makes the rotations that the document asks for: of what the relays accept, and of what the build host signs with.
 func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
-	r := &Rotation{ref: secret.Ref{Name: name, Version: versionOf(spec.declared())}, spec: spec, tolerance: site.Tolerate(d.MayFallBehind()), api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != ""}
+	r := &Rotation{ref: secret.Ref{Name: name, Version: versionOf(spec.declared())}, spec: spec, tolerance: site.Tolerate(d.MayFallBehind()), api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != "", admin: d.Hosts.Admin}
+	bare := map[string]bool{}
+	for _, text := range spec.Connectors.None {
+		hosts, _ := specs.Expand(text) // check has refused what is none
+		for _, h := range hosts {
+			bare[strings.ToLower(h)] = true
+		}
+	}
 	for _, h := range d.Relays() {
 		c := d.Product.Relay.On(h).Holding(spec.Setting)
 		r.relays = append(r.relays, node{host: h, who: site.Who{Name: h, Noun: "relay"}, component: c,
 			list:       site.List{Host: h, Path: c.Settings, Setting: spec.Setting, Service: c.Service},
-			signatures: site.Signatures{Host: h, Folder: spec.Connectors.Folder, Suffix: spec.Connectors.Suffix},
-			service:    site.Service{Host: h, Name: c.Service}, machine: site.Machine{Host: h},
+			signatures: site.Signatures{Host: h, Folder: spec.Connectors.Folder, Suffix: spec.Connectors.Suffix}, bare: bare[strings.ToLower(h)],
+			service: site.Service{Host: h, Name: c.Service}, machine: site.Machine{Host: h},
 			preflight: site.Preflight{Host: h, Service: c.Service, Path: c.Settings}})
 	}
 	if spec.BuildHost == nil {
 		return []reconciler.Rotation{r}
 	}
-	pin := spec.BuildHost.pinOn(d.Hosts.Build)
-	r.pin = &pin
-	return []reconciler.Rotation{r, newBuilder(d, spec, r)}
+	r.build = newBuilder(d, spec, r)
+	return []reconciler.Rotation{r, r.build}
 }
 
 // declared are the thumbprints that every relay is to accept.
@@ -178,15 +205,15 @@ func (r *Rotation) hosts() []string {
 // Ref names the secret; its version is made of the declared thumbprints.
 func (r *Rotation) Ref() secret.Ref { return r.ref }
 
-// Reads are the list, the connectors and the service of every relay, the relays as Admin lists them, and what is pinned on the
-// build host.
+// Reads are the list, the connectors and the service of every relay, the relays as Admin lists them, and what the
+// build host has and is pinned to.
 func (r *Rotation) Reads() []reconciler.Read {
 	var reads []reconciler.Read
 	if r.hasAPI {
 		reads = append(reads, site.Relays{}, r.ready())
 	}
-	if r.pin != nil {
-		reads = append(reads, *r.pin)
+	if r.build != nil {
+		reads = append(reads, r.build.pin, r.build.store)
 	}
 	for _, n := range r.relays {
 		reads = append(reads, n.list, n.signatures, n.service, n.machine, n.preflight)

@@ -23,12 +23,18 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 		}
 	}
 	left, lost := site.Away(away, func(m member) string { return m.host }, r.tolerance)
-	all = append(all, site.RelaysAway(hosts(left), hosts(lost), "what it accepts, and which connectors it has, is not known")...)
+	if len(lost) > 0 && len(w.edit) == 0 && !w.none() { // no list changes: what is down comes up
+		all = append(append(all, site.RelaysAway(hosts(left), nil, "")...), site.RelaysSpared(hosts(lost), "no list changes"))
+		left = append(left, lost...)
+	} else {
+		all = append(all, site.RelaysAway(hosts(left), hosts(lost), "what it accepts, and which connectors it has, is not known")...)
+	}
 	if r.hasAPI && len(w.restart) > 0 && !asked(in) {
 		f := site.APIFailed(in.Seen, site.Relays{}, "whether relays are connected again after their restart is not seen", "")
 		f.Severity = reconciler.Warning
 		all = append(all, f)
 	}
+	all = append(all, r.guardReturn(in, w)...)
 	wait := site.Awaiting{Trial: r.ready(), Used: len(w.restart) > 0}
 	if f, vain := wait.Finding(in); vain {
 		all = append(all, f)
@@ -41,6 +47,23 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 	all = append(all, r.guardPin(in, w)...)
 	all = append(all, r.connectors(in, w)...)
 	return append(all, r.dates(in, w)...), left
+}
+
+// guardReturn looks whether Admin's list can show that the relays which are to restart are connected again.
+func (r *Rotation) guardReturn(in reconciler.Input, w work) []reconciler.Finding {
+	running := site.Where(w.restart, func(m member) bool { return m.service.Running() })
+	if w.list == nil || len(running) == 0 {
+		return nil
+	}
+	all := site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of()).Unprovable(site.Each(running, func(m member) site.Listed {
+		return site.Listed{Host: m.host, Relay: m.relay, Skew: site.SkewOf(m.machine)}
+	}), true)
+	off := site.Where(running, func(m member) bool { return m.relay == nil || m.relay.Connected != nil && !*m.relay.Connected })
+	if len(off) > 0 {
+		all = append(all, site.Warning("relay-disconnected", site.Count(len(off), "relay")+" not connected by Admin's list before the restart: that it connects after it is not proven",
+			"look at the relay's log and at its way to Admin first", hosts(off)...))
+	}
+	return all
 }
 
 // guardRelay looks at one relay's list, and at what stands in the way of a change.
@@ -73,52 +96,71 @@ func (r *Rotation) guardRelay(in reconciler.Input, m member) []reconciler.Findin
 		}
 		all = append(all, site.Warning("thumbprint-not-found", m.host+": "+r.spec.Setting+" "+says, "the rotation takes it out, and writes what is declared as .NET finds it", m.host))
 	}
-	return append(append(all, r.guardUse(in, m)...), r.guardRestart(in, m)...)
+	return append(append(all, r.guardUse(in, m)...), r.guardRestart(in, m, r.spec.declared())...)
+}
+
+// MindReads are what tells whether a restart of a relay takes something from it.
+func (r *Rotation) MindReads() []reconciler.Read {
+	var reads []reconciler.Read
+	for _, n := range r.relays {
+		reads = append(reads, n.list, n.signatures, n.service, n.machine)
+	}
+	return reads
+}
+
+// Minds are the restarts that take something from a relay, where its list stays as it is.
+func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
+	for _, m := range site.Where(r.look(in), member.whole) {
+		for _, f := range r.guardRestart(in, m, m.accepts) {
+			all = append(all, reconciler.Minded{Service: m.component.Service, Finding: f})
+		}
+	}
+	return all
 }
 
 // guardRestart refuses a restart that takes away what the running process may accept still, and a connector needs. No list of ours
-// did that: somebody has changed the file, and nobody has started the relay since.
-func (r *Rotation) guardRestart(in reconciler.Input, m member) []reconciler.Finding {
-	say, stolen := site.Problem, r.compromised(in) != ""
-	if stolen {
-		say = site.Warning
-	}
+// did that: somebody has changed the file, and nobody has started the relay since. stays is what the list has then.
+func (r *Rotation) guardRestart(in reconciler.Input, m member, stays []string) []reconciler.Finding {
 	var all []reconciler.Finding
-	use := m.losing(r.spec.declared())
+	use := m.losing(stays)
 	for _, t := range slices.Sorted(maps.Keys(use)) {
 		text := fmt.Sprintf("%s: %s signed with %s, which the list no longer has; the relay as it runs was started before that, and refuses %s once it starts again", m.host, isSigned(use[t]), t, them(use[t]))
+		if r.stolen(in, t) {
+			all = append(all, site.Warning("thumbprint-in-use", text, replaceThem, m.host))
+			continue
+		}
 		hint := "put the certificate on the list again, here and on the host, or deploy connectors that are signed with one that stays"
 		if m.had == nil {
 			hint += "; if the relay refuses them as it is, start it again by hand"
 		}
-		hint = keeping(in, hint, t)
-		if stolen {
-			hint = "deploy connectors that are signed with another accepted certificate as soon as there are any"
-		}
-		all = append(all, say("thumbprint-in-use", text, hint, m.host))
+		all = append(all, site.Problem("thumbprint-in-use", text, keeping(in, hint, t), m.host))
 	}
-	if gone := m.gone(r.spec.declared()); len(gone) > 0 && !stolen {
+	if gone := r.spared(in, m.gone(stays)); len(gone) > 0 {
 		all = append(all, m.unknownUse(gone)...)
 	}
 	return all
 }
 
+const replaceThem = "deploy connectors that are signed with another accepted certificate as soon as there are any"
+
 // guardUse refuses to take a certificate off while a connector of the relay is signed with it, or while nobody can say so. One whose
 // key others have goes all the same, and what is signed with it is refused from then on.
 func (r *Rotation) guardUse(in reconciler.Input, m member) []reconciler.Finding {
-	if len(m.retired) == 0 {
-		return nil
-	}
-	if r.compromised(in) != "" {
-		return r.refusedWith(m)
-	}
 	var all []reconciler.Finding
 	use := m.inUse(r.spec.declared())
 	for _, t := range slices.Sorted(maps.Keys(use)) {
+		if r.stolen(in, t) {
+			all = append(all, site.Warning("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, whose key others have: the relay refuses %s from then on", m.host, isSigned(use[t]), t, them(use[t])),
+				replaceThem, m.host))
+			continue
+		}
 		all = append(all, site.Problem("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, which is to be retired: without it the relay refuses %s", m.host, isSigned(use[t]), t, them(use[t])),
 			keeping(in, "deploy connectors that are signed with another accepted certificate first, or leave it on the list", t), m.host))
 	}
-	return append(all, m.unknownUse(m.retired)...)
+	if spared := r.spared(in, m.retired); len(spared) > 0 {
+		all = append(all, m.unknownUse(spared)...)
+	}
+	return all
 }
 
 // unknownUse refuses to take away certificates where nobody can say whether a connector is signed with them.
@@ -136,38 +178,27 @@ func (m member) unknownUse(gone []string) []reconciler.Finding {
 	return all
 }
 
-// refusedWith are the connectors that the relay refuses without the certificates that go.
-func (r *Rotation) refusedWith(m member) []reconciler.Finding {
-	var all []reconciler.Finding
-	use := m.inUse(r.spec.declared())
-	for _, t := range slices.Sorted(maps.Keys(use)) {
-		all = append(all, site.Warning("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, whose key others have: the relay refuses %s from then on", m.host, isSigned(use[t]), t, them(use[t])),
-			"deploy connectors that are signed with another accepted certificate as soon as there are any", m.host))
-	}
-	return all
-}
-
 // guardPin refuses to take a certificate off while builds are signed with it, or while nobody can say so.
 func (r *Rotation) guardPin(in reconciler.Input, w work) []reconciler.Finding {
 	retiring := site.Where(w.all, func(m member) bool { return m.whole() && len(m.retired) > 0 })
-	if r.pin == nil || len(retiring) == 0 {
+	if r.build == nil || len(retiring) == 0 {
 		return nil
 	}
 	say := site.Problem
-	if r.compromised(in) != "" {
+	if !slices.ContainsFunc(retiring, func(m member) bool { return len(r.spared(in, m.retired)) > 0 }) {
 		say = site.Warning
 	}
-	seen, host := site.Answer[site.PinSeen](in.Seen, *r.pin), r.pin.Host
+	seen, host := site.Answer[site.PinSeen](in.Seen, r.build.pin), r.build.host
 	if seen == nil || seen.Refused != "" || seen.Other {
 		return []reconciler.Finding{say("pin-unseen", fmt.Sprintf("%s: which certificate it signs with is not known: it may be %s, which is to be retired", host, shorts(retiring[0].retired)),
-			"see that the build host can be looked at, and what "+r.pin.PinAt.Says()+" is", host)}
+			"see that the build host can be looked at, and what "+r.build.pin.PinAt.Says()+" is", host)}
 	}
 	for _, m := range retiring {
 		if t := pinned(seen); slices.Contains(m.retired, t) {
-			if r.compromised(in) != "" {
+			if r.stolen(in, t) {
 				return nil // the build host is told to sign with another one in this same plan
 			}
-			return []reconciler.Finding{say("thumbprint-pinned", fmt.Sprintf("%s: %s is %s, which is to be retired: relays would refuse what is built next", host, r.pin.PinAt.Says(), t),
+			return []reconciler.Finding{say("thumbprint-pinned", fmt.Sprintf("%s: %s is %s, which is to be retired: relays would refuse what is built next", host, r.build.pin.PinAt.Says(), t),
 				keeping(in, "accept both, mark the other with `use: signing`, and apply; then retire this one", t), host)}
 		}
 	}
@@ -187,12 +218,14 @@ func (m member) unseen() (text, hint string) {
 	switch s := m.signatures; {
 	case s.Error != 0:
 		return fmt.Sprintf("%s: the folder %s cannot be read (Windows error %d)", m.host, s.Folder, s.Error), "let meshrotate's account read the folder"
+	case m.bare && (!s.Exists || s.Below == "" && len(s.Files) == 0):
+		return "", ""
 	case !s.Exists:
-		return fmt.Sprintf("%s: there is no folder %s", m.host, s.Folder), "name the folder that the relay has its connectors in, as secrets.codeSigning.connectors.folder"
+		return fmt.Sprintf("%s: there is no folder %s", m.host, s.Folder), "name the folder that the relay has its connectors in, as secrets.codeSigning.connectors.folder; a relay that has none stands under connectors.none"
 	case s.Below != "":
 		return fmt.Sprintf("%s: %s lies in a folder below %s, where nothing is looked at", m.host, s.Below, s.Folder), "lay all connectors into one folder, and name it as secrets.codeSigning.connectors.folder"
 	case len(s.Files) == 0:
-		return fmt.Sprintf("%s: there is no *%s in %s", m.host, m.node.signatures.Suffix, s.Folder), "name the folder that the relay has its connectors in, and how their names end, as secrets.codeSigning.connectors"
+		return fmt.Sprintf("%s: there is no *%s in %s", m.host, m.node.signatures.Suffix, s.Folder), "name the folder that the relay has its connectors in, and how their names end, as secrets.codeSigning.connectors; a relay that has none stands under connectors.none"
 	}
 	return "", ""
 }

@@ -111,14 +111,14 @@ func (m member) inUse(declared []string) map[string][]string {
 
 // losing are the connectors that the process as it runs may take and that the next start makes it refuse, by certificate: its list
 // was changed since it read it, and neither that list nor the one that is to come has a certificate of theirs.
-func (m member) losing(declared []string) map[string][]string {
+func (m member) losing(stays []string) map[string][]string {
 	all := map[string][]string{}
 	if !m.stale {
 		return all
 	}
 	for _, f := range m.signatures.Files {
 		for _, s := range f.Signers {
-			if m.mayAccept(s.SHA1) && !slices.Contains(declared, s.SHA1) && !slices.Contains(m.retired, s.SHA1) && !slices.Contains(all[s.SHA1], f.Name) {
+			if m.mayAccept(s.SHA1) && !slices.Contains(stays, s.SHA1) && !slices.Contains(m.retired, s.SHA1) && !slices.Contains(all[s.SHA1], f.Name) {
 				all[s.SHA1] = append(all[s.SHA1], f.Name)
 			}
 		}
@@ -128,10 +128,10 @@ func (m member) losing(declared []string) map[string][]string {
 
 // gone are the first digits of the certificates that the running process is known to accept, and that neither its list nor the one
 // that is to come has.
-func (m member) gone(declared []string) []string {
+func (m member) gone(stays []string) []string {
 	return slices.DeleteFunc(slices.Clone(m.had), func(digits string) bool {
 		is := func(t string) bool { return strings.HasPrefix(t, digits) }
-		return slices.ContainsFunc(declared, is) || slices.ContainsFunc(m.retired, is)
+		return slices.ContainsFunc(stays, is) || slices.ContainsFunc(m.retired, is)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // work is what is left to do.
@@ -29,6 +30,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
 	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w), Parts: r.spec.declared(), Ousted: w.ousted()}
 	c.Findings, w.left = r.guard(in, w)
+	c.Keepers = r.keepers(in, c.Ousted)
 	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
 	switch blocked := reconciler.Blocked(c.Findings); {
@@ -99,12 +101,50 @@ func (w work) ousted() []string {
 	return slices.Compact(all)
 }
 
-// compromised is why a certificate that is to go goes at once: others have its key. "" where none of those does.
-func (r *Rotation) compromised(in reconciler.Input) string {
-	if what, _ := in.History.Leaked(r.ref.Name, r.ref.Version, r.spec.declared()); what != "" {
-		return ""
+// keepers are where on the build host the certificates are that go. A thief's copy is not the only one: what is there can still sign.
+func (r *Rotation) keepers(in reconciler.Input, ousted []string) (all []state.Fact) {
+	if r.build == nil || len(ousted) == 0 {
+		return nil
 	}
-	return in.Compromised(r.ref)
+	at := func(place string) { all = append(all, state.Fact{Host: r.build.host, Value: place}) }
+	store, pin := site.Answer[site.CertificatesSeen](in.Seen, r.build.store), site.Answer[site.PinSeen](in.Seen, r.build.pin)
+	if store == nil || store.Error != 0 {
+		at("the certificate store " + r.build.spec.Store + ", which could not be read: it may have it")
+	}
+	if pin == nil || pin.Error != 0 {
+		at(r.build.pin.PinAt.Says() + ", which could not be read: it may be it")
+	}
+	kept := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.build.ref})
+	for _, t := range ousted {
+		if store != nil {
+			if c := store.Of(t); c != nil {
+				at(fmt.Sprintf("the certificate store %s: %s, %s", store.Store, short(t), map[bool]string{true: "with its key", false: "without its key"}[c.HasKey]))
+			}
+		}
+		if pin != nil && pinned(pin) == t {
+			at(r.build.pin.PinAt.Says() + ", " + short(t) + ": " + buildName + " replaces it in a rotation of its own")
+		}
+		if kept != nil && slices.ContainsFunc(kept.Others, func(v string) bool { return v != "" && strings.HasPrefix(t, v) }) {
+			all = append(all, state.Fact{Value: "the PFX of " + short(t) + ", kept sealed in the state as " + buildName})
+		}
+	}
+	return all
+}
+
+// stolen says that others have the key of a certificate that is to go: it goes at once, whatever is signed with it. So do all that an
+// emergency takes out, and on a relay that this one could not reach, or that has it again, what an earlier one took out. It is so
+// only while nothing is declared that others have the key of.
+func (r *Rotation) stolen(in reconciler.Input, certificate string) bool {
+	if what, _ := in.History.Leaked(r.ref.Name, r.ref.Version, r.spec.declared()); what != "" {
+		return false
+	}
+	leaked, _ := in.History.Leaked(r.ref.Name, "", []string{certificate})
+	return leaked != "" || in.Compromised(r.ref) != ""
+}
+
+// spared are the certificates that may not go while something is signed with them.
+func (r *Rotation) spared(in reconciler.Input, certificates []string) []string {
+	return slices.DeleteFunc(slices.Clone(certificates), func(t string) bool { return r.stolen(in, t) })
 }
 
 // lists are the relays by what they accept, in an order that is always the same.

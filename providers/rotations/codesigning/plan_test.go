@@ -205,6 +205,14 @@ func TestPlans(t *testing.T) {
 				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, nil
 			}
 		}, reconciler.Refused, "connectors-unseen", nil},
+		{"no connector is seen, and none is declared", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, nil
+			}
+			s.hosts[r1].signatures.Exists = false
+			s.spec.Connectors.None = []string{r1, r2}
+		}, reconciler.Rotate, "", []string{nextOne}},
 		{"no connector is seen", func(s *scene) { s.asks(oldOne); s.hosts[r2].signatures.Files = nil }, reconciler.AsDeclared, "connectors-unseen", nil},
 		{"connectors lie deeper, and one certificate is to go", func(s *scene) {
 			s.asks(nextOne)
@@ -263,7 +271,7 @@ func TestPlans(t *testing.T) {
 		if ok != (c.wants != nil) || ok && !slices.Equal(stage.Lists[0].Members, c.wants) {
 			t.Errorf("%s: %+v", c.reason, stage)
 		}
-		if _, gone := find(got, "prove-unused", r2).(site.ProveUnused); gone != (c.reason == "no longer in use" || strings.HasPrefix(c.reason, "a SHA-256 of a certificate")) {
+		if _, gone := find(got, "prove-unused", r2).(site.ProveUnused); gone != (c.reason == "no longer in use" || c.reason == "no connector is seen, and none is declared" || strings.HasPrefix(c.reason, "a SHA-256 of a certificate")) {
 			t.Errorf("%s: looks once more: %v", c.reason, gone)
 		}
 	}
@@ -304,6 +312,38 @@ func TestCompromised(t *testing.T) {
 		return f.Code == "thumbprint-in-use" && f.Severity == reconciler.Warning
 	}) {
 		t.Errorf("nobody says what is refused from then on: %+v", c.Findings)
+	}
+}
+
+// A relay that an emergency could not reach loses the certificate once it is back, whatever is signed with it; another certificate,
+// that others do not know, does not go with it.
+func TestBackAfterAnEmergency(t *testing.T) {
+	third := strings.Repeat("77AA", 10)
+	for _, c := range []struct {
+		has    []string
+		status reconciler.Status
+	}{
+		{[]string{oldOne, nextOne}, reconciler.Rotate},
+		{[]string{oldOne, third, nextOne}, reconciler.Refused},
+	} {
+		s := newScene()
+		s.asks(nextOne)
+		for host, h := range s.hosts {
+			h.list.Members, h.signatures.Files = []string{nextOne}, []site.SignedFile{signed("ad.dll", nextOne)}
+			if host == r2 {
+				h.list.Members, h.signatures.Files = c.has, []site.SignedFile{signed("ad.dll", oldOne), signed("ldap.dll", third)}
+			}
+		}
+		s.history = []state.Entry{{Secret: "codesigning", Before: "41C0+9F8A", Version: "9F8A", Outcome: state.Started,
+			Facts: []state.Fact{{Field: state.Compromised, Value: "stolen"}, {Field: state.Ousted, Value: oldOne}}},
+			{Secret: "codesigning", Version: "9F8A", Outcome: state.Proven, Left: []string{r2}}}
+		got := s.plan(t)
+		warned := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool {
+			return f.Code == "thumbprint-in-use" && f.Severity == reconciler.Warning && strings.Contains(f.Text, "others have")
+		})
+		if got.Status != c.status || !warned || find(got, "prove-unused", r2) != nil {
+			t.Errorf("%v: %s (%s), %+v", c.has, got.Status, got.Reason, got.Findings)
+		}
 	}
 }
 

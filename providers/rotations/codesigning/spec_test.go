@@ -31,6 +31,9 @@ func TestSection(t *testing.T) {
 		{"thumbprints: [{sha1: " + oldOne + ", retireAfter: \"2027-02-30\"}]", "no day"},
 		{"{thumbprints: [{sha1: " + oldOne + "}], setting: \"Relay::X\"}", "between colons"},
 		{"{thumbprints: [{sha1: " + oldOne + "}], connectors: {folder: connectors}}", "path"},
+		{"{thumbprints: [{sha1: " + oldOne + "}], connectors: {none: [relay-1.contoso.example]}}", ""},
+		{"{thumbprints: [{sha1: " + oldOne + "}], connectors: {none: [\"relay-[1..2].contoso.example\"]}}", "relay-2.contoso.example is not one of the relays"},
+		{"{thumbprints: [{sha1: " + oldOne + "}], connectors: {none: [\"relay-[2..1].contoso.example\"]}}", "connectors"},
 	} {
 		text := frame
 		if strings.HasPrefix(c.section, "{") {

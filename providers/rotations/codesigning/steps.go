@@ -54,10 +54,10 @@ func (r *Rotation) edit(in reconciler.Input, m member) []reconciler.Step {
 	steps := []reconciler.Step{{Phase: reconciler.Prepare,
 		Op:   site.StageSettings{Host: m.host, Path: path, Lists: []site.ListEdit{{Setting: r.spec.Setting, Members: m.wanted}}, Who: m.who},
 		Back: reconciler.Way(site.Discard{Host: m.host, Path: path, Staged: true})}}
-	if len(m.retired) > 0 && r.compromised(in) == "" {
-		retired := slices.Sorted(slices.Values(m.retired))
+	if retired := r.spared(in, m.retired); len(retired) > 0 {
+		slices.Sort(retired)
 		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(),
-			Op: site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Certificates: retired, Spared: r.spec.sorted(), What: shorts(retired), Who: m.who}})
+			Op: site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Bare: m.bare, Certificates: retired, Spared: r.spec.sorted(), What: shorts(retired), Who: m.who}})
 	}
 	return append(steps, site.Replace(site.Swap{Host: m.host, Path: path, Who: m.who}, true, m.component.Service))
 }

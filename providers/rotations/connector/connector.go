@@ -27,7 +27,7 @@ import (
 // name is the kind's; a secret's is this, a colon and its reference.
 const name = "connector"
 
-const permitted, before, after, hook, login = "permitted", "before", "after", "hook", "login"
+const permitted, byFile, before, after, hook, login = "permitted", "file", "before", "after", "hook", "login"
 
 func (s *Secret) secret() secret.Ref {
 	return secret.Ref{Name: name + ":" + s.Ref, Version: string(s.Version)}

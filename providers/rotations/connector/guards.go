@@ -22,6 +22,10 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 		all = append(all, r.guardOne(in, s)...)
 	}
 	all = append(all, r.guardSealer(s)...)
+	if s.tool != nil && s.tool.Left > 0 {
+		all = append(all, site.Warning("value-file-left", fmt.Sprintf("%s: %s with a connector's secret beside %s, left by a run that was ended there", r.host, site.Count(s.tool.Left, "file"), r.spec.Tool),
+			"delete *.meshrotate-value-* there; or set a secret: that deletes them first", r.host))
+	}
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
 		all = append(all, r.doubts(s)...)
@@ -145,9 +149,14 @@ func (r *Rotation) guardTool(in reconciler.Input, s sight) []reconciler.Finding 
 	switch {
 	case !s.tool.Exists:
 		return append(all, site.Problem("tool-missing", fmt.Sprintf("%s: there is no %s", r.host, r.spec.Tool), "name it: secrets.connectors.tool", r.host))
-	case s.tool.Stdin:
+	case r.spec.Value == byFile && !s.tool.File:
+		all = append(all, site.Problem("value-file-missing", fmt.Sprintf("%s: the help of %s offers no --value-file", r.host, r.spec.Tool), "leave out secrets.connectors.value, or use a version of the tool that takes it", r.host))
+	case r.spec.Value == byFile || s.tool.Stdin:
 	case r.spec.Argv == permitted:
 		all = append(all, site.Warning("argv-exposed", fmt.Sprintf("%s: values stand on the command line of %s: %s", r.host, r.spec.Tool, seen), "use a version of the tool that takes them on its standard input", r.host))
+	case s.tool.File:
+		all = append(all, site.Problem("argv-refused", fmt.Sprintf("%s: %s takes values in a file or on its command line, and none on its standard input: %s", r.host, r.spec.Tool, seen),
+			"give it a file: secrets.connectors `value: file`", r.host))
 	default:
 		all = append(all, site.Problem("argv-refused", fmt.Sprintf("%s: %s takes values on its command line only: %s", r.host, r.spec.Tool, seen),
 			"accept that in the document, `argv: permitted`, or use a version of the tool that takes --stdin", r.host))

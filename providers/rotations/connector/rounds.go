@@ -122,7 +122,7 @@ func (r *Rotation) steps(s sight, before string) []reconciler.Step {
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: ref, How: how}, Back: reconciler.Nothing()})
 	}
-	op := site.PushSecret{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Secret: ref, Service: r.identity.Service, Argument: !s.tool.Stdin, Timeout: r.timeout}
+	op := site.PushSecret{Host: r.host, Program: r.spec.Tool, Ref: r.secret.Ref, Secret: ref, Service: r.identity.Service, File: r.spec.Value == byFile, Argument: r.spec.Value != byFile && !s.tool.Stdin, Timeout: r.timeout}
 	stored := site.ProveStored{Server: r.sqlServer, Database: r.stored.Database, Tables: r.stored.Tables, Ref: r.secret.Ref}
 	push := reconciler.Step{Phase: reconciler.Accept, Op: op, Back: reconciler.Never("the value before it is not kept here"), Limit: r.timeout}
 	asBefore := reconciler.Nothing()

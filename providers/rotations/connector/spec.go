@@ -19,6 +19,9 @@ type Spec struct {
 	Secrets []Secret `json:"secrets" jsonschema:"required,minItems=1"`
 	// Tool is the product's program that sets them, on the Engine host.
 	Tool string `json:"tool,omitempty" jsonschema:"minLength=1,default=%ProgramFiles%\\IdentityMesh.Service\\secretscli.exe" trust:"program"`
+	// Value says how the tool gets a value: on its standard input, or in a file that SYSTEM, administrators and meshrotate's account
+	// alone can read, for a tool that takes none there. The file is deleted once the tool has ended.
+	Value string `json:"value,omitempty" jsonschema:"enum=stdin,enum=file,default=stdin" trust:"guard"`
 	// Argv says whether a value may stand on the tool's command line, where others on the host and its logs can see it, when
 	// the tool takes none on its standard input.
 	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused" trust:"guard"`
@@ -113,7 +116,7 @@ func (s *Spec) fits(value []byte, _ func(string) ([]byte, error)) error {
 	case !utf8.ValidString(text):
 		return errors.New("it is no text")
 	case strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' }):
-		return errors.New("it has a line break or a NUL in it, which no standard input and no command line carries to the tool as it is")
+		return errors.New("it has a line break or a NUL in it, which not every tool reads as it is")
 	case s.Argv == permitted && len(utf16.Encode([]rune(text))) > maxArgument:
 		return fmt.Errorf("it is longer than %d characters, and may have to stand on a command line", maxArgument)
 	}
@@ -191,6 +194,7 @@ func unfit(ref string) string {
 
 func (s *Spec) fillDefaults() {
 	s.Tool = cmp.Or(s.Tool, `%ProgramFiles%\IdentityMesh.Service\secretscli.exe`)
+	s.Value = cmp.Or(s.Value, "stdin")
 	s.Argv = cmp.Or(s.Argv, "refused")
 	if s.Timeout.IsZero() {
 		s.Timeout = specs.MustDuration("30s")

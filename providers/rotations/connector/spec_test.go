@@ -34,6 +34,8 @@ func TestSection(t *testing.T) {
 		{one(`ref: "secret://ad/svc/password"`), ""},
 		{one(`ref: "ad:hq:bind", connector: HQ Active Directory, every: 180d, source: {changed: after}`), ""},
 		{"argv: permitted\nsyncs: {path: /api/connectors}\ntables: {secrets: im.Vault}\n" + one(`ref: a`), ""},
+		{"value: file\n" + one(`ref: a`), ""},
+		{"value: pipe\n" + one(`ref: a`), "value"},
 		{"secrets: []", "secrets"},
 		{one(`ref: ""`), "ref"},
 		{one(`ref: "a b"`), "white space"},

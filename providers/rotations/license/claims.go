@@ -130,7 +130,7 @@ func say(l *licensefile.License) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "of a layout that only the product reads"
+		return "a layout that only the product reads"
 	}
 	return strings.Join(parts, ", ")
 }

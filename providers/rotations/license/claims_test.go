@@ -1,6 +1,7 @@
 package license_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,54 +11,96 @@ import (
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/rotationtest"
+	"meshrotate/state"
 )
 
-// demanded is what the proof demands of Admin.
-func demanded(t *testing.T, c reconciler.Change) map[string]string {
-	t.Helper()
-	all := rotationtest.Steps(c)
-	i := slices.IndexFunc(all, func(s reconciler.Step) bool { _, ok := s.Op.(site.ProveAnswer); return ok })
-	if i < 0 {
-		t.Fatalf("Admin is not asked: %s %s %+v", c.Status, c.Reason, c.Findings)
+// proof is what is demanded of Admin, nil when it is not asked.
+func proof(c reconciler.Change) *site.ProveAnswer {
+	for _, s := range rotationtest.Steps(c) {
+		if op, ok := s.Op.(site.ProveAnswer); ok {
+			return &op
+		}
 	}
-	want := map[string]string{}
-	for _, f := range all[i].Op.(site.ProveAnswer).Want {
-		want[f.Name] = f.Want
-	}
-	return want
+	return nil
 }
 
-// What cannot be read in the file may be declared, and what neither says is not demanded.
+// What cannot be read in the file may be declared. Of what neither says something must change, where something could.
 func TestWhatIsDemandedOfAdmin(t *testing.T) {
 	const end = "2027-11-30T00:00:00Z"
-	opaque := func(s *scene) {
-		s.value.Content = &licensefile.License{Layout: licensefile.Unknown}
-		s.files[admin].Content, s.files[engine].Content = s.value.Content, s.value.Content
+	live := func(s *scene) {
+		opaque(s)
+		s.spec.Customer, s.spec.Tier, s.spec.Expires = "Contoso Ltd", "Professional", until(20).Expires.Format(time.RFC3339)
 	}
 	for _, c := range []struct {
-		reason string
-		change func(s *scene)
-		want   map[string]string
+		reason          string
+		change          func(s *scene)
+		want            map[string]string
+		changed, untold bool
 	}{
-		{"an opaque file of which nothing is declared", opaque, map[string]string{}},
+		{"an opaque file of which nothing is declared", opaque, map[string]string{"customer": "Contoso Ltd"}, true, false},
 		{"an opaque file of which all is declared", func(s *scene) {
 			opaque(s)
 			s.spec.Customer, s.spec.Tier, s.spec.Expires = "Contoso Ltd", "Enterprise", "2027-11-30"
-		}, map[string]string{"customer": "Contoso Ltd", "tier": "Enterprise", "expiry": end}},
-		{"one that never ends", func(s *scene) { opaque(s); s.spec.Expires = "never" }, map[string]string{"expiry": site.Never}},
-		{"a file that never ends", func(s *scene) { next(s).Never, next(s).Expires = true, time.Time{} }, map[string]string{"customer": "Contoso Ltd", "tier": "Professional", "expiry": site.Never}},
-		{"a tier as a number, which Admin names", func(s *scene) { next(s).Tier = "3" }, map[string]string{"customer": "Contoso Ltd", "expiry": now.AddDate(0, 0, 372).Format(time.RFC3339)}},
+		}, map[string]string{"customer": "Contoso Ltd", "tier": "Enterprise", "expiry": end}, false, false},
+		{"one that never ends", func(s *scene) { opaque(s); s.spec.Expires = "never" }, map[string]string{"expiry": site.Never}, false, false},
+		{"only what is as before is declared", func(s *scene) { opaque(s); s.spec.Tier = "Professional" }, map[string]string{"customer": "Contoso Ltd", "tier": "Professional"}, true, false},
+		{"all that is declared is as before", live, map[string]string{"customer": "Contoso Ltd", "tier": "Professional", "expiry": until(20).Expires.Format(time.RFC3339)}, false, true},
+		{"and the answer has a number, too", func(s *scene) { live(s); s.also = map[string]string{"number": "7"} },
+			map[string]string{"customer": "Contoso Ltd", "tier": "Professional", "expiry": until(20).Expires.Format(time.RFC3339)}, true, false},
+		{"nobody knows what was before", func(s *scene) {
+			opaque(s)
+			s.api, s.service["IdentityMeshAdmin"].State = reconciler.Look{Reach: reconciler.Unreachable}, "stopped"
+		}, map[string]string{}, false, true},
+		{"a file that never ends", func(s *scene) { next(s).Never, next(s).Expires = true, time.Time{} }, map[string]string{"customer": "Contoso Ltd", "tier": "Professional", "expiry": site.Never}, false, false},
+		{"a tier as a number, which Admin names", func(s *scene) { next(s).Tier = "3" }, map[string]string{"customer": "Contoso Ltd", "expiry": now.AddDate(0, 0, 372).Format(time.RFC3339)}, false, false},
 	} {
 		s := newScene()
 		c.change(s)
-		got := demanded(t, s.plan(t))
-		if len(got) != len(c.want) {
-			t.Errorf("%s: %v", c.reason, got)
-		}
-		for name, want := range c.want {
-			if got[name] != want {
-				t.Errorf("%s: %v", c.reason, got)
+		change := s.plan(t)
+		for _, step := range rotationtest.Steps(change) {
+			if stage, ok := step.Op.(site.StageFile); ok && strings.Contains(stage.Says().Do, "of of") {
+				t.Errorf("%s: %s", c.reason, stage.Says().Do)
 			}
+		}
+		op := proof(change)
+		if op == nil {
+			t.Fatalf("%s: Admin is not asked: %s %s %+v", c.reason, change.Status, change.Reason, change.Findings)
+		}
+		got := map[string]string{}
+		for _, f := range op.Want {
+			if f.Want != "" {
+				got[f.Name] = f.Want
+			}
+			if f.Name == "tier" && c.changed && (!f.Refused("Standard") || !f.Refused("Unlicensed") || f.Refused("Enterprise")) {
+				t.Errorf("%s: tiers that are not taken: %q", c.reason, f.Not)
+			}
+		}
+		if !maps.Equal(got, c.want) || op.Changed != c.changed || op.Untold != c.untold {
+			t.Errorf("%s: %v, changed %v, untold %v", c.reason, got, op.Changed, op.Untold)
+		}
+		if !slices.ContainsFunc(op.Want, func(f site.Field) bool { return f.Refused("Revoked") }) {
+			t.Errorf("%s: a revoked license is taken", c.reason)
+		}
+	}
+}
+
+// A run that died after Admin had read the file: what it answered before is in the ledger, and what it answers now is no measure.
+func TestAnOpaqueLicenseAfterACrash(t *testing.T) {
+	s := newScene()
+	opaque(s)
+	begun := proof(s.plan(t))
+	s.history = []state.Entry{{Secret: "license", Version: "2026-11", Outcome: state.Started, Before: "2025-11", Facts: begun.Foresees()}}
+	s.served = until(372)
+	for _, f := range s.files {
+		f.Version, f.Changed = "2026-11", started.Add(time.Hour)
+	}
+	op := proof(s.plan(t))
+	if op == nil || !op.Changed {
+		t.Fatalf("%+v", op)
+	}
+	for _, f := range op.Want {
+		if f.Name == "expiry" && f.Was != until(20).Expires.Format(time.RFC3339Nano) {
+			t.Errorf("before it was %q", f.Was)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 		}
 		return []reconciler.Finding{site.Problem("value-unavailable", "the license file is not to be had: "+v.Problem, hint)}
 	case v.Unfit != "":
-		return []reconciler.Finding{site.Problem("license-invalid", v.Unfit, "ask for the file again; nothing was changed")}
+		return []reconciler.Finding{site.Problem("license-invalid", v.Unfit, "ask for the file again; if it is one that only the product reads, declare secrets.license.layout: opaque; nothing was changed")}
 	case in(v.Content) == nil:
 		return []reconciler.Finding{site.Problem("license-invalid", "the license file could not be read", "ask for the file again")}
 	}
@@ -117,8 +117,7 @@ func (r *Rotation) guardClaims(input reconciler.Input, next *licensefile.License
 	return findings
 }
 
-// guardLayout refuses a file that is written in another way than the live one: it is cut short, or something else. Of one that
-// nobody here can read it says how far it can be proven.
+// guardLayout refuses a file that is written in another way than the live one: it is cut short, or something else.
 func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Finding {
 	var findings []reconciler.Finding
 	want, source := r.spec.Layout, "the document says"
@@ -128,11 +127,6 @@ func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Find
 	if want != "" && next.Layout != want {
 		findings = append(findings, site.Problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: it is cut short, or something else", r.ref.Version, next.Layout, source, want),
 			"ask for the file again; if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout))
-	}
-	if r.hasAPI && silent(next) {
-		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-opaque",
-			Text: fmt.Sprintf("license %s is of a layout that only the product reads: that Admin serves it, and not the one before, is not proven", r.ref.Version),
-			Hint: "declare what it says: secrets.license.customer, tier, expires"})
 	}
 	return findings
 }

@@ -52,10 +52,14 @@ func TestGuards(t *testing.T) {
 			s.files[admin].Content.(*licensefile.License).Layout, next(s).Layout = "dotted", "json"
 		}, reconciler.Refused, "cut short"},
 		{"license-layout", "another layout than the document says", func(s *scene) { s.spec.Layout, next(s).Layout = "xml", "json" }, reconciler.Refused, "the document says xml"},
-		{"license-opaque", "what nobody here can read is placed, and not called proven", func(s *scene) {
-			s.value.Content = &licensefile.License{Layout: licensefile.Unknown}
-			s.files[admin].Content, s.files[engine].Content = s.value.Content, s.value.Content
-		}, reconciler.Rotate, "not proven"},
+		{"license-opaque", "what nobody here can read is proven by a change alone", func(s *scene) { opaque(s) }, reconciler.Rotate, "once Admin's answer to GET /api/license changes"},
+		{"license-opaque", "what is declared of it is what Admin serves already", func(s *scene) {
+			opaque(s)
+			s.spec.Customer, s.spec.Tier, s.spec.Expires = "Contoso Ltd", "Professional", until(20).Expires.Format(time.RFC3339)
+		}, reconciler.Rotate, "is not shown"},
+		{"license-answer", "nothing in the answer could change", func(s *scene) { opaque(s); s.served = &licensefile.License{} }, reconciler.Refused, "names nothing of a license"},
+		{"license-state", "Admin finds the live one bad", func(s *scene) { s.also = map[string]string{"status": "Expired"} }, reconciler.Rotate, `status = "Expired"`},
+		{"license-state", "so it may say without a word", func(s *scene) { s.also = map[string]string{"valid": "false"} }, reconciler.Rotate, `valid = "false"`},
 		{"license-expiry", "it ends at another time than the document says", func(s *scene) { s.spec.Expires = "2030-01-01" }, reconciler.Refused, "2030-01-01"},
 		{"license-expiry", "and it should never end", func(s *scene) { s.spec.Expires = "never" }, reconciler.Refused, "the document says never"},
 		{"license-tier", "lower than what Admin serves, whatever the live file says", func(s *scene) {

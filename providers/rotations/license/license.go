@@ -62,6 +62,10 @@ type Fields struct {
 	Tier string `json:"tier,omitempty" jsonschema:"minLength=1,example=edition" trust:"target"`
 	// Expires is when it ends.
 	Expires string `json:"expires,omitempty" jsonschema:"minLength=1,example=validUntil" trust:"target"`
+	// Number is what else is another for each license, such as its serial number.
+	Number string `json:"number,omitempty" jsonschema:"minLength=1,example=serialNumber" trust:"target"`
+	// Status says whether Admin finds it good: true or false, or a word such as Valid or Expired.
+	Status string `json:"status,omitempty" jsonschema:"minLength=1,example=license.status" trust:"target"`
 	// Zone is the time zone of an end that is written without one, as IANA names it. Left out: UTC.
 	Zone string `json:"zone,omitempty" jsonschema:"minLength=1,example=Europe/Berlin" trust:"target"`
 }
@@ -83,9 +87,17 @@ func (s *Spec) signature() licensefile.Signature {
 
 func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
 
+// parse reads a file, as far as the document wants it read.
+func (s *Spec) parse(value []byte) (*licensefile.License, error) {
+	if s.Layout == licensefile.Unknown {
+		return licensefile.ParseOpaque(value)
+	}
+	return licensefile.Parse(value)
+}
+
 // read makes a *licensefile.License of a license file.
-func read(value []byte) (any, error) {
-	l, err := licensefile.Parse(value)
+func (s *Spec) read(value []byte) (any, error) {
+	l, err := s.parse(value)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +109,7 @@ func (s *Spec) verify(value []byte, open func(string) ([]byte, error)) error {
 	if s.PublicKey == "" {
 		return nil
 	}
-	l, err := licensefile.Parse(value)
+	l, err := s.parse(value)
 	if err != nil {
 		return err
 	}
@@ -124,7 +136,7 @@ func Kind() reconciler.Kind {
 		},
 		Values: func(spec any) []reconciler.Needed {
 			s := spec.(*Spec)
-			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Exact: true, Read: read, Check: s.verify}}
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Exact: true, Read: s.read, Check: s.verify}}
 		},
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
 			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
@@ -227,7 +239,7 @@ func (r *Rotation) value() site.Value { return site.Value{Secret: r.ref} }
 
 // served asks which license Admin has loaded.
 func (r *Rotation) served() site.Get {
-	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: r.fields(licensefile.License{})}
+	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: append(append(r.fields(licensefile.License{}), r.marks()...), r.health()...)}
 }
 
 // ready asks whether Admin is, as is waited for after its start.
@@ -261,7 +273,7 @@ func (r *Rotation) fields(l licensefile.License) []site.Field {
 				all[i].Of = []string{name}
 			}
 		}
-		all[len(all)-1].Zone = own.Zone
+		all[2].Zone = own.Zone
 	}
 	return all
 }

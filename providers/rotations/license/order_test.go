@@ -62,6 +62,10 @@ func TestOrder(t *testing.T) {
 			[][2]string{{"swap " + admin, "call Admin API"}, {"call Admin API", "prove-answer Admin API"}, {"prove-answer Admin API", "stop " + admin}, {"stop " + admin, "start " + admin}}},
 		{"without the API Engine stops before Admin and starts after it", func(s *scene) { s.doc.Connect.AdminAPI.URL = "" },
 			[][2]string{{"stop " + engine, "stop " + admin}, {"stop " + admin, "swap " + admin}, {"swap " + admin, "start " + admin}, {"start " + admin, "start " + engine}}},
+		{"a stopped Admin starts and is seen to serve it, and only then Engine stops", func(s *scene) { s.service["IdentityMeshAdmin"].State = "stopped" },
+			[][2]string{{"start " + admin, "await-ready Admin API"}, {"call Admin API", "prove-answer Admin API"}, {"prove-answer Admin API", "stop " + engine}, {"stop " + engine, "swap " + engine}}},
+		{"so it is where both are on one host", func(s *scene) { s.service["IdentityMeshAdmin"].State, s.doc.Hosts.Engine = "stopped", admin },
+			[][2]string{{"swap " + admin, "start " + admin}, {"start " + admin, "await-ready Admin API"}, {"await-ready Admin API", "prove-answer Admin API"}}},
 		{"a stopped Admin starts, is ready, and only then Engine starts", func(s *scene) { s.service["IdentityMeshAdmin"].State = "stopped" },
 			[][2]string{{"swap " + admin, "start " + admin}, {"start " + admin, "await-ready Admin API"}, {"await-ready Admin API", "call Admin API"}, {"await-ready Admin API", "start " + engine}}},
 	} {

@@ -35,6 +35,8 @@ type work struct {
 	about                  string // what the declared one's store says of it
 	rehearse               bool   // Admin can be asked to read the file that it has, before anything is changed
 	next, served           *licensefile.License
+	told                   told
+	before                 map[string]string // what Admin answered before, where that must change
 }
 
 func (w work) restarts() []reader {
@@ -49,6 +51,9 @@ func (w work) restarts() []reader {
 
 // early says that Admin runs, and reads the file by its API before anything stops.
 func (w work) early() bool { return w.reload && w.all[0].whole() && !w.all[0].restart }
+
+// first says that Admin does not run, so that it can start with the new file, and say what it serves, before Engine stops.
+func (w work) first() bool { return w.reload && w.all[0].whole() && !w.all[0].service.Running() }
 
 func (w work) none() bool {
 	return len(w.files) == 0 && len(w.restarts()) == 0 && len(w.tidy) == 0 && len(w.revive) == 0 && !w.reload && !w.pending
@@ -75,6 +80,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c.Findings = append(c.Findings, r.guardEnds(in, w)...)
 	c.Findings = append(c.Findings, r.guardAnswer(in, w)...)
 	c.Findings = append(c.Findings, r.guardReload(in, w)...)
+	c.Findings = append(c.Findings, r.guardTold(in, w)...)
 	wait := site.Awaiting{Trial: r.ready(), Admin: w.all[0].service, Timeout: r.api.ReadyTimeout.Of(), Used: w.all[0].restart, Pending: w.pending}
 	if f, vain := wait.Finding(in); vain {
 		c.Findings = append(c.Findings, f)
@@ -90,7 +96,10 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Refused, r.reason(w)
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
-		if c.Reason = say(w.next); !w.next.Expires.IsZero() {
+		if c.Reason = say(w.next); silent(w.next) {
+			c.Reason = "a file of " + c.Reason
+		}
+		if !w.next.Expires.IsZero() {
 			c.Reason += ", in " + dayCount(daysLeft(w.next.Expires, in.Now))
 		}
 	default:
@@ -150,6 +159,7 @@ func (r *Rotation) need(input reconciler.Input) work {
 	w.served = loaded(site.Answer[site.AnswerSeen](input.Seen, r.served()))
 	w.reload = r.hasAPI && (len(w.files) > 0 || w.next != nil && w.served != nil && !serves(w.served, w.next) || r.unread(input, w.all[0]))
 	w.rehearse = r.rehearsable(input, w)
+	w.told, w.before = r.tells(input, w)
 	return w
 }
 

@@ -2,6 +2,7 @@ package license_test
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type scene struct {
 	spec    *license.Spec
 	api     reconciler.Look
 	served  *licensefile.License
+	also    map[string]string // what Admin answers beside
 	value   *site.ValueSeen
 	files   map[string]*site.FileSeen
 	service map[string]*site.ServiceSeen // by service
@@ -93,11 +95,21 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		if s.served.Never {
 			expiry = site.Never
 		}
-		put(site.Get{Path: s.spec.Endpoint}, &site.AnswerSeen{Fields: map[string]string{
-			"customer": s.served.Customer, "tier": s.served.Tier, "expiry": expiry}})
+		fields := map[string]string{"customer": s.served.Customer, "tier": s.served.Tier}
+		if s.served.Never || !s.served.Expires.IsZero() {
+			fields["expiry"] = expiry
+		}
+		maps.Copy(fields, s.also)
+		put(site.Get{Path: s.spec.Endpoint}, &site.AnswerSeen{Fields: fields})
 	}
 	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now})
 }
 
 // next is the license that is asked for.
 func next(s *scene) *licensefile.License { return s.value.Content.(*licensefile.License) }
+
+// opaque lets all files be of a layout that nobody here can read.
+func opaque(s *scene) {
+	s.value.Content = &licensefile.License{Layout: licensefile.Unknown}
+	s.files[admin].Content, s.files[engine].Content = s.value.Content, s.value.Content
+}

@@ -56,12 +56,18 @@ func (r *Rotation) reloading(w work, ready site.AwaitReady) []reconciler.Step {
 	step := func(op reconciler.Op, after ...string) reconciler.Step {
 		return reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Way(back), After: after}
 	}
+	proof := step(r.proof(w), site.StepOf(r.reload()))
+	proof.Back = reconciler.Nothing()
+	if w.first() {
+		for _, l := range w.all[1:] {
+			proof.Rather = append(proof.Rather, site.StepOf(r.stop(l)))
+		}
+		return []reconciler.Step{step(r.mark()), step(r.reload(), later...), proof}
+	}
 	if !w.early() { // the mark is begun when the switch is, so the way back asks for a reload whatever was reached
 		return []reconciler.Step{step(r.mark()), step(r.reload(), later...)}
 	}
 	back.Mark = r.mark().What
-	proof := step(r.serves(provable(w.next, w.served)), site.StepOf(r.reload()))
-	proof.Back = reconciler.Nothing()
 	for _, l := range w.all {
 		proof.Before = append(proof.Before, site.StepOf(r.stop(l)))
 	}
@@ -96,7 +102,8 @@ func (r *Rotation) replace(l reader, w work) []reconciler.Step {
 	swap := site.Replace(site.Swap{Host: l.host, Path: r.spec.Path, Who: who}, false)
 	for _, reads := range w.all { // whoever restarts it, for whatever reason, it stops before and starts after
 		if reads.host == l.host {
-			if !w.early() || l.host != w.all[0].host {
+			unread := w.early() || w.first() && !reads.admin()
+			if !unread || l.host != w.all[0].host {
 				swap.After = append(swap.After, site.StepOf(r.stop(reads)))
 			}
 			swap.Before = append(swap.Before, site.StepOf(r.start(reads)))
@@ -105,16 +112,19 @@ func (r *Rotation) replace(l reader, w work) []reconciler.Step {
 	return []reconciler.Step{stage, swap}
 }
 
-// restart stops Engine before Admin and starts it after Admin, as the product wants it.
+// restart stops Engine before Admin and starts it after Admin, as the product wants it. An Admin that is down starts with the new
+// file and says what it serves before Engine stops, unless another secret keeps it down until then.
 func (r *Rotation) restart(l reader, w work) []reconciler.Step {
 	b := site.Bounce{Start: r.start(l), Stop: r.stop(l), WasDown: !l.service.Running()}
-	if l.admin() {
+	switch {
+	case l.admin() && w.first(): // it is down, and comes up before they stop
+	case l.admin():
 		for _, other := range w.restarts() {
 			if !other.admin() {
 				b.StopAfter = append(b.StopAfter, site.StepOf(r.stop(other)))
 			}
 		}
-	} else {
+	default:
 		b.StartAfter = []string{site.StepOf(r.start(w.all[0])), site.StepOf(site.AwaitReady{})}
 	}
 	return b.Steps()
@@ -156,7 +166,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		if r.provenBack(w) {
 			back = reconciler.Way(r.serves(w.served))
 		}
-		add(r.serves(provable(w.next, w.served)), back)
+		add(r.proof(w), back)
 	}
 	for _, l := range w.all {
 		if l.admin() && r.hasAPI {

@@ -11,9 +11,9 @@ import (
 // awayBefore are relays that do not work already: no rotation makes that better, and its proof will miss them. Where it would miss
 // all of them, all are stopped, waited for and put back, unless one comes.
 func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays []member) []reconciler.Finding {
-	list := site.Answer[site.RelaysSeen](in.Seen, site.Relays{})
+	list := r.listing(in)
 	off := site.Where(relays, func(l member) bool {
-		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Alike(admin.setting) && !l.heard(list)
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Alike(admin.setting) && !list.Heard(l.listed())
 	})
 	if len(off) == 0 {
 		return nil
@@ -42,19 +42,6 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 		verb += "; " + whoIs(none) + " not in Admin's list at all"
 	}
 	return append(findings, site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "look at the relay's log and at its way to Admin first", hosts(off)...))
-}
-
-// heard says that Admin lists the relay as connected, and has heard of it of late.
-func (l member) heard(list *site.RelaysSeen) bool {
-	return l.relay.IsConnected() && (list == nil || list.Time.IsZero() || l.relay.Heartbeat.IsZero() || list.Time.Sub(l.relay.Heartbeat) <= fresh+l.skew())
-}
-
-// skew is how far the host's clock may be off, by which its heartbeats may be told.
-func (l member) skew() time.Duration {
-	if l.machine == nil {
-		return 0
-	}
-	return min(l.machine.Skew.Abs(), site.MaxSkew)
 }
 
 // upFor is for how long both a relay and Admin have run.

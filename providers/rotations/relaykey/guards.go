@@ -8,8 +8,8 @@ import (
 	"meshrotate/reconciler"
 )
 
-// guard collects the reasons not to go on, and the warnings.
-func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (findings []reconciler.Finding, left []member) {
+// guard collects the reasons not to go on, and the warnings. left are relays that are away and may fall behind, lost the other ones.
+func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (findings []reconciler.Finding, left, lost []member) {
 	findings = append(findings, r.guardValue(in)...)
 	switch {
 	case asked(in):
@@ -29,8 +29,7 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 			broken = append(broken, l)
 		}
 	}
-	left, lost := site.Away(away, func(l member) string { return l.host }, r.tolerance)
-	findings = append(findings, site.RelaysAway(hosts(left), hosts(lost), "a relay that keeps the old key is cut off once Admin has the new one")...)
+	left, lost = site.Away(away, func(l member) string { return l.host }, r.tolerance)
 	if admin.reach == reconciler.Unreachable {
 		findings = append(findings, site.Problem("admin-unreachable", r.admin.host+" (Admin) cannot be reached", "a rotation without Admin would cut every relay off"))
 	} else if !admin.whole() {
@@ -47,7 +46,18 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 		}
 	}
 	findings = append(findings, site.EnvironmentsChanged(settings)...)
-	return append(findings, r.listed(in)...), left
+	return append(findings, r.listed(in)...), left, lost
+}
+
+// away is what is said of relays that cannot be reached. Where Admin runs with the declared key already, or will once it is started,
+// no work takes anything from them.
+func (w *work) away(lost []member) []reconciler.Finding {
+	if len(lost) == 0 || w.none() || !w.admin.whole() || w.editAdmin || w.admin.stale {
+		return site.RelaysAway(hosts(w.left), hosts(lost), "a relay that keeps the old key is cut off once Admin has the new one")
+	}
+	all := append(site.RelaysAway(hosts(w.left), nil, ""), site.RelaysSpared(hosts(lost), "Admin has the declared key already"))
+	w.left = append(w.left, lost...)
+	return all
 }
 
 // asked says that Admin answered which relays it knows.
@@ -141,4 +151,34 @@ func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
 			Text: site.Count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"})
 	}
 	return findings
+}
+
+// MindReads are what tells whether a restart of a node brings another key into force.
+func (r *Rotation) MindReads() []reconciler.Read {
+	var reads []reconciler.Read
+	for _, n := range r.nodes() {
+		reads = append(reads, n.setting, n.service, n.machine)
+	}
+	return reads
+}
+
+// Minds are the restarts that bring into force what no rotation of the key has written.
+func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
+	admin, relays := r.look(in)
+	for _, l := range append([]member{admin}, relays...) {
+		if !l.whole() {
+			continue
+		}
+		mind := func(f reconciler.Finding) {
+			all = append(all, reconciler.Minded{Service: l.component.Service, Finding: f})
+		}
+		for _, f := range l.setting.InForce(l.host) {
+			mind(f)
+		}
+		if l.stale && admin.whole() && (l.host == admin.host && l.edit || !l.setting.Alike(admin.setting)) {
+			mind(site.Problem("restart-other-key", fmt.Sprintf("%s: %s was changed since the service started, and holds %s: a restart brings that into force", l.host, l.component.Settings, named(l.setting.Version)),
+				"rotate the relay key with it: leave --only out, or name it as well", l.host))
+		}
+	}
+	return all
 }

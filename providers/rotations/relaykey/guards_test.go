@@ -83,6 +83,19 @@ func TestGuards(t *testing.T) {
 			s.hosts[r2].reach = reconciler.Unreachable
 			s.doc.Policy.Unreachable.Count = 1
 		}, reconciler.Rotate, "1 relay"},
+		{"relay-unreachable", "nothing is taken from it, and another one is down", func(s *scene) {
+			*s = *done()
+			s.hosts[r1].reach, s.hosts[r2].service.State = reconciler.Unreachable, "stopped"
+		}, reconciler.Rotate, "left alone"},
+		{"relay-unreachable", "Admin's process may have the old key still", func(s *scene) {
+			*s = *done()
+			s.hosts[r1].reach, s.hosts[r2].service.State = reconciler.Unreachable, "stopped"
+			s.hosts[admin].setting.Changed = now
+		}, reconciler.Refused, "is cut off"},
+		{"relay-unreachable", "nothing is to be done", func(s *scene) {
+			*s = *done()
+			s.hosts[r1].reach = reconciler.Unreachable
+		}, reconciler.Unknown, "1 relay"},
 		{"relay-unreachable", "the policy allows one, and two are away", func(s *scene) {
 			s.hosts[r1].reach, s.hosts[r2].reach = reconciler.Unreachable, reconciler.Unreachable
 			s.doc.Policy.Unreachable.Count = 1

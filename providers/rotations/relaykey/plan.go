@@ -37,8 +37,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	admin, relays := r.look(in)
 	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays), Beside: site.Exposed(in.Seen, r.Reads())}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
-	findings, left := r.guard(in, admin, relays)
+	findings, left, lost := r.guard(in, admin, relays)
 	w := r.need(in, admin, relays, left)
+	findings = append(findings, w.away(lost)...)
 	findings = append(findings, r.preflight(in, w, append([]member{admin}, relays...))...)
 	if !w.none() && asked(in) {
 		findings = append(findings, r.awayBefore(in, w, admin, relays)...)
@@ -80,7 +81,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 		return c
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w, cut.Since)
+		c.Status, c.Reason = reconciler.Refused, r.reason(w, cut.Since)+apart(w, relays, cut.Since)
 		return c
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
@@ -88,7 +89,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, disconnected(admin, relays)...)
 		return c
 	}
-	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)
+	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)+apart(w, relays, cut.Since)
 	c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
 	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
 	c.Outages = r.predict(in, w, cut)
@@ -181,12 +182,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	want := r.ref.Version
 	switch {
 	case w.editAdmin:
-		versions := map[string]int{w.admin.setting.Version: 0}
-		same := 0
-		for _, l := range w.edit {
-			versions[l.setting.Version]++
-		}
-		same = versions[w.admin.setting.Version]
+		same := len(site.Where(w.edit, func(l member) bool { return l.setting.Alike(w.admin.setting) }))
 		s := fmt.Sprintf("the spec asks for %s; Admin", want)
 		if same > 0 {
 			s += " and " + site.Count(same, "relay")
@@ -209,6 +205,24 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	default:
 		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", want)
 	}
+}
+
+// apart says who cannot work as it has another key than Admin, where no record says since when.
+func apart(w work, relays []member, since time.Time) string {
+	off := site.Where(relays, w.apart)
+	if len(off) == 0 || !since.IsZero() {
+		return ""
+	}
+	return "; " + whoIs(off) + " cut off: Admin has another key"
+}
+
+// apart says that a relay runs, and cannot work: it has another key than Admin, which does not list it as connected, or does not run.
+func (w work) apart(l member) bool {
+	if !w.admin.whole() || !l.whole() || !l.service.Running() || l.connected() || w.list == nil && !w.admin.stopped {
+		return false
+	}
+	a, b := w.admin.setting, l.setting
+	return a.Mark != "" && b.Mark != "" && a.Mark != b.Mark
 }
 
 func cutSince(since time.Time) string {

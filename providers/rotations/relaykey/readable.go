@@ -3,7 +3,6 @@ package relaykey
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 )
-
-// fresh is how old the latest heartbeat of a fleet may be. Relays send one at least every minute or so.
-const fresh = 5 * time.Minute
 
 // readable says why a proof by Admin's list would fail whatever the relays do: it would be waited for in vain, with all of them
 // down before it. It is judged by relays that must be connected now: they run, with the key that Admin has.
@@ -29,24 +25,6 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 			f.Severity = reconciler.Error
 		}
 		findings = append(findings, f)
-	}
-	if list.More {
-		of := fmt.Sprintf("%d of %d relays", len(list.Relays), list.Total)
-		if list.Total <= len(list.Relays) {
-			of = site.Count(len(list.Relays), "relay") + ", says that there are more"
-		}
-		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
-			"Admin lists %s, and no way to the others: the rest would count as not connected", of)
-	}
-	if list.Time.IsZero() {
-		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,
-			"Admin's answer says nothing of its time (no Date header): no heartbeat could be called one after the change")
-	}
-	asked := r.api.ConnectedTimeout.Of()
-	if within := list.Within(asked); within > asked && len(w.restart) > 0 {
-		findings = append(findings, site.Warning("relay-list-coarse",
-			fmt.Sprintf("every heartbeat in Admin's list is on whole minutes, as if rounded: one after the change is waited for up to %s, not %s", within, asked),
-			"nothing is to be done; relays work meanwhile, and their outage is measured until that heartbeat"))
 	}
 	up := site.Where(relays, func(l member) bool {
 		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running()
@@ -70,20 +48,13 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		object("relay-unlisted", "declare its host by the name that Admin has for it, or have Admin list it; policy.unreachable.tolerate lets it be left behind", lost,
 			"%s in Admin's list, which has others, though running with Admin's key: nothing would prove the new one there", whoIsNot(lost))
 	}
-	silent := site.Where(up, func(l member) bool { return l.relay != nil && l.relay.Connected == nil })
-	if len(silent) > 0 {
-		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
-			"Admin does not say whether %s connected%s", are(len(silent)), seenIn(silent[0]))
-	}
-	mute := site.Where(up, func(l member) bool {
-		return l.relay.IsConnected() && l.relay.Heartbeat.IsZero() || l.relay != nil && l.relay.Connected != nil && slices.ContainsFunc(l.relay.Odd, unreadable)
-	})
-	if len(mute) > 0 {
-		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
-			"Admin does not say when it last heard of %s%s", thisMany(len(mute)), seenIn(mute[0]))
-	}
-	if f, off := r.frozen(list, up); off {
-		object(f.Code, f.Hint, up, "%s", f.Text)
+	listing := r.listing(in)
+	findings = append(findings, listing.Unprovable(site.Each(up, member.listed), !w.none())...)
+	if quiet := r.unspared(relays, site.Where(healthy, func(l member) bool {
+		return l.relay.IsConnected() && !listing.Heard(l.listed()) && w.restarts(l.host)
+	})); len(quiet) > 0 && len(quiet) < len(healthy) && !w.pending {
+		object("relay-list-time", "look at the relay's log; a restart by hand shows whether it is heard again; policy.unreachable.tolerate lets it be left behind", quiet,
+			"Admin lists %s as connected and has not heard of %s since %s, while it has of others: a new key would not be proven there", whoIs(quiet), map[bool]string{true: "it", false: "them"}[len(quiet) == 1], quiet[0].relay.Heartbeat.UTC().Format(time.RFC3339))
 	}
 	if f, is := r.early(in, w, admin, relays, site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })); is && len(healthy) == 0 {
 		findings = append(findings, f)
@@ -107,11 +78,6 @@ func (r *Rotation) early(in reconciler.Input, w work, admin member, relays, alik
 	return f, true
 }
 
-// unreadable says of a field that it is not one of those by which programs say that something never was.
-func unreadable(odd string) bool { return !never.MatchString(odd) }
-
-var never = regexp.MustCompile(`(?i) = "?(never|none|n/a|-|0|-1|0001-01-01.*|/Date\(-62135596800000.*)?"?$`)
-
 // unlisted are relays that work as far as their hosts know, would be stopped, and could never be proven, as Admin lists others
 // and not them; without those that the policy leaves behind. A run that was cut off is finished all the same.
 func (r *Rotation) unlisted(in reconciler.Input, w work, relays, healthy []member) (lost []member) {
@@ -119,46 +85,28 @@ func (r *Rotation) unlisted(in reconciler.Input, w work, relays, healthy []membe
 		return nil
 	}
 	ambiguous := site.DirectoryOf(in.Seen, r.hosts()).Ambiguous // which is said elsewhere
-	off := site.Where(healthy, func(l member) bool {
-		restarts := slices.ContainsFunc(w.restart, func(o member) bool { return o.host == l.host })
-		return l.relay == nil && restarts && !slices.Contains(ambiguous, l.host)
-	})
+	return r.unspared(relays, site.Where(healthy, func(l member) bool {
+		return l.relay == nil && w.restarts(l.host) && !slices.Contains(ambiguous, l.host)
+	}))
+}
+
+// unspared are those that the policy does not let fall behind beside the ones that are away.
+func (r *Rotation) unspared(relays, off []member) []member {
 	away := site.Where(relays, func(l member) bool { return l.reach == reconciler.Unreachable })
-	_, lost = site.Away(append(away, off...), func(l member) string { return l.host }, r.tolerance)
+	_, lost := site.Away(append(away, off...), func(l member) string { return l.host }, r.tolerance)
 	return site.Where(lost, member.whole)
 }
 
-// frozen compares the latest heartbeat with the answer's own time.
-func (r *Rotation) frozen(list *site.RelaysSeen, up []member) (f reconciler.Finding, off bool) {
-	beating := site.Where(up, func(l member) bool { return l.relay.IsConnected() && !l.relay.Heartbeat.IsZero() })
-	if len(beating) == 0 || list.Time.IsZero() {
-		return f, false
-	}
-	latest := slices.MaxFunc(beating, func(a, b member) int { return a.relay.Heartbeat.Compare(b.relay.Heartbeat) })
-	last := latest.relay
-	age := list.Time.Sub(last.Heartbeat)
-	if age.Abs() <= fresh+latest.skew() {
-		return f, false
-	}
-	way := "before"
-	if age < 0 {
-		way = "after"
-	}
-	f.Code = "relay-list-time"
-	f.Text = fmt.Sprintf("the latest heartbeat in Admin's list, %s, is %s %s the answer itself: it would prove nothing", last.Heartbeat.UTC().Format(time.RFC3339), age.Abs().Round(time.Second), way)
-	f.Hint = "the list is frozen, or served from a cache, or no relay is heard: see that heartbeats go on in Admin's dashboard"
-	if last.Zoneless {
-		f.Hint = "its times have no zone and are read as UTC: name their zone as product.api.fields.zone; or else the list is frozen"
-	}
-	return f, true
+func (w work) restarts(host string) bool {
+	return slices.ContainsFunc(w.restart, func(l member) bool { return l.host == host })
 }
 
-// seenIn is what an entry holds in fields that could not be read.
-func seenIn(l member) string {
-	if len(l.relay.Odd) == 0 {
-		return ": no field of its list does"
-	}
-	return ": " + l.relay.Name + " has " + strings.Join(l.relay.Odd, ", ")
+func (r *Rotation) listing(in reconciler.Input) site.Listing {
+	return site.ListingOf(in, r.admin.host, r.api.ConnectedTimeout.Of())
+}
+
+func (l member) listed() site.Listed {
+	return site.Listed{Host: l.host, Relay: l.relay, Skew: site.SkewOf(l.machine)}
 }
 
 // namesIn are some of the names that a list has.
@@ -189,18 +137,4 @@ func whoIsNot(all []member) string {
 		return all[0].host + " is not"
 	}
 	return site.Count(len(all), "relay") + " are not"
-}
-
-func are(n int) string {
-	if n == 1 {
-		return "a relay is"
-	}
-	return fmt.Sprintf("%d relays are", n)
-}
-
-func thisMany(n int) string {
-	if n == 1 {
-		return "a relay"
-	}
-	return site.Count(n, "relay")
 }

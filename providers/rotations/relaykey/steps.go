@@ -187,11 +187,16 @@ func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []stat
 }
 
 // stillCutOff are the relays that a proven rotation left behind, and that cannot be looked at still, or that nothing is done about
-// as the rest is refused: they have another key than Admin, unless somebody has seen to that by hand.
+// as the rest is refused: they have another key than Admin, unless somebody has seen to that by hand. So are those of the refused that
+// are seen to have another one, whoever did that.
 func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, down []reconciler.Down, since time.Time) (all []reconciler.Down) {
 	last, _ := in.History.LastProven(r.ref.Name)
 	for _, l := range append(slices.Clone(w.left), refused...) {
 		stopped := slices.ContainsFunc(down, func(d reconciler.Down) bool { return d.What == l.host })
+		if !stopped && w.apart(l) {
+			all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Cause: "it has another key than Admin"})
+			continue
+		}
 		if stopped || last.Version != r.ref.Version || !slices.Contains(last.Left, l.host) || l.connected() {
 			continue
 		}

@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,9 +20,9 @@ type member struct {
 	machine *site.MachineSeen
 	logon   *site.LogonSeen
 	stored  site.StoredLogon
-	// set: its logon is not known to be the declared one. stale: the process is older than the logon. stopped: it should run.
-	// started: it has started since the logon was set, and no run has said so yet.
-	set, stale, stopped, started bool
+	// set: its logon is not known to be the declared one. stale: the process is older than the logon. stopped: it should run; ours: a
+	// run has stopped it. started: it has started since the logon was set, and no run has said so yet.
+	set, stale, stopped, ours, started bool
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -76,6 +77,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, func(m member) site.Watched {
 		return site.Watched{Host: m.host, Service: m.component.Service, What: m.who.Name, Seen: m.service, Machine: m.machine, Works: true}
 	}))
+	for i, d := range c.Down {
+		if stays := func(m member) bool { return m.who.Name == d.What && m.stopped && !r.starts(w, m) }; slices.ContainsFunc(w.all, stays) {
+			c.Down[i].Why = reconciler.Hinted(errors.New(d.Cause), "start it on the host: with `restart: later` no run starts it")
+		}
+	}
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && !slices.ContainsFunc(w.all, func(m member) bool { return !m.whole() }):
 		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
@@ -120,7 +126,9 @@ func (r *Rotation) need(in reconciler.Input) work {
 		if m.whole() {
 			m.stored = site.StoredLogonOf(in.History, r.ref.Name, n.host, n.component.Service)
 			m.dependents, m.lost = site.Stopped(in.History, r.ref.Name, n.host, n.component.Service, m.service)
+			_, begun := site.StopBegan(in.History, r.ref, n.host, n.component.Service, n.who.Name)
 			m.stopped = !m.service.Running()
+			m.ours = m.stopped && begun
 			m.set = m.logon.Configured != site.Yes || w.pending || r.password && m.stored.Version != r.ref.Version
 			waits := !m.set && !m.stopped && !m.stored.At.IsZero()
 			m.stale = waits && m.service.StartedAt.Before(m.stored.At) || !m.set && m.logon.Running == site.No
@@ -151,10 +159,10 @@ func (r *Rotation) sort(m member, w *work) {
 	}
 }
 
-// starts says that a stopped service starts: in its own time with restart: later, and with a window at once, for a run may have been
-// cut off in it.
+// starts says that a stopped service starts: in its own time with restart: later, unless a run has stopped it; and with a window at
+// once, for a run may have been cut off in it.
 func (r *Rotation) starts(w work, m member) bool {
-	return m.stopped && (!w.later || r.spec.Restart == window)
+	return m.stopped && (!w.later || m.ours || r.spec.Restart == window)
 }
 
 // before is the version that was live before.
@@ -171,7 +179,7 @@ func (r *Rotation) reason(w work) string {
 		return site.Where(w.all, func(m member) bool { return m.whole() && is(m) })
 	}
 	others := of(member.other)
-	stale, stopped := of(func(m member) bool { return m.stale }), of(func(m member) bool { return m.stopped })
+	stale, stopped := of(func(m member) bool { return m.stale }), of(func(m member) bool { return r.starts(w, m) })
 	soon := ""
 	if w.later {
 		soon = "; it is stored now, and takes effect at the next start" + w.opening()
@@ -187,7 +195,7 @@ func (r *Rotation) reason(w work) string {
 		return fmt.Sprintf("the spec asks for %s; %s a password that meshrotate has not set%s", r.ref.Version, have(w.set), soon)
 	case len(stale) > 0 && !w.later:
 		return fmt.Sprintf("%s is stored; %s started before that", r.ref.Version, names(stale))
-	case len(stopped) > 0 && (!w.later || r.spec.Restart == window):
+	case len(stopped) > 0:
 		return are(stopped) + " not running"
 	case len(w.prove) > 0:
 		return fmt.Sprintf("%s was stored for the next start, and %s started since", r.ref.Version, has(w.prove))
@@ -206,8 +214,13 @@ func (w work) opening() string {
 }
 
 func (r *Rotation) asDeclared(w work) string {
-	if len(w.waiting) > 0 {
-		return "stored; takes effect at the next start of " + names(w.waiting) + w.opening()
+	stopped := site.Where(w.all, func(m member) bool { return m.whole() && m.stopped })
+	if waiting := slices.Concat(w.waiting, stopped); len(waiting) > 0 {
+		text := "stored; takes effect at the next start of " + names(waiting) + w.opening()
+		if len(stopped) > 0 {
+			text += "; " + are(stopped) + " not running, and restart: later leaves the start to others"
+		}
+		return text
 	}
 	return names(w.all) + verb(w.all, " runs as ", " run as ") + r.spec.Account
 }

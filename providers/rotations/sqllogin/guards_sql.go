@@ -237,21 +237,29 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
 		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s did not finish; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
 			"", h.host), true
-	case r.spec.Mode == single && s.halfChanged() && h.rejected():
-		return site.Problem("login-half-changed", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: a run that was to set version %s did not finish, and may have", r.ref.Version, h.says.User, s.begun[0]),
+	case r.spec.Mode == single && s.halfChanged() && (h.rejected() || in.Spared):
+		return site.Problem("login-half-changed", fmt.Sprintf("version %s is in the files, and the server refuses it for %s, or it was not tried: a run that was to set version %s did not finish, and may have", r.ref.Version, h.says.User, s.begun[0]),
 			fmt.Sprintf("declare %s again, or a new version, and apply: that is set, whatever the run has left", s.begun[0]), h.host), true
 	case h.rejected() && h.declared(r.ref.Version):
 		return site.Problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
-			"somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept", h.host), true
+			r.setElsewhere(h), h.host), true
 	case h.rejected():
 		return site.Problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
-			"find out who. Was it meshrotate with another state folder: apply with that one. Else set the login to the password in the files, or declare `mode: external` with the new one", h.host), true
+			r.setElsewhere(h), h.host), true
 	}
 	hint := in.Hint
-	if in.Spared && s.halfChanged() {
-		hint = "stop Admin and Engine: they may still try a password that a run has replaced which did not finish; then " + hint
+	if r.spec.Mode == single && in.Spared { // looks alone may have brought it there: the advice is the same as before that
+		hint = r.setElsewhere(h)
 	}
 	return site.Problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), hint, h.host), true
+}
+
+// setElsewhere is what to do about a login that somebody else may have changed.
+func (r *Rotation) setElsewhere(h holder) string {
+	if h.declared(r.ref.Version) {
+		return "somebody changed the login elsewhere: declare a new version, or, for one login, set it to what is kept; it is tried again an hour after the last one with a wrong password"
+	}
+	return "find out who, or who signs in with a wrong password; an hour after the last one it is tried again. Was it meshrotate with another state folder: apply with that one. Else set the login to the password in the files, or declare `mode: external` with the new one"
 }
 
 func orUnknown(why string) string {

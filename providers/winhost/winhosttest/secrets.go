@@ -60,7 +60,7 @@ var secretsCases = []testCase{
 		not:    noTool,
 		run: func(w *world) {
 			s := w.one(winhost.OK, &winhost.SecretsLook{Program: w.Dir + Tool, TimeoutSeconds: 20}).Secrets
-			if !s.Exists || s.Stdin != winhost.Yes || s.CommandLines == "" || s.Sysmon == "" || s.Output == 0 {
+			if !s.Exists || s.Stdin != winhost.Yes || s.File != winhost.Yes || s.Left != 0 || s.CommandLines == "" || s.Sysmon == "" || s.Output == 0 {
 				w.Errorf("%+v", s)
 			}
 			if s := w.one(winhost.OK, &winhost.SecretsLook{Program: w.Dir + "none.exe"}).Secrets; s.Exists || s.Stdin != "" {
@@ -84,6 +84,42 @@ var secretsCases = []testCase{
 					w.Errorf("%s: %+v", ref, s)
 				}
 				w.wantStored(ref, value)
+			}
+		},
+	}, {
+		name:   "secret in a file",
+		reason: "every byte arrives; nobody else may read it, and it is gone when the program has ended, however that ended",
+		not:    noTool,
+		run: func(w *world) {
+			byFile := func(ref, value string) *winhost.SecretsSet {
+				op := w.set(ref, value)
+				op.File = true
+				return op
+			}
+			value := "\xef\xbb\xbf \"" + Canary + "\"\r\näß€\U0001F511 "
+			w.one(winhost.OK, byFile("secret://f/one", value))
+			w.wantStored("secret://f/one", value)
+			w.one(winhost.Failed, byFile(tool.Fails+"/f", Canary))
+			hang := byFile(tool.Hangs+"/f", Canary)
+			hang.TimeoutSeconds = 2
+			w.one(winhost.Timeout, hang)
+			w.one(winhost.OK, byFile(tool.Names+"/f", Canary))
+			full := string(w.Read(tool.File(tool.Names + "/f")))
+			name := full[strings.LastIndexAny(full, `/\`)+1:] // beside the program, wherever that really lies
+			if name == "" || w.Read(name) != nil {
+				w.Errorf("%q is still there", full)
+			}
+			look := &winhost.SecretsLook{Program: w.Dir + Tool, TimeoutSeconds: 20}
+			if s := w.one(winhost.OK, look).Secrets; s.Left != 0 {
+				w.Errorf("%d files are left", s.Left)
+			}
+			w.Write(name, []byte(Canary)) // as by a process that was ended
+			if s := w.one(winhost.OK, look).Secrets; s.Left != 1 {
+				w.Errorf("%d files are seen, of 1", s.Left)
+			}
+			w.one(winhost.OK, w.set("secret://f/two", Canary))
+			if w.Read(name) != nil {
+				w.Errorf("%q is still there", full)
 			}
 		},
 	}, {

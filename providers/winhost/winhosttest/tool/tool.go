@@ -1,5 +1,5 @@
-// Package tool is the program that the cases of winhosttest let a host start: it takes secrets as `set REF VALUE` or
-// `set REF --stdin`, and lists their references. A reference that begins with a behaviour's name is treated so.
+// Package tool is the program that the cases of winhosttest let a host start: it takes secrets as `set REF VALUE`,
+// `set REF --stdin` or `set REF --value-file PATH`, and lists their references. A reference that begins with a behaviour's name is treated so.
 package tool
 
 import (
@@ -15,10 +15,13 @@ const (
 	Fails  = "fails"  // ends with 3 and stores nothing
 	Lies   = "lies"   // ends with 0 and stores nothing
 	Hangs  = "hangs"  // does not end, nor read
+	Names  = "names"  // stores the name of the file that it was given
 )
 
-// Store is where values go, by reference.
+// Store is where values go, by reference, and where files are.
 type Store interface {
+	// Open is the content of a file that nobody but administrators may read; an error for any other.
+	Open(file string) ([]byte, error)
 	Put(ref string, value []byte)
 	List() []string
 }
@@ -27,13 +30,14 @@ type Store interface {
 func Run(args []string, in io.Reader, out io.Writer, s Store, done <-chan struct{}) uint32 {
 	switch {
 	case len(args) == 1 && args[0] == "--help":
-		fmt.Fprintln(out, "usage:\n  set REF VALUE\n  set REF --stdin    the value on standard input\n  list")
+		fmt.Fprintln(out, "usage:\n  set REF VALUE\n  set REF --stdin    the value on standard input\n  set REF --value-file PATH\n  list")
 		return 0
 	case len(args) == 1 && args[0] == "list":
 		for _, ref := range s.List() {
 			fmt.Fprintf(out, "%s  2026-11-26T02:11:07Z\r\n", ref)
 		}
 		return 0
+	case len(args) == 4 && args[0] == "set" && args[2] == "--value-file":
 	case len(args) != 3 || args[0] != "set":
 		fmt.Fprintln(out, "what?")
 		return 2
@@ -49,11 +53,15 @@ func Run(args []string, in io.Reader, out io.Writer, s Store, done <-chan struct
 	if strings.HasPrefix(ref, Echoes) { // more than any pipe holds, before it reads
 		fmt.Fprint(out, strings.Repeat("filler ", 100_000))
 	}
-	if args[2] == "--stdin" {
-		var err error
-		if value, err = io.ReadAll(in); err != nil {
-			return 4
-		}
+	var err error
+	switch args[2] {
+	case "--stdin":
+		value, err = io.ReadAll(in)
+	case "--value-file":
+		value, err = s.Open(args[3])
+	}
+	if err != nil {
+		return 4
 	}
 	switch {
 	case strings.HasPrefix(ref, Echoes):
@@ -62,6 +70,8 @@ func Run(args []string, in io.Reader, out io.Writer, s Store, done <-chan struct
 		return 3
 	case strings.HasPrefix(ref, Lies):
 		return 0
+	case strings.HasPrefix(ref, Names):
+		value = []byte(args[3])
 	}
 	s.Put(ref, value)
 	return 0

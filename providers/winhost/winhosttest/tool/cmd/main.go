@@ -18,6 +18,17 @@ func (f folder) Put(ref string, value []byte) {
 	}
 }
 
+func (f folder) Open(file string) ([]byte, error) {
+	stat, err := os.Stat(file)
+	if err == nil && stat.Mode().Perm() != 0o600 {
+		return nil, os.ErrPermission
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
 func (f folder) List() (refs []string) {
 	names, _ := filepath.Glob(filepath.Join(string(f), "stored-*"))
 	for _, name := range names {

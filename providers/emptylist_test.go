@@ -1,0 +1,86 @@
+package providers_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler/render"
+	"meshrotate/state"
+)
+
+// Once Admin has the new key it lists no relay at all, though it listed them before. Nobody has said that one is not connected, so
+// nothing is taken back that works, and nothing is called proven. A list in which a relay stands as not connected says so.
+func TestAListThatSaysNothing(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		mishap string
+		lasts  time.Duration // 0: to the end of the run
+		ending state.Outcome
+	}{
+		{"relays-empty", 0, state.Unknown},
+		{"relays-empty", 20 * time.Second, state.Proven},
+		{"relays-204", 0, state.Unknown},
+		{"relays-cut", 0, state.Unknown},
+		{"relays-503", 0, state.Unknown},
+		{"unlisted", 0, state.Proven}, // of one of them: that is left behind
+	} {
+		t.Run(c.mishap+" "+c.lasts.String(), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 3)
+				when(w.lab.Admin, "service.start", machine.After, func() {
+					_, err := w.lab.Break(c.mishap, "relay-01")
+					if err != nil {
+						t.Error(err)
+					}
+					if c.lasts > 0 {
+						time.AfterFunc(c.lasts, func() { _, _ = w.lab.Break("sound", "relay-01") })
+					}
+				})
+				_, o := w.run()
+				if e := o.Secrets[len(o.Secrets)-1]; e.Ending != c.ending {
+					t.Errorf("%v", o)
+				}
+				if c.ending == state.Unknown && (w.keyWorks(w.kept("relaykey", lab.NewKey), w.old) != nil || o.Err == nil || len(o.Down) > 0) {
+					t.Errorf("%v: %v", w.keyWorks(w.kept("relaykey", lab.NewKey), w.old), o)
+				}
+				_, _ = w.lab.Break("sound", "relay-01")
+				w.lab.Admin.Points(nil)
+				w.converged()
+			})
+		})
+	}
+}
+
+// Everything is proven, and then Admin lists no relay at all: nobody is said to be down for that.
+func TestAListThatSaysNothingAtTheEnd(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		when(w.relay(1), "file.discard", machine.Before, func() { _, _ = w.lab.Break("relays-empty", "relay-01") })
+		p, o := w.run()
+		if r := render.OutcomeOf(p, "run", 0, o); len(r.Down) > 0 || len(o.With(state.Proven)) != len(o.Secrets) || !strings.Contains(fmt.Sprint(r.Remarks), "is not known") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Admin told of every connector when the rotation was planned, and tells of none after the push: nothing is set back for that.
+func TestSyncsThatSayNothing(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "connector")
+		when(w.lab.EngineHost, "secrets.set", machine.After, func() { _, _ = w.lab.Break("syncs-empty", "im-admin") })
+		_, o := w.run()
+		for _, e := range o.Secrets {
+			if e.Ending == state.Back || e.Ending == state.Proven {
+				t.Errorf("%v", o)
+			}
+		}
+		_, _ = w.lab.Break("sound", "im-admin")
+		w.connectsAfter()
+	})
+}

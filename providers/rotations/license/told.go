@@ -1,0 +1,155 @@
+package license
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// Names that those who serve a license give to what else tells one from another, and to whether it is good.
+var (
+	numberNames = []string{"licenseNumber", "licenseId", "serialNumber", "serial", "number", "id"}
+	printNames  = []string{"fingerprint", "thumbprint", "sha256", "hash", "checksum"}
+	issueNames  = []string{"issuedUtc", "issuedAt", "issuedOn", "issued", "issueDate", "issuedDate", "validFrom", "notBefore", "iat"}
+	seatNames   = []string{"seats", "maxSeats", "users", "maxUsers", "quantity"}
+	validNames  = []string{"valid", "isValid", "licenseValid", "isLicensed", "licensed"}
+	statusNames = []string{"status", "licenseStatus", "state", "licenseState"}
+)
+
+// unlicensed are tiers of no license, and bad are words for one that is not good.
+var (
+	unlicensed = []string{"unlicensed", "none"}
+	bad        = []string{"invalid", "expired", "revoked", "rejected", "unlicensed", "suspended", "disabled", "blocked", "missing", "corrupt", "tampered", "error", "failed",
+		"notFound", "not found", "none"}
+	no = []string{"false", "no", "0"}
+)
+
+// marks are what else tells one license from another.
+func (r *Rotation) marks() []site.Field {
+	all := []site.Field{{Name: "number", Of: numberNames}, {Name: "fingerprint", Of: printNames, Fold: true}, {Name: "issue", Of: issueNames, Time: true}, {Name: "seats", Of: seatNames}}
+	if r.spec.Fields != nil && r.spec.Fields.Number != "" {
+		all[0].Of = []string{r.spec.Fields.Number}
+	}
+	return all
+}
+
+// health is whether Admin finds the license good.
+func (r *Rotation) health() []site.Field {
+	all := []site.Field{{Name: "valid", Of: validNames, Not: no}, {Name: "status", Of: statusNames, Fold: true, Not: bad}}
+	if r.spec.Fields != nil && r.spec.Fields.Status != "" {
+		own := []string{r.spec.Fields.Status}
+		all = []site.Field{{Name: "status", Of: own, Fold: true, Not: append(append([]string{}, no...), bad...)}}
+	}
+	return all
+}
+
+// told is how far Admin's answer tells the declared license from the one before.
+type told int
+
+const (
+	plainly told = iota // what is known of it is in the answer, and is not there yet
+	changed             // something in the answer must change
+	untold              // nothing in the answer could
+)
+
+// tells says how the declared license is told. Where Admin has read the declared file already, as it has where the ledger proved it,
+// nothing need change.
+func (r *Rotation) tells(input reconciler.Input, w work) (told, map[string]string) {
+	answer := site.Answer[site.AnswerSeen](input.Seen, r.served())
+	if w.next == nil || !w.reload || !w.next.Opaque() && !silent(w.next) {
+		return plainly, nil
+	}
+	before := site.AnsweredBefore(input.History, r.ref.Name, r.noteName())
+	noted := before != nil
+	if !noted && answer != nil {
+		before = answer.Fields
+	}
+	was := loaded(&site.AnswerSeen{Fields: before})
+	e, proven := input.History.LastProven(r.ref.Name)
+	whole := w.next.Customer != "" && w.next.Tier != "" && (w.next.Never || !w.next.Expires.IsZero())
+	switch {
+	case !silent(w.next) && before != nil && !serves(was, w.next):
+		return plainly, nil
+	case proven && e.Version == r.ref.Version, w.pending && !noted && len(w.files) == 0:
+		return untold, nil // it may have been read already
+	case before != nil && (!whole || r.marked(before)):
+		return changed, before
+	}
+	return untold, nil
+}
+
+// noteName is by what name the ledger keeps what Admin answered before this version.
+func (r *Rotation) noteName() string { return "license answer before " + r.ref.Version }
+
+func (r *Rotation) marked(answer map[string]string) bool {
+	for _, f := range r.marks() {
+		if answer[f.Name] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// proof is what Admin must answer of the declared license. What nobody says of an opaque file is as in the license before: its
+// customer, and no lower tier.
+func (r *Rotation) proof(w work) site.ProveAnswer {
+	next := *provable(w.next, w.served)
+	if w.told == plainly {
+		op := r.serves(&next)
+		op.Want = append(op.Want, r.health()...)
+		return op
+	}
+	next.Customer = cmp.Or(next.Customer, w.before["customer"])
+	op := r.serves(&next)
+	op.Want = nil
+	for _, f := range append(r.fields(next), r.marks()...) {
+		f.Was = w.before[f.Name]
+		if f.Name == "tier" {
+			f.Not = r.lower(f.Was)
+		}
+		op.Want = append(op.Want, f)
+	}
+	op.Want = append(op.Want, r.health()...)
+	if w.told == untold {
+		op.Untold, op.What = true, "Admin was asked to read it: that it serves this one is not shown"
+		return op
+	}
+	op.Changed, op.Before, op.What = true, r.noteName(), "what Admin answers of its license has changed"
+	op.Hint = "see in Admin's log whether it took the file; if it did, declare what the file says, secrets.license.customer, tier and expires, or name what in the answer is another for each license as secrets.license.fields.number"
+	return op
+}
+
+// lower are the tiers below one, and those of no license.
+func (r *Rotation) lower(tier string) []string {
+	return append(append([]string{}, unlicensed...), r.spec.Tiers[:max(r.spec.rank(tier), 0)]...)
+}
+
+// guardTold says how far a file that nobody here can read will be proven.
+func (r *Rotation) guardTold(input reconciler.Input, w work) []reconciler.Finding {
+	var findings []reconciler.Finding
+	answer := site.Answer[site.AnswerSeen](input.Seen, r.served())
+	for _, f := range r.health() {
+		if answer != nil && f.Refused(answer.Fields[f.Name]) {
+			findings = append(findings, site.Warning("license-state", fmt.Sprintf("Admin's answer to GET %s says %s = %q of the license that it serves: a proof does not take that of another", r.spec.Endpoint, f.Name, answer.Fields[f.Name]),
+				"see what is wrong with the live license; if another field tells whether it is good, name it as secrets.license.fields.status"))
+		}
+	}
+	const declare = "declare what the file says: secrets.license.customer, tier, expires"
+	switch w.told {
+	case changed:
+		text := fmt.Sprintf("license %s is of a layout that only the product reads: it is proven once Admin's answer to GET %s changes, and else put back", r.ref.Version, r.spec.Endpoint)
+		if !r.marked(w.before) && strings.TrimSpace(w.before["customer"]+w.before["tier"]+w.before["expiry"]) == "" {
+			return append(findings, site.Problem("license-answer", fmt.Sprintf("license %s is of a layout that only the product reads, and Admin's answer to GET %s names nothing of a license: nothing would prove it", r.ref.Version, r.spec.Endpoint),
+				declare+"; if the answer has them by other names, name those in secrets.license.fields; where it has not, "+withoutAPI))
+		}
+		findings = append(findings, site.Warning("license-opaque", text, declare))
+	case untold:
+		findings = append(findings, site.Warning("license-opaque",
+			fmt.Sprintf("license %s is of a layout that only the product reads, and what is known of it does not tell it from the one before: that Admin serves it is not shown", r.ref.Version),
+			"see in Admin's log that it took the file; or name what in the answer is another for each license as secrets.license.fields.number; or "+declare))
+	}
+	return findings
+}

@@ -1,0 +1,158 @@
+package site
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/reconciler"
+)
+
+// Listed is a relay that runs, with what Admin's list has of it: nil where it has nothing.
+type Listed struct {
+	Host  string
+	Relay *RelaySeen
+	Skew  time.Duration // how far its clock may be off, by which its heartbeats may be told
+}
+
+// SkewOf is how far a host's clock may be off, as far as heartbeats that are told by it are believed.
+func SkewOf(m *MachineSeen) time.Duration {
+	if m == nil {
+		return 0
+	}
+	return min(m.Skew.Abs(), MaxSkew)
+}
+
+// Listing is Admin's list, as a proof will look at it.
+type Listing struct {
+	*RelaysSeen               // nil where there is none
+	Asked       time.Duration // how long the proof is to wait
+	Admin       time.Time     // when it was seen by the clock of Admin's host, zero where that is not known: answers may have a proxy's
+}
+
+// ListingOf is what was seen of it.
+func ListingOf(in reconciler.Input, admin string, asked time.Duration) Listing {
+	l := Listing{RelaysSeen: Answer[RelaysSeen](in.Seen, Relays{}), Asked: asked}
+	if m := Answer[MachineSeen](in.Seen, Machine{Host: admin}); m != nil {
+		l.Admin = in.Now.Add(m.Skew)
+	}
+	return l
+}
+
+// fresh is how old the latest heartbeat may be of relays that are connected. What takes longer to be listed than a proof waits for
+// it proves nothing.
+func (s Listing) fresh() time.Duration {
+	const most = 5 * time.Minute // relays send one at least every minute or so
+	return min(most, s.Within(s.Asked))
+}
+
+// age is how old a heartbeat is, by the clock by which that is least.
+func (s Listing) age(beat time.Time) time.Duration {
+	age := s.Time.Sub(beat)
+	if by := s.Admin.Sub(beat); !s.Admin.IsZero() && by.Abs() < age.Abs() {
+		return by
+	}
+	return age
+}
+
+// Heard says that Admin lists the relay as connected, and has heard of it of late.
+func (s Listing) Heard(l Listed) bool {
+	return l.Relay.IsConnected() && (s.RelaysSeen == nil || s.Time.IsZero() || l.Relay.Heartbeat.IsZero() || s.age(l.Relay.Heartbeat) <= s.fresh()+l.Skew)
+}
+
+// Unprovable is why a proof by the list would fail whatever the relays do: it would be waited for in vain, with all of them down
+// before it. Up are relays that run. Used says that such a proof is wanted: then it refuses.
+func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
+	object := func(code reconciler.FindingID, hint string, at []Listed, format string, args ...any) {
+		f := reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint, Hosts: Each(at, func(l Listed) string { return l.Host })}
+		if used {
+			f.Severity = reconciler.Error
+		}
+		all = append(all, f)
+	}
+	if s.More {
+		of := fmt.Sprintf("%d of %d relays", len(s.Relays), s.Total)
+		if s.Total <= len(s.Relays) {
+			of = Count(len(s.Relays), "relay") + ", says that there are more"
+		}
+		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
+			"Admin lists %s, and no way to the others: the rest would count as not connected", of)
+	}
+	if s.Time.IsZero() {
+		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,
+			"Admin's answer says nothing of its time (no Date header): no heartbeat could be called one after the change")
+	}
+	if within := s.Within(s.Asked); within > s.Asked && used {
+		all = append(all, Warning("relay-list-coarse",
+			fmt.Sprintf("every heartbeat in Admin's list is on whole minutes, as if rounded: one after the change is waited for up to %s, not %s", within, s.Asked),
+			"nothing is to be done; relays work meanwhile, and their outage is measured until that heartbeat"))
+	}
+	if silent := Where(up, func(l Listed) bool { return l.Relay != nil && l.Relay.Connected == nil }); len(silent) > 0 {
+		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
+			"Admin does not say whether %s connected%s", areRelays(len(silent)), silent[0].odd())
+	}
+	mute := Where(up, func(l Listed) bool {
+		return l.Relay.IsConnected() && l.Relay.Heartbeat.IsZero() || l.Relay != nil && l.Relay.Connected != nil && slices.ContainsFunc(l.Relay.Odd, unreadable)
+	})
+	if len(mute) > 0 {
+		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
+			"Admin does not say when it last heard of %s%s", oneOrMany(len(mute)), mute[0].odd())
+	}
+	if text, hint := s.frozen(up); text != "" {
+		object("relay-list-time", hint, up, "%s", text)
+	}
+	return all
+}
+
+// frozen compares the latest heartbeat with the answer's own time.
+func (s Listing) frozen(up []Listed) (text, hint string) {
+	beating := Where(up, func(l Listed) bool { return l.Relay.IsConnected() && !l.Relay.Heartbeat.IsZero() })
+	if len(beating) == 0 || s.Time.IsZero() {
+		return "", ""
+	}
+	latest := slices.MaxFunc(beating, func(a, b Listed) int { return a.Relay.Heartbeat.Compare(b.Relay.Heartbeat) })
+	last := latest.Relay
+	age := s.age(last.Heartbeat)
+	if age.Abs() <= s.fresh()+latest.Skew {
+		return "", ""
+	}
+	way := "before"
+	if age < 0 {
+		way = "after"
+	}
+	text = fmt.Sprintf("the latest heartbeat in Admin's list, %s, is %s %s the answer itself: it would prove nothing", last.Heartbeat.UTC().Format(time.RFC3339), age.Abs().Round(time.Second), way)
+	hint = "the list is frozen, or served from a cache, or no relay is heard: see that heartbeats go on in Admin's dashboard; product.api.connectedTimeout is how long one is waited for"
+	if last.Zoneless {
+		hint = "its times have no zone and are read as UTC: name their zone as product.api.fields.zone; or else the list is frozen"
+	}
+	return text, hint
+}
+
+// unreadable says of a field that it is not one of those by which programs say that something never was.
+func unreadable(odd string) bool { return !never.MatchString(odd) }
+
+var never = regexp.MustCompile(`(?i) = "?(never|none|n/a|-|0|-1|0001-01-01.*|/Date\(-62135596800000.*)?"?$`)
+
+// odd is what an entry holds in fields that could not be read.
+func (l Listed) odd() string {
+	if len(l.Relay.Odd) == 0 {
+		return ": no field of its list does"
+	}
+	return ": " + l.Relay.Name + " has " + strings.Join(l.Relay.Odd, ", ")
+}
+
+func areRelays(n int) string {
+	if n == 1 {
+		return "a relay is"
+	}
+	return fmt.Sprintf("%d relays are", n)
+}
+
+func oneOrMany(n int) string {
+	if n == 1 {
+		return "a relay"
+	}
+	return Count(n, "relay")
+}
