@@ -1025,7 +1025,8 @@ function Get-SignedFile([string]$path) {
 # --- certificates, and what is signed with them
 
 function Get-StoredCertificates([string]$store) {
-    $opened = Open-HostStore $store 'OpenExistingOnly'
+    try { $opened = Open-HostStore $store 'OpenExistingOnly' }   # a user who never had a certificate has no store, and a read makes none
+    catch { if ((New-Failure $_).win32 -eq 2) { return }; throw }
     try {
         foreach ($c in $opened.Certificates) {
             @{ sha1 = $c.Thumbprint.ToUpperInvariant(); sha256 = (Get-Hex $sha.ComputeHash($c.RawData)).ToUpperInvariant(); subject = $c.Subject

@@ -35,7 +35,10 @@ function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
 function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
 # .NET has no store of the machine's own certificates here: a user's stands in.
 function Use-Store([string]$store, [string]$flags) {
-    $opened = [Security.Cryptography.X509Certificates.X509Store]::new($store.Split('\')[1], [Security.Cryptography.X509Certificates.StoreLocation]::CurrentUser)
+    $name = $store.Split('\')[1]
+    $opened = [Security.Cryptography.X509Certificates.X509Store]::new($name, [Security.Cryptography.X509Certificates.StoreLocation]::CurrentUser)
+    # A store that is not there has no number of its own here; Windows says ERROR_FILE_NOT_FOUND.
+    if ($flags -eq 'OpenExistingOnly' -and -not [IO.Directory]::Exists([IO.Path]::Combine($HOME, '.dotnet/corefx/cryptography/x509stores', $name.ToLowerInvariant()))) { throw [IO.FileNotFoundException]::new($name) }
     $opened.Open([Security.Cryptography.X509Certificates.OpenFlags]$flags)
     $opened
 }

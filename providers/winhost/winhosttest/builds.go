@@ -114,6 +114,16 @@ var certificateCases = []testCase{
 			}
 		},
 	}, {
+		name:   "store of certificates that is not there",
+		reason: "a user who never had one has no store: that is no certificates, and a read makes no store",
+		run: func(w *world) {
+			for range 2 {
+				if all := w.one(winhost.OK, &winhost.CertificatesRead{Store: `CurrentUser\MeshrotateNone`}).Certificates; len(all) != 0 {
+					w.Errorf("%+v", all)
+				}
+			}
+		},
+	}, {
 		name:   "certificate that is not imported",
 		reason: "of a PFX with another certificate, or with another password, nothing comes into the store",
 		run: func(w *world) {
