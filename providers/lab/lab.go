@@ -69,6 +69,8 @@ type Config struct {
 	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and
 	// channels only, so it also lives in a bubble of testing/synctest, on a virtual clock.
 	Memory bool
+	// Drivers lets the services of a lab in memory sign in to their database by the driver, over TDS. Without Memory they do.
+	Drivers bool
 }
 
 // Timing is how long things take. Zeroes are what was measured with .NET services.

@@ -211,6 +211,9 @@ func (l *Lab) SetSQL(text string) {
 	l.database.text = text
 }
 
+// drivers says that services sign in by the driver.
+func (l *Lab) drivers() bool { return l.config.Drivers || !l.config.Memory }
+
 // serverOf is the host that a connection string names.
 func serverOf(text string) string {
 	s, err := connstring.Parse(secret.NewString(text))

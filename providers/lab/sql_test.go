@@ -72,12 +72,22 @@ func passwordOf(text string) string {
 	return password
 }
 
+// eachWay runs a test with services that ask the model, and with those that sign in by the driver, over TDS.
+func eachWay(t *testing.T, run func(t *testing.T, drivers bool)) {
+	vendor()
+	for _, drivers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("by the driver %v", drivers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { run(t, drivers) })
+		})
+	}
+}
+
 // The services and secretscli sign in by the driver, in memory and on a wire, with the string in their file.
 func TestServicesSignInByTheDriver(t *testing.T) {
 	vendor()
 	for _, memory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("in memory %v", memory), func(t *testing.T) {
-			l := begin(t, lab.Config{Vendor: vendor(), Memory: memory, Connectors: 2})
+			l := begin(t, lab.Config{Vendor: vendor(), Memory: memory, Drivers: memory, Connectors: 2})
 			for _, s := range l.SQLInstance().Live() {
 				if s.Interface != "go-mssqldb" {
 					t.Errorf("%s is signed in by %q", s.Program, s.Interface)
@@ -107,9 +117,8 @@ func TestServicesSignInByTheDriver(t *testing.T) {
 }
 
 func TestServicesLogIn(t *testing.T) {
-	vendor()
-	synctest.Test(t, func(t *testing.T) {
-		l := begin(t, lab.Config{Vendor: vendor(), Memory: true})
+	eachWay(t, func(t *testing.T, drivers bool) {
+		l := begin(t, lab.Config{Vendor: vendor(), Memory: true, Drivers: drivers})
 		c := l.Client()
 		time.Sleep(2 * time.Second)
 		if got := who(l); got != bothServices || !ready(t, c) {
@@ -158,9 +167,8 @@ func TestServicesLogIn(t *testing.T) {
 // What .NET's pool does keeps a login from being locked by services that are refused: they ask 5, 10, 20, 40, 60 seconds
 // apart.
 func TestRefusedServicesAskSeldom(t *testing.T) {
-	vendor()
-	synctest.Test(t, func(t *testing.T) {
-		l := begin(t, lab.Config{Vendor: vendor(), Memory: true})
+	eachWay(t, func(t *testing.T, drivers bool) {
+		l := begin(t, lab.Config{Vendor: vendor(), Memory: true, Drivers: drivers})
 		c := l.Client()
 		time.Sleep(2 * time.Second)
 		sqlString(t, l.Admin, strings.Replace(l.SQL(), passwordOf(l.SQL()), "wrong", 1))
@@ -179,9 +187,8 @@ func TestRefusedServicesAskSeldom(t *testing.T) {
 }
 
 func TestServicesConnectAgain(t *testing.T) {
-	vendor()
-	synctest.Test(t, func(t *testing.T) {
-		l := begin(t, lab.Config{Vendor: vendor(), Memory: true})
+	eachWay(t, func(t *testing.T, drivers bool) {
+		l := begin(t, lab.Config{Vendor: vendor(), Memory: true, Drivers: drivers})
 		l.SQLInstance().Down(true)
 		time.Sleep(time.Second)
 		if got := who(l); got != "" {
@@ -304,9 +311,8 @@ func TestSQLOnAWire(t *testing.T) {
 
 // A failover: the services go on with the other replica, whose logins are its own.
 func TestFailoverOfTheServices(t *testing.T) {
-	vendor()
-	synctest.Test(t, func(t *testing.T) {
-		l := begin(t, lab.Config{Vendor: vendor(), Memory: true, Replicas: 2})
+	eachWay(t, func(t *testing.T, drivers bool) {
+		l := begin(t, lab.Config{Vendor: vendor(), Memory: true, Drivers: drivers, Replicas: 2})
 		c := l.Client()
 		time.Sleep(2 * time.Second)
 		change, err := tsql.SetPassword(lab.SQLSpare, secret.NewString("A-New-Horse-1"))

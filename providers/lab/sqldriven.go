@@ -33,7 +33,7 @@ type driven struct {
 	conn *sql.Conn
 }
 
-// drive signs in as the driver does that the product's one is a sibling of.
+// drive signs in as the driver does that the product's one is a sibling of. It cannot sign in as Windows does.
 func (l *Lab) drive(c sqlserver.Client, host string) (*driven, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), signInTimeout)
 	defer cancel()
