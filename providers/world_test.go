@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -32,13 +33,18 @@ import (
 // TestMain puts the worlds' files into memory where the machine has such a folder: hundreds of worlds write a ledger each,
 // and a disk would be waited for.
 //
-// Some tests are on a wire and wait for it: they do not keep those from the processor that need it.
+// Some tests are on a wire and wait for it: they do not keep those from the processor that need it. A world lives for a moment: to
+// collect it sooner costs more than its memory.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
 	if !asked {
 		_ = flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+4))
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(800)
+		debug.SetMemoryLimit(2 << 30)
 	}
 	if dir, err := os.MkdirTemp("/dev/shm", "meshrotate-"); err == nil {
 		_ = os.Setenv("TMPDIR", dir)
