@@ -17,6 +17,7 @@ import (
 	"meshrotate/providers"
 	"meshrotate/providers/connect"
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler/cli"
 	"meshrotate/specs"
 	"meshrotate/state"
@@ -41,7 +42,7 @@ var variants = map[string]struct {
 		for _, h := range l.Hosts() {
 			h.Machine.Allow(account, true)
 			for _, service := range []string{lab.AdminService, lab.EngineService} {
-				_ = h.Machine.SetLogon(service, account, "") // there is one of them
+				_ = h.Machine.Was(service, func(s *machine.Service) { s.Account, s.Password = account, "" }) // there is one of them
 			}
 		}
 	}},

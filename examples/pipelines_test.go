@@ -163,6 +163,7 @@ func TestPipelineSteps(t *testing.T) {
 			"the first plan":     {code: 2, calls: []string{plan, "gh api --paginate repos/im/rotation/issues/7/comments", "gh pr comment 7"}, never: []string{"PATCH"}, body: []string{"<!-- meshrotate plan -->\nthe report"}},
 			"the next one":       {code: 2, env: []string{"FOUND=41\n42"}, calls: []string{plan, "gh api --method PATCH repos/im/rotation/issues/comments/41 "}, never: []string{"pr comment"}, body: []string{"the report"}},
 			"nothing to do":      {code: 0, calls: []string{"gh pr comment 7"}},
+			"something is down":  {code: 3, calls: []string{"gh pr comment 7"}, body: []string{"the report", "the progress"}},
 			"a plan that failed": {code: 1, calls: []string{"gh pr comment 7"}, body: []string{"```text\nthe progress"}, exitCode: 1},
 		}},
 		{file: "github-actions.yml", part: 1, of: 3, steps: map[string]step{

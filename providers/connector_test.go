@@ -18,6 +18,16 @@ import (
 )
 
 // spec is the document's section of connectors.
+// ahead is a product whose last time of a change is ahead of the server's clock.
+func ahead(by string) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		w.statement("UPDATE dbo.IM_Secrets SET UpdatedOn = DATEADD(%s, SYSUTCDATETIME())", by)
+		if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 2 {
+			t.Errorf("%v", o)
+		}
+	}
+}
+
 func (w *world) connectorSpec() *connector.Spec { return w.doc.Secrets["connectors"].(*connector.Spec) }
 
 // connectsAfter demands that the next run ends well, that the one after it has nothing to do, and that the new secrets work.
@@ -142,6 +152,8 @@ func TestSituationsOfConnectors(t *testing.T) {
 				t.Errorf("%+v", p.Changes)
 			}
 		}},
+		{"a time that is a minute ahead of the server's clock", "what is stored now has another, after the push", ahead("second, 60")},
+		{"a time that is hours ahead, as of a clock in local time", "the same", ahead("hour, 5")},
 		{"a source that refuses the new value", "the sync run shows it, and the old value is set again", func(t *testing.T, w *world) {
 			ref := w.lab.Refs()[0]
 			old, next := w.lab.ConnectorSecrets(ref)
@@ -166,6 +178,9 @@ func TestSituationsOfConnectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
+			if f, ok := finding(w.planned(), "connector-engine-stopped"); !ok || f.Severity != reconciler.Warning || len(f.Hosts) != 1 {
+				t.Error("the plan does not say so")
+			}
 			began := time.Now()
 			_, o := w.run()
 			says(t, o.Err, "no sync run of")

@@ -59,7 +59,7 @@ func TestAServiceStopsAfterItsProof(t *testing.T) {
 					t.Fatalf("%v", o)
 				}
 				d := o.Down[0]
-				if d.Target.Name != w.lab.Host(c.host).Name || d.Service != c.service || d.Unsure != c.unsure || d.Why == nil || d.Since.IsZero() {
+				if d.Target.Name != w.lab.Host(c.host).Name || d.Service != c.service || d.Unsure != c.unsure || d.Why == nil || d.Since.IsZero() || !d.Sooner {
 					t.Errorf("%+v", d)
 				}
 				hinted(t, d.Why)
@@ -70,12 +70,23 @@ func TestAServiceStopsAfterItsProof(t *testing.T) {
 				s := w.process()
 				for _, change := range s.look().Plan.Changes {
 					for _, known := range change.Down {
-						found = found || known.What == d.What && known.Since.Equal(d.Since.UTC().Round(0))
+						found = found || known.What == d.What && known.Since.Equal(d.Since.UTC().Round(0)) && known.Sooner
 					}
 				}
 				s.close()
 				if !found {
 					t.Error("the next plan does not say since when it is down")
+				}
+				time.Sleep(time.Minute)
+				_, o = w.run()
+				told := false
+				for _, e := range o.Secrets {
+					for _, x := range e.Outages {
+						told = told || x.What == d.What && x.AtLeast && x.Measured >= 60
+					}
+				}
+				if !told {
+					t.Errorf("nobody saw when it stopped, and its outage is not told as the least that it can have been: %+v", o.Secrets)
 				}
 				w.converged()
 			})

@@ -1,12 +1,14 @@
 package providers_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
 	"meshrotate/state"
 )
@@ -61,6 +63,9 @@ func TestWhatIsOnItsWayIsFoundDown(t *testing.T) {
 			r := render.OutcomeOf(p, "", 0, o)
 			if len(p.Blocked()) == 0 || len(r.Down) != 1 || r.Down[0].Host != h.Name || r.Down[0].Unsure || !r.Changed() || !strings.Contains(r.Down[0].Why, "found stopPending") {
 				t.Errorf("%s: %+v", host, r)
+			}
+			if what := r.Down[0].What; !slices.ContainsFunc(p.Changes, func(c reconciler.Change) bool { return strings.Contains(c.Reason, what+" is not running") }) {
+				t.Errorf("%s: the plan does not say it", host)
 			}
 			w.relay(2).Unplug(false)
 			time.Sleep(10 * time.Minute)

@@ -49,6 +49,12 @@ func TestEveryLayer(t *testing.T) {
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t, 2, "relaykey", "license")
 				w.do(c.mishap, "relay-01")
+				if c.mishap == "unused" { // whoever changes how a service is started tries it before others rely on it
+					if f, ok := finding(w.planned(), "service-changed"); !ok || f.Severity != reconciler.Error {
+						t.Fatalf("%+v", f)
+					}
+					w.restart(1)
+				}
 				before := w.starts()
 				p, o := w.run()
 				f, found := finding(p, c.code)
@@ -110,15 +116,21 @@ func TestTheLayersOfTheConnectionString(t *testing.T) {
 // restart starts a relay's service again.
 func (w *world) restart(n int) {
 	w.t.Helper()
-	m := w.relay(n).Machine
+	w.restarted(w.relay(n))
+}
+
+// restarted is a host whose service somebody has restarted by hand.
+func (w *world) restarted(h *lab.Host) {
+	w.t.Helper()
+	m := h.Machine
 	for _, step := range []struct {
 		do    func(string) error
 		state string
 	}{{m.Stop, "stopped"}, {m.Start, "running"}} {
-		if err := step.do(lab.RelayService); err != nil {
+		if err := step.do(serviceOf(h)); err != nil {
 			w.t.Fatal(err)
 		}
-		if !m.Await(lab.RelayService, winhost.ServiceState(step.state), time.Minute) {
+		if !m.Await(serviceOf(h), winhost.ServiceState(step.state), time.Minute) {
 			w.t.Fatalf("it is not %s", step.state)
 		}
 	}
@@ -154,6 +166,10 @@ func TestTheKeyIsRotatedInTheFileThatHasIt(t *testing.T) {
 				}
 				w.refused("setting-overridden", "relay-01")
 				c.settle(w)
+				if c.mishap == "side" { // whoever moves a program starts it
+					w.refused("service-changed", "relay-01")
+					w.restart(1)
+				}
 				base := content(t, w.relay(1), lab.RelaySettings)
 				w.converged()
 				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
@@ -315,6 +331,7 @@ func twoFiles(t *testing.T, mode string) (*world, secret.Value) {
 		t.Fatal(err)
 	}
 	w.refused("setting-overridden", "im-admin", "appsettings.Production.json")
+	w.restarted(w.lab.Admin) // nobody relies on a file that was never read
 	w.doc.Product.Admin.Keys = map[string]string{sqlString: adminProduction}
 	return w, text
 }

@@ -38,7 +38,7 @@ func (w *world) another() *world {
 	}
 	doc := *w.doc
 	doc.State.Dir = dir
-	other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: &doc, old: w.old, memory: w.memory, logged: map[string]string{}, opened: map[keptValue]string{}}
+	other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: &doc, old: w.old, seal: w.seal, memory: w.memory, logged: map[string]string{}, opened: map[keptValue]string{}}
 	var err error
 	if other.state, err = connect.State(&doc); err != nil {
 		w.t.Fatal(err)
@@ -176,10 +176,15 @@ func TestMarker(t *testing.T) {
 			if done, _ := w.as("ann@one", nil); done == nil || done.Outcome.Err == nil {
 				t.Fatal("it was not killed")
 			}
+			time.Sleep(time.Second) // its script goes on
+			w.relay(1).Machine.Kill(lab.RelayService)
 			tries := 0
 			for ; time.Since(died) < state.MarkerTTL-markerBeat; time.Sleep(10 * time.Second) {
-				_, err := other.as("bob@two", nil)
+				done, err := other.as("bob@two", nil)
 				says(t, err, "ann@one", "nothing was changed")
+				if done == nil || done.Run != "" || !slices.ContainsFunc(done.Plan.AllDown(), func(d reconciler.Down) bool { return d.Target.Name == w.relay(1).Name }) {
+					t.Errorf("who is refused does not hear what stands still: %+v", done)
+				}
 				tries++
 			}
 			if tries == 0 {

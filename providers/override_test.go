@@ -15,8 +15,9 @@ func TestAProofAsksForAFurtherFileAgain(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, 2, "relaykey")
 		h := w.relay(1)
-		_ = h.Machine.Change(lab.RelayService, func(s *machine.Service) { s.Environment = map[string]string{"DOTNET_ENVIRONMENT": "Staging"} })
+		_ = h.Machine.Was(lab.RelayService, func(s *machine.Service) { s.Environment = map[string]string{"DOTNET_ENVIRONMENT": "Staging"} })
 		h.Machine.FS.(*machine.Memory).Write(`C:\Program Files\IdentityMeshRelayAgent\appsettings.Staging.json`, []byte(`{"Logging":{}}`))
+		w.restarted(h)
 		started, crashed := false, false
 		h.Points(func(p machine.Point) (a machine.Action) {
 			started = started || p.Op == "service.start"
@@ -46,6 +47,11 @@ func TestOverriddenAfterThePlan(t *testing.T) {
 			_ = h.Machine.Change(lab.RelayService, func(s *machine.Service) { s.Environment = variables })
 		}
 	}
+	was := func(variables map[string]string) func(h *lab.Host) {
+		return func(h *lab.Host) {
+			_ = h.Machine.Was(lab.RelayService, func(s *machine.Service) { s.Environment = variables })
+		}
+	}
 	for _, c := range []struct {
 		name        string
 		before, put func(h *lab.Host)
@@ -53,7 +59,7 @@ func TestOverriddenAfterThePlan(t *testing.T) {
 		down        bool
 	}{
 		{"a file of the usual environment", nil, beside("Production", key), []string{"Relay:ApiKey is overridden by appsettings.Production.json"}, false},
-		{"a file of the environment that the service has", service(map[string]string{"DOTNET_ENVIRONMENT": "Staging"}), beside("Staging", key),
+		{"a file of the environment that the service has", was(map[string]string{"DOTNET_ENVIRONMENT": "Staging"}), beside("Staging", key),
 			[]string{"Relay:ApiKey is overridden by appsettings.Staging.json"}, false},
 		{"a variable", nil, service(map[string]string{"Relay__ApiKey": "another"}), []string{"Relay:ApiKey is overridden by the service's environment variable Relay__ApiKey"}, false},
 		{"an empty key, of which it ends", nil, beside("Production", `{"Relay":{"ApiKey":""}}`), []string{"IdentityMeshRelayAgent", "1067"}, true},

@@ -201,13 +201,14 @@ func (u *universe) calm() {
 	u.sleep(10 * time.Minute) // what was under way on a host has ended
 	u.starve()
 	u.unlockAccount()
+	u.startRefused()
 	for _, m := range u.Manners {
 		h := u.w.lab.Host(m.Host)
 		if h == nil {
 			continue
 		}
 		h.Skew(0)
-		if err := h.Machine.Change(serviceOf(h), func(s *machine.Service) {
+		if err := h.Machine.Was(serviceOf(h), func(s *machine.Service) {
 			s.StartMode, s.Timing = "auto", u.timing[h.Name]
 		}); err != nil {
 			u.t.Error(err)
@@ -291,4 +292,19 @@ func (u *universe) halfByOther(o *operator) bool {
 	u.otherDone = true
 	u.calmRun("calm-other", "own")
 	return true
+}
+
+// startRefused is what the hint of a refused plan asks of a person: an account is mended, and what could not log on by it is started.
+func (u *universe) startRefused() {
+	for _, h := range u.w.lab.Hosts() {
+		service := serviceOf(h)
+		s := h.Machine.Service(service)
+		password, _, _, _ := u.w.lab.Directory().Look(s.Account)
+		if s.State == "stopped" && s.ExitCode == uint32(machine.ErrLogonFailure) && h.Machine.Password(service) == password {
+			if err := h.Machine.Start(service); err != nil {
+				u.t.Error(err)
+			}
+			u.sleep(time.Minute)
+		}
+	}
 }

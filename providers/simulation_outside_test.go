@@ -110,6 +110,7 @@ func (u *universe) beginOutside() {
 	if u.ChangedBy == kpasswd && u.Account != "" {
 		restart := "      restart: " + u.Account + "\n"
 		u.text = strings.Replace(u.text, restart, restart+"      changedBy: kpasswd\n", 1)
+		u.text = strings.Replace(u.text, "{auth: ntlm, transport: http,", "{auth: ntlm, transport: http, kerberos: {realm: LAB.EXAMPLE},", 1)
 		old, _ := u.w.lab.AccountPasswords()
 		u.w.lab.Directory().Set(lab.Account, old)
 	}

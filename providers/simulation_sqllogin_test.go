@@ -20,10 +20,11 @@ type loginSide struct {
 	want      string // the version that the document asks for
 	external  string // the password that somebody else has given out, "" while it is the lab's
 	known     map[string]bool
-	processes map[string]servedBy // of Admin and Engine, by host
-	parted    bool                // they run on two strings
-	locked    bool                // a login was locked out, and it was said
-	starved   bool                // a service ran with a dead password: it locks its login out itself
+	processes map[string]servedBy  // of Admin and Engine, by host
+	parted    bool                 // they run on two strings
+	locked    bool                 // a login was locked out, and it was said
+	starved   bool                 // a service ran with a dead password: it locks its login out itself
+	read      map[string][2]string // login and password of each connection string that was looked at: that is done after every event
 }
 
 // servedBy is a service as it runs.
@@ -98,7 +99,7 @@ func (u *universe) beginLogin() {
 	if u.Login == "" {
 		return
 	}
-	u.login = loginSide{want: lab.NewLogin, known: map[string]bool{}, processes: map[string]servedBy{}}
+	u.login = loginSide{want: lab.NewLogin, known: map[string]bool{}, processes: map[string]servedBy{}, read: map[string][2]string{}}
 	for _, p := range u.passwords() {
 		u.login.known[p] = true
 	}
@@ -160,9 +161,13 @@ func (u *universe) dead() bool {
 		return false
 	}
 	for _, text := range u.w.lab.Strings() {
-		login, password := loginIn(secret.NewString(text))
+		uses, ok := u.login.read[text]
+		if !ok {
+			uses[0], uses[1] = loginIn(secret.NewString(text))
+			u.login.read[text] = uses
+		}
 		for _, r := range u.w.lab.SQLReplicas() {
-			if l, _, _ := r.Instance.LookLogin(login); l.Password != password {
+			if l, _, _ := r.Instance.LookLogin(uses[0]); l.Password != uses[1] {
 				return true
 			}
 		}

@@ -215,7 +215,7 @@ func (u *universe) behave(m manner) {
 	if h == nil {
 		return
 	}
-	err := h.Machine.Change(serviceOf(h), func(s *machine.Service) {
+	err := h.Machine.Was(serviceOf(h), func(s *machine.Service) {
 		if _, known := u.timing[h.Name]; !known {
 			u.timing[h.Name] = s.Timing
 		}

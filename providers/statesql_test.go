@@ -215,7 +215,7 @@ func TestTwoMachinesWithOneState(t *testing.T) {
 				done, errs := make([]*session.Applied, 2), make([]error, 2)
 				var both sync.WaitGroup
 				for i := range by {
-					other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: w.doc, old: w.old, memory: true, logged: map[string]string{}, opened: w.opened, state: q.open(w)}
+					other := &world{t: w.t, lab: w.lab, dir: w.dir, doc: w.doc, old: w.old, seal: w.seal, memory: true, logged: map[string]string{}, opened: w.opened, state: q.open(w)}
 					both.Go(func() {
 						time.Sleep(time.Duration(i*round) * 300 * time.Millisecond)
 						done[i], errs[i] = other.as(by[i], nil)

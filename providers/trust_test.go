@@ -54,7 +54,7 @@ kind: Deployment
 name: contoso
 hosts: {admin: im-admin, engine: im-engine, build: im-build, relays: ["relay-[1..3]"]}
 connect:
-  winrm: {auth: ntlm, user: 'C\r', password: {env: IM_PASSWORD}, caFile: ca.pem}
+  winrm: {auth: ntlm, user: 'C\r', password: {env: IM_PASSWORD}, caFile: ca.pem, kerberos: {realm: C.EXAMPLE}}
   adminApi: {url: "https://im-admin"}
   sql: {server: sql01, user: r, password: {env: SQL_PASSWORD}, replicas: [sql02]}
   stores:

@@ -63,6 +63,7 @@ func TestAFurtherFileThatIsNotReached(t *testing.T) {
 		if err := admin.Machine.FS.Create(strings.Replace(lab.AdminSettings, "appsettings.json", "appsettings.Production.json", 1), []byte("{}"), ""); err != nil {
 			t.Fatal(err)
 		}
+		w.restarted(admin)
 		var mu sync.Mutex
 		var started, asked bool
 		var until time.Time

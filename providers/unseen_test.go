@@ -67,6 +67,7 @@ func TestAFurtherQuestionThatNobodyIsLetInFor(t *testing.T) {
 					if err := h.Machine.FS.Create(strings.Replace(c.beside, "appsettings.json", "appsettings.Production.json", 1), []byte("{}"), ""); err != nil {
 						t.Fatal(err)
 					}
+					w.restarted(h) // so nobody is surprised by it
 				}
 				var mu sync.Mutex
 				var started bool

@@ -90,6 +90,7 @@ type world struct {
 	logged map[string]string // kinds by text, each text once: the script is the same on every host
 	passed []string
 	opened map[keptValue]string
+	seal   *values.Seal // opens them
 }
 
 // keptValue is a value where it is kept.
@@ -136,6 +137,9 @@ func newWorldAt(t testing.TB, c lab.Config, kinds ...string) *world {
 	w.hooks(kinds)
 	w.kpasswd(kinds)
 	if w.state, err = connect.State(w.doc); err != nil {
+		t.Fatal(err)
+	}
+	if w.seal, err = values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name}); err != nil {
 		t.Fatal(err)
 	}
 	w.old = w.kept("relaykey", lab.OldKey)
@@ -190,12 +194,7 @@ func (w *world) unsealIn(kept state.Blobs, ref secret.Ref) string {
 }
 
 func (w *world) unsealed(kept state.Blobs, ref secret.Ref) string {
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name})
-	if err != nil {
-		w.t.Error(err)
-		return ""
-	}
-	v, err := values.NewKeep(kept, seal).Get(context.Background(), ref)
+	v, err := values.NewKeep(kept, w.seal).Get(context.Background(), ref)
 	if err != nil {
 		return ""
 	}

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -79,6 +80,7 @@ type progress struct {
 	halted   bool
 	// waitsUntil is how long a ledger that is away is waited for at the end, once that has begun.
 	waitsUntil time.Time
+	announced  map[string]bool // by secret: the ledger has that it was begun
 	// ending: by secret, what has been decided, and recorded as far as the ledger took it.
 	ending map[string]state.Outcome
 	books  books
@@ -86,17 +88,20 @@ type progress struct {
 
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{},
+	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
 		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, excused: map[Target]bool{}}
 	p.slow = p.clock.longest(r.Last)
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}
 	}
-	if err := p.announce(ctx); err != nil {
-		return Outcome{Err: err, Down: p.clock.stillDown()}
-	}
 	for i := range r.Plan.Rounds {
-		p.passRound(ctx, i)
+		err := p.announce(ctx, i)
+		if err != nil && i == 0 {
+			return Outcome{Err: err, Down: p.clock.stillDown()}
+		}
+		if p.cause = err; err == nil {
+			p.passRound(ctx, i)
+		}
 		if p.cause != nil || p.halted {
 			break
 		}
@@ -177,9 +182,15 @@ func (p *progress) lookAtDown(ctx context.Context) {
 				known[name] = d
 			}
 		}
+		if _, ours := p.clock.where[name]; ours && !slices.ContainsFunc(down, func(d Down) bool { return d.What == name }) {
+			silent := map[string]time.Time{name: p.run.Now()}
+			p.clock.note(Target{}, Report{Outcome: state.Unknown, Down: silent, Ended: true, Fallen: errSilent})
+		}
 	}
 	p.lookAtStarted(ctx)
 }
+
+var errSilent = Hinted(errors.New("it was seen to work, and now neither it nor its host answers"), "make its host answer, then apply, which starts it; or start it on the host")
 
 // lookAtStarted asks for what this run has started again and nothing has shown to work: where its host does not answer now, it may be
 // down.

@@ -82,7 +82,8 @@
 //
 // # Doing it (apply.go, work.go, before.go, held.go, judge.go, record.go)
 //
-// A [Run] applies a plan under a lease. Before a phase its starts are durable in the ledger, with what its ops foresee
+// A [Run] applies a plan under a lease. That a secret is begun is in the ledger before
+// the first of its rounds; what no round came to was not begun. Before a phase its starts are durable in the ledger, with what its ops foresee
 // ([Foreseer]): what a later run must know if this one dies. Then every block goes to its target as soon as what it waits
 // for has ended, who took longest in the last run first, and the lease is checked before each. Every step comes back as a
 // [Report]: done, failed, unknown, or not tried. The ledger is told by phase, what many hosts did alike in one line: the

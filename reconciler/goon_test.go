@@ -381,3 +381,17 @@ func TestWhoIsLiveIsNotTakenBackForAnother(t *testing.T) {
 		t.Errorf("interrupted: %v; %q", o, b.did)
 	}
 }
+
+// What is left behind in the tidying of one round takes the proof of the next with it: that is why nothing showed that it works.
+func TestAProofThatWasLeftOutSaysWhy(t *testing.T) {
+	first := usual("key").steps
+	first[len(first)-1] = step(reconciler.Retire, "", "tidy key")
+	second := []reconciler.Step{step(reconciler.Switch, "engine", "stop engine"), step(reconciler.Verify, "", "prove other")}
+	b := newBench(t, rotation{name: "key", rounds: []reconciler.Round{{Steps: first}, {Steps: second}}})
+	b.answer["tidy key"] = failure("it is held")
+	o := b.run(t.Context())
+	last := b.entries[len(b.entries)-1]
+	if e := o.Secrets[0]; e.Ending == state.Proven || !strings.Contains(e.Why.Error(), "it is held") || !strings.Contains(last.Detail, "it is held") {
+		t.Errorf("%v: %v; the ledger: %s", o, e.Why, last.Detail)
+	}
+}

@@ -263,3 +263,37 @@ func TestAnEndingWaitsForALedgerThatIsAway(t *testing.T) {
 		})
 	}
 }
+
+// A secret of a round that the run never comes to is not begun: the ledger does not say so, and the next run does not go on with it.
+func TestWhatNoRoundCameToWasNotBegun(t *testing.T) {
+	late := rotation{name: "late", rounds: []reconciler.Round{{}, {Steps: []reconciler.Step{step(reconciler.Prepare, "engine", "stage late"), step(reconciler.Verify, "engine", "prove late")}}}}
+	for _, fails := range []bool{true, false} {
+		b := newBench(t, usual("key"), late)
+		b.before["stop admin"] = func() {
+			if _, begun := state.NewHistory(b.entries).Pending("late", "2"); begun {
+				t.Error("it is said to be begun in the round before its own")
+			}
+		}
+		if fails {
+			b.answer["prove key"] = failure("refused")
+		}
+		o := b.run(t.Context())
+		known := slices.ContainsFunc(b.entries, func(e state.Entry) bool { return e.Secret == "late" })
+		if want := []string{"key proven", "late proven"}; !fails && !slices.Equal(ended(o), want) || known == fails {
+			t.Errorf("%v; the ledger knows of it: %v", o, known)
+		}
+		if fails && !slices.Equal(ended(o), []string{"key back", "late back"}) {
+			t.Errorf("%v", o)
+		}
+	}
+
+	b := newBench(t, usual("key"), late)
+	b.onAppend = func() {
+		if len(b.entries) > 0 && b.entries[len(b.entries)-1].Outcome == state.Proven {
+			b.refuse = b.appends + 1
+		}
+	}
+	if o := b.run(t.Context()); b.has("stage late") || o.Err == nil || !slices.Equal(ended(o), []string{"key proven", "late back"}) {
+		t.Errorf("what the ledger does not take is not begun: %v %q", o, b.did)
+	}
+}

@@ -24,7 +24,8 @@ type Site interface {
 	// contacted for it.
 	Fallen(ctx context.Context) Report
 	// Running asks the hosts once, for a few seconds, which of these services run now whatever is known of them: Report.Started and Since, and Missing of
-	// hosts that do not answer. Of what is Unwell or CutOff it says Up when it works, and Missing when that is not known. Down, and Fallen, are what the run has started otherwise and nobody has seen since: it has stopped.
+	// hosts that do not answer. Of what is Unwell or CutOff it says Up when it works, and Missing when that is not known. Down, and Fallen, are what the run has started otherwise and nobody has seen since: it has stopped. What was
+	// not asked for is Missing where it was seen to work, and does not answer anywhere any more.
 	Running(ctx context.Context, down []Down) Report
 	// Marker shows others that a run is at work; nil when the deployment has no place for it.
 	Marker() Marker

@@ -34,6 +34,7 @@ type span struct {
 	down, started, up time.Time
 	earlier           bool // it began before this run
 	noSooner, noLater bool // it may have gone down later, or come up sooner
+	sooner            bool // it was seen down, and worked some time before
 }
 
 func (s span) end() time.Time {
@@ -69,7 +70,7 @@ func newClock(plan *Plan) clock {
 		}
 	}
 	for _, d := range plan.StillDown() {
-		c.spans[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true}}, d.Started
+		c.spans[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true, sooner: d.Sooner}}, d.Started
 		if d.Unwell {
 			c.ails[d.What] = d
 			continue
@@ -82,7 +83,7 @@ func newClock(plan *Plan) clock {
 	for name, d := range c.now { // one secret's history may know of it, and another's members are cut off
 		for _, other := range c.with[name] {
 			if len(c.spans[cutOff(other)]) == 0 {
-				c.spans[cutOff(other)] = []span{{down: d.Since, earlier: true}}
+				c.spans[cutOff(other)] = []span{{down: d.Since, earlier: true, sooner: d.Sooner}}
 			}
 		}
 	}
@@ -140,9 +141,9 @@ func (c *clock) note(t Target, r Report) {
 			c.died[name] = at
 		}
 		for _, other := range c.with[name] {
-			c.open(cutOff(other), at, r.Bounds[name])
+			c.open(cutOff(other), span{down: at, noSooner: r.Bounds[name], sooner: r.Ended})
 		}
-		at = c.open(name, at, r.Bounds[name])
+		at = c.open(name, span{down: at, noSooner: r.Bounds[name], sooner: r.Ended})
 		d, ok := c.now[name]
 		if !ok {
 			d = c.place(name, t)
@@ -192,7 +193,7 @@ func (c *clock) note(t Target, r Report) {
 			})
 		}
 		if died := c.died[name]; down && !at.After(died) { // of the two, its end was heard of first
-			fell.Since = c.open(name, died, false)
+			fell.Since = c.open(name, span{down: died, sooner: true})
 			c.stopped(fell)
 		}
 	}
@@ -215,18 +216,25 @@ func (c *clock) place(name string, t Target) Down {
 
 // open begins an outage, or goes on with the one that is not over, and says when it began: what was started and ended again,
 // and never seen to work, was down all the time.
-func (c *clock) open(name string, at time.Time, noSooner bool) time.Time {
+func (c *clock) open(name string, s span) time.Time {
 	all := c.spans[name]
 	n := len(all)
 	if n == 0 || !all[n-1].up.IsZero() {
-		c.spans[name] = append(all, span{down: at, noSooner: noSooner})
-		return at
+		c.spans[name] = append(all, s)
+		return s.down
 	}
-	all[n-1].started = time.Time{}
-	if at.Before(all[n-1].down) {
-		all[n-1].down, all[n-1].noSooner = at, noSooner
+	last := &all[n-1]
+	last.started = time.Time{}
+	if s.down.Before(last.down) {
+		last.down, last.noSooner, last.sooner = s.down, s.noSooner, s.sooner
 	}
-	return all[n-1].down
+	return last.down
+}
+
+// sooner says that the present outage may have begun before it was seen.
+func (c *clock) sooner(name string) bool {
+	all := c.spans[name]
+	return len(all) > 0 && all[len(all)-1].sooner
 }
 
 // because tells why what is down on the target was not started.
@@ -270,105 +278,9 @@ func (c *clock) stillDown() []Down {
 			all = append(all, d)
 		}
 	}
+	for i, d := range all {
+		all[i].Sooner = !d.Since.IsZero() && c.sooner(d.What)
+	}
 	slices.SortFunc(all, func(a, b Down) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.What, b.What)) })
 	return all
-}
-
-// measure says of an outage for how long some of these were down: two outages with time between them are not one. Since is the
-// earliest of those that nothing has shown to be up again.
-func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
-	var all []span
-	for _, n := range names {
-		all = append(all, c.spans[n]...)
-		o.Found = o.Found || c.back[n]
-	}
-	slices.SortFunc(all, func(a, b span) int { return a.down.Compare(b.down) })
-	var until time.Time
-	for _, s := range all {
-		if s.up.IsZero() && (o.Since.IsZero() || s.down.Before(o.Since)) {
-			o.Since = s.down
-		}
-		o.Earlier, o.AtMost = o.Earlier || s.earlier, o.AtMost || s.noSooner || s.noLater || c.lost
-		from := s.down
-		if from.Before(until) {
-			from = until
-		}
-		if end := s.end(); end.After(from) {
-			o.Measured += end.Sub(from).Seconds()
-			until = end
-		}
-	}
-	if d, ok := c.where[o.What]; ok && !o.Since.IsZero() {
-		o.Host, o.Service = d.Target.Name, d.Service
-	}
-	return o, o.Found || len(all) > 0
-}
-
-// outages compares what was measured with what the change predicted. A fleet is down while one of it is. What came back before
-// this run is told apart, and first: the last word about something is what is known of it now.
-func (c *clock) outages(change Change) []state.Outage {
-	var all []state.Outage
-	for _, r := range change.Returned {
-		all = append(all, state.Outage{What: r.What, Measured: r.UpBy.Sub(r.Since).Seconds(), UpBy: r.UpBy, Earlier: true})
-	}
-	for _, predicted := range change.Outages {
-		names := predicted.Members
-		if predicted.With != "" {
-			names = slices.Clone(names)
-			for i, n := range names {
-				names[i] = cutOff(n)
-			}
-		}
-		least := predicted.With != "" && len(names) == 0
-		if least {
-			names = []string{predicted.With}
-		}
-		o, any := c.measure(state.Outage{What: predicted.What, Predicted: predicted.Predicted, AtLeast: least}, names...)
-		if !any {
-			continue
-		}
-		all = append(all, o)
-		if predicted.With != "" || len(predicted.Members) == 1 && predicted.Members[0] == predicted.What {
-			continue // the only member of a fleet has a line of its own: the next run asks for it by its name
-		}
-		for _, name := range predicted.Members {
-			if o, any := c.measure(state.Outage{What: name}, name); any {
-				all = append(all, o)
-			}
-		}
-	}
-	return c.known(change, all)
-}
-
-// known adds what the next run has to know: what is down still since an earlier run, and nobody was to start; and what was started
-// again since it went down.
-func (c *clock) known(change Change, all []state.Outage) []state.Outage {
-	for _, d := range change.Down {
-		told := slices.ContainsFunc(all, func(o state.Outage) bool { return o.What == d.What })
-		_, down := c.now[d.What]
-		if _, ails := c.ails[d.What]; (down || ails) && !told {
-			if o, any := c.measure(state.Outage{What: d.What}, d.What); any {
-				o.Host, o.Service = d.Target.Name, d.Service
-				all = append(all, o)
-			}
-		}
-	}
-	for i, o := range all {
-		_, down := c.now[o.What]
-		all[i].Started = o.Service != "" && (c.ended[o.What] || !down)
-	}
-	return all
-}
-
-// fallen are the members of the change's outages that were proven and do not work any more.
-func (c *clock) fallen(change Change) []string {
-	var names []string
-	for _, o := range change.Outages {
-		for _, name := range o.Members {
-			if c.fell[name] && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
 }

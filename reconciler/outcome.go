@@ -93,6 +93,8 @@ type Down struct {
 	// With are the services that were stopped with it, as they depend on it.
 	With  []string  `json:"with,omitempty"`
 	Since time.Time `json:"since,omitzero"` // zero of what was Found
+	// Sooner: at Since it was seen down, and it had worked some time before.
+	Sooner bool `json:"sooner,omitempty"`
 	// Found stopped: by no run that the ledger knows.
 	Found bool `json:"found,omitempty"`
 	// CutOff says that it runs, if its host does, and cannot work: what it depends on was changed, and it was not.
@@ -119,6 +121,8 @@ type Returned struct {
 	Since time.Time `json:"since"`
 	// UpBy is when it was up at the latest.
 	UpBy time.Time `json:"upBy"`
+	// Sooner is Down.Sooner.
+	Sooner bool `json:"sooner,omitempty"`
 }
 
 // Remark is what happened on a target beside what was to be done.
@@ -136,7 +140,7 @@ func (p *progress) outcome() Outcome {
 			e.Evidence = p.asBefore[c.Secret.Name]
 		}
 		if e.Ending != state.Proven {
-			e.Why = cmp.Or(p.failed[c.Secret.Name], p.cause, errNothingShown)
+			e.Why = p.why(c.Secret.Name)
 		}
 		if w, ok := p.waits[c.Secret.Name]; ok && e.Ending == state.Ahead {
 			e.Waits = &w
@@ -160,6 +164,17 @@ func (p *progress) outcome() Outcome {
 	o.Left = slices.Concat(left, o.Left, p.notReached())
 	o.Down = append(o.Down, p.cutOff(o.Left)...)
 	return o
+}
+
+// why a secret is not proven. Where nothing of it failed, its proof may have been left out with a target that was left behind before.
+func (p *progress) why(name string) error {
+	err := cmp.Or(p.failed[name], p.cause)
+	for _, t := range p.order {
+		if err == nil && slices.ContainsFunc(p.run.Plan.Steps(), func(s Step) bool { return s.Op.Target() == t && s.needs(name) }) {
+			err = p.left[t].Why
+		}
+	}
+	return cmp.Or(err, errNothingShown)
 }
 
 // cutOff are those of the targets left behind that cannot work: what they depend on was changed, and nothing was there, or as far as

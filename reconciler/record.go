@@ -192,13 +192,19 @@ func (p *progress) entry(c Change, o state.Outcome, detail string) state.Entry {
 	}
 }
 
-// announce makes `started` durable before the first effect.
-func (p *progress) announce(ctx context.Context) error {
-	if err := p.run.Lease.Check(ctx); err != nil {
-		return fmt.Errorf("before the first step: %w", err)
+// announce makes `started` durable before the first effect of a round. What no round has come to was not begun.
+func (p *progress) announce(ctx context.Context, round int) error {
+	nothing := "nothing was changed"
+	if round > 0 {
+		nothing = fmt.Sprintf("before round %d", round+1)
 	}
 	var entries []state.Entry
+	var names []string
 	for _, c := range p.rotating() {
+		if p.announced[c.Secret.Name] || !slices.ContainsFunc(p.run.Plan.Rounds[round].Steps, func(s Step) bool { return s.needs(c.Secret.Name) }) {
+			continue
+		}
+		names = append(names, c.Secret.Name)
 		reason := c.Reason
 		if c.Compromised != "" {
 			reason += "; compromised: " + c.Compromised
@@ -210,8 +216,17 @@ func (p *progress) announce(ctx context.Context) error {
 		e.Salt, e.Facts = p.run.Plan.Salt, heldFacts(p.run.Plan, c)
 		entries = append(entries, e)
 	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := p.run.Lease.Check(ctx); err != nil {
+		return fmt.Errorf("%s: before the first step: %w", nothing, err)
+	}
 	if err := p.run.Ledger.Append(ctx, entries...); err != nil {
-		return fmt.Errorf("nothing was changed: the ledger does not take the start: %w", err)
+		return fmt.Errorf("%s: the ledger does not take the start: %w", nothing, err)
+	}
+	for _, name := range names {
+		p.announced[name] = true
 	}
 	return nil
 }
@@ -320,8 +335,11 @@ func (p *progress) finish(ctx context.Context) {
 			p.ending[name] = state.Ahead // what its earlier round proved stays; the rest was not begun
 		}
 		p.ending[name] = cmp.Or(p.ending[name], state.Unknown)
+		if !p.announced[name] {
+			continue
+		}
 		missed := p.notReached()
-		detail := cmp.Or(p.failed[name], p.cause, errNothingShown).Error()
+		detail := p.why(name).Error()
 		if since := p.since(); since != "" {
 			detail += "; " + ownRecords + since
 		}

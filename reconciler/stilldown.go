@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -51,19 +52,24 @@ func (p *Plan) down(is func(Down) bool) []Down {
 	return all
 }
 
-// sayStopped adds to the reasons what was found stopped, where a change has more to do than to start it: users are without it now.
+// sayStopped adds to the reasons what was found stopped, where a change has more to do than to start it, or does nothing: users are
+// without it now. Of a fleet's hosts it names a few.
 func sayStopped(changes []Change) {
+	const most = 3
 	for i := range changes {
 		c := &changes[i]
 		var names []string
 		for _, d := range c.Down {
-			if d.Found && d.What != d.Target.Name && (c.Status == Rotate || c.Status == Refused) && !strings.Contains(c.Reason, d.What+" is not running") {
+			if d.Found && (d.What != d.Target.Name || c.Status != Rotate) && !strings.Contains(c.Reason, d.What+" is not running") {
 				names = append(names, d.What)
 			}
 		}
-		if len(names) == 1 {
+		switch n := len(names); {
+		case n == 1:
 			c.Reason += "; " + names[0] + " is not running"
-		} else if len(names) > 1 {
+		case n > most:
+			c.Reason += fmt.Sprintf("; %s and %d more are not running", strings.Join(names[:most], ", "), n-most)
+		case n > 1:
 			c.Reason += "; " + strings.Join(names, " and ") + " are not running"
 		}
 	}
@@ -126,8 +132,11 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 	if !first.IsZero() {
 		f.Text += " since " + moment(first)
 	}
-	if slices.ContainsFunc(all, func(d Down) bool { return !d.Since.Equal(first) }) {
+	switch {
+	case slices.ContainsFunc(all, func(d Down) bool { return !d.Since.Equal(first) }):
 		f.Text += ", or later"
+	case slices.ContainsFunc(all, func(d Down) bool { return d.Sooner }):
+		f.Text += " at the latest"
 	}
 	f.Text += ": " + cause
 	return f

@@ -61,6 +61,9 @@ func SQLHost(server string) (host, instance string, port int, err error) {
 		}
 	}
 	host, instance, named := strings.Cut(strings.TrimSpace(name), `\`)
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		return "", "", 0, fmt.Errorf("SQL Server's port stands after a comma: %s,%s; another way to dial it stands under connect.sql.addresses", h, p)
+	}
 	if !addressForm(host) || named && (instance == "" || strings.ContainsAny(instance, `\/ `)) {
 		if ascii := inASCII(host); ascii != "" {
 			return "", "", 0, fmt.Errorf("is not in ASCII: %s", ascii)

@@ -22,6 +22,13 @@ func TestSQLHost(t *testing.T) {
 		{"sql01,0", "", "", 0, false},
 		{`sql01\`, "", "", 0, false},
 		{"tcp:sql01", "", "", 0, false},
+		{"sql01:1433", "", "", 0, false},
+		{`sql01:1433\PROD`, "", "", 0, false},
+		{"[::1]:1433", "", "", 0, false},
+		{"*.contoso.example", "", "", 0, false},
+		{"sql[01..02].contoso.example", "", "", 0, false},
+		{"sql0?", "", "", 0, false},
+		{"2001:db8::1", "2001:db8::1", "", 0, true},
 	} {
 		host, instance, port, err := specs.SQLHost(c.name)
 		if (err == nil) != c.ok || host != c.host || instance != c.instance || port != c.port {

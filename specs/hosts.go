@@ -100,7 +100,8 @@ func Expand(name string) ([]string, error) {
 	}
 	hosts := make([]string, 0, to-from+1)
 	for i := from; i <= to; i++ {
-		hosts = append(hosts, fmt.Sprintf("%s%0*d%s", name[:m[0]], width, i, name[m[1]:]))
+		digits := strconv.Itoa(i)
+		hosts = append(hosts, name[:m[0]]+strings.Repeat("0", max(0, width-len(digits)))+digits+name[m[1]:])
 	}
 	return hosts, checkHostName(hosts[len(hosts)-1])
 }

@@ -41,7 +41,7 @@ func (l Loader) Load(name string, data []byte) (*Deployment, error) {
 }
 
 func (l Loader) load(r *reader, data []byte) (*Deployment, error) {
-	r.names, r.sections = map[string]bool{}, l.Sections
+	r.sections = l.Sections
 	if r.root = r.parse(data); r.root == nil {
 		return nil, r.join()
 	}
@@ -49,7 +49,7 @@ func (l Loader) load(r *reader, data []byte) (*Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	addNames(r.names, s.text)
+	r.names = s.names
 	tree := r.value(r.root, nil)
 	if !r.full() {
 		if err := r.validate(s, tree); err != nil {
@@ -72,11 +72,11 @@ func (l Loader) load(r *reader, data []byte) (*Deployment, error) {
 	return d, nil
 }
 
-func (l Loader) schema() []byte {
+func (l Loader) schema() string {
 	if l.Schema == nil {
 		return embedded
 	}
-	return l.Schema
+	return string(l.Schema)
 }
 
 // validate reports what the schema refuses. Its own error is not the document's.

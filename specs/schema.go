@@ -1,7 +1,6 @@
 package specs
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -15,10 +14,10 @@ import (
 //go:generate go run ./schemagen/write
 
 //go:embed schema.json
-var embedded []byte
+var embedded string
 
 // Schema is the JSON Schema (2020-12) of a document with every Section of this program, for editors.
-func Schema() []byte { return bytes.Clone(embedded) }
+func Schema() []byte { return []byte(embedded) }
 
 // schemaURL names the schema inside the validator; nothing is ever fetched.
 const schemaURL = "mem:///schema.json"
@@ -30,16 +29,19 @@ const secretsURL = "#/properties/secrets"
 type schema struct {
 	text     map[string]any
 	compiled *jsonschema.Schema
+	names    map[string]bool // of all properties
 }
 
-// compiled are the schemas that this process has made: it takes longer than everything else about a document.
+// compiled are the schemas that this process has made, by their schemaKey: it takes longer than everything else about a document.
 var compiled sync.Map
 
+type schemaKey struct{ text, sections string }
+
 // schemaOf is newSchema, once for each text and set of sections.
-func schemaOf(text []byte, sections []Section) (*schema, error) {
-	key := string(text)
+func schemaOf(text string, sections []Section) (*schema, error) {
+	key := schemaKey{text: text}
 	for _, section := range sections {
-		key += "\x00" + section.Key
+		key.sections += section.Key + "\x00"
 	}
 	if s, ok := compiled.Load(key); ok {
 		return s.(*schema), nil
@@ -53,12 +55,12 @@ func schemaOf(text []byte, sections []Section) (*schema, error) {
 
 // newSchema compiles text for exactly these sections. A section that the text does not know is left to its own type:
 // decoding is strict too.
-func newSchema(text []byte, sections []Section) (*schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+func newSchema(text string, sections []Section) (*schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
 	}
-	s := &schema{}
+	s := &schema{names: map[string]bool{}}
 	s.text, _ = doc.(map[string]any)
 	secrets, ok := s.at(secretsURL).(map[string]any)
 	if !ok {
@@ -81,6 +83,7 @@ func newSchema(text []byte, sections []Section) (*schema, error) {
 	if s.compiled, err = c.Compile(schemaURL); err != nil {
 		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
 	}
+	addNames(s.names, s.text)
 	return s, nil
 }
 
@@ -158,6 +161,9 @@ func addNames(names map[string]bool, part any) {
 
 // toJSON is the tree as JSON, without the broken parts.
 func toJSON(tree any, broken [][]string) ([]byte, error) {
+	if len(broken) == 0 {
+		return json.Marshal(tree)
+	}
 	marked := map[string]bool{}
 	for _, path := range broken {
 		marked[strings.Join(path, "\x00")] = true

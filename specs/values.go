@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -14,6 +15,13 @@ type Version string
 
 // versionForm is what a Version may hold: it becomes part of file names and of host frames.
 const versionForm = `^[A-Za-z0-9._-]{1,64}$`
+
+var isVersion = form(versionForm)
+
+// form compiles one when it is first asked for: a start asks for few.
+func form(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // SchemaJSON is the JSON Schema of a Version.
 func (Version) SchemaJSON() string {
@@ -33,7 +41,7 @@ func (v *Version) UnmarshalJSON(data []byte) error {
 	} else if err := json.Unmarshal(data, &text); err != nil {
 		return fmt.Errorf("a version is a whole number or a text in quotes")
 	}
-	if !regexp.MustCompile(versionForm).MatchString(text) {
+	if !isVersion().MatchString(text) {
 		return fmt.Errorf("a version has 1 to 64 letters, digits, dots, hyphens and underscores")
 	}
 	*v = Version(text)
@@ -51,10 +59,12 @@ type Duration struct {
 // durationForm allows up to 100 years, so that every Duration fits a time.Duration.
 const durationForm = `^([1-9][0-9]{0,8}[smh]|[1-9][0-9]{0,3}d|([1-9][0-9]?|100)y)$`
 
+var isDuration = form(durationForm)
+
 // ParseDuration reads one number and one unit: s, m, h, d or y. The longest is 100y. Its error does not repeat text.
 func ParseDuration(text string) (Duration, error) {
 	units := map[byte]float64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'y': 365 * 86400}
-	if !regexp.MustCompile(durationForm).MatchString(text) {
+	if !isDuration().MatchString(text) {
 		return Duration{}, fmt.Errorf("a duration is a number and a unit: 30s, 5m, 12h, 90d, 1y")
 	}
 	n, err := strconv.ParseFloat(text[:len(text)-1], 64)

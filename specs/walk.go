@@ -19,6 +19,9 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 	case reflect.Interface:
 		eachSource(v.Elem(), path, yield)
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.String {
+			return // ten thousand hosts
+		}
 		for i := range v.Len() {
 			eachSource(v.Index(i), under(path, strconv.Itoa(i)), yield)
 		}
@@ -59,6 +62,9 @@ func eachKept(v reflect.Value, path []string, yield func(path []string, from Sou
 			eachKept(v.Elem(), path, yield)
 		}
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.String {
+			return
+		}
 		for i := range v.Len() {
 			eachKept(v.Index(i), under(path, strconv.Itoa(i)), yield)
 		}

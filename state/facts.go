@@ -9,6 +9,7 @@ type factKey struct{ host, field string }
 
 type fact struct {
 	value string
+	at    int // the place of the entry that told it in the ledger
 	// passing: told with Started, so it holds until the rotation is proven or back.
 	passing bool
 	run     string // that told it
@@ -17,7 +18,7 @@ type fact struct {
 // add takes what an entry tells. Told again, a fact replaces what was told before, whatever it was told with: what it
 // replaced does not come back when a rotation ends. What goes back ends what it told itself: what holds of a host that an earlier
 // rotation left behind holds still.
-func (f *facts) add(e *Entry, open bool) {
+func (f *facts) add(e *Entry, at int, open bool) {
 	if e.Step == "" && (e.Outcome == Proven || e.Outcome == Back && !open) {
 		for key, known := range *f {
 			if known.passing && (e.Outcome == Proven || known.run == e.Run) && !slices.Contains(e.Left, key.host) { // on a host that was left behind nothing is at an end
@@ -29,7 +30,7 @@ func (f *facts) add(e *Entry, open bool) {
 		if *f == nil {
 			*f = facts{}
 		}
-		(*f)[factKey{told.Host, told.Field}] = fact{told.Value, e.Outcome == Started, e.Run}
+		(*f)[factKey{told.Host, told.Field}] = fact{told.Value, at, e.Outcome == Started, e.Run}
 	}
 }
 
@@ -42,4 +43,15 @@ func (h History) Fact(secret, host, field string) (value string, ok bool) {
 	}
 	known, ok := r.facts[factKey{host, field}]
 	return known.value, ok
+}
+
+// LastFact is what was told of it last, with whichever secret.
+func (h History) LastFact(host, field string) (value string) {
+	last := -1
+	for _, r := range h.secrets {
+		if known, ok := r.facts[factKey{host, field}]; ok && known.at > last {
+			value, last = known.value, known.at
+		}
+	}
+	return value
 }

@@ -63,6 +63,8 @@ type Word struct {
 	Host, Service string
 	// Unsure: its stop was begun, and no end was told.
 	Unsure bool
+	// Sooner: at Since it was seen down, and it had worked some time before.
+	Sooner bool
 }
 
 type stepOf struct{ version, step string }
@@ -107,7 +109,7 @@ func NewHistory(entries []Entry) History {
 			}
 			h.took[e.Step][e.Secret] = true
 		}
-		r.facts.add(e, len(r.open) > 0)
+		r.facts.add(e, i, len(r.open) > 0)
 	}
 	return h
 }
@@ -140,7 +142,7 @@ func (r *record) noteDown(e *Entry) {
 		clear(r.words) // it works since then, whoever brought it up
 	}
 	for _, o := range e.Outages {
-		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started, Host: o.Host, Service: o.Service}
+		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started, Host: o.Host, Service: o.Service, Sooner: o.AtLeast}
 	}
 }
 

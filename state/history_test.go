@@ -366,3 +366,21 @@ func TestDownElsewhereAfterAKill(t *testing.T) {
 		}
 	}
 }
+
+// What is tidied up after a rotation's end leaves what it stopped told: a later version that is begun does not make it untold again.
+func TestToldThoughItWasTidiedAfterwards(t *testing.T) {
+	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
+	stop := state.Entry{Time: at, Secret: "key", Version: "7", Step: "switch/stop", Hosts: []string{"admin"}, Outcome: state.Started}
+	tidy := state.Entry{Time: at, Secret: "key", Version: "7", Step: "retire/tidy", Hosts: []string{"admin"}, Outcome: state.Done}
+	whole := func(version string, o state.Outcome) state.Entry {
+		return state.Entry{Time: at, Secret: "key", Version: version, Outcome: o}
+	}
+	h := state.NewHistory([]state.Entry{whole("7", state.Started), stop, whole("7", state.Proven), tidy, whole("8", state.Started)})
+	if began, _, ok := h.Untold("key", "switch/stop", "admin"); ok {
+		t.Errorf("untold since %v", began)
+	}
+	h = state.NewHistory([]state.Entry{whole("7", state.Started), stop, whole("8", state.Started)})
+	if _, _, ok := h.Untold("key", "switch/stop", "admin"); !ok {
+		t.Error("nobody has told what became of it")
+	}
+}

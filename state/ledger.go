@@ -100,7 +100,7 @@ type Outage struct {
 	// AtMost says that Measured is the most that it can have been: nobody could look when it went down, or when it came up.
 	AtMost bool `json:"atMost,omitempty"`
 	// AtLeast says that Measured is the least that it can have been: nobody looked at it for its own sake, and until then what it
-	// depends on was down.
+	// depends on was down; or it was seen down, and had worked some time before.
 	AtLeast bool `json:"atLeast,omitempty"`
 	// Found says that it, or one of a fleet, was found stopped by no run that the ledger knows, and started: for how long that was
 	// so is not known, and not in Measured.

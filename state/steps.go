@@ -83,6 +83,9 @@ func (h History) StepDoneOf(step, host string) (all []Entry) {
 	return all
 }
 
+// Took says that a run began a step of this name, somewhere and at any time.
+func (h History) Took(step string) bool { return len(h.took[step]) > 0 }
+
 // StepOutcome is the last word about a step of this version on a host, "" without one. It is forgotten as StepDone's entry is.
 func (h History) StepOutcome(secret, version, step, host string) Outcome {
 	if r := h.secrets[secret]; r != nil && r.steps[version] != nil {
@@ -127,14 +130,14 @@ func (h History) Untold(secret, step, host string) (began time.Time, last Outcom
 		return time.Time{}, "", false
 	}
 	for _, s := range r.untold {
-		at, is := s.began(step, host, r.ended)
-		if !is {
-			continue
+		latest := s.latest(step, host)
+		if latest.Entry == nil || latest.at <= r.ended {
+			continue // its end was told; what came after that was tidying up
 		}
 		if !ok {
-			began, ok = at, true
+			began, ok = s.began(step, host, r.ended)
 		}
-		last = s.latest(step, host).Outcome
+		last = latest.Outcome
 	}
 	return began, last, ok
 }

@@ -89,10 +89,7 @@ func (h Host) contentRoot(before []Layer, p Process) (string, error) {
 // Files are the settings files that the host looks for, from the weakest to the strongest. With a name other than
 // appsettings.json, a program has added its file by itself; it is taken for the stronger one, as is the environment's.
 func (h Host) Files(p Process, name string) ([]string, error) {
-	return h.filesAfter(h.before(p), p, name)
-}
-
-func (h Host) filesAfter(before []Layer, p Process, name string) ([]string, error) {
+	before := h.before(p)
 	environment, err := environment(before)
 	if err != nil || !h.files {
 		return nil, err
@@ -134,12 +131,16 @@ func (h Host) filesAfter(before []Layer, p Process, name string) ([]string, erro
 
 // Layers are all that the host reads, from the weakest to the strongest, for Effective. Read says what is in a file.
 func (h Host) Layers(p Process, name string, read func(path string) Layer) ([]Layer, error) {
-	layers := h.before(p)
-	files, err := h.filesAfter(layers, p, name)
+	files, err := h.Files(p, name)
 	if err != nil {
 		return nil, err
 	}
-	layers = slices.Grow(layers, len(files)+2+len(p.Prefixes))
+	return h.LayersOf(p, files, read), nil
+}
+
+// LayersOf is Layers for whoever has asked for its Files.
+func (h Host) LayersOf(p Process, files []string, read func(path string) Layer) []Layer {
+	layers := slices.Grow(h.before(p), len(files)+2+len(p.Prefixes))
 	for _, f := range files {
 		l := read(f)
 		l.Name = f
@@ -151,7 +152,7 @@ func (h Host) Layers(p Process, name string, read func(path string) Layer) ([]La
 	for _, prefix := range p.Prefixes {
 		layers = append(layers, Layer{Name: fmt.Sprintf("the environment (prefix %s)", prefix), Env: variables(p.Env), Prefix: prefix})
 	}
-	return layers, nil
+	return layers
 }
 
 // given and variables are never nil: nothing is known to be there.

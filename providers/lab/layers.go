@@ -90,6 +90,13 @@ func (h *Host) lay(l layer, value string) error {
 			return err
 		}
 	}
+	for path, needed := range map[string]bool{strings.Trim(programOf(l.program+`\`, h.service()), `"`): l.program != "", nssm: l.wrap != nil && !l.wrap.ByFile, winsw + ".exe": l.wrap != nil && l.wrap.ByFile} {
+		if needed {
+			if err := h.write(path, aProgram); err != nil {
+				return err
+			}
+		}
+	}
 	if l.wrap != nil && l.wrap.ByFile {
 		if err := h.write(winsw+".xml", description(l.wrap)); err != nil {
 			return err
@@ -105,7 +112,7 @@ func (h *Host) lay(l layer, value string) error {
 			s.ImagePath = programOf(l.program+`\`, service)
 		}
 		if l.wrap != nil {
-			s.ImagePath, s.Wrapped = `C:\Program Files\nssm\nssm.exe`, l.wrap
+			s.ImagePath, s.Wrapped = nssm, l.wrap
 			if l.wrap.ByFile {
 				s.ImagePath = `"` + winsw + `.exe"`
 			}
@@ -122,6 +129,8 @@ func (h *Host) lay(l layer, value string) error {
 		}
 	})
 }
+
+const nssm = `C:\Program Files\nssm\nssm.exe`
 
 // winsw is a copy of WinSW, which bears the name of its file.
 const winsw = `C:\Program Files\winsw\identitymesh`

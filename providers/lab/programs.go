@@ -54,6 +54,9 @@ func programOf(settings, name string) string {
 	return `"` + folder + `\` + name + `.exe"`
 }
 
+// aProgram is what programs are made of here.
+var aProgram = []byte("MZ")
+
 const relayKey, sqlString = "Relay:ApiKey", "IdentityMesh:SqlConnectionString"
 
 // dies is what .NET does with an empty key: it reports RUNNING, validates, and ends.

@@ -70,6 +70,13 @@ func day(n int) time.Time {
 
 // install puts the services and their files on the machines.
 func (l *Lab) install(key string, license []byte) {
+	program := func(h *Host, settings, service string) string {
+		line := programOf(settings, service)
+		if path := strings.Trim(line, `"`); h.Machine.Missing(line) != "" {
+			_ = h.Machine.FS.Create(path, aProgram, "")
+		}
+		return line
+	}
 	put := func(h *Host, path, text string) {
 		_ = h.Machine.FS.Remove(path)
 		_ = h.Machine.FS.Create(path, []byte(text), "")
@@ -80,10 +87,10 @@ func (l *Lab) install(key string, license []byte) {
 	stop := func(d time.Duration) machine.Timing { return machine.Timing{Stop: d} }
 	put(l.Admin, AdminSettings, adminSettings(key, l.database.text))
 	put(l.Admin, LicenseFile, string(license))
-	l.Admin.Machine.Install(machine.Service{Name: AdminService, ImagePath: programOf(AdminSettings, AdminService), Account: Account, Password: l.domain.old, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.Admin.Machine.Install(machine.Service{Name: AdminService, ImagePath: program(l.Admin, AdminSettings, AdminService), Account: Account, Password: l.domain.old, Program: adminProgram{l}, Timing: stop(l.timing.AdminStop)})
 	put(l.EngineHost, EngineSettings, engineSettings(l.database.text))
 	put(l.EngineHost, LicenseFile, string(license))
-	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, ImagePath: programOf(EngineSettings, EngineService), Account: Account, Password: l.domain.old, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
+	l.EngineHost.Machine.Install(machine.Service{Name: EngineService, ImagePath: program(l.EngineHost, EngineSettings, EngineService), Account: Account, Password: l.domain.old, Program: engineProgram{l}, Timing: stop(l.timing.AdminStop)})
 	l.EngineHost.Machine.AuditsCommandLines = l.config.Connectors > 0
 	l.SetCLI(CLI{Stdin: true})
 	old, _ := Certificates()
@@ -94,7 +101,7 @@ func (l *Lab) install(key string, license []byte) {
 		for _, name := range RelayConnectors() {
 			put(h, ConnectorFolder+`\`+name, connector)
 		}
-		h.Machine.Install(machine.Service{Name: RelayService, ImagePath: programOf(RelaySettings, RelayService), Program: relayProgram{l, h}, Timing: stop(l.timing.RelayStop)})
+		h.Machine.Install(machine.Service{Name: RelayService, ImagePath: program(h, RelaySettings, RelayService), Program: relayProgram{l, h}, Timing: stop(l.timing.RelayStop)})
 	}
 }
 
@@ -215,6 +222,12 @@ func (l *Lab) history(dir, key string, old []byte) error {
 		}
 	}
 	done(93, "relaykey", "5", OldKey)
+	for _, h := range l.Hosts() {
+		if service := h.service(); service != "" && h.manager == nil {
+			e := &entries[len(entries)-1]
+			e.Facts = append(e.Facts, site.StartedWith(h.Name, service, h.Machine.Registration(service))...)
+		}
+	}
 	return store.Append(ctx, entries...)
 }
 

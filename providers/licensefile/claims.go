@@ -80,7 +80,9 @@ func lookUp(o map[string]any, name string) (any, bool) {
 	return nil, false
 }
 
-func plainName(name string) string { return strings.NewReplacer("_", "", "-", "").Replace(name) }
+var plainer = strings.NewReplacer("_", "", "-", "")
+
+func plainName(name string) string { return plainer.Replace(name) }
 
 func matches(name string, of ...string) bool {
 	return slices.ContainsFunc(of, func(o string) bool { return strings.EqualFold(plainName(name), o) })

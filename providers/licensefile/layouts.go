@@ -322,8 +322,10 @@ func inBase64(r rune) bool {
 	return unicode.IsLetter(r) && r < unicode.MaxASCII || unicode.IsDigit(r) || strings.ContainsRune("+/-_=\r\n", r)
 }
 
+var standardBase64 = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "")
+
 // decode takes both base64 alphabets, padded or not, in one line or many.
 func decode(s string) ([]byte, error) {
-	s = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "").Replace(strings.TrimRight(s, "=\r\n"))
+	s = standardBase64.Replace(strings.TrimRight(s, "=\r\n"))
 	return base64.RawStdEncoding.DecodeString(s)
 }

@@ -25,8 +25,8 @@ func TestProofByAdminsClock(t *testing.T) {
 				}}
 				s := siteOf(t, live.Config{API: a.start(t)}, l)
 				look(t, s, host)
-				stop := site.StopService{Host: host, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: site.Who{Name: host}}
-				start := site.StartService{Host: host, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: site.Who{Name: host}}
+				stop := site.StopService{Host: host, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: site.Who{Name: host, Noun: "relay"}}
+				start := site.StartService{Host: host, Service: lab.RelayService, Timeout: reconciler.Span(time.Minute), Who: site.Who{Name: host, Noun: "relay"}}
 				r := do(t, s, stop)
 				a.now(func() { beat = time.Now().Add(ahead) }) // the last moment at which the old process can have sent one
 				r = append(r, do(t, s, start)...)
@@ -39,6 +39,9 @@ func TestProofByAdminsClock(t *testing.T) {
 				if r := only(t, s, proof); r.Outcome != state.Failed {
 					t.Errorf("the old process proves the new one: %+v", r)
 				}
+				if r := s.Running(t.Context(), nil); len(r.Up) > 0 {
+					t.Errorf("the last look takes the old process for the new one: %+v", r)
+				}
 				started := l.Relays[0].Machine.Service(lab.RelayService).StartedAt
 				a.now(func() { beat = started.Add(300 * time.Millisecond).Add(ahead) })
 				time.AfterFunc(500*time.Millisecond, func() { a.now(func() { beat = time.Now().Add(ahead) }) }) // and so on
@@ -48,6 +51,18 @@ func TestProofByAdminsClock(t *testing.T) {
 				}
 				if took := time.Since(begin); took > 2*time.Second {
 					t.Errorf("it was believed after %s", took)
+				}
+
+				old := beat
+				do(t, s, stop)
+				do(t, s, start)
+				a.now(func() { beat = old })
+				if r := only(t, s, proof); r.Outcome != state.Failed {
+					t.Errorf("%+v", r)
+				}
+				a.now(func() { beat = time.Now().Add(ahead) })
+				if r := s.Running(t.Context(), nil); ahead >= 0 && (r.Up[host].IsZero() || !r.Bounds[host]) { // by a clock that is behind it is known later
+					t.Errorf("it is connected when the run ends, and the last look does not see it: %+v", r)
 				}
 			})
 		})

@@ -125,45 +125,11 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 		})
 	}
 	wg.Wait()
+	s.endedUnseen(whole, &r, down)
 	ctx, end := context.WithTimeout(whole, lastLook) // the hosts may have used up theirs
 	defer end()
-	s.cutOffStill(ctx, &r, slices.DeleteFunc(slices.Clone(down), func(d reconciler.Down) bool { return !d.CutOff }))
-	s.workByList(ctx, &r, down)
-	s.endedUnseen(ctx, &r, down)
+	s.byList(ctx, &r, down)
 	return r
-}
-
-// workByList asks Admin for those whose host is not asked, or does not answer: a relay that it lists as connected, with a heartbeat
-// since then, runs.
-func (s *Site) workByList(ctx context.Context, r *reconciler.Report, down []reconciler.Down) {
-	var all []reconciler.Down
-	for _, d := range down {
-		if d.Elsewhere || d.What == d.Target.Name && slices.Contains(r.Missing, d.What) {
-			all = append(all, d)
-		}
-	}
-	if len(all) == 0 || s.api.client == nil {
-		return
-	}
-	list, err := s.api.relays(ctx)
-	if err != nil {
-		return
-	}
-	names := make([]string, 0, len(all))
-	for _, d := range all {
-		names = append(names, d.Target.Name)
-	}
-	listed := list.Directory(names, s.computerNames(names))
-	s.api.mu.Lock()
-	clock := s.api.clock
-	s.api.mu.Unlock()
-	w := waiting{skews: s.clocks(), admin: s.api.host}
-	for _, d := range all {
-		if clock.known && w.lacking(d.Target.Name, listed.Of[d.Target.Name], clock.latest(d.Since), d.Since, s.config.Now()) == "" {
-			r.Started[d.What] = s.config.Now()
-			r.Missing = slices.DeleteFunc(r.Missing, func(name string) bool { return name == d.What })
-		}
-	}
 }
 
 // runs asks for a service, and since when it runs if it is the process that this run has started.

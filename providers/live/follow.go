@@ -65,11 +65,17 @@ func (a *api) following() bool {
 	return a.endFollow != nil
 }
 
-func (a *api) noteFirst(ctx context.Context) {
+// notSeen are the relays that were started again and not seen to work since, and when they were.
+func (a *api) notSeen() map[string]time.Time {
 	since := a.fleet()
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	maps.DeleteFunc(since, func(host string, at time.Time) bool { return a.first[host].After(at) })
-	a.mu.Unlock()
+	return since
+}
+
+func (a *api) noteFirst(ctx context.Context) {
+	since := a.notSeen()
 	if len(since) == 0 {
 		return
 	}

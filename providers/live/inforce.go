@@ -27,9 +27,19 @@ type judge struct {
 	path         string // of the file, as Windows names it
 	folder, name string
 	env          *winhost.Environment
+	ways         []way
 	files        map[string]winhost.Result // the others, by path in small letters
+	paths        []string                  // theirs, as Windows names them
+	script       string                    // what the service's command line runs, if that is a script
 	force
 	seen map[string][]string // how an override is called, and the hosts for which it is one
+}
+
+// way is one of the ways in which the service may read its settings.
+type way struct {
+	host  appsettings.Host
+	p     appsettings.Process
+	files []string
 }
 
 // inForce judges the settings file that the environment was asked about. It reads the other files that the service may read.
@@ -37,10 +47,29 @@ func (h *host) inForce(ctx context.Context, service, key string, list bool, env 
 	return judged(service, key, list, env, func(ops []winhost.Op) ([]winhost.Result, error) { return h.ask(ctx, ops, true) })
 }
 
-func judged(service, key string, list bool, env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Result, error)) (force, error) {
-	env, unread, err := unwrapped(env, ask)
+func judged(service, key string, list bool, env *winhost.Environment, ask asking) (force, error) {
+	j, err := newJudge(service, key, list, env, ask)
 	if err != nil {
 		return force{}, err
+	}
+	for _, w := range j.ways {
+		j.compare(w.host, w.p, w.files)
+	}
+	j.prefixed()
+	j.indirect()
+	j.doubt()
+	j.qualify()
+	return j.force, nil
+}
+
+// asking asks the host for more, in a request of its own.
+type asking func([]winhost.Op) ([]winhost.Result, error)
+
+// newJudge has read all that the service may read. Without a key it is about the files alone, whatever they hold.
+func newJudge(service, key string, list bool, env *winhost.Environment, ask asking) (*judge, error) {
+	env, unread, err := unwrapped(env, ask)
+	if err != nil {
+		return nil, err
 	}
 	j := &judge{service: service, key: key, list: list, path: appsettings.Clean(env.Path), env: env, files: map[string]winhost.Result{}, seen: map[string][]string{}}
 	j.folder, j.name = appsettings.Split(j.path)
@@ -48,18 +77,7 @@ func judged(service, key string, list bool, env *winhost.Environment, ask func([
 		j.doubts = append(j.doubts, fmt.Sprintf("service %s: %s", service, unread))
 	}
 	j.changed = !env.Booted.IsZero() && env.Changed.After(env.Booted)
-	if err := j.fetch(ask); err != nil {
-		return force{}, err
-	}
-	for _, p := range j.processes() {
-		for _, host := range appsettings.ServiceHosts() {
-			j.compare(host, p)
-		}
-	}
-	j.prefixed()
-	j.doubt()
-	j.qualify()
-	return j.force, nil
+	return j, j.fetch(ask)
 }
 
 // processes are how the service may be started: with the machine's environment as it is now, and, when that was changed since
@@ -74,8 +92,8 @@ func (j *judge) processes() []appsettings.Process {
 		name = name[:i]
 	}
 	p := appsettings.Process{Args: args, Base: base, Name: name, Secrets: j.env.Secrets}
-	if _, err := appsettings.Generic.Environment(p); err != nil {
-		p.Args = nil // with these arguments .NET would end the program: it reads them by itself
+	if launches(program) {
+		p.Args, p.Base, p.Name = nil, j.folder, "" // they are those of what starts the program
 	}
 	own := []winhost.Variables{j.env.User, j.env.Service}
 	p.Env = merged(append([]winhost.Variables{j.env.Machine}, own...))
@@ -83,6 +101,14 @@ func (j *judge) processes() []appsettings.Process {
 	if j.changed && len(j.env.Machine.Hosting) > 0 {
 		p.Env = merged(own)
 		all = append(all, p)
+	}
+	if _, err := appsettings.Generic.Environment(p); err != nil { // with these arguments .NET would end the program
+		for i := range all {
+			all[i].Args = nil // it reads them by itself
+			p := all[i]
+			p.Args = slices.DeleteFunc(slices.Clone(args), shortSwitch) // or it has told .NET what short switches stand for
+			all = append(all, p)
+		}
 	}
 	if folder := appsettings.Clean(j.env.Folder); j.env.Folder != "" && !strings.EqualFold(folder, base) {
 		for _, p := range all { // a generic host that the service manager has not started itself takes its working folder
@@ -107,15 +133,14 @@ func merged(places []winhost.Variables) map[string]string {
 }
 
 // compare looks at all that one host reads for what wins over the file.
-func (j *judge) compare(host appsettings.Host, p appsettings.Process) {
-	layers, err := host.Layers(p, j.name, func(path string) appsettings.Layer {
+func (j *judge) compare(host appsettings.Host, p appsettings.Process, files []string) {
+	layers := host.LayersOf(p, files, func(path string) appsettings.Layer {
+		if len(j.files) == 0 { // as on nearly every host
+			return appsettings.Layer{Missing: true}
+		}
 		data := contentOf(j.files[strings.ToLower(path)])
 		return appsettings.Layer{Data: data, Missing: data == nil}
 	})
-	if err != nil {
-		j.refused = err.Error()
-		return
-	}
 	at := slices.IndexFunc(layers, func(l appsettings.Layer) bool { return strings.EqualFold(l.Name, j.path) })
 	unnamed := at < 0 && j.unnamed(host, p)
 	elsewhere := false

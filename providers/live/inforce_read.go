@@ -10,7 +10,7 @@ import (
 )
 
 // fetch reads what else the service may read, and what lies beside the file.
-func (j *judge) fetch(ask func([]winhost.Op) ([]winhost.Result, error)) error {
+func (j *judge) fetch(ask asking) error {
 	var ops []winhost.Op
 	var paths []string
 	siblings := map[string]bool{}
@@ -29,14 +29,18 @@ func (j *judge) fetch(ask func([]winhost.Op) ([]winhost.Result, error)) error {
 			if err != nil {
 				return fmt.Errorf("service %s: %w", j.service, err)
 			}
+			j.ways = append(j.ways, way{host, p, files})
 			for _, path := range files {
 				want(path)
 			}
 		}
 	}
+	if j.script = j.scriptOf(); j.script != "" {
+		want(j.script)
+	}
 	read := len(paths)
 	for _, name := range j.env.Beside {
-		if !appsettings.Standard(name) && !describesProgram(name) {
+		if j.key != "" && !appsettings.Standard(name) && !describesProgram(name) {
 			want(appsettings.Join(j.folder, name))
 		}
 	}
@@ -51,11 +55,12 @@ func (j *judge) fetch(ask func([]winhost.Op) ([]winhost.Result, error)) error {
 		return err
 	}
 	for i, r := range results {
-		if err := r.Err(ops[i]); err != nil && r.Code != winhost.NotFound && !siblings[paths[i]] {
+		if err := r.Err(ops[i]); err != nil && r.Code != winhost.NotFound && !siblings[paths[i]] && j.key != "" && paths[i] != j.script {
 			return err
 		}
 		if !siblings[paths[i]] {
 			j.files[strings.ToLower(paths[i])] = r
+			j.paths = append(j.paths, paths[i])
 			continue
 		}
 		if found, err := j.sets(appsettings.Layer{Data: contentOf(r)}); err == nil && found {

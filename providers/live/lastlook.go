@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"meshrotate/providers/adminapi"
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
@@ -18,38 +19,42 @@ import (
 const mostUnseen = 100
 
 // stoppedOn asks hosts, all at once and for a few seconds, which of the services that this run has started there are stopped now, and
-// says why, by the name that they have in the outages. A host that does not answer, or that is at work, says nothing.
-func (s *Site) stoppedOn(ctx context.Context, hosts []string) map[string]error {
+// says why, by the name that they have in the outages. A host that does not answer is silent; one that is at work says nothing.
+func (s *Site) stoppedOn(ctx context.Context, hosts []string) (all map[string]error, silent []string) {
 	ctx, cancel := context.WithTimeout(ctx, lastLook)
 	defer cancel()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	all := map[string]error{}
+	all = map[string]error{}
 	for _, name := range hosts[:min(len(hosts), mostUnseen)] {
 		wg.Go(func() {
-			stopped := s.host(name).stoppedNow(ctx)
+			stopped, answered := s.host(name).stoppedNow(ctx)
 			mu.Lock()
 			defer mu.Unlock()
 			maps.Copy(all, stopped)
+			if !answered {
+				silent = append(silent, name)
+			}
 		})
 	}
 	wg.Wait()
-	return all
+	return all, silent
 }
 
-func (h *host) stoppedNow(ctx context.Context) map[string]error {
+func (h *host) stoppedNow(ctx context.Context) (all map[string]error, answered bool) {
 	if !h.mu.TryLock() {
-		return nil
+		return nil, true // to a batch
 	}
 	defer h.mu.Unlock()
 	ours := maps.Clone(h.running)
 	maps.DeleteFunc(ours, func(service string, _ run) bool { return h.stopped[service] })
-	all := map[string]error{}
-	for service, exit := range h.whichStopped(ctx, slices.Sorted(maps.Keys(ours))) {
+	all = map[string]error{}
+	stopped := h.whichStopped(ctx, slices.Sorted(maps.Keys(ours)))
+	for service, exit := range stopped {
 		all[ours[service].name] = reconciler.Hinted(fmt.Errorf("%s: service %s was started, and is stopped now (exit code %d)", h.name, service, exit),
 			"look at the Application log and at the service's own log on the host: "+site.EndedBy(exit)+"; apply starts it")
 	}
-	return all
+	return all, stopped != nil || len(ours) == 0
 }
 
 // whichStopped asks which of these services are stopped, and with which exit code. An answer that is none says of no service that
@@ -93,11 +98,14 @@ func (s *Site) unseen() []string {
 
 // endedUnseen adds what has stopped since its start to the last look.
 func (s *Site) endedUnseen(ctx context.Context, r *reconciler.Report, known []reconciler.Down) {
-	stopped := s.stoppedOn(ctx, s.unseen())
+	stopped, silent := s.stoppedOn(ctx, s.unseen())
 	for _, d := range known {
 		if !d.Unwell { // it ran
 			delete(stopped, d.What)
 		}
+	}
+	if slices.Contains(silent, s.config.MarkerHost) && s.adminSilent(ctx) {
+		r.Missing = append(r.Missing, site.AdminLabel)
 	}
 	for name, why := range stopped {
 		if r.Down == nil {
@@ -110,11 +118,24 @@ func (s *Site) endedUnseen(ctx context.Context, r *reconciler.Report, known []re
 	}
 }
 
+// adminSilent says that Admin's API does not answer.
+func (s *Site) adminSilent(ctx context.Context) bool {
+	if s.api.client == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastLook)
+	defer cancel()
+	_, _, err := s.api.client.Ready(ctx)
+	var answered *adminapi.Error
+	return err != nil && !(errors.As(err, &answered) && answered.Status != 0)
+}
+
 // watchMissing notes which of the relays that are waited for have stopped: twice in a row, as a service manager starts a service again
 // within seconds.
 func (s *Site) watchMissing(ctx context.Context, missing []string, before map[string]bool) map[string]bool {
 	now := map[string]bool{}
-	for name, why := range s.stoppedOn(ctx, missing) {
+	all, _ := s.stoppedOn(ctx, missing)
+	for name, why := range all {
 		if now[name] = true; before[name] {
 			s.gone(name, why, s.config.Now)
 		}
@@ -122,42 +143,67 @@ func (s *Site) watchMissing(ctx context.Context, missing []string, before map[st
 	return now
 }
 
-// cutOffStill asks Admin for those that are taken to be cut off: who is connected, with a heartbeat since then, is not.
-func (s *Site) cutOffStill(ctx context.Context, r *reconciler.Report, cut []reconciler.Down) {
-	if len(cut) == 0 {
-		return
-	}
-	names := make([]string, 0, len(cut))
-	for _, d := range cut {
-		names = append(names, d.Target.Name)
-	}
-	var list *site.RelaysSeen
-	err := errNoAPI
-	if s.api.client != nil {
-		list, err = s.api.relays(ctx)
-	}
-	if err != nil {
-		for _, d := range cut {
-			r.Missing = append(r.Missing, d.What)
+// byList asks Admin once for relays of which nobody else says anything: those that are taken to be cut off, those whose host is not
+// asked, or does not answer, and those that were started again and not seen to work.
+func (s *Site) byList(ctx context.Context, r *reconciler.Report, down []reconciler.Down) {
+	since, stands := map[string]time.Time{}, map[string]bool{}
+	unseen := s.api.notSeen()
+	for _, d := range down {
+		delete(unseen, d.Target.Name)
+		if stands[d.What] = d.CutOff || d.Elsewhere || d.What == d.Target.Name && slices.Contains(r.Missing, d.What); stands[d.What] {
+			since[d.Target.Name] = d.Since
 		}
-		return
 	}
+	maps.DeleteFunc(unseen, func(host string, _ time.Time) bool { _, ended := r.Down[host]; return ended })
+	maps.Copy(since, unseen)
+	heard := s.heard(ctx, since)
+	now := s.config.Now()
+	if r.Up == nil {
+		r.Up, r.Bounds = map[string]time.Time{}, map[string]bool{}
+	}
+	for _, d := range down {
+		switch works, known := heard[d.Target.Name]; {
+		case d.CutOff && !known:
+			r.Missing = append(r.Missing, d.What)
+		case d.CutOff && works:
+			r.Up[d.What] = now
+		case stands[d.What] && works:
+			r.Started[d.What] = now
+			r.Missing = slices.DeleteFunc(r.Missing, func(name string) bool { return name == d.What })
+		}
+	}
+	for host := range unseen {
+		if heard[host] {
+			r.Up[host], r.Bounds[host] = now, true
+		}
+	}
+}
+
+// heard is what Admin's list says of relays since a moment for each: true, that one works, as it is connected with a heartbeat since
+// then; false, that it does not. Who is not in it is not known: there is no list, or an entry that may be old.
+func (s *Site) heard(ctx context.Context, since map[string]time.Time) map[string]bool {
+	heard := map[string]bool{}
+	if len(since) == 0 || s.api.client == nil {
+		return heard
+	}
+	list, err := s.api.relays(ctx)
 	s.api.mu.Lock()
 	clock := s.api.clock
 	s.api.mu.Unlock()
+	if err != nil || !clock.known {
+		return heard
+	}
+	names := slices.Sorted(maps.Keys(since))
 	listed := list.Directory(names, s.computerNames(names))
 	w := waiting{skews: s.clocks(), admin: s.api.host}
-	for _, d := range cut {
-		switch e := listed.Of[d.Target.Name]; {
-		case !clock.known || e != nil && e.Connected == nil:
-			r.Missing = append(r.Missing, d.What)
-		case w.lacking(d.Target.Name, e, clock.latest(d.Since), d.Since, s.config.Now()) == "":
-			if r.Up == nil {
-				r.Up = map[string]time.Time{}
-			}
-			r.Up[d.What] = s.config.Now()
-		case e.IsConnected():
-			r.Missing = append(r.Missing, d.What) // by an entry that may be old
+	for _, host := range names {
+		switch e := listed.Of[host]; {
+		case e != nil && e.Connected == nil:
+		case w.lacking(host, e, clock.latest(since[host]), since[host], s.config.Now()) == "":
+			heard[host] = true
+		case !e.IsConnected():
+			heard[host] = false
 		}
 	}
+	return heard
 }

@@ -22,7 +22,9 @@ func logons(f *family) {
 		password, err := h.site.values.value(ctx, o.Secret)
 		return []winhost.Op{winhost.LogonTry{Account: o.Account, Password: password}}, err
 	}, func(_ context.Context, _ *host, o site.TryLogon, _ deed) reconciler.Report {
-		return done(fmt.Sprintf("%s logs on with version %s on %s", o.Account, o.Secret.Version, crowd(o.Who)))
+		r := done(fmt.Sprintf("%s logs on with version %s on %s", o.Account, o.Secret.Version, crowd(o.Who)))
+		r.Facts = []state.Fact{site.LogonAccepted(o.Secret.Version)}
+		return r
 	}))
 	f.op(doing(setLogon, logonSet))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveLogon) ([]winhost.Op, error) {

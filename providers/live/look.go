@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"meshrotate/providers/site"
@@ -18,6 +19,7 @@ type questions struct {
 	ops            []winhost.Op
 	index          map[string]int
 	results        []winhost.Result
+	more           map[string]winhost.Result // what was asked beyond that, by what it is
 	sent, received time.Time
 }
 
@@ -43,7 +45,7 @@ func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Va
 	fail := func(err error) reconciler.Look { return reconciler.Look{Reach: reach(err), Err: looked(err)} }
 	q := &questions{host: h, salt: salt}
 	for _, r := range reads {
-		with, ok := h.site.families.reads[fmt.Sprintf("%T", r)]
+		with, ok := h.site.families.reads[reflect.TypeOf(r).String()]
 		if !ok {
 			return fail(fmt.Errorf("%s: a host cannot answer %T", h.name, r))
 		}
@@ -56,7 +58,7 @@ func (h *host) look(ctx context.Context, reads []reconciler.Read, salt secret.Va
 	q.sent, q.received = sent, h.site.config.Now()
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
 	for _, r := range reads {
-		answer, err := h.site.families.reads[fmt.Sprintf("%T", r)].answer(ctx, q, r)
+		answer, err := h.site.families.reads[reflect.TypeOf(r).String()].answer(ctx, q, r)
 		if err != nil {
 			// A part that is not known makes the whole host unknown: nobody acts on half a look.
 			return reconciler.Look{Reach: reconciler.Broken, Err: fmt.Errorf("%s: %w", h.name, explain(err))}

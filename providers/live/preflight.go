@@ -15,7 +15,8 @@ func preflights(f *family) {
 		if r.Service != "" && !r.Logon { // who sets another account looks at that
 			q.ask(winhost.LogonRead{Service: r.Service}, r.Key()+" logon")
 		}
-	}, func(_ context.Context, q *questions, r site.Preflight) (reconciler.Result, error) {
+		askStart(q, r)
+	}, func(ctx context.Context, q *questions, r site.Preflight) (reconciler.Result, error) {
 		res, err := q.result(r.Key())
 		if err != nil || res.Trials == nil {
 			return nil, known(err, "no preflight")
@@ -25,6 +26,11 @@ func preflights(f *family) {
 		if r.Service != "" && !r.Logon {
 			if res, err := q.result(r.Key() + " logon"); err == nil && res.Logon != nil { // without an answer it is not known
 				seen.Exists, seen.Right, seen.Locked = string(res.Logon.Exists), string(res.Logon.Right), string(res.Logon.Locked)
+			}
+		}
+		if r.Settings != "" {
+			if seen.Start, err = q.start(ctx, r); err != nil {
+				return nil, err
 			}
 		}
 		return seen, nil

@@ -100,6 +100,9 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	h.site.runsAs(h.name, op.Service, s.Account)
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	theirs := d.results[0].Code == winhost.Unchanged || older
+	if !theirs {
+		r.Facts = site.StartedWith(h.name, op.Service, s.Registration)
+	}
 	if h.stopped[op.Service] && theirs && (!d.again || h.outdated(ctx, op.Service)) {
 		return h.restart(ctx, op)
 	}
@@ -199,7 +202,8 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		after = "after its file was written" // an earlier run, or somebody else, started it
 	}
 	r := done(fmt.Sprintf("%s runs since %s, %s", op.Name, first.StartedAt.UTC().Format(time.TimeOnly), after))
-	if at, late, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.unready()) {
+	// Of Admin its process alone does not say that it is up: that it is ready says so, and is waited for wherever it is started.
+	if at, late, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.client != nil) {
 		r.Up, r.Bounds = map[string]time.Time{op.Name: at}, bound(op.Name, late)
 	}
 	return r

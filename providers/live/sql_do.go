@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"meshrotate/providers/mssql"
@@ -46,7 +47,7 @@ func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, r
 	defer cancel()
 	switch op := s.Op.(type) {
 	case site.AlterLogin:
-		return d.alter(ctx, c, op)
+		return d.tellWhere(op, d.alter(ctx, c, op))
 	case site.RetireLogin:
 		return d.retire(ctx, c, op)
 	case site.ProveLogin:
@@ -81,7 +82,7 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 	}
 	var open *mssql.Session
 	if err := d.insist(ctx, func(ctx context.Context) (err error) {
-		open, err = d.guard.Open(ctx, c)
+		open, err = d.open(ctx, c)
 		return err
 	}); err != nil {
 		return refused(err)
@@ -106,6 +107,25 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 		// It may still be on its way, or be the login's own already: that it is not taken now says nothing for certain.
 		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%w; a sign-in with the new value: %v", err, a)}
 	}
+}
+
+// tellWhere says which server has failed, and which have the password.
+func (d *database) tellWhere(op site.AlterLogin, r reconciler.Report) reconciler.Report {
+	what := site.AlterLogin{Login: op.Login, Secret: op.Secret}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r.Err == nil {
+		if d.set == nil {
+			d.set = map[site.AlterLogin][]string{}
+		}
+		d.set[what] = append(d.set[what], op.Server)
+		return r
+	}
+	r.Err = fmt.Errorf("%s: %w", op.Server, r.Err)
+	if others := d.set[what]; len(others) > 0 {
+		r.Err = fmt.Errorf("%w; %s took version %s", r.Err, strings.Join(others, ", "), op.Secret.Version)
+	}
+	return r
 }
 
 // altered is the report of a login that has the version. One that was enabled for it is retired no more.
@@ -166,7 +186,7 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 	q := &catalogue{logins: []string{op.Login}, now: d.site.config.Now}
 	sessions := 0
 	err = d.insist(ctx, func(ctx context.Context) error {
-		s, err := d.guard.Open(ctx, c)
+		s, err := d.open(ctx, c)
 		if err != nil {
 			return err
 		}

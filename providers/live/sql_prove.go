@@ -92,8 +92,9 @@ func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.Pro
 		return r
 	}
 	r := done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))
+	r.Facts = []state.Fact{site.VersionOn(op.Server, op.Login, op.Secret.Version)}
 	if at.PasswordSet != "" {
-		r.Facts = []state.Fact{site.PasswordSet(at.Instance, op.Login, at.PasswordSet)}
+		r.Facts = append(r.Facts, site.PasswordSet(at.Instance, op.Login, at.PasswordSet))
 	}
 	return r
 }

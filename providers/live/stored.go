@@ -142,7 +142,7 @@ func storedBatch(database string, t site.Tables) string {
 }
 
 func (d *database) readStore(ctx context.Context, c mssql.Config, name string, t site.Tables) (*store, error) {
-	s, err := d.guard.Open(ctx, c)
+	s, err := d.open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (d *database) lookAtStore(ctx context.Context, c mssql.Config, r site.Store
 	var server *mssql.ServerError
 	if errors.As(err, &server) {
 		if passing, _ := passesSQL(err); !passing {
-			return &site.StoredSeen{Declared: r.Refs, Problem: err.Error(), Hint: hintOf(err)}, nil
+			return &site.StoredSeen{Declared: r.Refs, Problem: err.Error(), Hint: reconciler.HintOf(hinted(err))}, nil
 		}
 	}
 	if err != nil {
@@ -209,7 +209,8 @@ func (d *database) lookAtStore(ctx context.Context, c mssql.Config, r site.Store
 	return &o.seen, nil
 }
 
-// proveStored compares by the server's clock. A grain is left for the clock of whoever writes the time.
+// proveStored compares by the server's clock. A grain is left for the clock of whoever writes the time; the time before may have
+// been ahead of it, and only says that another is there now.
 func (d *database) proveStored(op site.ProveStored, read storeReader) reconciler.Report {
 	push, ok := d.site.pushOf(op.Ref)
 	if !ok {
@@ -224,7 +225,7 @@ func (d *database) proveStored(op site.ProveStored, read storeReader) reconciler
 	switch {
 	case !there:
 		return failed(fmt.Errorf("%s is not in %s after the push", op.Ref, op.Tables.Secrets))[0]
-	case !at.After(push.before) || at.Before(began.Add(-clockGrain)):
+	case at.Equal(push.before) || at.Before(began.Add(-clockGrain)):
 		return failed(reconciler.Hinted(fmt.Errorf("%s was set at %s, before the push at %s: the program ended as if it had stored the value, and it did not", op.Ref, at.Format(time.RFC3339Nano), began.UTC().Format(time.RFC3339Nano)),
 			"run the program on the host by hand and look at what it says; see that its clock and the server's agree"))[0]
 	}

@@ -35,7 +35,7 @@ type described struct {
 
 // unwrapped is the environment of the program that WinSW starts, where it is what the service's program turns out to be. NSSM and
 // srvany keep theirs in the registry, and the host has read that. Doubt says that the file could not be read, "" that it could.
-func unwrapped(env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Result, error)) (within *winhost.Environment, doubt string, err error) {
+func unwrapped(env *winhost.Environment, ask asking) (within *winhost.Environment, doubt string, err error) {
 	if env.Described == "" || env.Wrapped {
 		return env, "", nil
 	}
@@ -57,21 +57,52 @@ func unwrapped(env *winhost.Environment, ask func([]winhost.Op) ([]winhost.Resul
 	case d.Executable == "":
 		return env, "", nil // the compiler's words about a program, or nothing of ours
 	}
-	return d.within(env), "", nil
+	within = d.within(env)
+	return within, "", d.find(within, ask)
+}
+
+// find has the host say where the program is, as its variables put it, and whether it is there.
+func (d *described) find(within *winhost.Environment, ask asking) error {
+	if !strings.ContainsAny(d.Executable, `\/%`) {
+		return nil // Windows may find it elsewhere
+	}
+	line := string(within.CommandLine.Expose())
+	program, rest, _ := strings.Cut(line[1:], `"`)
+	ops := []winhost.Op{winhost.FileRead{Path: program, HashOnly: true}, winhost.EnvironmentRead{Path: program}}
+	results, err := ask(ops)
+	if err != nil {
+		return err
+	}
+	if e := results[1].Environment; e != nil && e.Path != "" && strings.Contains(program, "%") {
+		program = e.Path
+		within.CommandLine = secret.NewString(`"` + program + `"` + rest)
+	}
+	if f := results[0].File; f != nil && !f.Exists && within.Missing == "" {
+		within.Missing = program
+	}
+	return nil
 }
 
 // within is the environment of what is started.
 func (d *described) within(env *winhost.Environment) *winhost.Environment {
 	wrapper, _ := appsettings.Split(env.Described)
-	expand := func(text string) string { // WinSW sets %BASE% to its own folder
-		return strings.NewReplacer("%BASE%", wrapper, "%base%", wrapper).Replace(strings.TrimSpace(text))
+	expand := func(text string) string { // WinSW sets %BASE% to its own folder, and the variables that it is given
+		text = strings.NewReplacer("%BASE%", wrapper, "%base%", wrapper).Replace(strings.TrimSpace(text))
+		for _, v := range d.Env {
+			text = strings.ReplaceAll(text, "%"+v.Name+"%", v.Value)
+		}
+		return text
 	}
 	within := *env
 	within.Wrapped, within.Folder = true, wrapper
 	if d.Folder != "" {
 		within.Folder = appsettings.Join(wrapper, expand(d.Folder))
 	}
-	words := []string{`"` + appsettings.Join(wrapper, expand(d.Executable)) + `"`}
+	program := expand(d.Executable)
+	if !strings.HasPrefix(program, "%") {
+		program = appsettings.Join(wrapper, program)
+	}
+	words := []string{`"` + program + `"`}
 	for _, text := range slices.Concat(d.Arguments, d.Argument, d.StartArguments, d.StartArgument) {
 		words = append(words, expand(strings.NewReplacer("\r", " ", "\n", " ").Replace(text))) // they may stand on lines of their own
 	}

@@ -29,6 +29,7 @@ func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, 
 		}
 		return d, d.Found
 	}
+	d.Sooner = said.Sooner && d.Since.Equal(said.Since)
 	if noted, ok := h.Fact(ref.Name, host, dependentsOf(service)); ok {
 		d.With = strings.Split(noted, "\n")
 	}
@@ -68,7 +69,7 @@ func found(s *ServiceSeen) (cause string, unsure bool) {
 // notReady says that Admin runs, was down since an earlier run, and answers that it is not ready.
 func notReady(in reconciler.Input, ref secret.Ref, host, service string) (reconciler.Down, bool) {
 	said, stop, _ := lastSaid(in.History, ref, host, service, AdminLabel)
-	d := reconciler.Down{What: AdminLabel, Service: service, Target: Host(host), Since: since(said, stop), Started: true, Unwell: true}
+	d := reconciler.Down{What: AdminLabel, Service: service, Target: Host(host), Since: since(said, stop), Sooner: said.Sooner, Started: true, Unwell: true}
 	for _, r := range in.Seen[API].Results {
 		if t, ok := r.(*TrialSeen); ok && t.Asks == AsksReady && t.Status >= 500 && !d.Since.IsZero() {
 			d.Cause = "an earlier run started it again, or somebody did, and it is not ready since: GET " + t.Path + " answers " + t.Problem

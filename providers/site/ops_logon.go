@@ -114,6 +114,12 @@ func (o ProveLogon) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
 }
 
+// Passwordless says that an account has no password that a person knows.
+func Passwordless(account string) bool {
+	a := strings.ToLower(account)
+	return strings.HasSuffix(a, "$") || a == "localsystem" || strings.HasPrefix(a, `nt authority\`) || strings.HasPrefix(a, `nt service\`)
+}
+
 // StoredLogon is what the ledger knows of a service's logon: what the service manager keeps nobody can read back.
 type StoredLogon struct {
 	// Version is of the password; "" is none that was set by a run that told so.
@@ -166,4 +172,17 @@ func LogonRefusedAt(h state.History, name, version string) (time.Time, bool) {
 	at, of, _ := strings.Cut(text, ": ")
 	t, err := time.Parse(time.RFC3339, at)
 	return t, err == nil && of == version
+}
+
+// LogonAccepted is what a run tells the ledger of a version with which the account has logged on: it has that password now.
+func LogonAccepted(version string) state.Fact {
+	return state.Fact{Field: acceptedLogon, Value: version}
+}
+
+const acceptedLogon = "logon accepted"
+
+// AcceptedLogon is the version with which a run has seen the account log on last, "" for none.
+func AcceptedLogon(h state.History, name string) string {
+	version, _ := h.Fact(name, "", acceptedLogon)
+	return version
 }

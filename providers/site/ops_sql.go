@@ -70,6 +70,11 @@ func passwordSet(instance, login string) string {
 	return "password of " + strings.ToLower(login) + " on " + strings.ToLower(instance)
 }
 
+// VersionOn is what the ledger keeps of the same sign-in: which version the login has on a server, by the document's name for it.
+func VersionOn(server, login, version string) state.Fact {
+	return state.Fact{Host: server, Field: "version of " + strings.ToLower(login), Value: version}
+}
+
 // SetAnew says that the password was set on the instance after this secret was proven there last. A server may tell the same moment
 // by another zone's clock after its own has changed: whole quarters of an hour are no difference.
 func SetAnew(h state.History, secret, instance string, l *LoginSeen) bool {

@@ -15,10 +15,19 @@ type Preflight struct {
 	Logon bool
 	// Path is the file that is replaced, "" for none.
 	Path string
+	// Settings is the file that the service reads its settings from, "" where it is not known: whether it would start again, and as it
+	// runs now, is asked by that.
+	Settings string
 }
 
 func (r Preflight) Target() reconciler.Target { return Host(r.Host) }
-func (r Preflight) Key() string               { return "preflight " + r.Service + " " + r.Path }
+func (r Preflight) Key() string {
+	key := "preflight " + r.Service + " " + r.Path
+	if r.Settings != "" && r.Settings != r.Path {
+		key += " by " + r.Settings
+	}
+	return key
+}
 
 // PreflightSeen answers Preflight. Service, File and Folder are the Windows errors that stopping and starting the service, replacing
 // the file, and making another beside it would meet; 0: none.
@@ -30,6 +39,7 @@ type PreflightSeen struct {
 	// Exists, Right and Locked say of the account that the service is set to whether the host finds it, whether it may log on as a
 	// service there, and whether it is locked out: "yes", "no", or "" where the host cannot know.
 	Exists, Right, Locked string
+	Start                 StartSeen
 }
 
 // Errors of Windows that a preflight meets.
@@ -55,6 +65,7 @@ func (s *PreflightSeen) Facts() []reconciler.Fact {
 		}
 	}
 	add("control of service "+s.Preflight.Service, s.service())
+	add("start of service "+s.Preflight.Service, s.lacking())
 	add("replacing "+shortName(s.Path), s.file())
 	return facts
 }
@@ -137,10 +148,16 @@ type Part struct {
 	Error uint32
 	// Restart: the service stops and starts, or its account is set. Replace: the file is replaced.
 	Restart, Replace bool
+	// Stays: the service is not stopped, for all that.
+	Stays bool
+	// Shut are the accounts that could not log on: a service that runs as one of them would not come back.
+	Shut Shut
+	// Sets is how the rotation itself sets the account's logon, "" where it does not.
+	Sets string
 }
 
 // Findings are all that stands in the way on a host. A host that was not looked at has none here: see HostFailed.
-func (p Part) Findings(seen reconciler.Seen) []reconciler.Finding {
+func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 	var all []reconciler.Finding
 	host, service := p.Preflight.Host, p.Preflight.Service
 	if f, off := ClockFinding(host, p.Machine); off {
@@ -164,7 +181,18 @@ func (p Part) Findings(seen reconciler.Seen) []reconciler.Finding {
 		}
 	}
 	add(withheld(p.Error, "read", p.Preflight.Path), true)
-	if seen := Answer[PreflightSeen](seen, p.Preflight); seen != nil {
+	if seen := Answer[PreflightSeen](in.Seen, p.Preflight); seen != nil {
+		down := p.Restart && !p.Stays && p.Service.Running() // what is stopped has nothing to lose
+		add(seen.lacking(), down)
+		changed, mild := p.changed(in, seen)
+		add(changed, down)
+		all = append(all, mild...)
+		if down {
+			add(p.newer(in, seen), false)
+			if p.Sets == "" && setsLogon(in, host, service) == "" {
+				add(p.Shut.of(p.Service, host), true)
+			}
+		}
 		trials := *seen
 		if p.Error != 0 {
 			trials.File = 0 // the same, and said

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 )
 
 // SQL is an instance of SQL Server as a target, by the name that the document has for it.
@@ -40,6 +41,17 @@ func (r SignIn) Key() string               { return "sign-in " + r.Setting.Host 
 
 // Follows is the host whose string it is.
 func (r SignIn) Follows() reconciler.Target { return r.Setting.Target() }
+
+// Account asks whether an instance takes a version of a secret for a login: what a failover to it would find. What is not there yet, and
+// a login that had wrong passwords, is not tried. Answer: *SignInSeen.
+type Account struct {
+	Server string
+	Login  string
+	Secret secret.Ref
+}
+
+func (r Account) Target() reconciler.Target { return SQL(r.Server) }
+func (r Account) Key() string               { return "account " + r.Login }
 
 // Follower is a read that can be answered only after another target was looked at.
 type Follower interface{ Follows() reconciler.Target }

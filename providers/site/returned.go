@@ -24,7 +24,7 @@ func cameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s
 	if e, known := in.History.StepDone(ref.Name, ref.Version, ready.Name(), ""); known && what == AdminLabel && e.Time.After(at) && e.Time.After(said.Told) && e.Time.After(stop.at) && e.Time.Before(up) {
 		up = e.Time
 	}
-	return reconciler.Returned{What: what, Since: at, UpBy: up}, !up.Before(at)
+	return reconciler.Returned{What: what, Since: at, UpBy: up, Sooner: said.Sooner && at.Equal(said.Since)}, !up.Before(at)
 }
 
 // RunsSince says that the service's process is older than that moment of ours: nobody has stopped it since.

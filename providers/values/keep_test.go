@@ -2,6 +2,7 @@ package values_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -204,6 +205,26 @@ func TestMatch(t *testing.T) {
 	wantError(t, err, path)
 	if ok {
 		t.Error("unknown was taken for an answer")
+	}
+}
+
+// unlisted are blobs that nobody may list: a store far away is not asked for a list for each of ten thousand hosts.
+type unlisted struct{ state.Blobs }
+
+func (unlisted) List(context.Context, string) ([]string, error) { return nil, errors.New("listed") }
+
+func TestTheDeclaredVersionIsMatchedWithoutAList(t *testing.T) {
+	identity, _ := newIdentity(t)
+	kept := blobs(t, t.TempDir())
+	if err := values.NewKeep(kept, sealOf(t, identity)).Put(t.Context(), ref7, secret.NewString(canary)); err != nil {
+		t.Fatal(err)
+	}
+	keep := values.NewKeep(unlisted{kept}, sealOf(t, identity))
+	if v, ok, err := keep.Match(t.Context(), ref7, secret.NewString(canary)); v != ref7.Version || !ok || err != nil {
+		t.Errorf("%q, %v, %v", v, ok, err)
+	}
+	if v, ok, err := keep.Match(t.Context(), ref7, secret.NewString("other")); ok || err == nil {
+		t.Errorf("what is live is not known, and it is said to be %q, %v", v, ok)
 	}
 }
 

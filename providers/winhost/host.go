@@ -64,6 +64,26 @@ type Environment struct {
 	// Booted is when the machine started, and Changed when its environment was last written, UTC by its clock. Zero: not known.
 	Booted  time.Time `json:"booted,omitzero"`
 	Changed time.Time `json:"changed,omitzero"`
+	// Missing is a program that starting the service would look for and not find: its own, or the one that starts it; "" where it is
+	// there, or nobody can tell.
+	Missing string `json:"missing"`
+	// Needs are the services without which Windows does not start this one.
+	Needs []Need `json:"needs"`
+	// Registered is when the service's registration was last written, with what a wrapper keeps there; UserChanged, the account's
+	// environment. UTC by the host's clock. Zero: not known.
+	Registered  time.Time `json:"registered,omitzero"`
+	UserChanged time.Time `json:"userChanged,omitzero"`
+	// Registration is a digest of that registration: command line, account, variables, needs, and what a wrapper keeps; "" where there
+	// is none. A password is not in it.
+	Registration string `json:"registration"`
+}
+
+// Need is a service that another one depends on, or a driver.
+type Need struct {
+	Name      string       `json:"name"`
+	Installed bool         `json:"installed"`
+	State     ServiceState `json:"state"`
+	StartMode string       `json:"startMode"`
 }
 
 // Variables are those of one place.

@@ -178,11 +178,39 @@ function Get-HostProfile([string]$account) {
 # Get-HostBoot: @{ booted; changed }: when the machine started, and when its environment was last written; nothing when that cannot
 # be known.
 function Get-HostBoot {
-    $n = Use-HostNative; $none = [IntPtr]::Zero; $e = 0; [long]$written = 0; $changed = $null
-    $key = Open-HostKey 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment'
+    $e = 0; $changed = Get-Written (Open-HostKey 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment')
+    @{ booted = [DateTime]::UtcNow.AddMilliseconds(-[double](Use-HostNative)::GetTickCount64([ref]$e)); changed = $changed }
+}
+
+# Get-Written KEY: when a key of the registry was last written; nothing when that cannot be known.
+function Get-Written($key) {
+    if ($null -eq $key) { return $null }
+    $n = Use-HostNative; $none = [IntPtr]::Zero; $e = 0; [long]$written = 0
     $status = $n::RegQueryInfoKeyW($key.Handle.DangerousGetHandle(), $none, $none, $none, $none, $none, $none, $none, $none, $none, $none, [ref]$written, [ref]$e)
-    if ($status -eq 0 -and $written -gt 0) { $changed = [DateTime]::FromFileTimeUtc($written) }
-    @{ booted = [DateTime]::UtcNow.AddMilliseconds(-[double]$n::GetTickCount64([ref]$e)); changed = $changed }
+    if ($status -eq 0 -and $written -gt 0) { [DateTime]::FromFileTimeUtc($written) }
+}
+
+# Get-HostNeeds SERVICE: the names of what must run before it.
+function Get-HostNeeds([string]$service) { foreach ($name in @((Open-HostKey ('SYSTEM\CurrentControlSet\Services\' + $service)).GetValue('DependOnService', @()))) { if ($name -ne '') { $name } } }
+
+# Get-HostStart SERVICE ACCOUNT: @{ needs; registered; userChanged }: the services that must run before it, and when what it is started
+# with was last written. What a wrapper keeps is in a key below, which is the product's own where there is no wrapper.
+function Get-HostStart([string]$service, [string]$account) {
+    $path = 'SYSTEM\CurrentControlSet\Services\' + $service
+    $s = @{ needs = @(); registered = (Get-Written (Open-HostKey $path)); userChanged = $null }
+    $within = Open-HostKey ($path + '\Parameters')
+    if ($null -ne $within -and [string]$within.GetValue('Application', '') -ne '') {
+        $written = Get-Written $within; if ($null -ne $written -and $written -gt $s.registered) { $s.registered = $written }
+    }
+    $sid = Get-HostSid $account
+    if ($sid) { $s.userChanged = Get-Written ([Microsoft.Win32.RegistryKey]::OpenBaseKey([Microsoft.Win32.RegistryHive]::Users, [Microsoft.Win32.RegistryView]::Registry64).OpenSubKey($sid + '\Environment')) }
+    $s.needs = @(foreach ($name in @(Get-HostNeeds $service)) {
+        try { $status = Get-HostServiceStatus $name } catch { continue }   # it is there, and tells nobody more
+        $need = @{ name = $name; installed = $false; state = ''; startMode = '' }
+        if ($null -ne $status) { $need.installed = $true; $need.state = $status.state; $need.startMode = (Get-HostServiceConfig $name).startMode }
+        $need
+    })
+    $s
 }
 
 # Use-HostNative: a class of calls that .NET does not have, so Windows itself is asked. It is put together here, in memory: Add-Type
@@ -271,7 +299,8 @@ function Get-HostServiceConfig([string]$name) {
     $key = Open-HostKey ('SYSTEM\CurrentControlSet\Services\' + $name)
     if ($null -eq $key) { return @{ account = ''; startMode = ''; imagePath = '' } }
     $mode = $key.GetValue('Start'); if ($null -eq $mode) { $mode = 5 }
-    @{ account = [string]$key.GetValue('ObjectName', ''); imagePath = [string]$key.GetValue('ImagePath', ''); startMode = @('boot', 'system', 'auto', 'manual', 'disabled', '')[$mode] }
+    $image = [regex]::Replace([string]$key.GetValue('ImagePath', ''), '^(\s*"?)\\\?\?\\', '$1')   # \??\ is the kernel's way to begin a path
+    @{ account = [string]$key.GetValue('ObjectName', ''); imagePath = $image; startMode = @('boot', 'system', 'auto', 'manual', 'disabled', '')[$mode] }
 }
 
 function Get-HostServiceController([string]$name) {
@@ -828,7 +857,7 @@ function Invoke-ServiceStart($a) {
         if ($d.code -ne 'unchanged') { $r = $d; if ($d.code -ne 'ok') { $r.message = 'dependent ' + $name + ': ' + $d.message } }
     }
     $s = Get-ServiceState $a.name
-    $s.begin = $begin; $s.end = [DateTime]::UtcNow; $r.service = $s
+    $s.begin = $begin; $s.end = [DateTime]::UtcNow; $s.registration = Get-Registration $a.name; $r.service = $s
     $r
 }
 
@@ -1186,19 +1215,46 @@ function Get-UserSecrets([string]$account) {
     foreach ($d in $programs) { $f = [IO.Path]::Combine($d, 'secrets.json'); if ([IO.File]::Exists($f)) { $f } }
 }
 
+# The program that a command line begins with, where there is no such file; '' where it is there, or nobody can tell.
+function Get-MissingProgram([string]$line) {
+    $path = (Split-Program $line).path; $there = Resolve-HostPath $path
+    if (-not [IO.Path]::IsPathRooted($there)) { return '' }
+    foreach ($try in $there, ($there + '.exe')) {
+        try { [void][IO.File]::GetAttributes($try); return '' } catch [IO.FileNotFoundException] { } catch [IO.DirectoryNotFoundException] { } catch { return '' }
+    }
+    Get-HostFullName $path
+}
+
+# A table's lines NAME=VALUE, sorted.
+function Get-Lines($table) {
+    $all = [string[]]@(foreach ($name in $table.Keys) { $name + '=' + $table[$name] })
+    [Array]::Sort($all, [StringComparer]::Ordinal)
+    $all
+}
+
+# A digest of what the service manager, and a wrapper, keep of a service; times and passwords are not in it.
+function Get-Registration([string]$service) {
+    $config = Get-HostServiceConfig $service; $w = Get-HostWrapped $service
+    $parts = @($config.imagePath, $config.account) + @(Get-HostNeeds $service) + @('') + @(Get-Lines (Get-HostEnvironment $service))
+    if ($null -ne $w) { $parts += @($w.line, $w.folder) + @(Get-Lines $w.variables) }
+    (Get-Hex $sha.ComputeHash([Text.Encoding]::UTF8.GetBytes($parts -join "`n"))).Substring(0, 12)
+}
+
 function Invoke-Environment($a) {
     $config = @{ account = ''; imagePath = '' }; $boot = Get-HostBoot
     if ($a.service -ne '') { $config = Get-HostServiceConfig $a.service }
     $e = @{ path = ''; beside = @(); account = $config.account; secrets = @(); commandLine = $null; booted = $boot.booted; changed = $boot.changed
         machine = (Get-Variables (Get-HostEnvironment '')); user = (Get-Variables $null); service = (Get-Variables @{})
-        wrapped = $false; folder = ''; described = '' }
+        wrapped = $false; folder = ''; described = ''; missing = ''; needs = @(); registered = $null; userChanged = $null; registration = '' }
     if ($a.path -ne '') { $e.path = Get-HostFullName $a.path; $e.beside = @(Get-JsonNames ([IO.Path]::GetDirectoryName((Resolve-HostPath $a.path)))) }
     if ($config.imagePath -ne '') {
         $line = $config.imagePath; $own = Get-HostEnvironment $a.service
         $m = [regex]::Match($line, '(?i)^\s*"?(.+?)\.exe')
         if ($m.Success -and [IO.File]::Exists($m.Groups[1].Value + '.xml')) { $e.described = $m.Groups[1].Value + '.xml' }
         $w = Get-HostWrapped $a.service
+        $e.missing = Get-MissingProgram $line
         if ($null -ne $w) {
+            if ($e.missing -eq '') { $e.missing = Get-MissingProgram $w.line }
             $line = $w.line; $e.folder = $w.folder; $e.wrapped = $true
             foreach ($name in @($w.variables.Keys)) { $own[$name] = $w.variables[$name] }
         }
@@ -1206,6 +1262,8 @@ function Invoke-Environment($a) {
         $e.service = Get-Variables $own
         $e.user = Get-Variables (Get-HostUserEnvironment $config.account)
         $e.secrets = @(Get-UserSecrets $config.account)
+        $start = Get-HostStart $a.service $config.account
+        $e.registration = Get-Registration $a.service; $e.needs = $start.needs; $e.registered = $start.registered; $e.userChanged = $start.userChanged
     }
     $r = New-Result 'ok' ''
     $r.environment = $e

@@ -65,6 +65,8 @@ type Service struct {
 	Begin    time.Time `json:"begin,omitzero"`
 	End      time.Time `json:"end,omitzero"`
 	Received time.Time `json:"received,omitzero"`
+	// Registration is the digest of what a ServiceStart has started it with, as Environment has it; "" after anything else.
+	Registration string `json:"registration,omitempty"`
 }
 
 // Took is how long a stop or a start took, on the host.

@@ -211,6 +211,11 @@ func (c *connection) Read(b []byte) (int, error) {
 }
 
 func (c *connection) read(from *bufio.Reader) (answer, error) {
+	if a, n, ok := plainHead(from, c.maxAnswer); ok {
+		a.body = make([]byte, n)
+		_, err := io.ReadFull(from, a.body)
+		return a, err
+	}
 	resp, err := http.ReadResponse(from, nil) // it is of no HEAD
 	if err != nil {
 		return answer{}, err

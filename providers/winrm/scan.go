@@ -16,6 +16,12 @@ type scanner struct {
 	scopes []int    // number of bindings outside each open element
 	bound  []binding
 	ended  bool // the last start tag was <x/>: its end follows
+
+	room struct { // of the slices above, for answers as they are
+		open   [8][]byte
+		scopes [8]int
+		bound  [12]binding
+	}
 }
 
 type binding struct{ prefix, uri string }
@@ -55,7 +61,9 @@ func newScanner(b []byte) (*scanner, error) {
 			return nil, errXML
 		}
 	}
-	s := &scanner{buf: b, bound: []binding{{"xml", "http://www.w3.org/XML/1998/namespace"}}}
+	s := &scanner{buf: b}
+	s.open, s.scopes = s.room.open[:0], s.room.scopes[:0]
+	s.bound = append(s.room.bound[:0], binding{"xml", "http://www.w3.org/XML/1998/namespace"})
 	if bytes.HasPrefix(b, []byte("<?")) {
 		if s.pos = len(declaration.Find(b)); s.pos == 0 {
 			return nil, errXML

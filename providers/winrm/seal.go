@@ -60,26 +60,27 @@ func (s *sealer) unwrap(params map[string]string, body []byte) ([]byte, error) {
 	return sealed, nil
 }
 
+var errSealed = violation("the sealed answer is malformed")
+
 // decodeSealed cuts a sealed answer into its signature and its sealed bytes.
 func decodeSealed(body []byte) (signature, sealed []byte, err error) {
-	bad := violation("the sealed answer is malformed")
 	rest, ok := bytes.CutPrefix(body, []byte(sealHead))
 	line, rest, found := bytes.Cut(rest, []byte(sealMiddle))
 	if !ok || !found {
-		return nil, nil, bad
+		return nil, nil, errSealed
 	}
 	charset, length, found := strings.Cut(string(line), sealLength)
 	n, err := strconv.ParseUint(length, 10, 31)
 	if !found || !isUTF8(charset) || err != nil {
-		return nil, nil, bad
+		return nil, nil, errSealed
 	}
 	rest, ok = bytes.CutSuffix(rest, []byte(sealEnd))
 	if !ok || uint64(len(rest)) != 4+signatureSize+n || binary.LittleEndian.Uint32(rest) != signatureSize {
-		return nil, nil, bad
+		return nil, nil, errSealed
 	}
 	signature = rest[4 : 4+signatureSize]
 	if binary.LittleEndian.Uint32(signature) != 1 { // its version
-		return nil, nil, bad
+		return nil, nil, errSealed
 	}
 	return signature, rest[4+signatureSize:], nil
 }

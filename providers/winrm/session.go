@@ -2,7 +2,7 @@
 //
 // A session owns its network connection and uses it for one request at a time. NTLM and Kerberos authenticate a
 // connection, not a request, so a pool that swaps connections behind the caller loses the login. The whole talk with a
-// host takes seven requests with NTLM: two to authenticate, then Create, Command, Send, Receive and Delete.
+// host takes eight requests with NTLM: two to authenticate, then Create, Command, Send, Receive, Signal and Delete.
 //
 // The messages have the shape that github.com/masterzen/winrm gives them. Posting, sealing, parsing and the handling of
 // faults are done here, because they decide whether an outcome is known.

@@ -141,6 +141,9 @@ func stillDown(down []reconciler.Down, err error) error {
 		}
 		if !d.Since.IsZero() {
 			name += ", since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+			if d.Sooner {
+				name += " at the latest"
+			}
 		}
 		if d.CutOff {
 			cut = append(cut, name)

@@ -7,7 +7,7 @@
 //	1  an error; nothing was changed, or everything was put back as it was
 //	2  changes are pending, or all that is left waits for a person
 //	3  something was changed and not everything is proven, or something is down or left behind: what, and how to go on,
-//	   is said
+//	   is said. Who only looks ends so when something is down and an apply now would not start it
 package cli
 
 import (

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"meshrotate/reconciler/render"
@@ -16,7 +18,7 @@ and expiring secrets are warnings; they do not change the exit code. A state
 that was lost, or that does not fit together, is drift.
 
 Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
-2 drift · 3 nothing was looked at, and by the ledger something is down`,
+2 drift · 3 something is down, and an apply now would not start it`,
 		Example: `  meshrotate drift -f prod.yaml           nightly: exit code 2 is drift
   meshrotate drift -o json > drift.json   for a dashboard
   meshrotate drift --host relay-07        what concerns one host`,
@@ -32,13 +34,14 @@ Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 		if err := p.write(r); err != nil {
 			return err
 		}
-		switch {
-		case r.Drifted:
-			return &Exit{Code: ExitPending, Err: p.stuck(v.Plan)}
-		case r.Unknown:
-			return p.stuck(v.Plan)
+		stuck := p.stuck(v.Plan)
+		if stuck != nil || v.Plan.Empty() {
+			stuck = idle(v.Plan, stuck)
 		}
-		return nil
+		if r.Drifted && !errors.As(stuck, new(*Exit)) {
+			return &Exit{Code: ExitPending, Err: stuck}
+		}
+		return stuck
 	})
 	return cmd
 }

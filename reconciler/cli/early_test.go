@@ -123,22 +123,24 @@ func TestEndsEarlyBesideTheDocument(t *testing.T) {
 		name string
 		args []string
 		of   string
-		held bool
+		held time.Duration // how old the heartbeat is of a run that holds the lock, 0: nobody does
 		code int
 	}{
-		{"a plan that is none", []string{"apply", "{}/meshrotate.yaml"}, "contoso-test", false, 3},
-		{"nobody to ask", []string{"apply"}, "contoso-test", false, 3},
-		{"no such kind", []string{"status", "--only", "gamma"}, "contoso-test", false, 3},
-		{"the ledger of another deployment", []string{"plan"}, "another", false, 1},
-		{"a run is at work", []string{"plan", "--only", "gamma"}, "contoso-test", true, 1},
+		{"a plan that is none", []string{"apply", "{}/meshrotate.yaml"}, "contoso-test", 0, 3},
+		{"nobody to ask", []string{"apply"}, "contoso-test", 0, 3},
+		{"no such kind", []string{"status", "--only", "gamma"}, "contoso-test", 0, 3},
+		{"the ledger of another deployment", []string{"plan"}, "another", 0, 1},
+		{"a run is at work", []string{"apply", "--yes"}, "contoso-test", time.Nanosecond, 1},
+		{"a run is silent, and nobody knows whether it is dead", []string{"apply", "--yes"}, "contoso-test", 20 * time.Second, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := deploy(t)
 			leftDown(t, filepath.Join(d.dir, ".meshrotate"), c.of)
-			if c.held {
-				s, err := openState(filepath.Join(d.dir, ".meshrotate"))
+			if c.held > 0 {
+				s, err := file.Open(filepath.Join(d.dir, ".meshrotate"))
 				must(t, err)
-				lease, err := s.Lock.Acquire(t.Context(), state.Holder{Run: "r-dead", By: "bob"})
+				s.Now = func() time.Time { return time.Now().Add(-c.held) }
+				lease, err := s.Acquire(t.Context(), state.Holder{Run: "r-dead", By: "bob"})
 				must(t, err)
 				defer func() { _ = lease.Release(t.Context()) }()
 			}

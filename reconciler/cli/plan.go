@@ -140,11 +140,18 @@ func save(path string, plan *reconciler.Plan) error {
 
 // pending is the end of a verb that only looks.
 func (p *program) pending(plan *reconciler.Plan) error {
-	if err := p.stuck(plan); err != nil {
-		return err
-	}
-	if !plan.Empty() {
+	err := p.stuck(plan)
+	if err == nil && !plan.Empty() {
 		return &Exit{Code: ExitPending}
 	}
-	return nil
+	return idle(plan, err)
+}
+
+// idle is the end where nothing can be done: what is down stays so, and apply would end as with this.
+func idle(plan *reconciler.Plan, err error) error {
+	down := plan.AllDown()
+	if len(down) > 0 && err == nil {
+		err = reconciler.Hinted(errors.New("nothing is to be done about what is down"), "the report says what brings it back")
+	}
+	return stillDown(down, err)
 }

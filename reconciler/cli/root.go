@@ -28,8 +28,8 @@ somebody else proposes it believes only what is wanted: --base, --operator.`
 
 const exitCodes = `
 Exit codes: 0 nothing to do, or done · 1 an error · 2 changes are pending, or
-wait for a person · 3 applied in part: the report says what is down, what is
-left, what to do`
+wait for a person · 3 applied in part, or something is down and an apply now
+would not start it: the report says what is down, what is left, what to do`
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{

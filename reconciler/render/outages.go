@@ -79,7 +79,7 @@ func lastedFor(o state.Outage) string {
 	switch {
 	case o.Found && o.Measured == 0 && o.Since.IsZero():
 		return "found down"
-	case o.Since.IsZero() && o.AtLeast && o.AtMost:
+	case o.Since.IsZero() && o.AtLeast && (o.AtMost || !o.UpBy.IsZero()):
 		return "about " + seconds(o.Measured)
 	case o.Since.IsZero() && o.AtLeast:
 		return "at least " + seconds(o.Measured)

@@ -82,6 +82,8 @@ type Down struct {
 	// With are the services that were stopped with it, as they depend on it.
 	With  []string  `json:"with,omitempty"`
 	Since time.Time `json:"since,omitzero"` // zero of what was found stopped
+	// Sooner: at Since it was seen down, and it had worked some time before.
+	Sooner bool `json:"sooner,omitempty"`
 	// Why it is, as far as the run knows, and Hint what brings it back.
 	Why  string `json:"why"`
 	Hint string `json:"hint"`
@@ -161,7 +163,7 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 	case d.Unwell:
 		brings = getsReady
 	}
-	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Unsure: d.Unsure, Unwell: d.Unwell, CutOff: d.CutOff, Why: why.Error(),
+	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Sooner: d.Sooner, Unsure: d.Unsure, Unwell: d.Unwell, CutOff: d.CutOff, Why: why.Error(),
 		Hint: cmp.Or(reconciler.HintOf(why), brings)}
 }
 

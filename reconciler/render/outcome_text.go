@@ -99,6 +99,7 @@ type group struct {
 	secrets, why string
 	since        time.Time // the earliest
 	several      bool      // not all since then
+	sooner       bool      // or some time before
 	unsure       bool
 	cutOff       bool // and not stopped
 	unwell       bool // it runs
@@ -130,8 +131,11 @@ func (g group) who() string {
 	}
 	if !g.since.IsZero() {
 		s += ", since " + second(g.since)
-		if g.several {
+		switch {
+		case g.several:
 			s += " or later"
+		case g.sooner:
+			s += " at the latest"
 		}
 	}
 	return s
@@ -162,7 +166,7 @@ func (r Outcome) groups() (down, left []group) {
 		if g.unsure, g.cutOff, g.unwell, g.service = d.Unsure, d.CutOff, d.Unwell, d.Service; len(d.With) > 0 {
 			g.service += ", and with it " + strings.Join(d.With, ", ")
 		}
-		if g.since = d.Since; d.What != d.Host {
+		if g.since, g.sooner = d.Since, d.Sooner; d.What != d.Host {
 			g.what = d.What
 		}
 		if d.Hint != applyStarts && d.Hint != applyJoins && !(elsewhere && d.Hint == r.Hint) { // else it is told below
@@ -204,6 +208,7 @@ func joined(all []group, g group) []group {
 	o.targets = append(o.targets, g.targets...)
 	slices.Sort(o.targets)
 	o.several = o.several || !g.since.Equal(o.since)
+	o.sooner = o.sooner || g.sooner
 	if g.since.Before(o.since) {
 		o.since = g.since
 	}

@@ -158,9 +158,13 @@ func statuses(all []SecretStatus) []SecretStatus {
 	})
 }
 
-// endingRows folds the rows of a table of how secrets ended.
+// endingRows folds the rows of a table of how secrets ended. What one has proven, another has not.
 func endingRows(all []Rotated) []Rotated {
-	return rowsOf(all, func(s Rotated) (string, state.Outcome) { return s.Group, s.Ending + state.Outcome(s.Waits) }, func(row []Rotated) Rotated {
+	type end struct {
+		ending       state.Outcome
+		waits, proof string
+	}
+	return rowsOf(all, func(s Rotated) (string, end) { return s.Group, end{s.Ending, s.Waits, s.Proof} }, func(row []Rotated) Rotated {
 		s := row[0]
 		if len(row) == 1 {
 			return s

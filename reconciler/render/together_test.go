@@ -82,6 +82,9 @@ func TestAGroupsStatusAndOutcome(t *testing.T) {
 			continue
 		}
 		e := reconciler.Ended{Change: c, Ending: state.Proven, Evidence: []string{"it is there"}}
+		if e.Change.Proof = "it works"; i == 7 {
+			e.Change.Proof = "it is stored" // and the others work, too
+		}
 		if i%100 == 0 {
 			e.Ending, e.Why = state.Ahead, fmt.Errorf("of %d", i)
 		}
@@ -90,7 +93,7 @@ func TestAGroupsStatusAndOutcome(t *testing.T) {
 	if err := Write(&b, Style{}, OutcomeOf(p, "run", time.Second, o)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"498 secrets of things", "493 secrets of things", "5 secrets of things", "1: of 100; 1: of 200; …"} {
+	for _, want := range []string{"498 secrets of things", "492 secrets of things", "thing 7", "proven: it is stored", "proven: it works", "5 secrets of things", "1: of 100; 1: of 200; …"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("there is no %q in\n%s", want, b.String())
 		}

@@ -10,8 +10,9 @@ import (
 	"meshrotate/state"
 )
 
-// alive is how old a heartbeat may be whose run is taken for one that is at work.
-const alive = time.Minute
+// alive is how old a heartbeat may be whose run is taken for one that is at work: two were missed by then in a folder or in SQL Server.
+// A lease in a folder goes stale soon after, so whoever is refused for a dead run's has to be told before.
+const alive = 15 * time.Second
 
 // DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look. What a run has stopped
 // that is at work is its own business. Where the ledger cannot be read, or is another deployment's, it says nothing.
@@ -70,5 +71,5 @@ func (p planned) has(secret, host string) bool { return p[secret][host] }
 
 // downElsewhere is down by the ledger alone.
 func downElsewhere(w state.Word) reconciler.Down {
-	return reconciler.Down{What: w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Unsure: true}
+	return reconciler.Down{What: w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Sooner: w.Sooner, Unsure: true}
 }

@@ -165,10 +165,10 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	if err != nil {
 		return nil, err
 	}
+	done = &Applied{View: v} // whoever is refused is told what was seen down
 	if err := v.others(); err != nil {
-		return nil, fmt.Errorf("nothing was changed: %w", err)
+		return done, fmt.Errorf("nothing was changed: %w", err)
 	}
-	done = &Applied{View: v}
 	if err := s.glass(v); err != nil {
 		return done, err
 	}

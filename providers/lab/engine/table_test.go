@@ -82,6 +82,8 @@ func TestPwshTable(t *testing.T) {
 		}
 	}
 	must(os.MkdirAll(local(""), 0o755))
+	must(os.MkdirAll(e.Local("relay01", `C:\svc`), 0o755))
+	must(os.WriteFile(e.Local("relay01", `C:\svc\service.exe`), []byte("MZ"), 0o644))
 	winhosttest.BuildTool(t, local(winhosttest.Tool))
 	winhosttest.Run(t, winhosttest.Host{
 		Kind: winhosttest.Linux, Dir: `C:\test\`, Signed: winhosttest.Modelled(machine.Signed),

@@ -31,6 +31,8 @@ function Use-TryFile([string]$path) { 0 }   # nothing is enforced here that a pr
 function Use-TryFolder([string]$path) { if ([IO.Directory]::Exists($path)) { 0 } else { 3 } }
 function Use-Profile([string]$account) { '' }
 function Use-ProcessStart([int]$id) { $global:startedAt[$id] }
+function Use-HostStart([string]$service, [string]$account) { @{ needs = @(); registered = $null; userChanged = $null } }
+function Use-Needs([string]$service) { }
 function Use-Auditing { @{ commandLines = 'no'; sysmon = 'no' } }
 function Use-Logging { @{ scripts = 'no'; modules = 'no'; transcripts = 'no' } }
 # .NET has no store of the machine's own certificates here: a user's stands in.
@@ -68,6 +70,8 @@ ${alias:Get-HostEnvironment} = 'Use-Environment'
 ${alias:Get-HostWrapped} = 'Use-Wrapped'
 ${alias:Get-HostUserEnvironment} = 'Use-UserEnvironment'
 ${alias:Get-HostProfile} = 'Use-Profile'
+${alias:Get-HostStart} = 'Use-HostStart'
+${alias:Get-HostNeeds} = 'Use-Needs'
 ${alias:Get-HostBoot} = 'Use-Boot'
 ${alias:Get-HostServiceStatus} = 'Use-Status'
 ${alias:Get-HostServiceConfig} = 'Use-Config'

@@ -108,7 +108,7 @@ func TestUnplugged(t *testing.T) {
 			w.run(2, "plan").says(t, "relay-02")
 			r := w.run(3, "apply", "--yes")
 			r.says(t, "applied in part", "relay-02.lab.example", "then `meshrotate apply`: finished hosts are left alone")
-			w.run(2, "drift").says(t, "relay-02.lab.example", "left behind by the last rotation")
+			w.run(3, "drift").says(t, "relay-02.lab.example", "left behind by the last rotation", "CUT OFF: relay-02.lab.example")
 			w.run(0, "history").says(t, "left relay-02.lab.example")
 			w.breaks("plug", "relay-02")
 			w.run(2, "plan").says(t, "relay-02.lab.example")

@@ -90,7 +90,7 @@ func (m *Machine) serviceStart(ctx context.Context, o *winhost.ServiceStart) win
 		}
 	}
 	if s := m.Service(o.Service); s.Installed {
-		s.Begin, s.End = begin, m.now().UTC()
+		s.Begin, s.End, s.Registration = begin, m.now().UTC(), m.Registration(o.Service)
 		r.Service = &s
 	}
 	return r

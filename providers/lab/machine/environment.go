@@ -1,11 +1,15 @@
 package machine
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"meshrotate/providers/appsettings"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler/secret"
 )
@@ -53,10 +57,55 @@ func (m *Machine) Registered(service string) (commandLine, account string) {
 	m.mu.Lock()
 	s := m.services[strings.ToLower(service)]
 	if s != nil {
-		commandLine, account = s.ImagePath, s.Account
+		commandLine, account = strings.TrimPrefix(s.ImagePath, kernels), s.Account
 	}
 	m.mu.Unlock()
 	return m.Expand(commandLine), account
+}
+
+// kernels is how paths begin for Windows' kernel.
+const kernels = `\??\`
+
+// Missing is the program that a command line begins with, where the disk has no such file.
+func (m *Machine) Missing(line string) string {
+	program, _ := appsettings.Program(m.Expand(strings.TrimPrefix(line, kernels)))
+	if !strings.Contains(program, `\`) {
+		return ""
+	}
+	for _, path := range []string{program, program + ".exe"} {
+		if _, _, err := m.FS.Read(path); err == nil || errors.Is(err, ErrSharing) {
+			return ""
+		}
+	}
+	return program
+}
+
+// needs are the services that must run before a service. The machine is locked.
+func (m *Machine) needs(s *service) []winhost.Need {
+	all := []winhost.Need{}
+	for _, name := range s.DependsOn {
+		need := winhost.Need{Name: name}
+		if d := m.services[strings.ToLower(name)]; d != nil {
+			need.Installed, need.State, need.StartMode = true, d.state, d.StartMode
+		}
+		all = append(all, need)
+	}
+	return all
+}
+
+// Registration is a digest of what the service manager, and a wrapper, keep of a service; "" where there is none.
+func (m *Machine) Registration(service string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.services[strings.ToLower(service)]
+	if s == nil {
+		return ""
+	}
+	parts := []any{s.ImagePath, s.Account, s.DependsOn, s.Environment}
+	if s.Wrapped != nil && !s.Wrapped.ByFile {
+		parts = append(parts, *s.Wrapped)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, parts...)))[:12]
 }
 
 // Wrapped is what the registry holds of the program that a service's own one starts, nil when that is the program itself.
@@ -72,20 +121,27 @@ func (m *Machine) Wrapped(service string) *Wrapped {
 func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	line, account := m.Registered(o.Service)
 	own, _ := m.Environment(o.Service)
+	missing := m.Missing(line)
 	w, described := m.Wrapped(o.Service), m.described(line)
 	if w != nil && w.ByFile {
 		w = nil
 	}
 	if w != nil {
-		line = m.Expand(w.Line)
+		if line = m.Expand(w.Line); missing == "" {
+			missing = m.Missing(line)
+		}
 		for name, v := range w.Environment {
 			own = with(own, name, v)
 		}
 	}
 	m.mu.Lock()
 	e := &winhost.Environment{Account: account, Machine: variables(m.machine), User: variables(m.accounts[strings.ToLower(account)]),
-		Service: variables(own), Described: described, Booted: m.booted.UTC(), Changed: m.changed.UTC(), Secrets: []string{}, Beside: []string{}}
+		Service: variables(own), Described: described, Booted: m.booted.UTC(), Changed: m.changed.UTC(), Secrets: []string{}, Beside: []string{}, Missing: missing, Needs: []winhost.Need{}}
+	if s := m.services[strings.ToLower(o.Service)]; s != nil {
+		e.Needs, e.Registered, e.UserChanged = m.needs(s), s.registered.UTC(), m.users[strings.ToLower(account)].UTC()
+	}
 	m.mu.Unlock()
+	e.Registration = m.Registration(o.Service)
 	if w != nil {
 		e.Wrapped, e.Folder = true, m.Expand(w.Folder)
 	}

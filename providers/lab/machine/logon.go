@@ -133,7 +133,7 @@ func (m *Machine) SetLogon(service, account, password string) error {
 	case s.Deleted:
 		return ErrMarkedForDelete
 	}
-	s.Account, s.Password = account, password
+	s.Account, s.Password, s.registered = account, password, m.now()
 	return nil
 }
 

@@ -56,6 +56,7 @@ type Machine struct {
 	machine  map[string]string            // the machine's environment, by the name as it was set
 	boot     map[string]string            // what it was at the last boot: services see this one
 	accounts map[string]map[string]string // the environments of accounts, by lower-case name
+	users    map[string]time.Time         // when they were last changed
 	// booted is the last boot, changed the last change of the machine's environment; zero when it is not known.
 	booted, changed time.Time
 	lastPID         uint32
@@ -104,9 +105,10 @@ func (m *Machine) SetAccountEnvironment(account, name, value string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.accounts == nil {
-		m.accounts = map[string]map[string]string{}
+		m.accounts, m.users = map[string]map[string]string{}, map[string]time.Time{}
 	}
 	account = strings.ToLower(account)
+	m.users[account] = m.now()
 	m.accounts[account] = with(m.accounts[account], name, value)
 }
 

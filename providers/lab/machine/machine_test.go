@@ -52,6 +52,9 @@ func services(m *machine.Machine) {
 	if d, ok := m.FS.(machine.Dir); ok {
 		_ = os.MkdirAll(d.Local(`C:\svc\winsw`), 0o755) // or the next says so
 	}
+	if err := m.FS.Create(`C:\svc\service.exe`, []byte("MZ"), ""); err != nil {
+		panic(err)
+	}
 	if err := m.FS.Create(`C:\svc\winsw\winsw.xml`, []byte(winhosttest.Description), ""); err != nil {
 		panic(err)
 	}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"maps"
+	"reflect"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ type Program interface {
 // Startup is how a start goes on. The zero Startup is a program that runs until it is stopped.
 type Startup struct {
 	// Refused makes the start call itself fail with this number, after Timing.Refuse: ErrStartTimeout for settings that
-	// .NET does not read, ErrLogonFailure for a wrong password. The exit code keeps its previous value.
+	// .NET does not read, ErrLogonFailure for a wrong password. The exit code keeps its previous value, but for the latter.
 	Refused Errno
 	// Work is how long the program's own start code runs after RUNNING. A stop asked meanwhile waits for it.
 	Work time.Duration
@@ -96,10 +97,11 @@ func (p *Process) Variable(name string) (string, bool) {
 // service is an installed service and its state.
 type service struct {
 	Service
-	state    winhost.ServiceState
-	process  *Process // nil when stopped
-	exitCode uint32
-	changed  chan struct{} // closed at the next change, nil while nobody waits
+	registered time.Time
+	state      winhost.ServiceState
+	process    *Process // nil when stopped
+	exitCode   uint32
+	changed    chan struct{} // closed at the next change, nil while nobody waits
 }
 
 func (s *service) set(state winhost.ServiceState) {
@@ -117,6 +119,9 @@ func orElse(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
+// installedAgo is how long ago, at least, a service was installed that is there at all.
+const installedAgo = 30 * 24 * time.Hour
+
 // Install adds a service, stopped. One of the same name is replaced; it must be stopped.
 func (m *Machine) Install(s Service) {
 	m.mu.Lock()
@@ -131,7 +136,7 @@ func (m *Machine) Install(s Service) {
 		s.StartMode = "auto"
 	}
 	// A service that never ran has the exit code ERROR_SERVICE_NEVER_STARTED.
-	m.services[strings.ToLower(s.Name)] = &service{Service: s, state: winhost.Stopped, exitCode: 1077}
+	m.services[strings.ToLower(s.Name)] = &service{Service: s, registered: m.now().Add(-installedAgo), state: winhost.Stopped, exitCode: 1077}
 }
 
 // Uninstall ends a service and removes it. It returns what Install would bring back.
@@ -156,18 +161,47 @@ func (m *Machine) Change(name string, change func(*Service)) error {
 	if s == nil {
 		return ErrNoService
 	}
+	was := s.Service
+	if change(&s.Service); !reflect.DeepEqual(registration(was), registration(s.Service)) {
+		s.registered = m.now()
+	}
+	return nil
+}
+
+// Was edits an installed service as Change does: it has been so since before its process started.
+func (m *Machine) Was(name string, change func(*Service)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.services[strings.ToLower(name)]
+	if s == nil {
+		return ErrNoService
+	}
 	change(&s.Service)
 	return nil
 }
 
+// registration is what the registry holds of a service.
+func registration(s Service) Service {
+	s.Program, s.Timing, s.Deleted = nil, Timing{}, false
+	return s
+}
+
 // Start asks the service manager for a start, as StartService does: it returns before the service runs.
 func (m *Machine) Start(name string) error {
+	line, _ := m.Registered(name)
+	gone := m.Missing(line)
+	if w := m.Wrapped(name); gone == "" && w != nil {
+		gone = m.Missing(w.Line)
+	}
 	m.mu.Lock()
 	s := m.services[strings.ToLower(name)]
 	switch {
 	case s == nil:
 		m.mu.Unlock()
 		return ErrNoService
+	case s.state == winhost.Stopped && gone != "":
+		m.mu.Unlock()
+		return ErrFileNotFound
 	case s.StartMode == "disabled":
 		m.mu.Unlock()
 		return ErrDisabled
@@ -209,6 +243,9 @@ func (m *Machine) Start(name string) error {
 		time.Sleep(orElse(timing.Refuse, 400*time.Millisecond))
 		m.mu.Lock()
 		s.process = nil
+		if startup.Refused == ErrLogonFailure {
+			s.exitCode = uint32(ErrLogonFailure)
+		}
 		s.set(winhost.Stopped)
 		m.mu.Unlock()
 		return startup.Refused

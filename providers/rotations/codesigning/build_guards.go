@@ -16,7 +16,7 @@ func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 		return []reconciler.Finding{site.HostFailed(in.Seen, r.host, "the build host", "")}
 	}
 	part := site.Part{Preflight: r.preflight, Machine: s.machine, Error: s.pin.Error, Replace: s.set && !r.pin.Machine}
-	all := part.Findings(in.Seen)
+	all := part.Findings(in)
 	problem := func(code reconciler.FindingID, text, hint string) {
 		all = append(all, site.Problem(code, r.host+": "+text, hint, r.host))
 	}

@@ -179,7 +179,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 			list:       site.List{Host: h, Path: c.Settings, Setting: spec.Setting, Service: c.Service},
 			signatures: site.Signatures{Host: h, Folder: spec.Connectors.Folder, Suffix: spec.Connectors.Suffix}, bare: bare[strings.ToLower(h)],
 			service: site.Service{Host: h, Name: c.Service}, machine: site.Machine{Host: h},
-			preflight: site.Preflight{Host: h, Service: c.Service, Path: c.Settings}})
+			preflight: site.Preflight{Host: h, Service: c.Service, Path: c.Settings, Settings: c.Settings}})
 	}
 	if spec.BuildHost == nil {
 		return []reconciler.Rotation{r}

@@ -69,6 +69,7 @@ type section struct {
 	tool             site.SecretsTool
 	machine          site.Machine
 	identity         site.Identity
+	engine           site.Service
 	declared         map[string]bool
 	timeout, syncing reconciler.Span
 	hook, login      site.OperatorProgram
@@ -83,6 +84,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 		Tables: site.Tables{Secrets: t.Secrets, Ref: t.Ref, Updated: t.Updated, Owners: t.Connectors, ID: t.ID, Name: t.Name}}
 	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
 	s.machine, s.identity = site.Machine{Host: s.host}, site.Identity{Host: s.host, Service: d.Product.Engine.Service}
+	s.engine = site.Service{Host: s.host, Name: d.Product.Engine.Service}
 	s.hook, s.login = site.OperatorProgram{Path: spec.Hook.Program}, site.OperatorProgram{Path: spec.Login.Program}
 	var all []reconciler.Rotation
 	for i := range spec.Secrets {
@@ -107,7 +109,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		all = append(all, r.login)
 	}
 	if r.spec.Syncs.Path != "" {
-		all = append(all, r.runs())
+		all = append(all, r.runs(), r.engine)
 	}
 	return all
 }

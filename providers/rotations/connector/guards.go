@@ -222,7 +222,19 @@ func (r *Rotation) guardSyncs(in reconciler.Input, s sight) []reconciler.Finding
 		return []reconciler.Finding{site.Warning("connector-untold", fmt.Sprintf("Admin tells of no sync run of %s at %s: unless one comes, nothing shows that the new value works", s.owner.Name, r.spec.Syncs.Path),
 			"correct the connector's name; or run it once")}
 	}
+	if e := site.Answer[site.ServiceSeen](in.Seen, r.engine); r.syncs(s) && e != nil && !e.Running() {
+		return []reconciler.Finding{site.Warning("connector-engine-stopped", fmt.Sprintf("service %s is not running: no sync run shows that a new value works, and it is taken back, unless something starts it", e.Name),
+			"start it, and find out why it was stopped; or apply with what restarts it", r.host)}
+	}
 	return nil
+}
+
+// which names the secret where others are proven by their sync runs: what is said is not true of all.
+func (r *Rotation) which() string {
+	if r.spec.Syncs.Path == "" {
+		return ""
+	}
+	return r.secret.Ref + ": "
 }
 
 // doubts are what a run will not have shown in the end, and what is left to a person.
@@ -231,10 +243,10 @@ func (r *Rotation) doubts(s sight) []reconciler.Finding {
 	switch {
 	case !s.known() || r.syncs(s):
 	case r.logsIn():
-		all = append(all, site.Note("connector-not-proven", "not proven: that the stored value opens on the Engine host; only that it was stored, and that the source system takes it, is",
+		all = append(all, site.Note("connector-not-proven", r.which()+"not proven: that the stored value opens on the Engine host; only that it was stored, and that the source system takes it, is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
 	default:
-		all = append(all, site.Warning("connector-not-proven", "not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
+		all = append(all, site.Warning("connector-not-proven", r.which()+"not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or a program that signs in at its source, secrets.connectors.login; or look at the next sync run"))
 	}
 	if r.secret.Source.Changed == after && !r.hooked() && !r.again(s) {

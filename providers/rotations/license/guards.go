@@ -23,14 +23,15 @@ func (r *Rotation) guard(input reconciler.Input, all []reader) []reconciler.Find
 		findings = append(findings, site.APIFailed(input.Seen, r.served(), "the license that Admin serves is not known",
 			"or "+withoutAPI))
 	}
+	shut := site.ShutOf(input)
 	for _, l := range all {
-		part := site.Part{Preflight: l.preflight, Service: l.service, Machine: site.Answer[site.MachineSeen](input.Seen, l.machine), Restart: l.restart, Replace: l.edit}
+		part := site.Part{Preflight: l.preflight, Service: l.service, Machine: site.Answer[site.MachineSeen](input.Seen, l.machine), Restart: l.restart, Replace: l.edit, Shut: shut}
 		if !l.whole() {
 			findings = append(findings, site.HostFailed(input.Seen, l.host, l.label, ""))
 		} else if l.preflight.Path != "" {
 			part.Error = l.file.Error
 		}
-		findings = append(findings, part.Findings(input.Seen)...)
+		findings = append(findings, part.Findings(input)...)
 	}
 	return findings
 }

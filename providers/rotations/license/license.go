@@ -207,7 +207,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 		hasAPI: d.Connect.AdminAPI.URL != "",
 	}
 	add := func(label, host string, c specs.Component) {
-		look := site.Preflight{Host: host, Service: c.Service, Path: spec.Path}
+		look := site.Preflight{Host: host, Service: c.Service, Path: spec.Path, Settings: c.On(host).Settings}
 		if len(r.consumers) > 0 && r.consumers[0].host == host {
 			look.Path = "" // it is the same file
 		}

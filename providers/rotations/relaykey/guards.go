@@ -121,10 +121,11 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 		restart[l.host] = true
 	}
 	var findings []reconciler.Finding
+	shut := site.ShutOf(in)
 	for _, l := range all {
 		if l.whole() {
-			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit}
-			findings = append(findings, part.Findings(in.Seen)...)
+			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit, Shut: shut}
+			findings = append(findings, part.Findings(in)...)
 		}
 	}
 	return findings

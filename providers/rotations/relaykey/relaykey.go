@@ -119,7 +119,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 			host: host, who: who, component: c,
 			setting: site.Setting{Host: host, Path: c.Settings, Setting: spec.Setting, Secret: r.ref, Service: c.Service},
 			service: site.Service{Host: host, Name: c.Service},
-			machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings},
+			machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings, Settings: c.Settings},
 		}
 	}
 	r.admin = make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin.On(d.Hosts.Admin))

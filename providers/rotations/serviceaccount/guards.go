@@ -17,12 +17,13 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 		all = append(all, r.guardValue(in, w)...)
 	}
 	count := r.tolerance.Count
-	said, touched := map[string]bool{}, w.touched()
+	said, touched, shut := map[string]bool{}, w.touched(), site.ShutOf(in)
 	for _, m := range w.all {
 		switch {
 		case m.whole():
-			part := site.Part{Preflight: m.preflight(), Service: m.service, Machine: m.machine, Restart: touched[m.node.service()]}
-			all = append(all, part.Findings(in.Seen)...)
+			part := site.Part{Preflight: m.preflight(), Service: m.service, Machine: m.machine, Restart: touched[m.node.service()],
+				Stays: !slices.ContainsFunc(w.bounce, m.same), Shut: shut, Sets: w.sets(m)}
+			all = append(all, part.Findings(in)...)
 			continue
 		case m.reach == reconciler.Unreachable && m.who.Noun != "" && r.tolerance.Names[m.host]:
 			left = append(left, m)

@@ -34,6 +34,9 @@ func (m member) whole() bool {
 // other says that the service is to run as another account than it is set to.
 func (m member) other() bool { return m.logon.Configured == site.No }
 
+// same says that two are one service.
+func (m member) same(o member) bool { return m.node.service() == o.node.service() }
+
 // work is what is left to do.
 type work struct {
 	all           []member
@@ -56,6 +59,17 @@ func (w work) touched() map[site.Service]bool {
 		is[m.node.service()] = true
 	}
 	return is
+}
+
+// sets is how a member's logon is set.
+func (w work) sets(m member) string {
+	switch {
+	case !m.whole() || !m.set:
+		return ""
+	case w.pending || m.other():
+		return site.LogonAnew
+	}
+	return site.LogonSet
 }
 
 func (w work) none() bool {

@@ -285,3 +285,50 @@ func TestCompromised(t *testing.T) {
 		t.Errorf("%d services stop, want 4", n)
 	}
 }
+
+// Who runs with a password that another service was refused with would not start again; nor does who has not got the one that an
+// earlier run began to give out.
+func TestWhoWouldNotStartAgain(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		exit  uint32
+		other string // the account of who was refused
+		begun bool
+		tried string // the version with which the account has logged on since
+		minds int
+	}{
+		{"refused", 1069, account, false, "", 3}, {"ended otherwise", 1067, account, false, "", 0}, {"of another account", 1069, `CONTOSO\other`, false, "", 0},
+		{"half given out", 0, account, true, "", 2},
+		{"tried, and taken back", 0, `CONTOSO\other`, false, "3", 3}, {"the one before was tried", 0, `CONTOSO\other`, false, "2", 0},
+	} {
+		s := newScene(both)
+		if c.begun {
+			set := state.Entry{Time: today, Secret: secretOf, Version: "3", Step: "switch/set logon of IdentityMeshAdmin", Hosts: []string{adminHost}, Outcome: state.Done,
+				Facts: []state.Fact{site.StoredLogon{Version: "3", At: today}.Fact(adminHost, "IdentityMeshAdmin")}}
+			s.history = append(s.history, state.Entry{Time: today, Secret: secretOf, Version: "3", Outcome: state.Started}, set)
+		}
+		if c.tried != "" {
+			s.history = append(s.history, state.Entry{Time: today, Secret: secretOf, Version: c.tried, Outcome: state.Started},
+				state.Entry{Time: today, Secret: secretOf, Version: c.tried, Step: "accept/try logon of " + account, Hosts: []string{adminHost}, Outcome: state.Done, Facts: []state.Fact{site.LogonAccepted(c.tried)}},
+				state.Entry{Time: today, Secret: secretOf, Version: c.tried, Outcome: state.Back})
+		}
+		h := s.hosts[relay(1)]
+		h.service.State, h.service.ExitCode, h.service.Account = "stopped", c.exit, c.other
+		d, err := document("- {" + both + "}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rotations, err := serviceaccount.Kind().New(d, d.Secrets["serviceAccounts"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		minder := rotations[0].(reconciler.Minder)
+		look := reconciler.Seen{}
+		for _, r := range minder.MindReads() {
+			look[r.Target()] = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{r.Key(): &s.hosts[r.Target().Name].service}}
+		}
+		if all := minder.Minds(reconciler.Input{Seen: look, History: state.NewHistory(s.history), Now: today}); len(all) != c.minds {
+			t.Errorf("%s: %+v", c.name, all)
+		}
+	}
+}

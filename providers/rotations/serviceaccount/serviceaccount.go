@@ -41,7 +41,7 @@ func Kind() reconciler.Kind {
 		Values: func(spec any) []reconciler.Needed {
 			var all []reconciler.Needed
 			for _, a := range *spec.(*Spec) {
-				if !passwordless(a.Account) {
+				if !site.Passwordless(a.Account) {
 					all = append(all, reconciler.Needed{Ref: a.ref(), From: a.From, Keep: a.Keep, Plain: true, Check: fits})
 				}
 			}
@@ -79,7 +79,7 @@ type node struct {
 func (n node) service() site.Service { return site.Service{Host: n.host, Name: n.component.Service} }
 func (n node) machine() site.Machine { return site.Machine{Host: n.host} }
 func (n node) preflight() site.Preflight {
-	return site.Preflight{Host: n.host, Service: n.component.Service, Logon: true}
+	return site.Preflight{Host: n.host, Service: n.component.Service, Logon: true, Settings: n.component.On(n.host).Settings}
 }
 
 // nodesOf is where a service runs: Admin before Engine before relays.
@@ -101,7 +101,7 @@ func nodesOf(d *specs.Deployment, service string) []node {
 
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec Account) *Rotation {
-	r := &Rotation{ref: spec.ref(), spec: spec, api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != "", password: !passwordless(spec.Account)}
+	r := &Rotation{ref: spec.ref(), spec: spec, api: d.Product.API, hasAPI: d.Connect.AdminAPI.URL != "", password: !site.Passwordless(spec.Account)}
 	for _, service := range []string{d.Product.Admin.Service, d.Product.Engine.Service, d.Product.Relay.Service} {
 		asked := slices.ContainsFunc(spec.Services, func(s string) bool { return strings.EqualFold(s, service) })
 		for _, n := range nodesOf(d, service) {

@@ -49,12 +49,6 @@ type Account struct {
 	RestartIn []string `json:"restartIn,omitempty" jsonschema:"minLength=1,example=Sat 02:00-05:00 Europe/Zurich" trust:"wanted"`
 }
 
-// passwordless says that an account has no password that a person knows.
-func passwordless(account string) bool {
-	a := strings.ToLower(account)
-	return strings.HasSuffix(a, "$") || a == "localsystem" || strings.HasPrefix(a, `nt authority\`) || strings.HasPrefix(a, `nt service\`)
-}
-
 // unversioned stands for the version where there is no password.
 const unversioned = "passwordless"
 
@@ -143,7 +137,7 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 			break
 		}
 	}
-	if passwordless(a.Account) {
+	if site.Passwordless(a.Account) {
 		if a.Version != "" || !a.From.IsZero() || a.Keep != nil {
 			say("account", "Windows manages this account's password: there is none to rotate", "leave out version, from and keep")
 		}
@@ -158,6 +152,10 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 	if a.ChangedBy == kpasswd && strings.HasPrefix(a.Account, `.\`) {
 		say("changedBy", "an account of the host's own is in no domain", "leave it out")
 	}
+	if a.ChangedBy == kpasswd && !hasRealm(a.Account, d.Connect.WinRM.Kerberos) {
+		say("changedBy", "which Kerberos realm the account is of is not known: what this machine takes for its own may be a stranger's",
+			"write the account as name@CONTOSO.EXAMPLE, or name the realm: connect.winrm.kerberos.realm; or the file that does: connect.winrm.kerberos.config")
+	}
 	if a.Version == "" {
 		say("version", "is missing", "it names the wanted password: version: 1")
 	}
@@ -169,6 +167,12 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 	case a.From.File != "" && !strings.HasSuffix(a.From.File, ".age"):
 		say("from", "a password in a plain file beside the document would be committed with it", "seal the file with age and name it *.age")
 	}
+}
+
+// hasRealm says that the document says which realm the account is of: a domain with a dot is one, a NetBIOS name is none.
+func hasRealm(account string, k *specs.Kerberos) bool {
+	domain, _, _ := strings.Cut(account, `\`)
+	return strings.HasPrefix(account, `.\`) || strings.ContainsAny(account, "@") || strings.Contains(domain, ".") && domain != account || k != nil
 }
 
 // signsIn are the Windows accounts that meshrotate uses itself.

@@ -14,7 +14,7 @@ kind: Deployment
 name: contoso-prod
 hosts: {admin: im-admin.contoso.example, relays: ["relay-[1..3].contoso.example"]}
 connect:
-  winrm: {auth: ntlm, user: 'CONTOSO\rotator', password: {env: A}}
+  winrm: {auth: ntlm, user: 'CONTOSO\rotator', password: {env: A}, kerberos: {realm: CONTOSO.EXAMPLE}}
   adminApi: {url: "https://im-admin.contoso.example"}
   hosts:
     relay-1.contoso.example: {user: 'dmz-rotator@dmz.example', password: {env: B}}
@@ -66,6 +66,17 @@ func TestSection(t *testing.T) {
 			t.Errorf("%s: no default", c.section)
 		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
 			t.Errorf("%s: not refused with %q: %v", c.section, c.says, err)
+		}
+	}
+}
+
+// An account changes its password in a realm that the document names: another, that this machine takes for its own, is asked nothing.
+func TestRealmOfAnAccount(t *testing.T) {
+	unnamed := strings.Replace(frame, ", kerberos: {realm: CONTOSO.EXAMPLE}", "", 1)
+	for account, known := range map[string]bool{`CONTOSO\svc-im`: false, `contoso.example\svc-im`: true, `svc-im@contoso.example`: true} {
+		section := "- {services: [IdentityMeshAdmin], account: '" + account + "', version: 3, from: generated, changedBy: kpasswd}"
+		if _, err := rotationtest.Document(serviceaccount.Kind(), unnamed, section); known != (err == nil) || err != nil && !strings.Contains(err.Error(), "which Kerberos realm") {
+			t.Errorf("%s: %v", account, err)
 		}
 	}
 }

@@ -28,13 +28,18 @@ func (r *Rotation) rounds(w work) []reconciler.Round {
 	return []reconciler.Round{{Steps: r.steps(one)}, {Steps: r.steps(rest)}}
 }
 
-// alters tells who follows a service to another account.
+// alters tells whoever else stops a service that its logon is set, and who follows a service to another account.
 func alters(w work, rounds []reconciler.Round) []reconciler.Coming {
 	var all []reconciler.Coming
 	for i, round := range rounds {
 		for _, s := range round.Steps {
 			op, sets := s.Op.(site.SetLogon)
-			if sets && slices.ContainsFunc(w.set, func(m member) bool { return m.host == op.Host && m.component.Service == op.Service && m.other() }) {
+			at := slices.IndexFunc(w.set, func(m member) bool { return m.host == op.Host && m.component.Service == op.Service })
+			if !sets || at < 0 {
+				continue
+			}
+			all = append(all, reconciler.Coming{Target: op.Target(), Fact: reconciler.Fact{Field: site.LogonComing(op.Service), Value: w.sets(w.set[at])}, Round: i})
+			if w.set[at].other() {
 				all = append(all, reconciler.Coming{Target: op.Target(), Fact: reconciler.Fact{Field: site.AccountOf(op.Service), Value: op.Account}, Round: i})
 			}
 		}
@@ -138,7 +143,7 @@ func (r *Rotation) back(m member) reconciler.Back {
 		return reconciler.Never("the old password of " + r.spec.Account + " is dead")
 	case !m.other():
 		return reconciler.Nothing()
-	case passwordless(was):
+	case site.Passwordless(was):
 		op := r.set(m)
 		op.Account, op.Secret.Name, op.Secret.Version = was, "", ""
 		return reconciler.Way(op)

@@ -13,12 +13,12 @@ import (
 // guard collects the reasons not to go on, and the warnings.
 func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	var all []reconciler.Finding
-	settings := map[string]*site.SettingSeen{}
+	settings, shut := map[string]*site.SettingSeen{}, site.ShutOf(in)
 	for i, h := range s.holders {
 		if i > 0 && h.host == s.holders[0].host && !h.whole() {
 			continue // it was said
 		}
-		all = append(all, r.guardHost(in, s, h)...)
+		all = append(all, r.guardHost(in, s, h, shut)...)
 		if h.whole() {
 			settings[h.host] = h.setting
 		}
@@ -35,12 +35,12 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 }
 
 // guardHost looks at one host, its service and its file.
-func (r *Rotation) guardHost(in reconciler.Input, s sight, h holder) []reconciler.Finding {
+func (r *Rotation) guardHost(in reconciler.Input, s sight, h holder, shut site.Shut) []reconciler.Finding {
 	if !h.whole() {
 		return []reconciler.Finding{site.HostFailed(in.Seen, h.host, h.label, "the pair never runs on two strings")}
 	}
-	part := site.Part{Preflight: h.preflight, Service: h.service, Machine: h.machine, Error: h.setting.Error, Restart: s.edits() || h.stale || h.stopped, Replace: h.edit}
-	all := part.Findings(in.Seen)
+	part := site.Part{Preflight: h.preflight, Service: h.service, Machine: h.machine, Error: h.setting.Error, Restart: s.edits() || h.stale || h.stopped, Replace: h.edit, Shut: shut}
+	all := part.Findings(in)
 	add := func(code reconciler.FindingID, text, hint string) {
 		all = append(all, site.Problem(code, h.host+": "+text, hint, h.host))
 	}

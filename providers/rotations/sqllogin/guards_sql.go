@@ -36,8 +36,10 @@ func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
 			hint = reconciler.HintOf(err)
 		}
 		switch {
+		case i.tolerated && i.has == r.ref.Version && !s.edits():
+			all = append(all, site.Warning("replica-left-behind", text+": version "+i.has+" was proven there before, and whether it still works is not known", "bring it back"))
 		case i.tolerated:
-			all = append(all, site.Warning("replica-left-behind", text+": it keeps the old password, and a failover to it stops the product", "bring it back and rotate again"))
+			all = append(all, site.Warning("replica-left-behind", text+": it keeps the old password, and a failover to it stops the product", "bring it back: the next plan sets it there"))
 		case n > 0:
 			all = append(all, site.Problem("replica-unreachable", text, "bring it back: with the old password a failover to it stops the product; or tolerate it by name: secrets.sqlLogin.tolerate"))
 		default:
@@ -232,14 +234,18 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 			"change the login first, on every replica; then plan again", h.host), true
 	case h.accepted() || in.Declared == site.Accepted:
 		return reconciler.Finding{}, false
+	case h.declared(r.ref.Version) && (slices.ContainsFunc(s.behind, s.isMain) || l != nil && (l.Disabled || l.Locked || l.Expired || l.MustChange)):
+		return reconciler.Finding{}, false // it is said of the instance, or of the login
+	case r.spec.Mode == alternating && !h.declared(r.ref.Version) && in.Spared:
+		return site.Warning("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s; version %s goes to the other login", h.says.User, orUnknown(in.Why), r.ref.Version), in.Hint, h.host), true
 	case r.spec.Mode == alternating && !h.declared(r.ref.Version) && h.rejected():
 		return site.Warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
 	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
 		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s did not finish; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
 			"", h.host), true
 	case r.spec.Mode == single && s.halfChanged() && (h.rejected() || in.Spared):
-		return site.Problem("login-half-changed", fmt.Sprintf("version %s is in the files, and the server refuses it for %s, or it was not tried: a run that was to set version %s did not finish, and may have", r.ref.Version, h.says.User, s.begun[0]),
-			fmt.Sprintf("declare %s again, or a new version, and apply: that is set, whatever the run has left", s.begun[0]), h.host), true
+		return site.Warning("login-half-changed", fmt.Sprintf("version %s is in the files, and the server refuses it for %s, or it was not tried: a run that was to set version %s did not finish, and may have; version %s is set now", r.ref.Version, h.says.User, s.begun[0], r.ref.Version),
+			"", h.host), true
 	case h.rejected() && h.declared(r.ref.Version):
 		return site.Problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
 			r.setElsewhere(h), h.host), true
@@ -279,8 +285,10 @@ func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
 	if r.spec.Mode == alternating && s.target == "" {
 		var who []string
 		for _, l := range r.spec.Logins {
-			for _, x := range main.Of(l) {
-				who = append(who, fmt.Sprintf("%s by %s on %s", l, x.Program, x.Host))
+			for _, i := range s.reached() {
+				for _, x := range i.seen.Of(l) {
+					who = append(who, fmt.Sprintf("%s by %s on %s at %s", l, x.Program, x.Host, i.server))
+				}
 			}
 		}
 		hint := "the one that is to change may be used by nobody: end what else signs in with it"

@@ -41,7 +41,7 @@ func TestAfterARunOfAnotherVersion(t *testing.T) {
 		{"and the document went back to what the files have", "single", []func(*scene){begun, dead, func(s *scene) {
 			s.spec.Version = "11"
 			s.both(func(h *hostSeen) { h.setting.Version = "11" })
-		}}, "login-half-changed", reconciler.Refused, false, ""},
+		}}, "login-half-changed", reconciler.Rotate, false, a},
 		{"it is not tried again", "single", []func(*scene){begun, spared}, "login-half-changed", reconciler.Rotate, false, a},
 		{"the services locked it out", "single", []func(*scene){begun, spared, func(s *scene) { s.servers[sql1].logins[a].Locked = true }}, "", reconciler.Rotate, true, a},
 		{"somebody else locked it out", "single", []func(*scene){func(s *scene) { s.servers[sql1].logins[a].Locked = true }}, "login-locked", reconciler.Refused, false, ""},

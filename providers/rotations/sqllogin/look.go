@@ -43,7 +43,11 @@ type instance struct {
 	seen      *site.InstanceSeen // nil when it did not answer
 	logins    map[string]*site.LoginSeen
 	tolerated bool
+	account   *site.SignInSeen
+	has       string // the version of the target's password that was proven there last, by the ledger
 }
+
+func (i instance) same(o instance) bool { return i.server == o.server }
 
 func (i instance) login(name string) *site.LoginSeen { return i.logins[strings.ToLower(name)] }
 
@@ -56,12 +60,24 @@ type sight struct {
 	begun     []string // versions that earlier runs have begun with and not ended
 	// target is the login that is to have the declared version, "" when none can. old is the one that is in force.
 	target, old string
+	// behind are the instances on which the version that is live was never proven.
+	behind []instance
 }
 
 func (s sight) admin() holder  { return s.holders[0] }
 func (s sight) engine() holder { return s.holders[1] }
 
 func (s sight) whole() bool { return s.admin().whole() && s.engine().whole() }
+
+// declared says that both files hold the version.
+func (s sight) declared(version string) bool {
+	return s.admin().declared(version) && s.engine().declared(version)
+}
+
+// refused says that a string in force does not work, or may not be tried any more.
+func (s sight) refused() bool {
+	return slices.ContainsFunc(s.holders, func(h holder) bool { return h.rejected() || h.signIn != nil && h.signIn.Spared })
+}
 
 // contained says that the login is a user of the database with a password of its own.
 func (s sight) contained(login string) bool {
@@ -102,6 +118,14 @@ func (s sight) reached() []instance {
 	return some
 }
 
+// sessions are those of a login on every instance: a secondary may be readable.
+func (s sight) sessions(login string) (all []site.SessionSeen) {
+	for _, i := range s.reached() {
+		all = append(all, i.seen.Of(login)...)
+	}
+	return all
+}
+
 // main is the instance that the strings lead to.
 func (s sight) main() instance {
 	if len(s.instances) == 0 {
@@ -136,15 +160,20 @@ func (r *Rotation) look(in reconciler.Input) sight {
 		for _, t := range r.spec.Tolerate {
 			x.tolerated = x.tolerated || i > 0 && strings.EqualFold(t, server)
 		}
+		x.account = site.Answer[site.SignInSeen](in.Seen, r.account(server))
 		for _, l := range r.spec.logins() {
 			x.logins[strings.ToLower(l)] = site.Answer[site.LoginSeen](in.Seen, site.Login{Server: server, Name: l})
 		}
 		s.instances = append(s.instances, x)
 	}
 	r.choose(in, &s)
+	for i, x := range s.instances {
+		s.instances[i].has, _ = in.History.Fact(name, x.server, site.VersionOn(x.server, s.target, "").Field)
+	}
 	for i, h := range s.holders {
 		s.holders[i].edit = h.whole() && s.target != "" && (h.setting.Version != r.ref.Version || !strings.EqualFold(h.says.User, s.target))
 	}
+	s.behind = r.leftBehind(in, s)
 	return s
 }
 
@@ -173,7 +202,7 @@ func (r *Rotation) choose(in reconciler.Input, s *sight) {
 	}
 	for _, inUse := range []func(sight, string) bool{r.named, r.running} {
 		for _, l := range r.spec.Logins {
-			if s.target == "" && !inUse(*s, l) && len(s.main().seen.Of(l)) == 0 {
+			if s.target == "" && !inUse(*s, l) && len(s.sessions(l)) == 0 {
 				s.target = l
 			}
 		}

@@ -56,6 +56,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if w.edit {
 		c.Findings = append(c.Findings, r.guardTarget(in, s)...)
 	}
+	c.Findings = append(append(c.Findings, r.guardActive(w)...), r.guardChangedEverywhere(w)...)
 	if len(w.anew) > 0 && !r.alters() {
 		c.Findings = append(c.Findings, site.Warning("password-set-anew", fmt.Sprintf("%s: the password of %s was set after version %s was proven there", serversOf(w.anew), w.target, r.ref.Version),
 			"find out who; set it to the version in the files there, or the product cannot sign in after a failover"))
@@ -74,6 +75,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		return site.Watched{Host: h.host, Service: h.component.Service, What: h.label, Seen: h.service, Machine: h.machine, Works: true}
 	}))
 	switch blocked := reconciler.Blocked(c.Findings); {
+	case blocked && w.none() && s.whole() && s.main().seen != nil && !s.declared(r.ref.Version):
+		c.Status, c.Reason = reconciler.Refused, r.reason(w)
 	case blocked && w.none() && s.whole() && s.main().seen != nil:
 		c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is in both files, and a guard objects"
 	case blocked && w.none():
@@ -85,6 +88,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
 		c.Rounds = r.rounds(in, w)
+		c.Left = r.awayFrom(w)
 		c.Outages = r.predict(in, w)
 	}
 	return c
@@ -118,8 +122,9 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 		tried := cmp.Or(h.node.signIn.Login, h.says.User) // who signed in with the declared version
 		accepted = accepted || h.signIn != nil && h.signIn.Declared == site.Accepted && strings.EqualFold(tried, w.target)
 	}
-	w.taken = swapped || accepted // a file is swapped only after the login was proven
 	w.anew = r.setAnew(in, w)
+	doubted := r.spec.Mode == single && s.halfChanged() || slices.ContainsFunc(w.behind, w.isMain)
+	w.taken = swapped && !(doubted && s.refused()) || accepted // a file is swapped only after the login was proven
 	w.alter = r.alterOn(w)
 	for i, h := range s.holders {
 		shared := i > 0 && h.host == s.admin().host && h.component.Service == s.admin().component.Service && h.component.Settings == s.admin().component.Settings
@@ -144,8 +149,9 @@ func (r *Rotation) alterOn(w work) []instance {
 	if !r.alters() || w.target == "" {
 		return nil
 	}
-	if !w.edit && !w.pending {
-		return w.anew
+	undone := r.spec.Mode == single && w.halfChanged() // an unfinished run of another version may have come to any of them
+	if !w.edit && !w.pending && !undone {
+		return slices.Concat(w.behind, w.anew)
 	}
 	return slices.DeleteFunc(w.replicasFirst(), func(i instance) bool {
 		if w.isMain(i) {
@@ -163,8 +169,32 @@ func (r *Rotation) setAnew(in reconciler.Input, w work) []instance {
 	}
 	return slices.DeleteFunc(w.reached(), func(i instance) bool {
 		l := i.login(w.target)
-		return w.isMain(i) || l == nil || !site.SetAnew(in.History, name, i.seen.Name, l)
+		return w.isMain(i) || slices.ContainsFunc(w.behind, i.same) || l == nil || !site.SetAnew(in.History, name, i.seen.Name, l)
 	})
+}
+
+// leftBehind are the instances on which the live version was never proven: they were away, and tolerated, or are declared since. That
+// the strings sign in says more of their own server.
+func (r *Rotation) leftBehind(in reconciler.Input, s sight) []instance {
+	since, ok := in.History.Since(name)
+	undone := r.spec.Mode == single && s.halfChanged() // it is set everywhere
+	if !ok || undone || since.Version != r.ref.Version || !r.alters() || len(s.instances) < 2 || s.target == "" || s.contained(s.target) {
+		return nil
+	}
+	return site.Where(s.reached(), func(i instance) bool {
+		l := i.login(s.target)
+		return l != nil && l.Exists && i.has != r.ref.Version && (!s.isMain(i) || s.refused())
+	})
+}
+
+// awayFrom are the instances that the document tolerates away, and that do not have what they are to have.
+func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
+	for _, i := range w.instances {
+		if i.seen == nil && i.tolerated && (w.edit || i.has != r.ref.Version) && !w.contained(w.target) {
+			all = append(all, site.SQL(i.server))
+		}
+	}
+	return all
 }
 
 // overlap is the login that was replaced, until its soak is over and it is disabled.
@@ -232,9 +262,9 @@ func (r *Rotation) reason(w work) string {
 	}
 	a, e := w.admin(), w.engine()
 	switch {
-	case w.edit && a.setting.Version == e.setting.Version && strings.EqualFold(a.says.User, e.says.User):
+	case !w.declared(r.ref.Version) && !w.parted():
 		return fmt.Sprintf("the spec asks for %s; Admin and Engine have %s", r.ref.Version, r.holds(a))
-	case w.edit:
+	case !w.declared(r.ref.Version) || w.edit:
 		return fmt.Sprintf("the spec asks for %s; Admin has %s, Engine %s", r.ref.Version, r.holds(a), r.holds(e))
 	case len(w.bounce) > 0:
 		var names []string
@@ -246,6 +276,10 @@ func (r *Rotation) reason(w work) string {
 			names = append(names, h.label+" "+word)
 		}
 		return fmt.Sprintf("the files hold %s; %s", r.ref.Version, strings.Join(names, ", "))
+	case len(w.alter) > 0 && w.halfChanged() && !w.pending:
+		return fmt.Sprintf("the files hold %s; a run that was to set version %s did not finish: %s is set again on %s", r.ref.Version, w.begun[0], r.ref.Version, serversOf(w.alter))
+	case len(w.behind) > 0 && !w.pending:
+		return fmt.Sprintf("the files hold %s; on %s it was never proven for %s: it is set there", r.ref.Version, serversOf(w.behind), w.target)
 	case len(w.alter) > 0 && !w.pending:
 		return fmt.Sprintf("the files hold %s; on %s somebody set the password of %s after it was proven there: it is set again", r.ref.Version, serversOf(w.alter), w.target)
 	case len(w.revive) > 0:

@@ -300,7 +300,7 @@ func TestSetAnewOnAReplica(t *testing.T) {
 		{"external", "2026-11-02T04:00:00.777", reconciler.AsDeclared, true},
 	} {
 		s := live(c.mode, a).replicas()
-		s.history[1].Facts = []state.Fact{site.PasswordSet("SQL02", a, proven)}
+		s.history[1].Facts = []state.Fact{site.PasswordSet("SQL02", a, proven), site.VersionOn(sql2, a, "12")}
 		s.servers[sql2].logins[a].PasswordSet = c.set
 		s.servers[sql1].logins[a].PasswordSet = "2026-11-02T00:00:00.000" // a sign-in tells more than a time
 		got := s.plan(t)

@@ -39,11 +39,7 @@ func (r *Rotation) enabled(in reconciler.Input, w work, i instance) bool {
 
 // inUse are the sessions of the login that was replaced.
 func (w work) inUse() []site.SessionSeen {
-	var some []site.SessionSeen
-	for _, i := range w.reached() {
-		some = append(some, i.seen.Of(w.replace)...)
-	}
-	return some
+	return w.sessions(w.replace)
 }
 
 // soaked is when the soak of the login that was replaced is over.

@@ -50,8 +50,8 @@ func (r *Rotation) guardReach(w work) []reconciler.Finding {
 // signIns prove the password: with each host's string, and on each instance, as a failover may make it the server.
 func (r *Rotation) signIns(w work) []reconciler.Op {
 	all := r.strings(w)
-	if reached := w.reached(); len(reached) > 1 && !w.contained(w.target) {
-		for _, i := range reached {
+	if len(w.instances) > 1 && !w.contained(w.target) {
+		for _, i := range w.reached() {
 			all = append(all, site.ProveAccount{Server: i.server, Login: w.target, Secret: r.ref})
 		}
 	}

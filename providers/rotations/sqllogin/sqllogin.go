@@ -234,7 +234,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 		n := node{label: label, host: host, component: c,
 			setting: site.Setting{Host: host, Path: c.Settings, Setting: key, Secret: r.ref, Service: c.Service, Form: site.Form{Kind: site.ConnectionString},
 				Reach: spec.ProveFrom == fromHosts && spec.Mode != integrated},
-			service: site.Service{Host: host, Name: c.Service}, machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings}}
+			service: site.Service{Host: host, Name: c.Service}, machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings, Settings: c.Settings}}
 		if len(r.servers) > 0 {
 			n.signIn = site.SignIn{Server: r.servers[0], Setting: n.setting, Login: spec.Login, Always: spec.Mode == external}
 		}
@@ -273,7 +273,16 @@ func (r *Rotation) Reads() []reconciler.Read {
 	for _, n := range r.nodes {
 		reads = append(reads, n.signIn)
 	}
+	if r.spec.Mode == external { // whoever changes it there does not tell
+		for _, server := range r.servers[1:] {
+			reads = append(reads, r.account(server))
+		}
+	}
 	return reads
+}
+
+func (r *Rotation) account(server string) site.Account {
+	return site.Account{Server: server, Login: r.spec.Login, Secret: r.ref}
 }
 
 // trials ask Admin what is asked once it has started again.

@@ -185,8 +185,8 @@ func (w work) replicasFirst() []instance {
 }
 
 // isMain says that the strings lead to the instance now.
-func (w work) isMain(i instance) bool {
-	return w.main().seen != nil && strings.EqualFold(i.seen.Name, w.main().seen.Name)
+func (s sight) isMain(i instance) bool {
+	return s.main().seen != nil && i.seen != nil && strings.EqualFold(i.seen.Name, s.main().seen.Name)
 }
 
 // oneWay says why a file that is swapped does not come back, "" when it may. While the password is changed in this very run
@@ -224,6 +224,11 @@ func (r *Rotation) restarts(w work) []reconciler.Step {
 		for _, other := range w.edited() {
 			b.StartAfter = append(b.StartAfter, site.StepOf(site.Swap{Host: other.host, Path: other.component.Settings}),
 				site.StepOf(site.Restore{Host: other.host, Path: other.component.Settings}))
+		}
+		if !w.edit && r.spec.Mode == single { // nobody starts on a password that is to be set yet
+			for _, op := range r.accepting(w) {
+				b.StartAfter = append(b.StartAfter, site.StepOf(op))
+			}
 		}
 		if h.label == site.AdminLabel {
 			b.StopAfter = []string{site.StepOf(stop(w.engine()))}

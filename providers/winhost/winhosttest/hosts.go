@@ -95,6 +95,16 @@ var hostCases = []testCase{
 			if age := time.Since(e.Changed); w.Kind == Wine && (e.Booted.IsZero() || e.Booted.After(time.Now()) || age < -time.Minute || age > time.Hour) {
 				w.Errorf("booted %v, the environment changed %v", e.Booted, e.Changed)
 			}
+			if e.Missing != "" || len(e.Needs) > 0 || w.Kind != Linux && (e.Registered.IsZero() || e.Registered.After(time.Now().Add(time.Minute))) {
+				w.Errorf("%s is missing, it needs %v, registered %v", e.Missing, e.Needs, e.Registered)
+			}
+			// Wine's sc.exe ends its list of them with whatever lies behind it.
+			if e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: ChildService}).Environment; w.Kind != Linux && (len(e.Needs) == 0 || e.Needs[0].Name != QuickService || !e.Needs[0].Installed || e.Needs[0].StartMode != "manual") {
+				w.Errorf("it needs %+v", e.Needs)
+			}
+			if e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: BlankService}).Environment; w.Kind != Linux && e.Missing != `C:\svc\mr blank\service.exe` {
+				w.Errorf("missing: %q", e.Missing)
+			}
 			e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: "mr-none"}).Environment
 			if !e.CommandLine.IsZero() || e.Account != "" || len(e.Service.Names) > 0 {
 				w.Errorf("a service that is not there: %+v", e)

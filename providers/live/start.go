@@ -1,0 +1,152 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"meshrotate/providers/appsettings"
+	"meshrotate/providers/site"
+	"meshrotate/providers/winhost"
+)
+
+// What Windows answers where a service does not start.
+const (
+	noProgram      = 2
+	noDependency   = 1068
+	noAnswerInTime = 1053 // of a program that ends while it reads its settings
+)
+
+// askStart asks what a service would be started with, of which most is asked for its settings already.
+func askStart(q *questions, r site.Preflight) {
+	if r.Settings != "" {
+		q.ask(winhost.ServiceQuery{Service: r.Service}, r.Service)
+		askSetting(q, ofStart(r))
+	}
+}
+
+func ofStart(r site.Preflight) site.Setting {
+	return site.Setting{Host: r.Host, Path: r.Settings, Service: r.Service}
+}
+
+// start says whether a service, once stopped, starts again as it runs now. Nothing is known where the host did not say it.
+func (q *questions) start(ctx context.Context, r site.Preflight) (site.StartSeen, error) {
+	var seen site.StartSeen
+	service, err1 := q.result(r.Service)
+	env, err2 := q.result(envKey(ofStart(r)))
+	if err1 != nil || err2 != nil || service.Service == nil || env.Environment == nil || !service.Service.Installed {
+		return seen, nil
+	}
+	own, _ := q.result(r.Settings)
+	s := starting{service: r.Service, path: env.Environment.Path, StartSeen: &seen}
+	if service.Service.State == winhost.Running {
+		s.since = service.Service.StartedAt
+	}
+	return seen, s.judge(env.Environment, own, q.further(ctx))
+}
+
+// further asks the host for more than the look did, each thing once.
+func (q *questions) further(ctx context.Context) asking {
+	return func(ops []winhost.Op) ([]winhost.Result, error) {
+		results, missing := make([]winhost.Result, len(ops)), []winhost.Op(nil)
+		for _, op := range ops {
+			if _, ok := q.more[fmt.Sprintf("%T%v", op, op)]; !ok {
+				missing = append(missing, op)
+			}
+		}
+		if len(missing) > 0 {
+			answers, err := q.host.ask(ctx, missing, true)
+			if err != nil {
+				return nil, err
+			}
+			if q.more == nil {
+				q.more = map[string]winhost.Result{}
+			}
+			for i, op := range missing {
+				q.more[fmt.Sprintf("%T%v", op, op)] = answers[i]
+			}
+		}
+		for i, op := range ops {
+			results[i] = q.more[fmt.Sprintf("%T%v", op, op)]
+		}
+		return results, nil
+	}
+}
+
+// starting is a start that is judged before the service is stopped.
+type starting struct {
+	service, path string
+	since         time.Time // when its process started; zero where there is none, or nobody can tell
+	*site.StartSeen
+}
+
+func (s starting) lacks(code uint32, format string, args ...any) {
+	s.Lacks = append(s.Lacks, site.Lack{Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+// changed notes what was written since the process has read it.
+func (s starting) changed(what string, at time.Time, own bool) {
+	if !s.since.IsZero() && at.After(s.since) {
+		s.Changed = append(s.Changed, site.Changed{What: what, At: at, Own: own})
+	}
+}
+
+func (s starting) judge(env *winhost.Environment, own winhost.Result, ask asking) error {
+	var described winhost.Result
+	j, err := newJudge(s.service, "", false, env, func(ops []winhost.Op) ([]winhost.Result, error) {
+		results, err := ask(ops)
+		for i, op := range ops {
+			if err == nil && op.Object() == env.Described {
+				described = results[i]
+			}
+		}
+		return results, err
+	})
+	if err != nil {
+		return err
+	}
+	if j.env.Missing != "" {
+		s.lacks(noProgram, "its program %s is not there", j.env.Missing)
+	}
+	for _, n := range env.Needs {
+		switch {
+		case !n.Installed:
+			s.lacks(noDependency, "it depends on the service %s, which is not there", n.Name)
+		case n.StartMode == "disabled" && n.State == winhost.Stopped:
+			s.lacks(noDependency, "it depends on the service %s, which is disabled and stopped", n.Name)
+		}
+	}
+	s.Registration = env.Registration
+	s.changed(site.Registration, env.Registered, false)
+	s.changed(fmt.Sprintf("the environment of its account (%s)", env.Account), env.UserChanged, false)
+	if j.env.Wrapped && !env.Wrapped && described.File != nil {
+		s.changed(env.Described, described.File.Modified, false)
+	}
+	s.file(s.path, own, true)
+	for _, path := range j.paths {
+		r := j.files[strings.ToLower(path)]
+		if path != j.script {
+			s.file(path, r, false)
+		} else if r.File != nil && r.File.Exists {
+			s.changed(path, r.File.Modified, false)
+		}
+	}
+	return nil
+}
+
+// file judges one settings file that the start reads, or may read.
+func (s starting) file(path string, r winhost.Result, own bool) {
+	if r.Code == winhost.Sharing {
+		s.lacks(noAnswerInTime, "another process holds its settings open and lets nobody read them: %s", path)
+	}
+	content := contentOf(r)
+	if content == nil {
+		return
+	}
+	if _, err := appsettings.Get(content, "x"); err != nil {
+		s.lacks(noAnswerInTime, ".NET refuses its settings, %s: %v", path, err)
+		return
+	}
+	s.changed(path, r.File.Modified, own)
+}

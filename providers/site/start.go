@@ -1,0 +1,197 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// StartSeen is whether a service, once stopped, starts again as it runs now. The zero StartSeen knows of nothing that is against it.
+type StartSeen struct {
+	// Lacks are what its start would not find, or not read.
+	Lacks []Lack
+	// Changed is what was written since its process has read it: nobody has tried that yet.
+	Changed []Changed
+	// Registration is a digest of what the service manager keeps of it.
+	Registration string
+}
+
+// Lack is why a start would fail, with the Windows error that it would end with.
+type Lack struct {
+	Code uint32
+	Text string
+}
+
+// Changed is something that a service reads at its start.
+type Changed struct {
+	What string
+	At   time.Time // by the host's clock
+	// Own: it is the settings file that the document names.
+	Own bool
+}
+
+func (c Changed) when() string { return c.At.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// Registration is what the service manager keeps of a service.
+const Registration = "its registration (command line, variables, account)"
+
+func registrationOf(service string) string { return "registration of " + service }
+
+// StartedWith is what a run tells the ledger of a service that it has started.
+func StartedWith(host, service, registration string) []state.Fact {
+	if registration == "" {
+		return nil
+	}
+	return []state.Fact{{Host: host, Field: registrationOf(service), Value: registration}}
+}
+
+// lacking are reasons why the service would not start again.
+func (s *PreflightSeen) lacking() []obstacle {
+	var all []obstacle
+	for _, l := range s.Start.Lacks {
+		all = append(all, obstacle{"service-cannot-start", fmt.Sprintf("stopped, service %s would not start again (Windows error %d): %s", s.Preflight.Service, l.Code, l.Text),
+			"put that right on the host"})
+	}
+	return all
+}
+
+// changed is what the service would start with for the first time; mild is what refuses nothing. The account's logon is another matter
+// where a run of ours has set it, or this one does.
+func (p Part) changed(in reconciler.Input, s *PreflightSeen) (all []obstacle, mild []reconciler.Finding) {
+	for _, c := range s.Start.Changed {
+		set := reconciler.Step{Phase: reconciler.Switch, Op: SetLogon{Host: s.Host, Service: s.Preflight.Service}}
+		registration := c.What == Registration
+		if c.Own || registration && (p.Sets == LogonAnew || setsLogon(in, s.Host, s.Preflight.Service) == LogonAnew || p.ours(in, set, c.At)) {
+			continue
+		}
+		if registration && !differs(in, s, set) {
+			mild = append(mild, p.sameAgain(in, s, c))
+			continue
+		}
+		all = append(all, obstacle{"service-changed", fmt.Sprintf("service %s would not start as it runs: %s was changed on %s, after its process had started, and nobody has tried it since",
+			s.Preflight.Service, c.What, c.when()), p.tryIt()})
+	}
+	return all, mild
+}
+
+// tryIt is what contents the guard. It must not lead into what the guard is there to avoid.
+func (p Part) tryIt() string {
+	hint := "restart the service at a time of your choosing, and see that it works"
+	if p.Service != nil && !Passwordless(p.Service.Account) {
+		hint += " (where the password of its account was changed, set it in the service manager before)"
+	}
+	return hint
+}
+
+// differs says that the registration is another than the one that a run of ours started the service with. Much writes a registration
+// and changes nothing that a start needs: a policy that is applied again, what is to be done after a failure. Where runs of ours set
+// the logon, one that was cut off may have done so, or have put it back.
+func differs(in reconciler.Input, s *PreflightSeen, set reconciler.Step) bool {
+	known := in.History.LastFact(s.Host, registrationOf(s.Preflight.Service))
+	return known != "" && s.Start.Registration != "" && known != s.Start.Registration && !in.History.Took(set.Name())
+}
+
+// sameAgain is what is said of a registration that was written and is not known to differ.
+func (p Part) sameAgain(in reconciler.Input, s *PreflightSeen, c Changed) reconciler.Finding {
+	host, service := s.Host, s.Preflight.Service
+	text := fmt.Sprintf("%s: %s of service %s was written on %s, after its process had started", host, c.What, service, c.when())
+	known := in.History.LastFact(host, registrationOf(service))
+	switch {
+	case known == "" || known != s.Start.Registration:
+		return Warning("service-changed", text+", and no run of ours knows what it was", "see that what was changed there is meant: a restart brings it into force", host)
+	case p.Service == nil || !Passwordless(p.Service.Account):
+		return Warning("service-changed", text+": it reads as it did, but for the password, which nobody can read", "where that was set, see that it is right", host)
+	}
+	f := Warning("service-changed", text+", and reads as it did", "", host)
+	f.Severity = reconciler.Note
+	return f
+}
+
+// newer is the settings file where it was edited by hand. It parses, and its owner's guards judge what they need of it: people edit such
+// files at all times, so this alone refuses nothing.
+func (p Part) newer(in reconciler.Input, s *PreflightSeen) []obstacle {
+	var all []obstacle
+	for _, c := range s.Start.Changed {
+		swap := reconciler.Step{Phase: reconciler.Switch, Op: Swap{Host: s.Host, Path: s.Settings}}
+		if c.Own && !p.ours(in, swap, c.At) {
+			all = append(all, obstacle{"settings-newer", fmt.Sprintf("%s was changed on %s, after service %s had started: a restart brings all of it into force",
+				c.What, c.when(), s.Preflight.Service), "see that what was changed there is meant"})
+		}
+	}
+	return all
+}
+
+// ours says that a step of an earlier run did what the host notes at this moment.
+func (p Part) ours(in reconciler.Input, step reconciler.Step, at time.Time) bool {
+	at = at.Add(-skewOf(p.Machine))
+	return slices.ContainsFunc(in.History.StepDoneOf(step.Name(), p.Preflight.Host), func(done state.Entry) bool {
+		began, ok := in.History.StepBegan(done.Secret, done.Version, step.Name(), p.Preflight.Host)
+		return ok && at.After(began.Add(-SkewError)) && at.Before(done.Time.Add(SkewError))
+	})
+}
+
+// setsLogon is how a plan sets a service's logon.
+func setsLogon(in reconciler.Input, host, service string) (how string) {
+	for _, c := range in.Coming {
+		if c.Target == Host(host) && c.Fact.Field == LogonComing(service) {
+			return c.Fact.Value
+		}
+	}
+	return ""
+}
+
+// LogonComing is the field of the fact that a service's logon is set by a plan.
+func LogonComing(service string) string { return "logon of " + service }
+
+// How a plan sets a logon: where none of ours is known to be there, or where one of ours, or another account's, is there since the
+// process started.
+const (
+	LogonSet  = "set"
+	LogonAnew = "set anew"
+)
+
+// Shut are the accounts by which a service could not log on, and how that is told.
+type Shut map[string]string
+
+// refusals are the Windows errors of a start whose account may not log on.
+var refusals = []uint32{1069, 1326, 1327, 1330, 1331, 1385, 1793, 1907, 1909}
+
+// ShutOf looks through all services that were seen. One whose logon the plan sets is about to be mended.
+func ShutOf(in reconciler.Input) Shut {
+	all := Shut{}
+	for target, look := range in.Seen {
+		for _, r := range look.Results {
+			s, ok := r.(*ServiceSeen)
+			if !ok || s.State != "stopped" || !slices.Contains(refusals, s.ExitCode) || setsLogon(in, target.Name, s.Name) != "" {
+				continue
+			}
+			text := fmt.Sprintf("%s could not start service %s as %s (Windows error %d)", target.Name, s.Name, s.Account, s.ExitCode)
+			if key := logonOn(target.Name, s.Account); all[key] == "" || text < all[key] {
+				all[key] = text
+			}
+		}
+	}
+	return all
+}
+
+// logonOn is an account as all hosts know it, or a host's own.
+func logonOn(host, account string) string {
+	if strings.HasPrefix(account, `.\`) {
+		account = host + account[1:]
+	}
+	return strings.ToLower(account)
+}
+
+// of is why a service that runs is not to be stopped.
+func (a Shut) of(s *ServiceSeen, host string) []obstacle {
+	text := a[logonOn(host, s.Account)]
+	if text == "" {
+		return nil
+	}
+	return []obstacle{{"service-cannot-start", fmt.Sprintf("stopped, service %s would not start again (Windows error 1069): its account could not log on: %s", s.Name, text),
+		"mend the account (unlock it, or set its password in the service manager), and start the service that is stopped"}}
+}
