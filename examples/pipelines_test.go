@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -243,9 +244,10 @@ var azureWords = map[string]string{"$(document)": "contoso.yaml", "$(base)": "re
 // A fork's request plans nothing, and each job has the rights that it needs and no more.
 func TestPipelinesAndForks(t *testing.T) {
 	for file, must := range map[string][]string{
-		"github-actions.yml": {"github.event.pull_request.head.repo.full_name == github.repository", "\npermissions: {contents: read}\n", "permissions: {contents: read, issues: write}"},
-		"gitlab-ci.yml":      {"$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID", "resource_group"},
-		"Jenkinsfile":        {"no pull requests of forks", "disableConcurrentBuilds()", "submitter:"},
+		"github-actions.yml":  {"github.event.pull_request.head.repo.full_name == github.repository", "\npermissions: {contents: read}\n", "permissions: {contents: read, issues: write}"},
+		"azure-pipelines.yml": {"and(eq(variables['Build.Reason'], 'PullRequest'), ne(variables['System.PullRequest.IsFork'], 'True'))"},
+		"gitlab-ci.yml":       {"$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID", "resource_group"},
+		"Jenkinsfile":         {"no pull requests of forks", "disableConcurrentBuilds()", "submitter:"},
 	} {
 		for _, text := range must {
 			if !strings.Contains(read(t, "pipelines/"+file), text) {
@@ -255,6 +257,48 @@ func TestPipelinesAndForks(t *testing.T) {
 	}
 	if strings.Contains(read(t, "pipelines/github-actions.yml"), "pull_request_target") {
 		t.Error("a fork's request would run with the secrets")
+	}
+}
+
+// GitLab's schema, of which .ci/run fetches a copy, has no complaint. It would have one about a key that GitLab does not know.
+func TestGitLabSchema(t *testing.T) {
+	path := os.Getenv("GITLAB_SCHEMA")
+	switch {
+	case path == "" && os.Getenv("CI") == "true":
+		t.Fatal("GITLAB_SCHEMA names no file, and CI must have it")
+	case path == "" || path == "none": // .ci/run says that it could not be had
+		t.Skip("GITLAB_SCHEMA names no file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	doc, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("gitlab.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("gitlab.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	complains := func(text string) error {
+		var pipeline any
+		if err := yaml.Unmarshal([]byte(text), &pipeline); err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(pipeline)
+	}
+	text := read(t, "pipelines/gitlab-ci.yml")
+	if err := complains(text); err != nil {
+		t.Error(err)
+	}
+	if complains(strings.Replace(text, "  resource_group:", "  resource_groups:", 1)) == nil {
+		t.Error("it takes a key that GitLab does not know")
 	}
 }
 

@@ -212,6 +212,25 @@ func TestAnAnswerThatIsOtherOnlyThen(t *testing.T) {
 	}
 }
 
+// Engine has not read its file since somebody changed it. That it runs on as before is no failure of the way back.
+func TestTheWayBackOfAnEngineThatHasNotReadItsFile(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "license")
+		time.Sleep(time.Hour)
+		w.do("license", "im-engine")
+		w.do("license-revoked", "im-admin")
+		seen := stopsAnywhere(w)
+		_, o := w.run()
+		says(t, o.Err, "Revoked")
+		if strings.Contains(o.Err.Error(), "undo failed") || len(o.With(state.Back)) != 1 || len(seen()) > 0 {
+			t.Errorf("%+v", o)
+		}
+		w.do("sound", "im-admin")
+		w.settled()
+	})
+}
+
 // An Admin that was down before the run comes up with the new file, and says what it serves, before Engine stops; unless another
 // secret has Engine down until Admin is up, in which case it costs nothing more.
 func TestAnAnswerOfAnAdminThatWasDown(t *testing.T) {

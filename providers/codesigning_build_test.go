@@ -109,7 +109,7 @@ func TestBuildIsHeard(t *testing.T) {
 			}
 		}
 		s.apply(nil)
-		if len(heard) != 2*len(lab.RelayConnectors()) || !strings.HasPrefix(heard[0].Text, "building ") || heard[0].Target != w.lab.BuildHost.Name || heard[2].Time.Sub(heard[0].Time) < time.Minute {
+		if len(heard) != 2*len(lab.RelayConnectors())+2 || !strings.HasPrefix(heard[0].Text, "building ") || heard[0].Target != w.lab.BuildHost.Name || heard[2].Time.Sub(heard[0].Time) < time.Minute {
 			t.Errorf("%+v", heard)
 		}
 		for where, text := range w.said() {

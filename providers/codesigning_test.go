@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -287,6 +288,31 @@ func TestTrustThatOnlyTheProcessHas(t *testing.T) {
 	})
 }
 
+// Thumbprints may stand in one text, with blanks between them and at its ends: what was written is found again.
+func TestListsInOneText(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{`"  %s "`, `"%s ; %s"`, `"%s, %s"`} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, "codesigning")
+			old, next := lab.Certificates()
+			for _, h := range w.lab.Relays {
+				disk := h.Machine.FS.(*machine.Memory)
+				content, _, err := disk.Read(h.Settings())
+				array := regexp.MustCompile(`("AcceptedThumbprints":\s*)\[[^]]*\]`)
+				if err != nil || !array.Match(content) {
+					t.Fatalf("%v: %s", err, content)
+				}
+				disk.Write(h.Settings(), array.ReplaceAll(content, []byte("$1"+strings.ReplaceAll(list, "%s", old.SHA1))))
+				h.Machine.Reboot()
+			}
+			w.await("the relays are back", func() bool { return w.lab.Connected() == len(w.lab.Relays) })
+			time.Sleep(time.Minute)
+			w.declares(old, next)
+			w.settlesOn(old, next)
+		})
+	}
+}
+
 // A list that no member can be added to is refused before anything begins.
 func TestListsThatCannotBeEdited(t *testing.T) {
 	t.Parallel()
@@ -462,7 +488,8 @@ func TestRetireWhereThereAreNoConnectors(t *testing.T) {
 	})
 }
 
-// Three hundred relays with fifty connectors each: one process per relay, for the look, the work and the proof.
+// Three hundred relays with fifty connectors each, commit by commit: every run takes one process per relay, for the look, the work and
+// the proof. Retiring too early is refused with the one relay and the one file that need the old certificate.
 func TestThreeHundredRelaysOfConnectors(t *testing.T) {
 	t.Parallel()
 	virtual(t, func(t *testing.T) {
@@ -478,12 +505,17 @@ func TestThreeHundredRelaysOfConnectors(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		before := w.lab.Stats()
-		p, o := w.run()
-		after := w.lab.Stats()
-		if n := after.MostProcesses - before.MostProcesses; o.Err != nil || n != 1 {
-			t.Errorf("%d processes on a relay: %v", n, o)
+		run := func() (*reconciler.Plan, reconciler.Outcome) {
+			t.Helper()
+			before := w.lab.Stats()
+			p, o := w.run()
+			after := w.lab.Stats()
+			if n := after.MostProcesses - before.MostProcesses; o.Err != nil || n != 1 {
+				t.Errorf("%d processes on a relay: %v", n, o)
+			}
+			return p, o
 		}
+		p, _ := run()
 		use := findingOf(p.Changes[0], "thumbprint-use")
 		if use == nil || !slices.ContainsFunc(p.Changes[0].Findings, func(f reconciler.Finding) bool {
 			return f.Text == old.SHA1+": 15000 connectors signed with it, on 300 relays"
@@ -492,6 +524,40 @@ func TestThreeHundredRelaysOfConnectors(t *testing.T) {
 		}
 		if err := w.acceptsOnly(old, next); err != nil {
 			t.Error(err)
+		}
+		w.redeploys(next, w.lab.Relays...)
+		last := w.lab.Relays[170]
+		for i := range 48 {
+			files[fmt.Sprintf("more-%02d.dll", i)] = lab.Connector(fmt.Sprint(i), next)
+		}
+		for _, h := range w.lab.Relays {
+			mine := maps.Clone(files)
+			if h == last {
+				mine["more-31.dll"] = lab.Connector("31", old)
+			}
+			if err := w.lab.Deploy(h, mine); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		w.declares(next)
+		p, _ = run()
+		f := findingOf(p.Changes[0], "thumbprint-in-use")
+		if p.Changes[0].Status != reconciler.Refused || f == nil || !slices.Equal(f.Hosts, []string{last.Name}) || !strings.Contains(f.Text, "more-31.dll") {
+			t.Errorf("%s: %+v", p.Changes[0].Status, f)
+		}
+		if err := w.lab.Deploy(last, files); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if _, o := run(); len(o.With(state.Proven)) != 1 {
+			t.Errorf("%+v", o)
+		}
+		if err := w.acceptsOnly(next); err != nil {
+			t.Error(err)
+		}
+		if p := w.planned(); !p.Empty() {
+			t.Errorf("%+v", p.Changes)
 		}
 	})
 }

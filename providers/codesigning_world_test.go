@@ -53,6 +53,9 @@ func (w *world) builds(next bool) error {
 			return fmt.Errorf("%s is signed with %s, and not with %s", name, by, want)
 		}
 	}
+	if by := w.lab.InstallerBy(); by != want {
+		return fmt.Errorf("the installer is signed with %s, and not with %s", by, want)
+	}
 	if m := w.lab.BuildHost.Machine; !m.CanSign(lab.BuildStore, want) || !next && m.CanSign(lab.BuildStore, further.SHA1) {
 		return fmt.Errorf("the store has %v", m.Certificates(lab.BuildStore))
 	}

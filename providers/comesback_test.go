@@ -44,7 +44,8 @@ func (w *world) works() string {
 // proven and the product works as before. Nobody is left down, and nobody comes back as another.
 func TestWhatIsStoppedComesBackAsItWas(t *testing.T) {
 	vendor()
-	breaks := []string{"argument", "staging", "production", "unused", "root", "side", "own-env", "user-env", "prefix", "named", "secrets", "sibling",
+	breaks := []string{"argument", "staging", "production", "unused", "root", "side", "own-env", "user-env", "prefix", "named", "named-env",
+		"root-env", "web-root", "web-staging", "both-staging", "secrets", "sibling",
 		"wrapped", "wrapped-in", "winsw", "winsw-in", "file", "keep", "edit", "logon"}
 	for _, kind := range []string{"license", "relaykey", "sqllogin", "serviceaccount", "codesigning"} {
 		for _, what := range breaks {

@@ -17,7 +17,6 @@ import (
 	"meshrotate/state"
 )
 
-// spec is the document's section of connectors.
 // ahead is a product whose last time of a change is ahead of the server's clock.
 func ahead(by string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
@@ -25,6 +24,19 @@ func ahead(by string) func(*testing.T, *world) {
 		if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 2 {
 			t.Errorf("%v", o)
 		}
+	}
+}
+
+// failsForAll is a tool with which nothing is set.
+func failsForAll(cli lab.CLI) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		w.lab.SetCLI(cli)
+		_, o := w.run()
+		if o.Err == nil || len(o.With(state.Back)) != 2 {
+			t.Errorf("%v", o)
+		}
+		w.lab.SetCLI(lab.CLI{Stdin: true})
+		w.connectsAfter()
 	}
 }
 
@@ -81,6 +93,13 @@ func TestSituationsOfConnectors(t *testing.T) {
 			says(t, o.Err, "exit code 1", w.lab.Refs()[1])
 			w.lab.SetCLI(lab.CLI{Stdin: true})
 			w.connectsAfter()
+		}},
+		{"a tool that fails for all", "the time of the last change shows that nothing was set", failsForAll(lab.CLI{Stdin: true, Fails: true})},
+		{"a tool that lies about all", "the same", failsForAll(lab.CLI{Stdin: true, Lies: true})},
+		{"a tool that fails for all, and nothing is known of what was there", "the same", func(t *testing.T, w *world) {
+			w.moved(t)
+			w.forget()
+			failsForAll(lab.CLI{Stdin: true, Fails: true})(t, w)
 		}},
 		{"a tool that writes the value", "its output stays on the host", func(t *testing.T, w *world) {
 			w.lab.SetCLI(lab.CLI{Stdin: true, Echoes: true})

@@ -22,7 +22,7 @@ func TestEveryLayer(t *testing.T) {
 	vendor()
 	for _, c := range []struct {
 		mishap string
-		wins   bool     // over the settings file
+		wins   bool     // over the settings file, in one of the ways in which .NET puts a configuration together
 		code   string   // of the finding, "" for none
 		says   []string // in it
 		hint   string
@@ -42,13 +42,22 @@ func TestEveryLayer(t *testing.T) {
 		{"wrapped-in", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
 		{"winsw", true, "setting-overridden", []string{"environment variable Relay__ApiKey"}, "remove the variable"},
 		{"winsw-in", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
+		{"root-env", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
+		{"named-env", true, "setting-overridden", []string{"IdentityMeshRelayAgent.settings.Production.json"}, "settings"},
+		{"web-staging", true, "setting-overridden", []string{"appsettings.Staging.json"}, "settings"},
+		{"web-root", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
+		{"both-staging", true, "setting-overridden", []string{"appsettings.Staging.json"}, "settings"},
 		{"sibling", false, "setting-doubtful", []string{"custom.json", "Relay:ApiKey"}, "before the rotation"},
 	} {
 		t.Run(c.mishap, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t, 2, "relaykey", "license")
-				w.do(c.mishap, "relay-01")
+				h := w.relay(1)
+				if strings.HasPrefix(c.mishap, "web-") || c.mishap == "both-staging" { // which a relay does not read
+					h = w.lab.Admin
+				}
+				w.do(c.mishap, h.Name)
 				if c.mishap == "unused" { // whoever changes how a service is started tries it before others rely on it
 					if f, ok := finding(w.planned(), "service-changed"); !ok || f.Severity != reconciler.Error {
 						t.Fatalf("%+v", f)
@@ -63,7 +72,7 @@ func TestEveryLayer(t *testing.T) {
 					t.Fatalf("%+v, %v", p.Changes, o)
 				}
 				for _, word := range c.says {
-					if !strings.Contains(f.Text, word) || !slices.Contains(f.Hosts, w.relay(1).Name) {
+					if !strings.Contains(f.Text, word) || !slices.Contains(f.Hosts, h.Name) {
 						t.Errorf("it does not name %q: %+v", word, f)
 					}
 				}
@@ -77,12 +86,13 @@ func TestEveryLayer(t *testing.T) {
 					w.converged()
 				}
 				// Now what the service reads.
-				w.restart(1)
-				if own := w.lab.Keys()[w.relay(1).Name] != w.lab.Keys()[w.relay(2).Name]; own != c.wins {
+				w.restarted(h)
+				reads := c.wins && c.mishap != "both-staging" // which wins in a generic host with web defaults, and the lab's Admin is a web application
+				if own := w.lab.Keys()[h.Name] != w.lab.Keys()[w.relay(2).Name]; own != reads {
 					t.Errorf("after a restart it has another key: %v", own)
 				}
-				w.do("plain", "relay-01")
-				w.restart(1)
+				w.do("plain", h.Name)
+				w.restarted(h)
 				w.converged()
 			})
 		})

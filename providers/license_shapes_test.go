@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,11 +80,30 @@ func TestLicensesOfEveryShape(t *testing.T) {
 	}
 }
 
+// An Admin that was down has answered nothing yet. What it serves once it runs proves the file all the same.
+func TestLicensesOfEveryShapeForAnAdminThatWasDown(t *testing.T) {
+	vendor()
+	for _, shape := range lab.LicenseShapes {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, License: shape}, "license")
+				w.do("stop", "im-admin")
+				w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+				if p, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 {
+					t.Errorf("%v %+v", o, p.Changes)
+				}
+			})
+		})
+	}
+}
+
 // What is wrong is known before anything stops.
 func TestLicensesThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
-		make func(t *testing.T, w *world)
-		code string
+		make  func(t *testing.T, w *world)
+		code  string
+		words string
 	}{
 		"cut before its signature": {func(t *testing.T, w *world) {
 			spec := w.issue("2027-01", "dotted", 500)
@@ -95,19 +115,29 @@ func TestLicensesThatAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		}, "license-invalid"},
-		"another layout, and nobody said so": {func(_ *testing.T, w *world) { w.issue("2027-01", "xml", 500).Layout = "" }, "license-layout"},
+		}, "license-invalid", ""},
+		"a token that says that it is not signed": {func(t *testing.T, w *world) {
+			spec := w.issue("2027-01", "jwt", 500)
+			path := filepath.Join(w.dir, spec.From.File)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, rest, _ := strings.Cut(string(b), ".")
+			w.write(spec, base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))+"."+rest)
+		}, "license-invalid", "says of itself that it is not signed"},
+		"another layout, and nobody said so": {func(_ *testing.T, w *world) { w.issue("2027-01", "xml", 500).Layout = "" }, "license-layout", "layout xml"},
 		"a signature that cannot be checked": {func(_ *testing.T, w *world) {
 			w.issue("2027-01", "opaque", 500).PublicKey = "keys/license-vendor.pem"
-		}, "license-invalid"},
-		"an end that is not the declared one": {func(_ *testing.T, w *world) { w.issue("2027-01", "date", 500).Expires = "never" }, "license-expiry"},
+		}, "license-invalid", "leave secrets.license.publicKey out"},
+		"an end that is not the declared one": {func(_ *testing.T, w *world) { w.issue("2027-01", "date", 500).Expires = "never" }, "license-expiry", "never"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t, 0, "license")
 				c.make(t, w)
-				w.refused(c.code)
+				w.refused(c.code, c.words)
 			})
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"meshrotate/providers/lab"
@@ -63,18 +64,30 @@ func (s *process) show(p *reconciler.Plan) {
 	s.printPlan(p)
 }
 
-// apply runs what is planned, after between was called with the plan.
+// refusals are the plans of all tests that something stood in the way of.
+var refusals atomic.Int64
+
+// apply runs what is planned, after between was called with the plan. Of whatever is refused, no service is stopped or started.
 func (s *process) apply(between func()) (*reconciler.Plan, reconciler.Outcome) {
 	s.w.t.Helper()
+	var refused []string
 	done, err := s.Apply(s.w.t.Context(), func(ctx context.Context, v *session.View, doing func(string)) error {
 		s.show(v.Plan)
 		if between != nil {
 			between()
 		}
-		return session.Unblocked(ctx, v, doing)
+		err := session.Unblocked(ctx, v, doing)
+		if err != nil {
+			refusals.Add(1)
+			refused = s.w.processes()
+		}
+		return err
 	})
 	if done == nil {
 		s.w.t.Fatal(err)
+	}
+	if now := s.w.processes(); refused != nil && !slices.Equal(refused, now) {
+		s.w.t.Errorf("refused, and a service was stopped or started: %q, now %q", refused, now)
 	}
 	if done.Run != "" {
 		s.say(done.Outcome, done.Outcome.Err)
@@ -158,9 +171,9 @@ func finding(p *reconciler.Plan, code string) (reconciler.Finding, bool) {
 // refused demands a plan that is blocked by this finding, and that nothing was done.
 func (w *world) refused(code string, words ...string) {
 	w.t.Helper()
-	before := w.starts()
+	before := w.processes()
 	p, _ := w.run()
-	if now := w.starts(); !slices.Equal(before, now) {
+	if now := w.processes(); !slices.Equal(before, now) {
 		w.t.Errorf("%s: a service was stopped or started for it: %v, %v", code, before, now)
 	}
 	f, ok := finding(p, code)

@@ -16,22 +16,38 @@ import (
 // However Admin lists its relays, they are proven; or else the plan says why they could not be, and nothing is stopped for it.
 func TestRelayListsOfEveryShape(t *testing.T) {
 	vendor()
-	codes := map[string]string{"page": "relay-list-cut", "more": "relay-list-cut", "frozen": "relay-list-time", "local": "relay-list-time", "odd-status": "relay-list-connected", "odd-heartbeat": "relay-list-heartbeat",
-		"no-heartbeat": "relay-list-heartbeat", "null-heartbeat": "relay-list-heartbeat", "year-one": "relay-list-heartbeat", "state-number": "relay-list-connected",
-		"by-name": "admin-api", "two-lists": "admin-api", "unnamed": "relay-list-names", "strangers": "relay-list-names"}
-	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}}
+	type refusal struct {
+		code string
+		says []string // the field, and the value seen
+	}
+	codes := map[string]refusal{
+		"page":           {"relay-list-cut", []string{"1 of 3 relays"}},
+		"more":           {"relay-list-cut", []string{"there are more"}},
+		"frozen":         {"relay-list-time", []string{"the latest heartbeat in Admin's list", "1h0m"}},
+		"local":          {"relay-list-time", []string{"5h30m"}},
+		"odd-status":     {"relay-list-connected", []string{`status = "Degraded"`}},
+		"null-connected": {"relay-list-connected", nil},
+		"state-number":   {"relay-list-connected", []string{"status = 1"}},
+		"odd-heartbeat":  {"relay-list-heartbeat", []string{`lastheartbeatutc = "just now"`}},
+		"no-heartbeat":   {"relay-list-heartbeat", nil},
+		"null-heartbeat": {"relay-list-heartbeat", nil},
+		"year-one":       {"relay-list-heartbeat", []string{`lastheartbeatutc = "0001-01-01T00:00:00"`}},
+		"by-name":        {"admin-api", []string{"an object keyed by names"}},
+		"two-lists":      {"admin-api", []string{"not a list of relays"}},
+		"unnamed":        {"relay-list-names", []string{"no entry with a name"}},
+		"own-names":      {"relay-list-names", []string{"no entry with a name"}},
+		"strangers":      {"relay-list-names", []string{"branch-1"}},
+		"other-domain":   {"relay-list-names", []string{".dmz.example"}},
+	}
+	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}, "own-names": {Name: "node", Connected: "alive", Heartbeat: "ping"}}
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorldAt(t, lab.Config{Memory: true, Relays: 3, Relaying: shape}, "relaykey")
 				time.Sleep(15 * time.Minute) // so that a relay that is not listed is no newcomer
-				if code, refused := codes[shape]; refused {
-					before := w.starts()
-					w.refused(code)
-					if now := w.starts(); !slices.Equal(before, now) {
-						t.Errorf("a service was stopped for it: %v, %v", before, now)
-					}
+				if r, refused := codes[shape]; refused {
+					w.refused(r.code, r.says...)
 					own, can := fields[shape]
 					if !can {
 						return
@@ -81,6 +97,67 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What Admin's list lacks cannot be known of an Admin that is down. A page of it says nothing of the relays that are on others: nobody
+// is called cut off for that, and the next plan says what is wrong.
+func TestAPageOfAListOfAnAdminThatWasDown(t *testing.T) {
+	vendor()
+	for _, shape := range []string{"page", "more"} {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, Relays: 3, Relaying: shape}, "relaykey")
+				w.do("stop", "im-admin")
+				w.await("it is down", func() bool { return w.lab.Admin.Machine.Service(lab.AdminService).State == "stopped" })
+				_, o := w.run()
+				says(t, o.Err, "is not known", "one page")
+				hinted(t, o.Err)
+				if len(o.Left) > 0 || len(o.Down) > 0 || len(o.With(state.Unknown)) != 1 {
+					t.Errorf("%+v", o)
+				}
+				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+					t.Errorf("nobody knows, and it was taken back: %v", err)
+				}
+				if p := w.planned(); len(p.Blocked()) == 0 {
+					t.Errorf("%+v", p.Changes)
+				}
+			})
+		})
+	}
+}
+
+// Where Admin's file was touched since it started nobody knows which key it has. That its list has no relay is said all the same.
+func TestAnEmptyListOfAnAdminThatMayHaveAnotherKey(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey")
+		time.Sleep(15 * time.Minute)
+		w.do("relays-empty", "im-admin")
+		w.do("writable", "im-admin")
+		f, ok := finding(w.planned(), "relay-list-names")
+		if !ok || f.Severity != reconciler.Warning || f.Hint == "" || len(f.Hosts) != 2 || !strings.Contains(f.Text, "no relay is in Admin's list") {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+// A relay that Admin calls connected, and has not heard of for an hour, is said before it restarts, and not waited for.
+func TestSigningOverARelayThatIsNotHeard(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Memory: true, Relays: 3, Signing: true}, "codesigning")
+		time.Sleep(15 * time.Minute)
+		w.do("unheard", "relay-02")
+		p, o := w.run()
+		f, ok := finding(p, "relay-disconnected")
+		if !ok || !slices.Equal(f.Hosts, []string{w.relay(2).Name}) {
+			t.Errorf("%+v", p.Changes)
+		}
+		if o.Err != nil || len(o.With(state.Proven)) != 1 || len(o.Left) > 0 || !strings.Contains(strings.Join(evidenceOf(o), " "), "2 relays connected") {
+			t.Errorf("%+v", o)
+		}
+	})
 }
 
 func evidenceOf(o reconciler.Outcome) (all []string) {
@@ -148,6 +225,27 @@ func TestRelayListsBeforeAnyRelayHasConnected(t *testing.T) {
 				}
 				w.await("they are back", func() bool { return w.lab.Connected() == 2 })
 				w.settled()
+			})
+		})
+	}
+}
+
+// That no relay has connected yet is said where Admin says so, and not where nobody can read whether one has.
+func TestAListThatCannotBeReadIsNotEarly(t *testing.T) {
+	vendor()
+	for shape, code := range map[string]string{"own-names": "relay-list-names", "null-connected": "relay-list-connected"} {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, Relays: 2, Relaying: shape}, "relaykey")
+				adminStarted(w, 30*time.Second)
+				p := w.planned()
+				if f, ok := finding(p, code); !ok || f.Severity != reconciler.Error {
+					t.Errorf("%+v", p.Changes)
+				}
+				if f, ok := finding(p, "relay-list-early"); ok {
+					t.Errorf("%+v", f)
+				}
 			})
 		})
 	}

@@ -103,17 +103,16 @@ func (o *operator) may(t reconciler.Target, steps []reconciler.Step, lost error)
 // heard notes what became of steps.
 func (o *operator) heard(steps []reconciler.Step, reports []reconciler.Report) {
 	for i, s := range steps {
-		if s.Undoes() || o.record.turned {
-			return
-		}
 		var r reconciler.Report
 		if i < len(reports) {
 			r = reports[i]
 		}
-		if r.Outcome == state.Failed {
+		if r.Outcome == state.Failed && !s.Undoes() { // proofs of others come after the way back, too
 			o.refutes(s)
 		}
 		switch {
+		case s.Undoes() || o.record.turned:
+			return
 		case r.Outcome == state.Failed:
 			o.record.refuted = true
 			o.record.broken = o.record.broken || s.Phase < reconciler.Verify

@@ -59,6 +59,9 @@ func (u *universe) episode(n int, e episode) {
 	if e.Ship {
 		shipped = u.ship()
 	}
+	if e.Move {
+		u.alone(u.move)
+	}
 	if e.Key+e.License+e.Login != "" || e.Declared > 0 || e.Retire {
 		u.scheduler.Note("commit: relay key %s, license %s, %d relays, SQL login %s, retire %v", e.Key, e.License, e.Declared, e.Login, e.Retire)
 		u.commit(e)
@@ -252,7 +255,7 @@ func (u *universe) calmRun(name, where string) {
 }
 
 // cutOffBefore is what a person does who is told that a version was cut off before the one that is asked for now: it comes first.
-func (u *universe) cutOffBefore(o *operator) bool {
+func (u *universe) cutOffBefore(o *operator, where string) bool {
 	asked := u.login.want
 	version := ""
 	if o.applied != nil {
@@ -267,7 +270,7 @@ func (u *universe) cutOffBefore(o *operator) bool {
 	}
 	u.scheduler.Note("somebody commits the version that was cut off, as the hint says")
 	u.commit(episode{Login: version})
-	u.calmRun("calm-before", "shared")
+	u.calmRun("calm-before", where)
 	u.commit(episode{Login: asked})
 	return true
 }
@@ -285,12 +288,15 @@ func blockedBy(o *operator, text string) bool {
 // halfByOther is what a person does who is told that the pair is half rotated, or a password changed, and by no run of this state
 // folder: the other folder's run is finished first.
 func (u *universe) halfByOther(o *operator) bool {
-	if u.other == nil || u.otherDone || !blockedBy(o, "half-rotated") && !blockedBy(o, "neither-accepted") {
+	if u.other == nil || u.otherDone || !blockedBy(o, "half-rotated") && !blockedBy(o, "neither-accepted") && !blockedBy(o, "idle-login-in-use") {
 		return false
 	}
 	u.scheduler.Note("somebody applies with the other state folder, as the hint says")
 	u.otherDone = true
 	u.calmRun("calm-other", "own")
+	if u.cutOffBefore(u.first, "own") {
+		u.calmRun("calm-other-again", "own")
+	}
 	return true
 }
 

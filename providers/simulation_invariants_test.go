@@ -216,6 +216,7 @@ func (u *universe) snapshot() snapshot {
 
 // judge compares what a run says about itself with the world, at the instant at which it says so.
 func (u *universe) judge(o *operator, before snapshot) {
+	u.judgeMoved(o)
 	if o.applied == nil || o.applied.Run == "" {
 		u.asked = false // whoever asked is told so again, if it is so still
 		for host, pid := range u.snapshot().pids {

@@ -61,9 +61,10 @@ const operatorSide, domainSide = "operator", "domain"
 
 // outside is what a universe knows of those who change passwords elsewhere.
 type outside struct {
-	changed bool            // a person has changed the sources
-	asked   bool            // the last run waits for a person's word
-	ranWell map[string]bool // by books and reference: the hook ended well, and the ledger knows
+	changed   bool            // a person has changed the sources
+	asked     bool            // the last run waits for a person's word
+	ranWell   map[string]bool // by books and reference: the hook ended well, and the ledger knows
+	confirmed map[string]bool // likewise: a person has said that it works, and it was proven
 }
 
 // ours are the references that the document declares. It begins with two.
@@ -76,7 +77,7 @@ func (u *universe) ours() []string {
 
 // beginOutside writes into the document who changes what, and puts the world before that.
 func (u *universe) beginOutside() {
-	u.ranWell = map[string]bool{}
+	u.ranWell, u.confirmed = map[string]bool{}, map[string]bool{}
 	if u.Source != "" && u.Connectors > 0 {
 		how := map[string]string{hookBefore: "changed: before, by: hook", hookAfter: "changed: after, by: hook", byPerson: "changed: after"}[u.Source]
 		if u.Proof == byLogin {

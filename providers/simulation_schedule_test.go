@@ -73,6 +73,8 @@ type episode struct {
 	// Ship: connectors are deployed that are signed with the further certificate. Retire: the document gives the old one up.
 	Ship   bool `json:"ship,omitempty"`
 	Retire bool `json:"retire,omitempty"`
+	// Move: Engine is on another machine, which opens nothing that was sealed before.
+	Move bool `json:"move,omitempty"`
 	// Person is the event at which a person changes the passwords at the source systems; 0 is never. Confirm: who was asked for that
 	// and has done it says so to the run.
 	Person  int  `json:"person,omitempty"`
@@ -210,6 +212,7 @@ func draw(seed uint64) schedule {
 	drawOutside(&s)
 	drawBuilding(&s)
 	drawLockout(&s)
+	drawMoves(&s)
 	return s
 }
 

@@ -17,8 +17,9 @@ import (
 
 // loginSide is what a universe knows of the SQL login. Its zero is that of one without.
 type loginSide struct {
-	want      string // the version that the document asks for
-	external  string // the password that somebody else has given out, "" while it is the lab's
+	looked    time.Time // when it was last seen who serves
+	want      string    // the version that the document asks for
+	external  string    // the password that somebody else has given out, "" while it is the lab's
 	known     map[string]bool
 	processes map[string]servedBy  // of Admin and Engine, by host
 	parted    bool                 // they run on two strings
@@ -135,9 +136,15 @@ func (u *universe) whoServes() {
 	for _, h := range u.services() {
 		s := h.Machine.Service(serviceOf(h))
 		if (s.State == winhost.Running || s.State == winhost.StartPending) && u.login.processes[h.Name].pid != s.PID {
-			u.login.processes[h.Name] = servedBy{s.PID, u.hands[label(h.Name)] || u.disturbed[label(h.Name)]}
+			since, was := u.booted[label(h.Name)]
+			byBoot := was && time.Since(since) >= 0 && u.login.looked.Sub(since) < time.Minute
+			if byBoot {
+				delete(u.booted, label(h.Name))
+			}
+			u.login.processes[h.Name] = servedBy{s.PID, byBoot || u.hands[label(h.Name)] || u.disturbed[label(h.Name)]}
 		}
 	}
+	u.login.looked = time.Now()
 }
 
 // overlapping: somebody has taken the lock or the marker of a run away that is at work still, and has not noticed: another one may be

@@ -159,7 +159,7 @@ func (u *universe) anotherVersion() {
 // heeds says that somebody did what the run's hint says. Some of it is for the first run alone.
 func (u *universe) heeds(o *operator, first bool) bool {
 	switch {
-	case first && (u.hadBefore(o) || u.cutOffBefore(o)), u.halfByOther(o), u.person(o):
+	case first && (u.hadBefore(o) || u.cutOffBefore(o, "shared")), u.halfByOther(o), u.person(o):
 	case blockedBy(o, "is in the files, and the server refuses it"):
 		u.anotherVersion() // a statement of a run that was cut off came after a later run's
 	case blockedBy(o, "lock it out"), blockedBy(o, "locked out"):

@@ -55,13 +55,14 @@ type universe struct {
 	belated   time.Time // when a statement that was held up on its way comes, be its run over or not
 	drifting  bool      // somebody is at it: what he does is not known yet
 	away      map[string]time.Time
-	full      atomic.Int64    // the disk of the state, until then
-	struck    map[string]bool // hosts at which a fault struck
-	disturbed map[string]bool // hosts to which something happened that no run did
-	unruly    map[string]bool // in any episode
-	restarted bool            // somebody else has started a service at any time
-	hands     map[string]bool // hosts at whose service somebody had a hand
-	carried   bool            // a clock was wrong: what an earlier run says about times says nothing
+	full      atomic.Int64         // the disk of the state, until then
+	struck    map[string]bool      // hosts at which a fault struck
+	disturbed map[string]bool      // hosts to which something happened that no run did
+	unruly    map[string]bool      // in any episode
+	booted    map[string]time.Time // when a host that was restarted is up again: perhaps in a later episode
+	restarted bool                 // somebody else has started a service at any time
+	hands     map[string]bool      // hosts at whose service somebody had a hand
+	carried   bool                 // a clock was wrong: what an earlier run says about times says nothing
 
 	downtimes map[string]*downtime // by host
 	taken     map[uint64]time.Time // by fence: when the lock was
@@ -84,6 +85,7 @@ type universe struct {
 	invariants
 	outside
 	lockout lockout
+	moves   moves
 	login   loginSide
 	broken  []string
 }
@@ -99,7 +101,7 @@ func liveThrough(t *testing.T, s schedule) (broken, trace []string) {
 	t.Helper()
 	vendor()
 	virtual(t, func(t *testing.T) {
-		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{},
+		u := &universe{schedule: s, t: t, away: map[string]time.Time{}, booted: map[string]time.Time{}, struck: map[string]bool{}, disturbed: map[string]bool{}, unruly: map[string]bool{},
 			hands: map[string]bool{}, refusing: map[string]bool{}, downtimes: map[string]*downtime{}, taken: map[uint64]time.Time{}, lastKeys: map[string]string{}, leaving: map[string]leaving{}}
 		u.fresh()
 		u.began = time.Now()

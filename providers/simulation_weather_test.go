@@ -208,6 +208,7 @@ func (u *universe) strike(t fault, o occasion, f *scheduler.Fate[verdict]) {
 		u.leave(t.Machine, lasts)
 	case "reboot":
 		u.hands[t.Machine], u.restarted, u.deaf[t.Machine] = true, true, true
+		u.booted[t.Machine] = time.Now().Add(lasts)
 		on(func(h *lab.Host) { h.Reboot(lasts) })
 	case "die":
 		u.hands[t.Machine] = true

@@ -67,6 +67,12 @@ var sqlFailures = []sqlFailure{
 	{"the same, with one login", "single", 1, func(w *world) {
 		w.login(lab.SQLLogin, func(l *sqlserver.Login) { l.Password = "Somebody-Elses-1" })
 	}, ""},
+	{"the redo-login fault: somebody changed the one login, as declared, and every reset of a session is refused since", "external", 1, func(w *world) {
+		w.loginSpec().Login = lab.SQLLogin
+		l, _, _ := w.lab.SQLInstance().LookLogin(lab.SQLSpare) // whose password the declared version is
+		w.login(lab.SQLLogin, func(o *sqlserver.Login) { o.Password = l.Password })
+		time.Sleep(2 * time.Minute) // health checks use the pools
+	}, lab.NewLogin},
 	{"the login's password has expired", "external", 1, func(w *world) {
 		w.login(lab.SQLSpare, func(l *sqlserver.Login) { l.Expires = true })
 		w.lab.SQLInstance().Age(lab.SQLSpare, 100*24*time.Hour)
@@ -165,7 +171,7 @@ func TestFailuresOfTheSQLLogin(t *testing.T) {
 
 // tell lives through one and says what was said.
 func (f sqlFailure) tell(t *testing.T) string {
-	w := newWorldAt(t, lab.Config{Relays: 1, Memory: true, Login: f.mode, Replicas: f.replicas}, "sqllogin")
+	w := newWorldAt(t, lab.Config{Relays: 1, Memory: true, Drivers: true, Login: f.mode, Replicas: f.replicas}, "sqllogin")
 	if f.mode == "external" {
 		w.doc.Secrets["sqlLogin"].(*sqllogin.Spec).Login = lab.SQLSpare
 	}

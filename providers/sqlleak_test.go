@@ -12,7 +12,9 @@ import (
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/rotations/sqllogin"
+	"meshrotate/reconciler"
 	"meshrotate/reconciler/rotationtest"
+	"meshrotate/state"
 )
 
 // wide is a text as TDS carries it.
@@ -67,6 +69,60 @@ func TestNoLogHoldsASecretOfTheSQLLogin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of every kind of secret, all due at once, no log of a host or of SQL Server holds a value, and no message to or from SQL Server one that
+// is not to be there: neither those of meshrotate, nor those of the services and of secretscli, which sign in by the driver here. A
+// connector's value on a command line, where the document permits that, is in process auditing (4688) and nowhere else.
+func TestNoLogHoldsASecretOfAnyKind(t *testing.T) {
+	vendor()
+	for _, argument := range []bool{false, true} {
+		t.Run(fmt.Sprintf("argument %v", argument), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				kinds := []string{"license", "relaykey", "sqllogin/single", "serviceaccount/kpasswd", "connector/before", "codesigning/build"}
+				w := newWorldAt(t, lab.Config{Relays: 2, Memory: true, Drivers: true, Login: "single", Account: accountMode(kinds), Connectors: 2, Signing: signing(kinds), Build: building(kinds)}, kinds...)
+				if argument {
+					w.lab.SetCLI(lab.CLI{Echoes: true})
+					w.connectorSpec().Argv = "permitted"
+				} else {
+					w.lab.SetCLI(lab.CLI{Stdin: true, Echoes: true})
+				}
+				wire := w.tap()
+				p, o := w.run()
+				if o.Err != nil || p.Count(reconciler.Rotate) < len(kinds) || len(o.With(state.Proven)) != len(p.Changes) {
+					t.Fatalf("%v, %+v", o, p.Blocked())
+				}
+				w.keptOffTheWire(wire())
+				audited := w.takeAudited()
+				if audited != argument {
+					t.Errorf("process auditing has a value: %v", audited)
+				}
+				rotationtest.Search(t, w.secrets(), w.said())
+				for _, kind := range []string{"4688", "4103", "4104", "sql"} {
+					if !slices.Contains(slices.Collect(maps.Values(w.logged)), kind) {
+						t.Errorf("nothing was logged as %s", kind)
+					}
+				}
+			})
+		})
+	}
+}
+
+// takeAudited takes the calls with a connector's value out of what process auditing has, and says whether there was one.
+func (w *world) takeAudited() (seen bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, ref := range w.lab.Refs() {
+		_, next := w.lab.ConnectorSecrets(ref)
+		for text, kind := range w.logged {
+			if kind == "4688" && strings.Contains(text, next) {
+				seen = true
+				delete(w.logged, text)
+			}
+		}
+	}
+	return seen
 }
 
 type wireMessage struct {

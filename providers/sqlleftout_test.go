@@ -114,6 +114,32 @@ func TestAnInstanceThatWasNotChangedElsewhere(t *testing.T) {
 	})
 }
 
+// An instance that is reached, where somebody else has not changed the login yet, does not hold up the rotation where the document tolerates
+// that by its name: it is named, in the plan, in what is left, and until it was changed there, too.
+func TestAnInstanceThatIsToleratedUnchanged(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := loginWorld(t, "external", 2)
+		stale, login := w.lab.SQLReplicas()[1], w.loginSpec().Login
+		stale.Instance.SetLogin(login, func(l *sqlserver.Login) { l.Password = "Not-changed-here-1" })
+		w.loginSpec().Tolerate = []string{stale.Name}
+		p, o := w.run()
+		if f, said := finding(p, "replica-left-behind"); !said || f.Severity != reconciler.Warning || !strings.Contains(f.Text, stale.Name) {
+			t.Errorf("%+v", p.Changes[0].Findings)
+		}
+		if !slices.ContainsFunc(o.Left, func(l reconciler.LeftBehind) bool { return l.Target == site.SQL(stale.Name) }) || o.Err != nil || len(o.With(state.Proven)) != 1 {
+			t.Errorf("what is left is %+v of %v", o.Left, o)
+		}
+		p = w.planned()
+		if f, said := finding(p, "replica-behind"); p.Changes[0].Status != reconciler.AsDeclared || !said || !strings.Contains(f.Text, stale.Name) {
+			t.Errorf("%s, %+v", p.Changes[0].Status, p.Changes[0].Findings)
+		}
+		if _, locked, _ := stale.Instance.LookLogin(login); locked {
+			t.Error("the looks have locked it out")
+		}
+	})
+}
+
 // One server took the password and another did not: the end says which, and the version before it is set on all of them again.
 func TestBackAfterOneServerTookIt(t *testing.T) {
 	vendor()

@@ -76,7 +76,7 @@ secrets:
   codeSigning:
     thumbprints: [{sha1: 41C09A12B3D4E5F60718293A4B5C6D7E8F901A2B, use: signing}]
     buildHost: {pfx: {file: signing/1.pfx}, password: {env: PFX}, script: 'C:\b\build.cmd', artifacts: {folder: 'C:\b\out'}}
-policy: {unreachable: {tolerate: [relay-2], count: 1}, planTtl: 12h, window: [Mon-Fri 22:00-04:00 UTC]}
+policy: {unreachable: {tolerate: [relay-2], count: 1}, planTtl: 12h, window: [Mon-Fri 22:00-04:00 UTC], silence: [{finding: clock-skew, host: relay-2, why: known, until: "2030-01-01"}]}
 state: {dir: /var/lib/im, seal: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]}}
 `
 
@@ -107,6 +107,8 @@ func TestBind(t *testing.T) {
 		{reason: "policy that loosens", edit: []string{"count: 1", "count: 2", "planTtl: 12h", "planTtl: 24h", "[relay-2]", "[relay-2, relay-3]"},
 			loosened: []string{"policy.unreachable.tolerate", "policy.unreachable.count", "policy.planTtl"}},
 		{reason: "no window", edit: []string{", window: [Mon-Fri 22:00-04:00 UTC]", ""}, loosened: []string{"policy.window"}},
+		{reason: "silence on every host", edit: []string{", host: relay-2", ""}, loosened: []string{"policy.silence"}},
+		{reason: "silence no more", edit: []string{`, silence: [{finding: clock-skew, host: relay-2, why: known, until: "2030-01-01"}]`, ""}, wanted: "all"},
 		{reason: "another window", edit: []string{"window: [", "window: [daily 00:00-24:00 UTC, "}, loosened: []string{"policy.window"}},
 		{reason: "a suspension, and a longest outage", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, suspend: {why: closing, until: '2027-01-03'}"}, wanted: "all"},
 		{reason: "a guard that is added", edit: []string{"customer: Contoso,", "customer: Contoso, tier: Enterprise,"}, wanted: "all"},

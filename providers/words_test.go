@@ -146,3 +146,32 @@ func TestAdminIsAwayDuringTheProof(t *testing.T) {
 		}
 	})
 }
+
+// Several relays that are down are several in words, too.
+func TestRelaysThatAreNotRunning(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey", "license")
+		w.converged()
+		for _, h := range []string{"relay-01", "relay-02"} {
+			w.do("stop", h)
+		}
+		w.await("they are down", func() bool { return w.lab.Connected() == 1 })
+		time.Sleep(time.Minute)
+		if c := changeOf(w.planned(), "relaykey"); !strings.Contains(c.Reason, "2 relays are not running") {
+			t.Error(c.Reason)
+		}
+	})
+}
+
+// How many relays Admin lists is no fact that a license's plan was made on: it is applied when there is one less.
+func TestTheListOfRelaysBindsNoOtherSecret(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "license")
+		s := w.process()
+		defer s.close()
+		if _, o := s.apply(func() { w.do("unlisted", "relay-03") }); o.Err != nil || len(o.With(state.Proven)) != 1 {
+			t.Errorf("%+v", o)
+		}
+	})
+}

@@ -50,7 +50,9 @@ func TestMain(m *testing.M) {
 		_ = os.Setenv("TMPDIR", dir)
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	m.Run() // its code is the process's, and what is deferred here is run
+	if m.Run() == 0 && testing.Verbose() { // its code is the process's, and what is deferred here is run
+		fmt.Printf("%d plans were refused: 0 services stopped\n", refusals.Load())
+	}
 }
 
 // vendor signs the licenses of all labs: a key takes longer to make than most tests take.
@@ -102,7 +104,7 @@ type keptValue struct {
 // newWorld starts a lab in memory, within a bubble of testing/synctest, with a document of these kinds; none means all.
 func newWorld(t *testing.T, relays int, kinds ...string) *world {
 	t.Helper()
-	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds), Build: building(kinds)}, kinds...)
+	return newWorldAt(t, lab.Config{Relays: relays, Memory: true, Drivers: loginMode(kinds) != "", Login: loginMode(kinds), Account: accountMode(kinds), Connectors: connectors(kinds), Signing: signing(kinds), Build: building(kinds)}, kinds...)
 }
 
 // newWire starts one that listens on loopback.

@@ -36,6 +36,7 @@ type progress struct {
 	run     Run
 	left    map[Target]LeftBehind
 	unsure  map[Target]bool // of these: nobody knows what became of what was sent there
+	untidy  map[Target]bool // of these, no hosts: only something old could not be removed there
 	order   []Target
 	remarks []Remark
 	clock   clock
@@ -88,7 +89,7 @@ type progress struct {
 
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
+	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, untidy: map[Target]bool{}, evidence: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
 		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, excused: map[Target]bool{}}
 	p.slow = p.clock.longest(r.Last)
 	if r.Tell == nil {
@@ -97,6 +98,7 @@ func (r Run) Apply(ctx context.Context) Outcome {
 	for i := range r.Plan.Rounds {
 		err := p.announce(ctx, i)
 		if err != nil && i == 0 {
+			p.lookAtDown(ctx) // what the look found may have come back
 			return Outcome{Err: err, Down: p.clock.stillDown()}
 		}
 		if p.cause = err; err == nil {
@@ -246,7 +248,7 @@ func (p *progress) interrupt(ctx context.Context, when string, phase Phase) {
 // remaining leaves out targets that were left behind, proofs of what has failed already, and the removal of what is old
 // while the new is not proven.
 func (p *progress) remaining(steps []Step) []Step {
-	left := func(t Target) bool { _, is := p.left[t]; return is }
+	left := p.leftOut
 	some := without(steps, func(s Step) bool {
 		return left(s.Op.Target()) || s.Phase == Verify && p.lost(s) || s.Phase == Retire && !s.Proof && !p.settled(s)
 	})

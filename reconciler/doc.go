@@ -93,7 +93,7 @@
 // reached, is left behind: the others go on without it ([Narrower]), and the next run finishes it. So is a host that
 // one proof about many did not hold for. In Verify a failed proof, or one without an answer, fails its secrets; the
 // proofs of the others go on, and where one had no answer the run halts after them. A failure in Retire leaves its target
-// behind, for by then everything is proven. Any other failure ends the way forward.
+// behind, for by then everything is proven; what is no host is asked for the proofs of a further round all the same. Any other failure ends the way forward.
 // Unknown, from the first file on that was swapped for the same secret or on the same target, halts the run where it is, unless its
 // target is left behind: undoing what may not have happened would be a guess. What it has stopped on the other targets comes up
 // (rise.go), with what it has there, or, where that is dead, with what it is to have.

@@ -91,7 +91,11 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 	slices.SortStableFunc(held, func(a, b state.Fact) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Host, b.Host))
 	})
-	all := []state.Fact{{Field: state.Compromised, Value: c.Compromised}}
+	left := make([]string, len(c.Left))
+	for i, t := range c.Left {
+		left[i] = t.Name
+	}
+	all := []state.Fact{{Field: state.Compromised, Value: c.Compromised}, {Field: state.LookedBut, Value: strings.Join(left, ",")}}
 	for _, part := range c.Ousted {
 		all = append(all, state.Fact{Field: state.Ousted, Value: part})
 	}

@@ -104,7 +104,7 @@ func (p *progress) proven(c Change) bool {
 		if !s.Proof || !s.needs(c.Secret.Name) {
 			continue
 		}
-		if _, left := p.left[s.Op.Target()]; !left && !p.passed[proof{c.Secret.Name, s.ID}] {
+		if !p.leftOut(s.Op.Target()) && !p.passed[proof{c.Secret.Name, s.ID}] {
 			return false
 		}
 	}
@@ -134,6 +134,9 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 		p.shown(s, r)
 	case phase == Retire && !s.Proof && !lostLease(r.Err):
 		p.leave(b.target, s, r.Err) // proven already: what is left is tidying up
+		if b.target.Kind != HostTarget {
+			p.untidy[b.target] = true
+		}
 	case !lostLease(r.Err) && (s.Alone || p.tolerated(s, b.target, r)):
 		p.leave(b.target, s, r.Err)
 		p.unsure[b.target] = r.Outcome == state.Unknown || r.Outcome == ""
@@ -229,6 +232,7 @@ func (p *progress) fallen(c Change) int {
 }
 
 func (p *progress) leave(t Target, s Step, err error) {
+	delete(p.untidy, t)
 	l, known := p.left[t]
 	if !known {
 		p.order = append(p.order, t)
@@ -240,6 +244,13 @@ func (p *progress) leave(t Target, s Step, err error) {
 		}
 	}
 	p.left[t] = l
+}
+
+// leftOut says that a target was left behind, so that nothing more is done there. A host on which something old is left takes no
+// further file; but what serves many, as Admin's API, gives the proofs of a further round all the same.
+func (p *progress) leftOut(t Target) bool {
+	_, left := p.left[t]
+	return left && !p.untidy[t]
 }
 
 func (p *progress) fail(s Step, err error) {

@@ -250,3 +250,26 @@ func TestTheLedgerKnowsForWhomItIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// Something old could not be removed through Admin's API, or in a database. A further round is proven there all the same, or not at all.
+func TestAFurtherRoundIsProvenWhereSomethingIsLeft(t *testing.T) {
+	two := rotation{name: "a", rounds: []reconciler.Round{
+		{Steps: []reconciler.Step{step(reconciler.Switch, "relay", "swap one"), step(reconciler.Verify, "relay", "prove one"), step(reconciler.Retire, "", "tidy one")}},
+		{Steps: []reconciler.Step{step(reconciler.Switch, "relay", "swap two"), step(reconciler.Verify, "relay", "prove file"), step(reconciler.Verify, "", "prove two")}},
+	}}
+	for _, c := range []struct {
+		reason string
+		proof  reconciler.Report
+		ended  string
+	}{
+		{"the proof is given", reconciler.Report{Outcome: state.Done}, "a proven"},
+		{"the proof is refused", failure("refused"), "a back"},
+	} {
+		b := newBench(t, two)
+		b.answer["tidy one"], b.answer["prove two"] = failure("busy"), c.proof
+		o := b.run(t.Context())
+		if ends := ended(o); !b.has("prove two") || len(ends) != 1 || ends[0] == "a proven" != (c.ended == "a proven") || len(o.Left) == 0 {
+			t.Errorf("%s: %q, left %q, %q", c.reason, ends, left(o), b.did)
+		}
+	}
+}

@@ -79,12 +79,26 @@ func arrange(steps []Step, links []link) (blocks []block, circle []link) {
 }
 
 func neighbours(n int, links []link) (next, prior [][]int) {
-	next, prior = make([][]int, n), make([][]int, n)
+	next = lists(n, links, func(l link) (int, int) { return l.before, l.after })
+	return next, lists(n, links, func(l link) (int, int) { return l.after, l.before })
+}
+
+// lists gives each of n the others that its links name, in their order. All share one room.
+func lists(n int, links []link, ends func(link) (of, other int)) [][]int {
+	many := make([]int, n)
 	for _, l := range links {
-		next[l.before] = append(next[l.before], l.after)
-		prior[l.after] = append(prior[l.after], l.before)
+		of, _ := ends(l)
+		many[of]++
 	}
-	return next, prior
+	all, room := make([][]int, n), make([]int, len(links))
+	for i, m := range many {
+		all[i], room = room[:0:m], room[m:]
+	}
+	for _, l := range links {
+		of, other := ends(l)
+		all[of] = append(all[of], other)
+	}
+	return all
 }
 
 // sorted is a topological order that prefers the given one. It is short where there is a circle.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,7 +91,7 @@ func CheckZone(zone, key string, report Report) {
 	}
 }
 
-var fullPath = regexp.MustCompile(`^(%[A-Za-z0-9_()]+%[\\/]|[A-Za-z]:[\\/]|\\\\|/)`)
+var fullPath = form(`^(%[A-Za-z0-9_()]+%[\\/]|[A-Za-z]:[\\/]|\\\\|/)`)
 
 func (r *reader) checkHostPath(file string, path ...string) {
 	CheckHostPath(file, "", func(_, problem, hint string) { r.at(path, problem, hint) })
@@ -104,7 +103,7 @@ func CheckHostPath(file, key string, report Report) {
 	parts := strings.FieldsFunc(file, func(c rune) bool { return c == '/' || c == '\\' })
 	switch {
 	case file == "":
-	case !fullPath.MatchString(file):
+	case !fullPath().MatchString(file):
 		report(key, "must be a full path on the host", `C:\…, %ProgramFiles%\… or %ProgramData%\…`)
 	case slices.Contains(parts, ".."):
 		report(key, "must not hold ..", "")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 )
 
@@ -23,8 +22,8 @@ func (r *reader) checkSources(d *Deployment) {
 				"give the credential itself to this command: {env: NAME}, or {file: PATH} outside the state folder")
 		}
 	}
-	eachSource(reflect.ValueOf(d.Connect), []string{"connect"}, check)
-	eachSource(reflect.ValueOf(d.State), []string{"state"}, check)
+	eachSource(reflect.ValueOf(d.Connect), rootPath("connect"), check)
+	eachSource(reflect.ValueOf(d.State), rootPath("state"), check)
 }
 
 // inState says that a file is a kept value or the salt, whatever path leads there. Capital letters do not tell files apart: on
@@ -73,11 +72,11 @@ func Inside(file, folder string) bool {
 
 // powerShellForm is PowerShell's name, or a full path to it: no quotes, no variables, no share, no arguments. It becomes the
 // begin of a command line on every host. Blanks stand within a folder's name only, and no folder is called like a program.
-var powerShellForm = regexp.MustCompile(`^(?i:[a-z]:\\([a-z0-9_.()~+-]+( [a-z0-9_.()~+-]+)*\\)*)?(?i:powershell|pwsh)\.exe$`)
+var powerShellForm = form(`^(?i:[a-z]:\\([a-z0-9_.()~+-]+( [a-z0-9_.()~+-]+)*\\)*)?(?i:powershell|pwsh)\.exe$`)
 
 func powerShellProblem(program string) (text, hint string) {
 	folders := strings.ToLower(program[:strings.LastIndexByte(program, '\\')+1])
-	if program == "" || powerShellForm.MatchString(program) && !strings.Contains(folders, ".exe") && !strings.Contains(folders, `..`) {
+	if program == "" || powerShellForm().MatchString(program) && !strings.Contains(folders, ".exe") && !strings.Contains(folders, `..`) {
 		return "", ""
 	}
 	return "must be powershell.exe or pwsh.exe, or a full path to one of them on a drive, without quotes or arguments",

@@ -132,7 +132,7 @@ type Silence struct {
 	Finding string `json:"finding" jsonschema:"required,minLength=1,maxLength=100" trust:"less,key"`
 	// Host is the one, or the range, that it is silenced for; left out: all. A finding about several hosts is silenced once it
 	// is for each of them.
-	Host string `json:"host,omitempty" jsonschema:"minLength=1" trust:"less"`
+	Host string `json:"host,omitempty" jsonschema:"minLength=1" trust:"less,all"`
 	// Why it is accepted, for whoever reads the plan.
 	Why string `json:"why" jsonschema:"required,minLength=1,maxLength=500" trust:"less"`
 	// Until is the last day, UTC, as 2026-12-31: after it the finding is back.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,7 +19,11 @@ func exactly(repo *git.Repository, name string) (*object.Commit, error) {
 		return peel(repo, plumbing.NewHash(name))
 	}
 	var found []*plumbing.Reference
-	for _, rule := range plumbing.RefRevParseRules {
+	rules := plumbing.RefRevParseRules
+	if strings.HasPrefix(name, "refs/") {
+		rules = []string{"%s"} // in full: no other can be meant
+	}
+	for _, rule := range rules {
 		full := plumbing.ReferenceName(fmt.Sprintf(rule, name))
 		if full.Validate() != nil || full != plumbing.HEAD && !strings.HasPrefix(full.String(), "refs/") {
 			continue // else other files of the repository's own folder would be taken for references
@@ -49,8 +54,8 @@ func exactly(repo *git.Repository, name string) (*object.Commit, error) {
 // DefaultBranch names what a repository's documents are held against where nobody has named a base: what the remote it was
 // cloned from has as its default branch; without a remote main or master; of a repository elsewhere its HEAD.
 func (g Git) DefaultBranch() (string, error) {
-	folder := strings.TrimPrefix(g.Repo, "file://")
-	if _, err := os.Stat(folder); err != nil && folder == g.Repo {
+	folder, local := g.folder()
+	if !local {
 		return "HEAD", nil
 	}
 	repo, err := open(folder)
@@ -79,11 +84,59 @@ func (g Git) DefaultBranch() (string, error) {
 		"name the revision whose contacts are agreed to: --base refs/remotes/origin/main; or `git remote set-head origin --auto`")
 }
 
-// open opens a repository, bare or not, in the folder or around it.
-func open(folder string) (*git.Repository, error) {
-	repo, err := git.PlainOpenWithOptions(folder, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
-	if err != nil {
-		repo, err = git.PlainOpenWithOptions(folder, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
+// folder is a local repository's; false for one elsewhere.
+func (g Git) folder() (string, bool) {
+	folder := strings.TrimPrefix(g.Repo, "file://")
+	_, err := os.Stat(folder)
+	return folder, err == nil || folder != g.Repo
+}
+
+// Checkout is the root of the work tree that a local repository's folder is, or lies in; "" for a bare one and for one elsewhere.
+func (g Git) Checkout() (string, error) {
+	folder, local := g.folder()
+	if !local {
+		return "", nil
 	}
-	return repo, err
+	return checkout(folder)
+}
+
+func checkout(folder string) (string, error) {
+	full, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	if filepath.Base(full) == git.GitDirName { // that of a work tree is named by itself
+		full = filepath.Dir(full)
+	}
+	tree, err := around(full, full, folder)
+	if errors.Is(err, ErrNoRepository) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return tree.Root, nil
+}
+
+// open opens a repository, bare or not, in the folder or around it. A bare one within a work tree is refused: whoever proposes a
+// revision can commit all the files of one, with branches of their own making.
+func open(folder string) (*git.Repository, error) {
+	root, err := checkout(folder)
+	if err != nil {
+		return nil, WithHint(err, "name the root of a checkout, or a bare repository outside of any")
+	}
+	if root == "" {
+		return git.PlainOpenWithOptions(folder, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	}
+	full, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, err
+	}
+	if full != root && full != filepath.Join(root, git.GitDirName) {
+		if _, err := git.PlainOpenWithOptions(full, &git.PlainOpenOptions{EnableDotGitCommonDir: true}); err == nil {
+			return nil, WithHint(fmt.Errorf("it is a repository among the files of %s, where a request can put it", root),
+				"name "+root+", or a repository outside of any checkout")
+		}
+	}
+	return git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 }

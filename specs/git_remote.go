@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -25,8 +24,7 @@ func (g Git) Commit(ctx context.Context) (*object.Commit, error) {
 	if err := g.checkRepo(); err != nil {
 		return nil, err
 	}
-	folder := strings.TrimPrefix(g.Repo, "file://")
-	if _, err := os.Stat(folder); err == nil || folder != g.Repo {
+	if folder, local := g.folder(); local {
 		commit, err := g.local(folder)
 		if err != nil {
 			return nil, fmt.Errorf("repository %s: revision %s: %w", folder, cmp.Or(g.Ref, "HEAD"), err)
@@ -41,7 +39,7 @@ func (g Git) Commit(ctx context.Context) (*object.Commit, error) {
 }
 
 // scpForm is user@host:path, as git has it.
-var scpForm = regexp.MustCompile(`^([A-Za-z0-9._-]+@)?[A-Za-z0-9._-]+:[^\\]`)
+var scpForm = form(`^([A-Za-z0-9._-]+@)?[A-Za-z0-9._-]+:[^\\]`)
 
 // checkRepo refuses a password in the URL without repeating it, and what would travel in clear.
 func (g Git) checkRepo() error {
@@ -49,7 +47,7 @@ func (g Git) checkRepo() error {
 		return fmt.Errorf("no repository is named")
 	}
 	if !strings.Contains(g.Repo, "://") {
-		if _, err := os.Stat(g.Repo); err != nil && !scpForm.MatchString(g.Repo) {
+		if _, err := os.Stat(g.Repo); err != nil && !scpForm().MatchString(g.Repo) {
 			return fmt.Errorf("repository: %w", err)
 		}
 		return nil

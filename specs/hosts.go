@@ -2,7 +2,6 @@ package specs
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,12 +72,12 @@ func expandAll(names []string) []string {
 	return hosts
 }
 
-var hostRange = regexp.MustCompile(`\[([0-9]{1,9})\.\.([0-9]{1,9})\]`)
+var hostRange = form(`\[([0-9]{1,9})\.\.([0-9]{1,9})\]`)
 
 // Expand turns a name with at most one range, relay-[01..12].contoso.example, into the names it stands for. Both ends
 // belong to it. A first end with leading zeros gives its width to all. A range holds at most MaxRelays names.
 func Expand(name string) ([]string, error) {
-	m := hostRange.FindStringSubmatchIndex(name)
+	m := hostRange().FindStringSubmatchIndex(name)
 	if m == nil {
 		return []string{name}, checkHostName(name)
 	}
@@ -106,7 +105,7 @@ func Expand(name string) ([]string, error) {
 	return hosts, checkHostName(hosts[len(hosts)-1])
 }
 
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$`)
+var hostForm = form(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$`)
 
 // inASCII says how DNS holds a name, or the host of an address, that has letters beyond ASCII (RFC 5891); "" for others. It
 // is for a person to write: a name that is translated in silence is another one in certificates, in tickets and in logs.
@@ -133,7 +132,7 @@ func checkHostName(name string) error {
 		return fmt.Errorf("this is not a host name; a port or an address stands under connect.hosts")
 	case inASCII(name) != "":
 		return fmt.Errorf("this name is not in ASCII: %s", inASCII(name))
-	case len(name) > 253 || !hostForm.MatchString(name):
+	case len(name) > 253 || !hostForm().MatchString(name):
 		return fmt.Errorf("this is not a host name")
 	}
 	return nil

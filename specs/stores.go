@@ -3,7 +3,6 @@ package specs
 import (
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 )
 
@@ -130,9 +129,9 @@ func emptyStores(all map[string]Store) map[string]Store {
 }
 
 var (
-	storeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
-	variable  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	keyName   = regexp.MustCompile(`^[A-Za-z0-9-]{1,127}$`) // of a secret of Azure Key Vault
+	storeName = form(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+	variable  = form(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	keyName   = form(`^[A-Za-z0-9-]{1,127}$`) // of a secret of Azure Key Vault
 )
 
 // checkStores looks at connect.stores as it was written.
@@ -142,7 +141,7 @@ func (r *reader) checkStores(c *Connect) {
 	}
 	for _, name := range sortedKeys(c.Stores) {
 		s, path := c.Stores[name], []string{"connect", "stores", name}
-		if !storeName.MatchString(name) {
+		if !storeName().MatchString(name) {
 			r.at(path, "a store's name has 1 to 63 letters, digits, hyphens and underscores", "corp")
 		}
 		if !exactlyOne(s.Vault != nil, s.KeyVault != nil, s.Exec != nil) {
@@ -187,7 +186,7 @@ func (r *reader) checkExec(e *Exec, path []string) {
 	}
 	for _, name := range e.Env {
 		switch {
-		case !variable.MatchString(name):
+		case !variable().MatchString(name):
 			r.at(under(path, "env"), "these are names of variables, without their values", "OP_CONNECT_TOKEN")
 		case strings.HasPrefix(strings.ToUpper(name), "MESHROTATE_"):
 			r.at(under(path, "env"), "meshrotate's own variables are given to no program", "leave it out")
@@ -229,7 +228,7 @@ func (r *reader) checkItems(d *Deployment) {
 			r.checkVaultItem(path, i, s.Vault)
 		case i.Key != "":
 			r.at(path, "key is for Vault alone: here a path has one value", "leave it out")
-		case s.KeyVault != nil && !keyName.MatchString(i.Path):
+		case s.KeyVault != nil && !keyName().MatchString(i.Path):
 			r.at(path, "a secret of Azure Key Vault is named by 1 to 127 letters, digits and hyphens", "im-token")
 		case s.Exec != nil && i.At != "":
 			r.at(path, "a program knows no versions", "leave `at` out, or make it a part of the path")
@@ -238,8 +237,8 @@ func (r *reader) checkItems(d *Deployment) {
 		}
 	}
 	for at, v := range map[string]any{"connect": d.Connect, "state": d.State, "secrets": d.Secrets} {
-		eachSource(reflect.ValueOf(v), []string{at}, func(path []string, s *Source) { check(path, s.Item) })
-		eachKept(reflect.ValueOf(v), []string{at}, func(path []string, from Source, i Place) {
+		eachSource(reflect.ValueOf(v), rootPath(at), func(path []string, s *Source) { check(path, s.Item) })
+		eachKept(reflect.ValueOf(v), rootPath(at), func(path []string, from Source, i Place) {
 			check(path, Item{Place: i})
 			s := d.Connect.Stores[i.Store]
 			switch {

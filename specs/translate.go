@@ -123,6 +123,9 @@ func sentence(k jsonschema.ErrorKind, description string) (text, hint string) {
 	case *kind.MaxLength:
 		return fmt.Sprintf("must have at most %d characters", k.Want), description
 	case *kind.MinItems:
+		if k.Want == 1 {
+			return "must not be empty", description
+		}
 		return fmt.Sprintf("must have at least %d entries", k.Want), description
 	case *kind.MaxItems:
 		return fmt.Sprintf("must have at most %d entries", k.Want), description

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -69,12 +68,12 @@ func invalidAt(data []byte) int {
 	return at
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+var yamlLine = form(`^(?:yaml: )?line (\d+): `)
 
 // syntax reports what the YAML parser says, without the names that it may quote.
 func (r *reader) syntax(err error) {
 	p := &Problem{File: r.file, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlLine().FindStringSubmatch(err.Error()); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
 		p.Column = 1
 		p.Text = strings.TrimPrefix(p.Text, "line "+m[1]+": ")
@@ -144,8 +143,8 @@ func (r *reader) mapping(n *yaml.Node, path []string) any {
 }
 
 var (
-	plainInteger = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
-	oldBoolean   = regexp.MustCompile(`^(?i:yes|no|on|off|y|n)$`)
+	plainInteger = form(`^-?(0|[1-9][0-9]*)$`)
+	oldBoolean   = form(`^(?i:yes|no|on|off|y|n)$`)
 )
 
 // scalar reads one value as YAML 1.2 does. Where YAML 1.1 reads something else, or where a number would lose how it is
@@ -160,19 +159,19 @@ func (r *reader) scalar(n *yaml.Node, path []string) any {
 		}
 		return n.Value == "true"
 	case "!!int":
-		if !plainInteger.MatchString(n.Value) {
+		if !plainInteger().MatchString(n.Value) {
 			return r.refuse(n, path, "this number is not in plain decimal", "write it in plain digits, or the text in quotes")
 		}
 		return json.Number(n.Value)
 	case "!!float":
-		if plainInteger.MatchString(n.Value) { // beyond 64 bits
+		if plainInteger().MatchString(n.Value) { // beyond 64 bits
 			return r.refuse(n, path, "this number is too large", "write it as a text, in quotes")
 		}
 		return r.refuse(n, path, "a number with a fraction or an exponent loses how it is written (1.10 becomes 1.1)", "write it as a text, in quotes")
 	case "!!timestamp":
 		return r.refuse(n, path, "some programs read this as a date, others as a text", "write it in quotes")
 	}
-	if n.Style == 0 && oldBoolean.MatchString(n.Value) {
+	if n.Style == 0 && oldBoolean().MatchString(n.Value) {
 		return r.refuse(n, path, "this word is a truth value in YAML 1.1", "write true or false, or the text in quotes")
 	}
 	if control(n.Value) {

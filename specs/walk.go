@@ -13,7 +13,11 @@ func FieldName(f reflect.StructField) (name string, inline bool) {
 	return name, name == "" && slices.Contains(strings.Split(options, ","), "inline")
 }
 
-// eachSource calls yield for every Source in a part of the document: a field that is added is found, too.
+// rootPath is the path of a part of the document, with room below.
+func rootPath(part string) []string { return append(make([]string, 0, 16), part) }
+
+// eachSource calls yield for every Source in a part of the document: a field that is added is found, too. Paths below
+// are written one over the other, as far as path has room: ten thousand hosts would have dozens each.
 func eachSource(v reflect.Value, path []string, yield func(path []string, s *Source)) {
 	switch v.Kind() {
 	case reflect.Interface:
@@ -23,17 +27,17 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 			return // ten thousand hosts
 		}
 		for i := range v.Len() {
-			eachSource(v.Index(i), under(path, strconv.Itoa(i)), yield)
+			eachSource(v.Index(i), append(path, strconv.Itoa(i)), yield)
 		}
 	case reflect.Pointer:
 		if s, ok := v.Interface().(*Source); ok && s != nil {
-			yield(path, s)
+			yield(slices.Clone(path), s)
 		} else if !v.IsNil() {
 			eachSource(v.Elem(), path, yield)
 		}
 	case reflect.Struct:
 		if s, ok := v.Interface().(Source); ok {
-			yield(path, &s)
+			yield(slices.Clone(path), &s)
 			return
 		}
 		for i := range v.NumField() {
@@ -42,14 +46,14 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 			case inline:
 				eachSource(v.Field(i), path, yield)
 			case name != "" && name != "-":
-				eachSource(v.Field(i), under(path, name), yield)
+				eachSource(v.Field(i), append(path, name), yield)
 			}
 		}
 	case reflect.Map:
 		keys := v.MapKeys()
 		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, k := range keys {
-			eachSource(v.MapIndex(k), under(path, k.String()), yield)
+			eachSource(v.MapIndex(k), append(path, k.String()), yield)
 		}
 	}
 }
@@ -66,11 +70,11 @@ func eachKept(v reflect.Value, path []string, yield func(path []string, from Sou
 			return
 		}
 		for i := range v.Len() {
-			eachKept(v.Index(i), under(path, strconv.Itoa(i)), yield)
+			eachKept(v.Index(i), append(path, strconv.Itoa(i)), yield)
 		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
-			eachKept(v.MapIndex(k), under(path, k.String()), yield)
+			eachKept(v.MapIndex(k), append(path, k.String()), yield)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -82,7 +86,7 @@ func eachKept(v reflect.Value, path []string, yield func(path []string, from Sou
 			} else if inline {
 				eachKept(v.Field(i), path, yield)
 			} else if name != "" && name != "-" {
-				eachKept(v.Field(i), under(path, name), yield)
+				eachKept(v.Field(i), append(path, name), yield)
 			}
 		}
 	}

@@ -82,31 +82,35 @@ func clockTime(text string) (time.Duration, error) {
 
 func (w Window) String() string { return w.text }
 
-// on is the window that begins on the day that lies so many days from the moment's.
-func (w Window) on(at time.Time, days int) (from, to time.Time, is bool) {
+// covers says that the clock on the wall shows a time of the window: one that it never shows, because it is put forward then, is none,
+// and one that it shows twice is one both times.
+func (w Window) covers(at time.Time) bool {
 	at = at.In(w.zone)
-	moment := func(since time.Duration) time.Time { // by the clock on the wall, also where it is put forward or back on that day
-		return time.Date(at.Year(), at.Month(), at.Day()+days, int(since/time.Hour), int(since%time.Hour/time.Minute), 0, 0, w.zone)
-	}
-	from = moment(w.from)
-	return from, moment(w.to), w.days[time.Date(at.Year(), at.Month(), at.Day()+days, 12, 0, 0, 0, w.zone).Weekday()]
+	hour, minute, second := at.Clock()
+	since := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
+	today := at.Weekday()
+	return w.days[today] && since >= w.from && since < w.to || w.days[(today+6)%7] && since+24*time.Hour < w.to
 }
 
 // Open says whether changes are allowed now, and until when.
 func (w Window) Open(now time.Time) (until time.Time, open bool) {
-	for days := -1; days <= 0; days++ {
-		if from, to, is := w.on(now, days); is && !now.Before(from) && now.Before(to) {
-			until, open = to, true
-		}
+	if !w.covers(now) {
+		return time.Time{}, false
 	}
-	return until, open
+	for until = now.Truncate(time.Minute).Add(time.Minute); w.covers(until) && until.Sub(now) < 24*time.Hour; {
+		until = until.Add(time.Minute)
+	}
+	return until, true
 }
 
 // Next is when it opens next.
 func (w Window) Next(now time.Time) time.Time {
-	for days := 0; ; days++ { // a window has a day in each week
-		if from, to, is := w.on(now, days); is && from.After(now) && to.After(from) {
-			return from
+	at := now.Truncate(time.Minute)
+	for open := w.covers(at); ; { // a window has a day in each week, and hours on all but one of the year
+		was := open
+		at = at.Add(time.Minute)
+		if open = w.covers(at); open && !was || at.Sub(now) > 15*24*time.Hour {
+			return at
 		}
 	}
 }

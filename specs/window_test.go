@@ -30,6 +30,12 @@ func TestWindow(t *testing.T) {
 		{"daily 01:00-04:00 Europe/Zurich", "2027-03-28T02:00:00Z", false, "2027-03-28T23:00:00Z"},
 		{"daily 01:00-04:00 Europe/Zurich", "2027-10-31T02:59:59Z", true, ""},
 		{"daily 02:00-03:00 Europe/Zurich", "2027-03-28T00:30:00Z", false, "2027-03-29T00:00:00Z"}, // an hour that there is not
+		{"Sun 02:15-02:45 Europe/Zurich", "2026-03-29T01:20:00Z", false, "2026-04-05T00:15:00Z"},   // 03:20 there
+		{"Sun 01:30-02:30 Europe/Zurich", "2026-03-29T01:20:00Z", false, "2026-04-04T23:30:00Z"},
+		{"Sun 02:30-03:30 Europe/Zurich", "2026-03-29T00:59:59Z", false, "2026-03-29T01:00:00Z"}, // it begins at 03:00
+		{"Sun 02:30-03:30 Europe/Zurich", "2026-03-29T01:10:00Z", true, ""},
+		{"Sun 01:30-02:30 Europe/Zurich", "2026-10-25T00:40:00Z", false, "2026-10-25T01:00:00Z"}, // 02:40, the first time: 02:00 comes again
+		{"Sun 02:30-03:30 Europe/Zurich", "2026-10-25T00:40:00Z", true, ""},
 	} {
 		w, err := specs.ParseWindow(c.window)
 		if err != nil {

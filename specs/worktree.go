@@ -39,7 +39,12 @@ func FindWorkTree(file string) (*WorkTree, error) {
 	if err != nil {
 		return nil, err
 	}
-	for dir := filepath.Dir(full); ; dir = filepath.Dir(dir) {
+	return around(filepath.Dir(full), full, file)
+}
+
+// around looks for the work tree from a folder upwards. A file is called as whoever named it did.
+func around(folder, full, file string) (*WorkTree, error) {
+	for dir := folder; ; dir = filepath.Dir(dir) {
 		mark := filepath.Join(dir, git.GitDirName)
 		info, err := os.Lstat(mark)
 		switch {
@@ -80,6 +85,9 @@ func (w *WorkTree) Plain(file string) error {
 	rel, err := filepath.Rel(w.Root, file)
 	if err != nil || !filepath.IsLocal(rel) {
 		return fmt.Errorf("%s lies outside of %s", file, w.Root)
+	}
+	if rel == "." {
+		return nil // the root itself is nobody's but ours
 	}
 	at := w.Root
 	for _, part := range strings.Split(rel, string(filepath.Separator)) {

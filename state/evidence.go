@@ -21,6 +21,10 @@ const (
 // place.
 const Keeper = "keeper"
 
+// LookedBut is the fact that a rotation of a compromised secret has looked everywhere but at these targets, with commas between: where
+// it has no step at a place that an earlier run named, the old value is there no more.
+const LookedBut = "looked everywhere but at"
+
 const heldUntil = "holds it until "
 
 // HeldUntil is the fact that a place has the old value of a compromised secret until a step is done. Its value names the place.
@@ -50,10 +54,14 @@ type Place struct {
 	Place string   `json:"place"`
 	Hosts []string `json:"hosts,omitempty"`
 	// Became is Done where the old value was taken out, Back where it was put back; Failed, Unknown, and Started where nobody came
-	// to it: it may be there still. Untouched where the rotation was never to come to it.
+	// to it: it may be there still. Gone where a later run found it there no more, and no run has told that it took it out. Untouched where the rotation was never to come to it.
 	Became Outcome   `json:"became"`
 	At     time.Time `json:"at,omitzero"`
 }
+
+// Gone is what became of a place that does not hold the old value any more, by the look of a later run: the one that took it out was
+// ended before it could say so.
+const Gone Outcome = "gone"
 
 // Untouched is what became of a place that keeps what others know.
 const Untouched Outcome = "untouched"
@@ -213,6 +221,32 @@ func compromised(e Entry) (why string, told bool) {
 // where is a place on a host, and the step that takes the old value out of it.
 type where struct{ place, host, step string }
 
+// found are the places that a start says still have the old value, and the targets that its run could not look at; ok is false when it
+// does not say.
+func found(e Entry) (still map[where]bool, away map[string]bool, ok bool) {
+	still, away = map[where]bool{}, map[string]bool{}
+	for _, f := range e.Facts {
+		if step, held := strings.CutPrefix(f.Field, heldUntil); held {
+			still[where{f.Value, f.Host, step}] = true
+		}
+		if f.Field == LookedBut {
+			ok = true
+			for name := range strings.SplitSeq(f.Value, ",") {
+				away[name] = name != ""
+			}
+		}
+	}
+	return still, away, ok
+}
+
+// target is where a place is.
+func (w where) target() string {
+	if _, name, on := strings.Cut(w.place, " on "); on && w.host == "" {
+		return name
+	}
+	return w.host
+}
+
 // placesOf follows each place from the start that names it. Hosts where the same became of it, at the same time, are one.
 func placesOf(entries []Entry) []Place {
 	type fate struct {
@@ -223,6 +257,13 @@ func placesOf(entries []Entry) []Place {
 	fates := map[where]fate{}
 	of := map[[2]string][]where{} // by step and host
 	for _, e := range entries {
+		if still, away, ok := found(e); ok {
+			for w, f := range fates {
+				if f.became != Done && f.became != Untouched && f.became != Gone && !still[w] && !away[w.target()] {
+					fates[w] = fate{Gone, e.Time}
+				}
+			}
+		}
 		for _, f := range e.Facts {
 			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper {
 				if _, known := fates[w]; !known {

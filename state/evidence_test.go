@@ -26,6 +26,14 @@ func TestEvidence(t *testing.T) {
 	}
 	keeper := start("7", "1")
 	keeper.Facts = append(keeper.Facts, state.Fact{Host: "d", Field: state.Keeper, Value: "the store"})
+	looked := func(but string, hosts ...string) state.Entry { // a later start, of a run that still has to do with these
+		e := state.Entry{Time: at, Run: "2", Secret: "key", Before: "6", Version: "7", Outcome: state.Started,
+			Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}, {Field: state.LookedBut, Value: but}}}
+		for _, host := range hosts {
+			e.Facts = append(e.Facts, state.Fact{Host: host, Field: state.HeldUntil(swap), Value: "the file"})
+		}
+		return e
+	}
 	for _, c := range []struct {
 		reason      string
 		entries     []state.Entry
@@ -44,6 +52,8 @@ func TestEvidence(t *testing.T) {
 		{"another version came later", []state.Entry{start("7", "1"), step(state.Done, "a", "b", "c"), end(state.Proven), {Secret: "key", Version: "8", Outcome: state.Started}},
 			map[string]state.Outcome{"a": state.Done, "b": state.Done, "c": state.Done}, "", 1},
 		{"no step comes to one", []state.Entry{keeper, step(state.Done, "a", "b", "c"), end(state.Proven)}, map[string]state.Outcome{"a": state.Done, "d": state.Untouched}, "", 1},
+		{"the run was killed before it could say what it had done", []state.Entry{start("7", "1"), step(state.Started, "a", "b", "c"), looked("c", "b"), step(state.Done, "b"), end(state.Proven)},
+			map[string]state.Outcome{"a": state.Gone, "b": state.Done, "c": state.Started}, "", 2},
 		{"it leaks again", []state.Entry{start("6", "0"), {Secret: "key", Version: "6", Outcome: state.Proven}, start("7", "1"), step(state.Done, "a")},
 			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Started}, "posted", 1},
 	} {

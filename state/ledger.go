@@ -145,6 +145,8 @@ type Present struct {
 	Fence uint64
 	// Place is where it is, for people.
 	Place string
+	// Unable is why no record can be begun here, where that is known before anybody tries; nil otherwise.
+	Unable error
 }
 
 // SaltID tells one salt from another.
@@ -233,12 +235,28 @@ type Holder struct {
 	Heartbeat time.Time `json:"heartbeat"`
 	Fence     uint64    `json:"fence"`
 	Doing     string    `json:"doing,omitempty"`
+	// Beat is how often the holder renews its heartbeat where that is seldom, as the store knows; 0 is every few seconds.
+	Beat time.Duration `json:"-"`
 	// Ended says that the holder has certainly ended, so that the next run takes the lease over. False is not known.
 	Ended bool `json:"ended,omitempty"`
 	// Damaged says why the lease is not to be believed, "" when it is: it cannot be read, and then Fence is 0 and nothing
 	// else is known; or its heartbeat lies in the future, and nobody can say whether it is alive. Nobody takes such a lease
 	// over. Break removes it.
 	Damaged string `json:"damaged,omitempty"`
+}
+
+// alive is how old a heartbeat may be whose run is taken for one that is at work: two were missed by then in a folder or in SQL Server.
+// A lease in a folder goes stale soon after, so whoever is refused for a dead run's has to be told before. Where heartbeats are seldom,
+// two may be late by as long as an answer takes.
+const (
+	alive   = 15 * time.Second
+	answers = 5 * time.Second
+)
+
+// AtWork says that the holder is taken for one that is at work, for whoever asks what stands still. Its silence may be shorter than that
+// though it is dead: nobody can know.
+func (h Holder) AtWork(now time.Time) bool {
+	return !h.Ended && h.Damaged == "" && now.Sub(h.Heartbeat) < max(alive, 2*h.Beat+answers)
 }
 
 // MarkerTTL is how long a marker on a host is respected after its last heartbeat. It is long, because the way to the host

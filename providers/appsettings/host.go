@@ -86,59 +86,72 @@ func (h Host) contentRoot(before []Layer, p Process) (string, error) {
 	return Clean(Join(p.Base, string(s.Value.Expose()))), nil
 }
 
-// Files are the settings files that the host looks for, from the weakest to the strongest. With a name other than
-// appsettings.json, a program has added its file by itself; it is taken for the stronger one, as is the environment's.
-func (h Host) Files(p Process, name string) ([]string, error) {
+// Place is where a host looks for its settings files. Hosts that look in the same place read the same files.
+type Place struct {
+	root, environment string
+	own               string // the program's own name, where files are named after it
+	none              bool   // it reads no files
+}
+
+// Place is where the host looks.
+func (h Host) Place(p Process) (l Place, err error) {
 	before := h.before(p)
-	environment, err := environment(before)
-	if err != nil || !h.files {
-		return nil, err
+	if l.environment, err = environment(before); err != nil || !h.files {
+		return Place{none: true}, err
 	}
-	root, err := h.contentRoot(before, p)
-	if err != nil {
-		return nil, err
+	if l.root, err = h.contentRoot(before, p); err != nil {
+		return l, err
+	}
+	application, _, err := Effective(before, "applicationName")
+	if err != nil || !h.named {
+		return l, err
+	}
+	l.own = p.Name
+	if application.Value.Len() > 0 {
+		l.own = string(application.Value.Expose())
+	}
+	return l, nil
+}
+
+// Files are the settings files that are looked for there, from the weakest to the strongest. With a name other than
+// appsettings.json, a program has added its file by itself; it is taken for the stronger one, as is the environment's.
+func (l Place) Files(p Process, name string) []string {
+	if l.none {
+		return nil
 	}
 	files := make([]string, 0, 4)
 	add := func(base string) {
-		path := Join(root, base)
-		files = append(files, path+".json", path+"."+environment+".json")
+		path := Join(l.root, base)
+		files = append(files, path+".json", path+"."+l.environment+".json")
 	}
 	add("appsettings")
-	application, _, err := Effective(before, "applicationName")
-	if err != nil {
-		return nil, err
-	}
-	own := p.Name
-	if application.Value.Len() > 0 {
-		own = string(application.Value.Expose())
-	}
-	if h.named && own != "" {
+	if own := l.own; own != "" {
 		if strings.ContainsAny(own, `/\`) {
 			own = strings.NewReplacer("/", "_", `\`, "_").Replace(own)
 		}
 		add(own + ".settings")
 	}
 	if base, ok := cutSuffixFolded(name, ".json"); ok && !Standard(name) {
-		if path := Join(root, name); !slices.ContainsFunc(files, func(f string) bool { return strings.EqualFold(f, path) }) {
+		if path := Join(l.root, name); !slices.ContainsFunc(files, func(f string) bool { return strings.EqualFold(f, path) }) {
 			add(base)
 		}
 	}
-	if strings.EqualFold(environment, "Development") {
+	if strings.EqualFold(l.environment, "Development") {
 		files = append(files, p.Secrets...)
 	}
-	return files, nil
+	return files
 }
 
 // Layers are all that the host reads, from the weakest to the strongest, for Effective. Read says what is in a file.
 func (h Host) Layers(p Process, name string, read func(path string) Layer) ([]Layer, error) {
-	files, err := h.Files(p, name)
+	place, err := h.Place(p)
 	if err != nil {
 		return nil, err
 	}
-	return h.LayersOf(p, files, read), nil
+	return h.LayersOf(p, place.Files(p, name), read), nil
 }
 
-// LayersOf is Layers for whoever has asked for its Files.
+// LayersOf is Layers for whoever has asked for the files.
 func (h Host) LayersOf(p Process, files []string, read func(path string) Layer) []Layer {
 	layers := slices.Grow(h.before(p), len(files)+2+len(p.Prefixes))
 	for _, f := range files {

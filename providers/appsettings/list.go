@@ -65,7 +65,11 @@ func (d *document) list(key string) (list, error) {
 	if l.Found = true; scalar {
 		text, _ := d.value(own)
 		l.Text, l.whole = true, string(text)
-		l.Members = slices.DeleteFunc(parts(l.whole), func(s string) bool { return strings.TrimSpace(s) == "" })
+		for _, part := range parts(l.whole) {
+			if part = strings.TrimSpace(part); part != "" { // the blanks are the text's: an edit keeps them
+				l.Members = append(l.Members, part)
+			}
+		}
 	}
 	return l, nil
 }

@@ -18,7 +18,7 @@ func TestGetList(t *testing.T) {
 		{"numbers before names", `{"Relay:Accepted":{"old":"B","1":"A"}}`, List{Found: true, Members: []string{"A", "B"}}},
 		{"spelled flat", `{"Relay:Accepted:0":"A","Relay":{"Accepted:1":"B"}}`, List{Found: true, Members: []string{"A", "B"}}},
 		{"one text", `{"Relay":{"Accepted":"A"}}`, List{Found: true, Members: []string{"A"}, Text: true}},
-		{"one text with several", `{"Relay":{"Accepted":"A; B,C"}}`, List{Found: true, Members: []string{"A", " B", "C"}, Text: true}},
+		{"one text with several", `{"Relay":{"Accepted":"A; B,C"}}`, List{Found: true, Members: []string{"A", "B", "C"}, Text: true}},
 		{"an empty text", `{"Relay":{"Accepted":" "}}`, List{Found: true, Text: true}},
 		{"an empty array", `{"Relay":{"Accepted":[]}}`, List{Found: true}},
 		{"an empty object", `{"Relay":{"Accepted":{}}}`, List{Found: true}},

@@ -16,6 +16,17 @@ func Join(folder, name string) string {
 // Clean is a Windows path without "." and "..", without a separator at its end, and without the prefix \\?\, under which Windows
 // finds the same file.
 func Clean(p string) string {
+	if isClean(p) {
+		return p // as nearly every path is written
+	}
+	return cleaned(p)
+}
+
+func isClean(p string) bool {
+	return p != "" && !strings.ContainsRune(p, '/') && !strings.HasPrefix(p, ".") && !strings.Contains(p, `\.`) && !strings.Contains(p, `\\`) && !strings.HasSuffix(p, `\`)
+}
+
+func cleaned(p string) string {
 	p = strings.ReplaceAll(p, "/", `\`)
 	if rest, ok := strings.CutPrefix(p, `\\?\`); ok {
 		switch {

@@ -22,10 +22,11 @@ import (
 	"meshrotate/providers/winhost"
 )
 
-// The build host's script, and where it puts the connectors that it has built and signed.
+// The build host's script, and where it puts the connectors that it has built and signed, and the installer.
 const (
 	BuildScript = `C:\build\identitymesh-installer\build-installer.cmd`
 	BuildFolder = `C:\build\identitymesh-installer\connectors`
+	Installer   = `C:\build\identitymesh-installer\out\IdentityMesh.msi`
 	BuildStore  = `LocalMachine\My`
 )
 
@@ -105,6 +106,7 @@ func (l *Lab) installBuild(put func(h *Host, path, text string)) {
 	for _, name := range RelayConnectors() {
 		put(l.BuildHost, BuildFolder+`\`+name, string(Connector("1", old)))
 	}
+	put(l.BuildHost, Installer, string(Connector("1", old)))
 	l.BuildHost.Machine.Store(BuildStore, winhost.StoredCertificate{SHA1: old.SHA1, SHA256: old.SHA256, Subject: old.Subject, NotAfter: old.NotAfter, HasKey: true})
 	l.BuildHost.Machine.SetScript(BuildScript, l.build)
 }
@@ -129,13 +131,18 @@ func (l *Lab) build(ctx context.Context, env map[string]string, out io.Writer) u
 	}
 	signer := l.signer(thumbprint)
 	signer.Stamped = !b.Unstamped
-	for i, name := range RelayConnectors() {
+	var paths []string
+	for _, name := range RelayConnectors() {
+		paths = append(paths, BuildFolder+`\`+name)
+	}
+	for i, path := range append(paths, Installer) {
+		name := path[strings.LastIndex(path, `\`)+1:]
 		fmt.Fprintf(out, "building %s\r\n", name)
 		if !machine.Pause(ctx, max(b.Takes, 100*time.Millisecond)) || b.Fails && i > 0 {
 			fmt.Fprintln(out, "error MSB4018: the task failed unexpectedly")
 			return 1
 		}
-		if err := l.BuildHost.write(BuildFolder+`\`+name, Connector("2", signer)); err != nil {
+		if err := l.BuildHost.write(path, Connector("2", signer)); err != nil {
 			return 1
 		}
 		fmt.Fprintf(out, "Successfully signed: %s\r\n", name)
@@ -169,6 +176,15 @@ func (l *Lab) Pinned() (thumbprint string, signers map[string]string) {
 	return strings.ToUpper(strings.TrimSpace(a.Value)), signers
 }
 
+// InstallerBy is who has signed the installer, "" for nobody.
+func (l *Lab) InstallerBy() string {
+	content, _, _ := l.BuildHost.Machine.FS.Read(Installer)
+	if _, by := machine.Signature(content); len(by) > 0 {
+		return by[0].SHA1
+	}
+	return ""
+}
+
 // Pin lets the build script name another certificate, behind meshrotate's back.
 func (l *Lab) Pin(thumbprint string) error {
 	var failed error
@@ -190,5 +206,6 @@ func (l *Lab) buildSection() string {
 	if l.BuildHost == nil || l.config.Converged {
 		return ""
 	}
-	return fmt.Sprintf("    buildHost:\n      pfx: {file: %s}\n      password: {env: %s}\n      script: '%s'\n      artifacts: {folder: '%s'}\n", pfxFile, pfxEnv, BuildScript, BuildFolder)
+	return fmt.Sprintf("    buildHost:\n      pfx: {file: %s}\n      password: {env: %s}\n      script: '%s'\n      artifacts: {folder: '%s'}\n      further: [{folder: '%s', suffix: .msi}]\n",
+		pfxFile, pfxEnv, BuildScript, BuildFolder, Installer[:strings.LastIndex(Installer, `\`)])
 }

@@ -25,7 +25,19 @@ func layers() []Mishap {
 			return layer{file: h.beside("appsettings.Production.json")}
 		})},
 		{"unused", "the same with DOTNET_ENVIRONMENT=Staging: the file is not read", launched(func(h *Host, _ string) layer {
-			return layer{own: "DOTNET_ENVIRONMENT=Staging", file: h.beside("appsettings.Production.json")}
+			return layer{own: []string{"DOTNET_ENVIRONMENT=Staging"}, file: h.beside("appsettings.Production.json")}
+		})},
+		{"web-staging", "as staging, by ASPNETCORE_ENVIRONMENT, for web programs", launched(func(h *Host, _ string) layer {
+			return layer{own: []string{"ASPNETCORE_ENVIRONMENT=Staging"}, file: h.beside("appsettings.Staging.json")}
+		})},
+		{"both-staging", "the same, and DOTNET_ENVIRONMENT=Production, which wins in some", launched(func(h *Host, _ string) layer {
+			return layer{own: []string{"ASPNETCORE_ENVIRONMENT=Staging", "DOTNET_ENVIRONMENT=Production"}, file: h.beside("appsettings.Staging.json")}
+		})},
+		{"root-env", "set DOTNET_CONTENTROOT to a folder that has its own settings", launched(func(_ *Host, _ string) layer {
+			return layer{own: []string{"DOTNET_CONTENTROOT=" + elsewhere}, file: elsewhere + `\appsettings.json`}
+		})},
+		{"web-root", "set ASPNETCORE_CONTENTROOT to it, which web programs read", launched(func(_ *Host, _ string) layer {
+			return layer{own: []string{"ASPNETCORE_CONTENTROOT=" + elsewhere}, file: elsewhere + `\appsettings.json`}
 		})},
 		{"root", "set --contentRoot to a folder that has its own settings", launched(func(_ *Host, _ string) layer {
 			return layer{args: `--contentRoot "` + elsewhere + `"`, file: elsewhere + `\appsettings.json`}
@@ -33,17 +45,20 @@ func layers() []Mishap {
 		{"side", "install the program in another folder, with its own settings", launched(func(_ *Host, _ string) layer {
 			return layer{program: elsewhere, file: elsewhere + `\appsettings.json`}
 		})},
-		{"own-env", "put a key into the service's environment", launched(func(h *Host, v string) layer { return layer{own: h.variable() + "=" + v} })},
+		{"own-env", "put a key into the service's environment", launched(func(h *Host, v string) layer { return layer{own: []string{h.variable() + "=" + v}} })},
 		{"user-env", "put a key into the environment of the service's account", launched(func(h *Host, v string) layer { return layer{user: h.variable() + "=" + v} })},
 		{"prefix", "put a key into the service's environment, behind " + Prefix + "", launched(func(h *Host, v string) layer {
-			return layer{own: Prefix + h.variable() + "=" + v}
+			return layer{own: []string{Prefix + h.variable() + "=" + v}}
 		})},
 		{"named", "put a key into PROGRAM.settings.json, which .NET 10 reads", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside(h.service() + ".settings.json")}
 		})},
+		{"named-env", "put a key into PROGRAM.settings.Production.json (.NET 10)", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside(h.service() + ".settings.Production.json")}
+		})},
 		{"secrets", "set DOTNET_ENVIRONMENT=Development; user secrets have a key", launched(func(h *Host, _ string) layer {
 			_, account := h.Machine.Registered(h.service())
-			return layer{own: "DOTNET_ENVIRONMENT=Development", file: machine.UserSecretsOf(account)}
+			return layer{own: []string{"DOTNET_ENVIRONMENT=Development"}, file: machine.UserSecretsOf(account)}
 		})},
 		{"sibling", "put a key into custom.json beside the settings: it is not read", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside("custom.json")}
@@ -70,8 +85,9 @@ const elsewhere = `C:\Program Files\IdentityMesh Old`
 // layer is how a service gets another value: words for its command line, a variable of its own or of its account's, a file, a
 // folder for its program, or a program that starts it.
 type layer struct {
-	args, own, user, file, program string
-	wrap                           *machine.Wrapped
+	args, user, file, program string
+	own                       []string
+	wrap                      *machine.Wrapped
 }
 
 func launched(how func(h *Host, value string) layer) func(*Lab, *Host) error {
@@ -120,7 +136,8 @@ func (h *Host) lay(l layer, value string) error {
 		if l.args != "" {
 			s.ImagePath += " " + l.args
 		}
-		if name, v, ok := strings.Cut(l.own, "="); ok {
+		for _, own := range l.own {
+			name, v, _ := strings.Cut(own, "=")
 			s.Environment = maps.Clone(s.Environment)
 			if s.Environment == nil {
 				s.Environment = map[string]string{}
@@ -165,7 +182,7 @@ func (h *Host) plain() error {
 		h.Machine.SetAccountEnvironment(account, name, "")
 	}
 	for _, path := range []string{h.beside("appsettings.Staging.json"), h.beside("appsettings.Production.json"), elsewhere + `\appsettings.json`,
-		h.beside(service + ".settings.json"), machine.UserSecretsOf(account), h.beside("custom.json"), winsw + ".xml"} {
+		h.beside(service + ".settings.json"), h.beside(service + ".settings.Production.json"), machine.UserSecretsOf(account), h.beside("custom.json"), winsw + ".xml"} {
 		if err := h.Machine.FS.Remove(path); err != nil && !errors.Is(err, machine.ErrFileNotFound) && !errors.Is(err, machine.ErrPathNotFound) {
 			return fmt.Errorf("%s: %w", path, err)
 		}

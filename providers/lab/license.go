@@ -21,7 +21,7 @@ import (
 )
 
 // LicenseShapes are the ways in which the lab's vendor writes license files: nobody knows the one of the real product.
-var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "pem", "base64", "nul", "utf16", "date", "zoneless", "perpetual", "end-of-time", "number", "nested", "payload-xml", "opaque"}
+var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "rhino", "pem", "base64", "nul", "utf16", "date", "zoneless", "perpetual", "end-of-time", "number", "nested", "payload-xml", "opaque"}
 
 // License makes a license file signed by the lab's vendor.
 func (l *Lab) License(lic licensefile.License) ([]byte, error) {
@@ -82,6 +82,9 @@ func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
 	case "xml":
 		text = fmt.Sprintf("<License><Id>7</Id><Tier>%s</Tier><Expiration>%s</Expiration><Customer><Name>%s</Name></Customer><Signature>%s</Signature></License>",
 			lic.Tier, lic.Expires.UTC().Format(time.RFC1123), lic.Customer, sign(body))
+	case "rhino":
+		text = fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><license id="7" expiration="%s" type="%s"><name>%s</name><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignatureValue>%s</SignatureValue></Signature></license>`,
+			lic.Expires.UTC().Format("2006-01-02T15:04:05.0000000"), lic.Tier, lic.Customer, sign(body))
 	case "pem":
 		text = string(pem.EncodeToMemory(&pem.Block{Type: "LICENSE", Bytes: []byte(text)}))
 	case "base64":

@@ -10,9 +10,9 @@ import (
 )
 
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
-var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "ghost", "value", "pages",
-	"snake", "nested", "attributes", "in-data", "references", "in-d", "epoch-text", "page", "more", "frozen", "odd-status", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
-	"unnamed", "strangers", "by-name", "two-lists"}
+var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "value", "pages",
+	"snake", "nested", "attributes", "in-data", "references", "in-d", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
+	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
 func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
@@ -33,10 +33,15 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		}
 		o := map[string]any{"name": e.Name, "connected": e.Connected, "lastHeartbeatUtc": e.LastHeartbeatUTC}
 		bend(o, shape, e, i, now)
-		if shape == "ghost" { // what a relay left behind when it connected anew
-			entries = append(entries, map[string]any{"name": e.Name, "connected": false, "lastHeartbeatUtc": e.LastHeartbeatUTC.Add(-time.Hour)})
+		ghost := map[string]any{"name": e.Name, "connected": false, "lastHeartbeatUtc": e.LastHeartbeatUTC.Add(-time.Hour)}
+		switch shape { // what a relay left behind when it connected anew
+		case "ghost":
+			entries = append(entries, ghost, o)
+		case "ghost-after":
+			entries = append(entries, o, ghost)
+		default:
+			entries = append(entries, o)
 		}
-		entries = append(entries, o)
 	}
 	switch shape {
 	case "attributes":
@@ -130,6 +135,15 @@ func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
 		put("name", "relayName", `LAB\`+strings.ToUpper(e.Name))
 	case "display":
 		o["name"], o["machineName"] = fmt.Sprintf("Branch office %d", i+1), e.Name
+	case "guid":
+		o["name"], o["machineName"] = fmt.Sprintf("3f2504e0-4f89-11d3-9a0c-%012d", i+1), e.Name
+	case "null-connected":
+		o["connected"] = nil
+	case "own-names":
+		clear(o)
+		o["node"], o["alive"], o["ping"] = e.Name, e.Connected, beat
+	case "other-domain":
+		o["name"] = strings.TrimSuffix(e.Name, ".lab.example") + ".dmz.example"
 	case "frozen":
 		o["lastHeartbeatUtc"] = now.Add(-time.Hour)
 	case "odd-status":

@@ -295,7 +295,7 @@ func (l *Lab) Document() string {
 	switch l.config.License { // whose signature nobody but the product can check, or which nobody else can read
 	case "opaque":
 		fmt.Fprintf(&b, "    customer: %s\n    tier: %s\n    expires: \"%s\"\n", Customer, Tier, day(372).Format(time.DateOnly))
-	case "json", "xml":
+	case "json", "xml", "rhino":
 	default:
 		b.WriteString("    publicKey: keys/license-vendor.pem\n")
 	}

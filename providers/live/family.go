@@ -322,7 +322,7 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 					report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
 				}
 			}
-			h.refusal(s, &report)
+			h.refusal(ctx, s, d, &report)
 			return report
 		}
 	}

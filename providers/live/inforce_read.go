@@ -24,10 +24,15 @@ func (j *judge) fetch(ask asking) error {
 		paths, ops = append(paths, path), append(ops, winhost.FileRead{Path: path})
 	}
 	for _, p := range j.processes() {
-		for _, host := range appsettings.ServiceHosts() {
-			files, err := host.Files(p, j.name)
+		var files []string
+		var last appsettings.Place
+		for i, host := range appsettings.ServiceHosts() {
+			place, err := host.Place(p)
 			if err != nil {
 				return fmt.Errorf("service %s: %w", j.service, err)
+			}
+			if i == 0 || place != last { // nearly all look in one
+				last, files = place, place.Files(p, j.name)
 			}
 			j.ways = append(j.ways, way{host, p, files})
 			for _, path := range files {

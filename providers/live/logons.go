@@ -130,9 +130,9 @@ func crowd(w site.Who) string {
 // without the right is mended where it is, and may be tried at once.
 const wrongPassword = 1326
 
-// refusal adds to the report of a logon that failed: Windows has changed nothing then. A refused try is remembered, so that
-// nobody tries again and again until the account is locked out.
-func (h *host) refusal(s reconciler.Step, r *reconciler.Report) {
+// refusal adds to the report of what failed that nothing was changed, where that is known: of a logon, Windows has not; of a secret,
+// its store tells. A refused try of a logon is remembered, so that nobody tries again and again until the account is locked out.
+func (h *host) refusal(ctx context.Context, s reconciler.Step, d deed, r *reconciler.Report) {
 	var e *winhost.OpError
 	if !errors.As(r.Err, &e) || e.Code == winhost.Skipped {
 		return
@@ -145,5 +145,16 @@ func (h *host) refusal(s reconciler.Step, r *reconciler.Report) {
 		}
 	case site.SetLogon:
 		r.Refused = e.Win32 != 0
+	case site.PushSecret: // what a program that has ended did not write it writes no more
+		if reconciler.HintOf(r.Err) == "" {
+			r.Err = reconciler.Hinted(r.Err, "what it says stays on "+h.name+": run it there by hand with another value, and look; it signs in with Engine's connection string")
+		}
+		if d.again || e.Code == winhost.Timeout || !h.site.untouched(ctx, o.Ref) {
+			return
+		}
+		if r.Refused = true; s.Undoes() {
+			h.site.push(o.Ref, d.began, site.MachineIdentity{}) // the proof of the way back compares with what was before it
+			*r = done("it is as it was: " + o.Ref + " was not set")
+		}
 	}
 }

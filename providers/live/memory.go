@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
@@ -30,9 +31,11 @@ type memory struct {
 	began map[string]time.Time
 	// fleet are those of them that are one of many.
 	fleet map[string]bool
-	// stored is when secrets of the product's store were set, as it was seen last; pushes are what this run has set there.
-	stored map[string]time.Time
-	pushes map[string]push
+	// stored is when secrets of the product's store were set, as it was seen last, and storedNow asks again; pushes are what this run
+	// has set there.
+	stored    map[string]time.Time
+	storedNow func(context.Context) (map[string]time.Time, error)
+	pushes    map[string]push
 	// values are settings as they were read, where more than a secret is in them.
 	values map[settingOf]secret.Value
 	// signers are who has signed files, by the SHA-256 of a file.
@@ -186,10 +189,22 @@ func (m *memory) startedOfMany() map[string]time.Time {
 }
 
 // sawStored notes when secrets were set, as the store tells it.
-func (m *memory) sawStored(at map[string]time.Time) {
+func (m *memory) sawStored(at map[string]time.Time, now func(context.Context) (map[string]time.Time, error)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stored = at
+	m.stored, m.storedNow = at, now
+}
+
+// untouched says that a secret was not set since it was looked at.
+func (m *memory) untouched(ctx context.Context, ref string) bool {
+	m.mu.Lock()
+	before, ask := m.stored[ref], m.storedNow
+	m.mu.Unlock()
+	if ask == nil {
+		return false
+	}
+	now, err := ask(ctx)
+	return err == nil && now[ref].Equal(before)
 }
 
 // push notes that a secret was set by this run.

@@ -33,7 +33,8 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	return seen, nil
 }
 
-// told is the list where it says anything: one that was not empty before, and is now, says of no relay that it is not connected.
+// told is the list where it says anything: one that was not empty before, and is now, says of no relay that it is not connected; nor
+// does one that is cut.
 func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 	list, err := a.relays(ctx)
 	if err != nil {
@@ -44,10 +45,15 @@ func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 	if empty := len(list.Relays) == 0 && list.Unnamed == 0; empty && a.listed {
 		return nil, errEmptyList
 	}
+	if list.More {
+		return nil, errCutList
+	}
 	return list, nil
 }
 
 var errEmptyList = reconciler.Hinted(errors.New("its list has no relay at all, and had some before"), "look at Admin's dashboard and at what stands before Admin; the next run asks again")
+
+var errCutList = reconciler.Hinted(errors.New("its list is one page, without a way to the others"), "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000")
 
 // adminClock is how far Admin's clock is ahead of ours, at the most. An answer tells the second at which it was made, and
 // we know between which two moments of ours that was; every further answer makes it more exact.
@@ -136,6 +142,8 @@ func inShort(err error) string {
 	switch {
 	case errors.Is(err, errEmptyList):
 		return "it lists no relay at all"
+	case errors.Is(err, errCutList):
+		return errCutList.Error()
 	case !errors.As(err, &e):
 		return "it does not answer"
 	case e.Status != 0:
@@ -200,7 +208,7 @@ func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
 
 // couldNot says what is wrong with the API that does not tell of relays.
 func couldNot(last error) string {
-	if errors.Is(last, errEmptyList) {
+	if errors.Is(last, errEmptyList) || errors.Is(last, errCutList) {
 		return "the Admin API says nothing of them"
 	}
 	return "the Admin API could not be asked"

@@ -57,7 +57,7 @@ func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, r
 	case site.ProveSessions:
 		return d.proveSessions(ctx, c, op, say)
 	case site.ProveStored:
-		return d.proveStored(op, read)
+		return d.proveStored(op, s.Undoes(), read)
 	}
 	return failed(fmt.Errorf("SQL Server cannot do this (%s)", s.Op.Kind()))[0]
 }
@@ -88,6 +88,11 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 		return refused(err)
 	}
 	defer open.Close()
+	if op.Idle {
+		if err := d.idle(ctx, open, op.Login); err != nil {
+			return refused(err)
+		}
+	}
 	d.wrong.forget()
 	err = d.sendPassword(ctx, open, op, statement)
 	var server *mssql.ServerError
@@ -107,6 +112,20 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 		// It may still be on its way, or be the login's own already: that it is not taken now says nothing for certain.
 		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%w; a sign-in with the new value: %v", err, a)}
 	}
+}
+
+// idle demands that nobody is signed in with the login, now.
+func (d *database) idle(ctx context.Context, s *mssql.Session, login string) error {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	q := &catalogue{now: d.site.config.Now}
+	if err := q.read(ctx, s); err != nil {
+		return err
+	}
+	if busy := q.instance.Of(login); len(busy) > 0 {
+		return reconciler.Hinted(&inUseError{login, busy[0]}, "it was idle when it was looked at: end what signs in with it, and plan again")
+	}
+	return nil
 }
 
 // tellWhere says which server has failed, and which have the password.

@@ -122,7 +122,7 @@ func (d *database) tryDeclared(ctx context.Context, r site.SignIn, c mssql.Confi
 		return
 	}
 	if n := q.failures(c.User); n > mostFailures {
-		seen.DeclaredWhy = sparedFor(c.User, n)
+		seen.DeclaredWhy, seen.DeclaredHint = sparedFor(c.User, n), sparedHint
 		return
 	}
 	c.Password = v

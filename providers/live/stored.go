@@ -205,13 +205,21 @@ func (d *database) lookAtStore(ctx context.Context, c mssql.Config, r site.Store
 		return nil, err
 	}
 	o.seen.Declared = r.Refs
-	d.site.sawStored(o.seen.Updated)
+	d.site.sawStored(o.seen.Updated, func(ctx context.Context) (map[string]time.Time, error) {
+		ctx, cancel := context.WithTimeout(ctx, tryLimit)
+		defer cancel()
+		o, err := d.readStore(ctx, c, r.Database, r.Tables)
+		if err != nil {
+			return nil, err
+		}
+		return o.seen.Updated, nil
+	})
 	return &o.seen, nil
 }
 
 // proveStored compares by the server's clock. A grain is left for the clock of whoever writes the time; the time before may have
 // been ahead of it, and only says that another is there now.
-func (d *database) proveStored(op site.ProveStored, read storeReader) reconciler.Report {
+func (d *database) proveStored(op site.ProveStored, undoes bool, read storeReader) reconciler.Report {
 	push, ok := d.site.pushOf(op.Ref)
 	if !ok {
 		return refused(fmt.Errorf("%s was not pushed in this run", op.Ref))
@@ -225,6 +233,8 @@ func (d *database) proveStored(op site.ProveStored, read storeReader) reconciler
 	switch {
 	case !there:
 		return failed(fmt.Errorf("%s is not in %s after the push", op.Ref, op.Tables.Secrets))[0]
+	case undoes && at.Equal(push.before):
+		return done("it is as it was: " + op.Ref + " was not set")
 	case at.Equal(push.before) || at.Before(began.Add(-clockGrain)):
 		return failed(reconciler.Hinted(fmt.Errorf("%s was set at %s, before the push at %s: the program ended as if it had stored the value, and it did not", op.Ref, at.Format(time.RFC3339Nano), began.UTC().Format(time.RFC3339Nano)),
 			"run the program on the host by hand and look at what it says; see that its clock and the server's agree"))[0]

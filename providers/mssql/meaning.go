@@ -54,10 +54,10 @@ var meanings = map[int32]meaning{
 
 	15114: {Policy, "", "the password was changed too recently", "the policy has a minimum age; wait, or have it lifted"},
 	15115: {Policy, "", "the password was used recently", "the policy keeps a history: commit another version, with a value that this login never had"},
-	15116: {Policy, "", "the password is too short", "make the value longer"},
+	15116: {Policy, "", "the password is too short", "commit another version, with a longer value"},
 	15117: {Policy, "", "the password is too long", "128 characters is the most"},
-	15118: {Policy, "", "the password is not complex enough", "use three of: capital letters, small letters, digits, other characters"},
-	15119: {Policy, "", "a password filter of the server's domain refuses the password", "ask who runs the domain's password filter"},
+	15118: {Policy, "", "the password is not complex enough", "commit another version, whose value has three of: capital letters, small letters, digits, other characters"},
+	15119: {Policy, "", "a password filter of the server's domain refuses the password", "ask who runs the domain's password filter, and commit another version"},
 	15113: {Policy, "", "too many failed sign-ins: the login is locked", "unlock it first"},
 	15128: {Policy, "", "CHECK_POLICY and CHECK_EXPIRATION cannot be off when MUST_CHANGE is on", ""},
 

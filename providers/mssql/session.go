@@ -62,7 +62,7 @@ func (s *Session) Exec(ctx context.Context, statement tsql.Statement) error {
 	case errors.As(err, &server) && isAnswer(server):
 		return fmt.Errorf("%v: %w", statement, fromDriver(server, false))
 	case ctx.Err() != nil:
-		return fmt.Errorf("%v: whether it was carried out is unknown: %w", statement, context.Cause(ctx))
+		return fmt.Errorf("%v: whether it was carried out is unknown: %w", statement, worded{context.Cause(ctx)})
 	}
 	return fmt.Errorf("%v: whether it was carried out is unknown: the connection to %s failed", statement, s.line.config.Host)
 }
@@ -114,7 +114,7 @@ type LostAnswer struct {
 	Err  error
 }
 
-func (e *LostAnswer) Error() string { return e.Host + ": " + e.Err.Error() }
+func (e *LostAnswer) Error() string { return e.Host + ": " + inWords(e.Err) }
 
 // Unwrap returns what happened.
 func (e *LostAnswer) Unwrap() error { return e.Err }

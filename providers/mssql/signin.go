@@ -3,6 +3,7 @@ package mssql
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 
 	mssql "github.com/microsoft/go-mssqldb"
@@ -18,7 +19,7 @@ type SignInError struct {
 	Err     error
 }
 
-func (e *SignInError) Error() string { return e.Host + ": " + e.Err.Error() }
+func (e *SignInError) Error() string { return e.Host + ": " + inWords(e.Err) }
 func (e *SignInError) Unwrap() error { return e.Err }
 
 // Hint says what a person can do, and is empty where nothing is known.
@@ -41,6 +42,26 @@ var hints = map[Why]string{
 	TimedOut:     "look whether the server is overloaded, or starting",
 	Spared:       "find out why the login was refused before a run tries it again: further attempts could lock it out",
 }
+
+// inWords is what went wrong, without the words of Go's libraries.
+func inWords(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "this machine finds no address for its name"
+	case errors.As(err, &dns):
+		return "this machine's name server did not say what its address is"
+	}
+	return goWords.Replace(err.Error())
+}
+
+var goWords = strings.NewReplacer(context.DeadlineExceeded.Error(), "no answer in time", context.Canceled.Error(), "the answer was not waited for")
+
+// worded is an error inWords.
+type worded struct{ error }
+
+func (e worded) Error() string { return inWords(e.error) }
+func (e worded) Unwrap() error { return e.error }
 
 // judge says what a failed sign-in means. The driver keeps errors of the handshake as text only.
 func judge(host string, err error) error {

@@ -50,7 +50,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	found := map[string][]int{}
 	for _, h := range hosts {
 		entries := x.find(h)
-		if len(entries) == 0 && computers[h] != "" {
+		if _, first, _ := labels(h); len(entries) == 0 && computers[h] != "" && !strings.EqualFold(first, computers[h]) { // else only its domain would be dropped
 			entries = x.find(computers[h])
 		}
 		found[h] = entries

@@ -29,11 +29,12 @@ func TestDirectory(t *testing.T) {
 		{"a bare name is no part of an address", []string{"10"}, "", 0},
 		{"the computer's own name, where the host's is unknown to Admin", []string{"relay-09.hq.example"}, "WIN-8QK2", 0},
 		{"one machine's name cannot prove two hosts", []string{"relay-01.hq.example", "relay-01.dmz.example"}, "", 2},
+		{"another domain is another host, whatever it calls itself", []string{"relay-02.corp.example"}, "", 0},
 		{"any of its names", []string{"relay-05.hq.example"}, "Berlin", 0},
 		{"a bare name beside one with a domain is of that domain", []string{"relay-05.dmz.example"}, "", 0},
 		{"nobody", []string{"relay-99"}, "", 0},
 	} {
-		d := list.Directory(test.hosts, map[string]string{"relay-09.hq.example": "WIN-8QK2"})
+		d := list.Directory(test.hosts, map[string]string{"relay-09.hq.example": "WIN-8QK2", "relay-02.corp.example": "RELAY-02"})
 		got := ""
 		if r := d.Of[test.hosts[0]]; r != nil {
 			got = r.Name

@@ -22,6 +22,8 @@ type AlterLogin struct {
 	Enable bool `json:"enable,omitempty"`
 	// Unlock ends its lockout: services that an earlier run left with a dead password have locked it out.
 	Unlock bool `json:"unlock,omitempty"`
+	// Idle says that nobody may be signed in with it: whoever is would be refused at the next reset of their connection.
+	Idle bool `json:"idle,omitempty"`
 }
 
 func (o AlterLogin) Kind() string              { return "alter-login" }

@@ -174,6 +174,8 @@ type SignInSeen struct {
 	PasswordSet string
 	// Declared is the verdict for the declared version, and DeclaredWhy what stood in its way; both "" when it was not tried.
 	Declared, DeclaredWhy string
+	// DeclaredHint is what a person can do about that, "" where it follows from what is rotated.
+	DeclaredHint string
 }
 
 // Facts are the verdict, and where it was given.

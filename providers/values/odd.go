@@ -8,20 +8,27 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
 // template matches a whole text that some tool should have replaced: ${{ secrets.X }}, $(X), ${X}, #{X}, %X%, {{ .X }}, <x>.
-var template = regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\])$`)
+var template = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\])$`)
+})
 
 // reference matches a whole text that names a secret, or wraps one, for some other tool: @Microsoft.KeyVault(…), secret://…,
 // $env:NAME, $SOME_NAME, Some__Name=…, arn:aws:secretsmanager:…, vault:PATH#FIELD, /run/secrets/…, a sealed file of age or of Ansible,
 // a value of SOPS, a pointer of Git LFS.
-var reference = regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|vault:[^\s#]+#[^\s#]+|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|version https://git-lfs\.github\.com/.*)$`)
+var reference = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|vault:[^\s#]+#[^\s#]+|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|version https://git-lfs\.github\.com/.*)$`)
+})
 
 // reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here.
-var reminder = regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here))$`)
+var reminder = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here))$`)
+})
 
 // placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
 var placeholders = []string{"changeme", "changeit", "replaceme", "todo", "tbd", "xxx", "placeholder", "yourpassword", "yourpasswordhere", "yourkeyhere", "null", "none", "undefined", "redacted"}
@@ -35,9 +42,9 @@ func Odd(value []byte) error {
 		return errors.New("it is not text in UTF-8")
 	case strings.TrimFunc(text, unicode.IsSpace) != text:
 		return errors.New("it begins or ends with a blank")
-	case template.MatchString(text), reminder.MatchString(text):
+	case template().MatchString(text), reminder().MatchString(text):
 		return errors.New("it is a placeholder that nothing was put in the place of")
-	case reference.MatchString(firstLine(text)):
+	case reference().MatchString(firstLine(text)):
 		return errors.New("it refers to a secret, or wraps one, and is none itself")
 	}
 	for _, r := range text {

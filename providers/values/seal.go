@@ -169,10 +169,17 @@ func (s *Seal) openKept(ctx context.Context, name string, ref secret.Ref, sealed
 	return data, nil
 }
 
-// open opens what anybody sealed; name is the file's, for errors.
-func (s *Seal) open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
-	data, _, err := s.decrypt(ctx, name, sealed)
-	return data, err
+// openFor opens what anybody sealed; name is the file's, for errors. What was kept for another secret stays that one's: who can read
+// a kept file, and not open it, could otherwise have it rolled out to all who may read this secret.
+func (s *Seal) openFor(ctx context.Context, name string, ref secret.Ref, sealed []byte) ([]byte, error) {
+	data, n, err := s.decrypt(ctx, name, sealed)
+	if err != nil || n == nil {
+		return data, err
+	}
+	if of, _ := unescape(n.name); of != ref.Name {
+		return nil, hint(fmt.Errorf("%s: holds a value that was kept for %s, another secret", name, of), "name the file of a value that is this secret's own")
+	}
+	return data, nil
 }
 
 func (s *Seal) decrypt(ctx context.Context, name string, sealed []byte) ([]byte, *note, error) {

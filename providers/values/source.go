@@ -150,7 +150,7 @@ func (f AgeFile) Get(ctx context.Context, ref secret.Ref) (secret.Value, error) 
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("%s: %w", label(ref), err)
 	}
-	opened, err := f.Seal.open(ctx, f.Path, data)
+	opened, err := f.Seal.openFor(ctx, f.Path, ref, data)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("%s: %w", label(ref), err)
 	}

@@ -989,10 +989,53 @@ function Find-Below([string]$folder, [string]$suffix) {
     }
 }
 
-# The signatures in a PE file: the certificates that its optional header's fifth directory names, PKCS #7 each.
+# Read-Chain FILE START MOST: the sectors of a compound file (MS-CFB) that follow on START, as many as have MOST bytes.
+function Read-Chain($c, [long]$at, [long]$most) {
+    $b = [IO.MemoryStream]::new(); $each = $c.size / 4
+    while ($at -lt 4294967290 -and $b.Length -lt $most) {
+        [void]$c.file.Seek(($at + 1) * $c.size, 0); $d = $c.reader.ReadBytes($c.size); $b.Write($d, 0, $d.Length)
+        [long]$table = $c.fat[[int][Math]::Floor($at / $each)]
+        [void]$c.file.Seek(($table + 1) * $c.size + 4 * ($at % $each), 0); $at = $c.reader.ReadUInt32()
+    }
+    , $b.ToArray()
+}
+
+# The signature of an MSI, a PKCS #7: a stream of its compound file, among those of the root.
+function Get-StreamSignature($f, $r) {
+    [void]$f.Seek(30, 0); $c = @{ file = $f; reader = $r; size = 1 -shl $r.ReadUInt16(); fat = [Collections.Generic.List[long]]::new() }
+    if (@(512, 4096) -notcontains $c.size) { return }
+    [void]$f.Seek(48, 0); $n = @(foreach ($k in 0..6) { [long]$r.ReadUInt32() }); $directory, $more = $n[0], $n[5]
+    foreach ($k in 1..109) { $c.fat.Add($r.ReadUInt32()) }
+    while ($more -lt 4294967290 -and $c.fat.Count -lt $f.Length / $c.size) {
+        [void]$f.Seek(($more + 1) * $c.size, 0)
+        for ($k = 1; $k -lt $c.size / 4; $k++) { $c.fat.Add($r.ReadUInt32()) }
+        $more = $r.ReadUInt32()
+    }
+    $d = Read-Chain $c $directory 4194304
+    $todo = [Collections.Generic.Stack[long]]::new(); $todo.Push([BitConverter]::ToUInt32($d, 76))   # the root's child, and its siblings
+    for ($left = $d.Length / 128; $todo.Count -gt 0 -and $left -gt 0; $left--) {
+        $e = $todo.Pop() * 128
+        if ($e -ge $d.Length) { continue }
+        $todo.Push([BitConverter]::ToUInt32($d, $e + 68)); $todo.Push([BitConverter]::ToUInt32($d, $e + 72))
+        if ([Text.Encoding]::Unicode.GetString($d, $e, 36) -cne ([char]5 + "DigitalSignature`0")) { continue }
+        $at, $size = [BitConverter]::ToUInt32($d, $e + 116), [BitConverter]::ToUInt32($d, $e + 120)
+        if ($size -gt 1048576) { return }
+        if ($size -ge $n[2]) { $b = Read-Chain $c $at $size } else {   # short ones lie in a stream of their own
+            $short = Read-Chain $c ([BitConverter]::ToUInt32($d, 116)) ([Math]::Min($f.Length, [BitConverter]::ToUInt32($d, 120))); $table = Read-Chain $c $n[3] $f.Length
+            $b = [byte[]]::new(64 * [Math]::Ceiling($size / 64))
+            for ($k = 0; $k -lt $size; $k += 64) { [Buffer]::BlockCopy($short, 64 * $at, $b, $k, 64); $at = [BitConverter]::ToUInt32($table, 4 * $at) }
+        }
+        $der = [byte[]]::new($size); [Buffer]::BlockCopy($b, 0, $der, 0, $size)
+        return , $der
+    }
+}
+
+# The signatures in a file, PKCS #7 each: those of a PE are the certificates that its optional header's fifth directory names.
 function Get-Certificates($f) {
     $r = [IO.BinaryReader]::new($f)
-    if ($f.Length -lt 512 -or $r.ReadUInt16() -ne 0x5a4d) { return }
+    if ($f.Length -lt 512) { return }
+    if ($r.ReadUInt32() -eq 3759263696 -and $r.ReadUInt32() -eq 3776623009) { return Get-StreamSignature $f $r }
+    [void]$f.Seek(0, 0); if ($r.ReadUInt16() -ne 0x5a4d) { return }
     [void]$f.Seek(60, 0); $head = $r.ReadUInt32()
     if ($head -gt $f.Length - 200) { return }
     [void]$f.Seek($head, 0); if ($r.ReadUInt32() -ne 0x4550) { return }

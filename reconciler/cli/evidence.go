@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"meshrotate/reconciler"
@@ -79,7 +78,7 @@ func fileName(name string) string {
 
 // writeNew writes a file that is not there yet, or that holds an earlier one of the same kind.
 func writeNew(path string, data []byte, kind string) error {
-	if old, err := os.ReadFile(path); err == nil && !strings.Contains(string(old[:min(len(old), 256)]), kind) {
+	if old, err := specs.ReadReferred(path); err == nil && !strings.Contains(string(old[:min(len(old), 256)]), kind) {
 		return fmt.Errorf("%s is there, and holds something else", path)
 	}
 	return durable.Replace(path, data)

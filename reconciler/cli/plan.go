@@ -13,6 +13,7 @@ import (
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/session"
 	"meshrotate/state/durable"
 )
 
@@ -55,7 +56,7 @@ again and refuses when anything that the plan was made from has changed.
 			}
 		}
 		r := render.Plan{Plan: v.Plan, Took: v.Took, SavedTo: out, Host: s.host}
-		if len(v.Plan.Blocked()) == 0 {
+		if session.Stuck(v.Plan) == nil {
 			r.Next = s.apply(out)
 		}
 		if err := p.write(r); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,8 +146,8 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 	base := p.revision(s, s.base)
 	if tree != nil {
 		base.Repo, base.Path, side.Root = tree.Root, tree.Path, tree.Root
-	} else if info, err := os.Stat(s.repo); err == nil && info.IsDir() {
-		side.Root = s.repo
+	} else if side.Root, err = base.Checkout(); err != nil {
+		return side, err
 	}
 	if operator != "" {
 		if side.Operator, err = trust.LoadOperator(operator, side.Root); err != nil {
@@ -173,7 +172,7 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 
 // ownState makes sure that a request does not bring a state of its own.
 func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
-	if d.State.SQL != nil || tree == nil && filepath.IsAbs(d.State.Dir) {
+	if d.State.SQL != nil {
 		return nil
 	}
 	dir := d.State.Dir
@@ -184,7 +183,7 @@ func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
 	if err != nil {
 		return err
 	}
-	if tree == nil { // beside the working directory, which may be a checkout of the request
+	if tree == nil { // it may lie in a checkout of the request
 		if tree, err = specs.FindWorkTree(full); errors.Is(err, specs.ErrNoRepository) {
 			return nil
 		}

@@ -32,6 +32,8 @@ func fate(p state.Place) (words, style string) {
 		return "put back, there again since " + second(p.At), red
 	case state.Started:
 		return "not come to: as far as is known it is there still", red
+	case state.Gone:
+		return "not there any more at " + second(p.At) + ", when a later run looked", green
 	case state.Untouched:
 		return "there when the run began; the rotation takes nothing out of it", red
 	default:

@@ -60,6 +60,9 @@ func (r Plan) text(p *page) {
 	r.foot(p)
 }
 
+// onlyLooked is what a plan for some secrets has not seen.
+const onlyLooked = "of what others use, only what the record says is down was looked at"
+
 func (r Plan) head(p *page) {
 	p.line("%s", p.title(r.Deployment, r.Commit, r.Source))
 	p.line("looked at %s%s", looked(r.Seen), took(r.Took))
@@ -70,7 +73,7 @@ func (r Plan) head(p *page) {
 		p.line("signed by %s", r.Signed)
 	}
 	if len(r.Only) > 0 {
-		p.line("only %s", strings.Join(r.Only, ", "))
+		p.line("only %s; %s", strings.Join(r.Only, ", "), onlyLooked)
 	}
 	p.blank()
 	if fleet := about(r.Fleet, r.Host); len(fleet) > 0 {

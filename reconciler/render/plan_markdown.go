@@ -28,7 +28,7 @@ func (r Plan) markdown(m *mark) {
 		m.add("Signed by %s.\n\n", md(r.Signed))
 	}
 	if len(r.Only) > 0 {
-		m.add("Planned for %s only.\n\n", code(strings.Join(r.Only, ", ")))
+		m.add("Planned for %s only: %s.\n\n", code(strings.Join(r.Only, ", ")), onlyLooked)
 	}
 	r.refusals(m)
 	r.rows(m)

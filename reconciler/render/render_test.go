@@ -224,3 +224,15 @@ func BenchmarkPlan(b *testing.B) {
 		})
 	}
 }
+
+// Who plans for some secrets is told that a service of others may stand still unseen.
+func TestAPlanForSomeSaysWhatWasNotLookedAt(t *testing.T) {
+	for _, f := range []Format{Text, Markdown} {
+		for _, only := range [][]string{nil, {"relaykey"}} {
+			got := strings.Join(strings.Fields(written(t, Plan{Plan: &reconciler.Plan{Only: only}}, Style{Format: f, Width: 200})), " ")
+			if strings.Contains(got, onlyLooked) != (only != nil) {
+				t.Errorf("%s, only %q: %s", f, only, got)
+			}
+		}
+	}
+}

@@ -10,10 +10,6 @@ import (
 	"meshrotate/state"
 )
 
-// alive is how old a heartbeat may be whose run is taken for one that is at work: two were missed by then in a folder or in SQL Server.
-// A lease in a folder goes stale soon after, so whoever is refused for a dead run's has to be told before.
-const alive = 15 * time.Second
-
 // DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look. What a run has stopped
 // that is at work is its own business. Where the ledger cannot be read, or is another deployment's, it says nothing.
 func DownByRecord(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, st state.State, now time.Time) []reconciler.Down {
@@ -21,7 +17,7 @@ func DownByRecord(ctx context.Context, kinds []reconciler.Kind, d *specs.Deploym
 	if err != nil {
 		return nil
 	}
-	if h, held, err := st.Lock.Current(ctx); err == nil && held && !h.Ended && h.Damaged == "" && now.Sub(h.Heartbeat) < alive {
+	if h, held, err := st.Lock.Current(ctx); err == nil && held && h.AtWork(now) {
 		entries = slices.DeleteFunc(slices.Clone(entries), func(e state.Entry) bool { return e.Run == h.Run })
 	}
 	in := reconciler.Input{History: state.NewHistory(entries), Now: now}

@@ -158,7 +158,8 @@ func TestOpenPGP(t *testing.T) {
 	d.expect("a key that has expired, at a time when it had not", d.commit(append(by(past), "gpg.program="+wrapper)...), "OpenPGP key "+past+", which has expired", export(past))
 
 	revoked := d.commit(by(lost)...)
-	d.expect("a key before it was revoked", revoked, "by lost", export(lost))
+	before := export(lost)
+	d.expect("a key before it was revoked", revoked, "by lost", before)
 	home := ""
 	for _, e := range d.env {
 		if v, found := strings.CutPrefix(e, "GNUPGHOME="); found {
@@ -170,6 +171,8 @@ func TestOpenPGP(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(d.dir, "rev"), []byte(strings.Replace(string(certificate), ":-----BEGIN", "-----BEGIN", 1)), 0o600))
 	d.run("gpg", "--import", "rev")
 	d.expect("a key that was revoked since", revoked, "OpenPGP key "+lost+", which was revoked", export(lost))
+	d.expect("and stands there as it was before, too", revoked, "OpenPGP key "+lost+", which was revoked", before, export(lost))
+	d.expect("in another order", revoked, "OpenPGP key "+lost+", which was revoked", export(lost), before)
 
 	d.run("git", "-c", "user.signingkey="+ada, "tag", "-s", "-m", "release", "v1", plain)
 	d.expect("a signature on the tag only", plain, "is not signed", export(ada))

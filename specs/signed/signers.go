@@ -61,10 +61,47 @@ func (s *Signers) addPGP(data []byte) error {
 			if k.PrivateKey != nil {
 				return errors.New("a private key stands here where only public keys may stand: `gpg --armor --export` writes them")
 			}
+			s.take(k)
 		}
-		s.pgp = append(s.pgp, keys...)
 	}
 	return nil
+}
+
+// take adds a key. Of two copies of one, what is newer counts, and what either of them revokes is revoked, as gpg has it.
+func (s *Signers) take(k *openpgp.Entity) {
+	for i, e := range s.pgp {
+		if !bytes.Equal(e.PrimaryKey.Fingerprint, k.PrimaryKey.Fingerprint) {
+			continue
+		}
+		newer, older := e, k
+		if signedAt(k).After(signedAt(e)) {
+			newer, older = k, e
+		}
+		newer.Revocations = append(newer.Revocations, older.Revocations...)
+		for name, id := range older.Identities {
+			if same := newer.Identities[name]; same != nil {
+				same.Revocations = append(same.Revocations, id.Revocations...)
+			}
+		}
+		for _, sub := range older.Subkeys {
+			for j := range newer.Subkeys {
+				if same := &newer.Subkeys[j]; bytes.Equal(same.PublicKey.Fingerprint, sub.PublicKey.Fingerprint) {
+					same.Revocations = append(same.Revocations, sub.Revocations...)
+				}
+			}
+		}
+		s.pgp[i] = newer
+		return
+	}
+	s.pgp = append(s.pgp, k)
+}
+
+// signedAt is when what a key says of itself was said.
+func signedAt(k *openpgp.Entity) time.Time {
+	if sig, _ := k.PrimarySelfSignature(); sig != nil {
+		return sig.CreationTime
+	}
+	return time.Time{}
 }
 
 func (s *Signers) addSSH(data []byte) error {

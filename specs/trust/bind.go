@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"meshrotate/specs"
 	"meshrotate/specs/signed"
@@ -21,7 +22,7 @@ type Side struct {
 	Name string
 	// Operator is what whoever runs this allows; nil: nothing more than the base.
 	Operator *Operator
-	// Root is the folder of the request's files; "" when they are in a Git revision.
+	// Root is the checkout with the request's files, "" where there is none.
 	Root string
 }
 
@@ -39,18 +40,18 @@ func (s Side) String() string {
 
 // Signers are who may sign what is applied, by the trusted side; nil where nobody need.
 func (s Side) Signers() (*signed.Signers, error) {
-	files, read := []string(nil), specs.ReadReferred
+	var files []string
 	if s.Operator != nil {
-		files = s.Operator.Signers
+		files = s.Operator.Signers // full paths
 	}
 	if len(files) == 0 && s.Base != nil {
-		b := binder{side: s}
-		files, read = s.Base.Policy.TrustedSigners, b.reader()
+		files = s.Base.Policy.TrustedSigners
 	}
 	if len(files) == 0 {
 		return nil, nil
 	}
-	all := &signed.Signers{}
+	b := binder{side: s}
+	all, read := &signed.Signers{}, b.reader()
 	for _, f := range files {
 		data, err := read(f)
 		if err == nil {
@@ -212,7 +213,7 @@ func list(all []leaf) string {
 	const most = 5
 	var texts []string
 	for _, l := range all[:min(len(all), most)] {
-		texts = append(texts, l.text)
+		texts = append(texts, shown(l.text))
 	}
 	if len(all) == 0 {
 		return "nothing"
@@ -222,6 +223,14 @@ func list(all []leaf) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// shown is a request's text on one line: a line of its own could be a command to whoever reads the log.
+func shown(text string) string {
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	return strconv.Quote(text)
 }
 
 func agreedTo(was []leaf) string {

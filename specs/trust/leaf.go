@@ -88,6 +88,9 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 			if own == "" {
 				own = class
 			}
+			if field.IsZero() && strings.HasSuffix(f.Tag.Get("trust"), ",all") { // left out, it stands for all
+				all = append(all, leaf{join(path, f), own, "all", nil})
+			}
 			all = append(all, leaves(field, join(path, f), own)...)
 		}
 	case reflect.Map:

@@ -73,7 +73,7 @@ func LoadOperator(file, root string) (*Operator, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxOperator {
 		return nil, fmt.Errorf("the operator's file: %s is not a regular file of at most 1 MiB", file)
 	}
-	data, err := os.ReadFile(file)
+	data, err := specs.ReadReferred(file)
 	if err != nil {
 		return nil, fmt.Errorf("the operator's file: %w", err)
 	}
@@ -118,17 +118,17 @@ func (o *Operator) allows(l leaf, dir string) bool {
 	case SignIn:
 		return matches(o.SignIn, l.text, part)
 	case Variable:
-		return matches(o.Sources.Env, l.text, part)
+		return matches(o.Sources.Env, l.text, exact)
 	case Keep:
-		return l.from != nil && matches(o.Sources.Keep, l.from.Item.Place.String(), part)
+		return l.from != nil && matches(o.Sources.Keep, l.from.Item.Place.String(), exact)
 	case Credential, Value:
 		switch {
 		case l.from == nil:
 			return false
 		case l.from.Env != "":
-			return matches(o.Sources.Env, l.from.Env, part)
+			return matches(o.Sources.Env, l.from.Env, exact)
 		case l.from.Store != "":
-			return matches(o.Sources.Stores, l.from.Item.Place.String(), part)
+			return matches(o.Sources.Stores, l.from.Item.Place.String(), exact)
 		}
 		return l.from.File != "" && slices.ContainsFunc(o.Sources.Folders, func(f string) bool { return specs.Inside(full(l.from.File), f) })
 	case File, Local:
@@ -150,8 +150,8 @@ func (c Class) list() string {
 	return names[c]
 }
 
-// What * stands for: one label of a host's name, one part of a path.
-const label, part = `[^./\\:@?#,]*`, `[^/\\]*`
+// What * stands for: one label of a host's name, one part of a path; and one of a name in which capitals count.
+const label, part, exact = `[^./\\:@?#,]*`, `[^/\\]*`, `(?-i:[^/\\]*)`
 
 func matches(patterns []string, text, star string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
@@ -159,7 +159,10 @@ func matches(patterns []string, text, star string) bool {
 		if err == nil && len(all) > 1 {
 			return slices.ContainsFunc(all, func(one string) bool { return strings.EqualFold(one, text) })
 		}
-		form := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSuffix(p, "/")), `\*`, star)
-		return regexp.MustCompile(`^(?i:` + form + `)$`).MatchString(text)
+		form, fold := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSuffix(p, "/")), `\*`, star), "i"
+		if star == exact {
+			fold = ""
+		}
+		return regexp.MustCompile(`^(?` + fold + `:` + form + `)$`).MatchString(text)
 	})
 }

@@ -79,6 +79,7 @@ func (s *Store) judged(l lease) lease {
 		return l
 	}
 	age, ttl := s.now().Sub(l.Heartbeat), time.Duration(l.TTL*float64(time.Second))
+	l.Beat = min(mostBeat, ttl/renewals)
 	host, err := os.Hostname()
 	switch {
 	case age > ttl, err == nil && host == l.Host && process.Ended(l.PID, l.Process):

@@ -197,6 +197,9 @@ func (s *Store) Present(ctx context.Context) (is state.Present, err error) {
 	err = s.insist(ctx, "look at the state", func(ctx context.Context, x Session) error {
 		is = state.Present{Place: s.Place()}
 		h, ok, err := s.head(ctx, x)
+		if err == nil && !ok {
+			is.Unable, err = s.mayBegin(ctx, x)
+		}
 		if err != nil || !ok {
 			return err
 		}

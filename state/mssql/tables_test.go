@@ -90,6 +90,9 @@ func TestAMissingRight(t *testing.T) {
 			t.Errorf("%s: %v (%s)", what, err, hintOf(err))
 		}
 	}
+	if is, err := s.Present(t.Context()); err != nil || is.Unable == nil || is.Begun {
+		t.Errorf("%+v, %v", is, err)
+	}
 	if got, err := s.Entries(t.Context()); err != nil || got != nil {
 		t.Errorf("a ledger that nobody began: %v, %v", got, err)
 	}

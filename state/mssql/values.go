@@ -135,12 +135,20 @@ func (s *Store) Check(ctx context.Context) error {
 		} else if ok {
 			return x.Select(ctx, s.sql(rehearse), []any{[]byte{0}}, nothing)
 		}
-		return x.Select(ctx, mayCreate, nil, func(_ int, scan func(...any) error) error {
-			var schema, role, table sql.NullInt64
-			if err := scan(&schema, &role, &table); err != nil || schema.Int64+role.Int64+table.Int64 == 3 {
-				return err
-			}
-			return s.noRight(errors.New("this login may not create them"))
-		})
+		unable, err := s.mayBegin(ctx, x)
+		return errors.Join(err, unable)
 	})
+}
+
+// mayBegin asks whether this login may make the tables, and says why not.
+func (s *Store) mayBegin(ctx context.Context, x Session) (unable, err error) {
+	err = x.Select(ctx, mayCreate, nil, func(_ int, scan func(...any) error) error {
+		var schema, role, table sql.NullInt64
+		err := scan(&schema, &role, &table)
+		if err == nil && schema.Int64+role.Int64+table.Int64 != 3 {
+			unable = s.noRight(errors.New("this login may not create them"))
+		}
+		return err
+	})
+	return unable, err
 }

@@ -48,8 +48,10 @@ func demoCommand(stdio cli.Stdio, app func(lookup func(string) (string, bool)) c
 		Use:   "demo",
 		Short: "Plan and apply against a drifted IdentityMesh on loopback",
 		Long: `Start a whole IdentityMesh on loopback, let it drift, and run plan, apply and
-plan again against it as an operator would. The demo ends with a table of what
-was rotated and how that was proven. Nothing outside this machine is contacted.
+plan again against it as an operator would. Then Engine moves to another
+machine, and what DPAPI sealed on the first is set again. The demo ends with a
+table of what was rotated and how that was proven. Nothing outside this machine
+is contacted.
 
 Exit codes: 0 every row is proven and the second plan is empty · 1 otherwise`,
 		Example: "  meshrotate demo\n  meshrotate demo -o json",
@@ -115,6 +117,11 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
+	moved, err := d.move(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result.Secrets = append(result.Secrets, moved)
 	result.OK = result.SecondPlanEmpty && applied == cli.ExitOK && len(result.Secrets) > 0
 	for _, row := range result.Secrets {
 		result.OK = result.OK && row.Proven
@@ -206,6 +213,32 @@ func (d *demo) rows(ctx context.Context, oldKey string) ([]DemoSecret, error) {
 	return rows, nil
 }
 
+// move puts Engine on another machine, where DPAPI opens nothing that was sealed before: drift says so, and apply sets it again. The row
+// has the machines, by the first digits of their MachineGuid.
+func (d *demo) move(ctx context.Context) (row DemoSecret, err error) {
+	machine := func() string { id, _ := d.lab.EngineHost.Machine.Whose(); return id[:8] }
+	row = DemoSecret{Kind: "dpapi", Before: machine()}
+	text, err := d.lab.Break("move", d.lab.EngineHost.Name)
+	if err != nil {
+		return row, err
+	}
+	d.say("%s", text)
+	row.After = machine()
+	out, drifted := d.verb(ctx, "drift", "--only", "connector")
+	d.show(out)
+	out, applied := d.verb(ctx, "apply", "--yes", "--only", "connector")
+	d.show(out)
+	row.Proven = row.Before != row.After && drifted == cli.ExitPending && applied == cli.ExitOK
+	row.Proof = []string{"drift named the other machine, and apply has set every connector's secret again"}
+	row.Lab = "each opens on the machine that Engine is on now"
+	for _, ref := range d.lab.Refs() {
+		if !d.lab.Works(ref) {
+			row.Proven, row.Lab = false, ref+" does not open on the machine that Engine is on now"
+		}
+	}
+	return row, nil
+}
+
 // witness asks the lab, which knows what really runs.
 func (d *demo) witness(kind, of, oldKey string) (string, bool) {
 	switch kind {
@@ -237,6 +270,7 @@ func (d *demo) witness(kind, of, oldKey string) (string, bool) {
 			}
 		}
 		pinned, signers := d.lab.Pinned()
+		signers["the installer"] = d.lab.InstallerBy()
 		for name, by := range signers {
 			if pinned != next.SHA1 || by != next.SHA1 {
 				return "the build host has not built " + name + " with the new certificate", false

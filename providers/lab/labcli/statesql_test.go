@@ -206,6 +206,11 @@ func TestAStateForTheAdministrator(t *testing.T) {
 	l.SQLInstance().Data().SetDatabase("empty", nil)
 	l.SQLInstance().Data().SetUser("empty", lab.User, login.SID)
 	w.rewrite("database: rotation", "database: empty")
+	plan := w.start("plan").wait()
+	plan.says(t, "state-unable", "may not create them", "meshrotate schema --sql=meshrotate")
+	if plan.code != 1 || strings.Contains(plan.out, "to apply") {
+		t.Errorf("exit code %d: %s", plan.code, plan.out)
+	}
 	got := w.start("apply", "--yes").wait()
 	if got.code != 1 {
 		t.Errorf("exit code %d", got.code)

@@ -396,6 +396,14 @@ func TestBesideTheDocument(t *testing.T) {
 		{"a value in the repository's own folder", "part of the repository's own folder", func(h *hostile) {
 			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: ../.GIT/config.age}", 1))
 		}, plan(file...)},
+		{"a repository that the request brings, with a base of its own", "a repository among the files of", func(h *hostile) {
+			inner := newHostile(h.t)
+			inner.commit("contoso.yaml", hostileDocument)
+			head, err := inner.repo.Head()
+			must(h.t, err)
+			must(h.t, inner.repo.Storer.SetReference(plumbing.NewHashReference("refs/remotes/origin/main", head.Hash())))
+			must(h.t, os.CopyFS(filepath.Join(h.dir, "deployments"), os.DirFS(filepath.Join(inner.dir, ".git"))))
+		}, plan("--repo", "deployments", "--path", "contoso.yaml", "--base", "refs/remotes/origin/main")},
 		{"an operator's file of the request", "lies in the repository", func(h *hostile) { h.commit("operator.yaml", operatorsFile) }, plan("-f", "deployments/contoso.yaml", "--operator", "operator.yaml")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -406,6 +414,23 @@ func TestBesideTheDocument(t *testing.T) {
 			h.refuses(c.says, c.args...)
 		})
 	}
+}
+
+// TestOtherNamesOfACheckout: however the checkout is named, its files are the request's.
+func TestOtherNamesOfACheckout(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t)
+	signed := filepath.Join(t.TempDir(), "operator.yaml")
+	must(t, os.WriteFile(signed, []byte(h.words.Replace(operatorsFile)+"signers: ["+filepath.Join(h.dir, "signers")+"]\n"), 0o600))
+	h.request()
+	h.commit("operator.yaml", operatorsFile)
+	h.commit("signers", "bad@example.org ssh-ed25519 AAAA")
+	for _, repo := range []string{".", "deployments", ".git", h.dir, "file://" + h.dir} {
+		revision := []string{"--repo", repo, "--ref", "request", "--path", "deployments/contoso.yaml"}
+		h.refuses("lies in the repository", append([]string{"plan", "--operator", "operator.yaml"}, revision...)...)
+		h.refuses("lies among the files of the request", append([]string{"plan", "--operator", signed}, revision...)...)
+	}
+	h.refuses("lies among the files of the request", "plan", "-f", "deployments/contoso.yaml", "--operator", signed)
 }
 
 // TestStateOfARequest: a state folder whose files are committed is not ours alone.
@@ -419,6 +444,12 @@ func TestStateOfARequest(t *testing.T) {
 	h.refuses("files of it are committed", "plan", "-f", "deployments/contoso.yaml", "--base", "main")
 	h.commit(".meshrotate/salt", "of the request")
 	h.refuses("files of it are committed", "plan", "--repo", ".", "--ref", "main", "--path", "deployments/contoso.yaml")
+
+	full := newHostile(t)
+	full.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "dir: STATE", "dir: "+filepath.Join(full.dir, "state"), 1))
+	full.request()
+	full.commit("state/salt", "of the request")
+	full.refuses("files of it are committed", "plan", "--repo", ".", "--ref", "request", "--base", "main", "--path", "deployments/contoso.yaml")
 }
 
 // link makes a symbolic link and commits it.

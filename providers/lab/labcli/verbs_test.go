@@ -168,7 +168,7 @@ func TestDemoJSON(t *testing.T) {
 		}
 		kinds[s.Kind] = s.Before + " → " + s.After
 	}
-	if !demo.OK || len(demo.Secrets) != 7 || kinds["codesigning"] != "B499 → B499+E438" || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
+	if !demo.OK || len(demo.Secrets) != 8 || len(kinds) != 7 || kinds["dpapi"] == "" || kinds["codesigning"] != "B499 → B499+E438" || kinds["serviceaccount"] != "2 → 3" || kinds["connector"] != "3 → 4" || kinds["sqllogin"] != "11 → 12" || kinds["relaykey"] != "6 → 7" || kinds["license"] != "2025-11 → 2026-11" {
 		t.Errorf("%s", r.out)
 	}
 }

@@ -22,7 +22,7 @@ type builder struct {
 
 	store     site.Certificates
 	pin       site.Pin
-	artifacts site.Signatures
+	artifacts []site.Signatures
 	machine   site.Machine
 	preflight site.Preflight
 }
@@ -32,8 +32,10 @@ func newBuilder(d *specs.Deployment, spec *Spec, relays *Rotation) *builder {
 	r := &builder{spec: b, host: host, who: site.Who{Name: "the build host"}, signing: spec.signing(), relays: relays,
 		ref: secret.Ref{Name: buildName, Version: spec.buildVersion()}, password: secret.Ref{Name: passwordName, Version: spec.buildVersion()},
 		store: site.Certificates{Host: host, Store: b.Store}, pin: b.pinOn(host), machine: site.Machine{Host: host},
-		artifacts: site.Signatures{Host: host, Folder: b.Artifacts.Folder, Suffix: b.Artifacts.Suffix},
 		preflight: site.Preflight{Host: host}}
+	for _, a := range append([]Artifacts{b.Artifacts}, b.Further...) {
+		r.artifacts = append(r.artifacts, site.Signatures{Host: host, Folder: a.Folder, Suffix: a.Suffix})
+	}
 	if !r.pin.Machine {
 		r.preflight.Path = b.Script
 	}
@@ -49,7 +51,10 @@ func (r *builder) Ref() secret.Ref { return r.ref }
 
 // Reads are the store, the pin and what was built, and what the relays accept: nothing is built that they would refuse.
 func (r *builder) Reads() []reconciler.Read {
-	all := []reconciler.Read{r.store, r.pin, r.artifacts, r.machine}
+	all := []reconciler.Read{r.store, r.pin, r.machine}
+	for _, a := range r.artifacts {
+		all = append(all, a)
+	}
 	if r.preflight.Path != "" {
 		all = append(all, r.preflight)
 	}
@@ -65,7 +70,7 @@ func (r *builder) pfx() site.Package { return site.Package{File: r.ref, Password
 type sight struct {
 	store     *site.CertificatesSeen
 	pin       *site.PinSeen
-	artifacts *site.SignaturesSeen
+	artifacts []*site.SignaturesSeen // as many as there are of the builder's, nil for what was not seen
 	machine   *site.MachineSeen
 
 	// pinned is the thumbprint that a build is told, "" when it is none.
@@ -80,8 +85,28 @@ type sight struct {
 	unsure []string
 }
 
-func (s sight) whole() bool { return s.store != nil && s.pin != nil && s.artifacts != nil }
-func (s sight) none() bool  { return !s.load && !s.set && !s.run && !s.tidy && !s.pending }
+func (s sight) whole() bool {
+	return s.store != nil && s.pin != nil && !slices.Contains(s.artifacts, nil)
+}
+func (s sight) none() bool { return !s.load && !s.set && !s.run && !s.tidy && !s.pending }
+
+// files are all that was built.
+func (s sight) files() (all []site.SignedFile) {
+	for _, a := range s.artifacts {
+		all = append(all, a.Files...)
+	}
+	return all
+}
+
+// unbuilt names what is not there of what is built, "" when nothing is missing.
+func (s sight) unbuilt(r *builder) string {
+	for i, a := range s.artifacts {
+		if len(a.Files) == 0 {
+			return fmt.Sprintf("there is no *%s in %s", r.artifacts[i].Suffix, r.artifacts[i].Folder)
+		}
+	}
+	return ""
+}
 
 // pinned is the thumbprint that a build is told, "" when it is none.
 func pinned(p *site.PinSeen) string {
@@ -93,20 +118,23 @@ func pinned(p *site.PinSeen) string {
 
 func (r *builder) look(in reconciler.Input) sight {
 	s := sight{store: site.Answer[site.CertificatesSeen](in.Seen, r.store), pin: site.Answer[site.PinSeen](in.Seen, r.pin),
-		artifacts: site.Answer[site.SignaturesSeen](in.Seen, r.artifacts), machine: site.Answer[site.MachineSeen](in.Seen, r.machine)}
+		machine: site.Answer[site.MachineSeen](in.Seen, r.machine)}
+	for _, a := range r.artifacts {
+		s.artifacts = append(s.artifacts, site.Answer[site.SignaturesSeen](in.Seen, a))
+	}
 	if !s.whole() {
 		return s
 	}
 	s.pinned = pinned(s.pin)
 	c := s.store.Of(r.signing)
 	s.load, s.set = c == nil || !c.HasKey, s.pinned != r.signing || strings.ToUpper(s.pin.Text) != s.pinned
-	for _, f := range s.artifacts.Files {
+	for _, f := range s.files() {
 		if why := f.Unfit(r.signing, short(r.signing)); why != "" {
 			s.unfit = append(s.unfit, why)
 		}
 	}
 	_, s.pending = in.History.Pending(r.ref.Name, r.ref.Version)
-	s.run = s.pinned != r.signing || len(s.unfit) > 0 || len(s.artifacts.Files) == 0 || s.pending && !r.built(in)
+	s.run = s.pinned != r.signing || len(s.unfit) > 0 || s.unbuilt(r) != "" || s.pending && !r.built(in)
 	s.tidy = s.pin.Staged || s.pin.Backup
 	for _, m := range r.relays.look(in) {
 		if !m.whole() && !r.relays.provenTo(in, m.host, r.signing) {
@@ -171,7 +199,7 @@ func (r *builder) Plan(in reconciler.Input) reconciler.Change {
 }
 
 func (r *builder) asDeclared(s sight) string {
-	return fmt.Sprintf("%s signed with %s and stamped", site.Count(len(s.artifacts.Files), "artifact"), short(r.signing))
+	return fmt.Sprintf("%s signed with %s and stamped", site.Count(len(s.files()), "artifact"), short(r.signing))
 }
 
 // reason says why there is something to do.
@@ -183,8 +211,10 @@ func (r *builder) reason(s sight) string {
 			is = short(s.pinned) + " is pinned"
 		}
 		return "the spec asks to sign with " + short(r.signing) + "; " + is
-	case len(s.artifacts.Files) == 0:
+	case len(s.files()) == 0:
 		return "nothing is built yet with " + short(r.signing)
+	case s.unbuilt(r) != "":
+		return s.unbuilt(r)
 	case len(s.unfit) > 0:
 		return some(s.unfit)
 	case s.load:

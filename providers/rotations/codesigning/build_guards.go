@@ -35,8 +35,10 @@ func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.store.Error != 0 {
 		problem("store-unseen", fmt.Sprintf("%s cannot be read (Windows error %d)", r.spec.Store, s.store.Error), "let meshrotate's account be an administrator of the host")
 	}
-	if s.artifacts.Error != 0 {
-		problem("artifacts-unseen", fmt.Sprintf("%s cannot be read (Windows error %d)", r.spec.Artifacts.Folder, s.artifacts.Error), "let meshrotate's account read the folder")
+	for i, a := range s.artifacts {
+		if a.Error != 0 {
+			problem("artifacts-unseen", fmt.Sprintf("%s cannot be read (Windows error %d)", r.artifacts[i].Folder, a.Error), "let meshrotate's account read the folder")
+		}
 	}
 	if s.load && s.store.Error == 0 {
 		all = append(all, r.guardImport(in)...)

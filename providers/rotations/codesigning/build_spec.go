@@ -31,6 +31,8 @@ type Build struct {
 	Variable string `json:"variable,omitempty" jsonschema:"minLength=1,maxLength=100,pattern=^[A-Za-z_][A-Za-z0-9_]*$,default=CODESIGN_THUMBPRINT" trust:"target"`
 	// Artifacts are the connectors that the script makes.
 	Artifacts Artifacts `json:"artifacts" jsonschema:"required"`
+	// Further is what else the script makes and signs, such as the installer (.msi) and the services' programs (.exe).
+	Further []Artifacts `json:"further,omitempty"`
 	// Timeout bounds the script. What it has started ends with it.
 	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30m" trust:"wanted"`
 }
@@ -48,6 +50,10 @@ const inEnvironment = "environment"
 func (b *Build) check(d *specs.Deployment, signing int, report specs.Report) {
 	b.Store = cmp.Or(b.Store, `LocalMachine\My`)
 	b.Pin, b.Variable = cmp.Or(b.Pin, "script"), cmp.Or(b.Variable, "CODESIGN_THUMBPRINT")
+	for i := range b.Further {
+		b.Further[i].Suffix = cmp.Or(b.Further[i].Suffix, ".dll")
+		specs.CheckHostPath(b.Further[i].Folder, "buildHost/further", report)
+	}
 	b.Artifacts.Suffix = cmp.Or(b.Artifacts.Suffix, ".dll")
 	if b.Timeout.IsZero() {
 		b.Timeout = specs.MustDuration("30m")

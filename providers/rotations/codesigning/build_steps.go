@@ -43,7 +43,9 @@ func (r *builder) steps(s sight) []reconciler.Step {
 		step.After, step.Once, step.Limit = pinned, true, reconciler.Span(r.spec.Timeout.Of()+time.Minute)
 	}
 	add(reconciler.Verify, site.ProvePin{PinAt: r.pin.PinAt, SHA1: r.signing, What: short(r.signing), Who: r.who}, prove)
-	add(reconciler.Verify, site.ProveSigned{Host: r.host, Folder: r.spec.Artifacts.Folder, Suffix: r.spec.Artifacts.Suffix, SHA1: r.signing, What: short(r.signing), Who: r.who}, reconciler.Nothing())
+	for _, a := range r.artifacts {
+		add(reconciler.Verify, site.ProveSigned{Host: r.host, Folder: a.Folder, Suffix: a.Suffix, SHA1: r.signing, What: short(r.signing), Who: r.who}, reconciler.Nothing())
+	}
 	if s.tidy || s.set && !r.pin.Machine {
 		add(reconciler.Retire, site.Discard{Host: r.host, Path: r.spec.Script, Staged: true, Backup: true}, reconciler.Nothing())
 	}

@@ -28,6 +28,7 @@ type workshop struct {
 	store     site.CertificatesSeen
 	pin       site.PinSeen
 	artifacts site.SignaturesSeen
+	installer site.SignaturesSeen // looked at where the document names it
 	pfx       site.PackageSeen
 	value     site.ValueSeen
 }
@@ -56,6 +57,12 @@ func (w *workshop) moved() {
 	w.artifacts.Files = []site.SignedFile{signed("ad.dll", nextOne), signed("hr.dll", nextOne)}
 }
 
+// makes lets the document name an installer, beside the connectors.
+func (w *workshop) makes(files ...site.SignedFile) {
+	w.spec.BuildHost.Further = []codesigning.Artifacts{{Folder: `C:\build\msi`, Suffix: ".msi"}}
+	w.installer = site.SignaturesSeen{Exists: true, Files: files}
+}
+
 // plan asks both rotations.
 func (w *workshop) plan(t *testing.T) (relays, host reconciler.Change) {
 	t.Helper()
@@ -68,6 +75,7 @@ func (w *workshop) plan(t *testing.T) (relays, host reconciler.Change) {
 		put(site.Certificates{Host: build, Store: w.spec.BuildHost.Store}, &w.store)
 		put(site.Pin{PinAt: w.pin.PinAt}, &w.pin)
 		put(site.Signatures{Host: build, Folder: `C:\build\out`, Suffix: ".dll"}, &w.artifacts)
+		put(site.Signatures{Host: build, Folder: `C:\build\msi`, Suffix: ".msi"}, &w.installer)
 		put(site.Machine{Host: build}, &site.MachineSeen{ComputerName: "BUILD"})
 		p := site.Preflight{Host: build, Path: script}
 		put(p, &site.PreflightSeen{Preflight: p, Free: 1 << 30})
@@ -135,6 +143,15 @@ func TestBuildHostPlans(t *testing.T) {
 		}, reconciler.Rotate, "", "prove-pin prove-signed", 1},
 		{"pinned with blanks", func(w *workshop) { w.moved(); w.pin.Text = "9f8a " + nextOne[4:] }, reconciler.Rotate, "", "stage-script swap prove-pin prove-signed discard", 1},
 		{"pinned in small letters", func(w *workshop) { w.moved(); w.pin.Text = strings.ToLower(nextOne) }, reconciler.AsDeclared, "", "", 0},
+		{"the installer is of before: built again", func(w *workshop) { w.moved(); w.makes(signed("im.msi", oldOne)) }, reconciler.Rotate, "", "run-build prove-pin prove-signed prove-signed", 1},
+		{"the installer has no timestamp", func(w *workshop) {
+			w.moved()
+			w.makes(signed("im.msi", nextOne))
+			w.installer.Files[0].Signers[0].Stamped = false
+		}, reconciler.Rotate, "", "run-build prove-pin prove-signed prove-signed", 1},
+		{"there is no installer", func(w *workshop) { w.moved(); w.makes() }, reconciler.Rotate, "", "run-build prove-pin prove-signed prove-signed", 1},
+		{"the installer cannot be read", func(w *workshop) { w.moved(); w.makes(); w.installer.Error = 5 }, reconciler.Refused, "artifacts-unseen", "", 0},
+		{"the installer is as declared", func(w *workshop) { w.moved(); w.makes(signed("im.msi", nextOne)) }, reconciler.AsDeclared, "", "", 0},
 		{"leftovers", func(w *workshop) { w.moved(); w.pin.Backup = true }, reconciler.Rotate, "", "prove-pin prove-signed discard", 1},
 		{"pinned in the environment", func(w *workshop) { w.spec.BuildHost.Pin = "environment" }, reconciler.Rotate, "", "keep keep import-certificate set-variable run-build prove-pin prove-signed", 1},
 		{"the host is away", func(w *workshop) { w.reach = reconciler.Unreachable }, reconciler.Unknown, "host-failed", "", 0},

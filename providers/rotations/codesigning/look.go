@@ -19,6 +19,7 @@ type member struct {
 	service    *site.ServiceSeen
 	machine    *site.MachineSeen
 	relay      *site.RelaySeen // as Admin lists it; nil when it is not listed
+	heard      bool            // Admin lists it as connected, and has heard of it of late
 	// accepts are the certificates on its list that .NET finds. retired are those that are to go, as they were meant, of whatever
 	// length. wanted are the members that its list is to have.
 	accepts, retired, wanted []string
@@ -35,14 +36,19 @@ func (m member) whole() bool {
 	return m.reach == reconciler.Reached && m.list != nil && m.signatures != nil && m.service != nil
 }
 
+func (m member) listed() site.Listed {
+	return site.Listed{Host: m.host, Relay: m.relay, Skew: site.SkewOf(m.machine)}
+}
+
 // look sorts what was seen by relay.
 func (r *Rotation) look(in reconciler.Input) []member {
-	listed := site.DirectoryOf(in.Seen, r.hosts())
+	listed, listing := site.DirectoryOf(in.Seen, r.hosts()), site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of())
 	var all []member
 	for _, n := range r.relays {
 		m := member{node: n, reach: in.Seen.Reach(site.Host(n.host)), list: site.Answer[site.ListSeen](in.Seen, n.list),
 			signatures: site.Answer[site.SignaturesSeen](in.Seen, n.signatures), service: site.Answer[site.ServiceSeen](in.Seen, n.service),
 			machine: site.Answer[site.MachineSeen](in.Seen, n.machine), relay: listed.Of[n.host]}
+		m.heard = listing.Heard(m.listed())
 		if m.whole() {
 			m.dependents, m.lost = site.Stopped(in.History, name, n.host, n.component.Service, m.service)
 			m.compare(r.spec.declared())

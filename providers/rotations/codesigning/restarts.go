@@ -15,12 +15,10 @@ func (r *Rotation) guardReturn(in reconciler.Input, w work) []reconciler.Finding
 	if w.list == nil || len(running) == 0 {
 		return nil
 	}
-	all := site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of()).Unprovable(site.Each(running, func(m member) site.Listed {
-		return site.Listed{Host: m.host, Relay: m.relay, Skew: site.SkewOf(m.machine)}
-	}), true)
-	off := site.Where(running, func(m member) bool { return m.relay == nil || m.relay.Connected != nil && !*m.relay.Connected })
+	all := site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of()).Unprovable(site.Each(running, member.listed), true)
+	off := site.Where(running, func(m member) bool { return !m.heard && (m.relay == nil || m.relay.Connected != nil) })
 	if len(off) > 0 {
-		all = append(all, site.Warning("relay-disconnected", site.Count(len(off), "relay")+" not connected by Admin's list before the restart: that it connects after it is not proven",
+		all = append(all, site.Warning("relay-disconnected", site.Count(len(off), "relay")+" not connected by Admin's list, or not heard of for long, before the restart: that it connects after it is not proven",
 			"look at the relay's log and at its way to Admin first", hosts(off)...))
 	}
 	return all

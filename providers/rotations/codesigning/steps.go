@@ -88,7 +88,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		verify(process, reconciler.Nothing(), true)
 	}
 	were := site.Where(w.prove, func(m member) bool {
-		return m.relay.IsConnected() && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
+		return m.heard && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
 	})
 	if len(were) > 0 {
 		op := site.ProveRelays{Relays: hosts(were), Timeout: reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))}

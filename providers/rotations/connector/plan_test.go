@@ -284,7 +284,7 @@ func TestPlan(t *testing.T) {
 			s.history = nil
 			s.runs("4", state.Proven)
 		}, reconciler.Rotate, "verify record machine for ", "connector-machine-unrecorded"},
-		{"a machine that could not be seen", "said, as nobody knows", func(s *scene) { s.runs("4", state.Proven); s.machine = nil }, reconciler.AsDeclared, "", "connector-machine-unknown"},
+		{"a machine that could not be seen", "nobody knows whether they open", func(s *scene) { s.runs("4", state.Proven); s.machine = nil }, reconciler.Unknown, "", "connector-machine-unknown"},
 		{"the account changes in the same plan", "set again in the round after that", func(s *scene) {
 			s.runs("4", state.Proven)
 			s.value.Kept = true

@@ -48,10 +48,12 @@ func (r *Rotation) liveFile(all []reader) *licensefile.License {
 	return nil
 }
 
-// provable is what of a license can be held against what Admin serves: a tier's number says nothing of its name.
+// provable is what of a license can be held against what Admin serves: a tier's number says nothing of its name, nor is it known to
+// be served as a number by an Admin that does not answer yet.
 func provable(l, served *licensefile.License) *licensefile.License {
 	p := *l
-	if served != nil && served.Tier != "" && number(p.Tier) != number(served.Tier) {
+	switch {
+	case served == nil && number(p.Tier), served != nil && served.Tier != "" && number(p.Tier) != number(served.Tier):
 		p.Tier = ""
 	}
 	return &p

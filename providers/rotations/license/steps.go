@@ -175,7 +175,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		op := site.ProveProcess{Host: l.host, Service: l.component.Service, Path: r.spec.Path, Stable: reconciler.Span(l.component.Stable.Of()), Who: site.Who{Name: l.label},
 			Known: !l.restart && !l.edit && l.reading != site.Unread}
 		back := reconciler.Nothing()
-		if l.restart && l.service.Running() {
+		if l.restart && l.service.Running() && l.reading != site.Unread { // else it is older than its file where the way back begins before its stop
 			back = reconciler.Way(op)
 		}
 		add(op, back)

@@ -193,7 +193,12 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	case len(w.edit) > 0:
 		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
-		return fmt.Sprintf("the files hold %s; %s is not running", want, who(w.admin.stopped, site.Where(w.restart, func(l member) bool { return l.stopped })))
+		stopped := site.Where(w.restart, func(l member) bool { return l.stopped })
+		n := len(stopped)
+		if w.admin.stopped {
+			n++
+		}
+		return fmt.Sprintf("the files hold %s; %s%snot running", want, who(w.admin.stopped, stopped), is(n))
 	case !w.bounce && len(w.restart) > 0 && !slices.ContainsFunc(w.restart, func(l member) bool { return l.stale || l.edit }):
 		return fmt.Sprintf("the files hold %s; %s not connected, and start again", want, whoIs(w.restart))
 	case w.bounce || len(w.restart) > 0:

@@ -48,6 +48,10 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		object("relay-unlisted", "declare its host by the name that Admin has for it, or have Admin list it; policy.unreachable.tolerate lets it be left behind", lost,
 			"%s in Admin's list, which has others, though running with Admin's key: nothing would prove the new one there", whoIsNot(lost))
 	}
+	if absent(settled) && !absent(missing) && !w.none() {
+		findings = append(findings, site.Warning("relay-list-names", fmt.Sprintf("no relay is in Admin's list, which has %s: either none is connected, which the new key may cure, or the list would not prove it", namesIn(list)),
+			"see in Admin's dashboard whether relays are connected; if they are, see what Admin calls them: product.api.fields.name", hosts(settled)...))
+	}
 	listing := r.listing(in)
 	findings = append(findings, listing.Unprovable(site.Each(up, member.listed), !w.none())...)
 	if quiet := r.unspared(relays, site.Where(healthy, func(l member) bool {
@@ -56,7 +60,7 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		object("relay-list-time", "look at the relay's log; a restart by hand shows whether it is heard again; policy.unreachable.tolerate lets it be left behind", quiet,
 			"Admin lists %s as connected and has not heard of %s since %s, while it has of others: a new key would not be proven there", whoIs(quiet), map[bool]string{true: "it", false: "them"}[len(quiet) == 1], quiet[0].relay.Heartbeat.UTC().Format(time.RFC3339))
 	}
-	if f, is := r.early(in, w, admin, relays, site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })); is && len(healthy) == 0 {
+	if f, is := r.early(in, w, admin, relays, site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })); is && len(healthy) == 0 && !absent(missing) { // else that is not known
 		findings = append(findings, f)
 	}
 	return findings
@@ -65,7 +69,7 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 // early says that no relay has connected since Admin or they started, a while ago: they may yet, and what Admin's list says of one
 // that is connected is not known before. It is for relays that have Admin's key, of which another key is no cure.
 func (r *Rotation) early(in reconciler.Input, w work, admin member, relays, alike []member) (f reconciler.Finding, is bool) {
-	if len(alike) == 0 || w.pending || slices.ContainsFunc(relays, member.connected) {
+	if len(alike) == 0 || w.pending || slices.ContainsFunc(relays, func(l member) bool { return l.relay != nil && (l.connected() || l.relay.Connected == nil) }) {
 		return f, false
 	}
 	first := slices.MaxFunc(alike, func(a, b member) int { return cmp.Compare(r.upFor(in, admin, a), r.upFor(in, admin, b)) })

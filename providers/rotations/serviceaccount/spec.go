@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -130,7 +129,11 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 	if strings.TrimSpace(a.Account) != a.Account || a.slug() == "" {
 		say("account", "is no name of an account", `CONTOSO\name, name@contoso.example or .\name`)
 	}
-	for _, own := range signsIn(d) {
+	ours, unnamed := signsIn(d)
+	if unnamed && !site.Passwordless(a.Account) {
+		say("account", "whose tickets meshrotate itself signs in with is not said, and they may be this account's", "name the account beside the cache: connect.winrm.user, or the user of whatever else has a kerberos.cache")
+	}
+	for _, own := range ours {
 		if site.SameAccount(own, a.Account) {
 			say("account", "meshrotate itself signs in with this account: it would lock itself out in the middle of the rotation",
 				"give the services and meshrotate an account each")
@@ -175,14 +178,29 @@ func hasRealm(account string, k *specs.Kerberos) bool {
 	return strings.HasPrefix(account, `.\`) || strings.ContainsAny(account, "@") || strings.Contains(domain, ".") && domain != account || k != nil
 }
 
-// signsIn are the Windows accounts that meshrotate uses itself.
-func signsIn(d *specs.Deployment) []string {
-	all := []string{d.Connect.WinRM.User, d.Connect.AdminAPI.User}
-	if d.Connect.SQL.Auth != "sql" {
-		all = append(all, d.Connect.SQL.User)
+// signsIn are the Windows accounts that meshrotate uses itself, and whether one is not named: that of tickets in a cache.
+func signsIn(d *specs.Deployment) (all []string, unnamed bool) {
+	winRM := d.Connect.WinRM
+	add := func(user string, own *specs.Kerberos) {
+		tickets := own
+		if own == nil {
+			user, tickets = cmp.Or(user, winRM.User), winRM.Kerberos
+		}
+		if user != "" {
+			all = append(all, user)
+		}
+		unnamed = unnamed || user == "" && tickets != nil && tickets.Cache != ""
+	}
+	add(winRM.User, winRM.Kerberos)
+	add(d.Connect.AdminAPI.User, d.Connect.AdminAPI.Kerberos)
+	if q := d.Connect.SQL; q.Auth == "ntlm" || q.Auth == "kerberos" {
+		add(q.User, q.Kerberos)
+	}
+	if q := d.State.SQL; q != nil && (q.Auth == "ntlm" || q.Auth == "kerberos") {
+		add(q.User, q.Kerberos)
 	}
 	for _, h := range d.Connect.Hosts {
-		all = append(all, h.User)
+		add(cmp.Or(h.User, winRM.User), h.Kerberos)
 	}
-	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	return all, unnamed
 }

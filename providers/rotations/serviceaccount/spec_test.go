@@ -70,6 +70,23 @@ func TestSection(t *testing.T) {
 	}
 }
 
+// Every account that meshrotate signs in with is known: those of a state in SQL Server and of tickets in a cache, too.
+func TestWhoMeshrotateIs(t *testing.T) {
+	const section = "- {services: [IdentityMeshEngine], account: 'CONTOSO\\svc-im', version: 3, from: {env: SVC}}"
+	cache := strings.Replace(frame, "auth: ntlm, user: 'CONTOSO\\rotator', password: {env: A}, kerberos: {realm: CONTOSO.EXAMPLE}", "kerberos: {cache: /tmp/krb5cc_0}", 1)
+	for _, c := range []struct{ frame, says string }{
+		{strings.Replace(frame, "policy:", "state: {sql: {server: sql02, auth: ntlm, user: 'CONTOSO\\svc-im', password: {env: A}}}\npolicy:", 1), "meshrotate itself signs in"},
+		{strings.Replace(frame, "policy:", "state: {sql: {server: sql02, user: svc-im, password: {env: A}}}\npolicy:", 1), ""},
+		{cache, "whose tickets"},
+		{strings.Replace(cache, "kerberos: {cache", "user: rotator@CONTOSO.EXAMPLE, kerberos: {cache", 1), ""},
+		{strings.Replace(cache, "kerberos: {cache", "user: svc-im@CONTOSO.EXAMPLE, kerberos: {cache", 1), "meshrotate itself signs in"},
+	} {
+		if _, err := rotationtest.Document(serviceaccount.Kind(), c.frame, section); c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("not %q: %v", c.says, err)
+		}
+	}
+}
+
 // An account changes its password in a realm that the document names: another, that this machine takes for its own, is asked nothing.
 func TestRealmOfAnAccount(t *testing.T) {
 	unnamed := strings.Replace(frame, ", kerberos: {realm: CONTOSO.EXAMPLE}", "", 1)

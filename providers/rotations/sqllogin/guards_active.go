@@ -69,13 +69,23 @@ func (r *Rotation) guardChangedEverywhere(w work) (all []reconciler.Finding) {
 			continue
 		}
 		text, hint := fmt.Sprintf("%s: version %s is not accepted for %s there: %s", i.server, r.ref.Version, w.target, a.DeclaredWhy), "change the login there too: each instance has its own; then plan again"
-		if w.edit {
+		if a.DeclaredHint != "" {
+			hint += "; where it is changed already: " + a.DeclaredHint
+		}
+		if w.edit && i.tolerated {
+			all = append(all, site.Warning("replica-left-behind", text+"; a failover to it stops the product", hint))
+		} else if w.edit {
 			all = append(all, site.Problem("login-not-changed", text, hint))
 		} else {
 			all = append(all, site.Warning("replica-behind", text+"; a failover to it stops the product", hint))
 		}
 	}
 	return all
+}
+
+// waived says that somebody else changes the login, has not done so on this instance, and that the document tolerates that by its name.
+func (r *Rotation) waived(i instance) bool {
+	return r.spec.Mode == external && i.tolerated && i.seen != nil && i.account != nil && i.account.Declared != site.Accepted
 }
 
 // sayBehind says of each instance that the version in force was never proven there.

@@ -231,7 +231,7 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 		return site.Warning("login-expired", fmt.Sprintf("the password of %s has expired, or must be changed: nobody signs in anew until this rotation sets another", l.Name), "", h.host), true
 	case r.spec.Mode == external && !h.declared(r.ref.Version) && in.Declared != site.Accepted:
 		return site.Problem("login-not-changed", fmt.Sprintf("version %s is not accepted for %s: %s", r.ref.Version, s.target, orUnknown(in.DeclaredWhy)),
-			"change the login first, on every replica; then plan again", h.host), true
+			cmp.Or(in.DeclaredHint, "change the login first, on every replica; then plan again"), h.host), true
 	case h.accepted() || in.Declared == site.Accepted:
 		return reconciler.Finding{}, false
 	case h.declared(r.ref.Version) && (slices.ContainsFunc(s.behind, s.isMain) || l != nil && (l.Disabled || l.Locked || l.Expired || l.MustChange)):
@@ -291,7 +291,7 @@ func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
 				}
 			}
 		}
-		hint := "the one that is to change may be used by nobody: end what else signs in with it"
+		hint := "the one that is to change may be used by nobody: end what else signs in with it. Are they Admin and Engine, after meshrotate with another state folder: apply with that one"
 		if len(s.begun) > 0 {
 			hint = fmt.Sprintf("a run that was to set version %s did not finish: declare that version again and apply, then %s", s.begun[0], r.ref.Version)
 		}

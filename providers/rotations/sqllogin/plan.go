@@ -190,7 +190,7 @@ func (r *Rotation) leftBehind(in reconciler.Input, s sight) []instance {
 // awayFrom are the instances that the document tolerates away, and that do not have what they are to have.
 func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
 	for _, i := range w.instances {
-		if i.seen == nil && i.tolerated && (w.edit || i.has != r.ref.Version) && !w.contained(w.target) {
+		if (i.seen == nil && i.tolerated || r.waived(i) && !w.isMain(i)) && (w.edit || i.has != r.ref.Version) && !w.contained(w.target) {
 			all = append(all, site.SQL(i.server))
 		}
 	}

@@ -51,7 +51,7 @@ func (r *Rotation) guardReach(w work) []reconciler.Finding {
 func (r *Rotation) signIns(w work) []reconciler.Op {
 	all := r.strings(w)
 	if len(w.instances) > 1 && !w.contained(w.target) {
-		for _, i := range w.reached() {
+		for _, i := range site.Where(w.reached(), func(i instance) bool { return w.isMain(i) || !r.waived(i) }) {
 			all = append(all, site.ProveAccount{Server: i.server, Login: w.target, Secret: r.ref})
 		}
 	}

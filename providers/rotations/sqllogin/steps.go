@@ -102,6 +102,10 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		if w.contained(w.target) {
 			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: r.retired(in, w.target) || r.retiring(in, w.target)}
 		}
+		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating && w.edit && !w.pending && len(i.seen.Of(w.target)) == 0 {
+			op.Idle = true
+			step.Op = op
+		}
 		if r.spec.Mode == single {
 			step.Back = reconciler.Never("the old password of " + w.target + " is gone")
 		}

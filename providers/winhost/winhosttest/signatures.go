@@ -56,6 +56,11 @@ func realFiles(t *testing.T) []signedFile {
 		{"f-twice.signed.dll", sign(t, sign(t, program("twice"), first), second, "-nest"), winhost.SignedFile{Signers: []winhost.Signer{first.Signer, second.Signer}}},
 		{"g-same-again.signed.dll", valid, winhost.SignedFile{Trust: winhost.TrustValid, Signers: []winhost.Signer{first.Signer}}},
 		{"h-no-program.signed.dll", []byte("not a program"), winhost.SignedFile{Trust: winhost.TrustUnsigned}},
+		{"i-installer.signed.dll", sign(t, installer("signed"), first), winhost.SignedFile{Signers: []winhost.Signer{first.Signer}}},
+		{"j-installer-stamped.signed.dll", sign(t, installer("stamped"), second, "-TSA-certs", clock.file, "-TSA-key", clock.key), winhost.SignedFile{Signers: []winhost.Signer{at(second, true)}}},
+		{"k-installer-twice.signed.dll", sign(t, sign(t, installer("twice"), first, "-TSA-certs", clock.file, "-TSA-key", clock.key), second, "-nest", "-TSA-certs", clock.file, "-TSA-key", clock.key),
+			winhost.SignedFile{Signers: []winhost.Signer{at(first, true), at(second, true)}}}, // long enough for sectors of its own
+		{"l-installer-unsigned.signed.dll", installer("unsigned"), winhost.SignedFile{Trust: winhost.TrustUnsigned}},
 	}
 }
 
