@@ -3,7 +3,6 @@ package providers_test
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -286,55 +285,6 @@ func TestTrustThatOnlyTheProcessHas(t *testing.T) {
 		w.declares(next, old)
 		w.settlesOn(next, old)
 	})
-}
-
-// Thumbprints may stand in one text, with blanks between them and at its ends: what was written is found again.
-func TestListsInOneText(t *testing.T) {
-	t.Parallel()
-	for _, list := range []string{`"  %s "`, `"%s ; %s"`, `"%s, %s"`} {
-		virtual(t, func(t *testing.T) {
-			w := newWorld(t, 2, "codesigning")
-			old, next := lab.Certificates()
-			for _, h := range w.lab.Relays {
-				disk := h.Machine.FS.(*machine.Memory)
-				content, _, err := disk.Read(h.Settings())
-				array := regexp.MustCompile(`("AcceptedThumbprints":\s*)\[[^]]*\]`)
-				if err != nil || !array.Match(content) {
-					t.Fatalf("%v: %s", err, content)
-				}
-				disk.Write(h.Settings(), array.ReplaceAll(content, []byte("$1"+strings.ReplaceAll(list, "%s", old.SHA1))))
-				h.Machine.Reboot()
-			}
-			w.await("the relays are back", func() bool { return w.lab.Connected() == len(w.lab.Relays) })
-			time.Sleep(time.Minute)
-			w.declares(old, next)
-			w.settlesOn(old, next)
-		})
-	}
-}
-
-// A list that no member can be added to is refused before anything begins.
-func TestListsThatCannotBeEdited(t *testing.T) {
-	t.Parallel()
-	for _, list := range []string{`null`, `{"primary":"%s"}`, `{"00":"%s"}`} {
-		virtual(t, func(t *testing.T) {
-			w := newWorld(t, 2, "codesigning")
-			old, next := lab.Certificates()
-			h := w.lab.Relays[1]
-			disk := h.Machine.FS.(*machine.Memory)
-			content, _, err := disk.Read(h.Settings())
-			array := regexp.MustCompile(`("AcceptedThumbprints":\s*)\[[^]]*\]`)
-			if err != nil || !array.Match(content) {
-				t.Fatalf("%v: %s", err, content)
-			}
-			disk.Write(h.Settings(), array.ReplaceAll(content, []byte("$1"+strings.ReplaceAll(list, "%s", old.SHA1))))
-			w.declares(old, next)
-			c := w.planned().Changes[0]
-			if f := findingOf(c, "settings-refused"); c.Status != reconciler.Refused || f == nil || !slices.Equal(f.Hosts, []string{h.Name}) {
-				t.Errorf("%s: %s, %+v", list, c.Status, c.Findings)
-			}
-		})
-	}
 }
 
 // A connector that is signed with the old certificate is deployed when the run has begun: nobody was stopped, everything is as before.
