@@ -25,7 +25,7 @@ func reports() map[string]struct {
 	none := &reconciler.Plan{Format: reconciler.PlanFormat}
 	outcome := render.OutcomeOf(none, "", 0, reconciler.Outcome{})
 	status := render.StatusOf(none, state.History{}, 0, "")
-	history, document := render.HistoryOf("", nil), render.DocumentOf(&specs.Deployment{}, nil)
+	history, document := render.HistoryOf("", nil), render.DocumentOf(&specs.Deployment{}, nil, nil)
 	return map[string]row{
 		"plan":     {none.Format, *none},
 		"apply":    {outcome.Format, outcome},

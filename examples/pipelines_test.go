@@ -71,13 +71,15 @@ func shellParts(t *testing.T, file string) (parts []string) {
 
 // fakes stand in for the programs that a step runs. Each notes how it was called, and what it was given on files and standard input.
 var fakes = map[string]string{
-	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; echo "the progress" >&2; exit "$CODE"`,
+	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; echo "the progress" >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
 case "$*" in *issues/*/comments*--jq*|"issue list"*) [ -z "$FOUND" ] || echo "$FOUND";; esac`,
+	"git": `echo "$SUBJECT"`,
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
-echo "$*" | sed 's/--data @query.json//' | grep -Eq -- '--data|--request' || printf '%s' "$ANSWER"`,
+case "$*" in *connectionData*) printf '{"authenticatedUser": {"id": "me"}}'; exit;; *api/v4/user*) printf '{"id": 9}'; exit;; esac
+echo "$*" | sed 's/--data @query.json//' | grep -Eq -- '--data|--request' || case "$*" in *page=2*) printf '%s' "$MORE";; *) printf '%s' "$ANSWER";; esac`,
 }
 
 // step is one run of a shell part.
@@ -93,22 +95,25 @@ type step struct {
 
 const hidden = "hunter2-token"
 
-func (s step) run(t *testing.T, script string) {
+// hostile is a command to the log of each system, as a request may have it in a text of its own. Jenkins has none.
+var hostile = map[string]string{"github-actions.yml": "::add-mask::a", "azure-pipelines.yml": "##vso[task.setvariable variable=a]b", "gitlab-ci.yml": "section_start:1:a"}
+
+func (s step) run(t *testing.T, file, script string) {
 	t.Helper()
 	bash := tool(t, "bash")
 	tool(t, "jq")
 	dir := t.TempDir()
-	file := func(name string) string { return filepath.Join(dir, name) }
+	at := func(name string) string { return filepath.Join(dir, name) }
 	for name, text := range fakes {
 		write(t, filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"))
-		if err := os.Chmod(file(name), 0o700); err != nil {
+		if err := os.Chmod(at(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c := exec.Command(bash, "-c", script)
 	c.Dir = t.TempDir()
-	c.Env = slices.Concat(os.Environ(), []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + file("calls"), "BODIES=" + file("bodies"), "HEADERS=" + file("headers"),
-		"GITHUB_STEP_SUMMARY=" + file("summary"), "ANSWER=" + s.answer, "CODE=" + string(rune('0'+s.code)), "MARK=<!-- meshrotate plan -->", "DOCUMENT=contoso.yaml", "BASE=refs/remotes/origin/main",
+	c.Env = slices.Concat(os.Environ(), []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + at("calls"), "BODIES=" + at("bodies"), "HEADERS=" + at("headers"),
+		"GITHUB_STEP_SUMMARY=" + at("summary"), "ANSWER=" + s.answer, "HOSTILE=" + hostile[file], "CODE=" + string(rune('0'+s.code)), "MARK=<!-- meshrotate plan -->", "DOCUMENT=contoso.yaml", "BASE=refs/remotes/origin/main",
 		"PLANS=plans", "PR=7", "HEAD_SHA=4f2a91c", "GITHUB_REPOSITORY=im/rotation", "TOKEN=" + hidden, "BOT_TOKEN=" + hidden, "CI_API_V4_URL=https://git/api/v4", "CI_PROJECT_ID=3",
 		"ISSUES=https://git/api", "ITEM=Issue", "CLOSED=Done", "CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=4f2a91c"}, s.env)
 	out, err := c.CombinedOutput()
@@ -119,7 +124,7 @@ func (s step) run(t *testing.T, script string) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	text := func(name string) string { b, _ := os.ReadFile(file(name)); return string(b) }
+	text := func(name string) string { b, _ := os.ReadFile(at(name)); return string(b) }
 	calls, body := text("calls"), text("bodies")
 	if code != s.exitCode {
 		t.Errorf("exit code %d, want %d\n%s", code, s.exitCode, out)
@@ -141,6 +146,9 @@ func (s step) run(t *testing.T, script string) {
 		if !strings.Contains(body, b) {
 			t.Errorf("it does not say %q:\n%s", b, body)
 		}
+	}
+	if command := hostile[file]; command != "" && strings.Contains(string(out), command) {
+		t.Errorf("the log has a command: %s\n%s", command, out)
 	}
 	if strings.Contains(calls, hidden) || strings.Contains(string(out), hidden) {
 		t.Errorf("the token is on a command line, or in the log:\n%s\n%s", calls, out)
@@ -181,15 +189,22 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "azure-pipelines.yml", part: 0, of: 3, words: azureWords, steps: map[string]step{
 			"the first plan": {code: 2, answer: `{"value": [{"id": 1, "comments": []}, {"id": 2, "comments": [{"id": 1, "content": "ok"}]}]}`,
 				calls: []string{plan, "curl", "threads?api-version=7.1", "--data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads?"}, never: []string{"PATCH"}, body: []string{"the report"}},
-			"the next one": {code: 2, answer: `{"value": [{"id": 5, "comments": [{"id": 1, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
+			"somebody else's mark": {code: 2, answer: `{"value": [{"id": 4, "comments": [{"id": 1, "author": {"id": "other"}, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
+				calls: []string{"--data @body.json"}, never: []string{"PATCH"}},
+			"the next one": {code: 2, answer: `{"value": [{"id": 4, "comments": [{"id": 1, "author": {"id": "other"}, "content": "<!-- meshrotate plan -->\nold"}]}, {"id": 5, "comments": [{"id": 1, "author": {"id": "me"}, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
 				calls: []string{plan, "--request PATCH --data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads/5/comments/1?"}, body: []string{"the report"}},
 			"a plan that failed": {code: 1, answer: `{"value": []}`, calls: []string{"--data"}, body: []string{"the progress"}, exitCode: 1},
+		}},
+		{file: "azure-pipelines.yml", part: 1, of: 3, words: azureWords, steps: map[string]step{
+			"applied": {code: 0, env: []string{"SUBJECT=Merged PR 7: x"}, calls: []string{"meshrotate apply plans/7.json -f contoso.yaml"}},
+			"in part": {code: 3, env: []string{"SUBJECT=Merged PR 7: x"}, calls: []string{"meshrotate apply plans/7.json"}, exitCode: 3},
+			"pushed":  {code: 0, env: []string{"SUBJECT=x"}, never: []string{"meshrotate"}, exitCode: 1},
 		}},
 		{file: "azure-pipelines.yml", part: 2, of: 3, words: azureWords, steps: map[string]step{
 			"no drift": {code: 0, answer: `{"workItems": []}`, calls: []string{drift, "--data @query.json azure/p/_apis/wit/wiql?api-version=7.1&$top=1"}, never: []string{"PATCH", "POST"},
 				body: []string{`CONTAINS 'meshrotate-drift' AND [System.State] <> 'Done'`}},
 			"drift": {code: 2, answer: `{"workItems": []}`, calls: []string{"--data @body.json --request POST azure/p/_apis/wit/workitems/$Issue?api-version=7.1"},
-				body: []string{`"value": "<pre>the report\n</pre>"`, `"value": "Drift: contoso.yaml"`, `"value": "meshrotate-drift"`}, exitCode: 2},
+				body: []string{`"value": "<pre>the report\n`, `"value": "Drift: contoso.yaml"`, `"value": "meshrotate-drift"`}, exitCode: 2},
 			"drift still":     {code: 2, answer: `{"workItems": [{"id": 12}]}`, calls: []string{"--request PATCH azure/p/_apis/wit/workitems/12?api-version=7.1"}, never: []string{"POST"}, body: []string{"the report"}, exitCode: 2},
 			"drift that ends": {code: 0, answer: `{"workItems": [{"id": 12}]}`, calls: []string{"--request PATCH azure/p/_apis/wit/workitems/12?api-version=7.1"}, body: []string{`"/fields/System.State"`, `"value": "Done"`}},
 			"nobody knows":    {code: 1, answer: `{"workItems": []}`, calls: []string{"--request POST"}, body: []string{"the progress"}, exitCode: 1},
@@ -197,7 +212,10 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "gitlab-ci.yml", part: 0, of: 3, steps: map[string]step{
 			"the first plan": {code: 2, answer: `[{"id": 3, "body": "ok"}]`, calls: []string{plan, "merge_requests/7/notes?", "--data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes\n"},
 				never: []string{"PUT"}, body: []string{"<!-- meshrotate plan -->\nthe report"}},
-			"the next one": {code: 2, answer: `[{"id": 3, "body": "ok"}, {"id": 4, "body": "<!-- meshrotate plan -->\nold"}]`, calls: []string{"--request PUT --data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes/4"},
+			"somebody else's mark": {code: 2, answer: `[{"id": 3, "author": {"id": 8}, "body": "<!-- meshrotate plan -->\nold"}]`, calls: []string{"--data-urlencode body@comment.md"}, never: []string{"PUT"}},
+			"behind many others": {code: 2, answer: "[" + strings.Repeat(`{"id": 3, "author": {"id": 8}, "body": "ok"},`, 99) + `{"id": 3, "author": {"id": 8}, "body": "ok"}]`,
+				env: []string{`MORE=[{"id": 104, "author": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`}, calls: []string{"merge_requests/7/notes/104"}},
+			"the next one": {code: 2, answer: `[{"id": 3, "author": {"id": 8}, "body": "<!-- meshrotate plan -->\nold"}, {"id": 4, "author": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`, calls: []string{"--request PUT --data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes/4"},
 				body: []string{"the report"}},
 			"a plan that failed": {code: 1, answer: `[]`, calls: []string{"--data-urlencode"}, body: []string{"the progress"}, exitCode: 1},
 		}},
@@ -234,7 +252,7 @@ func TestPipelineSteps(t *testing.T) {
 			script = strings.ReplaceAll(script, word, value)
 		}
 		for name, s := range c.steps {
-			t.Run(c.file+"/"+name, func(t *testing.T) { s.run(t, script) })
+			t.Run(c.file+"/"+name, func(t *testing.T) { s.run(t, c.file, script) })
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"meshrotate/providers"
+	"meshrotate/providers/connect"
 	"meshrotate/providers/lab"
 	"meshrotate/providers/rotations/relaykey"
 	"meshrotate/providers/site"
@@ -58,6 +59,10 @@ func TestAdopt(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.opened = map[keptValue]string{}
+				var err error
+				if w.state, err = connect.State(w.doc); err != nil { // as another process has it
+					t.Fatal(err)
+				}
 				before := w.processes()
 				evidence, err := w.adopt()
 				if !slices.Contains(readable, k.Name) {

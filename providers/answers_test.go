@@ -160,6 +160,35 @@ func TestAReloadThatIsRefused(t *testing.T) {
 	}
 }
 
+// A gateway that did not wait for Admin's answer says nothing of what Admin did: what it serves then does.
+func TestAReloadBehindAGatewayThatDoesNotWait(t *testing.T) {
+	vendor()
+	for mishap, begins := range map[string]bool{"reload-504": true, "reload-502": false} { // whether the account may, such an answer does not say
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 0, "license")
+				if begins {
+					w.do(mishap, "im-admin")
+				} else {
+					w.lab.Admin.Points(func(p machine.Point) machine.Action {
+						if p.Op == "file.swap" && p.When == machine.Before && p.Object == lab.LicenseFile {
+							w.do(mishap, "im-admin")
+						}
+						return machine.Action{}
+					})
+				}
+				if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 {
+					t.Errorf("%+v", o)
+				}
+				if err := w.licensed(lab.NewLicense); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // Where it is refused only later, the file is put back, and that Admin serves what it served is proof enough that all is as before.
 func TestAReloadThatIsRefusedLater(t *testing.T) {
 	vendor()

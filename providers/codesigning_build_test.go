@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/rotations/codesigning"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/rotationtest"
@@ -118,4 +119,50 @@ func TestBuildIsHeard(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Nothing is built that a relay would refuse: one that was left behind is waited for, unless the policy does without it.
+func TestBuildWaitsForTheRelays(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		reason    string
+		tolerated bool
+		at        string
+		fault     machine.Action
+	}{
+		{"its file is not swapped", false, "file.swap", machine.Action{Fail: machine.ErrAccessDenied}},
+		{"it is not stopped", false, "service.stop", machine.Action{Fail: machine.ErrAccessDenied}},
+		{"it does not start", false, "service.start", machine.Action{Fail: machine.ErrAccessDenied}},
+		{"it may fall behind", true, "file.swap", machine.Action{Fail: machine.ErrAccessDenied}},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 3, "codesigning/build")
+				old, next := lab.Certificates()
+				if c.tolerated {
+					w.doc.Policy.Unreachable.Tolerate = []string{w.relay(1).Name}
+				}
+				w.relay(1).Points(machine.Faults(machine.Fault{Op: c.at, When: machine.Before, Times: 99, Action: c.fault}))
+				_, o := w.run()
+				e := ending(o, "codesigning:build")
+				if len(o.Left) != 1 || o.Left[0].Target.Name != w.relay(1).Name || ending(o, "codesigning").Ending != state.Proven {
+					t.Fatalf("%v", o)
+				}
+				if c.tolerated {
+					if e.Ending != state.Proven || o.Err != nil {
+						t.Errorf("tolerated, and waited for: %v", o)
+					}
+				} else if e.Ending != state.Back || e.Why == nil || !strings.Contains(e.Why.Error(), w.relay(1).Name) || o.Err == nil {
+					t.Errorf("%s: %v", e.Ending, o)
+				} else if err := w.builds(false); err != nil {
+					t.Error(err)
+				}
+				w.relay(1).Points(machine.Faults())
+				w.settlesOn(old, next)
+				if err := w.builds(true); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

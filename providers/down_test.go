@@ -56,7 +56,7 @@ func TestDownAndOutOfReach(t *testing.T) {
 				died := time.Now()
 				h.Unplug(true)
 				time.Sleep(10 * time.Minute)
-				byRecord := session.DownByRecord(t.Context(), providers.Kinds(), w.doc, w.state, time.Now())
+				byRecord, _ := session.DownByRecord(t.Context(), providers.Kinds(), w.doc, w.state, time.Now())
 				if !slices.ContainsFunc(byRecord, func(d reconciler.Down) bool { return d.Target.Name == h.Name && d.What != "" && d.Unsure }) {
 					t.Errorf("the ledger alone says %+v", byRecord)
 				}

@@ -26,6 +26,10 @@ func TestAListThatSaysNothing(t *testing.T) {
 		{"relays-204", 0, state.Unknown},
 		{"relays-cut", 0, state.Unknown},
 		{"relays-503", 0, state.Unknown},
+		{"relays-null", 0, state.Unknown},
+		{"relays-odd", 0, state.Unknown},
+		{"relays-mute", 0, state.Unknown},
+		{"relays-null", 20 * time.Second, state.Proven},
 		{"unlisted", 0, state.Proven}, // of one of them: that is left behind
 	} {
 		t.Run(c.mishap+" "+c.lasts.String(), func(t *testing.T) {

@@ -47,6 +47,8 @@ func TestEveryLayer(t *testing.T) {
 		{"web-staging", true, "setting-overridden", []string{"appsettings.Staging.json"}, "settings"},
 		{"web-root", true, "setting-overridden", []string{`IdentityMesh Old\appsettings.json`}, "settings"},
 		{"both-staging", true, "setting-overridden", []string{"appsettings.Staging.json"}, "settings"},
+		{"local", false, "setting-doubtful", []string{"appsettings.Local.json", "Relay:ApiKey"}, "before the rotation"},
+		{"section", false, "setting-doubtful", []string{"MESH__Relay__ApiKey", "behind MESH__"}, "before the rotation"},
 		{"sibling", false, "setting-doubtful", []string{"custom.json", "Relay:ApiKey"}, "before the rotation"},
 	} {
 		t.Run(c.mishap, func(t *testing.T) {
@@ -58,7 +60,7 @@ func TestEveryLayer(t *testing.T) {
 					h = w.lab.Admin
 				}
 				w.do(c.mishap, h.Name)
-				if c.mishap == "unused" { // whoever changes how a service is started tries it before others rely on it
+				if c.mishap == "unused" || c.mishap == "section" { // whoever changes how a service is started tries it before others rely on it
 					if f, ok := finding(w.planned(), "service-changed"); !ok || f.Severity != reconciler.Error {
 						t.Fatalf("%+v", f)
 					}
@@ -103,7 +105,7 @@ func TestEveryLayer(t *testing.T) {
 func TestTheLayersOfTheConnectionString(t *testing.T) {
 	vendor()
 	for mishap, where := range map[string]string{"argument": "the command line of service IdentityMeshEngine", "production": "appsettings.Production.json",
-		"user-env": "environment variable IdentityMesh__SqlConnectionString", "prefix": "behind IM_"} {
+		"user-env": "environment variable IdentityMesh__SqlConnectionString", "prefix": "behind IM_", "own-env": "the service's environment variable IdentityMesh__SqlConnectionString"} {
 		t.Run(mishap, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -181,7 +182,11 @@ func TestLicensesThatOnlyTheProductReads(t *testing.T) {
 			spec.Customer, spec.Tier, spec.Expires, spec.Layout = "", "", "", "opaque"
 			w.write(spec, `{"cut":`)
 		}, state.Back, ""},
-		"all is declared as Admin serves it": {func(w *world, spec *license.Spec) { w.spoil(spec) }, state.Proven, "is not shown"},
+		"all is declared as Admin serves it": {func(w *world, spec *license.Spec) {
+			spec.Expires = w.lab.Served().Expires.UTC().Format(time.RFC3339)
+			w.same(spec)
+		}, state.Proven, "Admin runs since"},
+		"all is declared as Admin serves it, and the product cannot read it, which only its start tells": {func(w *world, spec *license.Spec) { w.spoil(spec) }, state.Back, "Engine runs since"},
 		"Admin finds it bad": {func(w *world, spec *license.Spec) {
 			spec.Customer, spec.Tier, spec.Expires = "", "", ""
 			if _, err := w.lab.Break("license-revoked", w.lab.Admin.Name); err != nil {
@@ -203,6 +208,9 @@ func TestLicensesThatOnlyTheProductReads(t *testing.T) {
 				if said := strings.Join(o.Secrets[0].Evidence, "; "); !strings.Contains(said, c.evidence) {
 					t.Errorf("seen: %s", said)
 				}
+				if c.evidence != "" {
+					return
+				}
 				if c.outcome == state.Back && strings.Contains(strings.Join(o.Secrets[0].Evidence, "; "), "after the change") {
 					t.Errorf("nothing was changed, and it says: %s", o.Secrets[0].Evidence)
 				}
@@ -212,6 +220,96 @@ func TestLicensesThatOnlyTheProductReads(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What Admin answered before proves nothing: of a file that says the same, or not when it ends, something else has to show that Admin
+// has read it.
+func TestALicenseThatAdminsAnswerDoesNotTell(t *testing.T) {
+	vendor()
+	said := func(end string) string {
+		return fmt.Sprintf(`{"customerName":%q,"tier":%q,%s"signature":"BBBB"}`, lab.Customer, lab.Tier, end)
+	}
+	for name, c := range map[string]struct {
+		text    func(w *world) string
+		code    string
+		outcome state.Outcome // of an Admin that reads it at its next start only
+	}{
+		"an end in two numbers that may be the month":  {func(*world) string { return said(`"expiresUtc":"11/10/2030",`) }, "license-end", state.Back},
+		"an end that has passed, as the product finds": {func(*world) string { return said(`"expiresUtc":"11/10/1998",`) }, "license-end", state.Back},
+		"no end": {func(*world) string { return said(`"issued":"1998-01-01","validDays":365,`) }, "license-end", state.Back},
+		"the same as before": {func(w *world) string {
+			return said(fmt.Sprintf(`"expiresUtc":%q,"seats":99,`, w.lab.Served().Expires.UTC().Format(time.RFC3339)))
+		}, "license-alike", state.Proven},
+	} {
+		for mishap, late := range map[string]bool{"reload-late": true, "reload-never": false} {
+			t.Run(name+", "+mishap, func(t *testing.T) {
+				t.Parallel()
+				virtual(t, func(t *testing.T) {
+					w := newWorldAt(t, lab.Config{Memory: true, License: "json"}, "license")
+					w.run()
+					spec := w.issue("2027-01", "json", 500)
+					w.write(spec, c.text(w))
+					old, before := w.lab.Served(), w.starts()
+					w.do(mishap, "im-admin")
+					p, o := w.run()
+					if _, warned := finding(p, c.code); !warned {
+						t.Errorf("nothing is said of it: %+v", p.Changes)
+					}
+					want := c.outcome
+					if late && strings.Contains(name, "in two numbers") { // of no end the lab's product makes the same for ever
+						want = state.Proven
+					}
+					if len(o.Secrets) != 1 || o.Secrets[0].Ending != want {
+						t.Fatalf("%v %+v", o, p.Changes)
+					}
+					if want == state.Proven && w.lab.Served() == old {
+						t.Errorf("proven by what Admin served before: %s", o.Secrets[0].Evidence)
+					}
+					if want == state.Back && !slices.EqualFunc(before, w.starts(), time.Time.Equal) {
+						t.Error("a service was restarted in vain")
+					}
+					if again := w.planned(); want == state.Proven && !again.Empty() {
+						t.Errorf("and again: %+v", again.Changes)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A lower tier that only the product can read is put back, and not said to be what was served before.
+func TestALowerTierThatOnlyTheProductReads(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Memory: true, License: "opaque"}, "license")
+		w.run()
+		spec := w.issue("2027-01", "opaque", 500)
+		spec.Customer, spec.Tier, spec.Expires = "", "", ""
+		lower, err := w.lab.LicenseAs("opaque", licensefile.License{Customer: lab.Customer, Tier: "Standard", Expires: time.Now().AddDate(2, 0, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.write(spec, string(lower))
+		p, o := w.run()
+		if f, ok := finding(p, "license-opaque"); !ok || !strings.Contains(f.Text, "names no tier below "+lab.Tier) {
+			t.Errorf("the plan does not say it: %+v", p.Changes)
+		}
+		says(t, o.Err, `the tier "Standard" is one that no proof takes after "`+lab.Tier+`"`)
+		if len(o.With(state.Back)) != 1 || strings.Contains(o.Err.Error(), "still") {
+			t.Errorf("%v", o)
+		}
+		hinted(t, o.Err)
+	})
+}
+
+// same makes it an opaque file that says the same as the live one, by other bytes.
+func (w *world) same(spec *license.Spec) {
+	w.t.Helper()
+	b, err := w.lab.LicenseAs("opaque", *w.lab.Served())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(spec, strings.ToUpper(string(b)))
 }
 
 // spoil makes a file of what no product reads.

@@ -3,3 +3,5 @@
 package providers_test
 
 const sample = 0
+
+const slower = 1

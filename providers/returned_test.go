@@ -52,6 +52,29 @@ func TestWhatCameBackByItself(t *testing.T) {
 			}
 		})
 	})
+	t.Run("with the old key, in vain", func(t *testing.T) {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 3)
+			h := w.relay(1)
+			when(w.lab.Admin, "service.start", machine.After, func() { w.do("remove", h.Name) })
+			_, o := w.run()
+			if len(o.Down) == 0 || o.Down[0].Since.IsZero() {
+				t.Fatalf("%v", o)
+			}
+			since := o.Down[0].Since
+			time.Sleep(5 * time.Minute)
+			w.do("install", h.Name)
+			time.Sleep(time.Hour)
+			_, o = w.run()
+			for _, what := range []string{h.Name, "relays"} {
+				all := outagesOf(o, what)
+				if most := time.Since(since).Seconds(); len(all) != 1 || all[0].Measured < most-60 || all[0].Measured > most || !all[0].Earlier || !all[0].Since.IsZero() {
+					t.Errorf("%s: %+v, not about %.0f s", what, all, most)
+				}
+			}
+			w.converged()
+		})
+	})
 	t.Run("after a run that was killed", func(t *testing.T) {
 		virtual(t, func(t *testing.T) {
 			w := newWorld(t, 3)
@@ -68,9 +91,9 @@ func TestWhatCameBackByItself(t *testing.T) {
 				_ = w.state.Lock.Break(t.Context(), holder.Fence)
 			}
 			p, o := w.run()
-			for _, what := range []string{h.Name, "Admin", "relays cut off"} {
-				all := outagesOf(o, what)
-				if len(all) != 1 || all[0].Measured < 1200 || all[0].Measured > 1330 || all[0].UpBy.Before(stopped) || !all[0].Earlier {
+			for what, service := range map[string]bool{h.Name: true, "Admin": true, "relays cut off": false} {
+				all := outagesOf(o, what) // and its process shows the least
+				if len(all) != 1 || all[0].Measured < 1200 || all[0].Measured > 1330 || all[0].UpBy.Before(stopped) || !all[0].Earlier || service == (all[0].Ran == 0) || all[0].Ran > 10 {
 					t.Errorf("%s: %+v: %v", what, all, o)
 				}
 			}

@@ -150,9 +150,16 @@ func TestALogonThatIsTakenAtLast(t *testing.T) {
 func TestRestartLater(t *testing.T) {
 	accountWorld(t, func(t *testing.T, w *world) {
 		admin, engine := counting(w.lab.Admin), counting(w.lab.EngineHost)
-		_, o := w.run()
+		p, o := w.run()
 		if o.Err != nil || len(o.With(state.Proven)) != 1 || admin.stops.Load()+engine.stops.Load() != 0 {
 			t.Fatal(o)
+		}
+		var said strings.Builder
+		if err := render.Write(&said, render.Style{}, render.OutcomeOf(p, "r", time.Second, o)); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(strings.Fields(said.String()), " "); !strings.Contains(text, "STORED, which is proven; in force from the next start of Admin and Engine on") || !strings.Contains(text, "1 of them not in force yet") {
+			t.Error(said.String())
 		}
 		plan := func() *reconciler.Plan {
 			s := w.process()
@@ -174,7 +181,7 @@ func TestRestartLater(t *testing.T) {
 			}
 			h.Machine.Await(service, "running", time.Minute)
 		}
-		p := plan()
+		p = plan()
 		if c, steps := p.Changes[0], p.Steps(); c.Status != reconciler.Rotate || len(steps) != 2 || steps[0].Phase != reconciler.Verify {
 			t.Errorf("%s: %s: %+v", c.Status, c.Reason, steps)
 		}

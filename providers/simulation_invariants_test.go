@@ -94,15 +94,18 @@ func without(h *lab.Host) (text, key string) {
 	b = withoutList(b)
 	s, err := appsettings.Get(b, "Relay:ApiKey")
 	if err != nil {
-		return withoutLogin(b), ""
+		return words(withoutLogin(b)), ""
 	}
 	key = string(s.Value.Expose())
 	bare, err := appsettings.Set(b, "Relay:ApiKey", secret.NewString("KEY"))
 	if err != nil {
 		bare = b
 	}
-	return withoutLogin(bare), key
+	return words(withoutLogin(bare)), key
 }
+
+// words are a text but for its white space: a remark whose member goes stays on a line of its own.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // watch is asked at every event: nobody runs with a value that is not durable, and no relay with one that Admin never had.
 func (u *universe) watch() {
@@ -260,7 +263,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 		u.down(out, before)
 		u.unwell(out)
 		u.lastSeen(out)
-		u.timed(out)
+		u.timed(out, len(o.applied.Plan.Deferred()) > 0)
 		u.dependents(out, before)
 		u.split(out, before)
 		u.between(out)
@@ -320,7 +323,9 @@ func (u *universe) down(out reconciler.Outcome, before snapshot) {
 	for _, h := range u.w.lab.Hosts() {
 		s := h.Machine.Service(serviceOf(h))
 		up := s.State == winhost.Running || s.State == winhost.StartPending
-		listed := serviceLabel(u.w.lab, h) != "" || u.w.lab.IsConnected(h) // by Admin, whoever else is away
+		const asked = time.Second                                                                                    // before the end Admin was asked for the last time
+		own := slices.ContainsFunc(u.Manners, func(m manner) bool { return m.Host == label(h.Name) && m.Skew != 0 }) // by whose clock its heartbeats are told is not known
+		listed := serviceLabel(u.w.lab, h) != "" || !own && u.w.lab.ConnectedFor(h) > asked                          // by Admin, whoever else is away
 		switch {
 		case u.disturbed[label(h.Name)]:
 		case !up && before.pids[h.Name] != 0 && !named[h.Name]:

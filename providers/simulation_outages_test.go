@@ -122,8 +122,9 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// timed compares what a run says about outages with the world.
-func (u *universe) timed(out reconciler.Outcome) {
+// timed compares what a run says about outages with the world. Deferred: its plan had secrets about which it did nothing; since when one
+// of their relays has another key nobody may know.
+func (u *universe) timed(out reconciler.Outcome, deferred bool) {
 	now := time.Now()
 	keys := u.w.lab.Keys()
 	u.time(keys)
@@ -162,7 +163,7 @@ func (u *universe) timed(out reconciler.Outcome) {
 			}
 			continue
 		}
-		if d.Since.IsZero() || d.Since.After(now) && !u.carried {
+		if d.Since.IsZero() && !(d.CutOff && deferred) || d.Since.After(now) && !u.carried {
 			u.wrong("7: %s is named down since %v", d.What, d.Since)
 		}
 	}
@@ -198,7 +199,8 @@ func (u *universe) lastSeen(out reconciler.Outcome) {
 // planned: the run knew from the start that something on this host is down since an earlier one.
 func planned(out reconciler.Outcome, host string) bool {
 	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
-		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host && !d.Found })
+		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host && !d.Found }) ||
+			slices.ContainsFunc(e.Change.Returned, func(r reconciler.Returned) bool { return r.What == host })
 	})
 }
 
@@ -239,10 +241,10 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 }
 
 // quiet: nothing went wrong on the way to this relay, or to Admin, and its service stops and starts at once. An Admin that takes long to
-// stop lists nobody meanwhile, and of a relay whose clock, or Admin's, is off it is known late that a heartbeat is new.
+// stop lists nobody meanwhile, a way back that waits for an Engine asks for nobody's connection and tells the most, and of a relay whose clock, or Admin's, is off it is known late that a heartbeat is new.
 func (u *universe) quiet(h *lab.Host) bool {
 	slow := slices.ContainsFunc(u.Manners, func(m manner) bool {
-		return m.Host == label(h.Name) && (m.Start+m.Stop > 0 || m.Skew != 0) || m.Host == "im-admin" && (m.Stop > 0 || m.Skew != 0)
+		return m.Host == label(h.Name) && (m.Start+m.Stop > 0 || m.Skew != 0) || m.Host == "im-admin" && (m.Stop > 0 || m.Skew != 0) || m.Host == "im-engine" && m.Stop > 0
 	})
 	return !slow && !u.struck[api] && !u.struck["im-admin"] && !u.struck[label(h.Name)]
 }

@@ -24,7 +24,7 @@ type loginSide struct {
 	processes map[string]servedBy  // of Admin and Engine, by host
 	parted    bool                 // they run on two strings
 	locked    bool                 // a login was locked out, and it was said
-	starved   bool                 // a service ran with a dead password: it locks its login out itself
+	starved   bool                 // a service that no run started ran with a dead password: it locks its login out itself
 	read      map[string][2]string // login and password of each connection string that was looked at: that is done after every event
 }
 
@@ -118,12 +118,12 @@ func (u *universe) watchLogin() {
 		}
 		u.login.known[p] = true // said once
 	}
-	u.login.starved = u.login.starved || u.dead()
+	u.whoServes()
+	u.login.starved = u.login.starved || u.dead() && u.foreignPair()
 	if err := u.w.noLockout(); err != nil && !u.login.locked && !u.login.starved {
 		u.login.locked = true // said once
 		u.wrong("8: %v", err)
 	}
-	u.whoServes()
 	parted := u.w.oneString() != nil
 	if parted && !u.login.parted && !u.foreignPair() && !u.overlapping() {
 		u.wrong("1: Admin and Engine run on two connection strings")
@@ -237,7 +237,7 @@ func (u *universe) judgeLogin(out reconciler.Outcome, before snapshot, left map[
 			continue
 		}
 		if ending = e.Ending; ending == state.Proven {
-			u.provenLogin(e.Change.Secret.Version, left)
+			u.provenLogin(e.Change.Secret.Version, left, before.late)
 		}
 	}
 	if before.haunted || before.late {
@@ -275,8 +275,9 @@ func (u *universe) judgeLogin(out reconciler.Outcome, before snapshot, left map[
 	}
 }
 
-// provenLogin: whoever runs and is not named signs in with this version, and the string in the file is that too.
-func (u *universe) provenLogin(version string, left map[string]bool) {
+// provenLogin: whoever runs and is not named signs in with this version, and the string in the file is that too. Late: a dead run's ALTER
+// was under way still when this one began, and may have come after its proof.
+func (u *universe) provenLogin(version string, left map[string]bool, late bool) {
 	want := u.w.unseal(secret.Ref{Name: "sqllogin", Version: version})
 	running := u.w.lab.Strings()
 	for _, h := range u.services() {
@@ -292,7 +293,7 @@ func (u *universe) provenLogin(version string, left map[string]bool) {
 			u.wrong("7: the SQL login is proven, and %s runs with another password", h.Name)
 		case login != inFile:
 			u.wrong("7: the SQL login is proven, and %s runs with another login than its file's", h.Name)
-		case instance == nil:
+		case instance == nil, late:
 		default:
 			if l, locked, _ := instance.LookLogin(login); (l.Password != want || l.Disabled || locked) && !u.disturbed[sqlSide] {
 				u.wrong("7: the SQL login is proven, and %s does not take it", login)

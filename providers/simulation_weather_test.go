@@ -301,17 +301,24 @@ func (u *universe) loses(whose func(*operator) bool) {
 // wire is the hook of a host's WinRM, and of the Admin API.
 func (u *universe) wire(host string) func(wsman.Event) wsman.Fault {
 	var mu sync.Mutex
-	waiting := map[string]int{}
+	waiting := map[string]map[int]bool{} // by name, the numbers of those that wait under it
 	return func(e wsman.Event) wsman.Fault {
 		name := fmt.Sprint(e.Client, " ", host, " ", e.Connection, " ", e.Action)
 		mu.Lock()
-		waiting[name]++
-		n := waiting[name]
+		n, those := 1, waiting[name]
+		for those[n] {
+			n++
+		}
+		if those == nil {
+			those = map[int]bool{}
+			waiting[name] = those
+		}
+		those[n] = true
 		mu.Unlock()
 		defer func() {
 			mu.Lock()
 			defer mu.Unlock()
-			waiting[name]--
+			delete(those, n)
 		}()
 		event := name
 		if n > 1 { // the client has given up the same request, and asks again

@@ -51,6 +51,15 @@ func TestAllSecretsAtOnce(t *testing.T) {
 					t.Errorf("Admin was stopped %d times, Engine %d times", admin.Load(), engine.Load())
 				}
 				w.converged()
+				for _, c := range p.Changes {
+					for _, l := range c.Lines {
+						for _, clause := range strings.FieldsFunc(l.Text, func(r rune) bool { return r == ';' || r == ',' }) {
+							if words := strings.Fields(clause); slices.Contains([]string{"on", "of", "from", "with"}, words[len(words)-1]) {
+								t.Errorf("%s %s: %q", c.Title, l.Phase, l.Text)
+							}
+						}
+					}
+				}
 			})
 		})
 	}

@@ -102,7 +102,7 @@ func (w *alikeWriter) add(steps []Step) error {
 		can = can && !bytes.Contains(b, []byte(theHost))
 		first = append(first, b)
 	}
-	from, to := inJSON(t.Name), inJSON(theHost)
+	from, to := inJSON(t.Name), []byte(theHost)
 	if can && w.each != nil && w.hosts[len(w.hosts)-1] < t.Name && slices.EqualFunc(w.each, first, func(each, b json.RawMessage) bool {
 		w.room = appendRenamed(w.room[:0], b, from, to)
 		return bytes.Equal(w.room, each)

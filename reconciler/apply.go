@@ -1,11 +1,13 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/state"
@@ -78,6 +80,7 @@ type progress struct {
 	failed   map[string]error    // by secret: it was not proven
 	waits    map[string]Wait     // by secret: a person is to do their part
 	cause    error               // the first failure that is not its target's own
+	withheld error               // the first of what no further round was begun for
 	halted   bool
 	// waitsUntil is how long a ledger that is away is waited for at the end, once that has begun.
 	waitsUntil time.Time
@@ -96,6 +99,9 @@ func (r Run) Apply(ctx context.Context) Outcome {
 		p.run.Tell = func(Event) {}
 	}
 	for i := range r.Plan.Rounds {
+		if i > 0 {
+			p.withhold()
+		}
 		err := p.announce(ctx, i)
 		if err != nil && i == 0 {
 			p.lookAtDown(ctx) // what the look found may have come back
@@ -108,16 +114,30 @@ func (r Run) Apply(ctx context.Context) Outcome {
 			break
 		}
 	}
+	p.cause = cmp.Or(p.cause, p.withheld)
 	for _, t := range p.heldDown {
 		p.clock.because(t, errStaysDown)
 	}
 	p.stillOurs(ctx)
 	p.lookAtDown(ctx)
+	p.warnOfNew()
 	p.finish(ctx)
 	o := p.outcome()
 	p.askCutOff(ctx, &o)
 	p.byRecord(&o)
 	return o
+}
+
+// withhold ends what is not begun in a further round, as hosts that it waits for were left behind in an earlier one.
+func (p *progress) withhold() {
+	for _, c := range p.rotating() {
+		missed := c.Awaits.beyond(p.order)
+		if name := c.Secret.Name; len(missed) > 0 && p.failed[name] == nil && p.ending[name] == "" && !p.begun[name] {
+			p.failed[name] = Hinted(fmt.Errorf("%s waits for %s, which was left behind", c.Secret, strings.Join(missed, ", ")), "mend that, then apply again")
+			p.ending[name], p.asBefore[name] = state.Back, []string{NothingBegun}
+			p.withheld = cmp.Or(p.withheld, p.failed[name])
+		}
+	}
 }
 
 // passRound passes the phases of a round. What was proven is recorded before anything old is removed.
@@ -202,14 +222,23 @@ func (p *progress) lookAtStarted(ctx context.Context) {
 	if len(unshown) == 0 || len(unshown) > most {
 		return
 	}
-	for _, name := range p.run.Site.Running(context.WithoutCancel(ctx), unshown).Missing {
-		for _, d := range unshown {
-			if d.What == name {
-				p.clock.now[name] = d
-			}
+	r := p.run.Site.Running(context.WithoutCancel(ctx), unshown)
+	maps.DeleteFunc(r.Down, func(name string, _ time.Time) bool { _, known := p.clock.now[name]; return known })
+	if len(r.Down) > 0 { // others have ended since they were asked a moment ago
+		p.clock.note(Target{}, Report{Outcome: state.Unknown, Down: r.Down, Ended: r.Ended, Fallen: r.Fallen})
+	}
+	for _, d := range unshown {
+		_, runs := r.Started[d.What]
+		switch {
+		case slices.Contains(r.Missing, d.What):
+			p.clock.now[d.What] = d
+		case !runs && d.Service != "" && d.Target.Kind == HostTarget: // it has ended since it was asked a moment ago
+			p.clock.note(Target{}, Report{Outcome: state.Unknown, Down: map[string]time.Time{d.What: p.run.Now()}, Ended: true, Fallen: errEnded})
 		}
 	}
 }
+
+var errEnded = Hinted(errors.New("it was started, and is stopped now"), "look at the Application log and at the service's own log on the host; or somebody stopped it; apply starts it")
 
 // pass does one phase's steps.
 func (p *progress) pass(ctx context.Context, phase Phase) {

@@ -23,7 +23,9 @@
 // left. So the answer to a crash, to drift, and to a run that left hosts behind is the same: plan again.
 //
 // A Change says where the secret stands ([Status]) and why, in findings too. A [Finding] of severity Error is a guard that
-// objects: the change is then Refused or Unknown, has no steps, and nothing is applied while one is in the plan.
+// objects: the change is then Refused or Unknown, has no steps, and nothing is applied while one is in the plan. But where it
+// objects only because a service is not well (Finding.Unwell), and another change may be the cure (Finding.Cure), the
+// change waits for that one (Change.Waits, cure.go), and a later plan has it.
 //
 // What is found about hosts rather than about the secret (Change.Beside) is shown once for the deployment. Each kind of
 // finding has a [Lesson], declared by the package that finds it; a test knows by the compiler which kinds there are. The
@@ -120,7 +122,8 @@
 // a [Never] begun does not go back, nor does what shares a file with it: that would bring a dead value to life. These go
 // forward to the end of the switch, so that no service stays down, and are proven if they can be; those of which nothing was
 // swapped or changed by then end as before. The way back ends with its own proofs: the Back of a step of Verify. Whoever
-// runs is not touched after a failure of what it waits for. A service does not come up without a step that is Vital and was begun, or has a Never; one that was down before the run, not without a step that is Needed:
+// runs is not touched after a failure of what it waits for. A service does not come up without a step that is Vital and was begun, or has a Never, or
+// comes after a Never whose end nobody knows; one that was down before the run, not without a step that is Needed:
 // what it has is dead, or may not run beside what the others have. It stays down, and is named.
 //
 // What this run stopped and nobody started again is in Outcome.Down, and who is cut off from what has the new value. The next plan has it in Change.Down, by the ledger alone
@@ -130,7 +133,7 @@
 // which something was seen to work.
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
 // this run looked, and whose end no run has told, has an outage of its own whose end is the latest that it can have been
-// (Change.Returned). Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
+// (Change.Returned); what runs again and does not work has one that goes on. Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
 // by the end of the run is down too (Site.Fallen). So is what was started, runs, and was waited for in vain (Report.Unwell).
 // A run that has lost its lease by its end tells what it knew, and says so (Outcome.ByRecord).
 //
@@ -139,7 +142,7 @@
 // The site asks again before it reports: for 5 s in a look, in a step for a minute, and for half of that at least after the
 // first failure. An effect is sent again only because every op looks before it acts, and while the lease is ours; and what a batch
 // has restarted, as its host shows, is not stopped again. A service that others wait for is looked at over a second connection
-// when no answer comes, as the first may have died in silence. A step that says Once is not sent again. Whose end nobody could see
+// when no answer comes, as the first may have died in silence. A step that says Once is not sent again, unless it was seen that it was not done. Whose end nobody could see
 // has an outage that is told as the most that it can have been (Outage.AtMost). Who was waited for in vain is not waited for as long again: Admin's API until a service behind
 // it was started anew, a host where only files beside the live ones are left to remove. What then comes back:
 //
@@ -183,7 +186,7 @@
 // SQL login, single (an outage, forward only): the same, but ALTER stands in the Switch, After both stops, Never and Once;
 // both swaps come After it. Killed on either side of it, the next run probes which password is accepted; a failure after it
 // ends ahead, with both services started. Refused for certain ([Report.Refused]) it was not begun, and everything goes back.
-// Without an answer no file follows it.
+// Without an answer no file follows it, and neither service starts: what it has may be dead.
 //
 // A thousand connector secrets are a thousand rotations of one [Change.Group], which are shown in one row:
 //

@@ -75,9 +75,9 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 		return nil
 	}
 	var held []state.Fact
-	for _, s := range p.Steps() {
+	for _, s := range slices.Concat(p.Steps(), c.Unreached) {
 		h, ok := s.Op.(Holder)
-		if !ok || h.Holds() == "" || !s.needs(c.Secret.Name) {
+		if !ok || h.Holds() == "" || s.Secrets != nil && !s.needs(c.Secret.Name) {
 			continue
 		}
 		f := state.Fact{Field: state.HeldUntil(s.Name()), Value: h.Holds()}
@@ -100,7 +100,7 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 		all = append(all, state.Fact{Field: state.Ousted, Value: part})
 	}
 	for _, k := range c.Keepers {
-		k.Field = state.Keeper
+		k.Field = cmp.Or(k.Field, state.Keeper)
 		all = append(all, k)
 	}
 	return append(all, held...)

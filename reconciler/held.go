@@ -39,7 +39,11 @@ func (w *worker) startable(steps []Step) []Step {
 		vital, missing := w.missing(s, steps)
 		if missing {
 			w.skip([]Step{s})
-			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because what it has is no longer valid, and %q was not done", vital.Op.Key()))
+			why := "what it has is no longer valid"
+			if vital.Back.kind != never && !among(w.undone[s.Op.Target()], vital.ID) {
+				why = "nobody knows whether what it has is still valid"
+			}
+			w.clock.because(s.Op.Target(), fmt.Errorf("it was not started, because %s, and %q was not done", why, vital.Op.Key()))
 		}
 		return missing
 	})
@@ -65,17 +69,30 @@ func (w *worker) staysDown(start Step, batch []Step) bool {
 }
 
 // missing says which vital step comes before this one, and was not done: one that was begun, or that has no way back from the outset,
-// as what its target has is dead already. Who is in the same batch is tried first.
+// as what its target has is dead already; or that waits for a step without a way back whose end nobody knows, so that it may be dead.
+// Who is in the same batch is tried first.
 func (p *progress) missing(step Step, batch []Step) (vital Step, missing bool) {
 	if !p.before.vital {
 		return Step{}, false
 	}
+	doubted := p.doubted()
 	missing = p.before.any(step, func(s Step) bool {
 		vital = s
 		return s.Vital && s.Op.Target() == step.Op.Target() && !p.done[s.ID] && !among(batch, s.ID) &&
-			(s.Back.kind == never || among(p.undone[s.Op.Target()], s.ID))
+			(s.Back.kind == never || among(p.undone[s.Op.Target()], s.ID) || doubted[s.ID])
 	})
 	return vital, missing
+}
+
+// doubted are the steps that wait for one without a way back of which nobody knows whether it was done.
+func (p *progress) doubted() map[string]bool {
+	var ids []string
+	for _, s := range p.ran {
+		if s.Back.kind == never && !p.done[s.ID] && !p.refused[s.ID] {
+			ids = append(ids, s.ID)
+		}
+	}
+	return p.before.waitFor(ids)
 }
 
 func among(steps []Step, id string) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"meshrotate/reconciler/secret"
@@ -193,6 +194,15 @@ func (p *progress) judgeBack(b block, s Step, r Report) (excused bool) {
 	return false
 }
 
+// warnOfNew warns of what is down beside a file that could not be taken back: nothing keeps it from coming up with that one.
+func (p *progress) warnOfNew() {
+	for _, t := range slices.SortedFunc(maps.Keys(p.mixed), func(a, b Target) int { return cmp.Compare(a.Name, b.Name) }) {
+		if p.mixed[t] && p.clock.downAt(t) {
+			p.remarks = append(p.remarks, Remark{t, "a file could not be taken back here: if the host restarts, or somebody starts what is down, it comes up with the new one"})
+		}
+	}
+}
+
 // untried notes what was not taken back because something before it could not be: it is not back either.
 func (p *progress) untried(steps []Step, why error) {
 	for _, s := range steps {
@@ -229,6 +239,19 @@ func (p *progress) fallen(c Change) int {
 		}
 	}
 	return n
+}
+
+// beyond are those of the hosts that may not be left behind, when too many are.
+func (t Tolerance) beyond(left []Target) (all []string) {
+	for _, l := range left {
+		if l.Kind == HostTarget && t.Of[l.Name] && !t.Names[l.Name] {
+			all = append(all, l.Name)
+		}
+	}
+	if len(all) <= t.Count {
+		return nil
+	}
+	return all
 }
 
 func (p *progress) leave(t Target, s Step, err error) {

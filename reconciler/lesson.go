@@ -32,7 +32,7 @@ func Lessons() []Lesson {
 		{ID: "still-down",
 			Means:   "An earlier run stopped a service, and no run has seen it work since.",
 			Matters: "Something of the product is down, perhaps for hours.",
-			Do:      "`meshrotate apply` starts it and proves it. Where its host does not answer, start it there.",
+			Do:      "`meshrotate apply` starts it and proves it. Where its host does not answer, start it there. Where the lock of another run is in the way, wait for its end; when that run is dead, `meshrotate unlock` removes the lock.",
 			Example: "relay-07.hq.contoso.example (IdentityMeshRelayAgent) is down since 2026-11-24 22:03 UTC: its run was killed"},
 		{ID: "secret-compromised",
 			Means:   "Somebody has said, with `meshrotate rotate --compromised`, that others know the live value of this secret.",

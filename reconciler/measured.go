@@ -42,7 +42,14 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 func (c *clock) outages(change Change) []state.Outage {
 	var all []state.Outage
 	for _, r := range change.Returned {
-		all = append(all, state.Outage{What: r.What, Measured: r.UpBy.Sub(r.Since).Seconds(), UpBy: r.UpBy, AtLeast: r.Sooner, Earlier: true})
+		if r.UpBy.IsZero() {
+			continue // it is measured with what this run does
+		}
+		o := state.Outage{What: r.What, Measured: r.UpBy.Sub(r.Since).Seconds(), UpBy: r.UpBy, AtLeast: r.Sooner, Earlier: true}
+		if ran := r.Ran.Sub(r.Since).Seconds(); ran > 0 && ran < o.Measured {
+			o.Ran = ran
+		}
+		all = append(all, o)
 	}
 	for _, predicted := range change.Outages {
 		names := predicted.Members

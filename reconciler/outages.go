@@ -70,12 +70,19 @@ func newClock(plan *Plan) clock {
 		}
 	}
 	for _, d := range plan.StillDown() {
-		c.spans[d.What], c.ended[d.What] = []span{{down: d.Since, earlier: true, sooner: d.Sooner}}, d.Started
+		c.spans[d.What], c.ended[d.What] = []span{since(d)}, d.Started
 		if d.Unwell {
 			c.ails[d.What] = d
 			continue
 		}
 		c.stopped(d)
+	}
+	for _, change := range plan.Changes {
+		for _, r := range change.Returned {
+			if r.UpBy.IsZero() && len(c.spans[r.What]) == 0 {
+				c.spans[r.What] = []span{{down: r.Since, earlier: true, sooner: r.Sooner}}
+			}
+		}
 	}
 	for _, d := range plan.FoundStopped() {
 		c.found[d.What] = d
@@ -83,11 +90,16 @@ func newClock(plan *Plan) clock {
 	for name, d := range c.now { // one secret's history may know of it, and another's members are cut off
 		for _, other := range c.with[name] {
 			if len(c.spans[cutOff(other)]) == 0 {
-				c.spans[cutOff(other)] = []span{{down: d.Since, earlier: true, sooner: d.Sooner}}
+				c.spans[cutOff(other)] = []span{since(d)}
 			}
 		}
 	}
 	return c
+}
+
+// since is the outage of what is down since an earlier run. What that run started again may have worked for a while.
+func since(d Down) span {
+	return span{down: d.Since, earlier: true, sooner: d.Sooner, noSooner: d.Started && !d.Unwell}
 }
 
 // unshown is what was started again, and nothing has shown to work since.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,16 +159,57 @@ func TestStillDownIsAFinding(t *testing.T) {
 	r.with = func(c *reconciler.Change) {
 		c.Findings = []reconciler.Finding{{Severity: reconciler.Warning, Code: "other", Text: "something else, which is told after it: a long list is cut"}}
 		c.Down = []reconciler.Down{{What: "Admin", Target: onHost("admin"), Since: time.Unix(900, 0)},
-			{What: "r2", Target: onHost("r2"), Since: time.Unix(960, 0)}, {What: "r1", Target: onHost("r1"), Since: time.Unix(930, 0)}}
+			{What: "r2", Target: onHost("r2"), Since: time.Unix(960, 0)}, {What: "r1", Target: onHost("r1"), Since: time.Unix(930, 0)},
+			{What: "Engine", Target: onHost("engine"), Since: time.Unix(960, 0), Gone: true, Cause: "there is no such service"}}
 	}
 	var got []string
 	for _, f := range newBench(t, r).plan.Changes[0].Findings {
+		if f.Code == "still-down" && strings.Contains(f.Hint, "install it again") != (f.Hosts[0] == "engine") {
+			t.Errorf("%+v", f)
+		}
 		got = append(got, fmt.Sprint(f.Severity, " ", f.Code, " ", f.Hosts, " ", f.Text))
 	}
 	want := []string{"warning still-down [admin] Admin is down since 1970-01-01 00:15:00 UTC: an earlier run stopped it, or was to start it",
+		"warning still-down [engine] Engine is down since 1970-01-01 00:16:00 UTC: there is no such service",
 		"warning still-down [r2 r1] down since 1970-01-01 00:15:30 UTC, or later: an earlier run stopped it, or was to start it",
 		"warning other [] something else, which is told after it: a long list is cut"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// A plan that is refused starts nothing, and does not say that it would.
+func TestARefusedPlanStartsNothing(t *testing.T) {
+	for _, severity := range []reconciler.Severity{reconciler.Warning, reconciler.Error} {
+		r := usual("a")
+		r.with = func(c *reconciler.Change) {
+			c.Down = []reconciler.Down{{What: "Admin", Target: onHost("admin"), Since: time.Unix(900, 0)}}
+			c.Findings = []reconciler.Finding{{Severity: severity, Code: "other", Text: "something"}}
+			if severity == reconciler.Error {
+				c.Status, c.Rounds = reconciler.Refused, nil
+			}
+		}
+		f := newBench(t, r).plan.Changes[0].Findings[0]
+		if starts := !strings.Contains(f.Hint, "refused now: mend"); starts != (severity == reconciler.Warning) {
+			t.Errorf("%v: %+v", severity, f)
+		}
+	}
+}
+
+// What an earlier run had started again may have worked before it was found down: for how long it was down is not known.
+func TestWhatWasStartedAgainMayHaveWorked(t *testing.T) {
+	for _, started := range []bool{false, true} {
+		r := usual("a")
+		r.with = func(c *reconciler.Change) {
+			c.Outages = []state.Outage{{What: "Admin", Predicted: 5, Members: []string{"Admin"}}}
+			c.Down = []reconciler.Down{{What: "Admin", Target: onHost("admin"), Since: time.Unix(900, 0), Started: started}}
+		}
+		b := newBench(t, r)
+		b.answer["prove a"] = reconciler.Report{Outcome: state.Done, Evidence: "seen", Up: map[string]time.Time{"Admin": time.Unix(1000, 0)}}
+		for _, o := range b.run(t.Context()).Secrets[0].Outages {
+			if o.Measured != 100 || !o.Earlier || o.AtMost != started {
+				t.Errorf("started again %v: %+v", started, o)
+			}
+		}
 	}
 }

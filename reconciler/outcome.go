@@ -11,6 +11,9 @@ import (
 	"meshrotate/state"
 )
 
+// NothingBegun is the evidence of a secret that is back because the run did not come to it.
+const NothingBegun = "nothing was begun"
+
 // Ended is how a secret ended in a run.
 type Ended struct {
 	Change Change `json:"-"`
@@ -110,6 +113,8 @@ type Down struct {
 	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
 	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+	// Gone: its host has no such service any more.
+	Gone bool `json:"gone,omitempty"`
 	// Elsewhere: the document does not name its host any more, so nobody asks it.
 	Elsewhere bool `json:"elsewhere,omitempty"`
 }
@@ -119,8 +124,10 @@ type Returned struct {
 	// What is its name in the outages.
 	What  string    `json:"what"`
 	Since time.Time `json:"since"`
-	// UpBy is when it was up at the latest.
-	UpBy time.Time `json:"upBy"`
+	// UpBy is when it was up at the latest; zero when it runs, and does not work: then its outage goes on.
+	UpBy time.Time `json:"upBy,omitzero"`
+	// Ran is since when its process runs, zero when that is not known: it worked then, or later.
+	Ran time.Time `json:"ran,omitzero"`
 	// Sooner is Down.Sooner.
 	Sooner bool `json:"sooner,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"meshrotate/specs"
@@ -44,6 +45,11 @@ type Plan struct {
 	Down []Down `json:"down,omitempty"`
 	// Fleet are findings about targets rather than about one secret: a host that could not be looked at.
 	Fleet []Finding `json:"fleet,omitempty"`
+	// Whole is a digest of all of this, and Seal an HMAC of that under the state's salt, "" where none was kept: who changes a word of a
+	// saved plan is found out. Sealer makes it.
+	Whole  string                    `json:"whole"`
+	Seal   string                    `json:"seal,omitempty"`
+	Sealer func(whole string) string `json:"-"`
 }
 
 // MakePlan asks every rotation what is left to do and merges their steps. It is pure.
@@ -72,13 +78,18 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	if len(in.Coming) > 0 {
 		p.Changes = changesOf(rotations, in)
 	}
+	in.Minders = append(slices.Clone(in.Minders), cureFirst(p.Changes, rotations)...)
 	mind(p.Changes, in)
+	stillCured(p.Changes)
 	oneReturn(p.Changes)
 	sayStopped(p.Changes)
 	p.beside()
 	p.placeFindings()
 	if err := p.silence(d.Policy.Silence, in.Now); err != nil {
 		return nil, err
+	}
+	if len(p.Blocked()) > 0 {
+		p.StartsNothing("mend what this plan refuses, or start it on its host")
 	}
 	p.foldFindings()
 	if p.Rounds, err = merge(p.Changes); err != nil {
@@ -138,15 +149,25 @@ func sum(b []byte) string {
 // Empty says that there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Rounds) == 0 }
 
-// Blocked are the changes that a guard refuses or that could not be looked at.
+// Blocked are the changes that a guard refuses or that could not be looked at, but for those that wait for another one.
 func (p *Plan) Blocked() []Change {
 	var blocked []Change
 	for _, c := range p.Changes {
-		if c.Status == Refused || c.Status == Unknown {
+		if c.Waits == "" && (c.Status == Refused || c.Status == Unknown) {
 			blocked = append(blocked, c)
 		}
 	}
 	return blocked
+}
+
+// Deferred are the titles of the changes that wait for another one of this plan.
+func (p *Plan) Deferred() (titles []string) {
+	for _, c := range p.Changes {
+		if c.Waits != "" {
+			titles = append(titles, c.Title)
+		}
+	}
+	return titles
 }
 
 // Count returns how many changes have the status.

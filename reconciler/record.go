@@ -201,7 +201,7 @@ func (p *progress) announce(ctx context.Context, round int) error {
 	var entries []state.Entry
 	var names []string
 	for _, c := range p.rotating() {
-		if p.announced[c.Secret.Name] || !slices.ContainsFunc(p.run.Plan.Rounds[round].Steps, func(s Step) bool { return s.needs(c.Secret.Name) }) {
+		if p.announced[c.Secret.Name] || p.ending[c.Secret.Name] != "" || !slices.ContainsFunc(p.run.Plan.Rounds[round].Steps, func(s Step) bool { return s.needs(c.Secret.Name) }) {
 			continue
 		}
 		names = append(names, c.Secret.Name)
@@ -327,7 +327,7 @@ func (p *progress) finish(ctx context.Context) {
 			p.ending[name] = state.Ahead
 		case !p.begun[name]:
 			p.ending[name] = state.Back
-			p.asBefore[name] = []string{"nothing was begun"}
+			p.asBefore[name] = []string{NothingBegun}
 		case p.halted && !p.switching && !p.acceptedFor(name) && !p.final(name) && !p.earlier[name]:
 			p.ending[name] = state.Back // copies that were staged may lie there: the next run removes them
 			p.asBefore[name] = []string{"nothing live was changed"}

@@ -101,6 +101,9 @@ type Change struct {
 	Before string `json:"before,omitempty"`
 	// Live is, while a rotation is pending, the live version as it was seen: "" when nobody could.
 	Live string `json:"live,omitempty"`
+	// Waits names the changes of the same plan that go first, when it is refused, or cannot be judged, only because a service is not
+	// well, and they may be the cure. It keeps no other change back then; a later plan has it.
+	Waits string `json:"waits,omitempty"`
 	// Reason is a sentence: why there is something to do, or what the live state is.
 	Reason string `json:"reason,omitempty"`
 	// Lines tell the steps as people read them: "13 relays", never a list of hosts. The plan makes them of the merged steps.
@@ -123,10 +126,18 @@ type Change struct {
 	Returned []Returned `json:"returned,omitempty"`
 	// Left are targets that this change leaves behind because the policy tolerates it.
 	Left []Target `json:"left,omitempty"`
+	// Unreached are what will take the old value out of what is left behind, once a later run comes there.
+	Unreached []Step `json:"-"`
 	// Tolerate says which targets may still fall behind while it is applied.
 	Tolerate Tolerance `json:"-"`
+	// Awaits are hosts that a further round waits for: it is begun only if none of them was left behind in an earlier one, but for
+	// those that may be.
+	Awaits Tolerance `json:"-"`
 	// Proof is how success is shown. The plan makes it of the steps that are proofs.
 	Proof string `json:"proof,omitempty"`
+	// Later says what has the new value only from a later moment on, which this run does not bring about, and when: "the next start of
+	// Admin". It is stored, and that is what is proven.
+	Later string `json:"later,omitempty"`
 	// Due is when the next rotation is due by the declared cadence, zero when there is none or it is not known.
 	Due     time.Time `json:"due,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
@@ -137,7 +148,8 @@ type Change struct {
 	// Parts are what the declared version is made of, where that is several things that may be declared again each. Ousted are those
 	// that this takes out. None of them is a value.
 	Parts, Ousted []string `json:"-"`
-	// Keepers are the places, some on hosts, that have what others know and that no step of this takes it out of.
+	// Keepers are the places, some on hosts, that have what others know and that no step of this takes it out of. One whose field is a
+	// state.HeldUntilBy is another secret's.
 	Keepers []state.Fact `json:"-"`
 	// Leaked is what is declared though others know it: the version, or one of its parts.
 	Leaked string `json:"-"`
@@ -197,6 +209,8 @@ type Finding struct {
 	Text     string    `json:"text"`
 	Hosts    []string  `json:"hosts,omitempty"`
 	Hint     string    `json:"hint,omitempty"`
+	// Unwell: it is about a service that is not well. Cure: the change goes on all the same, as it may be just what helps.
+	Unwell, Cure bool `json:"-"`
 	// Drift says that it is drift, though nothing may be left to do and nothing is refused for it.
 	Drift bool `json:"drift,omitempty"`
 }

@@ -1,10 +1,14 @@
 package reconciler
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/state"
@@ -25,6 +29,8 @@ type Saved struct {
 	Spec       string    `json:"spec"`
 	GoodUntil  time.Time `json:"goodUntil"`
 	Digest     string    `json:"digest"`
+	Whole      string    `json:"whole"`
+	Seal       string    `json:"seal"`
 	Salt       string    `json:"salt"`
 	Changes    []Change  `json:"changes"`
 	Seen       Sights    `json:"seen"`
@@ -108,8 +114,11 @@ func ReadSaved(b []byte) (*Saved, error) {
 	if err == nil {
 		err = s.intact(b)
 	}
+	if err == nil {
+		err = s.unchanged(b)
+	}
 	if err != nil {
-		return nil, Hinted(fmt.Errorf("the saved plan was changed after it was made: its steps or what it saw are not what its digest stands for (%w); or another version of meshrotate made it", err),
+		return nil, Hinted(fmt.Errorf("the saved plan was changed after it was made: it is not what its digest stands for (%w); or another version of meshrotate made it", err),
 			"make it again with `meshrotate plan --out plan.json`, and have that reviewed")
 	}
 	return &s, nil
@@ -122,15 +131,18 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	switch {
 	case s.Deployment != now.Deployment:
 		return Hinted(fmt.Errorf("the saved plan is for %s, not for %s", s.Deployment, now.Deployment), again)
+	case s.Salt != "" && now.Salt != "" && s.Salt != now.Salt:
+		return Hinted(errors.New("the saved plan's fingerprints were made with another salt: its state folder was another one, or its salt was lost since; nobody can compare what it saw with what is there now"),
+			"apply it with the state folder that it was made with; or "+again)
+	case (s.Salt != "" || history.Salt() != "") && !s.sealed(now):
+		return Hinted(errors.New("the saved plan was changed after it was made, by somebody who does not have the state: its seal is that of another one; nothing was changed"),
+			"find out who can write it; "+again)
 	case history.Applied(s.Digest):
 		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
 	case now.Made.After(s.GoodUntil):
 		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
 	case s.Digest == now.Digest && len(fresh) == 0:
 		return nil
-	case s.Salt != "" && now.Salt != "" && s.Salt != now.Salt:
-		return Hinted(errors.New("the saved plan's fingerprints were made with another salt: its state folder was another one, or its salt was lost since; nobody can compare what it saw with what is there now"),
-			"apply it with the state folder that it was made with; or "+again)
 	case s.Spec != now.Spec:
 		return Hinted(fmt.Errorf("the document has changed since the plan was saved (plan: commit %.8s, now: commit %.8s)",
 			orNone(s.Commit), orNone(now.Commit)), again)
@@ -145,6 +157,9 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",
 			s.steps, len(now.Steps())), again)
 	}
+	slices.SortStableFunc(diffs, func(a, b string) int { // what tells most comes first
+		return cmp.Compare(strings.Count(a, otherContent), strings.Count(b, otherContent))
+	})
 	err := fmt.Errorf("the plan is no longer true: %s", diffs[0])
 	if n := len(diffs) - 1; n > 0 {
 		err = fmt.Errorf("%w (and %d more)", err, n)
@@ -189,6 +204,19 @@ func Differences(then, now []HostFacts) []string {
 	return diffs
 }
 
+// print is the fingerprint of a file: what it stands for no reader knows.
+var print = regexp.MustCompile("^[0-9a-f]{12}$")
+
+// spoken is a fact's value as people say it.
+func spoken(value string) string {
+	if value == "unknown" {
+		return "a value that meshrotate does not know"
+	}
+	return value
+}
+
+const otherContent = " has another content than it had then"
+
 func factDifferences(t Target, then, now []Fact) []string {
 	var diffs []string
 	old, still := map[string]string{}, map[string]bool{}
@@ -201,8 +229,12 @@ func factDifferences(t Target, then, now []Fact) []string {
 		if !known {
 			was = "not there"
 		}
-		if was != f.Value {
-			diffs = append(diffs, fmt.Sprintf("%s: %s was %s, now %s", t, f.Field, was, f.Value))
+		switch {
+		case was == f.Value:
+		case print.MatchString(was) && print.MatchString(f.Value):
+			diffs = append(diffs, fmt.Sprintf("%s: %s%s (fingerprint %s, now %s)", t, f.Field, otherContent, was, f.Value))
+		default:
+			diffs = append(diffs, fmt.Sprintf("%s: %s was %s, now %s", t, f.Field, spoken(was), spoken(f.Value)))
 		}
 	}
 	for _, f := range then {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -91,6 +92,13 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 			t.Errorf("%s: %v", reason, err)
 		}
 	}
+	content := func(file, key string) *reconciler.Plan {
+		return planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"file=" + file, "key=" + key}})
+	}
+	if err := save(t, content("747ab06c3d60", "old")).Check(content("09dbd029b11e", "new"), state.History{}); err == nil ||
+		!strings.Contains(err.Error(), "no longer true: r1: key was old, now new (and 1 more)\n       r1: file has another content than it had then (fingerprint") {
+		t.Errorf("what is known of a file comes before its fingerprint: %v", err)
+	}
 	for _, c := range []struct {
 		reason  string
 		now     *reconciler.Plan
@@ -167,6 +175,9 @@ func TestDifferences(t *testing.T) {
 			[]string{"b: was in the plan, is no longer looked at", "a: was in the plan, is no longer looked at"}},
 		{"a host that is away has no facts to compare", []reconciler.HostFacts{host("a", up, "x=1")}, []reconciler.HostFacts{host("a", away)}, []string{"a: was reached, now unreachable"}},
 		{"another value of one field", []reconciler.HostFacts{host("a", up, "x=1", "y=2")}, []reconciler.HostFacts{host("a", up, "x=1", "y=3")}, []string{"a: y was 2, now 3"}},
+		{"another content of a file", []reconciler.HostFacts{host("a", up, "f=747ab06c3d60")}, []reconciler.HostFacts{host("a", up, "f=09dbd029b11e")},
+			[]string{"a: f has another content than it had then (fingerprint 747ab06c3d60, now 09dbd029b11e)"}},
+		{"a value that nobody knows", []reconciler.HostFacts{host("a", up, "x=1")}, []reconciler.HostFacts{host("a", up, "x=unknown")}, []string{"a: x was 1, now a value that meshrotate does not know"}},
 		{"fields that came and went", []reconciler.HostFacts{host("a", up, "x=1")}, []reconciler.HostFacts{host("a", up, "y=2")}, []string{"a: y was not there, now 2", "a: x was 1, now not there"}},
 	} {
 		if got := reconciler.Differences(c.then, c.now); !slices.Equal(got, c.want) {
@@ -191,13 +202,59 @@ func TestASavedPlanThatWasEdited(t *testing.T) {
 	if _, err := reconciler.ReadSaved(indented.Bytes()); err != nil {
 		t.Errorf("however it is laid out, it is the same plan: %v", err)
 	}
-	for _, edit := range [][2]string{{`"relay"`, `"relay-09"`}, {"stop admin", "stop other"}, {`"seen"`, `"sean"`}} {
+	for _, edit := range [][2]string{{`"goodUntil": "0`, `"goodUntil": "9`}, {`"made": "0`, `"made": "1`}, {`"deployment": "test"`, `"deployment": "test", "trust": "nobody at all"`},
+		{`"title": "a"`, `"title": "a", "reason": "all is well"`}, {`"title": "a"`, `"title": "b"`}, {`"deployment": "test"`, `"deployment": "test", "GoodUntil": "2099-01-01T00:00:00Z"`},
+		{`"deployment": "test"`, `"deployment": "test", "fleet": []`}, {`"relay"`, `"relay-09"`}, {"stop admin", "stop other"}, {`"seen"`, `"sean"`}} {
 		_, err := reconciler.ReadSaved([]byte(strings.ReplaceAll(indented.String(), edit[0], edit[1])))
 		if edit[0] == `"seen"` && len(p.Seen) == 0 {
 			continue
 		}
+		if !strings.Contains(indented.String(), edit[0]) {
+			t.Errorf("there is no %s in %s", edit[0], indented.String())
+		}
 		if err == nil || reconciler.HintOf(err) == "" {
 			t.Errorf("%s for %s: %v", edit[1], edit[0], err)
+		}
+	}
+}
+
+// Who can write the file can make its digest again. Without the state's salt its seal is wrong.
+func TestASavedPlanIsSealed(t *testing.T) {
+	made := func() *reconciler.Plan {
+		p, err := plan(t, usual("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Salt = "0123"
+		p.Sealer = func(whole string) string { return state.SealOf(secret.NewString("the salt"), whole) }
+		return p
+	}
+	now := made()
+	if err := save(t, made()).Check(now, state.History{}); err != nil {
+		t.Error(err)
+	}
+	for reason, forge := range map[string]func(*reconciler.Plan){
+		"good for longer": func(p *reconciler.Plan) { p.GoodUntil = p.GoodUntil.AddDate(70, 0, 0) },
+		"another state's seal": func(p *reconciler.Plan) {
+			p.Sealer = func(string) string { return state.SealOf(secret.NewString("no"), "") }
+		},
+		"without a seal": func(p *reconciler.Plan) { p.Sealer = nil },
+		"without a salt": func(p *reconciler.Plan) { p.Salt, p.Sealer = "", nil },
+	} {
+		p := made()
+		seal := ""
+		if b, err := json.Marshal(p); err == nil {
+			var has struct{ Seal string }
+			_ = json.Unmarshal(b, &has)
+			seal = has.Seal
+		}
+		forge(p)
+		if reason == "good for longer" {
+			p.Seal, p.Sealer = seal, nil
+		}
+		err := save(t, p).Check(now, state.NewHistory([]state.Entry{{Secret: "a", Salt: "0123", Outcome: state.Started}}))
+		if err == nil || !strings.Contains(err.Error(), "its seal is that of another one") || reconciler.HintOf(err) == "" {
+			t.Errorf("%s: %v", reason, err)
 		}
 	}
 }

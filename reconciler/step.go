@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -64,7 +65,8 @@ type Step struct {
 	// Once says that it is never repeated blindly: after a lost answer it is looked at.
 	Once bool `json:"once,omitempty"`
 	// Vital says that what its target has without it is dead, or may not run beside what the others have: once it was begun, what
-	// follows it there is not done without it, not even so that a service comes up; with a Never as its Back that is so from the outset.
+	// follows it there is not done without it, not even so that a service comes up; with a Never as its Back that is so from the outset. So it
+	// is where nobody knows the end of a step that it comes after, and that has a Never.
 	Vital bool `json:"vital,omitempty"`
 	// Needed says that a service which was down before does not start without it, be it before it, or on the way back: what it has
 	// is dead, or may not run beside what the others have.
@@ -125,8 +127,39 @@ func (b Back) MarshalJSON() ([]byte, error) {
 	return json.Marshal(writtenBack{op, b.Why})
 }
 
+// opIn is OpData whose arguments are written with the rest, and not before it: of ten thousand hosts' steps that is felt.
+type opIn struct {
+	Kind   string `json:"kind"`
+	Target Target `json:"target"`
+	Args   Op     `json:"args"`
+}
+
+// backIn is writtenBack with such an op.
+type backIn struct {
+	Op    *opIn  `json:"op,omitempty"`
+	Never string `json:"never,omitempty"`
+}
+
 // MarshalJSON writes the ops as data.
 func (s Step) MarshalJSON() ([]byte, error) {
+	type plain Step
+	whole := struct {
+		plain
+		Back backIn `json:"back"`
+		Op   opIn   `json:"op"`
+	}{plain(s), backIn{Never: s.Back.Why}, opIn{s.Op.Kind(), s.Op.Target(), s.Op}}
+	if op := s.Back.Op; op != nil {
+		whole.Back.Op = &opIn{op.Kind(), op.Target(), op}
+	}
+	b, err := json.Marshal(&whole)
+	if err == nil && !bytes.Contains(b, []byte(`"args":{}`)) { // which stands in no string: its quotes would be escaped
+		return b, nil
+	}
+	return s.byData() // an op without arguments is written without them; and an error names the op
+}
+
+// byData is MarshalJSON by OpData.
+func (s Step) byData() ([]byte, error) {
 	op, err := DataOf(s.Op)
 	if err != nil {
 		return nil, err

@@ -109,9 +109,29 @@ func stillDown(all []Down) (findings []Finding) {
 	return findings
 }
 
+// applyStarts is what brings back what is down.
+const applyStarts = "apply starts it"
+
+// StartsNothing says of what is down that an apply would not start it now, and what to do.
+func (p *Plan) StartsNothing(hint string) {
+	mend := func(all []Finding) []Finding {
+		all = slices.Clone(all)
+		for i, f := range all {
+			if f.Code == "still-down" && f.Hint == applyStarts {
+				all[i].Hint = "an apply is refused now: " + hint
+			}
+		}
+		return all
+	}
+	p.Fleet = mend(p.Fleet)
+	for i, c := range p.Changes {
+		p.Changes[i].Findings = mend(c.Findings)
+	}
+}
+
 func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 	first := slices.MinFunc(all, func(a, b Down) int { return a.Since.Compare(b.Since) }).Since
-	f := Finding{Severity: Warning, Code: "still-down", Hint: "apply starts it"}
+	f := Finding{Severity: Warning, Code: "still-down", Hint: applyStarts}
 	for _, d := range all {
 		f.Hosts = append(f.Hosts, d.Target.Name)
 	}
@@ -128,6 +148,9 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 		f.Text = who + "is down"
 	default:
 		f.Text = "down"
+	}
+	if all[0].Gone {
+		f.Hint = "install it again on its host, then apply; or take the host out of the document"
 	}
 	if !first.IsZero() {
 		f.Text += " since " + moment(first)

@@ -97,6 +97,8 @@ type Op interface {
 type Phrase struct {
 	// Do is what is done: "stop", "replace the file". "" is not worth a word.
 	Do string
+	// Apart is Do as it is said behind Who and a colon, where it is said otherwise then: without an "on" at its end.
+	Apart string
 	// Who is whom it is done to, "" when Do says it. Noun is what several of these are called: "relay".
 	Who, Noun string
 }

@@ -78,6 +78,26 @@ func TestNothingStartsOnWhatIsDead(t *testing.T) {
 	}
 }
 
+// Nor does anything start on what may be dead: the step that its vital one waits for has no way back, and nobody knows its end.
+// Refused for certain, that was not done, and what was there works.
+func TestNothingStartsOnWhatMayBeDead(t *testing.T) {
+	for _, report := range []reconciler.Report{{Outcome: state.Unknown, Err: errors.New("lost")}, {Outcome: state.Failed, Refused: true, Err: errors.New("log is full")}} {
+		down := report.Outcome == state.Unknown
+		r := vital(login("sql"), "swap settings")
+		for i, s := range r.steps {
+			r.steps[i].Once = s.Op.Key() == "alter sql"
+		}
+		b := newBench(t, r)
+		b.clock("admin")
+		b.answer["alter sql"] = report
+		o := b.run(t.Context())
+		started := b.has("start admin") || b.has("back start admin")
+		if started == down || len(o.Down) > 0 != down || down && !strings.Contains(fmt.Sprint(o.Down[0].Why), "nobody knows whether what it has is still valid") {
+			t.Errorf("%v: %v; %q", report.Err, o, b.did)
+		}
+	}
+}
+
 // Nothing that has no way back follows what nobody knows the end of.
 func TestNothingFollowsWhatNobodyKnows(t *testing.T) {
 	r := login("sql")

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -222,7 +223,7 @@ func peopleOf(blocks []block, level int) []*person {
 				known[w.Who] = p
 				order = append(order, p)
 			}
-			p.do = append(p.do, w.Do)
+			p.do = append(p.do, cmp.Or(w.Apart, w.Do))
 		}
 	}
 	return order

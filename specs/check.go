@@ -2,6 +2,7 @@ package specs
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ func (r *reader) check(d *Deployment) {
 	r.checkProduct(&d.Product)
 	r.checkHostPath(d.State.Marker, "state", "marker")
 	r.checkSeal(d.State.Seal)
-	r.checkSilence(d.Policy.Silence)
+	r.checkSilence(d)
 	r.checkWhen(d.Policy)
 	if !r.isBroken("hosts") {
 		r.checkTolerated(d)
@@ -94,11 +95,15 @@ func Loud(finding string) bool {
 	return strings.HasPrefix(finding, "state-") || finding == "still-down" || finding == "secret-compromised"
 }
 
-func (r *reader) checkSilence(all []Silence) {
+func (r *reader) checkSilence(d *Deployment) {
 	if r.isBroken("policy", "silence") {
 		return
 	}
-	for i, s := range all {
+	known := map[string]bool{}
+	for _, h := range slices.Concat(d.AllHosts(), d.SQLServers()) {
+		known[strings.ToLower(h)] = true
+	}
+	for i, s := range d.Policy.Silence {
 		path := []string{"policy", "silence", strconv.Itoa(i)}
 		if Loud(s.Finding) {
 			r.at(under(path, "finding"), "what is wrong with the record of the state, what is down, and what others know cannot be silenced", "`meshrotate explain "+s.Finding+"` says what to do")
@@ -109,8 +114,12 @@ func (r *reader) checkSilence(all []Silence) {
 		if s.Host == "" {
 			continue
 		}
-		if _, err := Expand(s.Host); err != nil {
+		names, err := Expand(s.Host)
+		if err != nil {
 			r.at(under(path, "host"), err.Error(), "")
+		}
+		if i := slices.IndexFunc(names, func(n string) bool { return !known[strings.ToLower(n)] }); i >= 0 && !r.isBroken("hosts") {
+			r.at(under(path, "host"), names[i]+" is not one of the hosts", "name hosts as they stand under hosts, or take it out")
 		}
 	}
 }

@@ -22,13 +22,26 @@ func (r *reader) checkProduct(p *Product) {
 		}
 		r.checkHostPath(c.Settings, "product", c.key, "settings")
 		r.checkKeys(c.Keys, "product", c.key, "keys")
+		r.checkWait(c.StopTimeout, "product", c.key, "stopTimeout")
+		r.checkWait(c.StartTimeout, "product", c.key, "startTimeout")
 	}
+	r.checkWait(p.API.ReadyTimeout, "product", "api", "readyTimeout")
+	r.checkWait(p.API.ConnectedTimeout, "product", "api", "connectedTimeout")
 	for _, e := range []struct{ key, path string }{
 		{"ready", p.API.Ready}, {"relays", p.API.Relays}, {"dashboard", p.API.Dashboard},
 	} {
 		CheckEndpoint(e.path, e.key, func(key, problem, hint string) { r.at([]string{"product", "api", key}, problem, hint) })
 	}
 	CheckZone(p.API.Fields.Zone, "zone", func(key, problem, hint string) { r.at([]string{"product", "api", "fields", key}, problem, hint) })
+}
+
+// checkWait wants a wait that a healthy product can meet: with a shorter one each rotation stops services, and is put back. "" is left
+// to the default.
+func (r *reader) checkWait(d Duration, path ...string) {
+	const least = 10 * time.Second
+	if !d.IsZero() && d.Of() < least {
+		r.at(path, fmt.Sprintf("%s is too short: a service under load takes longer, and every change would be put back", d), fmt.Sprintf("write at least %s", least))
+	}
 }
 
 // checkComponentHosts checks what single hosts do differently, and gives the keys the spelling of the hosts.

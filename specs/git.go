@@ -151,7 +151,7 @@ func commitOf(file string, data []byte) string {
 	if full, err = filepath.EvalSymlinks(full); err != nil {
 		return ""
 	}
-	repo, err := git.PlainOpenWithOptions(filepath.Dir(full), &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
+	repo, err := openAt(filepath.Dir(full), true)
 	if err != nil {
 		return ""
 	}

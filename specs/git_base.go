@@ -126,17 +126,17 @@ func open(folder string) (*git.Repository, error) {
 		return nil, WithHint(err, "name the root of a checkout, or a bare repository outside of any")
 	}
 	if root == "" {
-		return git.PlainOpenWithOptions(folder, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+		return openAt(folder, false)
 	}
 	full, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, err
 	}
 	if full != root && full != filepath.Join(root, git.GitDirName) {
-		if _, err := git.PlainOpenWithOptions(full, &git.PlainOpenOptions{EnableDotGitCommonDir: true}); err == nil {
+		if _, err := openAt(full, false); err == nil {
 			return nil, WithHint(fmt.Errorf("it is a repository among the files of %s, where a request can put it", root),
 				"name "+root+", or a repository outside of any checkout")
 		}
 	}
-	return git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	return openAt(root, false)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/net/idna"
 )
@@ -59,7 +60,22 @@ func (d *Deployment) AllHosts() []string {
 	return append(hosts, d.Relays()...)
 }
 
+// lastFleet is what was expanded last, of a document with many hosts: their names are asked for a dozen times.
+var lastFleet atomic.Pointer[struct{ names, hosts []string }]
+
 func expandAll(names []string) []string {
+	const many = 100
+	if last := lastFleet.Load(); last != nil && slices.Equal(last.names, names) {
+		return slices.Clone(last.hosts)
+	}
+	hosts := expandEach(names)
+	if len(hosts) >= many {
+		lastFleet.Store(&struct{ names, hosts []string }{slices.Clone(names), slices.Clone(hosts)})
+	}
+	return hosts
+}
+
+func expandEach(names []string) []string {
 	var hosts []string
 	for _, name := range names {
 		if expanded, err := Expand(name); err == nil {

@@ -3,12 +3,15 @@
 package specs_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"meshrotate/specs"
 )
 
 // TestWhatIsNoFile: a document that is a FIFO once hung the program, and so did a file that a document named. Both are
@@ -52,6 +55,19 @@ func TestWhatIsNoFile(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Some of what /proc shows is a regular file that is waited for without end.
+func TestAFileThatDoesNotEnd(t *testing.T) {
+	const log = "/proc/kmsg"
+	if f, err := os.Open(log); err != nil {
+		t.Skip(err)
+	} else if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := specs.ReadReferred(log); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
 	}
 }
 

@@ -215,8 +215,14 @@ func ReadReferred(name string) ([]byte, error) {
 	return data, err
 }
 
-// mostRead is how long a file may be read. What /proc shows are regular files, too, of which some are waited for without end.
-const mostRead = 10 * time.Second
+// mostRead is how long a file may be read. What /proc shows are regular files, too, of which some are waited for without end: such a
+// one says that it is empty, and is waited for no longer than what comes at once.
+func mostRead(info os.FileInfo) time.Duration {
+	if info.Size() == 0 {
+		return time.Second
+	}
+	return 10 * time.Second
+}
 
 // maxReferred bounds the files that a document refers to.
 const maxReferred = 16 << 20
@@ -232,7 +238,11 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	_ = f.SetReadDeadline(time.Now().Add(mostRead)) // what has no deadlines does not wait
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	_ = f.SetReadDeadline(time.Now().Add(mostRead(info))) // what has no deadlines does not wait
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 

@@ -199,6 +199,8 @@ func TestSilences(t *testing.T) {
 		`{finding: clock-skew, why: NTP is moved}`:                                       "until: is missing",
 		`{finding: clock-skew, until: "2026-12-31"}`:                                     "why: is missing",
 		`{finding: clock-skew, host: "r[2..1]", why: x, until: "2026-12-31"}`:            "silence[0].host",
+		`{finding: clock-skew, host: "r[1..4]", why: x, until: "2026-12-31"}`:            "r4 is not one of the hosts",
+		`{finding: clock-skew, host: A, why: x, until: "2026-12-31"}`:                    "",
 		`{finding: state-new, why: x, until: "2026-12-31"}`:                              "cannot be silenced",
 		`{finding: secret-compromised, why: x, until: "2026-12-31"}`:                     "cannot be silenced",
 	} {

@@ -32,9 +32,9 @@ type Component struct {
 	Keys map[string]string `json:"keys,omitempty" trust:"target"`
 	// Hosts is what single hosts do differently, by host name.
 	Hosts map[string]HostComponent `json:"hosts,omitempty"`
-	// StopTimeout bounds the stop of the service.
+	// StopTimeout bounds the stop of the service: at least 10s.
 	StopTimeout Duration `json:"stopTimeout,omitzero" jsonschema:"default=60s" trust:"wanted"`
-	// StartTimeout bounds the start of the service.
+	// StartTimeout bounds the start of the service: at least 10s.
 	StartTimeout Duration `json:"startTimeout,omitzero" jsonschema:"default=60s" trust:"wanted"`
 	// Stable is how long the started process must stay the same one.
 	Stable Duration `json:"stable,omitzero" jsonschema:"default=3s" trust:"wanted"`
@@ -100,8 +100,8 @@ type API struct {
 	Dashboard string `json:"dashboard,omitempty" jsonschema:"minLength=1,default=/api/dashboard" trust:"target"`
 	// Fields are the names in the relay list, where the usual ones are not those.
 	Fields RelayFields `json:"fields,omitzero"`
-	// ReadyTimeout is how long to wait for Admin to be ready.
+	// ReadyTimeout is how long to wait for Admin to be ready: at least 10s.
 	ReadyTimeout Duration `json:"readyTimeout,omitzero" jsonschema:"default=2m" trust:"wanted"`
-	// ConnectedTimeout is how long to wait for every relay to be connected.
+	// ConnectedTimeout is how long to wait for every relay to be connected: at least 10s.
 	ConnectedTimeout Duration `json:"connectedTimeout,omitzero" jsonschema:"default=3m" trust:"wanted"`
 }

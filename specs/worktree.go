@@ -48,6 +48,8 @@ func around(folder, full, file string) (*WorkTree, error) {
 		mark := filepath.Join(dir, git.GitDirName)
 		info, err := os.Lstat(mark)
 		switch {
+		case err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeDevice|fs.ModeSocket) != 0:
+			return nil, notAFile{mark, false}
 		case err == nil && !info.IsDir() && !linkedWorkTree(mark):
 			return nil, WithHint(fmt.Errorf("%s lies in the submodule %s, whose branches are not those of the repository around it", file, dir),
 				"take the document from a repository of its own with --repo, or keep it outside of submodules")
@@ -68,7 +70,7 @@ func around(folder, full, file string) (*WorkTree, error) {
 
 // linkedWorkTree says that a file named .git is that of `git worktree add`, and not of a submodule (gitrepository-layout).
 func linkedWorkTree(mark string) bool {
-	text, err := os.ReadFile(mark)
+	text, err := ReadReferred(mark)
 	dir, found := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
 	if err != nil || !found {
 		return false
@@ -136,7 +138,7 @@ func (w *WorkTree) Committed(folder string) (bool, error) {
 			return false, err
 		}
 	}
-	repo, err := git.PlainOpenWithOptions(w.Root, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	repo, err := openAt(w.Root, false)
 	if errors.Is(err, git.ErrRepositoryNotExists) {
 		return false, nil
 	}

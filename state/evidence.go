@@ -25,10 +25,28 @@ const Keeper = "keeper"
 // it has no step at a place that an earlier run named, the old value is there no more.
 const LookedBut = "looked everywhere but at"
 
-const heldUntil = "holds it until "
+const (
+	heldUntil = "holds it until "
+	heldBy    = "holds it until, by "
+)
 
 // HeldUntil is the fact that a place has the old value of a compromised secret until a step is done. Its value names the place.
 func HeldUntil(step string) string { return heldUntil + step }
+
+// HeldUntilBy is HeldUntil of a step that another secret's rotation does.
+func HeldUntilBy(secret, step string) string { return heldBy + taking(secret, step) }
+
+// taking is a step of a secret that takes an old value out of where it is.
+func taking(secret, step string) string { return secret + ": " + step }
+
+// held is what takes the old value of a secret out of a place that the fact names.
+func (f Fact) held(secret string) (by string, ok bool) {
+	if by, ok := strings.CutPrefix(f.Field, heldBy); ok {
+		return by, true
+	}
+	step, ok := strings.CutPrefix(f.Field, heldUntil)
+	return taking(secret, step), ok
+}
 
 // Evidence is what the ledger tells of a compromised secret. There is no value in it.
 type Evidence struct {
@@ -165,19 +183,28 @@ func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
 	if first < 0 {
 		return v, false
 	}
-	var of []Entry
+	var of, told []Entry // told: those of others with them, that took it out of a place of theirs
+	others := map[string]bool{}
 	for i, e := range entries[first:] {
-		if e.Secret != secret {
-			continue
-		}
-		if e.Version != v.Version {
+		if e.Secret == secret && e.Version != v.Version {
 			break
 		}
-		of = append(of, e)
+		for _, f := range e.Facts {
+			if by, held := f.held(secret); held && e.Secret == secret {
+				name, _, _ := strings.Cut(by, ": ")
+				others[by], others[name+": "] = true, true
+			}
+		}
+		if e.Secret == secret {
+			of = append(of, e)
+		} else if !others[taking(e.Secret, e.Step)] {
+			continue
+		}
+		told = append(told, e)
 		v.Entries = append(v.Entries, witness(first+i, e))
 	}
 	v.Rotations = NewHistory(of).Rotations(secret)
-	v.Places = placesOf(of)
+	v.Places = placesOf(secret, told)
 	v.Again = again(entries, first, v)
 	v.Ledger = witness(len(entries)-1, entries[len(entries)-1])
 	return v, true
@@ -218,16 +245,16 @@ func compromised(e Entry) (why string, told bool) {
 	return "", false
 }
 
-// where is a place on a host, and the step that takes the old value out of it.
-type where struct{ place, host, step string }
+// where is a place on a host, and what takes the old value out of it.
+type where struct{ place, host, by string }
 
 // found are the places that a start says still have the old value, and the targets that its run could not look at; ok is false when it
 // does not say.
 func found(e Entry) (still map[where]bool, away map[string]bool, ok bool) {
 	still, away = map[where]bool{}, map[string]bool{}
 	for _, f := range e.Facts {
-		if step, held := strings.CutPrefix(f.Field, heldUntil); held {
-			still[where{f.Value, f.Host, step}] = true
+		if by, held := f.held(e.Secret); held {
+			still[where{f.Value, f.Host, by}] = true
 		}
 		if f.Field == LookedBut {
 			ok = true
@@ -248,16 +275,16 @@ func (w where) target() string {
 }
 
 // placesOf follows each place from the start that names it. Hosts where the same became of it, at the same time, are one.
-func placesOf(entries []Entry) []Place {
+func placesOf(secret string, entries []Entry) []Place {
 	type fate struct {
 		became Outcome
 		at     time.Time
 	}
 	var order []where
 	fates := map[where]fate{}
-	of := map[[2]string][]where{} // by step and host
+	of := map[[2]string][]where{} // by what takes it out, and host
 	for _, e := range entries {
-		if still, away, ok := found(e); ok {
+		if still, away, ok := found(e); ok && e.Secret == secret {
 			for w, f := range fates {
 				if f.became != Done && f.became != Untouched && f.became != Gone && !still[w] && !away[w.target()] {
 					fates[w] = fate{Gone, e.Time}
@@ -265,17 +292,17 @@ func placesOf(entries []Entry) []Place {
 			}
 		}
 		for _, f := range e.Facts {
-			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper {
+			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper && e.Secret == secret {
 				if _, known := fates[w]; !known {
 					order = append(order, w)
 				}
 				fates[w] = fate{Untouched, e.Time}
 			}
-			if step, held := strings.CutPrefix(f.Field, heldUntil); held {
-				w := where{f.Value, f.Host, step}
+			if by, held := f.held(e.Secret); held && e.Secret == secret {
+				w := where{f.Value, f.Host, by}
 				if _, known := fates[w]; !known {
 					order, fates[w] = append(order, w), fate{became: Started}
-					of[[2]string{step, f.Host}] = append(of[[2]string{step, f.Host}], w)
+					of[[2]string{by, f.Host}] = append(of[[2]string{by, f.Host}], w)
 				}
 			}
 		}
@@ -284,13 +311,13 @@ func placesOf(entries []Entry) []Place {
 			hosts = []string{""}
 		}
 		for _, h := range hosts {
-			for _, w := range of[[2]string{e.Step, h}] {
+			for _, w := range of[[2]string{taking(e.Secret, e.Step), h}] {
 				fates[w] = fate{e.Outcome, e.Time}
 			}
 		}
 		if e.Step == "" && e.Outcome == Back { // what that run took out is there again
 			for w, f := range fates {
-				if f.became == Done {
+				if f.became == Done && strings.HasPrefix(w.by, taking(e.Secret, "")) {
 					fates[w] = fate{Back, e.Time}
 				}
 			}

@@ -24,6 +24,11 @@ func TestEvidence(t *testing.T) {
 	end := func(o state.Outcome) state.Entry {
 		return state.Entry{Time: at, Run: "1", Secret: "key", Version: "7", Outcome: o}
 	}
+	by := start("7", "1")
+	by.Facts = append(by.Facts, state.Fact{Host: "d", Field: state.HeldUntilBy("key:build", swap), Value: "the pin"})
+	other := func(o state.Outcome, step string, hosts []string) state.Entry {
+		return state.Entry{Time: at, Run: "1", Secret: "key:build", Version: "1", Step: step, Hosts: hosts, Outcome: o}
+	}
 	keeper := start("7", "1")
 	keeper.Facts = append(keeper.Facts, state.Fact{Host: "d", Field: state.Keeper, Value: "the store"})
 	looked := func(but string, hosts ...string) state.Entry { // a later start, of a run that still has to do with these
@@ -54,6 +59,11 @@ func TestEvidence(t *testing.T) {
 		{"no step comes to one", []state.Entry{keeper, step(state.Done, "a", "b", "c"), end(state.Proven)}, map[string]state.Outcome{"a": state.Done, "d": state.Untouched}, "", 1},
 		{"the run was killed before it could say what it had done", []state.Entry{start("7", "1"), step(state.Started, "a", "b", "c"), looked("c", "b"), step(state.Done, "b"), end(state.Proven)},
 			map[string]state.Outcome{"a": state.Gone, "b": state.Done, "c": state.Started}, "", 2},
+		{"another secret's rotation takes it out", []state.Entry{by, step(state.Done, "a", "b", "c"), end(state.Proven), other(state.Started, "", nil), other(state.Done, swap, []string{"e"}), other(state.Done, swap, []string{"d"})},
+			map[string]state.Outcome{"a": state.Done, "d": state.Done}, "", 1},
+		{"and puts it back", []state.Entry{by, step(state.Done, "a"), other(state.Done, swap, []string{"d"}), other(state.Back, "", nil)},
+			map[string]state.Outcome{"a": state.Done, "b": state.Started, "d": state.Back}, "posted", 1},
+		{"a step of another secret that is called the same", []state.Entry{start("7", "1"), other(state.Done, swap, []string{"a"})}, map[string]state.Outcome{"a": state.Started}, "posted", 1},
 		{"it leaks again", []state.Entry{start("6", "0"), {Secret: "key", Version: "6", Outcome: state.Proven}, start("7", "1"), step(state.Done, "a")},
 			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Started}, "posted", 1},
 	} {

@@ -97,6 +97,8 @@ type Outage struct {
 	// UpBy says that Measured is the most that it can have been: an earlier run had left it down, nobody saw it come up, and by
 	// this moment it was.
 	UpBy time.Time `json:"upBy,omitzero"`
+	// Ran says, with UpBy, after how long the process ran again that was seen then, where that is known: it worked then, or later.
+	Ran float64 `json:"ran,omitempty"`
 	// AtMost says that Measured is the most that it can have been: nobody could look when it went down, or when it came up.
 	AtMost bool `json:"atMost,omitempty"`
 	// AtLeast says that Measured is the least that it can have been: nobody looked at it for its own sake, and until then what it
@@ -154,6 +156,13 @@ func SaltID(salt secret.Value) string {
 	m := hmac.New(sha256.New, salt.Expose())
 	m.Write([]byte("which salt"))
 	return hex.EncodeToString(m.Sum(nil)[:6])
+}
+
+// SealOf is what only who has the salt can make of a text.
+func SealOf(salt secret.Value, text string) string {
+	m := hmac.New(sha256.New, salt.Expose())
+	m.Write([]byte("a saved plan\n" + text))
+	return hex.EncodeToString(m.Sum(nil))
 }
 
 // Ledger is an append-only record. Implementations pass statetest.Ledger.

@@ -96,6 +96,17 @@ func (h History) StepOutcome(secret, version, step, host string) Outcome {
 	return ""
 }
 
+// FailedSince says that the last word about a step without a host is that it failed, and that another was not begun again since.
+// It is forgotten as StepDone's entry is.
+func (h History) FailedSince(secret, version, step, other string) bool {
+	r := h.secrets[secret]
+	if r == nil || r.steps[version] == nil {
+		return false
+	}
+	latest := r.steps[version].latest(step, "")
+	return latest.Entry != nil && latest.Outcome == Failed && latest.at > r.steps[version].latest(other, "").at
+}
+
 // Touched says that a step of this version whose name begins so was begun on a host, and did not fail there: it may have had its
 // effect. It is forgotten as StepDone's entry is.
 func (h History) Touched(secret, version, prefix, host string) bool {

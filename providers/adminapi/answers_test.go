@@ -35,9 +35,17 @@ func TestReadRelays(t *testing.T) {
 		{"machineName", `[{"MachineName":"A"}]`, one(Relay{Name: "A"})},
 		{"the first name that is not empty", `[{"name":" ","hostName":null,"host":"h","machineName":"m"}]`, one(Relay{Name: "h", Names: []string{"h", "m"}})},
 		{"lastHeartbeatUtc", `[{"name":"a","LastHeartbeatUtc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"as SQL Server writes a moment", `[{"name":"a","lastHeartbeat":"2026-11-23 06:00:00.0000000 +00:00"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"an offset without a colon", `[{"name":"a","lastHeartbeat":"2026-11-23T07:00:00+0100"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"a small z", `[{"name":"a","lastHeartbeat":"2026-11-23T06:00:00z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"microseconds since 1970", `[{"name":"a","lastHeartbeat":1795413600000000}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{".NET's ticks", `[{"name":"a","lastHeartbeat":639310104000000000}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
+		{"a list under a name of its own", `{"agents":[{"name":"a"}],"errors":[],"codes":[1]}`, one(Relay{Name: "a"})},
+		{"WCF", `{"GetRelaysResult":[{"name":"a"}]}`, one(Relay{Name: "a"})},
+		{"an open connection", `[{"name":"a","connectionState":"Open"}]`, one(Relay{Name: "a", Connected: &yes})},
 		{"lastSeenUtc without a zone", `[{"name":"a","lastSeenUtc":"2026-11-23T06:00:00"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
 		{"absent fields are unknown", `[{"name":"a"}]`, one(Relay{Name: "a"})},
-		{"null fields are unknown", `[{"name":"a","connected":null,"lastHeartbeat":null,"version":null}]`, one(Relay{Name: "a"})},
+		{"null fields are unknown", `[{"name":"a","connected":null,"lastHeartbeat":null,"version":null}]`, one(Relay{Name: "a", Odd: []string{"connected = null", "lastheartbeat = null"}})},
 		{"a text", `[{"name":"a","connected":"true"}]`, one(Relay{Name: "a", Connected: &yes})},
 		{"a number", `[{"name":"a","connected":0}]`, one(Relay{Name: "a", Connected: &no})},
 		{"isConnected", `[{"name":"a","isConnected":true}]`, one(Relay{Name: "a", Connected: &yes})},
@@ -65,7 +73,7 @@ func TestReadRelays(t *testing.T) {
 			func() Relays { r := one(Relay{Name: "a"}); r.Total, r.pages = 1, 1; return r }()},
 		{"said in an object of its own", `{"items":[{"name":"a"}],"pagination":{"totalItems":3,"hasNextPage":true,"next":"?page=2"}}`,
 			func() Relays { r := one(Relay{Name: "a"}); r.Total, r.More, r.next = 3, true, "?page=2"; return r }()},
-		{"a key given twice: the last one, even null", `[{"name":"a","connected":true,"Connected":null}]`, one(Relay{Name: "a"})},
+		{"a key given twice, and not alike, is unknown", `[{"name":"a","connected":true,"Connected":null}]`, one(Relay{Name: "a", Odd: []string{"connected is there twice, and not alike"}})},
 		{"never seen is .NET's year 1", `[{"name":"a","lastHeartbeat":"0001-01-01T00:00:00"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "0001-01-01T00:00:00"`}})},
 		{"an unreadable time is unknown", `[{"name":"a","lastHeartbeat":"yesterday"}]`, one(Relay{Name: "a", Odd: []string{`lastheartbeat = "yesterday"`}})},
 		{"entries without a name are counted", `[{"connected":true},null,{"name":"a"}]`, Relays{List: []Relay{{Name: "a", Names: []string{"a"}}}, Unnamed: 2}},
@@ -76,10 +84,10 @@ func TestReadRelays(t *testing.T) {
 		{"and in a text", `[{"name":"a","connectionState":"0"}]`, one(Relay{Name: "a", Odd: []string{`connectionstate = "0"`}})},
 		{"said in an object in the entry", `[{"name":"a","connection":{"state":"Connected","lastHeartbeatUtc":"2026-11-23T06:00:00Z"}}]`, one(Relay{Name: "a", Connected: &yes, LastHeartbeat: beat})},
 		{"the entry goes before what is in it", `[{"status":"Connected","name":"a","service":{"connected":false,"name":"b"}}]`, one(Relay{Name: "a", Connected: &yes})},
-		{"two in it that differ", `[{"name":"a","up":{"connected":true},"down":{"connected":false}}]`, one(Relay{Name: "a"})},
+		{"two in it that differ", `[{"name":"a","up":{"connected":true},"down":{"connected":false}}]`, one(Relay{Name: "a", Odd: []string{"connected is there twice, and not alike"}})},
 		{"JSON:API", `{"data":[{"id":"1","type":"relay","attributes":{"name":"a","connected":true}}]}`, one(Relay{Name: "a", Connected: &yes})},
 		{"a list in an object in the answer", `{"ok":true,"data":{"relays":[{"name":"a"}]}}`, one(Relay{Name: "a"})},
-		{"HAL", `{"_embedded":{"relays":[{"name":"a"}]},"_links":{"next":{"href":"/api/relays?page=2"}}}`, func() Relays { r := one(Relay{Name: "a"}); r.More = true; return r }()},
+		{"HAL", `{"_embedded":{"relays":[{"name":"a"}]},"_links":{"next":{"href":"/api/relays?page=2"}}}`, func() Relays { r := one(Relay{Name: "a"}); r.next = "/api/relays?page=2"; return r }()},
 		{"with its own paging", `{"data":{"items":[{"name":"a"}],"totalCount":2}}`, func() Relays { r := one(Relay{Name: "a"}); r.Total = 2; return r }()},
 		{"of a serializer that keeps references", `{"$id":"1","$values":[{"$id":"2","name":"a"}]}`, one(Relay{Name: "a"})},
 		{"the same in a field", `{"relays":{"$id":"1","$values":[{"$id":"2","name":"a"}]}}`, one(Relay{Name: "a"})},
@@ -91,6 +99,12 @@ func TestReadRelays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for i, r := range got.List {
+				if r.LastHeartbeat.IsZero() == (r.Field != "") || !strings.Contains(test.body, string(r.Raw)) {
+					t.Errorf("it was told as %s = %s", r.Field, r.Raw)
+				}
+				got.List[i].Field, got.List[i].Raw = "", nil
+			}
 			if d := cmp.Diff(test.want, got, cmp.AllowUnexported(Relays{})); d != "" {
 				t.Error(d)
 			}
@@ -101,7 +115,7 @@ func TestReadRelays(t *testing.T) {
 // What is no list that can be told for sure is refused.
 func TestWhatIsNoList(t *testing.T) {
 	for _, body := range []string{``, `null`, `{}`, `"relay-01"`, `["relay-01","relay-02"]`, `[["relay-01"]]`, `[1]`, `{"relay-01":{"connected":true}}`, `{"count":1}`,
-		`{"a":{"relays":[{"name":"a"}]},"b":{"relays":[{"name":"b"}]}}`, `[{"name":"a"}`, `[{"name":"a"}] and more`, `[{"name":"a"}][]`, `{"items":[{"name":"a"},7]}`,
+		`{"a":{"relays":[{"name":"a"}]},"b":{"relays":[{"name":"b"}]}}`, `{"a":[{"name":"a"}],"b":[{"name":"b"}]}`, `{"agents":[]}`, `[{"name":"a"}`, `[{"name":"a"}] and more`, `[{"name":"a"}][]`, `{"items":[{"name":"a"},7]}`,
 		strings.Repeat("[", 100_000), strings.Repeat(`{"data":`, 100_000), strings.Repeat(`{"data":`, 9) + `[{"name":"a"}]` + strings.Repeat("}", 9)} {
 		if r, err := readRelays([]byte(body), Fields{}); KindOf(err) != WrongContent {
 			t.Errorf("%.60s: %+v, %v", body, r, err)
@@ -126,12 +140,14 @@ func TestFieldsOfOnesOwn(t *testing.T) {
 // A list of several pages is read to its end, and nowhere else.
 func TestPages(t *testing.T) {
 	for next, want := range map[string]string{
-		"?page=%d": "", "/api/relays?page=%d": "", "{url}/api/relays?page=%d": "", "http://stranger.invalid/api/relays?page=%d": "another server", "/api/relays?page=0&x=%d": "does not end",
+		"?page=%d": "", "/api/relays?page=%d": "", "{url}/api/relays?page=%d": "", "http://stranger.invalid/api/relays?page=%d": "", "https://stranger.invalid/list?page=%d": "another server, https://stranger.invalid", "/api/relays?page=0&x=%d": "leads back", "/api/relays?page=0&x=%d&y={asked}": "does not end",
 	} {
 		var url string
+		asked := 0
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			n, _ := strconv.Atoi(r.URL.Query().Get("page"))
-			link := fmt.Sprintf(strings.ReplaceAll(next, "{url}", url), n+1)
+			asked++
+			link := fmt.Sprintf(strings.NewReplacer("{url}", url, "{asked}", strconv.Itoa(asked)).Replace(next), n+1)
 			if n == 3 {
 				link = ""
 			}
@@ -170,12 +186,12 @@ func TestAListThatHasMore(t *testing.T) {
 		{body: `{"items":[{"name":"a"}],"page":1,"totalPages":2}`, more: true},
 		{body: `[{"name":"a"}]`, header: "X-Total-Count", value: "1"},
 		{body: `[{"name":"a"}]`, header: "X-Total-Count", value: "2", more: true},
-		{body: `[{"name":"a"}]`, header: "Link", value: `</api/relays?page=1>; rel="first", </api/relays?page=2>; rel="next"`, more: true},
+		{body: `[{"name":"a"}]`, header: "Link", value: `</api/relays?page=1>; rel="first", </api/relays?page=2>; rel="next"`}, // which is followed
 		{body: `[{"name":"a"}]`, header: "Link", value: `</api/relays?page=1>; rel="last"`},
 	} {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			if c.header != "" {
+			if c.header != "" && r.URL.RawQuery == "" {
 				w.Header().Set(c.header, c.value)
 			}
 			_, _ = w.Write([]byte(c.body))
@@ -184,7 +200,7 @@ func TestAListThatHasMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := client.Relays(t.Context()); err != nil || r.More != c.more {
+		if r, err := client.Relays(t.Context()); err != nil || r.More != c.more || strings.Contains(c.value, "next") && len(r.List) != 2 {
 			t.Errorf("%s %s: more %v, %v", c.body, c.value, r.More, err)
 		}
 		client.Close()
@@ -256,7 +272,8 @@ func TestReadObject(t *testing.T) {
 		{"kebab case", `{"customer-name":"C","Expires-UTC":"2027-11-30T23:00:00Z"}`, "", "C", expires},
 		{"a count in a text", `{"expiresUtc":"1827615600"}`, "", "", expires},
 		{"a count with a fraction", `{"expiresUtc":1827615600.5}`, "", "", expires.Add(500 * time.Millisecond)},
-		{"ticks of .NET, and other counts that are no time of ours", `{"expiresUtc":639476244000000000}`, "", "", time.Time{}},
+		{"ticks of .NET", `{"expiresUtc":639476244000000000}`, "", "", time.Date(2027, 6, 3, 13, 0, 0, 0, time.UTC)},
+		{"a count that is no time of ours", `{"expiresUtc":200000000000000000}`, "", "", time.Time{}},
 		{"two spellings that say the same", `{"tier":"Pro","Tier":"Pro"}`, "Pro", "", time.Time{}},
 		{"two spellings that do not", `{"tier":"Pro","Tier":"Basic"}`, "", "", time.Time{}},
 	} {

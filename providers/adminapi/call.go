@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ type Answer struct {
 	Status int
 	// ServerTime is the server's clock when it answered, from the Date header: whole seconds, UTC. Zero: unknown.
 	ServerTime time.Time
+	// Age is for how long something between here and the server has had the answer (RFC 9111, section 5.1). Its time is as old then.
+	Age time.Duration
 	// Sent and Received are the local clock around the request that was answered, its sign-in left out.
 	Sent, Received time.Time
 	// Unready is, of WaitReady, when it was seen last that the service was not ready; zero when it was at once, or nothing was seen.
@@ -88,6 +91,7 @@ func (c *Client) once(ctx context.Context, method, path, permission string, chec
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "meshrotate")
+	req.Header.Set("Cache-Control", "no-cache") // a cache in between is to ask the server (RFC 9111, section 5.2.1.4)
 
 	resp, body, err := c.exchange(req)
 	if err != nil {
@@ -96,6 +100,9 @@ func (c *Client) once(ctx context.Context, method, path, permission string, chec
 	a := Answer{Status: resp.StatusCode, Sent: sent, Received: c.now()}
 	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.ServerTime = t.UTC()
+	}
+	if n, err := strconv.ParseUint(strings.TrimSpace(resp.Header.Get("Age")), 10, 31); err == nil {
+		a.Age = time.Duration(n) * time.Second
 	}
 	if err := check(resp.Header, resp.StatusCode, body); err != nil {
 		var e *Error

@@ -74,7 +74,9 @@ const pages = 1000
 // the permission dashboard.read.
 func (c *Client) Relays(ctx context.Context) (Relays, error) {
 	var all Relays
+	read := map[string]bool{}
 	for path, n := c.paths.Relays, 0; ; n++ {
+		read[path] = true
 		var r Relays
 		a, err := c.read(ctx, path, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
 			if err = wantJSON(h, status, body); err == nil {
@@ -93,7 +95,13 @@ func (c *Client) Relays(ctx context.Context) (Relays, error) {
 			all.List = append(all.List, r.List...)
 			all.Unnamed += r.Unnamed
 		}
-		if path, err = c.page(r.next); err != nil || path != "" && n == pages {
+		path, err = c.page(r.next)
+		if err == nil && read[path] {
+			if path = ""; all.Total == 0 || len(all.List)+all.Unnamed < all.Total {
+				err = &Error{Kind: WrongContent, Detail: "a page of the relay list leads back to one that was read"}
+			}
+		}
+		if err != nil || path != "" && n == pages {
 			return Relays{}, c.named(cmp.Or(err, error(&Error{Kind: WrongContent, Detail: "the relay list does not end"})), http.MethodGet, c.paths.Relays)
 		}
 		if path == "" {
@@ -145,7 +153,7 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 				unready = c.now() // its host answers, and nobody listens there
 			}
 			last = c.named(err, http.MethodGet, c.paths.Ready)
-		case statusOf(err) >= 500 && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
+		case StatusOf(err) >= 500 && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
 			if last = c.named(err, http.MethodGet, c.paths.Ready); failing.IsZero() {
 				failing = time.Now()
 			}

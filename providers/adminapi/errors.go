@@ -52,6 +52,7 @@ type Error struct {
 	Permission string
 	Err        error // the cause; nil when Detail says it all
 	otherwise  bool  // the answer is JSON, and of another layout
+	elsewhere  bool  // it leads to where nothing is asked
 	begun      bool  // the answer begins as JSON and is none, or is too long
 }
 
@@ -114,6 +115,9 @@ func (e *Error) Hint() string {
 	case Redirected:
 		return "redirects are refused, since they would carry the credential elsewhere: use the final URL, and an auth that this server accepts"
 	case WrongContent:
+		if e.elsewhere {
+			return "let Admin, or the proxy before it, write the address of connect.adminApi.url into its links; or name a path that gives all relays at once as product.api.relays"
+		}
 		if e.otherwise {
 			return "it is JSON of another layout than this endpoint is known to have: correct its path under product.api, or where the secret names it"
 		}
@@ -212,8 +216,8 @@ func Passes(err error) bool {
 	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)
 }
 
-// statusOf is the status of an answer that is the error, 0 where none was.
-func statusOf(err error) int {
+// StatusOf is the status of an answer that is the error, 0 where none was.
+func StatusOf(err error) int {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Status

@@ -39,7 +39,7 @@ func printable(r rune) rune {
 }
 
 // yesNo are the words for yes and no, and for a connection's state.
-var yesNo = map[string]bool{"true": true, "yes": true, "1": true, "connected": true, "online": true, "active": true, "up": true,
+var yesNo = map[string]bool{"true": true, "yes": true, "1": true, "connected": true, "online": true, "active": true, "up": true, "open": true, "closed": false,
 	"false": false, "no": false, "0": false, "disconnected": false, "offline": false, "inactive": false, "down": false, "stale": false,
 	"disconnecting": false, "connecting": false, "reconnecting": false, "lost": false, "never": false, "unknown": false}
 
@@ -80,6 +80,11 @@ func momentIn(zone *time.Location, raw json.RawMessage) (at time.Time, zoneless 
 // epoch reads seconds, or milliseconds, since 1970. What is too small for a year of ours, or too large, is none.
 func epoch(n float64) time.Time {
 	switch {
+	case n > 58e16 && n < 1e18: // .NET's ticks, since the year 1
+		return time.Unix(0, 0).UTC().Add(time.Duration((n - 621355968e9) * 100))
+	case n > 1e17:
+	case n > 3e14:
+		return time.UnixMicro(int64(n)).UTC()
 	case n > 1e14:
 	case n > 1e11:
 		return time.UnixMilli(int64(n)).UTC()
@@ -100,11 +105,15 @@ func parseMoment(s string) (t time.Time, zoneless bool, err error) {
 		}
 		return time.UnixMilli(n).UTC(), false, nil
 	}
+	if rest, ok := strings.CutSuffix(s, "z"); ok { // as RFC 3339 has it too
+		s = rest + "Z"
+	}
 	err = errors.New("no time")
 	for _, layout := range []struct {
 		form     string
 		zoneless bool
-	}{{time.RFC3339, false}, {"2006-01-02T15:04Z07:00", false}, {"2006-01-02 15:04:05Z07:00", false}, {time.RFC1123, false}, {time.RFC1123Z, false},
+	}{{time.RFC3339, false}, {"2006-01-02T15:04Z07:00", false}, {"2006-01-02 15:04:05Z07:00", false}, {"2006-01-02 15:04:05 Z07:00", false}, {"2006-01-02T15:04:05Z0700", false}, {"2006-01-02 15:04:05Z0700", false},
+		{"2006-01-02 15:04:05 Z0700", false}, {time.RFC1123, false}, {time.RFC1123Z, false},
 		{"2006-01-02T15:04:05", true}, {"2006-01-02 15:04:05", true}, {"2006-01-02T15:04", true}, {time.DateOnly, true}} { // Parse takes a fraction, too
 		if t, err = time.Parse(layout.form, s); err == nil {
 			zoneless = layout.zoneless

@@ -39,7 +39,8 @@ func isPlain(name string) bool {
 	return true
 }
 
-var null = json.RawMessage("null")
+// twoValues is null, and told apart from what an answer has as null.
+var twoValues = json.RawMessage("null ")
 
 // plainly sorts what an object says by plain name. What it says in two spellings, and not alike, is unknown.
 func plainly(raw map[string]json.RawMessage) fields {
@@ -59,7 +60,7 @@ func plainly(raw map[string]json.RawMessage) fields {
 
 func (f fields) put(name string, v json.RawMessage) {
 	if was, twice := f[name]; twice && !bytes.Equal(was, v) {
-		v = null
+		v = twoValues
 	}
 	f[name] = v
 }

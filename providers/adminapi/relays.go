@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -39,7 +40,10 @@ type Relay struct {
 	// zone, in a field that does not promise UTC.
 	LastHeartbeat time.Time
 	Zoneless      bool
-	Version       string
+	// Field is where that was, and Raw what it holds there.
+	Field   string
+	Raw     json.RawMessage
+	Version string
 	// Odd are fields that are there and cannot be read, with the value seen: `connected = "maybe"`.
 	Odd []string
 }
@@ -128,6 +132,9 @@ func listIn(body []byte, depth int) (list []Object, way []Object, ok bool) {
 			}
 		}
 	}
+	if list, ok = onlyList(o); ok {
+		return list, []Object{o}, true
+	}
 	for _, raw := range o.fields {
 		if !startsWith(raw, '{') {
 			continue
@@ -140,6 +147,24 @@ func listIn(body []byte, depth int) (list []Object, way []Object, ok bool) {
 		}
 	}
 	return list, way, ok
+}
+
+// onlyList is the one list of an object that has objects in it, whatever its name. An empty one could be of anything.
+func onlyList(o Object) (list []Object, ok bool) {
+	for _, raw := range o.fields {
+		if !startsWith(raw, '[') {
+			continue
+		}
+		some, _, is := listIn(raw, most)
+		if !is || len(some) == 0 {
+			continue
+		}
+		if ok {
+			return nil, false // nobody knows which
+		}
+		list, ok = some, true
+	}
+	return list, ok
 }
 
 // paging reads what an answer says of further pages.
@@ -155,6 +180,9 @@ func (r *Relays) paging(o Object) {
 	}
 	for _, name := range nextFields {
 		next, _ := textOf(says[name])
+		if o, err := readObject(says[name]); err == nil {
+			next, _ = textOf(o.fields["href"]) // of HAL, and of JSON:API
+		}
 		switch {
 		case strings.ContainsAny(next, "/?"):
 			r.next = cmp.Or(r.next, next)
@@ -176,7 +204,7 @@ func (r *Relays) paging(o Object) {
 
 // affirms says that a field is there and does not say no.
 func affirms(raw json.RawMessage) bool {
-	return !slices.Contains([]string{"", "null", "false", "0", `""`, `"false"`, "{}", "[]"}, strings.ToLower(string(raw)))
+	return !slices.Contains([]string{"", "null", "false", "0", `""`, `"false"`, "{}", "[]"}, strings.ToLower(strings.TrimSpace(string(raw))))
 }
 
 // headed reads what the headers say of further pages.
@@ -184,10 +212,12 @@ func (r *Relays) headed(h http.Header) {
 	if r.Total == 0 {
 		r.Total, _ = strconv.Atoi(h.Get("X-Total-Count"))
 	}
-	r.More = r.More || nextLink.MatchString(strings.Join(h.Values("Link"), ","))
+	if m := nextLink.FindStringSubmatch(strings.Join(h.Values("Link"), ",")); m != nil {
+		r.next = cmp.Or(r.next, m[1])
+	}
 }
 
-var nextLink = regexp.MustCompile(`(?i);\s*rel="?next\b`) // RFC 8288
+var nextLink = regexp.MustCompile(`(?i)<([^>]*)>(?:\s*;[^,;]*)*?;\s*rel="?next\b`) // RFC 8288
 
 // relay reads an entry.
 func (f Fields) relay(o Object) Relay {
@@ -217,6 +247,7 @@ func (f Fields) relay(o Object) Relay {
 		at, zoneless := momentIn(f.Zone, raw)
 		if !at.IsZero() {
 			r.LastHeartbeat, r.Zoneless = at, zoneless && !strings.HasSuffix(name, "utc")
+			r.Field, r.Raw = name, raw
 			return true
 		}
 		odd = noteOdd(odd, name, raw)
@@ -263,13 +294,17 @@ func chosen(own string, usual []string) []string {
 
 // noteOdd keeps what a field that could not be read holds, short and printable.
 func noteOdd(odd []string, name string, raw json.RawMessage) []string {
-	if raw == nil || string(raw) == "null" {
+	switch {
+	case raw == nil:
 		return odd
+	case bytes.Equal(raw, twoValues):
+		return append(odd, name+" is there twice, and not alike")
 	}
 	return append(odd, name+" = "+plain(string(raw)))
 }
 
-// page is the path of the next page, "" when there is none. It must be of this server.
+// page is the path of the next page, "" when there is none. It is asked of this server: a proxy before it may have it write another
+// one's name into its links, to the same list.
 func (c *Client) page(next string) (string, error) {
 	if next == "" {
 		return "", nil
@@ -279,13 +314,16 @@ func (c *Client) page(next string) (string, error) {
 		return "", err
 	}
 	to, err := at.Parse(next)
-	if err != nil || to.Scheme != at.Scheme || to.Host != at.Host {
-		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list is on another server"}
+	if err != nil {
+		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list has no address that can be read", begun: true}
+	}
+	if (to.Scheme != at.Scheme || to.Host != at.Host) && to.Path != at.Path {
+		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list is on another server, " + plain(to.Scheme+"://"+to.Host), elsewhere: true}
 	}
 	path := to.RequestURI()
 	root, err := url.Parse(c.base)
 	if err != nil || !strings.HasPrefix(path, root.Path) {
-		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list is elsewhere on the server"}
+		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list is elsewhere on the server", elsewhere: true}
 	}
 	return strings.TrimPrefix(path, root.Path), nil
 }

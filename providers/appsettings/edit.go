@@ -45,6 +45,16 @@ func SetAll(file []byte, edits []Edit) ([]byte, error) {
 	return after, nil
 }
 
+// GetSettable is Get and Settable of one key. Refused is why Set could not replace its value.
+func GetSettable(file []byte, key string) (s Setting, refused, err error) {
+	d, err := read(file)
+	if err != nil {
+		return s, nil, err
+	}
+	_, refused = d.settable(key)
+	return d.setting(key), refused, nil
+}
+
 // Settable says whether Set would find the keys in a file and could replace their values, without any value at hand.
 func Settable(file []byte, keys ...string) error {
 	d, err := read(file)

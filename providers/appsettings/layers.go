@@ -126,12 +126,21 @@ func (l Layer) variable(key string) (Setting, error) {
 // Prefixed says that a variable sets the key for a program that reads variables behind a prefix of its own, such as IM_, and
 // what this prefix is. What .NET itself reads, and a section that ends with the key, are no such variables.
 func Prefixed(name, key string) (prefix string, ok bool) {
+	if prefix, ok = Before(name, key); !ok || !strings.HasSuffix(strings.ReplaceAll(prefix, "__", ":"), "_") {
+		return "", false
+	}
+	return prefix, true
+}
+
+// Before is what stands before the key in a variable's name, of one that .NET does not read by itself. It may be a section, and it may
+// be a prefix that the program takes away: MESH__Some__Setting is Some:Setting behind MESH__.
+func Before(name, key string) (prefix string, ok bool) {
 	plain := strings.ReplaceAll(name, "__", ":")
 	if len(plain) <= len(key) || fold(plain[len(plain)-len(key):]) != fold(key) {
 		return "", false
 	}
 	prefix = plain[:len(plain)-len(key)]
-	if !strings.HasSuffix(prefix, "_") || strings.EqualFold(prefix, dotnet) || strings.EqualFold(prefix, aspnet) {
+	if strings.EqualFold(prefix, dotnet) || strings.EqualFold(prefix, aspnet) {
 		return "", false
 	}
 	return strings.ReplaceAll(prefix, ":", "__"), true

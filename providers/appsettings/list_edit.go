@@ -109,7 +109,29 @@ func (d *document) carve(cuts ...cut) []byte {
 	return append(after, d.file[done:]...)
 }
 
-// without is the file without a member, one comma, and the white space before it, unless that ends a comment.
+// remark is the end of the comments that end a member's line and say something of it, and whether a comma stands before that; ok is
+// false without any.
+func (d *document) remark(n node) (end int, comma, ok bool) {
+	s := &scanner{text: d.utf8, pos: n.to}
+	for {
+		for s.peek() == ' ' || s.peek() == '\t' {
+			s.pos++
+		}
+		from := s.pos
+		switch c := s.peek(); {
+		case c == ',' && !comma:
+			comma = true
+			s.pos++
+		case c == '/' && s.comment() == nil && !bytes.ContainsAny(d.utf8[from:s.pos], "\r\n"):
+			end, ok = s.pos, true
+		default:
+			return end, comma, ok && (c == '\r' || c == '\n')
+		}
+	}
+}
+
+// without is the file without a member, one comma, and the white space before it, unless that ends a comment. What was remarked of it
+// stays, on a line of its own.
 func (d *document) without(m int32) ([]byte, error) {
 	n := d.nodes[m]
 	before, mark, err := d.before(n.at)
@@ -117,8 +139,12 @@ func (d *document) without(m int32) ([]byte, error) {
 		return nil, err
 	}
 	took, after := cut{from: n.at, to: n.to}, &scanner{text: d.utf8, pos: n.to}
-	if space := n.at - len(d.space(n.at)); space == before+1 {
+	space := n.at - len(d.space(n.at))
+	switch _, _, remarked := d.remark(n); {
+	case !remarked && space == before+1:
 		took.from = space
+	case remarked && !bytes.ContainsAny(d.utf8[space:n.at], "\r\n"):
+		took.text = d.newline()
 	}
 	if err := after.skip(); err != nil {
 		return nil, err
@@ -131,6 +157,14 @@ func (d *document) without(m int32) ([]byte, error) {
 		return d.carve(took), nil
 	}
 	return d.carve(comma, took), nil
+}
+
+// newline is how the file ends its lines.
+func (d *document) newline() []byte {
+	if bytes.Contains(d.utf8, []byte("\r\n")) {
+		return []byte("\r\n")
+	}
+	return []byte("\n")
 }
 
 // space is the white space in front of an offset.
@@ -173,7 +207,7 @@ func (d *document) with(l list, member string) ([]byte, error) {
 	}
 	last := slices.MaxFunc(l.members, func(a, b int32) int { return cmp.Compare(d.nodes[a].to, d.nodes[b].to) })
 	n := d.nodes[last]
-	text := append([]byte(","), d.space(n.at)...)
+	text := slices.Clone(d.space(n.at))
 	if n.at != n.from {
 		name, err := d.named(n, l)
 		if err != nil {
@@ -181,7 +215,18 @@ func (d *document) with(l list, member string) ([]byte, error) {
 		}
 		text = append(text, name...)
 	}
-	return d.carve(cut{n.to, n.to, append(text, quote([]byte(member))...)}), nil
+	text = append(text, quote([]byte(member))...)
+	end, comma, remarked := d.remark(n)
+	if !remarked {
+		return d.carve(cut{n.to, n.to, append([]byte(","), text...)}), nil
+	}
+	if !bytes.ContainsAny(d.space(n.at), "\r\n") {
+		text = append(d.newline(), text...)
+	}
+	if comma {
+		return d.carve(cut{end, end, append(text, ',')}), nil
+	}
+	return d.carve(cut{n.to, n.to, []byte(",")}, cut{end, end, text}), nil
 }
 
 // named is the name of a further member, with all that stands between a name and its value, spelled as this one is.

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -56,6 +57,9 @@ func answers() []Mishap {
 			_, _ = w.Write([]byte("<!-- cached -->"))
 		})},
 		{"relays-empty", "let it be an empty list", says(relays, object, "[]")},
+		{"relays-null", "let it not say whether relays are connected", retold(func(e map[string]any) { e["connected"] = nil })},
+		{"relays-odd", "let it say so in a word that nobody knows", retold(func(e map[string]any) { e["connected"] = "Healthy" })},
+		{"relays-mute", "let it not say when it last heard of them", retold(func(e map[string]any) { e["lastHeartbeatUtc"] = nil })},
 		{"relays-bom", "let it begin with a byte order mark", answering(relays, http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
 			whole := &kept{header: http.Header{}, status: http.StatusOK}
 			sound.ServeHTTP(whole, r)
@@ -118,7 +122,16 @@ func answers() []Mishap {
 		})},
 		{"reload-403", "let it want a permission", answering(reload, http.MethodPost, refusing(http.StatusForbidden))},
 		{"reload-slow", "let it read the file and answer after 40 s", late(reload, true)},
+		{"reload-504", "let it read the file, and what stands before it wait in vain", answering(reload, http.MethodPost, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+			sound.ServeHTTP(&kept{}, r)
+			w.WriteHeader(http.StatusGatewayTimeout)
+		})},
+		{"reload-502", "let it read the file, and what stands before it lose the answer", answering(reload, http.MethodPost, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+			sound.ServeHTTP(&kept{}, r)
+			w.WriteHeader(http.StatusBadGateway)
+		})},
 		{"reload-late", "let it answer at once, and read the file after 40 s", late(reload, false)},
+		{"reload-never", "let it answer, and not read the file before its next start", answering(reload, http.MethodPost, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusAccepted) })},
 		{"reload-500", "let it fail", answering(reload, http.MethodPost, refusing(http.StatusInternalServerError))},
 		{"dateless", "let Admin's answers say nothing of their time", answering("", "", func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
 			w.Header()["Date"] = nil // as net/http has it
@@ -187,6 +200,23 @@ func late(path string, answered bool) func(*Lab, *Host) error {
 			stall(r.Context(), wsman.Fault{Delay: slow})
 		}
 		w.WriteHeader(http.StatusAccepted)
+	})
+}
+
+// retold lets the list tell of each relay in another way.
+func retold(as func(e map[string]any)) func(*Lab, *Host) error {
+	return answering("/api/relays", http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+		whole := &kept{header: http.Header{}, status: http.StatusOK}
+		sound.ServeHTTP(whole, r)
+		var list []map[string]any
+		if json.Unmarshal(whole.body, &list) != nil {
+			http.Error(w, "no plain list", http.StatusInternalServerError)
+			return
+		}
+		for i := range list {
+			as(list[i])
+		}
+		answer(w, list)
 	})
 }
 

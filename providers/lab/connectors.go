@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -72,8 +73,24 @@ func (l *Lab) connectorTables() []string {
 	for some := range slices.Chunk(stored, 500) {
 		batches = append(batches, "INSERT dbo.IM_Secrets (SecretRef, Value, UpdatedOn) VALUES "+strings.Join(some, ", "))
 	}
+	for i, b := range batches {
+		batches[i] = l.renamed(b)
+	}
 	return batches
 }
+
+// OtherTables are names that the tables of connectors and secrets, and their columns, may have instead.
+var OtherTables = map[string]string{"dbo.IM_Secrets": "dbo.[Vault items]", "SecretRef": "[Item]", "UpdatedOn": "[Changed at]", "dbo.IM_Connectors": "dbo.Sources", "ConnectorId": "SourceKey", "Name": "Title"}
+
+// renamed is a statement with the names that the tables have here.
+func (l *Lab) renamed(statement string) string {
+	if !l.config.Renamed {
+		return statement
+	}
+	return tableNames.ReplaceAllStringFunc(statement, func(name string) string { return OtherTables[name] })
+}
+
+var tableNames = regexp.MustCompile(`dbo\.IM_(Secrets|Connectors)\b|\b(SecretRef|UpdatedOn|ConnectorId|Name)\b`)
 
 func storedRow(ref string, sealed []byte, days int) string {
 	return fmt.Sprintf("(N'%s', 0x%s, DATEADD(day, -%d, SYSUTCDATETIME()))", ref, hex.EncodeToString(sealed), days)
@@ -130,7 +147,7 @@ func (l *Lab) storedSecrets(refs ...string) map[string]storedSecret {
 		where = " WHERE SecretRef IN (N'" + quoted + "')"
 	}
 	if s := l.SQLInstance(); s != nil {
-		for _, row := range s.Ask(Database, "SELECT SecretRef, Value, UpdatedOn FROM dbo.IM_Secrets"+where) {
+		for _, row := range s.Ask(Database, l.renamed("SELECT SecretRef, Value, UpdatedOn FROM dbo.IM_Secrets"+where)) {
 			ref, _ := row[0].(string)
 			blob, _ := row[1].([]byte)
 			updated, _ := row[2].(time.Time)

@@ -30,6 +30,8 @@ type Host struct {
 	faults func(wsman.Event) wsman.Fault
 	points func(machine.Point) machine.Action
 	noSQL  bool // SQL Server is not reached from here
+	// stringAt is the key of the connection string that its service reads, "" for the product's own.
+	stringAt string
 	// held close the files that a mishap holds open; removed is the service that one has removed, nil for none.
 	held    []func()
 	removed *machine.Service

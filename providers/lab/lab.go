@@ -48,6 +48,8 @@ type Config struct {
 	// Connectors is how many connectors' secrets the document declares, with new versions; 0: it says nothing of them.
 	// MoreSecrets is how many more the product's database holds.
 	Connectors, MoreSecrets int
+	// Renamed gives the tables of connectors and secrets, and their columns, other names: those of OtherTables.
+	Renamed bool
 	// Signing makes the document ask every relay to accept a further certificate for its connectors.
 	Signing bool
 	// Build gives it a build host, and lets the document say of it how connectors are built, where Signing is set.

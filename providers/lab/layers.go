@@ -60,6 +60,12 @@ func layers() []Mishap {
 			_, account := h.Machine.Registered(h.service())
 			return layer{own: []string{"DOTNET_ENVIRONMENT=Development"}, file: machine.UserSecretsOf(account)}
 		})},
+		{"section", "put one behind MESH__, which .NET reads as a section", launched(func(h *Host, v string) layer {
+			return layer{own: []string{"MESH__" + h.variable() + "=" + v}}
+		})},
+		{"local", "put a key into appsettings.Local.json: .NET does not read it", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside("appsettings.Local.json")}
+		})},
 		{"sibling", "put a key into custom.json beside the settings: it is not read", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside("custom.json")}
 		})},
@@ -182,7 +188,7 @@ func (h *Host) plain() error {
 		h.Machine.SetAccountEnvironment(account, name, "")
 	}
 	for _, path := range []string{h.beside("appsettings.Staging.json"), h.beside("appsettings.Production.json"), elsewhere + `\appsettings.json`,
-		h.beside(service + ".settings.json"), h.beside(service + ".settings.Production.json"), machine.UserSecretsOf(account), h.beside("custom.json"), winsw + ".xml"} {
+		h.beside(service + ".settings.json"), h.beside(service + ".settings.Production.json"), machine.UserSecretsOf(account), h.beside("custom.json"), h.beside("appsettings.Local.json"), winsw + ".xml"} {
 		if err := h.Machine.FS.Remove(path); err != nil && !errors.Is(err, machine.ErrFileNotFound) && !errors.Is(err, machine.ErrPathNotFound) {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -195,7 +201,7 @@ func (h *Host) plain() error {
 // key is what the host's service needs.
 func (h *Host) key() string {
 	if h.service() == EngineService {
-		return sqlString
+		return h.stringKey()
 	}
 	return relayKey
 }

@@ -21,7 +21,10 @@ import (
 )
 
 // LicenseShapes are the ways in which the lab's vendor writes license files: nobody knows the one of the real product.
-var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "rhino", "pem", "base64", "nul", "utf16", "date", "zoneless", "perpetual", "end-of-time", "number", "nested", "payload-xml", "opaque"}
+var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "rhino", "pem", "base64", "nul", "utf16", "date", "us-date", "zoneless", "perpetual", "end-of-time", "number", "nested", "payload-xml", "opaque"}
+
+// american is a date that only its writer can read for sure.
+const american = "01/02/2006"
 
 // License makes a license file signed by the lab's vendor.
 func (l *Lab) License(lic licensefile.License) ([]byte, error) {
@@ -41,6 +44,8 @@ func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
 	switch shape {
 	case "date":
 		says["expiresUtc"] = lic.Expires.UTC().Format(time.DateOnly)
+	case "us-date":
+		says["expiresUtc"] = lic.Expires.UTC().Format(american)
 	case "zoneless":
 		says["expiresUtc"] = lic.Expires.UTC().Format("2006-01-02T15:04:05")
 	case "perpetual":
@@ -80,10 +85,10 @@ func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
 	case "json":
 		text = fmt.Sprintf(`{"customerName":%q,"tier":%q,"expiresUtc":%q,"signature":%q}`, lic.Customer, lic.Tier, says["expiresUtc"], sign(body))
 	case "xml":
-		text = fmt.Sprintf("<License><Id>7</Id><Tier>%s</Tier><Expiration>%s</Expiration><Customer><Name>%s</Name></Customer><Signature>%s</Signature></License>",
-			lic.Tier, lic.Expires.UTC().Format(time.RFC1123), lic.Customer, sign(body))
+		text = fmt.Sprintf("<License><Id>7</Id><Type>Standard</Type><Expiration>%s</Expiration><LicenseAttributes><Attribute name=\"Tier\">%s</Attribute></LicenseAttributes><Customer><Name>%s</Name></Customer><Signature>%s</Signature></License>",
+			lic.Expires.UTC().Format(time.RFC1123), lic.Tier, lic.Customer, sign(body))
 	case "rhino":
-		text = fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><license id="7" expiration="%s" type="%s"><name>%s</name><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignatureValue>%s</SignatureValue></Signature></license>`,
+		text = fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><license id="7" expiration="%s" type="Standard" tier="%s"><name>%s</name><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignatureValue>%s</SignatureValue></Signature></license>`,
 			lic.Expires.UTC().Format("2006-01-02T15:04:05.0000000"), lic.Tier, lic.Customer, sign(body))
 	case "pem":
 		text = string(pem.EncodeToMemory(&pem.Block{Type: "LICENSE", Bytes: []byte(text)}))
@@ -122,6 +127,11 @@ func (l *Lab) readLicense(h *Host) *licensefile.License {
 	}
 	if err := lic.Verify(&l.license.PublicKey, licensefile.Signature{}); err != nil && !errors.Is(err, licensefile.ErrNotCheckable) {
 		return nil
+	}
+	if _, text, odd := strings.Cut(lic.UnreadEnd, " = "); odd {
+		if lic.Expires, err = time.Parse(american, strings.Trim(text, `"`)); err != nil {
+			return nil
+		}
 	}
 	return lic
 }

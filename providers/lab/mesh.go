@@ -116,6 +116,17 @@ func (l *Lab) IsConnected(h *Host) bool {
 	return ok
 }
 
+// ConnectedFor is for how long a relay has been connected, as IsConnected has it.
+func (l *Lab) ConnectedFor(h *Host) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since, ok := l.connected(h, time.Now())
+	if !ok {
+		return 0
+	}
+	return time.Since(since)
+}
+
 // Accepts says whether Admin would let a relay with this key in.
 func (l *Lab) Accepts(key string) bool {
 	l.mu.Lock()

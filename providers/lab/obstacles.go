@@ -54,6 +54,8 @@ func obstacles() []Mishap {
 		{"confine", "put PowerShell in Constrained Language Mode", on(func(h *Host) { h.Machine.Confine(true) })},
 		{"unconfine", "let it do everything again", on(func(h *Host) { h.Machine.Confine(false) })},
 		{"skew", "put the clock ten minutes ahead", on(func(h *Host) { h.Skew(10 * time.Minute) })},
+		{"ahead", "put the clock four minutes ahead, which is allowed", on(func(h *Host) { h.Skew(4 * time.Minute) })},
+		{"behind", "put it four minutes behind", on(func(h *Host) { h.Skew(-4 * time.Minute) })},
 		{"sync", "set the clock right", on(func(h *Host) { h.Skew(0) })},
 		{"cut", "keep the relay from reaching Admin", func(l *Lab, h *Host) error { return l.cut(h, true) }},
 		{"uncut", "let it reach Admin again", func(l *Lab, h *Host) error { return l.cut(h, false) }},

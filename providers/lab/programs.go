@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -59,6 +60,19 @@ var aProgram = []byte("MZ")
 
 const relayKey, sqlString = "Relay:ApiKey", "IdentityMesh:SqlConnectionString"
 
+// ReadsString says under which key the host's service looks for its connection string, from its next start on.
+func (h *Host) ReadsString(key string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stringAt = key
+}
+
+func (h *Host) stringKey() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return cmp.Or(h.stringAt, sqlString)
+}
+
 // dies is what .NET does with an empty key: it reports RUNNING, validates, and ends.
 var dies = machine.Startup{Work: 30 * time.Millisecond, Dies: true, ExitCode: uint32(machine.ErrProcessAborted)}
 
@@ -67,14 +81,15 @@ type adminProgram struct{ lab *Lab }
 
 func (a adminProgram) Start(p *machine.Process) machine.Startup {
 	l := a.lab
-	read, refused := settings(l.Admin.Machine, p, appsettings.WebApplication, relayKey, sqlString)
+	text := l.Admin.stringKey()
+	read, refused := settings(l.Admin.Machine, p, appsettings.WebApplication, relayKey, text)
 	switch {
 	case read == nil:
 		return refused
 	case read[relayKey] == "":
 		return dies
 	}
-	l.database.admin.start(p, read[sqlString])
+	l.database.admin.start(p, read[text])
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -108,11 +123,12 @@ func (a adminProgram) Stop(p *machine.Process) {
 type engineProgram struct{ lab *Lab }
 
 func (e engineProgram) Start(p *machine.Process) machine.Startup {
-	read, refused := settings(e.lab.EngineHost.Machine, p, appsettings.Generic, sqlString)
+	text := e.lab.EngineHost.stringKey()
+	read, refused := settings(e.lab.EngineHost.Machine, p, appsettings.Generic, text)
 	if read == nil {
 		return refused
 	}
-	e.lab.database.engine.start(p, read[sqlString])
+	e.lab.database.engine.start(p, read[text])
 	return machine.Startup{}
 }
 

@@ -127,7 +127,7 @@ func (l *Lab) store(ctx context.Context, ref string, sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	text, err := appsettings.Get(b, sqlString)
+	text, err := appsettings.Get(b, l.EngineHost.stringKey())
 	if err != nil {
 		return err
 	}
@@ -145,12 +145,12 @@ func (l *Lab) store(ctx context.Context, ref string, sealed []byte) error {
 		{Name: "r", Type: sqlserver.Type{Kind: sqlserver.NVarChar, Size: 400}, Value: ref},
 		{Name: "v", Type: sqlserver.Type{Kind: sqlserver.VarBinary, Size: sqlserver.Max}, Value: sealed}}
 	if d, ok := in.(*driven); ok {
-		return d.exec(ctx, storeStatement, params)
+		return d.exec(ctx, l.renamed(storeStatement), params)
 	}
 	x := in.(*sqlserver.Session)
 	var failed refusals
 	x.Request(ctx, func(ctx context.Context) {
-		x.Batch(ctx, storeStatement, params, &failed)
+		x.Batch(ctx, l.renamed(storeStatement), params, &failed)
 	})
 	return failed.first
 }

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -24,12 +26,19 @@ func claims(o map[string]any) *License {
 	l := &License{Customer: text(find(o, CustomerNames...)), Tier: text(find(o, TierNames...))}
 	for _, name := range ExpiryNames {
 		if v, ok := lookUp(o, name); ok {
-			l.Expires, l.Precision, l.Never = moment(v)
+			if l.Expires, l.Precision, l.Never = moment(v); l.Expires.IsZero() && !l.Never {
+				l.UnreadEnd = name + " = " + quoted(v)
+			}
 			break
 		}
 	}
 	return l
 }
+
+// part is the name of something that a license is about, or comes with: when it ends is its own matter.
+var part = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^((module|feature|add ?on|product|option|component|update|upgrade|plugin|connector|service|entitlement)s?|maintenance|support|trial)$`)
+})
 
 // flattened adds what stands in the objects of an object and not in itself: the nearest counts, and what two of one depth say
 // otherwise does not.
@@ -45,14 +54,24 @@ func flattened(o map[string]any) map[string]any {
 				if !ok || matches(name, "signature", "sig") {
 					continue
 				}
-				next = append(next, inner)
+				of := part().MatchString(plainName(name))
+				if !of {
+					next = append(next, inner)
+				}
 				for name, v := range inner {
+					if of && matches(name, ExpiryNames...) {
+						continue
+					}
 					_, again := here[name]
 					twice[name], here[name] = twice[name] || again, v
 				}
 			}
 		}
+		ends := slices.ContainsFunc(ExpiryNames, func(name string) bool { _, is := lookUp(all, name); return is })
 		for name, v := range here {
+			if ends && matches(name, ExpiryNames...) {
+				continue // by whatever name, the nearer one is the license's
+			}
 			if _, nearer := lookUp(all, plainName(name)); !nearer && !twice[name] && !strings.EqualFold(name, "name") { // whose name it is, its object says
 				all[name] = v
 			}
@@ -60,6 +79,16 @@ func flattened(o map[string]any) map[string]any {
 		level = next
 	}
 	return all
+}
+
+// quoted is a value as people can look for it in the file: short, and on one line.
+func quoted(v any) string {
+	const most = 40
+	s := []rune(fmt.Sprint(v))
+	if len(s) > most {
+		s = append(s[:most], '…')
+	}
+	return strconv.Quote(string(s))
 }
 
 func find(o map[string]any, names ...string) any {
@@ -130,7 +159,7 @@ func moment(v any) (at time.Time, precision time.Duration, never bool) {
 		case "never", "perpetual", "unlimited", "none":
 			return at, 0, true
 		}
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil && len(v) != len("20060102") { // which is a day
 			at = epoch(n)
 		} else {
 			at, precision = written(v)
@@ -175,6 +204,7 @@ func written(s string) (at time.Time, precision time.Duration) {
 		{time.RFC3339Nano, 0}, {"2006-01-02T15:04:05.999999999-0700", 0}, {"2006-01-02 15:04:05Z07:00", 0}, {time.RFC1123, 0}, {time.RFC1123Z, 0},
 		{"2006-01-02T15:04:05.999999999", zones}, {"2006-01-02 15:04:05.999999999", zones}, {"2006-01-02T15:04", zones}, {"2006-01-02 15:04", zones},
 		{time.DateOnly, day}, {"20060102", day}, {"2 Jan 2006", day},
+		{"2 January 2006", day}, {"2-Jan-2006", day}, {"Jan 2, 2006", day}, {"January 2, 2006", day}, {"2.1.2006", day}, {"2006/01/02", day},
 	} {
 		if t, err := time.Parse(form.layout, s); err == nil {
 			return t.UTC(), form.precision

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -92,6 +93,8 @@ func parse(text []byte, depth int) (*License, error) {
 	return &License{Layout: Unknown}, nil
 }
 
+var armourHeader = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*: `) // RFC 1421, and OpenPGP's
+
 // unarmoured is what stands between BEGIN and END, as in a PEM file. What is damaged in there is somebody else's to say.
 func unarmoured(text []byte) (inner []byte, ok bool) {
 	if !bytes.HasPrefix(text, []byte("-----BEGIN ")) {
@@ -99,7 +102,7 @@ func unarmoured(text []byte) (inner []byte, ok bool) {
 	}
 	var kept [][]byte
 	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.HasPrefix(line, []byte("-----")) && !bytes.Contains(line, []byte(": ")) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.HasPrefix(line, []byte("-----")) && (len(kept) > 0 || !armourHeader.Match(line)) {
 			kept = append(kept, line)
 		}
 	}
@@ -199,6 +202,9 @@ func ofJSON(text []byte) (*License, error) {
 		if decoded, err := decode(payload); err == nil && len(decoded) > 0 {
 			body = decoded
 		}
+		if sig == "" && !legible(body) {
+			break // it is one of its claims: a number, or a key
+		}
 		l, err := signedBy(envelope, payload, body, signature)
 		if err == nil && foreign != nil {
 			l.signed = nil // nobody here knows how it is written
@@ -226,6 +232,9 @@ func ofXML(text []byte) (*License, error) {
 	}
 	o := map[string]any{}
 	put := func(name, value string) {
+		if strings.EqualFold(name, "type") {
+			return // of Standard.Licensing and Rhino: Trial, Standard, Subscription are kinds of licenses, and no tiers
+		}
 		if value = strings.TrimSpace(value); value != "" && find(o, name) == nil {
 			o[name] = value
 		}
@@ -252,6 +261,10 @@ func ofXML(text []byte) (*License, error) {
 			elements++
 			path = append(path, t.Name.Local)
 			for _, a := range t.Attr {
+				if matches(t.Name.Local, "attribute", "feature", "property") && matches(a.Name.Local, "name", "key") {
+					path[len(path)-1] = a.Value // it names what stands in it
+					continue
+				}
 				put(a.Name.Local, a.Value)
 			}
 		case xml.CharData:

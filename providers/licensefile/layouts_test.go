@@ -42,18 +42,29 @@ func TestLayouts(t *testing.T) {
 		{"armour around text", "-----BEGIN LICENSE-----\n" + e([]byte(body)) + "." + e([]byte("signature")) + "\n-----END LICENSE-----\n", "dotted", "Contoso Ltd", "Enterprise", end, 0, false},
 		{"a trailing NUL", e([]byte(body)) + "." + e([]byte("signature")) + "\x00", "dotted", "Contoso Ltd", "Enterprise", end, 0, false},
 		{"XML as Standard.Licensing writes it", `<License><Id>1</Id><Type>Standard</Type><Expiration>Tue, 30 Nov 2027 00:00:00 GMT</Expiration><Customer><Name>Contoso Ltd</Name><Email>a@b</Email></Customer><Signature>AAAA</Signature></License>`,
-			"xml", "Contoso Ltd", "Standard", end, 0, false},
+			"xml", "Contoso Ltd", "", end, 0, false},
+		{"and with an attribute of its vendor's", `<License><Type>Trial</Type><Expiration>Tue, 30 Nov 2027 00:00:00 GMT</Expiration><LicenseAttributes><Attribute name="Seats">5</Attribute><Attribute name="Tier">Enterprise</Attribute></LicenseAttributes><Customer><Name>Contoso Ltd</Name></Customer></License>`,
+			"xml", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"armour around JSON in lines", "-----BEGIN LICENSE-----\nVersion: 1\n\n{\n  \"customer\": \"Contoso Ltd\",\n  \"tier\": \"Enterprise\",\n  \"expires\": \"2027-11-30T00:00:00Z\"\n}\n-----END LICENSE-----\n", "json", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"a serial called license", `{"license":"ABCD-1234","customer":"Contoso Ltd","tier":"Enterprise","expires":"2027-11-30T00:00:00Z"}`, "json", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"a module's end", `{"customer":"c","tier":"t","validUntil":"2027-11-30T00:00:00Z","modules":{"sap":{"expires":"2026-01-01T00:00:00Z"}}}`, "json", "c", "t", end, 0, false},
+		{"a later end of a part, by a name that is looked for first", `{"customer":"c","tier":"t","validUntil":"2027-11-30T00:00:00Z","extra":{"expires":"2029-01-01T00:00:00Z"}}`, "json", "c", "t", end, 0, false},
+		{"the end of maintenance alone", `{"customer":"c","tier":"t","maintenance":{"expires":"2026-01-01T00:00:00Z"}}`, "json", "c", "t", time.Time{}, 0, false},
+		{"a day without a dash", `{"customer":"c","tier":"t","expires":"20271130"}`, "json", "c", "t", end, 38 * time.Hour, false},
+		{"a month in words", `{"customer":"c","tier":"t","expires":"30 November 2027"}`, "json", "c", "t", end, 38 * time.Hour, false},
+		{"dots between", `{"customer":"c","tier":"t","expires":"30.11.2027"}`, "json", "c", "t", end, 38 * time.Hour, false},
+		{"slashes, of which nobody knows what they mean", `{"customer":"c","tier":"t","expires":"11/10/2027"}`, "json", "c", "t", time.Time{}, 0, false},
 		{"XML as Rhino writes it", `<?xml version="1.0" encoding="utf-8"?><license id="1" expiration="2027-11-30T00:00:00.0000000" type="Standard"><name>Contoso Ltd</name><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignatureValue>AAAA</SignatureValue></Signature></license>`,
-			"xml", "Contoso Ltd", "Standard", end, 14 * time.Hour, false},
+			"xml", "Contoso Ltd", "", end, 14 * time.Hour, false},
 		{"XML that .NET wrote into a string", `<?xml version="1.0" encoding="utf-16"?><License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>Contoso Ltd</Name></Customer></License>`,
-			"xml", "Contoso Ltd", "Standard", end, 38 * time.Hour, false},
+			"xml", "Contoso Ltd", "", end, 38 * time.Hour, false},
 		{"XML in Windows' own encoding", "<?xml version=\"1.0\" encoding=\"windows-1252\"?><License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>M\xfcller</Name></Customer></License>",
 			"opaque", "", "", time.Time{}, 0, false},
 		{"objects in an object", `{"id":7,"customer":{"id":1,"name":"Contoso Ltd"},"product":{"name":"IdentityMesh","edition":"Enterprise"},"validity":{"not_before":"2026-11-30","not_after":"2027-11-30"},"signature":{"type":"RSA","value":"AAAA"}}`,
 			"json", "Contoso Ltd", "Enterprise", end, 38 * time.Hour, false},
 		{"PascalCase", `{"License":{"CustomerName":"Contoso Ltd","Tier":"Enterprise","ExpiresUtc":"2027-11-30T00:00:00Z"},"Signature":"AAAA"}`, "envelope", "Contoso Ltd", "Enterprise", end, 0, false},
 		{"numbers as texts", `{"customer":"Contoso Ltd","tier":"3","exp":"1827532800"}`, "json", "Contoso Ltd", "3", end, 0, false},
-		{"a payload of XML", e([]byte(`<License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>Contoso Ltd</Name></Customer></License>`)) + "." + e([]byte("signature")), "dotted", "Contoso Ltd", "Standard", end, 38 * time.Hour, false},
+		{"a payload of XML", e([]byte(`<License><Type>Standard</Type><Expiration>2027-11-30</Expiration><Customer><Name>Contoso Ltd</Name></Customer></License>`)) + "." + e([]byte("signature")), "dotted", "Contoso Ltd", "", end, 38 * time.Hour, false},
 		{"a payload behind a byte order mark", e([]byte("\ufeff"+body)) + "." + e([]byte("signature")), "dotted", "Contoso Ltd", "Enterprise", end, 0, false},
 		{"a payload of bytes", e([]byte("\x08\x01\x12\x0bContoso Ltd")) + "." + e([]byte("signature")), "opaque", "", "", time.Time{}, 0, false},
 		{"a payload of lines", e([]byte("Customer=Contoso Ltd\nTier=Enterprise\n")) + "." + e([]byte("signature")), "opaque", "", "", time.Time{}, 0, false},
@@ -93,6 +104,9 @@ func TestLayouts(t *testing.T) {
 			l, err := licensefile.Parse([]byte(c.file))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if unread := strings.HasPrefix(c.name, "slashes") || strings.Contains(c.name, "no moment") || c.name == "zero"; unread != (l.UnreadEnd != "") {
+				t.Errorf("of its end is not read %q", l.UnreadEnd)
 			}
 			if l.Layout != c.layout || l.Customer != c.customer || l.Tier != c.tier || !l.Expires.Equal(c.expires) || l.Precision != c.precision || l.Never != c.never {
 				t.Errorf("%+v", l)

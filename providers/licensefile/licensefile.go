@@ -19,6 +19,9 @@ type License struct {
 	Expires time.Time
 	// Never says that it does not expire.
 	Never bool
+	// UnreadEnd is what the file says of its end where that is no moment that is read here: `expiresUtc = "11/30/2028"`. Nobody
+	// can say of it which of the two numbers is the month.
+	UnreadEnd string
 	// Precision is how far the moment that the product serves may lie from Expires: a date without a time, or a time without a
 	// zone, means another moment to another reader.
 	Precision time.Duration

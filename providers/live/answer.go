@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,9 +31,12 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 		case err != nil:
 		case len(op.Want) == 0:
 			return done(op.What)
-		case agrees(got, op) && op.Untold:
+		case agrees(got, op, a.now()) && op.Changed && !a.lasts(ctx, got, op):
+			seen, heard = got, a.now()
+			say(site.AdminLabel + " answers otherwise each time: " + seen.String())
+		case agrees(got, op, a.now()) && op.Untold:
 			return done(op.What)
-		case agrees(got, op):
+		case agrees(got, op, a.now()):
 			return done(site.AdminLabel + " serves " + got.String())
 		default:
 			seen, heard = got, a.now()
@@ -40,11 +46,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 			continue
 		}
 		if seen != nil && a.now().Sub(heard) <= patience {
-			text := "admin still serves "
-			if op.Changed && agrees(seen, unchanged(op)) {
-				text = "nothing in Admin's answer to GET " + op.Path + " has changed: it still serves "
-			}
-			return failed(reconciler.Hinted(errors.New(text+seen.String()+lacking(seen, op.Want)),
+			return failed(reconciler.Hinted(errors.New(refuted(seen, op, a.now())),
 				cmp.Or(op.Hint, "look at Admin's log, and at what GET "+op.Path+" answers")))[0]
 		}
 		if why := stoppedSince(ctx); why != nil {
@@ -54,15 +56,60 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	}
 }
 
-func agrees(seen *site.AnswerSeen, op site.ProveAnswer) bool {
+// lasts says that what has changed in an answer is the same in the next one: what is another each time says nothing of what was read.
+func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnswer) bool {
+	if pause(ctx, a.poll) != nil {
+		return false
+	}
+	again, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
+	if err != nil {
+		return false
+	}
+	lasting := *got
+	lasting.Fields = maps.Clone(got.Fields)
+	for _, f := range op.Want {
+		if again.Fields[f.Name] != got.Fields[f.Name] {
+			lasting.Fields[f.Name] = f.Was
+		}
+	}
+	return agrees(&lasting, op, a.now())
+}
+
+func agrees(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) bool {
 	changed := !op.Changed
 	for _, f := range op.Want {
-		if !f.Met(seen.Fields[f.Name]) {
+		if !f.Met(seen.Fields[f.Name]) || f.Passed(seen.Fields[f.Name], now) {
 			return false
 		}
 		changed = changed || f.Changed(seen.Fields[f.Name])
 	}
 	return changed
+}
+
+// refuted says why an answer proves nothing.
+func refuted(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) string {
+	text := "admin still serves "
+	switch {
+	case op.Changed && agrees(seen, unchanged(op), now):
+		text = "nothing in Admin's answer to GET " + op.Path + " has changed: it still serves "
+	case op.Before != "" && slices.ContainsFunc(op.Want, func(f site.Field) bool { return f.Changed(seen.Fields[f.Name]) }):
+		text = "admin's answer has changed, and is not the wanted one: it serves "
+	}
+	text += seen.String() + lacking(seen, op.Want)
+	for _, f := range op.Want {
+		switch value := seen.Fields[f.Name]; {
+		case f.Refused(value):
+			text += fmt.Sprintf("; the %s %q is one that no proof takes", f.Name, value)
+			if f.Was != "" && f.Was != value {
+				text += fmt.Sprintf(" after %q", f.Was)
+			}
+		case f.Passed(value, now):
+			text += fmt.Sprintf("; the %s has passed", f.Name)
+		case value != "" && !f.Met(value):
+			text += fmt.Sprintf("; the %s is not %s", f.Name, f.Want)
+		}
+	}
+	return text
 }
 
 // unchanged is the same proof without the demand of a change.

@@ -203,10 +203,17 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 		return reconciler.Report{Outcome: state.Failed, Err: why, Down: map[string]time.Time{site.AdminLabel: a.now()}}
 	}
 	if err != nil {
-		r := failed(reconciler.Hinted(fmt.Errorf("admin is not ready after %s: %w", op.Timeout, err),
-			"look at Admin's log; /health/ready answers 200 only when its database check passes"))[0]
 		var said *adminapi.Error
-		r.Unwell = map[string]bool{site.AdminLabel: errors.As(err, &said) && said.Status >= http.StatusInternalServerError}
+		unwell := errors.As(err, &said) && said.Status >= http.StatusInternalServerError
+		text, hint := "admin is not ready", "look at Admin's log; /health/ready answers 200 only when its database check passes"
+		if waited := a.now().Sub(began).Round(time.Second); waited > 0 { // a clear answer is not waited for
+			text += fmt.Sprintf(" after %s", waited)
+		}
+		if !unwell {
+			hint = cmp.Or(reconciler.HintOf(err), hint)
+		}
+		r := failed(reconciler.Hinted(fmt.Errorf("%s: %w", text, err), hint))[0]
+		r.Unwell = map[string]bool{site.AdminLabel: unwell}
 		return r
 	}
 	if a.ends(site.AdminLabel) {
@@ -221,10 +228,17 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 	}
 	ready, late := a.ready, a.readyLate
 	a.mu.Unlock()
+	r := reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}, Bounds: bound(site.AdminLabel, late)}
+	if op.List {
+		if err := a.awaitList(ctx, op.Timeout.Of(), say); err != nil {
+			r.Outcome, r.Evidence, r.Err = state.Failed, "", err
+			return r
+		}
+	}
 	if restarted {
 		a.follow(run)
 	}
-	return reconciler.Report{Outcome: state.Done, Evidence: "Admin is ready", Up: map[string]time.Time{site.AdminLabel: ready}, Bounds: bound(site.AdminLabel, late)}
+	return r
 }
 
 // unready says that Admin was waited for after its restart, and has not become ready: its process alone does not say that it is up.
@@ -247,6 +261,9 @@ func (a *api) isReady(ctx context.Context) bool {
 // is starting.
 const patience = 15 * time.Second
 
+// callAgain is when Admin is asked to do the same again, where something answered that it may be away: it may have done it.
+const callAgain = 2 * time.Second
+
 // call asks Admin to do something. A way back starts Admin just before, and it may not listen yet, or what stands before it may
 // say so. What is asked for is done twice without harm: another run asks for it again, too. A try, before anything stops, says
 // something only of an Admin that answers still.
@@ -261,13 +278,23 @@ func (a *api) call(ctx context.Context, op site.Call, try bool) reconciler.Repor
 				return failed(silent)[0]
 			}
 		}
-		if err == nil || adminapi.KindOf(err) == adminapi.Lost {
-			return done("asked") // whether it did is for the proof to say
+		if err == nil || adminapi.KindOf(err) == adminapi.Lost || adminapi.StatusOf(err) == http.StatusGatewayTimeout {
+			return done("asked") // whether it did is for the proof to say; a gateway that waited in vain has handed it on
 		}
 		if op.Proven && !adminapi.Passes(err) && adminapi.Answered(err) {
 			return done("asked, and refused")
 		}
-		if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && kind != adminapi.Local && !adminapi.Passes(err) || pause(ctx, a.poll) != nil {
+		kind, wait := adminapi.KindOf(err), a.poll
+		if adminapi.Passes(err) {
+			wait = max(wait, callAgain)
+		}
+		if kind != adminapi.Unreachable && kind != adminapi.Local && !adminapi.Passes(err) {
+			return failed(err)[0]
+		}
+		if pause(ctx, wait) != nil {
+			if !try && adminapi.StatusOf(err) == http.StatusBadGateway {
+				return done("asked, and what stands before Admin did not say whether it did")
+			}
 			return failed(err)[0]
 		}
 	}

@@ -64,9 +64,18 @@ func TestProofOfRelays(t *testing.T) {
 		{"not listed", "who is not there is not connected", func(at func(time.Duration) time.Time) []map[string]any {
 			return []map[string]any{relay("r1", true, at(fresh))}
 		}, state.Failed, 1},
-		{"the list does not say", "unknown is not connected", func(at func(time.Duration) time.Time) []map[string]any {
+		{"the list does not say", "unknown is neither connected nor disconnected", func(at func(time.Duration) time.Time) []map[string]any {
 			return []map[string]any{relay("r1", nil, at(fresh)), relay("r2", nil, at(fresh))}
-		}, state.Failed, 0},
+		}, state.Unknown, 0},
+		{"a word that nobody knows", "neither is a word that nobody knows", func(at func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{relay("r1", "100% well", at(fresh)), relay("r2", "100% well", at(fresh))}
+		}, state.Unknown, 0},
+		{"the list does not say of one", "what is not known of one refutes nothing where none works", func(at func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{relay("r1", nil, at(fresh)), relay("r2", false, at(fresh))}
+		}, state.Unknown, 0},
+		{"no heartbeats", "connected, and nobody knows since when", func(func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{{"name": "r1", "connected": true}, {"name": "r2", "connected": true}}
+		}, state.Unknown, 0},
 		{"nobody", "an empty list after one that was not says nothing of anybody", func(func(time.Duration) time.Time) []map[string]any { return []map[string]any{} }, state.Unknown, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

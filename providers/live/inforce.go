@@ -31,6 +31,7 @@ type judge struct {
 	files        map[string]winhost.Result // the others, by path in small letters
 	paths        []string                  // theirs, as Windows names them
 	script       string                    // what the service's command line runs, if that is a script
+	described    winhost.Result            // the file that says what a wrapper starts, where there is one
 	force
 	seen map[string][]string // how an override is called, and the hosts for which it is one
 }
@@ -44,13 +45,21 @@ type way struct {
 
 // inForce judges the settings file that the environment was asked about. It reads the other files that the service may read.
 func (h *host) inForce(ctx context.Context, service, key string, list bool, env *winhost.Environment) (force, error) {
+	j, err := h.judge(ctx, service, key, list, env)
+	if err != nil {
+		return force{}, err
+	}
+	return j.force, nil
+}
+
+func (h *host) judge(ctx context.Context, service, key string, list bool, env *winhost.Environment) (*judge, error) {
 	return judged(service, key, list, env, func(ops []winhost.Op) ([]winhost.Result, error) { return h.ask(ctx, ops, true) })
 }
 
-func judged(service, key string, list bool, env *winhost.Environment, ask asking) (force, error) {
+func judged(service, key string, list bool, env *winhost.Environment, ask asking) (*judge, error) {
 	j, err := newJudge(service, key, list, env, ask)
 	if err != nil {
-		return force{}, err
+		return nil, err
 	}
 	for _, w := range j.ways {
 		j.compare(w.host, w.p, w.files)
@@ -59,7 +68,7 @@ func judged(service, key string, list bool, env *winhost.Environment, ask asking
 	j.indirect()
 	j.doubt()
 	j.qualify()
-	return j.force, nil
+	return j, nil
 }
 
 // asking asks the host for more, in a request of its own.
@@ -67,11 +76,18 @@ type asking func([]winhost.Op) ([]winhost.Result, error)
 
 // newJudge has read all that the service may read. Without a key it is about the files alone, whatever they hold.
 func newJudge(service, key string, list bool, env *winhost.Environment, ask asking) (*judge, error) {
-	env, unread, err := unwrapped(env, ask)
+	j := &judge{service: service, key: key, list: list, path: appsettings.Clean(env.Path), files: map[string]winhost.Result{}, seen: map[string][]string{}}
+	env, unread, err := unwrapped(env, func(ops []winhost.Op) ([]winhost.Result, error) {
+		results, err := ask(ops)
+		if err == nil && ops[0].Object() == env.Described {
+			j.described = results[0]
+		}
+		return results, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{service: service, key: key, list: list, path: appsettings.Clean(env.Path), env: env, files: map[string]winhost.Result{}, seen: map[string][]string{}}
+	j.env = env
 	j.folder, j.name = appsettings.Split(j.path)
 	if unread != "" {
 		j.doubts = append(j.doubts, fmt.Sprintf("service %s: %s", service, unread))
@@ -281,6 +297,8 @@ func (j *judge) prefixed() {
 				for _, host := range appsettings.ServiceHosts() {
 					j.override(host, fmt.Sprintf("%s%s, if the program reads variables behind %s", place.of, name, prefix), mendVariable(i == 0))
 				}
+			} else if prefix, ok := appsettings.Before(whole, j.key); ok {
+				j.doubts = append(j.doubts, fmt.Sprintf("%s%s ends in %s: .NET does not read it by itself, but the program may, as a variable behind %s", place.of, name, j.key, prefix))
 			}
 		}
 	}

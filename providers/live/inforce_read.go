@@ -45,7 +45,7 @@ func (j *judge) fetch(ask asking) error {
 	}
 	read := len(paths)
 	for _, name := range j.env.Beside {
-		if j.key != "" && !appsettings.Standard(name) && !describesProgram(name) {
+		if j.key != "" && !ofAnotherEnvironment(name) && !describesProgram(name) {
 			want(appsettings.Join(j.folder, name))
 		}
 	}
@@ -74,6 +74,13 @@ func (j *judge) fetch(ask asking) error {
 		}
 	}
 	return nil
+}
+
+// ofAnotherEnvironment says of a file that it is .NET's for an environment, which is not this one where it is not read: an installer
+// may bring all of them. By any other name a program may have a layer of its own: appsettings.Local.json.
+func ofAnotherEnvironment(name string) bool {
+	return slices.ContainsFunc([]string{"appsettings.json", "appsettings.Development.json", "appsettings.Staging.json", "appsettings.Production.json"},
+		func(standard string) bool { return strings.EqualFold(name, standard) })
 }
 
 // describesProgram says of a file that .NET's own tools write it beside every program.

@@ -71,10 +71,10 @@ func (p place) judge(t *testing.T, key string) force {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprint(f); strings.Contains(text, canary) {
+	if text := fmt.Sprint(f.force); strings.Contains(text, canary) {
 		t.Errorf("a value is shown: %s", text)
 	}
-	return f
+	return f.force
 }
 
 func TestInForce(t *testing.T) {
@@ -115,7 +115,9 @@ func TestInForce(t *testing.T) {
 		{"an empty variable", place{path: base, line: exe, user: map[string]string{"RELAY:APIKEY": ""}, account: `CORP\svc`}, "", []string{`the account's (CORP\svc) environment variable RELAY:APIKEY`}, nil},
 		{"a prefix of the program's own", place{path: base, line: exe, machine: map[string]string{"IM_Relay__ApiKey": canary}}, "",
 			[]string{"the machine's environment variable IM_Relay__ApiKey, if the program reads variables behind IM_"}, nil},
-		{"a section that ends with the key", place{path: base, line: exe, machine: map[string]string{"Other__Relay__ApiKey": canary}}, "", nil, nil},
+		{"a section that ends with the key", place{path: base, line: exe, machine: map[string]string{"Other__Relay__ApiKey": canary}}, "", nil, []string{"behind Other__"}},
+		{"a prefix without a mark behind it", place{path: base, line: exe, machine: map[string]string{"IMRelay__ApiKey": canary}}, "", nil, []string{"behind IM"}},
+		{"what .NET takes for a setting of the host", place{path: base, line: exe, machine: map[string]string{"DOTNET_Relay__ApiKey": canary}}, "", nil, nil},
 		{"two at once are both said", place{path: base, line: exe + " --Relay:ApiKey=" + canary, files: []string{`C:\im\Svc.settings.json`}}, "",
 			[]string{"Svc.settings.json", "the command line of service Svc (Relay:ApiKey)"}, nil},
 		{"a new machine variable is not seen by the service before the host restarts", place{path: base, line: exe, machine: map[string]string{"DOTNET_ENVIRONMENT": "Staging"}, booted: day(1), changed: day(2),

@@ -19,7 +19,9 @@ type questions struct {
 	ops            []winhost.Op
 	index          map[string]int
 	results        []winhost.Result
-	more           map[string]winhost.Result // what was asked beyond that, by what it is
+	more           map[string]winhost.Result       // what was asked beyond that, by what it is
+	judged         map[*winhost.Environment]*judge // of the settings that were asked for
+	read           map[string]error                // what .NET says of settings files that were asked for, by path as asked
 	sent, received time.Time
 }
 
@@ -36,6 +38,14 @@ func (q *questions) ask(op winhost.Op, key string) {
 func (q *questions) result(key string) (winhost.Result, error) {
 	i := q.index[key]
 	return q.results[i], q.results[i].Err(q.ops[i])
+}
+
+// parsed notes whether .NET takes a settings file.
+func (q *questions) parsed(path string, err error) {
+	if q.read == nil {
+		q.read = map[string]error{}
+	}
+	q.read[path] = err
 }
 
 // look answers the reads in one request. Sent is when the process was asked for: its clock is compared with ours.

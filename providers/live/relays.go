@@ -25,10 +25,10 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.clock.note(list.Answer)
 	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
-			Names: r.Names, Odd: r.Odd, Zoneless: r.Zoneless})
+			Names: r.Names, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})
 	}
 	return seen, nil
 }
@@ -182,9 +182,10 @@ func (a *api) prove(w waiting) {
 
 // failed says who is missing at a moment. Where nobody has said so for a while, it is not known who is.
 func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconciler.Report {
+	untold := w.untold()
 	w.missing = append(w.missing, w.gone...)
-	r := failed(w.reason(op, last, now))[0]
-	if last != nil && now.Sub(w.heard) > patience && len(w.missing) > len(w.gone) {
+	r := failed(w.reason(op, last, untold, now))[0]
+	if untold || last != nil && now.Sub(w.heard) > patience && len(w.missing) > len(w.gone) {
 		r.Outcome = state.Unknown // nobody said that a relay is not connected
 	}
 	r.Up, r.Bounds = w.up, w.late
@@ -195,13 +196,17 @@ func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconci
 	return r
 }
 
-func (w *waiting) reason(op site.ProveRelays, last error, now time.Time) error {
+func (w *waiting) reason(op site.ProveRelays, last error, untold bool, now time.Time) error {
 	switch {
 	case len(w.missing) == len(w.gone):
 		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their hosts say why%s", len(w.gone), len(op.Relays), w.firstWhy()), lookAtRelay)
 	case last != nil && now.Sub(w.heard) > patience:
 		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: %s: %w", len(w.missing), len(op.Relays), couldNot(last), last),
 			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))
+	}
+	if untold {
+		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known%s", len(w.missing), len(op.Relays), w.clauses()),
+			"see what Admin's list says of them; product.api.fields names the fields; the next run asks again")
 	}
 	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), lookAtRelay)
 }

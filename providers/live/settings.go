@@ -40,13 +40,14 @@ func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.
 	if err != nil || seen.Version != "" {
 		return seen, err
 	}
-	s, err := appsettings.Get(content.Expose(), r.Setting)
+	s, refused, err := appsettings.GetSettable(content.Expose(), r.Setting)
+	q.parsed(r.Path, err)
 	if err != nil {
 		seen.Version, seen.Refused = site.Unreadable, err.Error()
 		return seen, nil
 	}
-	if err := appsettings.Settable(content.Expose(), r.Setting); err != nil {
-		seen.Refused = err.Error()
+	if refused != nil {
+		seen.Refused = refused.Error()
 	}
 	switch {
 	case !s.Found || s.Null:
@@ -79,10 +80,15 @@ func (q *questions) setting(ctx context.Context, r site.Setting, list bool, seen
 	if err != nil || env.Environment == nil {
 		return content, known(err, "no environment")
 	}
-	force, err := q.host.inForce(ctx, r.Service, r.Setting, list, env.Environment)
+	j, err := q.host.judge(ctx, r.Service, r.Setting, list, env.Environment)
 	if err != nil {
 		return content, err
 	}
+	if q.judged == nil {
+		q.judged = map[*winhost.Environment]*judge{}
+	}
+	q.judged[env.Environment] = j
+	force := j.force
 	seen.Overrides, seen.Mends, seen.Doubts, seen.Refused, seen.EnvironmentChanged = force.overrides, force.mends, force.doubts, force.refused, force.changed
 	if !base.Exists {
 		seen.Version, seen.Refused = site.Absent, "the file does not exist"

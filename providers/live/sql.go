@@ -81,7 +81,7 @@ func (d *database) look(ctx context.Context, t reconciler.Target, reads []reconc
 		return err
 	})
 	if err != nil {
-		return reconciler.Look{Reach: reachSQL(err), Err: hinted(err)}
+		return reconciler.Look{Reach: reachSQL(err), Err: d.hinted(err)}
 	}
 	return look
 }
@@ -198,6 +198,15 @@ func hinted(err error) error {
 	}
 	if hint := hintOf(err); hint != "" {
 		return reconciler.Hinted(err, hint)
+	}
+	return err
+}
+
+// hinted also thinks of a failover, where there are replicas: nobody answers at a listener until it ends.
+func (d *database) hinted(err error) error {
+	err = hinted(err)
+	if len(d.config.Servers) > 1 && reachSQL(err) == reconciler.Unreachable {
+		return reconciler.Hinted(err, "a failover may be under way, or hang: look at the availability group, and run again when a replica is its primary; else "+reconciler.HintOf(err))
 	}
 	return err
 }

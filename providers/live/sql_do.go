@@ -28,7 +28,7 @@ func (d *database) do(ctx context.Context, t reconciler.Target, steps []reconcil
 			tell(reconciler.Event{Kind: reconciler.Progressed, Phase: s.Phase.String(), Target: t.String(), Text: text, Time: d.site.config.Now()})
 		})
 		if r.Err != nil {
-			r.Err = hinted(r.Err)
+			r.Err = d.hinted(r.Err)
 		}
 		reports = append(reports, r)
 		if r.Outcome != state.Done {
@@ -40,14 +40,19 @@ func (d *database) do(ctx context.Context, t reconciler.Target, steps []reconcil
 
 func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, read storeReader, say func(string)) reconciler.Report {
 	limit := max(d.site.config.HostTimeout, s.Limit.Of())
-	if p, ok := s.Op.(site.ProveSessions); ok {
-		limit = p.Timeout.Of()
+	switch op := s.Op.(type) {
+	case site.ProveSessions:
+		limit = op.Timeout.Of()
+	case site.AlterLogin:
+		limit += lostPatience
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	switch op := s.Op.(type) {
 	case site.AlterLogin:
-		return d.tellWhere(op, d.alter(ctx, c, op))
+		return d.tellWhere(op, d.alter(ctx, c, op, func() {
+			say("no answer came, and nobody knows which password " + op.Login + " has: SQL Server is asked for up to 5 minutes")
+		}))
 	case site.RetireLogin:
 		return d.retire(ctx, c, op)
 	case site.ProveLogin:
@@ -62,9 +67,10 @@ func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, r
 	return failed(fmt.Errorf("SQL Server cannot do this (%s)", s.Op.Kind()))[0]
 }
 
-// alter sends one ALTER LOGIN. What is not clear after that, a sign-in with the new value answers: a reply that was lost, and
-// a history of passwords that refuses the value, which may be because the login has it already.
-func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin) reconciler.Report {
+// alter sends ALTER LOGIN. What is not clear after that, a sign-in with the new value answers: a reply that was lost, and
+// a history of passwords that refuses the value, which may be because the login has it already. Where that tells that the login does
+// not have it, it is sent once more: to be set twice does no harm.
+func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin, lost func()) reconciler.Report {
 	v, err := d.site.values.value(ctx, op.Secret)
 	if err != nil {
 		return refused(err)
@@ -80,38 +86,63 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 	if err != nil {
 		return refused(err)
 	}
-	var open *mssql.Session
+	var r reconciler.Report
+	for again := range 2 {
+		sent, err := d.send(ctx, c, op, statement)
+		var server *mssql.ServerError
+		answered := errors.As(err, &server)
+		switch {
+		case err == nil:
+			return altered(op, "")
+		case again > 0 && (!sent || answered):
+			return r // the first one may have been carried out since
+		case !sent, answered && !errors.Is(err, mssql.TakenBefore):
+			return refused(err)
+		}
+		patience := d.site.config.Patience
+		if !answered && op.Awaited {
+			patience = max(patience, lostPatience)
+			lost()
+		}
+		a := d.probe(ctx, c.As(op.Login, v), patience)
+		switch {
+		case a.Verdict == mssql.Accepted:
+			return altered(op, " already")
+		case answered && a.Verdict == mssql.Rejected:
+			return refused(err)
+		}
+		// It may still be on its way, or be the login's own already: that it is not taken now says nothing for certain.
+		r = reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%w; a sign-in with the new value: %v", err, a)}
+		if answered && a.Why == mssql.LockedOut {
+			r.Err = reconciler.Hinted(r.Err, "run again when the lockout has ended; or commit another version, which ends it")
+		}
+		if answered || a.Verdict != mssql.Rejected {
+			return r
+		}
+		if err := reconciler.StillOurs(ctx); err != nil {
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		}
+	}
+	return r
+}
+
+// send signs in as ourselves and gives the login its password. It says whether the server may have got that.
+func (d *database) send(ctx context.Context, c mssql.Config, op site.AlterLogin, password tsql.Statement) (sent bool, err error) {
+	var s *mssql.Session
 	if err := d.insist(ctx, func(ctx context.Context) (err error) {
-		open, err = d.open(ctx, c)
+		s, err = d.open(ctx, c)
 		return err
 	}); err != nil {
-		return refused(err)
+		return false, err
 	}
-	defer open.Close()
+	defer s.Close()
 	if op.Idle {
-		if err := d.idle(ctx, open, op.Login); err != nil {
-			return refused(err)
+		if err := d.idle(ctx, s, op.Login); err != nil {
+			return false, err
 		}
 	}
 	d.wrong.forget()
-	err = d.sendPassword(ctx, open, op, statement)
-	var server *mssql.ServerError
-	switch answered := errors.As(err, &server); {
-	case err == nil:
-		return altered(op, "")
-	case answered && !errors.Is(err, mssql.TakenBefore):
-		return refused(err)
-	}
-	c = c.As(op.Login, v)
-	switch a := d.probe(ctx, c); {
-	case a.Verdict == mssql.Accepted:
-		return altered(op, " already")
-	case server != nil && a.Verdict == mssql.Rejected:
-		return refused(err)
-	default:
-		// It may still be on its way, or be the login's own already: that it is not taken now says nothing for certain.
-		return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("%w; a sign-in with the new value: %v", err, a)}
-	}
+	return true, d.sendPassword(ctx, s, op, password)
 }
 
 // idle demands that nobody is signed in with the login, now.
@@ -183,9 +214,15 @@ func (d *database) insist(ctx context.Context, try func(context.Context) error) 
 	})
 }
 
+// lostPatience is how long a server is asked what became of a statement whose answer was lost. Whoever was stopped for it waits, and
+// could not work without that server.
+const lostPatience = 5 * time.Minute
+
 // probe tries until there is an answer.
-func (d *database) probe(ctx context.Context, c mssql.Config) (a mssql.Answer) {
-	_ = d.insist(ctx, func(ctx context.Context) error {
+func (d *database) probe(ctx context.Context, c mssql.Config, patience time.Duration) (a mssql.Answer) {
+	_ = insist(ctx, patience, d.site.config.Now, func() error {
+		ctx, cancel := context.WithTimeout(ctx, tryLimit)
+		defer cancel()
 		a = d.guard.Probe(ctx, c)
 		return a.Err
 	})

@@ -40,10 +40,21 @@ func (q *questions) start(ctx context.Context, r site.Preflight) (site.StartSeen
 	}
 	own, _ := q.result(r.Settings)
 	s := starting{service: r.Service, path: env.Environment.Path, StartSeen: &seen}
+	err, parsed := q.read[r.Settings]
+	if content := contentOf(own); !parsed && content != nil {
+		_, err = appsettings.Get(content, "x")
+	}
 	if service.Service.State == winhost.Running {
 		s.since = service.Service.StartedAt
 	}
-	return seen, s.judge(env.Environment, own, q.further(ctx))
+	j := q.judged[env.Environment]
+	if j == nil {
+		if j, err1 = newJudge(r.Service, "", false, env.Environment, q.further(ctx)); err1 != nil {
+			return seen, err1
+		}
+	}
+	s.judge(j, env.Environment, own, err)
+	return seen, nil
 }
 
 // further asks the host for more than the look did, each thing once.
@@ -92,20 +103,7 @@ func (s starting) changed(what string, at time.Time, own bool) {
 	}
 }
 
-func (s starting) judge(env *winhost.Environment, own winhost.Result, ask asking) error {
-	var described winhost.Result
-	j, err := newJudge(s.service, "", false, env, func(ops []winhost.Op) ([]winhost.Result, error) {
-		results, err := ask(ops)
-		for i, op := range ops {
-			if err == nil && op.Object() == env.Described {
-				described = results[i]
-			}
-		}
-		return results, err
-	})
-	if err != nil {
-		return err
-	}
+func (s starting) judge(j *judge, env *winhost.Environment, own winhost.Result, refused error) {
 	if j.env.Missing != "" {
 		s.lacks(noProgram, "its program %s is not there", j.env.Missing)
 	}
@@ -120,32 +118,31 @@ func (s starting) judge(env *winhost.Environment, own winhost.Result, ask asking
 	s.Registration = env.Registration
 	s.changed(site.Registration, env.Registered, false)
 	s.changed(fmt.Sprintf("the environment of its account (%s)", env.Account), env.UserChanged, false)
-	if j.env.Wrapped && !env.Wrapped && described.File != nil {
-		s.changed(env.Described, described.File.Modified, false)
+	if j.env.Wrapped && !env.Wrapped && j.described.File != nil {
+		s.changed(env.Described, j.described.File.Modified, false)
 	}
-	s.file(s.path, own, true)
+	s.file(s.path, own, refused, true)
 	for _, path := range j.paths {
 		r := j.files[strings.ToLower(path)]
 		if path != j.script {
-			s.file(path, r, false)
+			_, err := appsettings.Get(contentOf(r), "x")
+			s.file(path, r, err, false)
 		} else if r.File != nil && r.File.Exists {
 			s.changed(path, r.File.Modified, false)
 		}
 	}
-	return nil
 }
 
-// file judges one settings file that the start reads, or may read.
-func (s starting) file(path string, r winhost.Result, own bool) {
+// file judges one settings file that the start reads, or may read. Refused is what .NET says of its content.
+func (s starting) file(path string, r winhost.Result, refused error, own bool) {
 	if r.Code == winhost.Sharing {
 		s.lacks(noAnswerInTime, "another process holds its settings open and lets nobody read them: %s", path)
 	}
-	content := contentOf(r)
-	if content == nil {
+	if r.File == nil || !r.File.Exists {
 		return
 	}
-	if _, err := appsettings.Get(content, "x"); err != nil {
-		s.lacks(noAnswerInTime, ".NET refuses its settings, %s: %v", path, err)
+	if refused != nil {
+		s.lacks(noAnswerInTime, ".NET refuses its settings, %s: %v", path, refused)
 		return
 	}
 	s.changed(path, r.File.Modified, own)

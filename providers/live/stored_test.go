@@ -2,6 +2,7 @@ package live
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"meshrotate/providers/dotnettest"
@@ -16,7 +17,7 @@ func TestMicrosoftReadsTheQueryOfStoredSecrets(t *testing.T) {
 		Statements, Identifiers []string
 		Errors                  []struct{ Message string }
 	}
-	versions := []int{130, 160, 170}
+	versions := []int{130, 140, 150, 160, 170}
 	at := func(i int) (string, site.Tables, int) {
 		n := i / len(versions)
 		name := func(k int) string { return nasty[(n+k)%len(nasty)] }
@@ -30,7 +31,7 @@ func TestMicrosoftReadsTheQueryOfStoredSecrets(t *testing.T) {
 		if !a.OK || !slices.Equal(a.Statements, []string{"SelectStatement", "SelectStatement", "SelectStatement"}) {
 			t.Errorf("%s: %+v", storedBatch(database, tables), a)
 		}
-		for _, name := range []string{database, tables.Ref, tables.Updated, tables.Owners, tables.ID, tables.Name} {
+		for _, name := range append(strings.Split(tables.Secrets, "."), database, tables.Ref, tables.Updated, tables.Owners, tables.ID, tables.Name) {
 			if !slices.Contains(a.Identifiers, name) {
 				t.Errorf("%s: %q is not read: %q", storedBatch(database, tables), name, a.Identifiers)
 			}

@@ -24,7 +24,9 @@ type kept struct {
 
 	mu   sync.Mutex
 	want map[secret.Ref]secret.Value // declared values that are not kept yet
-	live map[string][]secret.Value   // by the secret's name: the different ones that the latest look found, two at most
+	// matched is the live value that was found among the kept ones last, by what it was compared with.
+	matched map[secret.Ref]matched
+	live    map[string][]secret.Value // by the secret's name: the different ones that the latest look found, two at most
 }
 
 func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
@@ -193,6 +195,9 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	if ok && want.Equal(live) {
 		return ref.Version, nil
 	}
+	if version, is := k.matchedBefore(ref, live); is {
+		return version, nil
+	}
 	version, found, err := k.supply.Keep.Match(ctx, ref, live)
 	switch {
 	case errors.Is(err, state.ErrDamaged):
@@ -204,7 +209,26 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	case version == ref.Version && ok && !want.Equal(live):
 		return site.Unknown, nil
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.matched == nil {
+		k.matched = map[secret.Ref]matched{}
+	}
+	k.matched[ref] = matched{live, version}
 	return version, nil
+}
+
+// matched is a live value, and the kept version that it is: that stays so. Nearly all hosts of a fleet hold the same.
+type matched struct {
+	secret.Value
+	version string
+}
+
+func (k *kept) matchedBefore(ref secret.Ref, live secret.Value) (version string, is bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m, known := k.matched[ref]
+	return m.version, known && m.version != ref.Version && m.Equal(live)
 }
 
 // wanted is the declared value if it is known already, kept or not: nothing is minted or fetched for it.

@@ -60,5 +60,21 @@ func TestAThousandValues(t *testing.T) {
 		if took := time.Since(began); len(look.Results) != n || took > (n/mostAtOnce+1)*time.Second || source.most != mostAtOnce {
 			t.Errorf("%d values in %s, %d at a time", len(look.Results), took, source.most)
 		}
+
+		// What a look has not read is read before it is kept, and nothing else is done before all are.
+		var steps []reconciler.Step
+		for _, r := range reads {
+			steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Op: site.Keep{Secret: r.(site.Value).Secret}})
+		}
+		source.most, began = 0, time.Now()
+		reports := (&kept{supply: values.Supply{Keep: s.Keep, Sources: s.Sources, Declared: s.Declared}}).do(t.Context(), site.Values, steps, nil)
+		if took := time.Since(began); len(reports) != n || took > (n/mostAtOnce+1)*time.Second || took < n/mostAtOnce*time.Second || source.most != mostAtOnce {
+			t.Errorf("%d values kept in %s, %d at a time", len(reports), took, source.most)
+		}
+		for _, r := range reads {
+			if _, err := s.Keep.Get(t.Context(), r.(site.Value).Secret); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }

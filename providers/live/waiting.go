@@ -35,6 +35,7 @@ type waiting struct {
 	gone      []string             // whose host said why they do not come: nobody waits for them
 	whys      map[string]error     // by host: what they say
 	lacks     map[string]string    // by host: what the last list lacked
+	mute      map[string]bool      // by host: the last list does not say whether it works
 }
 
 // drop ends the waiting for those whose host said why they do not come. One that Admin lists as connected for a while has worked
@@ -61,7 +62,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	}
 	w.doubt(list, now)
 	listed := list.Directory(w.missing, w.names)
-	w.lacks = map[string]string{}
+	w.lacks, w.mute = map[string]string{}, map[string]bool{}
 	var missing []string
 	for _, host := range w.missing {
 		since, restarted := w.since[host]
@@ -70,6 +71,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		}
 		if w.lacks[host] = w.lacking(host, listed.Of[host], clock.latest(since), since, now); w.lacks[host] != "" {
 			missing = append(missing, host)
+			w.mute[host] = tellsNothing(listed.Of[host]) || slices.Contains(listed.Ambiguous, host)
 			continue
 		}
 		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy || w.unwatched && !restarted
@@ -153,15 +155,39 @@ func lackingOf(r *site.RelaySeen, since time.Time) string {
 	case r == nil:
 		return "Admin does not list %s"
 	case r.Connected == nil:
-		return "Admin lists %s without a word on being connected"
+		return "Admin lists %s without a word on being connected" + seenIn(r)
 	case !*r.Connected:
 		return "Admin lists %s as not connected"
 	case r.Heartbeat.IsZero():
-		return "Admin lists %s as connected, without a heartbeat"
+		return "Admin lists %s as connected, without a heartbeat" + seenIn(r)
 	case !r.Heartbeat.After(since):
 		return "Admin lists %s as connected, without a heartbeat since the restart"
 	}
 	return ""
+}
+
+// tellsNothing says of an entry that it tells neither that a relay works nor that it does not.
+func tellsNothing(r *site.RelaySeen) bool {
+	return r != nil && (r.Connected == nil || *r.Connected && r.Heartbeat.IsZero())
+}
+
+// seenIn is what an entry holds in fields that could not be read, for a format.
+func seenIn(r *site.RelaySeen) string {
+	if len(r.Odd) == 0 {
+		return ""
+	}
+	return strings.ReplaceAll(" ("+strings.Join(r.Odd, ", ")+")", "%", "%%")
+}
+
+// untold says that the last list does not tell of relays that are missing: of all of them, or while none works.
+func (w *waiting) untold() bool {
+	n := 0
+	for _, host := range w.missing {
+		if w.mute[host] {
+			n++
+		}
+	}
+	return n > 0 && (n == len(w.missing) || len(w.up) == 0)
 }
 
 // clauses says of the missing what the last list lacked: the same of many in one.

@@ -50,8 +50,10 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	found := map[string][]int{}
 	for _, h := range hosts {
 		entries := x.find(h)
-		if _, first, _ := labels(h); len(entries) == 0 && computers[h] != "" && !strings.EqualFold(first, computers[h]) { // else only its domain would be dropped
-			entries = x.find(computers[h])
+		if _, first, _ := labels(h); computers[h] != "" && !strings.EqualFold(first, computers[h]) { // else only its domain would be dropped
+			for _, i := range x.find(computers[h]) {
+				entries = appendOnce(entries, i)
+			}
 		}
 		found[h] = entries
 		for _, i := range entries {
@@ -60,12 +62,16 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	}
 	for _, h := range hosts {
 		entries := found[h]
+		own := entries
+		if slices.ContainsFunc(entries, func(i int) bool { return len(claims[i]) > 1 }) {
+			own = Where(entries, func(i int) bool { return len(claims[i]) == 1 })
+		}
 		switch {
 		case len(entries) == 0:
-		case slices.ContainsFunc(entries, func(i int) bool { return len(claims[i]) > 1 }):
+		case x.domains(h, entries) > 1, len(own) < len(entries) && (len(own) == 0 || !x.living(own).IsConnected()):
 			d.Ambiguous = append(d.Ambiguous, h)
 		default:
-			d.Of[h] = x.living(entries)
+			d.Of[h] = x.living(own)
 		}
 	}
 	for i, r := range s.Relays {
@@ -83,28 +89,42 @@ type index struct {
 	time         time.Time // of the answer
 }
 
-// find gives every entry that stands for the host: those with its name, whatever the case; without any, those that
-// have its first label where one of the two is a bare name, since the product may report a machine's name only. Two
-// names with different domains are different hosts.
+// find gives every entry that stands for the host: those with its name, whatever the case, and those that have its first label where
+// one of the two is a bare name, since the product may report a machine's name only, and may have told it in full before. Two names
+// with different domains are different hosts.
 func (x index) find(host string) []int {
 	whole, first, bare := labels(host)
-	if found := x.whole[whole]; len(found) > 0 {
-		return found
-	}
-	var found []int
+	found := slices.Clip(x.whole[whole]) // it is the index's
 	for _, i := range x.first[first] {
 		if bare || !slices.ContainsFunc(x.relays[i].names(), func(name string) bool {
 			_, other, bareToo := labels(name)
 			return other == first && !bareToo // it has a domain, and another one
 		}) {
-			found = append(found, i)
+			found = appendOnce(found, i)
 		}
 	}
 	return found
 }
 
+// domains counts the domains that entries have beside the name of a host that was declared without one.
+func (x index) domains(host string, entries []int) int {
+	_, first, bare := labels(host)
+	if !bare {
+		return 0
+	}
+	var all []string
+	for _, i := range entries {
+		for _, name := range x.relays[i].names() {
+			if whole, other, bareToo := labels(name); other == first && !bareToo && !slices.Contains(all, whole) {
+				all = append(all, whole)
+			}
+		}
+	}
+	return len(all)
+}
+
 func appendOnce(all []int, i int) []int {
-	if n := len(all); n > 0 && all[n-1] == i {
+	if slices.Contains(all, i) {
 		return all
 	}
 	return append(all, i)
@@ -132,8 +152,10 @@ func (x index) living(entries []int) *RelaySeen {
 // labels gives a host's name and its first label in lower case. An address has no labels.
 func labels(host string) (whole, first string, bare bool) {
 	whole = strings.ToLower(strings.TrimSuffix(host, "."))
-	if _, err := netip.ParseAddr(whole); err == nil {
-		return whole, whole, false
+	if last := len(whole) - 1; last >= 0 && (whole[last] >= '0' && whole[last] <= '9' || strings.Contains(whole, ":")) { // else it is none
+		if _, err := netip.ParseAddr(whole); err == nil {
+			return whole, whole, false
+		}
 	}
 	first, _, dotted := strings.Cut(whole, ".")
 	return whole, first, !dotted

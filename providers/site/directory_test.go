@@ -65,6 +65,38 @@ func TestDirectory(t *testing.T) {
 	if !slices.ContainsFunc(d.Others, func(r RelaySeen) bool { return r.Name == "WIN-8QK2" }) {
 		t.Errorf("an entry that is nobody's is among the others: %v", d.Others)
 	}
+	ghosts := &RelaysSeen{}
+	for name, connected := range map[string]*bool{"relay-11.hq.example": &no, "RELAY-11": &yes, "relay-12": &no, "relay-12.hq.example": &yes, "relay-13": &no,
+		"relay-13.hq.example": &yes, "relay-13.dmz.example": &yes, "relay-14": &yes, "relay-14.hq.example": &no, "relay-14.dmz.example": &yes, "WIN-7": &yes, "relay-15.hq.example": &no} {
+		r := RelaySeen{Name: name, Connected: connected, Heartbeat: at}
+		if !*connected {
+			r.Heartbeat = at.Add(-time.Hour)
+		}
+		ghosts.Relays = append(ghosts.Relays, r)
+	}
+	for _, c := range []struct {
+		reason    string
+		hosts     []string
+		found     string
+		ambiguous []string
+	}{
+		{"a ghost by the full name, and the living one by the bare name", []string{"relay-11.hq.example"}, "RELAY-11", nil},
+		{"the other way round", []string{"relay-12.hq.example"}, "relay-12.hq.example", nil},
+		{"and of a host that is declared by its bare name", []string{"relay-12"}, "relay-12.hq.example", nil},
+		{"whose ghost it is does not matter where both live", []string{"relay-13.hq.example", "relay-13.dmz.example"}, "relay-13.hq.example", nil},
+		{"nobody knows which of the two lives by the bare name", []string{"relay-14.dmz.example", "relay-14.hq.example"}, "relay-14.dmz.example", []string{"relay-14.hq.example"}},
+		{"a bare name of two domains", []string{"relay-13"}, "", []string{"relay-13"}},
+		{"a ghost by the name in the document, and the living one by the computer's own", []string{"relay-15.hq.example"}, "WIN-7", nil},
+	} {
+		d := ghosts.Directory(c.hosts, map[string]string{"relay-15.hq.example": "WIN-7"})
+		got := ""
+		if r := d.Of[c.hosts[0]]; r != nil {
+			got = r.Name
+		}
+		if got != c.found || !slices.Equal(d.Ambiguous, c.ambiguous) {
+			t.Errorf("%s: %q, ambiguous %q", c.reason, got, d.Ambiguous)
+		}
+	}
 	var none *RelaysSeen
 	if d := none.Directory([]string{"a"}, nil); len(d.Of) != 0 {
 		t.Error("a list that was not seen has an entry")

@@ -37,7 +37,7 @@ func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, 
 	d.Started = told && said.Started || !told && start == state.Done
 	switch {
 	case s != nil && !s.Installed:
-		d.Cause = "an earlier run left it stopped, and now there is no such service"
+		d.Gone, d.Cause = true, "an earlier run stopped it, or was about to, and now there is no such service"
 	case s != nil && s.ExitCode == 0 && !told && stop.outcome == state.Started && start != state.Done:
 		d.Cause = "an earlier run that was cut off stopped it, or was about to; else somebody did since"
 	case s != nil:
@@ -48,6 +48,9 @@ func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, 
 		d.Unsure, d.Cause = true, "an earlier run started it again, and it was not seen to work after that; its host cannot be looked at now"
 	default:
 		d.Unsure, d.Cause = true, "an earlier run stopped it, or was about to; its host cannot be looked at now"
+	}
+	if what == AdminLabel && s != nil && s.StartMode == "auto" {
+		d.Cause += "; if its host restarts, it comes up with what its files have now"
 	}
 	return d, true
 }
@@ -70,13 +73,12 @@ func found(s *ServiceSeen) (cause string, unsure bool) {
 func notReady(in reconciler.Input, ref secret.Ref, host, service string) (reconciler.Down, bool) {
 	said, stop, _ := lastSaid(in.History, ref, host, service, AdminLabel)
 	d := reconciler.Down{What: AdminLabel, Service: service, Target: Host(host), Since: since(said, stop), Sooner: said.Sooner, Started: true, Unwell: true}
-	for _, r := range in.Seen[API].Results {
-		if t, ok := r.(*TrialSeen); ok && t.Asks == AsksReady && t.Status >= 500 && !d.Since.IsZero() {
-			d.Cause = "an earlier run started it again, or somebody did, and it is not ready since: GET " + t.Path + " answers " + t.Problem
-			return d, true
-		}
+	t, is := unready(in.Seen)
+	if !is || d.Since.IsZero() {
+		return reconciler.Down{}, false
 	}
-	return reconciler.Down{}, false
+	d.Cause = "an earlier run started it again, or somebody did, and it is not ready since: GET " + t.Path + " answers " + t.Problem
+	return d, true
 }
 
 // stoppedBy is why a service is not running that an earlier run stopped, and again started.
@@ -102,7 +104,16 @@ func EndedBy(exit uint32) string {
 	case neverStarted:
 		return "its host restarted, and nobody started it since (exit code 1077)"
 	}
+	if why := notStarted[exit]; why != "" {
+		return fmt.Sprintf("Windows could not start it: %s (exit code %d)", why, exit)
+	}
 	return fmt.Sprintf("it ended by itself, or its process was killed (exit code %d)", exit)
+}
+
+// notStarted are the codes of a start that came to nothing (Microsoft Learn, "System Error Codes").
+var notStarted = map[uint32]string{
+	1053: "it did not answer in time", 1058: "it is disabled", 1068: "a service that it depends on did not start",
+	1069: "its account could not log on", 1075: "a service that it depends on is not there",
 }
 
 // begun is a step that an earlier run began with.

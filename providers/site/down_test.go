@@ -38,3 +38,13 @@ func TestWhatIsFoundDown(t *testing.T) {
 		t.Errorf("what is not installed is not down: %+v", down)
 	}
 }
+
+// A service that could not be started has not ended by itself.
+func TestEndedBy(t *testing.T) {
+	for exit, want := range map[uint32]string{0: "somebody stopped it", 1: "ended by itself", 1067: "ended by itself", 1053: "could not start it: it did not answer",
+		1069: "could not start it: its account could not log on", 1077: "its host restarted"} {
+		if got := site.EndedBy(exit); !strings.Contains(got, want) {
+			t.Errorf("%d: %s", exit, got)
+		}
+	}
+}

@@ -15,6 +15,8 @@ type Listed struct {
 	Host  string
 	Relay *RelaySeen
 	Skew  time.Duration // how far its clock may be off, by which its heartbeats may be told
+	// Apart: it cannot be connected, so that what is listed of it is old.
+	Apart bool
 }
 
 // SkewOf is how far a host's clock may be off, as far as heartbeats that are told by it are believed.
@@ -84,31 +86,40 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,
 			"Admin's answer says nothing of its time (no Date header): no heartbeat could be called one after the change")
 	}
-	if within := s.Within(s.Asked); within > s.Asked && used {
+	frozen, thaw := s.frozen(up)
+	if within := s.Within(s.Asked); within > s.Asked && used && frozen == "" {
 		all = append(all, Warning("relay-list-coarse",
 			fmt.Sprintf("every heartbeat in Admin's list is on whole minutes, as if rounded: one after the change is waited for up to %s, not %s", within, s.Asked),
 			"nothing is to be done; relays work meanwhile, and their outage is measured until that heartbeat"))
 	}
 	if silent := Where(up, func(l Listed) bool { return l.Relay != nil && l.Relay.Connected == nil }); len(silent) > 0 {
-		object("relay-list-connected", "name the field that says so, as product.api.fields.connected", silent,
+		object("relay-list-connected", "name another field as product.api.fields.connected: one that is true or false, 1 or 0, or Connected, Online, Active, Up, Open or the like; where the list has none, no relay can be proven by it", silent,
 			"Admin does not say whether %s connected%s", areRelays(len(silent)), silent[0].odd())
 	}
 	mute := Where(up, func(l Listed) bool {
 		return l.Relay.IsConnected() && l.Relay.Heartbeat.IsZero() || l.Relay != nil && l.Relay.Connected != nil && slices.ContainsFunc(l.Relay.Odd, unreadable)
 	})
 	if len(mute) > 0 {
-		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat", mute,
+		object("relay-list-heartbeat", "name the field that holds it, as product.api.fields.heartbeat: a moment as 2026-11-27T14:10:04Z, 2026-11-27 14:10:04 +00:00, /Date(…)/ or a count since 1970; where the list has none, no relay can be proven by it", mute,
 			"Admin does not say when it last heard of %s%s", oneOrMany(len(mute)), mute[0].odd())
 	}
-	if text, hint := s.frozen(up); text != "" {
-		object("relay-list-time", hint, up, "%s", text)
+	if frozen != "" {
+		object("relay-list-time", thaw, up, "%s", frozen)
 	}
 	return all
 }
 
 // frozen compares the latest heartbeat with the answer's own time.
 func (s Listing) frozen(up []Listed) (text, hint string) {
-	beating := Where(up, func(l Listed) bool { return l.Relay.IsConnected() && !l.Relay.Heartbeat.IsZero() })
+	const pass = "let whatever lies between here and Admin (a proxy, a cache) pass GET for the list of relays on to Admin each time"
+	switch by := s.Time.Sub(s.Admin); {
+	case s.Age > s.fresh():
+		return fmt.Sprintf("Admin's list comes out of a cache, which has had it for %s (Age): it would prove nothing", long(s.Age)), pass
+	case !s.Time.IsZero() && !s.Admin.IsZero() && by.Abs() > 2*MaxSkew:
+		return fmt.Sprintf("Admin's list says of itself that it was made at %s, when by its host's clock it was %s: it may come out of a cache, and would prove nothing",
+			s.Time.UTC().Format(time.RFC3339), s.Admin.UTC().Format(time.RFC3339)), pass + "; or set the clock of whatever writes the Date header right"
+	}
+	beating := Where(up, func(l Listed) bool { return !l.Apart && l.Relay.IsConnected() && !l.Relay.Heartbeat.IsZero() })
 	if len(beating) == 0 || s.Time.IsZero() {
 		return "", ""
 	}
@@ -122,7 +133,7 @@ func (s Listing) frozen(up []Listed) (text, hint string) {
 	if age < 0 {
 		way = "after"
 	}
-	text = fmt.Sprintf("the latest heartbeat in Admin's list, %s, is %s %s the answer itself: it would prove nothing", last.Heartbeat.UTC().Format(time.RFC3339), age.Abs().Round(time.Second), way)
+	text = fmt.Sprintf("the latest heartbeat in Admin's list, %s, is %s %s the answer itself: it would prove nothing", last.Beat(), long(age.Abs()), way)
 	hint = "the list is frozen, or served from a cache, or no relay is heard: see that heartbeats go on in Admin's dashboard; product.api.connectedTimeout is how long one is waited for"
 	if last.Zoneless {
 		hint = "its times have no zone and are read as UTC: name their zone as product.api.fields.zone; or else the list is frozen"
@@ -130,10 +141,19 @@ func (s Listing) frozen(up []Listed) (text, hint string) {
 	return text, hint
 }
 
+// long is a duration for people.
+func long(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > 2*day {
+		return Count(int(d/day), "day")
+	}
+	return d.Round(time.Second).String()
+}
+
 // unreadable says of a field that it is not one of those by which programs say that something never was.
 func unreadable(odd string) bool { return !never.MatchString(odd) }
 
-var never = regexp.MustCompile(`(?i) = "?(never|none|n/a|-|0|-1|0001-01-01.*|/Date\(-62135596800000.*)?"?$`)
+var never = regexp.MustCompile(`(?i) = "?(null|never|none|n/a|-|0|-1|0001-01-01.*|/Date\(-62135596800000.*)?"?$`)
 
 // odd is what an entry holds in fields that could not be read.
 func (l Listed) odd() string {

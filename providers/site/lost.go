@@ -43,7 +43,18 @@ func APIFailed(seen reconciler.Seen, read reconciler.Read, without, why string) 
 		f.Text = "the Admin API gave no answer of use: " + without + reason(err, "")
 		f.Hint += "; what does not need this answer can be applied alone (--only)"
 	}
+	_, f.Unwell = unready(seen)
 	return f
+}
+
+// unready is Admin's own answer that it is not ready: what else it does not answer may be for that.
+func unready(seen reconciler.Seen) (*TrialSeen, bool) {
+	for _, r := range seen[API].Results {
+		if t, ok := r.(*TrialSeen); ok && t.Asks == AsksReady && t.Status >= 500 {
+			return t, true
+		}
+	}
+	return nil, false
 }
 
 func failed(code reconciler.FindingID, err error, what, why string) reconciler.Finding {

@@ -44,6 +44,8 @@ type AwaitReady struct {
 	Timeout reconciler.Span `json:"timeout"`
 	// As is how people call it where it is a proof: "/health/ready answers".
 	As string `json:"as,omitempty"`
+	// List also wants Admin's list of its relays to be one that a proof can read, where nobody could look at it before.
+	List bool `json:"list,omitempty"`
 }
 
 func (o AwaitReady) Kind() string              { return "await-ready" }
@@ -53,11 +55,15 @@ func (o AwaitReady) Says() reconciler.Phrase {
 	if o.As != "" {
 		return reconciler.Phrase{Do: o.As}
 	}
-	return reconciler.Phrase{Do: "wait until ready", Who: AdminLabel}
+	do := "wait until ready"
+	if o.List {
+		do += " and its list of relays can be read"
+	}
+	return reconciler.Phrase{Do: do, Who: AdminLabel}
 }
 func (o AwaitReady) Merge(other reconciler.Op) (reconciler.Op, error) {
 	if b, ok := other.(AwaitReady); ok {
-		o.Timeout = max(o.Timeout, b.Timeout)
+		o.Timeout, o.List = max(o.Timeout, b.Timeout), o.List || b.List
 	}
 	return o, nil
 }
@@ -109,10 +115,10 @@ type ProveAnswer struct {
 	Timeout reconciler.Span `json:"timeout"`
 	// What it shows, for people: "Admin serves customer, tier and expiry".
 	What string `json:"what"`
-	// Changed demands that a field is another than before, as nothing else tells the new answer from the old. What was before is
-	// kept in the ledger by the name Before.
-	Changed bool   `json:"changed,omitempty"`
-	Before  string `json:"before,omitempty"`
+	// Changed demands that a field is another than before, as nothing else tells the new answer from the old.
+	Changed bool `json:"changed,omitempty"`
+	// Before is the name by which the ledger keeps what was answered before, "" where that is not known.
+	Before string `json:"before,omitempty"`
 	// Untold says that the answer was the same before, and nothing in it could change.
 	Untold bool `json:"untold,omitempty"`
 	// Hint is what to do where it fails.
@@ -134,7 +140,7 @@ func (o ProveAnswer) Merge(other reconciler.Op) (reconciler.Op, error) {
 
 // Foresees is what was answered before: a run that goes on with this one cannot ask any more.
 func (o ProveAnswer) Foresees() []state.Fact {
-	if !o.Changed {
+	if o.Before == "" {
 		return nil
 	}
 	was := map[string]string{}

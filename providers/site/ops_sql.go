@@ -24,12 +24,22 @@ type AlterLogin struct {
 	Unlock bool `json:"unlock,omitempty"`
 	// Idle says that nobody may be signed in with it: whoever is would be refused at the next reset of their connection.
 	Idle bool `json:"idle,omitempty"`
+	// Awaited says that services are stopped for it which cannot work without this server: when no answer comes, it is asked for
+	// longer what became of it.
+	Awaited bool `json:"awaited,omitempty"`
+	// Turns says that it takes turns with another login: what it had is not what was live.
+	Turns bool `json:"turns,omitempty"`
 }
 
 func (o AlterLogin) Kind() string              { return "alter-login" }
 func (o AlterLogin) Target() reconciler.Target { return SQL(o.Server) }
 func (o AlterLogin) Key() string               { return "alter login " + o.Login }
-func (o AlterLogin) Holds() string             { return "the login " + o.Login }
+func (o AlterLogin) Holds() string {
+	if o.Turns {
+		return ""
+	}
+	return "the login " + o.Login
+}
 func (o AlterLogin) Says() reconciler.Phrase {
 	do := "set the password of " + o.Login
 	if o.Database != "" {
@@ -41,7 +51,7 @@ func (o AlterLogin) Says() reconciler.Phrase {
 	if o.Unlock {
 		do += ", unlock it"
 	}
-	return reconciler.Phrase{Do: do + " on", Who: o.Server, Noun: "instance"}
+	return reconciler.Phrase{Do: do + " on", Apart: do, Who: o.Server, Noun: "instance"}
 }
 func (o AlterLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
@@ -107,7 +117,9 @@ func (o ProveLogin) Key() string {
 	return "prove login of " + o.On + " " + o.Setting + " " + o.Path
 }
 func (o ProveLogin) Says() reconciler.Phrase {
-	return o.says("a fresh sign-in of " + o.Form.User + " with the string of")
+	p := o.says("a fresh sign-in of " + o.Form.User + " with the string of")
+	p.Apart = "a fresh sign-in of " + o.Form.User + " with its string"
+	return p
 }
 func (o ProveLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)

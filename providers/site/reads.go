@@ -88,6 +88,8 @@ type Field struct {
 	Within reconciler.Span `json:"within,omitempty"`
 	// Not are words that a proof does not take, whatever their case. A field that has some may also be told by yes and no.
 	Not []string `json:"not,omitempty"`
+	// Lasting says that a proof takes no moment that has passed.
+	Lasting bool `json:"lasting,omitempty"`
 	// Was is what it was before, for a proof that demands a change.
 	Was string `json:"was,omitempty"`
 }
@@ -116,6 +118,12 @@ func (f Field) Refused(value string) bool {
 	return slices.ContainsFunc(f.Not, func(not string) bool { return strings.EqualFold(not, strings.TrimSpace(value)) })
 }
 
+// Passed says that a proof does not take a moment, as it has passed.
+func (f Field) Passed(value string, now time.Time) bool {
+	at, err := time.Parse(time.RFC3339Nano, value)
+	return f.Lasting && err == nil && !now.Before(at.Add(f.Within.Of()))
+}
+
 // Changed says that a value is another than before. One that is not there any more is no other one.
 func (f Field) Changed(value string) bool {
 	before := f
@@ -133,7 +141,7 @@ func sameMoment(a, b time.Time, within time.Duration) bool {
 }
 
 func (f Field) equal(g Field) bool {
-	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
+	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && f.Lasting == g.Lasting && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
 }
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.

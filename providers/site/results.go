@@ -1,9 +1,11 @@
 package site
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -208,6 +210,23 @@ type RelaySeen struct {
 	// Connected is nil when the API does not say.
 	Connected *bool
 	Heartbeat time.Time // Admin's clock; zero when the API does not say
+	// Field is where the list has the heartbeat, and Raw what it holds there.
+	Field string
+	Raw   []byte
+}
+
+// Beat is the heartbeat for people, with what the list has of it.
+func (r *RelaySeen) Beat() string {
+	text := r.Heartbeat.UTC().Format(time.RFC3339)
+	if r.Field == "" {
+		return text
+	}
+	return fmt.Sprintf("%s (%s = %.60s)", text, r.Field, strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, string(r.Raw)))
 }
 
 // IsConnected says that Admin lists the relay as connected; not of one that it does not list.
@@ -230,6 +249,8 @@ type RelaysSeen struct {
 	More    bool      // there are more, as the API says, and no way to them
 	Unnamed int       // further entries, which have no name
 	Time    time.Time // Admin's clock
+	// Age is for how long something in between had the answer already.
+	Age time.Duration
 }
 
 // Within is how long to wait for a heartbeat after a change: the time that is asked for, or what it takes Admin to write the next

@@ -8,8 +8,8 @@ import (
 )
 
 // cameBack says that a service works that an earlier run left down, or was cut off after its stop, and that no run has seen come
-// up: it was up by the look, and Admin when the ledger took that it is ready. When its process started shows less, for Admin is
-// ready, and a relay is connected, later than that.
+// up: it was up by the look, and Admin when the ledger took that it is ready. When its process started is the least: Admin is ready,
+// and a relay is connected, later than that.
 func cameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen, m *MachineSeen) (reconciler.Returned, bool) {
 	said, stop, _ := lastSaid(in.History, ref, host, service, what)
 	at := since(said, stop)
@@ -24,7 +24,11 @@ func cameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s
 	if e, known := in.History.StepDone(ref.Name, ref.Version, ready.Name(), ""); known && what == AdminLabel && e.Time.After(at) && e.Time.After(said.Told) && e.Time.After(stop.at) && e.Time.Before(up) {
 		up = e.Time
 	}
-	return reconciler.Returned{What: what, Since: at, UpBy: up, Sooner: said.Sooner && at.Equal(said.Since)}, !up.Before(at)
+	back := reconciler.Returned{What: what, Since: at, UpBy: up, Sooner: said.Sooner && at.Equal(said.Since)}
+	if m != nil && !s.StartedAt.IsZero() {
+		back.Ran = s.StartedAt.Add(-m.Skew)
+	}
+	return back, !up.Before(at)
 }
 
 // RunsSince says that the service's process is older than that moment of ours: nobody has stopped it since.

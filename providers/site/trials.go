@@ -77,8 +77,9 @@ func (a Awaiting) Finding(in reconciler.Input) (f reconciler.Finding, is bool) {
 			fmt.Sprintf("plan again after %s; meanwhile look at Admin's log on its host, and at its database", a.Admin.StartedAt.Add(a.Timeout).UTC().Format("15:04:05 UTC")))
 	default:
 		f = Warning("admin-unwell", fmt.Sprintf("Admin runs for %s and is not well: %s", runs, says),
-			"look at Admin's log on its host, and at its database; if another change of this plan is the cure, apply that alone (--only)")
+			"look at Admin's log on its host, and at its database")
 	}
+	f.Unwell, f.Cure = unwell, unwell && a.Used && a.Cure
 	if a.Used && !(unwell && (a.Cure || a.Pending && f.Code == "admin-starting")) {
 		f.Severity = reconciler.Error
 	}

@@ -48,7 +48,10 @@ func LeftDown(in reconciler.Input, ref secret.Ref, all []Watched) (down []reconc
 			down = append(down, d)
 		}
 		down = append(down, leftWith(in.History, ref, w)...)
-		if b, ok := cameBack(in, ref, w.Host, w.Service, w.What, w.Seen, w.Machine); ok && w.Works {
+		if b, ok := cameBack(in, ref, w.Host, w.Service, w.What, w.Seen, w.Machine); ok {
+			if !w.Works {
+				b.UpBy = time.Time{}
+			}
 			back = append(back, b)
 		}
 	}

@@ -13,9 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// template matches a whole text that some tool should have replaced: ${{ secrets.X }}, $(X), ${X}, #{X}, %X%, {{ .X }}, <x>.
+// template matches a whole text that some tool should have replaced: ${{ secrets.X }}, $(X), ${X}, #{X}, %X%, {{ .X }}, <x>, __X__,
+// @@X@@.
 var template = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\])$`)
+	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\]|__[A-Z][A-Z0-9_]*__|@@?[A-Z][A-Z0-9_.]*@@?)$`)
 })
 
 // reference matches a whole text that names a secret, or wraps one, for some other tool: @Microsoft.KeyVault(…), secret://…,
@@ -27,7 +28,12 @@ var reference = sync.OnceValue(func() *regexp.Regexp {
 
 // reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here.
 var reminder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here))$`)
+	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here))$`)
+})
+
+// named matches a text that has the value's name before it, or what a header has there.
+var named = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^((bearer|basic|[a-z]+key) \S+|(([a-z]+[_:-]?)*key|password|pwd|secret|token)\s*[=:]\s*\S+)$`)
 })
 
 // placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
@@ -46,6 +52,8 @@ func Odd(value []byte) error {
 		return errors.New("it is a placeholder that nothing was put in the place of")
 	case reference().MatchString(firstLine(text)):
 		return errors.New("it refers to a secret, or wraps one, and is none itself")
+	case named().MatchString(text):
+		return errors.New("it has its name, or a word of a header, before it, which would become part of it")
 	}
 	for _, r := range text {
 		switch {
@@ -63,6 +71,14 @@ func Odd(value []byte) error {
 		}
 		if strings.Trim(text, string(first)) == "" {
 			return errors.New("it is one character, repeated")
+		}
+		if strings.HasPrefix(text, `\"`) && strings.HasSuffix(text, `\"`) {
+			return errors.New("it stands in quotes, which would become part of it")
+		}
+		for n := 2; n <= 3 && len(text) >= 8; n++ {
+			if text[n:] == text[:len(text)-n] {
+				return errors.New("it is a few characters, repeated")
+			}
 		}
 	}
 	letters := strings.Map(func(r rune) rune {

@@ -31,6 +31,14 @@ func TestOdd(t *testing.T) {
 		"%SQL_PASSWORD%":                     "placeholder",
 		"{{ .Values.password }}":             "placeholder",
 		"<new-password>":                     "placeholder",
+		"__RELAY_KEY__":                      "placeholder",
+		"@@RELAY_KEY@@":                      "placeholder",
+		"REPLACE-WITH-p4ss":                  "placeholder",
+		`\"p4ssw0rd!\"`:                      "quotes",
+		"Bearer p4ssw0rd":                    "before it",
+		"ApiKey=p4ssw0rd":                    "before it",
+		"abababababababab":                   "repeated",
+		"xyzxyzxyzxy":                        "repeated",
 		"[your key here]":                    "placeholder",
 		"ChangeMe!":                          "placeholder",
 		"#{Octopus.RelayKey}":                "placeholder",
@@ -75,7 +83,7 @@ func TestOdd(t *testing.T) {
 			t.Errorf("%q: the value is shown: %v", text, err)
 		}
 	}
-	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "Пароль-Admin-2026", "пароль", "パスワード", "κωδικός9", "straße", "Łódź-1", "日本語pass", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "yourself-here-9", "todos-7", "my-dog-Rex-4-here!", "ENC[x", "vault:7", "#4{x}", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1"} {
+	for _, text := range []string{"p4ssw0rd!", "correct horse battery staple", `it's "quoted"`, "a", "5%", "100%sure%", "<b>x</b>", "$1$2", "Ünïcödé", "Пароль-Admin-2026", "пароль", "パスワード", "κωδικός9", "straße", "Łódź-1", "日本語pass", "p=a;s'w\"d", "nonesuch-9", "changemenot-2026-xyz", "yourself-here-9", "todos-7", "my-dog-Rex-4-here!", "ENC[x", "vault:7", "#4{x}", "$6$rounds=5000$x", "$ABC", "@home(1)x", "{p4ss}", "https://vault.contoso.example/v1/relay", "amqp://u:p4ss@h", "user@host(1)", "__init__=1", "__init__", "abab", "Bearer-of-p4ss", "token ring", "a@@B"} {
 		if err := values.Odd([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

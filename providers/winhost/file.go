@@ -43,7 +43,8 @@ type FileSwap struct {
 	Staged string `json:"staged"`
 }
 
-// FileRestore puts the backup back. What it replaces is gone after it.
+// FileRestore puts the backup back. What it replaces is gone after it. Where what was to be put there is staged still, nothing was
+// replaced, and the file stays as it is, whoever has changed it since.
 type FileRestore struct {
 	Path string `json:"path"`
 	// Expect is the live file's SHA-256; "" means that there must be no file.

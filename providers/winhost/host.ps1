@@ -734,6 +734,8 @@ function Invoke-FileRestore($a, $path) {
         if ($null -ne $s.backup -and $s.backup.sha256 -eq $a.backup) { [IO.File]::Delete($old) }
         return Get-Proven $path 'unchanged' $a.backup
     }
+    # What was to be put there still waits: the file that somebody else has changed stays.
+    if ($s.sha256 -ne $a.expect -and $null -eq $s.backup -and $null -ne $s.staged -and $s.staged.sha256 -eq $a.expect) { return New-FileResult 'unchanged' $s '' 0 }
     if ($s.sha256 -ne $a.expect) { return New-FileResult 'conflict' $s 'the file is not as expected' 0 }
     if ($s.readOnly) { return New-FileResult 'denied' $s 'the file is read-only' 5 }
     if ($a.backup -eq '') { [IO.File]::Delete($path); return Get-Proven $path 'ok' '' }

@@ -155,5 +155,14 @@ func newMessageID() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "uuid:" + strings.ToUpper(id.String()), nil
+	const digits = "0123456789ABCDEF"
+	var room [len("uuid:") + 36]byte // in capitals, as Windows writes them; String would take three copies for that
+	text := append(room[:0], "uuid:"...)
+	for i, b := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text = append(text, '-')
+		}
+		text = append(text, digits[b>>4], digits[b&15])
+	}
+	return string(text), nil
 }

@@ -62,7 +62,7 @@ func (s *Session) exchange(ctx context.Context, op *operation, v *values) (reply
 		v.messageID = id
 		status, body, err := s.post(ctx, op, v)
 		old := err == nil && (status == http.StatusUnauthorized || status == http.StatusBadRequest)
-		unsent := errors.As(err, new(*unsentError)) && ctx.Err() == nil
+		unsent := err != nil && errors.As(err, new(*unsentError)) && ctx.Err() == nil
 		if old || unsent {
 			s.drop()
 			if !again {
@@ -126,11 +126,10 @@ func (s *Session) post(ctx context.Context, op *operation, v *values) (int, []by
 func (s *Session) roundTrip(ctx context.Context, op *operation, c *connection, message []byte) (int, []byte, error) {
 	s.requests++
 	status, body, err := c.talk(ctx, message)
-	var bad *protocolError
 	switch {
 	case err == nil:
 		return status, body, nil
-	case errors.As(err, &bad):
+	case errors.As(err, new(*protocolError)):
 		return 0, nil, s.fail(op, Protocol, err)
 	case isAlert(err) && ctx.Err() == nil:
 		return 0, nil, s.fail(op, TLS, err)
@@ -173,8 +172,7 @@ func (s *Session) read(op *operation, id string, status int, body []byte) (reply
 // settle closes the connection after an error that leaves it in doubt. When a command may have run it closes the
 // session too, and says so, whatever went wrong: a host that cannot be reached any more leaves the outcome unknown.
 func (s *Session) settle(op *operation, err error) error {
-	var f *Fault
-	if err == nil || errors.As(err, &f) {
+	if err == nil || errors.As(err, new(*Fault)) {
 		return err
 	}
 	s.drop()

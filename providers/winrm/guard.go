@@ -180,8 +180,11 @@ func (g *Guard) learn(c *Config, err error) {
 // way: it is kept for whoever comes later, such as the start of a service that must not stay down. A KDC's refusal is
 // final, and is not asked for twice.
 func (g *Guard) again(host string, err error) bool {
+	if g == nil || err == nil {
+		return false
+	}
 	var e *Error
-	if g == nil || !errors.As(err, &e) || e.Class != Credential || errors.As(err, new(*guardError)) || errors.As(err, new(*negotiate.CredentialError)) {
+	if !errors.As(err, &e) || e.Class != Credential || errors.As(err, new(*guardError)) || errors.As(err, new(*negotiate.CredentialError)) {
 		return false
 	}
 	g.mu.Lock()

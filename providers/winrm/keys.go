@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
-	"slices"
 	"sync"
 )
 
@@ -29,7 +28,10 @@ func sessionKeys(exported []byte) *keys {
 // direction has its keys by SIGNKEY and SEALKEY (MS-NLMP 3.4.5.2 and 3.4.5.3).
 func direction(exported []byte, way string) keyed {
 	derive := func(use string) [md5.Size]byte {
-		return md5.Sum(append(slices.Clip(exported), "session key to "+way+" "+use+" key magic constant\x00"...))
+		var room [96]byte
+		text := append(append(append(room[:0], exported...), "session key to "...), way...)
+		text = append(append(append(text, ' '), use...), " key magic constant\x00"...)
+		return md5.Sum(text)
 	}
 	sealing := derive("sealing")
 	return keyed{signing: derive("signing"), cipher: newKeystream(sealing[:])}

@@ -1,7 +1,6 @@
 package winrm
 
 import (
-	"crypto/hmac"
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/rc4"
@@ -182,12 +181,19 @@ func (l *ntlmLogin) owf() []byte {
 	return sum(h.Sum(nil), utf16LE(strings.ToUpper(l.user)+l.domain))
 }
 
+// sum is HMAC-MD5 (RFC 2104) by a key of 16 bytes, as all of NTLM's are.
 func sum(key []byte, messages ...[]byte) []byte {
-	h := hmac.New(md5.New, key)
+	d := hashes.Get().(*digest)
+	defer hashes.Put(d)
+	d.padded([md5.Size]byte(key), 0x36)
 	for _, m := range messages {
-		h.Write(m)
+		d.Write(m)
 	}
-	return h.Sum(nil)
+	d.Sum(d.sum[:0])
+	d.padded([md5.Size]byte(key), 0x5c)
+	d.Write(d.sum[:])
+	clear(d.pad[:])
+	return d.Sum(nil)
 }
 
 // appendField is a length, the same again, and where that is.

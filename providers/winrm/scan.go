@@ -21,6 +21,7 @@ type scanner struct {
 		open   [8][]byte
 		scopes [8]int
 		bound  [12]binding
+		attrs  [8]attr // of the last start tag: whoever wants one keeps its text
 	}
 }
 
@@ -147,7 +148,7 @@ func (s *scanner) start() (token, error) {
 		return token{}, errXML
 	}
 	s.open, s.scopes = append(s.open, name), append(s.scopes, len(s.bound))
-	t := token{kind: startTag}
+	t := token{kind: startTag, attrs: s.room.attrs[:0]}
 	for {
 		spaced := s.space()
 		if s.skip('>') {

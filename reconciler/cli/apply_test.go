@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"meshrotate/reconciler"
 	"meshrotate/state"
 	"meshrotate/state/file"
 )
@@ -69,9 +71,23 @@ func TestSavedPlan(t *testing.T) {
 			d.w.Hosts["relay-2.example"]["alpha"] = "5"
 		}, []string{"--replan-if-equal"}, 1, []string{"relay-2.example: alpha word was 6, now 5"}},
 		{"with less trust", func(d *deployment) {
-			plan, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
-			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), bytes.Replace(plan, []byte(`"spec"`), []byte(`"trust": "main at 1234567", "spec"`), 1), 0o600)
+			text, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
+			plan, _ := reconciler.ReadPlan(text)
+			plan.Trust = "main at 1234567"
+			text, _ = json.Marshal(plan)
+			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), text, 0o600)
 		}, nil, 1, []string{"the plan took contacts and credentials from main at 1234567", "hint: name the trusted side again"}},
+		{"edited to be good for longer", func(d *deployment) {
+			text, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
+			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), bytes.Replace(text, []byte(`"goodUntil": "2`), []byte(`"goodUntil": "3`), 1), 0o600)
+		}, nil, 1, []string{"the saved plan was changed after it was made", "hint: make it again"}},
+		{"edited, with its digest made anew", func(d *deployment) {
+			text, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
+			plan, _ := reconciler.ReadPlan(text)
+			plan.GoodUntil = plan.GoodUntil.AddDate(70, 0, 0)
+			text, _ = json.Marshal(plan)
+			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), text, 0o600)
+		}, nil, 1, []string{"its seal is that of another one", "hint: find out who can write it"}},
 		{"not a plan", func(d *deployment) { _ = os.WriteFile(filepath.Join(d.dir, "p.json"), []byte("{}"), 0o600) }, nil, 1,
 			[]string{"not a plan of format meshrotate.plan/v3"}},
 		{"with --only", func(*deployment) {}, []string{"--only", "alpha"}, 1, []string{"--only does not go with a saved plan"}},

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -28,7 +29,10 @@ func (p *program) run(s *source, changes bool, verb func(*cobra.Command, []strin
 		}
 		ctx, end := context.WithTimeout(context.WithoutCancel(cmd.Context()), recordTime)
 		defer end()
-		d, down := p.downByRecord(ctx, s)
+		d, down, untold := p.downByRecord(ctx, s)
+		if untold != "" {
+			err = withNote(err, untold)
+		}
 		if len(down) == 0 {
 			return err
 		}
@@ -50,23 +54,37 @@ func (p *program) refused(r render.Outcome, err error) error {
 	return errors.Join(err, p.write(r))
 }
 
-// downByRecord is what the ledger says to be down, of the deployment whose record may be read.
-func (p *program) downByRecord(ctx context.Context, s *source) (*specs.Deployment, []reconciler.Down) {
+// withNote is an error, with its code and its hint, that says something more.
+func withNote(err error, note string) error {
+	exit, ok := errors.AsType[*Exit](err)
+	if !ok {
+		return fmt.Errorf("%w; %s", err, note)
+	}
+	if exit.Err == nil {
+		return &Exit{Code: exit.Code, Err: errors.New(note)}
+	}
+	return &Exit{Code: exit.Code, Err: fmt.Errorf("%w; %s", exit.Err, note)}
+}
+
+// downByRecord is what the ledger says to be down, of the deployment whose record may be read; and what it does not say, as it may be
+// the business of a run at work.
+func (p *program) downByRecord(ctx context.Context, s *source) (*specs.Deployment, []reconciler.Down, string) {
 	if s.remembers == nil { // it ended before the document was read
 		_, _ = p.inForce(ctx, s)
 	}
 	if s.remembers == nil {
-		return nil, nil
+		return nil, nil, ""
 	}
 	d := s.remembers()
 	if d == nil {
-		return nil, nil
+		return nil, nil, ""
 	}
 	remembered, err := p.app.OpenState(ctx, d)
 	if err != nil {
-		return nil, nil // it may be why the verb has ended
+		return nil, nil, "" // it may be why the verb has ended
 	}
-	return d, session.DownByRecord(ctx, p.app.Kinds, d, remembered, p.app.Now())
+	down, untold := session.DownByRecord(ctx, p.app.Kinds, d, remembered, p.app.Now())
+	return d, down, untold
 }
 
 // agreedTo says where the record of a request is that cannot be read, by what was agreed to.

@@ -116,8 +116,9 @@ func repository(t *testing.T, d *deployment) {
 	must(t, err)
 }
 
-// What ends early for other reasons: a plan that cannot be read, nobody to ask, a look that is interrupted. Of a run that is at work,
-// and of another deployment, nothing is said.
+// What ends early for other reasons: a plan that cannot be read, nobody to ask, a look that is interrupted. Of a run that is taken for one
+// at work it says that it is not known,
+// and of another deployment nothing.
 func TestEndsEarlyBesideTheDocument(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -144,7 +145,11 @@ func TestEndsEarlyBesideTheDocument(t *testing.T) {
 				must(t, err)
 				defer func() { _ = lease.Release(t.Context()) }()
 			}
-			if r := d.run(t.Context(), "", c.args...); r.code != c.code || strings.Contains(r.err, "may be DOWN") != (c.code == 3) {
+			r := d.run(t.Context(), "", c.args...)
+			if said := strings.Contains(strings.Join(strings.Fields(r.err), " "), "whether they are down is not known"); said != (c.held == time.Nanosecond) {
+				t.Errorf("what is not known: %s", r.err)
+			}
+			if r.code != c.code || strings.Contains(r.err, "may be DOWN") != (c.code == 3) {
 				t.Errorf("exit code %d: %s", r.code, r.err)
 			}
 		})

@@ -5,27 +5,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 	"meshrotate/state/durable"
 )
 
 // evidenceOf is what is on record of a compromised secret.
-func evidenceOf(ctx context.Context, d *specs.Deployment, remembered state.State, entries []state.Entry, secret string) (render.Evidence, error) {
-	found, ok := state.EvidenceOf(entries, secret)
+func (p *program) evidenceOf(ctx context.Context, d *specs.Deployment, entries []state.Entry, name string) (render.Evidence, error) {
+	found, ok := state.EvidenceOf(entries, name)
 	if !ok {
-		return render.Evidence{}, reconciler.Hinted(fmt.Errorf("no rotation of %s is on record that was said to be compromised", secret), "`meshrotate history` shows all rotations")
+		return render.Evidence{}, reconciler.Hinted(fmt.Errorf("no rotation of %s is on record that was said to be compromised", name), "`meshrotate history` shows all rotations")
+	}
+	if p.app.OpenValues == nil {
+		return render.EvidenceOf(d.Name, found, nil), nil
 	}
 	var sealed []string
-	if names, err := remembered.Values.List(ctx, secret); err == nil {
-		for _, name := range names {
-			if found.Before != "" && strings.HasPrefix(name, secret+"/"+found.Before+".") {
-				sealed = append(sealed, name)
-			}
+	if keep, err := p.app.OpenValues(ctx, d); err == nil {
+		if versions, err := keep.Versions(ctx, name); err == nil && slices.Contains(versions, found.Before) {
+			sealed = []string{secret.Ref{Name: name, Version: found.Before}.String()}
 		}
 	}
 	return render.EvidenceOf(d.Name, found, sealed), nil
@@ -37,7 +40,7 @@ func (n *opened) witnessed(ctx context.Context, e emergency, done error) error {
 	if err != nil {
 		return errors.Join(done, fmt.Errorf("the evidence was not written: %w", err))
 	}
-	report, err := evidenceOf(context.WithoutCancel(ctx), n.Document, n.State, entries, e.secret)
+	report, err := n.program.evidenceOf(context.WithoutCancel(ctx), n.Document, entries, e.secret)
 	if err != nil {
 		return done // it was refused before it began
 	}

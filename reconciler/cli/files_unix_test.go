@@ -49,6 +49,7 @@ func TestOutIsAFile(t *testing.T) {
 		{other, "is no saved plan: it is not overwritten"},
 		{filepath.Join(d.dir, "no", "plan.json"), "there is no folder"},
 		{filepath.Join(d.dir, "dangling"), "is a link to nothing"},
+		{"/proc/self/environ", "/proc/"}, // "takes no file", or there is no such folder here
 	} {
 		quick(t, c.path, func() {
 			r := d.run(t.Context(), "", "plan", "--out", c.path)

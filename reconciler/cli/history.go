@@ -55,7 +55,7 @@ old value and what became of it, and the hashes of the entries that say so.`,
 			return fmt.Errorf("read the ledger of %s: %w", d.Name, err)
 		}
 		if evidence != "" {
-			report, err := evidenceOf(cmd.Context(), d, remembered, entries, evidence)
+			report, err := p.evidenceOf(cmd.Context(), d, entries, evidence)
 			if err != nil {
 				return err
 			}

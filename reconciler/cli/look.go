@@ -146,7 +146,7 @@ func (p *program) survey(ctx context.Context, s *source, need Need) (*session.Vi
 	defer show.Close()
 	n.believed(show)
 	n.Tell = show.Tell
-	v, err := n.Look(ctx)
+	v, err := n.Survey(ctx)
 	p.looked = err == nil && len(v.Plan.Seen) > 0
 	return v, n, named(ctx, err)
 }

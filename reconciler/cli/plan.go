@@ -62,7 +62,7 @@ again and refuses when anything that the plan was made from has changed.
 		if err := p.write(r); err != nil {
 			return err
 		}
-		return p.pending(v.Plan)
+		return p.pending(v)
 	})
 	return cmd
 }
@@ -90,7 +90,7 @@ func checkOut(path string) error {
 		if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
 			return fmt.Errorf("save the plan: there is no folder %s", filepath.Dir(path))
 		}
-		return nil
+		return takesFiles(filepath.Dir(path))
 	}
 	switch {
 	case err != nil:
@@ -104,7 +104,24 @@ func checkOut(path string) error {
 		return reconciler.Hinted(fmt.Errorf("save the plan: %s is there, and is no saved plan: it is not overwritten", path),
 			"name another file, or remove this one")
 	}
-	return nil
+	return takesFiles(filepath.Dir(followed(path)))
+}
+
+// takesFiles says why the plan cannot be written in a folder: the file is made there beside the one that it replaces.
+func takesFiles(dir string) error {
+	f, err := os.CreateTemp(dir, ".meshrotate-*")
+	if err != nil {
+		return reconciler.Hinted(fmt.Errorf("save the plan: %s takes no file: %w", dir, err), "name a file in a folder where you may write")
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// followed is where a link leads: it stays one. /dev/stdout is such, and who has one wants the plan where it leads.
+func followed(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // holdsPlan says that a file begins as a saved plan does. Nothing else is overwritten by one, the document least of all.
@@ -128,29 +145,27 @@ func save(path string, plan *reconciler.Plan) error {
 	if err != nil {
 		return err
 	}
-	// A link stays one: /dev/stdout is such, and who has one wants the plan where it leads.
-	if real, e := filepath.EvalSymlinks(path); e == nil {
-		path = real
-	}
-	err = durable.Replace(path, data)
-	if err != nil {
+	if err := durable.Replace(followed(path), data); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
 }
 
 // pending is the end of a verb that only looks.
-func (p *program) pending(plan *reconciler.Plan) error {
-	err := p.stuck(plan)
-	if err == nil && !plan.Empty() {
+func (p *program) pending(v *session.View) error {
+	err := p.stuck(v.Plan)
+	if err == nil && v.Held == nil && !v.Plan.Empty() {
 		return &Exit{Code: ExitPending}
 	}
-	return idle(plan, err)
+	return idle(v, err)
 }
 
 // idle is the end where nothing can be done: what is down stays so, and apply would end as with this.
-func idle(plan *reconciler.Plan, err error) error {
-	down := plan.AllDown()
+func idle(v *session.View, err error) error {
+	down := v.Plan.AllDown()
+	if v.Held != nil && err == nil {
+		err = v.Held
+	}
 	if len(down) > 0 && err == nil {
 		err = reconciler.Hinted(errors.New("nothing is to be done about what is down"), "the report says what brings it back")
 	}

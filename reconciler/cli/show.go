@@ -15,7 +15,7 @@ func (p *program) show() *cobra.Command {
 		Use:   "show plan.json",
 		Short: "Show a saved plan again",
 		Long: `Show a plan that was saved with plan --out, in any format. Nothing is contacted:
-what is shown is what was seen then. A plan whose steps or facts were changed
+what is shown is what was seen then. A plan in which a word was changed
 since it was made is refused.`,
 		Example: `  meshrotate show plan.json
   meshrotate show plan.json -o markdown

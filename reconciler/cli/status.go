@@ -40,7 +40,7 @@ what is in the way on which host, and who is changing the deployment now.
 		if err := p.write(r); err != nil {
 			return err
 		}
-		return p.pending(v.Plan)
+		return p.pending(v)
 	})
 	return cmd
 }

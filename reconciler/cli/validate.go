@@ -13,7 +13,8 @@ func (p *program) validate() *cobra.Command {
 		Short: "Check the document; contact nothing",
 		Long: `Read the document and report everything that is wrong with it at once: unknown
 and duplicate keys, wrong types, hosts named twice, references to nothing, each
-with its line and a hint. No host is contacted.
+with its line and a hint. No host is contacted. With --base or --operator it
+says as well what in it nobody who may has agreed to.
 
 Exit codes: 0 valid · 1 not valid`,
 		Example: `  meshrotate validate
@@ -38,7 +39,7 @@ Exit codes: 0 valid · 1 not valid`,
 				secrets = append(secrets, render.Declared{Secret: ref.Name, Kind: k.Name, Version: ref.Version})
 			}
 		}
-		return p.write(render.DocumentOf(d, secrets))
+		return p.write(render.DocumentOf(d, secrets, session.Untrusted(d)))
 	}
 	return cmd
 }

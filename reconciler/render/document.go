@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"meshrotate/reconciler"
 	"meshrotate/specs"
 )
 
@@ -20,6 +21,8 @@ type Document struct {
 	Relays     int    `json:"relays"`
 	// Secrets are the names and declared versions.
 	Secrets []Declared `json:"secrets"`
+	// Fleet are what nobody who may has agreed to, and who must: none of it is in force.
+	Fleet []reconciler.Finding `json:"fleet,omitempty"`
 
 	relays []string
 }
@@ -32,10 +35,10 @@ type Declared struct {
 }
 
 // DocumentOf tells what a document declares.
-func DocumentOf(d *specs.Deployment, secrets []Declared) Document {
+func DocumentOf(d *specs.Deployment, secrets []Declared, untrusted []reconciler.Finding) Document {
 	relays := d.Relays()
 	return Document{Format: "meshrotate.document/v1", Deployment: d.Name, Source: d.Origin.File, Commit: d.Origin.Commit, Valid: true,
-		Admin: d.Hosts.Admin, Engine: d.EngineHost(), Build: d.Hosts.Build, Relays: len(relays), Secrets: secrets, relays: relays}
+		Admin: d.Hosts.Admin, Engine: d.EngineHost(), Build: d.Hosts.Build, Relays: len(relays), Secrets: secrets, Fleet: untrusted, relays: relays}
 }
 
 func (d Document) value() any { return d }
@@ -69,6 +72,11 @@ func (d Document) text(p *page) {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	row("secrets", strings.Join(names, ", "))
+	if len(d.Fleet) > 0 {
+		p.blank()
+		p.line("not in force")
+		p.findings(d.Fleet)
+	}
 }
 
 func (d Document) markdown(m *mark) {
@@ -78,5 +86,8 @@ func (d Document) markdown(m *mark) {
 		if !m.row(md(clip(s.Secret, 80)), code(s.Version)) {
 			return
 		}
+	}
+	if len(d.Fleet) > 0 {
+		m.fold("not in force", clip(inset(func(p *page) { p.findings(d.Fleet) }), 40_000))
 	}
 }

@@ -12,7 +12,7 @@ type Evidence struct {
 	Format     string `json:"format"`
 	Deployment string `json:"deployment"`
 	state.Evidence
-	// Sealed are old values that meshrotate itself keeps, by their names in the state.
+	// Sealed are old values that meshrotate itself keeps, each a secret and its version.
 	Sealed []string `json:"sealed,omitempty"`
 }
 
@@ -31,7 +31,7 @@ func fate(p state.Place) (words, style string) {
 	case state.Back:
 		return "put back, there again since " + second(p.At), red
 	case state.Started:
-		return "not come to: as far as is known it is there still", red
+		return "not reached: as far as is known it is there still", red
 	case state.Gone:
 		return "not there any more at " + second(p.At) + ", when a later run looked", green
 	case state.Untouched:
@@ -73,7 +73,7 @@ func (e Evidence) text(p *page) {
 		p.hang(style, "   ", 4, w.Place+where+": "+words)
 	}
 	for _, name := range e.Sealed {
-		p.hang(plain, "   ", 4, name+" in the state: kept, sealed")
+		p.hang(plain, "   ", 4, name+": kept, sealed in the state")
 	}
 	p.blank()
 	p.hang(plain, "ledger", 12, number(len(e.Entries))+" of "+number(e.Ledger.Entry)+" entries; the last has the hash "+e.Ledger.Hash)

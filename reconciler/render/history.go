@@ -148,7 +148,7 @@ func measured(all []state.Outage) string {
 			parts = append(parts, number(len(back)-shown)+" more that came back sooner")
 			break
 		}
-		parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+second(o.UpBy)+")")
+		parts = append(parts, o.What+" "+lastedFor(o)+" (up by "+second(o.UpBy)+ranAfter(o)+")")
 	}
 	return strings.Join(parts, ", ")
 }

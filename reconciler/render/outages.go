@@ -51,9 +51,17 @@ func (r Outcome) returned() []string {
 		if i == shown && len(all) > shown+1 {
 			return append(lines, number(len(all)-shown)+" more, each sooner")
 		}
-		lines = append(lines, o.What+": after "+lastedFor(o)+", up by "+second(o.UpBy))
+		lines = append(lines, o.What+": after "+lastedFor(o)+", up by "+second(o.UpBy)+ranAfter(o))
 	}
 	return lines
+}
+
+// ranAfter is the least that an outage can have been, of which the most is known.
+func ranAfter(o state.Outage) string {
+	if o.Ran == 0 {
+		return ""
+	}
+	return "; its process ran after " + seconds(o.Ran)
 }
 
 // remark says of an outage what its seconds do not.

@@ -64,6 +64,8 @@ type Rotated struct {
 	// Waits says that nothing failed: a person is to do their part, which Why names. It is "confirm" where they have to say that
 	// it was done, and "seen" where that is seen.
 	Waits string `json:"waits,omitempty"`
+	// Later says from when on it is in force, where that is not now: it is stored, and that is what is proven.
+	Later string `json:"later,omitempty"`
 	// Proof is what was proven, "" where it was not; Evidence is what was seen.
 	Proof    string         `json:"proof,omitempty"`
 	Evidence []string       `json:"evidence,omitempty"`
@@ -200,7 +202,7 @@ func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 	case "":
 		s.Ending = state.Unknown
 	case state.Proven:
-		s.Proof = c.Proof
+		s.Proof, s.Later = c.Proof, c.Later
 	}
 	if e.Why != nil {
 		s.Why = e.Why.Error()

@@ -210,10 +210,12 @@ func (r Plan) change(p *page, c reconciler.Change, cols columns) {
 // verdict is why a secret stands as it does, and when it is due.
 func verdict(c reconciler.Change, now time.Time) string {
 	s := c.Reason
-	switch c.Status {
-	case reconciler.Refused:
+	switch {
+	case c.Waits != "":
+		s = "waits for " + c.Waits + ", which may be the cure of what is not well; " + s
+	case c.Status == reconciler.Refused:
 		s = "refused; " + s
-	case reconciler.Unknown:
+	case c.Status == reconciler.Unknown:
 		s = "unknown; " + s
 	}
 	if c.Status == reconciler.AsDeclared && !c.Due.IsZero() {

@@ -35,8 +35,13 @@ func (r Plan) summary() string {
 		}
 	}
 	add(r.Count(reconciler.Rotate), "to rotate")
-	add(r.Count(reconciler.Refused), "refused")
-	add(r.Count(reconciler.Unknown), "unknown")
+	add(len(r.Deferred()), "waiting")
+	blocked := map[reconciler.Status]int{}
+	for _, c := range r.Blocked() {
+		blocked[c.Status]++
+	}
+	add(blocked[reconciler.Refused], "refused")
+	add(blocked[reconciler.Unknown], "unknown")
 	add(r.Count(reconciler.AsDeclared), "as declared")
 	if n := r.warnings(); n > 0 {
 		parts = append(parts, count(n, "warning"))

@@ -158,7 +158,7 @@ func TestLeftBehind(t *testing.T) {
 	if !s.Drifted || len(s.Secrets[0].Left) != 1 {
 		t.Errorf("%s is not known to have caught up: %+v", last, s.Secrets[0])
 	}
-	if out := written(t, s, Style{}); !strings.Contains(strings.Join(strings.Fields(out), " "), "left behind by the last rotation, with an old version") || !strings.Contains(out, "1 secret not on every host") {
+	if out := written(t, s, Style{}); !strings.Contains(strings.Join(strings.Fields(out), " "), "left behind by the last rotation, with an old version") || !strings.Contains(out, "1 secret not on every host") || strings.Contains(out, "1 secret as declared") {
 		t.Error(out)
 	}
 	for outcome, unsure := range map[state.Outcome]int{state.Failed: 0, state.Started: 1, state.Unknown: 1, state.Done: 1} {

@@ -227,16 +227,17 @@ func suffix(sep, s string) string {
 func (s Status) verdict() string {
 	n := map[reconciler.Status]int{}
 	overdue, left, warned := 0, 0, 0
-	for _, c := range s.Secrets {
-		n[c.Status]++
-		if len(c.Left) > 0 {
+	for _, c := range s.Secrets { // each counts once
+		switch declared := c.Status == reconciler.AsDeclared; {
+		case declared && reconciler.Drifted(c.Findings):
+			warned++
+		case declared && len(c.Left) > 0:
 			left++
+		default:
+			n[c.Status]++
 		}
 		if c.Overdue {
 			overdue++
-		}
-		if c.Status == reconciler.AsDeclared && reconciler.Drifted(c.Findings) {
-			warned++
 		}
 	}
 	var parts []string
@@ -253,7 +254,9 @@ func (s Status) verdict() string {
 	add(n[reconciler.AsDeclared], "as declared")
 	add(warned, "as declared with something wrong")
 	add(left, "not on every host")
-	add(overdue, "overdue")
+	if overdue > 0 {
+		parts = append(parts, number(overdue)+" of them overdue")
+	}
 	if n := len(s.plan.Down); n > 0 {
 		parts = append(parts, count(n, "service")+" of other secrets down")
 	}

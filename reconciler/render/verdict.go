@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"meshrotate/reconciler"
 	"meshrotate/state"
 )
 
@@ -112,6 +113,9 @@ func (r Outcome) Verdict() string {
 		return "nothing was changed"
 	case r.OK:
 		word = "done: " + count(proven, "secret") + " rotated and proven"
+		if later := len(slices.DeleteFunc(slices.Clone(r.Secrets), func(s Rotated) bool { return s.Later == "" })); later > 0 {
+			word = "done: " + count(proven, "secret") + " stored or rotated, and proven; " + number(later) + " of them not in force yet"
+		}
 	case r.kept != nil && r.proven():
 		return "done: " + count(proven, "secret") + " rotated and proven; but not everything was given back, in " + seconds(r.Seconds)
 	case r.Paused():
@@ -141,11 +145,12 @@ func (r Outcome) proven() bool {
 
 // tally is ": 1 of 3 secrets proven, 2 put back, 40 DOWN, 41 targets left behind".
 func (r Outcome) tally(proven, back, ahead, unknown int) string {
+	unbegun := len(slices.DeleteFunc(slices.Clone(r.Secrets), func(s Rotated) bool { return !s.unbegun() }))
 	s := ": " + number(proven) + " of " + count(len(r.Secrets), "secret") + " proven"
 	for _, part := range []struct {
 		n    int
 		text string
-	}{{back, "put back"}, {ahead, "ahead"}, {unknown, "unknown"},
+	}{{back - unbegun, "put back"}, {unbegun, "not begun"}, {ahead, "ahead"}, {unknown, "unknown"},
 		{len(r.Down) - r.unsure() - r.cutOff(false), "DOWN"}, {r.unsure() - r.cutOff(true), "perhaps DOWN"}, {r.cutOff(false), "CUT OFF"}, {r.cutOff(true), "perhaps CUT OFF"}} {
 		if part.n > 0 {
 			s += ", " + number(part.n) + " " + part.text
@@ -193,10 +198,14 @@ func (r Outcome) how(s Rotated) string {
 		if text == "" || s.short {
 			text = strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
 		}
+		if s.Later != "" {
+			return "STORED, which is proven; in force from " + s.Later + " on" + suffix(": ", text)
+		}
 		return "proven" + suffix(": ", text)
 	case state.Back:
-		text = "put back as it was"
-		if len(s.Evidence) > 0 {
+		if text = "put back as it was"; s.unbegun() {
+			text = "not begun"
+		} else if len(s.Evidence) > 0 {
 			text += ", and seen to be so: " + strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
 		}
 	case state.Ahead:
@@ -211,6 +220,11 @@ func (r Outcome) how(s Rotated) string {
 		text += suffix(". Why: ", oneLine(s.Why))
 	}
 	return text
+}
+
+// unbegun says that the run did not come to it.
+func (s Rotated) unbegun() bool {
+	return s.Ending == state.Back && slices.Equal(s.Evidence, []string{reconciler.NothingBegun})
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

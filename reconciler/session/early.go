@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/reconciler"
@@ -11,15 +13,38 @@ import (
 )
 
 // DownByRecord is what earlier runs left down, or may have, by the ledger alone: for whoever could not look. What a run has stopped
-// that is at work is its own business. Where the ledger cannot be read, or is another deployment's, it says nothing.
-func DownByRecord(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, st state.State, now time.Time) []reconciler.Down {
+// that is taken for one at work is its own business: untold says what that is, for it may be dead. Where the ledger cannot be read, or is
+// another deployment's, it says nothing.
+func DownByRecord(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, st state.State, now time.Time) (down []reconciler.Down, untold string) {
 	entries, err := st.Ledger.Entries(ctx)
 	if err != nil {
-		return nil
+		return nil, ""
 	}
-	if h, held, err := st.Lock.Current(ctx); err == nil && held && h.AtWork(now) {
-		entries = slices.DeleteFunc(slices.Clone(entries), func(e state.Entry) bool { return e.Run == h.Run })
+	down = downBy(entries, kinds, d, now)
+	h, held, err := st.Lock.Current(ctx)
+	if err != nil || !held || !h.AtWork(now) {
+		return down, ""
 	}
+	all := down
+	down = downBy(slices.DeleteFunc(slices.Clone(entries), func(e state.Entry) bool { return e.Run == h.Run }), kinds, d, now)
+	var names []string
+	for _, o := range all {
+		if !slices.ContainsFunc(down, func(d reconciler.Down) bool { return d.What == o.What }) {
+			names = append(names, o.What)
+		}
+	}
+	if len(names) == 0 {
+		return down, ""
+	}
+	const most = 3
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("%d more", more))
+	}
+	return down, fmt.Sprintf("run %s of %s@%s, heard of %s ago, has stopped, or is about to: %s; whether they are down is not known",
+		h.Run, h.By, h.Host, max(0, now.Sub(h.Heartbeat).Round(time.Second)), strings.Join(names, ", "))
+}
+
+func downBy(entries []state.Entry, kinds []reconciler.Kind, d *specs.Deployment, now time.Time) []reconciler.Down {
 	in := reconciler.Input{History: state.NewHistory(entries), Now: now}
 	if name := in.History.Deployment(); name != "" && name != d.Name {
 		return nil

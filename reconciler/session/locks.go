@@ -80,6 +80,25 @@ func (s *Session) stillTrue(ctx context.Context, v *View, t reconciler.Target) e
 // againMost is for how long a host is waited for that went silent after the look.
 const againMost = time.Minute
 
+// Survey is a Look for who has no lock. While another run has it, dead or alive, no apply starts what is down.
+func (s *Session) Survey(ctx context.Context) (*View, error) {
+	v, err := s.Look(ctx)
+	if err != nil || len(v.Plan.AllDown()) == 0 {
+		return v, err
+	}
+	h, held, err := s.State.Lock.Current(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the lock of %s: %w", s.Document.Name, err)
+	}
+	if v.Held = v.marked; held && !h.Ended {
+		v.Held = &state.HeldError{Holder: h}
+	}
+	if v.Held != nil {
+		v.Plan.StartsNothing(v.Held.Hint())
+	}
+	return v, nil
+}
+
 // others is the error about another state's run that the look saw at work, nil without any. Where nothing is to be done it
 // is in nobody's way.
 func (v *View) others() error {

@@ -28,7 +28,7 @@ func (s *Session) remembered(ctx context.Context) (h state.History, p state.Pres
 
 // damaged is the view where what is remembered cannot be believed.
 func (s *Session) damaged(err error) (*View, error) {
-	return s.unlooked(append(untrusted(s.Document), reconciler.Finding{Severity: reconciler.Error, Code: "state-damaged", Text: err.Error(), Hint: reconciler.HintOf(err)}))
+	return s.unlooked(append(Untrusted(s.Document), reconciler.Finding{Severity: reconciler.Error, Code: "state-damaged", Text: err.Error(), Hint: reconciler.HintOf(err)}))
 }
 
 // unlooked is the view where nothing was looked at, for nothing could be judged or nobody has agreed to it.
@@ -47,8 +47,8 @@ func (s *Session) unlooked(why []reconciler.Finding) (*View, error) {
 	return v, nil
 }
 
-// untrusted are what the document says and the trusted side does not: none of it is in force.
-func untrusted(d *specs.Deployment) []reconciler.Finding {
+// Untrusted are what the document says and the trusted side does not: none of it is in force.
+func Untrusted(d *specs.Deployment) []reconciler.Finding {
 	var all []reconciler.Finding
 	for _, q := range d.Origin.Doubts {
 		f := reconciler.Finding{Severity: reconciler.Warning, Code: "trust-loosened", Text: q.Text, Hint: q.Hint}
@@ -83,6 +83,18 @@ func (s *Session) present(ctx context.Context) (state.Present, error) {
 		err = fmt.Errorf("look at the state of %s: %w", s.Document.Name, err)
 	}
 	return p, err
+}
+
+// sealer seals a plan with the salt that is kept, nil where none is.
+func (s *Session) sealer(ctx context.Context, id string) (func(string) string, error) {
+	if id == "" || s.State.Salt == nil {
+		return nil, nil
+	}
+	salt, err := s.State.Salt.PresentSalt(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the state of %s: %w", s.Document.Name, err)
+	}
+	return func(whole string) string { return state.SealOf(salt, whole) }, nil
 }
 
 // ours makes sure that the ledger is that of this deployment.

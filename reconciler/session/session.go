@@ -48,6 +48,8 @@ type View struct {
 	History state.History
 	Took    time.Duration
 
+	Held *state.HeldError // another run has the lock, or left it: what is down stays so until that ends
+
 	marked    *state.HeldError // another state's run was seen at work
 	confirmed []state.Word     // what was left down elsewhere, and somebody says is not any more
 }
@@ -90,7 +92,7 @@ func (s *Session) now() time.Time {
 // Look looks at the deployment and plans. It changes nothing.
 func (s *Session) Look(ctx context.Context) (*View, error) {
 	if s.Document.Origin.Unagreed {
-		return s.unlooked(untrusted(s.Document))
+		return s.unlooked(Untrusted(s.Document))
 	}
 	began := s.now()
 	history, before, err := s.remembered(ctx)
@@ -130,8 +132,11 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	v.Plan.Only, v.Plan.Salt = s.Only, after.Salt
+	if v.Plan.Sealer, err = s.sealer(ctx, after.Salt); err != nil {
+		return nil, err
+	}
 	forgotten := s.forgotten(ctx, v)
-	v.Plan.Fleet = slices.Concat(untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
+	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
@@ -201,6 +206,10 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan),
 		Parallel: parallel, Last: v.lastOutages(), Now: s.now, Tell: s.Tell}.Apply(ctx)
 	done.Took = s.now().Sub(began)
+	if waiting := v.Plan.Deferred(); len(waiting) > 0 && done.Outcome.Err == nil && !done.Outcome.Halted {
+		done.Outcome.Err = reconciler.Hinted(fmt.Errorf("%s: not begun, as what may be the cure of a service that is not well went first", strings.Join(waiting, ", ")),
+			"apply again, when it is well")
+	}
 	return done, nil
 }
 

@@ -66,15 +66,21 @@ func irregular(path string, info fs.FileInfo) error {
 	return &fs.PathError{Op: "open", Path: path, Err: &unfit{what}}
 }
 
-// mostRead is how long a file may be read. What /proc shows are regular files, too, of which some are waited for without end.
-const mostRead = 10 * time.Second
+// mostRead is how long a file may be read. What /proc shows are regular files, too, of which some are waited for without end: such a
+// one says that it is empty, and is waited for no longer than what comes at once.
+func mostRead(info fs.FileInfo) time.Duration {
+	if info.Size() == 0 {
+		return time.Second
+	}
+	return 10 * time.Second
+}
 
 func readAll(f *os.File, limit int64) ([]byte, error) {
-	_ = f.SetReadDeadline(time.Now().Add(mostRead)) // what has no deadlines does not wait
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
+	_ = f.SetReadDeadline(time.Now().Add(mostRead(info))) // what has no deadlines does not wait
 	tooLarge := &fs.PathError{Op: "read", Path: f.Name(), Err: &unfit{fmt.Sprintf("has more than %d bytes", limit)}}
 	if info.Size() > limit {
 		return nil, tooLarge

@@ -13,6 +13,19 @@ import (
 	"meshrotate/state/durable"
 )
 
+// Some of what /proc shows is a regular file that is waited for without end.
+func TestAFileThatDoesNotEnd(t *testing.T) {
+	const log = "/proc/kmsg"
+	if f, err := os.Open(log); err != nil {
+		t.Skip(err)
+	} else if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := durable.ReadFile(log, 1<<20); !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, durable.ErrUnfit) {
+		t.Error(err)
+	}
+}
+
 // A FIFO without a writer would be waited for without end, and /dev/zero never ends.
 func TestWhatIsNoFile(t *testing.T) {
 	dir := t.TempDir()

@@ -46,7 +46,11 @@ func (s *Store) Create(ctx context.Context, name string, content []byte) error {
 }
 
 func (s *Store) create(path string, content []byte) error {
-	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
+	err := s.folder()
+	if err == nil {
+		err = durable.MkdirAll(filepath.Dir(path))
+	}
+	if err != nil {
 		return err
 	}
 	return durable.Create(path, content)

@@ -70,7 +70,7 @@ func (s *Store) begin() error {
 		}
 		return s.lost(trace)
 	}
-	if err := durable.MkdirAll(s.dir); err != nil {
+	if err := s.folder(); err != nil {
 		return err
 	}
 	if err := durable.Create(s.path("ledger.head"), []byte(head{}.String()+"\n")); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -52,6 +52,7 @@ func (s *Store) appendEntries(entries []state.Entry) (err error) {
 	if err := s.begin(); err != nil {
 		return err
 	}
+	s.began.Store(true)
 	f, err := durable.OpenFile(s.path("ledger.jsonl"), os.O_RDWR|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return err
@@ -156,6 +157,7 @@ func (s *Store) Entries(ctx context.Context) ([]state.Entry, error) {
 			return nil, err
 		}
 		if began {
+			s.began.Store(true)
 			return l.entries, nil
 		}
 		trace, err := s.trace()

@@ -19,7 +19,7 @@ func (s *Store) Reserve(ctx context.Context, size int) error {
 		return err
 	}
 	s.giveUpRoom()
-	err := durable.MkdirAll(s.dir)
+	err := s.folder()
 	if err == nil {
 		filler := make([]byte, size+roomFor)
 		_, _ = rand.NewChaCha8([32]byte{}).Read(filler) // never fails: see its documentation

@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -53,6 +54,8 @@ type Store struct {
 	TTL time.Duration
 
 	dir string
+	// began: there was a ledger in the folder.
+	began atomic.Bool
 
 	appending sync.Mutex // tail; ledger.lock is taken before it
 	tail      *tail      // of the ledger, nil when it is not known
@@ -199,9 +202,24 @@ func (s *Store) ttl() time.Duration {
 // lockMost bounds the wait for another process that writes, which takes milliseconds.
 const lockMost = 20 * time.Second
 
+// folder makes the folder if need be. One that had a ledger and has gone since is not made anew, nor is an empty one in its place
+// begun: a share may be away, and comes back.
+func (s *Store) folder() error {
+	if !s.began.Load() {
+		return durable.MkdirAll(s.dir)
+	}
+	if _, ok, err := s.readHead(); ok || err != nil {
+		return err
+	}
+	if trace, err := s.trace(); trace != "" || err != nil {
+		return err // the head alone is lost, and whoever reads says so
+	}
+	return &hinted{fmt.Errorf("the state has gone from %s", s.dir), "put the folder back, or mount it again; nothing is begun anew in its place"}
+}
+
 // locked runs do while it holds the named lock file. The folder is made if need be.
 func (s *Store) locked(ctx context.Context, name string, do func() error) error {
-	if err := durable.MkdirAll(s.dir); err != nil {
+	if err := s.folder(); err != nil {
 		return err
 	}
 	if info, err := os.Stat(s.path(name)); err == nil && !info.Mode().IsRegular() {

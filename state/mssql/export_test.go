@@ -1,17 +1,17 @@
 package mssql
 
-// Statements are all that may be sent, the script's included.
-func Statements(schema string) []string {
+// Templates are all statements that may be sent, with the tables' names in braces.
+func Templates() []string {
 	all := []string{readHead, findTables, mayCreate, makeSalt, begin, commit, lockSchema, readRows, rehearse, readLease, takeLease, renewLease, dropLease,
-		breakLease, lockLease, createKept, readKept, listKept, setVersion(7), appendRows(1), appendRows(rowsAtOnce)}
+		breakLease, lockLease, createKept, readKept, dropKept, listKept, setVersion(7), appendRows(1), appendRows(rowsAtOnce)}
 	for _, m := range migrations {
 		all = append(all, m...)
 	}
-	for i := range all {
-		all[i] = names(schema).Replace(all[i])
-	}
 	return all
 }
+
+// Sent is a statement as it is sent for a schema.
+func Sent(schema, template string) string { return names(schema).Replace(template) }
 
 // Next adds a version of the tables until the end of the test.
 func Next(cleanup func(func()), batches ...string) {

@@ -112,7 +112,8 @@ func (l *child) verb(ctx context.Context, want int, args ...string) (r ran, err 
 		return r, err
 	}
 	cmd := exec.CommandContext(ctx, l.self, args...)
-	cmd.Dir, cmd.Env = l.dir, append(os.Environ(), append(l.env, costFile+"="+filepath.Join(l.dir, costs))...)
+	// In a cache of its own it finds no records that other processes have left behind, which say nothing of what it costs.
+	cmd.Dir, cmd.Env = l.dir, append(os.Environ(), append(l.env, costFile+"="+filepath.Join(l.dir, costs), "XDG_CACHE_HOME="+filepath.Join(l.dir, "cache"))...)
 	began := time.Now()
 	out, err := cmd.CombinedOutput()
 	r.ms = float64(time.Since(began).Microseconds()) / 1000

@@ -3,6 +3,7 @@ package labcli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -176,7 +177,7 @@ func breakCommand(stdio cli.Stdio) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return command(cmd.Context(), stdio, dir, "break", args[0], args[1])
+			return command(cmd, stdio, dir, "break", args[0], args[1])
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", ".", "the lab's folder")
@@ -189,14 +190,15 @@ func showCommand(stdio cli.Stdio) *cobra.Command {
 		Use: "show", Short: "Say what really runs in a running lab", Args: cobra.NoArgs,
 		Long:    "Say what really runs in a running lab, as the lab knows it and not as meshrotate\nsees it. Of a large fleet only the relays that differ are listed.",
 		Example: "  meshrotate lab show\n  meshrotate lab show --dir /tmp/lab",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return command(cmd.Context(), stdio, dir, "show") },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return command(cmd, stdio, dir, "show") },
 	}
 	c.Flags().StringVar(&dir, "dir", ".", "the lab's folder")
 	return c
 }
 
-func command(ctx context.Context, stdio cli.Stdio, dir string, args ...string) error {
-	text, err := lab.Command(ctx, dir, args...)
+// command lets a running lab do something, and writes what it says: in JSON, each line of it.
+func command(cmd *cobra.Command, stdio cli.Stdio, dir string, args ...string) error {
+	text, err := lab.Command(cmd.Context(), dir, args...)
 	var gone *url.Error
 	if errors.As(err, &gone) || errors.Is(err, fs.ErrNotExist) {
 		return reconciler.Hinted(err, "name the folder of a running lab with --dir, or start one with `meshrotate lab`")
@@ -204,6 +206,10 @@ func command(ctx context.Context, stdio cli.Stdio, dir string, args ...string) e
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdio.Out, strings.TrimRight(text, "\n"))
-	return nil
+	text = strings.TrimRight(text, "\n")
+	if cmd.Flag("output").Value.String() == "json" {
+		return json.NewEncoder(stdio.Out).Encode(map[string][]string{"said": strings.Split(text, "\n")})
+	}
+	_, err = fmt.Fprintln(stdio.Out, text)
+	return err
 }

@@ -32,12 +32,12 @@ func TestSavedPlan(t *testing.T) {
 	}
 	planned()
 	w.breaks("edit", "relay-01")
-	refused("relay-01.lab.example: IdentityMeshRelayAgent\\appsettings.json was", "nothing was changed")
+	refused("relay-01.lab.example: IdentityMeshRelayAgent\\appsettings.json has another content than it had then", "nothing was changed")
 
 	planned()
 	w.breaks("key", "relay-02")
 	codes = []int{1, 3} // it is cut off, as soon as Admin has missed a heartbeat
-	refused("relay-02.lab.example: Relay:ApiKey in IdentityMeshRelayAgent\\appsettings.json was 6, now unknown")
+	refused("relay-02.lab.example: Relay:ApiKey in IdentityMeshRelayAgent\\appsettings.json was 6, now a value that meshrotate does not know")
 
 	planned()
 	w.breaks("stop", "relay-03")

@@ -161,6 +161,48 @@ func TestOneDatabaseAfterAKill(t *testing.T) {
 	w.settled()
 }
 
+// TestWhatIsDownBehindALock: services are down, and another machine's run has the lock. No apply starts them now, and that is said.
+func TestWhatIsDownBehindALock(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 1})
+	w.inSQL(l)
+	h := l.Host("relay-01")
+	stopped := make(chan struct{}, 1)
+	h.Points(func(p machine.Point) (a machine.Action) {
+		if p.Op == "service.stop" && p.When == machine.After {
+			a.End = machine.EndCrash
+			select {
+			case stopped <- struct{}{}:
+			default:
+			}
+		}
+		return a
+	})
+	r := w.start("apply", "--yes")
+	<-stopped
+	r.signal(syscall.SIGKILL)
+	r.wait()
+	h.Points(nil)
+	w.run(2, "plan").says(t, "[still-down]", "apply starts it")
+	d, err := specs.LoadFile(filepath.Join(w.dir, "meshrotate.yaml"), providers.Sections())
+	must(t, err)
+	to, err := connect.OpenState(d, connect.Options{LookupEnv: l.Env})
+	must(t, err)
+	lease, err := to.Lock.Acquire(t.Context(), state.Holder{Run: "r-other", By: "bob"})
+	must(t, err)
+	for _, verb := range []string{"plan", "drift", "status"} {
+		got := w.run(3, verb)
+		got.says(t, "[still-down]", "locked by bob@", "r-other", "an apply is refused now", "`meshrotate unlock`", "has left DOWN")
+		if strings.Contains(got.out+got.err, "apply starts it") {
+			t.Errorf("%s: %s", verb, got.out)
+		}
+	}
+	must(t, lease.Release(t.Context()))
+	w.run(2, "drift").says(t, "[still-down]", "apply starts it")
+	w.run(0, "apply", "--yes")
+	w.settled()
+}
+
 // TestOneDatabaseIsAway takes the database away in the switch, for less and for more than anybody waits for a ledger.
 func TestOneDatabaseIsAway(t *testing.T) {
 	t.Parallel()

@@ -331,6 +331,10 @@ func TestAgreedRequest(t *testing.T) {
 	if h.stranger.heard.Load() > 0 || h.met.Load() == 0 {
 		t.Errorf("the stranger was contacted %d times, the agreed hosts %d times:\n%s", h.stranger.heard.Load(), h.met.Load(), said)
 	}
+	code, checked := h.run("validate", "-f", "deployments/contoso.yaml", "--base", "main")
+	if flat := strings.Join(strings.Fields(checked), " "); code != 0 || !strings.Contains(flat, "not in force") || !strings.Contains(flat, "new, not contacted") || !strings.Contains(flat, "[trust-not-agreed]") {
+		t.Errorf("validate, exit code %d:\n%s", code, checked)
+	}
 	var plan struct {
 		Trust   string
 		Fleet   []struct{ Code, Severity, Text, Hint string }

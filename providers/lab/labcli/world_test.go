@@ -285,8 +285,10 @@ func (w *world) converged() {
 		w.t.Errorf("the plan still sees a leftover: %s", found)
 	}
 	w.eventually("all relays are connected", w.connected)
-	show, err := lab.Command(w.t.Context(), w.dir, "show")
-	must(w.t, err)
+	show := w.run(0, "lab", "show", "-o", "json").out
+	if !json.Valid([]byte(show)) {
+		w.t.Errorf("no JSON: %s", show)
+	}
 	if strings.Contains(show, "another key") || strings.Contains(show, "stopped") {
 		w.t.Errorf("the lab does not agree:\n%s", show)
 	}

@@ -11,7 +11,7 @@ import (
 // Policy is what Windows demands of passwords, and what the model enforces for logins with CHECK_POLICY.
 type Policy struct {
 	Length   int // at least; 8
-	History  int // so many old passwords are not taken again; 3
+	History  int // so many old passwords are not taken again; 3. Negative: each may be taken again
 	Attempts int // failures before a login is locked; 10, as new Windows servers have it. Negative: never locked
 	// Lockout is how long a lock lasts, and how long failures are counted; 10 min.
 	Lockout time.Duration
@@ -63,7 +63,7 @@ func (p Policy) check(l *Login, password string) *Error {
 		return fail(15116, failed+"does not meet the operating system policy requirements because it is too short.")
 	case !p.Simple && (classes(password) < 3 || l.Name != "" && strings.Contains(strings.ToLower(password), strings.ToLower(l.Name))):
 		return fail(15118, failed+"does not meet the operating system policy requirements because it is not complex enough.")
-	case slices.Contains(l.old(p.History), password):
+	case slices.Contains(l.old(max(p.History, 0)), password):
 		return fail(15115, failed+"cannot be used at this time.")
 	}
 	return nil

@@ -82,7 +82,7 @@ func loginProperty(x *Session, a []driver.Value) (driver.Value, error) {
 	case "badpasswordtime":
 		return stampOr(l.missed), nil
 	case "historylength":
-		return int64(min(p.History, 1+len(l.history))), nil
+		return int64(max(0, min(p.History, 1+len(l.history)))), nil
 	case "passwordlastsettime":
 		return Stamp(l.changed), nil
 	case "lockouttime":

@@ -2,10 +2,12 @@ package connstring
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"meshrotate/providers/dotnettest"
 	"meshrotate/reconciler/secret"
@@ -49,14 +51,22 @@ func samples(g *generator, n int) []sample {
 	return all
 }
 
-// TestDotnetAgrees asks .NET about generated strings, as they are and after an edit.
+// TestDotnetAgrees asks .NET about generated strings, as they are and after an edit: the same ones always, and others every day.
 func TestDotnetAgrees(t *testing.T) {
 	count := 5000
 	if os.Getenv("CI") == "true" {
 		count = 100000
 	}
-	t.Logf("-seed %d", *seed)
-	all := samples(&generator{r: rand.New(rand.NewPCG(*seed, 64))}, count)
+	for _, from := range []struct {
+		seed  uint64
+		count int
+	}{{*seed, count}, {uint64(time.Now().Unix() / 86400), count / 5}} {
+		t.Run(fmt.Sprintf("-seed %d", from.seed), func(t *testing.T) { dotnetAgrees(t, from.seed, from.count) })
+	}
+}
+
+func dotnetAgrees(t *testing.T, seed uint64, count int) {
+	all := samples(&generator{r: rand.New(rand.NewPCG(seed, 64))}, count)
 	taken, edited := 0, 0
 	dotnettest.Ask(t, len(all), func(i int) any {
 		return map[string]string{"op": "connstring", "text": all[i].text}

@@ -192,10 +192,26 @@ func (r *builder) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Rotate, r.reason(s)
 		c.Rounds = []reconciler.Round{{Steps: r.steps(s)}}
 		if s.later {
-			c.Rounds = append([]reconciler.Round{{}}, c.Rounds...)
+			c.Rounds, c.Awaits = append([]reconciler.Round{{}}, c.Rounds...), r.awaits(in)
 		}
 	}
 	return c
+}
+
+// awaits are the relays that are to accept the certificate in the first round, but for as many as may fall behind beside those that
+// are away already.
+func (r *builder) awaits(in reconciler.Input) reconciler.Tolerance {
+	t := r.relays.tolerance
+	t.Of = map[string]bool{}
+	for _, m := range r.relays.look(in) {
+		switch {
+		case m.whole():
+			t.Of[m.host] = !m.loaded(r.signing)
+		case !t.Names[m.host]:
+			t.Count = max(0, t.Count-1)
+		}
+	}
+	return t
 }
 
 func (r *builder) asDeclared(s sight) string {
@@ -222,7 +238,7 @@ func (r *builder) reason(s sight) string {
 	case s.set:
 		return short(r.signing) + " is pinned in a form that may not be found"
 	case s.pending:
-		return "an earlier run was cut off before the proof"
+		return "an earlier run did not come to its proof"
 	}
 	return "files of an earlier run are left beside the script"
 }

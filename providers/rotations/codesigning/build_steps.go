@@ -25,18 +25,14 @@ func (r *builder) steps(s sight) []reconciler.Step {
 	switch {
 	case !s.set:
 	case r.pin.Machine:
-		set := site.SetVariable{Host: r.host, Variable: r.spec.Variable, Value: r.signing, Was: s.pin.Text, Who: r.who}
-		back := set
-		back.Value, back.Was = set.Was, set.Value
-		add(reconciler.Switch, set, reconciler.Way(back))
-		pinned = []string{site.StepOf(set)}
 		prove = reconciler.Way(site.ProvePin{PinAt: r.pin.PinAt, SHA1: s.pin.Text, What: "the certificate of before", Who: r.who})
 	default:
 		add(reconciler.Prepare, site.StageScript{PinAt: r.pin.PinAt, Value: r.signing, Who: r.who}, reconciler.Nothing())
-		swap := site.Swap{Host: r.host, Path: r.spec.Script, Who: r.who}
-		add(reconciler.Switch, swap, reconciler.Way(site.Restore{Host: r.host, Path: r.spec.Script, Who: r.who}))
-		pinned = []string{site.StepOf(swap)}
 		prove = reconciler.Way(site.ProveAsBefore{Host: r.host, Path: r.spec.Script, Who: r.who})
+	}
+	if s.set {
+		set := r.repin(s.pin)
+		steps, pinned = append(steps, set), []string{site.StepOf(set.Op)}
 	}
 	if s.run {
 		step := add(reconciler.Switch, r.build(), reconciler.Never("what a build has overwritten does not come back"))
@@ -50,6 +46,17 @@ func (r *builder) steps(s sight) []reconciler.Step {
 		add(reconciler.Retire, site.Discard{Host: r.host, Path: r.spec.Script, Staged: true, Backup: true}, reconciler.Nothing())
 	}
 	return steps
+}
+
+// repin tells the build the certificate, instead of what it is told now.
+func (r *builder) repin(is *site.PinSeen) reconciler.Step {
+	if !r.pin.Machine {
+		return site.Replace(site.Swap{Host: r.host, Path: r.spec.Script, Who: r.who}, false)
+	}
+	set := site.SetVariable{Host: r.host, Variable: r.spec.Variable, Value: r.signing, Was: is.Text, Who: r.who}
+	back := set
+	back.Value, back.Was = set.Was, set.Value
+	return reconciler.Step{Phase: reconciler.Switch, Op: set, Back: reconciler.Way(back)}
 }
 
 func (r *builder) build() site.RunBuild {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/providers/site"
@@ -54,7 +55,6 @@ func (r *Rotation) expires(w work) (at time.Time) {
 // overlaps are the certificates that are to be retired, while another one is accepted beside them.
 func (r *Rotation) overlaps(in reconciler.Input, w work) []reconciler.Overlap {
 	var all []reconciler.Overlap
-	files, _ := w.signedWith()
 	for _, c := range r.spec.Thumbprints {
 		day, err := time.Parse(time.DateOnly, c.RetireAfter)
 		if err != nil || len(r.spec.Thumbprints) < 2 {
@@ -64,12 +64,47 @@ func (r *Rotation) overlaps(in reconciler.Input, w work) []reconciler.Overlap {
 		if since, ok := in.History.Since(name); ok && since.Version == r.ref.Version {
 			o.Began = since.Time
 		}
-		if n := files[string(c.SHA1)]; n > 0 {
-			o.Held = site.Count(n, "connector") + " signed with it"
-		}
+		o.Held = strings.Join(r.holds(in, w, string(c.SHA1)), "; ")
 		all = append(all, o)
 	}
 	return all
+}
+
+// holds are what keeps a certificate from being taken off, and what nobody has seen that may.
+func (r *Rotation) holds(in reconciler.Input, w work, certificate string) (all []string) {
+	if files, _ := w.signedWith(); files[certificate] > 0 {
+		all = append(all, site.Count(files[certificate], "connector")+" signed with it")
+	}
+	if r.build != nil {
+		switch pin := site.Answer[site.PinSeen](in.Seen, r.build.pin); {
+		case pin == nil || pin.Error != 0 || pin.Refused != "" || pin.Other:
+			all = append(all, "what the build host signs with is not known")
+		case pinned(pin) == certificate:
+			all = append(all, "the build host signs with it")
+		}
+	}
+	if dark := w.unseen(); len(dark) > 0 {
+		all = append(all, "which connectors "+some(dark)+" "+hasOrHave(len(dark))+" is not known")
+	}
+	return all
+}
+
+// unseen are the relays of which nobody knows by whom all of their connectors are signed.
+func (w work) unseen() []string {
+	return hosts(site.Where(w.all, func(m member) bool {
+		if !m.whole() {
+			return true
+		}
+		text, _ := m.unseen()
+		return text != "" || slices.ContainsFunc(m.signatures.Files, func(f site.SignedFile) bool { return f.Error != 0 && len(f.Signers) == 0 })
+	}))
+}
+
+func hasOrHave(n int) string {
+	if n == 1 {
+		return "has"
+	}
+	return "have"
 }
 
 // dates say which certificate expires soon, and which overlap has lasted long enough.
@@ -93,6 +128,8 @@ func (r *Rotation) dates(in reconciler.Input, w work) []reconciler.Finding {
 		text, hint := fmt.Sprintf("%s is to be retired after %s, and nothing is signed with it any more", c.SHA1, c.RetireAfter), "take it out of the document"
 		if _, used := seen[string(c.SHA1)]; used {
 			text, hint = fmt.Sprintf("%s is to be retired after %s, and connectors are still signed with it", c.SHA1, c.RetireAfter), "deploy connectors that are signed with another accepted certificate; then take it out of the document"
+		} else if holds := r.holds(in, w, string(c.SHA1)); len(holds) > 0 {
+			text, hint = fmt.Sprintf("%s is to be retired after %s: %s", c.SHA1, c.RetireAfter, strings.Join(holds, "; ")), "see to that first; then take it out of the document"
 		}
 		all = append(all, site.Warning("thumbprint-overdue", text, hint))
 	}

@@ -184,6 +184,9 @@ func them(files []string) string {
 	return "them"
 }
 
+// notAccepted is a connector of a certificate that the relay does not accept.
+const notAccepted reconciler.FindingID = "connector-not-accepted"
+
 // connectors are what is wrong with them, and which certificate is used where.
 func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding {
 	var all []reconciler.Finding
@@ -193,9 +196,11 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 		}
 		say := func(code reconciler.FindingID, says, hint string, is func(site.SignedFile) bool) {
 			var files, signers []string
+			refused := code == notAccepted
 			for _, f := range m.signatures.Files {
 				if is(f) {
 					files = append(files, f.Name)
+					refused = refused || f.Trust == site.Unsigned || f.Trust == site.Tampered || f.Trust == site.Expired
 					for _, s := range f.Signers {
 						signers = append(signers, s.SHA1)
 					}
@@ -203,8 +208,8 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 			}
 			if len(files) > 0 {
 				f := site.Warning(code, fmt.Sprintf("%s: %s: %s", m.host, says, some(files)), hint, m.host)
-				if code == "connector-not-accepted" {
-					f.Drift = true
+				f.Drift = refused
+				if code == notAccepted {
 					if what, _ := in.History.Leaked(name, "", signers); what != "" {
 						f.Hint = fmt.Sprintf("others have the key of %s: deploy connectors that are signed with another certificate, or take these away", short(what))
 					}
@@ -218,10 +223,12 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 			return f.Trust == site.Expired || len(f.Signers) > 0 && !f.Signers[0].Stamped && f.Signers[0].NotAfter.Before(in.Now)
 		})
 		say("connector-signed-twice", "signed twice, and the relay may look at either signature", "sign it once, and accept both certificates until then", func(f site.SignedFile) bool { return len(f.Signers) > 1 })
-		say("connector-not-accepted", "signed with a certificate that the relay neither accepts nor is to accept", "declare the certificate, or take the connector away", func(f site.SignedFile) bool {
-			return len(f.Signers) > 0 && !slices.ContainsFunc(f.Signers, func(s site.Signer) bool {
-				return m.mayAccept(s.SHA1) || slices.Contains(m.accepts, s.SHA1) || slices.Contains(r.spec.declared(), s.SHA1)
-			})
+		say(notAccepted, "signed with a certificate that the relay neither accepts nor is to accept", "declare the certificate, or take the connector away", func(f site.SignedFile) bool {
+			if len(f.Signers) == 0 {
+				return false
+			}
+			first := f.Signers[0].SHA1 // a relay looks at no other
+			return !m.mayAccept(first) && !slices.Contains(m.accepts, first) && !slices.Contains(r.spec.declared(), first)
 		})
 		say("connector-unjudged", "its signature cannot be judged", "see what is wrong with the file on the host", func(f site.SignedFile) bool { return f.Error != 0 && len(m.retired) == 0 })
 	}
@@ -253,6 +260,9 @@ func (r *Rotation) usage(w work) []reconciler.Finding {
 	var all []reconciler.Finding
 	for _, t := range slices.Sorted(maps.Keys(files)) {
 		text := fmt.Sprintf("%s: no connector is signed with it", t)
+		if dark := w.unseen(); len(dark) > 0 {
+			text = fmt.Sprintf("%s: no connector that was seen is signed with it; those of %s were not", t, some(dark))
+		}
 		if n := files[t]; n > 0 {
 			text = fmt.Sprintf("%s: %s signed with it, on %s", t, site.Count(n, "connector"), who(relays[t]))
 		}

@@ -36,6 +36,9 @@ func (m member) whole() bool {
 	return m.reach == reconciler.Reached && m.list != nil && m.signatures != nil && m.service != nil
 }
 
+// unread says that nobody knows what its list holds.
+func (m member) unread() bool { return m.list.Error != 0 || m.list.Refused != "" }
+
 func (m member) listed() site.Listed {
 	return site.Listed{Host: m.host, Relay: m.relay, Skew: site.SkewOf(m.machine)}
 }

@@ -47,6 +47,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Rounds = []reconciler.Round{{Steps: r.steps(in, w)}}
 		c.Outages = r.predict(in, w)
 		c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
+		c.Unreached = site.Each(w.left, func(m member) reconciler.Step {
+			return site.Replace(site.Swap{Host: m.host, Path: m.component.Settings}, true)
+		})
 	}
 	return c
 }
@@ -122,7 +125,7 @@ func (r *Rotation) keepers(in reconciler.Input, ousted []string) (all []state.Fa
 			}
 		}
 		if pin != nil && pinned(pin) == t {
-			at(r.build.pin.PinAt.Says() + ", " + short(t) + ": " + buildName + " replaces it in a rotation of its own")
+			all = append(all, state.Fact{Host: r.build.host, Field: state.HeldUntilBy(buildName, r.build.repin(pin).Name()), Value: r.build.pin.PinAt.Says() + ", " + short(t)})
 		}
 		if kept != nil && slices.ContainsFunc(kept.Others, func(v string) bool { return v != "" && strings.HasPrefix(t, v) }) {
 			all = append(all, state.Fact{Value: "the PFX of " + short(t) + ", kept sealed in the state as " + buildName})
@@ -151,7 +154,7 @@ func (r *Rotation) spared(in reconciler.Input, certificates []string) []string {
 func (w work) lists() (versions []string, of map[string][]member) {
 	of = map[string][]member{}
 	for _, m := range w.all {
-		if m.whole() {
+		if m.whole() && !m.unread() {
 			v := versionOf(m.accepts)
 			if !slices.Contains(versions, v) {
 				versions = append(versions, v)
@@ -191,6 +194,9 @@ func (r *Rotation) reason(w work) string {
 			if edit := site.Where(of[v], func(m member) bool { return m.edit }); len(edit) > 0 {
 				text += fmt.Sprintf("; %s accept%s %s", who(edit), verb(edit), r.has(edit[0]))
 			}
+		}
+		if unread := site.Where(w.edit, member.unread); len(unread) > 0 {
+			text += "; the list of " + who(unread) + " cannot be read"
 		}
 		return text
 	}

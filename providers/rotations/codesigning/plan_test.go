@@ -235,6 +235,9 @@ func TestPlans(t *testing.T) {
 			s.doc.Policy.Unreachable.Tolerate = []string{r2}
 		}, reconciler.Rotate, "relay-left-behind", nil},
 		{"a list that is none", func(s *scene) { s.hosts[r2].list.Refused = "a text and a list" }, reconciler.Refused, "settings-refused", nil},
+		{"a list that cannot be read", func(s *scene) {
+			s.hosts[r2].list = site.ListSeen{SettingSeen: site.SettingSeen{Base: s.hosts[r2].list.Base, Refused: "a member is null"}}
+		}, reconciler.Refused, "settings-refused", nil},
 		{"a list that nothing can be added to", func(s *scene) { s.hosts[r2].list.Closed = "a member is called primary" }, reconciler.Refused, "settings-refused", nil},
 		{"nothing is to be added to it", func(s *scene) { s.asks(oldOne); s.hosts[r2].list.Closed = "a member is called primary" }, reconciler.AsDeclared, "", nil},
 		{"a variable adds to the list", func(s *scene) { s.hosts[r2].list.Overrides = []string{"Relay__AcceptedThumbprints__5"} }, reconciler.Refused, "setting-overridden", nil},
@@ -264,7 +267,7 @@ func TestPlans(t *testing.T) {
 		s := newScene()
 		c.change(s)
 		got := s.plan(t)
-		if got.Status != c.status || c.code != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code }) {
+		if c.code == "settings-refused" && strings.Contains(got.Reason, "accepts none") || got.Status != c.status || c.code != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code }) {
 			t.Errorf("%s: it is %s (%s), with %+v", c.reason, got.Status, got.Reason, got.Findings)
 		}
 		stage, ok := find(got, "stage-settings", r2).(site.StageSettings)
@@ -287,14 +290,64 @@ func provenWith(version, host string, at time.Time) []state.Entry {
 
 // A relay that refuses a connector is drift, though its list is as declared.
 func TestRefusedConnectorIsDrift(t *testing.T) {
-	s := newScene()
-	s.asks(nextOne)
-	for _, h := range s.hosts {
-		h.list.Members = []string{nextOne}
+	stranger := site.Signer{SHA1: strings.Repeat("AAAA", 10), NotAfter: now.AddDate(1, 0, 0), Stamped: true}
+	for _, c := range []struct {
+		code   reconciler.FindingID // "" for no drift
+		change func(f *site.SignedFile)
+	}{
+		{"connector-not-accepted", func(f *site.SignedFile) { f.Signers[0] = stranger }},
+		{"connector-not-accepted", func(f *site.SignedFile) { f.Signers = []site.Signer{stranger, f.Signers[0]} }},
+		{"connector-unsigned", func(f *site.SignedFile) { f.Trust, f.Signers = site.Unsigned, nil }},
+		{"connector-tampered", func(f *site.SignedFile) { f.Trust = site.Tampered }},
+		{"connector-expired", func(f *site.SignedFile) { f.Trust = site.Expired }},
+		{"", func(f *site.SignedFile) { f.Signers = append(f.Signers, stranger) }},
+		{"", func(f *site.SignedFile) {}},
+	} {
+		s := newScene()
+		s.asks(oldOne)
+		c.change(&s.hosts[r2].signatures.Files[1])
+		got := s.plan(t)
+		if got.Status != reconciler.AsDeclared || reconciler.Drifted(got.Findings) != (c.code != "") ||
+			c.code != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == c.code && f.Drift }) {
+			t.Errorf("%s: %s, %+v", c.code, got.Status, got.Findings)
+		}
 	}
-	c := s.plan(t)
-	if !slices.ContainsFunc(c.Findings, func(f reconciler.Finding) bool { return f.Code == "connector-not-accepted" && f.Drift }) {
-		t.Errorf("%+v", c.Findings)
+}
+
+// That nothing is signed with a certificate any more is said where every connector was seen, and what is built.
+func TestOverdueAsFarAsSeen(t *testing.T) {
+	const ended = "nothing is signed with it any more"
+	for _, c := range []struct {
+		reason, says string
+		change       func(w *workshop)
+	}{
+		{"all was seen", ended, func(*workshop) {}},
+		{"a relay is away", "which connectors relay-02.example has is not known", func(w *workshop) {
+			w.hosts[r2].reach, w.doc.Policy.Unreachable.Tolerate = reconciler.Unreachable, []string{r2}
+		}},
+		{"a folder below", "which connectors relay-02.example has is not known", func(w *workshop) { w.hosts[r2].signatures.Below = "more" }},
+		{"a file that nobody can read", "which connectors relay-02.example has is not known", func(w *workshop) {
+			w.hosts[r2].signatures.Files = append(w.hosts[r2].signatures.Files, site.SignedFile{Name: "c.dll", Error: 32})
+		}},
+		{"builds use it", "the build host signs with it", func(w *workshop) { w.pin.Text = oldOne }},
+		{"the build host is away", "what the build host signs with is not known", func(w *workshop) { w.reach = reconciler.Unreachable }},
+	} {
+		w := newWorkshop()
+		w.moved()
+		w.spec.Thumbprints[0].RetireAfter = "2026-10-31"
+		for _, h := range w.hosts {
+			h.signatures.Files = []site.SignedFile{signed("ad.dll", nextOne)}
+		}
+		c.change(w)
+		got, _ := w.plan(t)
+		i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == "thumbprint-overdue" })
+		if i < 0 || !strings.Contains(got.Findings[i].Text, c.says) {
+			t.Errorf("%s: %+v", c.reason, got.Findings)
+			continue
+		}
+		if held := got.Overlaps[0].Held; c.says != ended && (!strings.Contains(held, c.says) || strings.Contains(got.Findings[i].Text, ended)) {
+			t.Errorf("%s: held by %q", c.reason, held)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func (r *Rotation) guardSealer(s sight) []reconciler.Finding {
 	case s.identity == nil && !s.push:
 		return []reconciler.Finding{site.Problem("connector-machine-unknown", r.host+": whether it is still the machine that connector secrets were sealed on could not be seen",
 			"bring the host back and plan again; on another machine they do not open", r.host)}
-	case s.changing >= 0:
+	case s.changing >= 0 && s.elsewhere != nil:
 		return []reconciler.Finding{site.Warning("connector-account-changes", fmt.Sprintf("%s: %s gets another account; what was sealed under the old one may not open under it: connector secrets are set again after that", r.host, r.identity.Service),
 			"their sync runs may fail between the two", r.host)}
 	case s.elsewhere != nil:

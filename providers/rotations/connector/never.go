@@ -10,7 +10,7 @@ var never = []specs.Never{
 	{Keys: []string{"efMigrations", "efMigrationHistory", "efMigrationsHistory", "efCoreMigrations", "efCoreMigrationHistory", "migrationHistory", "migrations"},
 		Why:  "EF Core's migration history is no secret: the schema is the schema, and nothing in it can be rotated",
 		Hint: "leave it out; upgrades of the product write it"},
-	{Keys: []string{"jwt", "jwtKey", "jwtKeys", "jwtIssuer", "jwtIssuerKey", "jwtIssuerKeys", "jwtSigningKey", "jwtSigningKeys", "jwtIssuerSigningKeys", "jwtBearer", "issuerKeys"},
+	{Keys: []string{"jwt", "jwtKey", "jwtKeys", "jwtIssuer", "jwtIssuers", "jwtIssuerKey", "jwtIssuerKeys", "jwtSigningKey", "jwtSigningKeys", "jwtIssuerSigningKeys", "jwtBearer", "issuerKeys"},
 		Why:  "the signing keys of JWT issuers belong to the identity provider (Entra, Okta), which rotates them itself; the product takes them up with its metadata, within 24 hours",
 		Hint: "leave it out; there is nothing to do here"},
 }

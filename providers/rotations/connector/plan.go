@@ -72,7 +72,7 @@ func (r *Rotation) hookRan(in reconciler.Input, s sight) bool {
 		done = !slices.ContainsFunc(all[max(0, slices.IndexFunc(all, func(o state.Rotation) bool { return !other(o) })):], other)
 	}
 	return done && !slices.ContainsFunc(r.taken(in, s), func(p reconciler.Step) bool {
-		return in.History.StepOutcome(ref.Name, ref.Version, p.Name(), "") == state.Failed
+		return in.History.FailedSince(ref.Name, ref.Version, p.Name(), step)
 	})
 }
 

@@ -205,6 +205,12 @@ func TestPlan(t *testing.T) {
 			s.runs("4", "").hookRan("4").runs("4", state.Ahead)
 			s.history = append(s.history, state.Entry{Secret: kind, Version: "4", Step: "verify/prove sync " + ref, Outcome: state.Failed})
 		}, reconciler.Rotate, late + "switch run at-source for connector, switch set, verify prove stored, verify prove listed, verify prove sync", ""},
+		{"a sync run had failed before the hook ran again", "it is not run a third time", func(s *scene) {
+			s.hook("after")
+			s.runs("4", "").firstRound("4", set).hookRan("4")
+			s.history = append(s.history, state.Entry{Secret: kind, Version: "4", Step: "verify/prove sync " + ref, Outcome: state.Failed})
+			s.runs("4", state.Ahead).runs("4", "").hookRan("4").runs("4", state.Unknown)
+		}, reconciler.Rotate, "verify prove sync", ""},
 		{"the hook has run, and a later run came back", "its source has the value still", func(s *scene) {
 			s.hook("before")
 			s.value.Kept = true
@@ -290,13 +296,21 @@ func TestPlan(t *testing.T) {
 			s.value.Kept = true
 			s.coming = []reconciler.Coming{{Target: site.Host(engine), Fact: reconciler.Fact{Field: site.AccountOf(""), Value: "LocalSystem"}, Round: 1}}
 		}, reconciler.Rotate, " |  | " + push + ", verify prove sync", "connector-account-changes"},
+		{"the account is set back in the same plan", "it was sealed under that one", func(s *scene) {
+			s.runs("4", state.Proven)
+			s.value.Kept = true
+			was := s.machine.Account
+			s.machine.Account = "LocalSystem"
+			s.coming = []reconciler.Coming{{Target: site.Host(engine), Fact: reconciler.Fact{Field: site.AccountOf(""), Value: was}, Round: 1}}
+		}, reconciler.AsDeclared, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene()
 			c.change(s)
 			got := s.plan(t)
 			has := slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return string(f.Code) == c.code && f.Hint != "" })
-			if got.Status != c.status || c.code != "" && !has {
+			if got.Status != c.status || c.code != "" && !has || c.code == "" && reconciler.Blocked(got.Findings) ||
+				c.code != "connector-account-changes" && slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == "connector-account-changes" }) {
 				t.Errorf("%s: %s (%s), findings %+v", c.reason, got.Status, got.Reason, got.Findings)
 			}
 			if did := strings.ReplaceAll(strings.ReplaceAll(steps(got), kind, "connector"), "connector 4", "connector"); did != c.steps {

@@ -110,6 +110,10 @@ func (r *Rotation) guardClaims(input reconciler.Input, next *licensefile.License
 	if !file.Expires.IsZero() && sameEnd(served, file) || now.Expires.IsZero() && !now.Never {
 		now = file
 	}
+	if !next.Expires.IsZero() && now.Never {
+		findings = append(findings, site.Warning("license-earlier",
+			fmt.Sprintf("license %s expires on %s; the live one never does", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)), "make sure that it is the one that is meant"))
+	}
 	if !next.Expires.IsZero() && next.Expires.Before(now.Expires) {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-earlier",
 			Text: fmt.Sprintf("license %s expires on %s, before the live one (%s)", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), now.Expires.UTC().Format(time.DateOnly)),

@@ -38,6 +38,10 @@ func TestGuards(t *testing.T) {
 		{"license-earlier", "it expires before the live one", func(s *scene) {
 			s.files[admin].Content, s.served = until(500), until(500)
 		}, reconciler.Rotate, "before the live one"},
+		{"license-earlier", "the live one never expires", func(s *scene) {
+			never := &licensefile.License{Customer: "Contoso Ltd", Tier: "Professional", Never: true}
+			s.served, s.files[admin].Content = never, never
+		}, reconciler.Rotate, "the live one never does"},
 		{"license-expires", "60 days", with(func(l *licensefile.License) { l.Expires = now.AddDate(0, 0, 60) }), reconciler.Rotate, "in 60 days"},
 		{"license-expires", "30 days", with(func(l *licensefile.License) { l.Expires = now.AddDate(0, 0, 30) }), reconciler.Rotate, "in 30 days: soon"},
 		{"license-expires", "7 days", with(func(l *licensefile.License) { l.Expires = now.AddDate(0, 0, 7) }), reconciler.Rotate, "in 7 days: urgent"},
@@ -56,7 +60,10 @@ func TestGuards(t *testing.T) {
 		{"license-opaque", "what is declared of it is what Admin serves already", func(s *scene) {
 			opaque(s)
 			s.spec.Customer, s.spec.Tier, s.spec.Expires = "Contoso Ltd", "Professional", until(20).Expires.Format(time.RFC3339)
-		}, reconciler.Rotate, "is not shown"},
+		}, reconciler.Rotate, "and then starts anew"},
+		{"license-alike", "a reissue of the live one", func(s *scene) { *next(s) = *until(20) }, reconciler.Rotate, "says what Admin serves already"},
+		{"license-end", "an end that nobody can read", func(s *scene) { next(s).Expires, next(s).UnreadEnd = time.Time{}, `expires = "11/30/2028"` }, reconciler.Rotate, `expires = "11/30/2028"`},
+		{"license-end", "no end at all", func(s *scene) { next(s).Expires, next(s).Tier = time.Time{}, "" }, reconciler.Rotate, "once Admin's answer to GET /api/license changes and names no tier below Professional"},
 		{"license-answer", "nothing in the answer could change", func(s *scene) { opaque(s); s.served = &licensefile.License{} }, reconciler.Refused, "names nothing of a license"},
 		{"license-state", "Admin finds the live one bad", func(s *scene) { s.also = map[string]string{"status": "Expired"} }, reconciler.Rotate, `status = "Expired"`},
 		{"license-state", "so it may say without a word", func(s *scene) { s.also = map[string]string{"valid": "false"} }, reconciler.Rotate, `valid = "false"`},

@@ -1,8 +1,8 @@
 // Package license rotates IdentityMesh's license file on every host that reads it.
 //
 // The file is replaced in one move and Admin reads it again by its API, without a restart. The reload reaches Admin
-// only, so Engine restarts: nothing else shows that it no longer runs on the old file. Without access to the Admin API
-// both services restart. An expired file, another customer's, or one of a lower tier is refused before anything is
+// only, so Engine restarts: nothing else shows that it no longer runs on the old file. Without access to the Admin API, or where its
+// answer would be the same before and after, both services restart. An expired file, another customer's, or one of a lower tier is refused before anything is
 // touched, as far as the file can be read here: of a layout that only the product knows, what the document declares of it
 // counts. Success is the new file on every host, Admin serving its customer, tier and expiry, and every other consumer
 // running in a process that started after the file was replaced.

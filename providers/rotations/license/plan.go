@@ -50,7 +50,7 @@ func (w work) restarts() []reader {
 }
 
 // early says that Admin runs, and reads the file by its API before anything stops.
-func (w work) early() bool { return w.reload && w.all[0].whole() && !w.all[0].restart }
+func (w work) early() bool { return w.reload && w.all[0].whole() && w.all[0].service.Running() }
 
 // first says that Admin does not run, so that it can start with the new file, and say what it serves, before Engine stops.
 func (w work) first() bool { return w.reload && w.all[0].whole() && !w.all[0].service.Running() }
@@ -159,7 +159,9 @@ func (r *Rotation) need(input reconciler.Input) work {
 	w.served = loaded(site.Answer[site.AnswerSeen](input.Seen, r.served()))
 	w.reload = r.hasAPI && (len(w.files) > 0 || w.next != nil && w.served != nil && !serves(w.served, w.next) || r.unread(input, w.all[0]))
 	w.rehearse = r.rehearsable(input, w)
-	w.told, w.before = r.tells(input, w)
+	if w.told, w.before = r.tells(input, w); w.told == untold && w.all[0].whole() {
+		w.all[0].restart = true
+	}
 	return w
 }
 

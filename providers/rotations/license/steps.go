@@ -169,7 +169,7 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		add(r.proof(w), back)
 	}
 	for _, l := range w.all {
-		if l.admin() && r.hasAPI {
+		if l.admin() && r.hasAPI && w.told != untold {
 			continue
 		}
 		op := site.ProveProcess{Host: l.host, Service: l.component.Service, Path: r.spec.Path, Stable: reconciler.Span(l.component.Stable.Of()), Who: site.Who{Name: l.label},

@@ -14,7 +14,7 @@ var (
 	numberNames = []string{"licenseNumber", "licenseId", "serialNumber", "serial", "number", "id"}
 	printNames  = []string{"fingerprint", "thumbprint", "sha256", "hash", "checksum"}
 	issueNames  = []string{"issuedUtc", "issuedAt", "issuedOn", "issued", "issueDate", "issuedDate", "validFrom", "notBefore", "iat"}
-	seatNames   = []string{"seats", "maxSeats", "users", "maxUsers", "quantity"}
+	seatNames   = []string{"seats", "maxSeats", "maxUsers", "quantity"}
 	validNames  = []string{"valid", "isValid", "licenseValid", "isLicensed", "licensed"}
 	statusNames = []string{"status", "licenseStatus", "state", "licenseState"}
 )
@@ -52,14 +52,15 @@ type told int
 const (
 	plainly told = iota // what is known of it is in the answer, and is not there yet
 	changed             // something in the answer must change
-	untold              // nothing in the answer could
+	untold              // nothing in the answer could: a start after the file was placed shows that it was read
+	read                // the same, of a file that Admin was proven with before
 )
 
-// tells says how the declared license is told. Where Admin has read the declared file already, as it has where the ledger proved it,
-// nothing need change.
+// tells says how the declared license is told. What Admin answered before must never prove it: where that is all that is known of it,
+// something else must change, or Admin starts anew.
 func (r *Rotation) tells(input reconciler.Input, w work) (told, map[string]string) {
 	answer := site.Answer[site.AnswerSeen](input.Seen, r.served())
-	if w.next == nil || !w.reload || !w.next.Opaque() && !silent(w.next) {
+	if w.next == nil || !w.reload {
 		return plainly, nil
 	}
 	before := site.AnsweredBefore(input.History, r.ref.Name, r.noteName())
@@ -71,14 +72,16 @@ func (r *Rotation) tells(input reconciler.Input, w work) (told, map[string]strin
 	e, proven := input.History.LastProven(r.ref.Name)
 	whole := w.next.Customer != "" && w.next.Tier != "" && (w.next.Never || !w.next.Expires.IsZero())
 	switch {
-	case !silent(w.next) && before != nil && !serves(was, w.next):
-		return plainly, nil
-	case proven && e.Version == r.ref.Version, w.pending && !noted && len(w.files) == 0:
+	case before != nil && !serves(was, w.next), before == nil && !w.next.Opaque() && !silent(w.next):
+		return plainly, before
+	case proven && e.Version == r.ref.Version:
+		return read, nil
+	case w.pending && !noted && len(w.files) == 0:
 		return untold, nil // it may have been read already
 	case before != nil && (!whole || r.marked(before)):
 		return changed, before
 	}
-	return untold, nil
+	return untold, before
 }
 
 // noteName is by what name the ledger keeps what Admin answered before this version.
@@ -86,7 +89,7 @@ func (r *Rotation) noteName() string { return "license answer before " + r.ref.V
 
 func (r *Rotation) marked(answer map[string]string) bool {
 	for _, f := range r.marks() {
-		if answer[f.Name] != "" {
+		if answer[f.Name] != "" && f.Name != "seats" { // which two licenses may well have alike
 			return true
 		}
 	}
@@ -97,9 +100,16 @@ func (r *Rotation) marked(answer map[string]string) bool {
 // customer, and no lower tier.
 func (r *Rotation) proof(w work) site.ProveAnswer {
 	next := *provable(w.next, w.served)
+	note := ""
+	if w.before != nil {
+		note = r.noteName()
+	}
 	if w.told == plainly {
 		op := r.serves(&next)
-		op.Want = append(op.Want, r.health()...)
+		op.Want, op.Before = append(op.Want, r.health()...), note
+		for i, f := range op.Want {
+			op.Want[i].Was = w.before[f.Name]
+		}
 		return op
 	}
 	next.Customer = cmp.Or(next.Customer, w.before["customer"])
@@ -110,15 +120,21 @@ func (r *Rotation) proof(w work) site.ProveAnswer {
 		if f.Name == "tier" {
 			f.Not = r.lower(f.Was)
 		}
+		f.Lasting = f.Name == "expiry" && w.told == changed
 		op.Want = append(op.Want, f)
 	}
 	op.Want = append(op.Want, r.health()...)
-	if w.told == untold {
-		op.Untold, op.What = true, "Admin was asked to read it: that it serves this one is not shown"
+	op.Before = note
+	switch w.told {
+	case untold:
+		op.Untold, op.What = true, "Admin answers as it did before: that it has read the file its start shows"
+		return op
+	case read:
+		op.Untold, op.What = true, "Admin was asked to read it again: that it serves this one is not shown"
 		return op
 	}
-	op.Changed, op.Before, op.What = true, r.noteName(), "what Admin answers of its license has changed"
-	op.Hint = "see in Admin's log whether it took the file; if it did, declare what the file says, secrets.license.customer, tier and expires, or name what in the answer is another for each license as secrets.license.fields.number"
+	op.Changed, op.What = true, "what Admin answers of its license has changed"
+	op.Hint = "see in Admin's log whether it took the file; if it did, declare what the file says, secrets.license.customer, tier and expires (a tier below the live one is taken only where it is declared), or name what in the answer is another for each license as secrets.license.fields.number"
 	return op
 }
 
@@ -138,18 +154,42 @@ func (r *Rotation) guardTold(input reconciler.Input, w work) []reconciler.Findin
 		}
 	}
 	const declare = "declare what the file says: secrets.license.customer, tier, expires"
+	code, says := reconciler.FindingID("license-opaque"), fmt.Sprintf("license %s is of a layout that only the product reads", r.ref.Version)
+	switch {
+	case w.next == nil || w.next.Opaque():
+	case w.next.UnreadEnd != "" && w.next.Expires.IsZero() && !w.next.Never:
+		code, says = "license-end", fmt.Sprintf("license %s says %s, which nobody here can read: whether it has ended is not checked", r.ref.Version, w.next.UnreadEnd)
+		if w.told == plainly {
+			findings = append(findings, site.Warning(code, says, "declare when it ends: secrets.license.expires"))
+		}
+	case w.next.Expires.IsZero() && !w.next.Never:
+		code, says = "license-end", fmt.Sprintf("license %s does not say when it ends", r.ref.Version)
+	default:
+		code, says = "license-alike", fmt.Sprintf("license %s says what Admin serves already", r.ref.Version)
+	}
 	switch w.told {
 	case changed:
-		text := fmt.Sprintf("license %s is of a layout that only the product reads: it is proven once Admin's answer to GET %s changes, and else put back", r.ref.Version, r.spec.Endpoint)
+		text := says + fmt.Sprintf(": it is proven once Admin's answer to GET %s changes%s, and else put back", r.spec.Endpoint, r.kept(w))
 		if !r.marked(w.before) && strings.TrimSpace(w.before["customer"]+w.before["tier"]+w.before["expiry"]) == "" {
-			return append(findings, site.Problem("license-answer", fmt.Sprintf("license %s is of a layout that only the product reads, and Admin's answer to GET %s names nothing of a license: nothing would prove it", r.ref.Version, r.spec.Endpoint),
+			return append(findings, site.Problem("license-answer", fmt.Sprintf("%s, and Admin's answer to GET %s names nothing of a license: nothing would prove it", says, r.spec.Endpoint),
 				declare+"; if the answer has them by other names, name those in secrets.license.fields; where it has not, "+withoutAPI))
 		}
-		findings = append(findings, site.Warning("license-opaque", text, declare))
+		findings = append(findings, site.Warning(code, text, declare))
 	case untold:
-		findings = append(findings, site.Warning("license-opaque",
-			fmt.Sprintf("license %s is of a layout that only the product reads, and what is known of it does not tell it from the one before: that Admin serves it is not shown", r.ref.Version),
-			"see in Admin's log that it took the file; or name what in the answer is another for each license as secrets.license.fields.number; or "+declare))
+		findings = append(findings, site.Warning(code, says+", and what is known of it does not tell it from the one before: Admin is asked to read it, and then starts anew, as nothing else shows that it has",
+			"name what in the answer is another for each license as secrets.license.fields.number: then no start is needed; relays are not connected while Admin starts"))
+	case read:
+		findings = append(findings, site.Warning(code, says+", and was proven before: Admin is asked to read it again, and that it has is not shown",
+			"see in Admin's log that it took the file; or name what in the answer is another for each license as secrets.license.fields.number"))
 	}
 	return findings
+}
+
+// kept is what must not change with the rest.
+func (r *Rotation) kept(w work) string {
+	text := ""
+	if tier := w.before["tier"]; w.next != nil && w.next.Tier == "" && r.spec.rank(tier) > 0 {
+		text = " and names no tier below " + tier
+	}
+	return text
 }

@@ -13,12 +13,12 @@ import (
 func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays []member) []reconciler.Finding {
 	list := r.listing(in)
 	off := site.Where(relays, func(l member) bool {
-		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Alike(admin.setting) && !list.Heard(l.listed())
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() && !l.stale && !admin.stale && l.setting.Alike(admin.setting) && !list.Heard(l.listed()) && !w.unknown(l)
 	})
 	if len(off) == 0 {
 		return nil
 	}
-	if late := site.Where(off, func(l member) bool { return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() }); !w.pending && len(late) == len(site.Where(relays, member.whole)) {
+	if late := site.Where(off, func(l member) bool { return !l.connected() && r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() }); !w.pending && len(late) == len(site.Where(relays, member.whole)) {
 		f := site.Warning("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing proves the new one, and all is put back, unless one comes",
 			"bring one back first: look at a relay's log and at its way to Admin", hosts(off)...)
 		// Where a process may have another key than its file, the rotation may be the cure.
@@ -27,7 +27,7 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 		}
 		return []reconciler.Finding{f}
 	}
-	findings := disconnected(admin, w.silent) // nobody waits for them
+	findings := w.disconnected(admin, w.silent) // nobody waits for them
 	off = site.Where(off, func(l member) bool {
 		return !slices.ContainsFunc(w.silent, func(o member) bool { return o.host == l.host })
 	})
@@ -44,6 +44,18 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 	return append(findings, site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "look at the relay's log and at its way to Admin first", hosts(off)...))
 }
 
+// unknown says that Admin's list does not tell whether a relay is connected: its entry has no word on that, or may be another's, or there
+// are entries of which nobody knows whose they are.
+func (w work) unknown(l member) bool {
+	switch {
+	case l.relay != nil:
+		return l.relay.Connected == nil
+	case slices.Contains(w.directory.Ambiguous, l.host):
+		return true
+	}
+	return w.list != nil && (w.list.More || w.list.Unnamed > 0)
+}
+
 // upFor is for how long both a relay and Admin have run.
 func (r *Rotation) upFor(in reconciler.Input, admin, l member) time.Duration {
 	since := l.service.StartedAt
@@ -54,8 +66,8 @@ func (r *Rotation) upFor(in reconciler.Input, admin, l member) time.Duration {
 }
 
 // notConnected are relays that do not work while nothing can be done about it: what stands in the way is said elsewhere.
-func notConnected(in reconciler.Input, relays []member) []reconciler.Finding {
-	off := site.Where(relays, func(l member) bool { return !l.connected() })
+func notConnected(in reconciler.Input, w work, relays []member) []reconciler.Finding {
+	off := site.Where(relays, func(l member) bool { return !l.connected() && !w.unknown(l) })
 	if !asked(in) || len(off) == 0 {
 		return nil
 	}
@@ -66,8 +78,8 @@ func notConnected(in reconciler.Input, relays []member) []reconciler.Finding {
 	return []reconciler.Finding{site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "mend what stands in the way, then apply; look at the log of one that does not come back", hosts(off)...)}
 }
 
-func disconnected(admin member, relays []member) []reconciler.Finding {
-	off := site.Where(relays, func(l member) bool { return l.whole() && !l.connected() })
+func (w work) disconnected(admin member, relays []member) []reconciler.Finding {
+	off := site.Where(relays, func(l member) bool { return l.whole() && !l.connected() && !w.unknown(l) })
 	if len(off) == 0 {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // guard collects the reasons not to go on, and the warnings. left are relays that are away and may fall behind, lost the other ones.
-func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (findings []reconciler.Finding, left, lost []member) {
+func (r *Rotation) guard(in reconciler.Input, admin member, relays []member, directory site.Directory) (findings []reconciler.Finding, left, lost []member) {
 	findings = append(findings, r.guardValue(in)...)
 	switch {
 	case asked(in):
@@ -46,7 +46,7 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member) (fi
 		}
 	}
 	findings = append(findings, site.EnvironmentsChanged(settings)...)
-	return append(findings, r.listed(in)...), left, lost
+	return append(findings, listed(directory)...), left, lost
 }
 
 // away is what is said of relays that cannot be reached. Where Admin runs with the declared key already, or will once it is started,
@@ -132,8 +132,7 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 }
 
 // listed objects to what Admin's list and the document do not agree on.
-func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
-	d := site.DirectoryOf(in.Seen, r.hosts())
+func listed(d site.Directory) []reconciler.Finding {
 	var findings []reconciler.Finding
 	if len(d.Ambiguous) > 0 {
 		f := site.Problem("relay-ambiguous", site.Count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
@@ -157,15 +156,16 @@ func (r *Rotation) listed(in reconciler.Input) []reconciler.Finding {
 // MindReads are what tells whether a restart of a node brings another key into force.
 func (r *Rotation) MindReads() []reconciler.Read {
 	var reads []reconciler.Read
-	for _, n := range r.nodes() {
+	for _, n := range r.nodes {
 		reads = append(reads, n.setting, n.service, n.machine)
 	}
 	return reads
 }
 
-// Minds are the restarts that bring into force what no rotation of the key has written.
+// Minds are the restarts that bring into force what no rotation of the key has written, or what one has written on Admin alone.
 func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
-	admin, relays := r.look(in)
+	admin, relays, _ := r.look(in)
+	apart := slices.ContainsFunc(relays, func(l member) bool { return l.whole() && admin.whole() && !l.setting.Alike(admin.setting) })
 	for _, l := range append([]member{admin}, relays...) {
 		if !l.whole() {
 			continue
@@ -176,7 +176,7 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 		for _, f := range l.setting.InForce(l.host) {
 			mind(f)
 		}
-		if l.stale && admin.whole() && (l.host == admin.host && l.edit || !l.setting.Alike(admin.setting)) {
+		if l.stale && admin.whole() && (l.host == admin.host && (l.edit || apart) || !l.setting.Alike(admin.setting)) {
 			mind(site.Problem("restart-other-key", fmt.Sprintf("%s: %s was changed since the service started, and holds %s: a restart brings that into force", l.host, l.component.Settings, named(l.setting.Version)),
 				"rotate the relay key with it: leave --only out, or name it as well", l.host))
 		}

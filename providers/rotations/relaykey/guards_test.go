@@ -134,9 +134,18 @@ func TestGuards(t *testing.T) {
 			s.relays = s.relays[:1]
 			s.doc.Policy.Unreachable.Tolerate = []string{r2}
 		}, reconciler.Rotate, "not in Admin's list"},
-		{"relay-disconnected", "one that has only just started may come yet", func(s *scene) {
+		{"relay-list-early", "one that has only just started may come yet, or never", func(s *scene) {
 			s.relays = s.relays[:1]
 			s.hosts[r2].service.StartedAt = now.Add(-time.Minute)
+		}, reconciler.Refused, "nobody can know yet"},
+		{"relay-list-early", "so it is of all but one, where the list is one page that does not say so", func(s *scene) {
+			s.relays = s.relays[:1]
+			s.hosts[admin].service.StartedAt = now.Add(-time.Minute)
+		}, reconciler.Refused, "nobody can know yet"},
+		{"relay-disconnected", "what an earlier run began is finished all the same", func(s *scene) {
+			s.relays = s.relays[:1]
+			s.hosts[r2].service.StartedAt = now.Add(-time.Minute)
+			s.history = append(s.history, state.Entry{Secret: "relaykey", Version: "7", Outcome: state.Started})
 		}, reconciler.Rotate, "not in Admin's list"},
 		{"relay-disconnected", "it was left behind with the key: another restart shows nothing new", func(s *scene) {
 			*s = *done()

@@ -31,14 +31,13 @@ func (l member) whole() bool {
 // sure says that it is proven which key its process has.
 func (l member) sure() bool { return l.reading == site.Read }
 
-// look sorts what was seen by node.
-func (r *Rotation) look(in reconciler.Input) (admin member, relays []member) {
+// look sorts what was seen by node. Listed is which entry of Admin's list stands for which relay.
+func (r *Rotation) look(in reconciler.Input) (admin member, relays []member, listed site.Directory) {
 	seen := in.Seen
-	listed := site.DirectoryOf(seen, r.hosts())
-	all := make([]member, 0, len(r.relays)+1)
-	nodes := r.nodes()
-	for i := range nodes {
-		n := &nodes[i]
+	listed = site.DirectoryOf(seen, r.hosts())
+	all := make([]member, 0, len(r.nodes))
+	for i := range r.nodes {
+		n := &r.nodes[i]
 		l := member{
 			node:    n,
 			reach:   seen.Reach(site.Host(n.host)),
@@ -59,7 +58,7 @@ func (r *Rotation) look(in reconciler.Input) (admin member, relays []member) {
 		}
 		all = append(all, l)
 	}
-	return all[0], all[1:]
+	return all[0], all[1:], listed
 }
 
 // short is a live key that nobody knows and that is too short to be one.

@@ -26,6 +26,8 @@ type work struct {
 	// a wait changes that.
 	silent []member
 	list   *site.RelaysSeen
+	// directory is which entry of the list stands for which relay.
+	directory site.Directory
 }
 
 func (w work) none() bool {
@@ -34,11 +36,12 @@ func (w work) none() bool {
 
 // Plan compares the live keys with the declared version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
-	admin, relays := r.look(in)
+	admin, relays, directory := r.look(in)
 	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays), Beside: site.Exposed(in.Seen, r.Reads())}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
-	findings, left, lost := r.guard(in, admin, relays)
+	findings, left, lost := r.guard(in, admin, relays, directory)
 	w := r.need(in, admin, relays, left)
+	w.directory = directory
 	findings = append(findings, w.away(lost)...)
 	findings = append(findings, r.preflight(in, w, append([]member{admin}, relays...))...)
 	if !w.none() && asked(in) {
@@ -71,7 +74,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, cut.Since)...)
 	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
-		c.Findings = append(c.Findings, notConnected(in, relays)...)
+		c.Findings = append(c.Findings, notConnected(in, w, relays)...)
 	}
 	switch {
 	case blocked && w.none():
@@ -86,11 +89,14 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
 		c.Reason = r.asDeclared(relays)
-		c.Findings = append(c.Findings, disconnected(admin, relays)...)
+		c.Findings = append(c.Findings, w.disconnected(admin, relays)...)
 		return c
 	}
 	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)+apart(w, relays, cut.Since)
 	c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
+	c.Unreached = site.Each(w.left, func(l member) reconciler.Step {
+		return site.Replace(site.Swap{Host: l.host, Path: l.component.Settings}, true)
+	})
 	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
 	c.Outages = r.predict(in, w, cut)
 	return c

@@ -33,7 +33,7 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
 	})
 	healthy := site.Where(settled, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })
-	strangers := slices.ContainsFunc(site.DirectoryOf(in.Seen, r.hosts()).Others, func(o site.RelaySeen) bool { return o.Connected != nil && *o.Connected })
+	strangers := slices.ContainsFunc(w.directory.Others, func(o site.RelaySeen) bool { return o.Connected != nil && *o.Connected })
 	absent := func(all []member) bool {
 		return len(all) > 0 && !slices.ContainsFunc(all, func(l member) bool { return l.relay != nil })
 	}
@@ -53,17 +53,39 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 			"see in Admin's dashboard whether relays are connected; if they are, see what Admin calls them: product.api.fields.name", hosts(settled)...))
 	}
 	listing := r.listing(in)
-	findings = append(findings, listing.Unprovable(site.Each(up, member.listed), !w.none())...)
+	findings = append(findings, listing.Unprovable(site.Each(up, func(l member) site.Listed {
+		listed := l.listed()
+		listed.Apart = !l.setting.Alike(admin.setting)
+		return listed
+	}), !w.none())...)
 	if quiet := r.unspared(relays, site.Where(healthy, func(l member) bool {
 		return l.relay.IsConnected() && !listing.Heard(l.listed()) && w.restarts(l.host)
 	})); len(quiet) > 0 && len(quiet) < len(healthy) && !w.pending {
 		object("relay-list-time", "look at the relay's log; a restart by hand shows whether it is heard again; policy.unreachable.tolerate lets it be left behind", quiet,
-			"Admin lists %s as connected and has not heard of %s since %s, while it has of others: a new key would not be proven there", whoIs(quiet), map[bool]string{true: "it", false: "them"}[len(quiet) == 1], quiet[0].relay.Heartbeat.UTC().Format(time.RFC3339))
+			"Admin lists %s as connected and has not heard of %s since %s, while it has of others: a new key would not be proven there", whom(quiet), map[bool]string{true: "it", false: "them"}[len(quiet) == 1], quiet[0].relay.Beat())
 	}
-	if f, is := r.early(in, w, admin, relays, site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })); is && len(healthy) == 0 && !absent(missing) { // else that is not known
+	alike := site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })
+	if f, is := r.early(in, w, admin, relays, alike); is && len(healthy) == 0 && !absent(missing) { // else that is not known
+		findings = append(findings, f)
+	} else if f, is := r.newcomers(in, w, admin, relays, alike); is && !absent(missing) {
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// newcomers says that Admin lists others and not these relays, which started a while ago, or Admin did: they may come yet, and if they do
+// not, nothing would prove the new key there. It is for relays that have Admin's key, of which another key is no cure.
+func (r *Rotation) newcomers(in reconciler.Input, w work, admin member, relays, alike []member) (f reconciler.Finding, is bool) {
+	late := r.unlisted(in, w, relays, site.Where(alike, func(l member) bool {
+		return admin.sure() && l.sure() && r.upFor(in, admin, l) <= r.api.ConnectedTimeout.Of()
+	}))
+	if len(late) == 0 {
+		return f, false
+	}
+	last := slices.MinFunc(late, func(a, b member) int { return cmp.Compare(r.upFor(in, admin, a), r.upFor(in, admin, b)) })
+	ago := r.upFor(in, admin, last)
+	return site.Problem("relay-list-early", fmt.Sprintf("%s in Admin's list, which has others, %s after Admin or %s started: nobody can know yet whether the new key could be proven there", whoIsNot(late), ago.Round(time.Second), map[bool]string{true: "it", false: "they"}[len(late) == 1]),
+		fmt.Sprintf("plan again after %s; meanwhile see in Admin's dashboard whether relays are missing", in.Now.Add(r.api.ConnectedTimeout.Of()-ago+time.Second).UTC().Format("15:04:05 UTC")), hosts(late)...), true
 }
 
 // early says that no relay has connected since Admin or they started, a while ago: they may yet, and what Admin's list says of one
@@ -82,13 +104,19 @@ func (r *Rotation) early(in reconciler.Input, w work, admin member, relays, alik
 	return f, true
 }
 
+// unseenList says that Admin was down, so that nobody could look at its list: once it is up, and before a relay is stopped, that can be
+// done. Whoever is down already, or half rotated, comes first.
+func (w work) unseenList() bool {
+	return w.list == nil && w.admin.stopped && w.editAdmin && !w.half && !w.pending && !slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped })
+}
+
 // unlisted are relays that work as far as their hosts know, would be stopped, and could never be proven, as Admin lists others
 // and not them; without those that the policy leaves behind. A run that was cut off is finished all the same.
 func (r *Rotation) unlisted(in reconciler.Input, w work, relays, healthy []member) (lost []member) {
 	if w.pending {
 		return nil
 	}
-	ambiguous := site.DirectoryOf(in.Seen, r.hosts()).Ambiguous // which is said elsewhere
+	ambiguous := w.directory.Ambiguous // which is said elsewhere
 	return r.unspared(relays, site.Where(healthy, func(l member) bool {
 		return l.relay == nil && w.restarts(l.host) && !slices.Contains(ambiguous, l.host)
 	}))
@@ -134,6 +162,14 @@ func none(all []member) string {
 		return all[0].host + " is not"
 	}
 	return fmt.Sprintf("none of %d relays that run with Admin's key is", len(all))
+}
+
+// whom is relays as the object of a sentence.
+func whom(all []member) string {
+	if len(all) == 1 {
+		return all[0].host
+	}
+	return site.Count(len(all), "relay")
 }
 
 func whoIsNot(all []member) string {

@@ -87,8 +87,10 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 type Rotation struct {
 	ref    secret.Ref
 	spec   *Spec
+	nodes  []node // Admin, and the relays
 	admin  node
 	relays []node
+	reads  []reconciler.Read
 	// tolerance is which relays the policy lets fall behind.
 	tolerance reconciler.Tolerance
 	api       specs.API
@@ -122,9 +124,14 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 			machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings, Settings: c.Settings},
 		}
 	}
-	r.admin = make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin.On(d.Hosts.Admin))
+	r.nodes = []node{make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin.On(d.Hosts.Admin))}
 	for _, h := range d.Relays() {
-		r.relays = append(r.relays, make(h, site.Who{Name: h, Noun: "relay"}, d.Product.Relay.On(h)))
+		r.nodes = append(r.nodes, make(h, site.Who{Name: h, Noun: "relay"}, d.Product.Relay.On(h)))
+	}
+	r.admin, r.relays = r.nodes[0], r.nodes[1:]
+	r.reads = []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}, r.ready()}
+	for _, n := range r.nodes {
+		r.reads = append(r.reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure())
 	}
 	return r
 }
@@ -133,13 +140,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 func (r *Rotation) Ref() secret.Ref { return r.ref }
 
 // Reads are the key and the service on Admin and on every relay, the relays as Admin lists them, and the declared value.
-func (r *Rotation) Reads() []reconciler.Read {
-	reads := []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}, r.ready()}
-	for _, n := range r.nodes() {
-		reads = append(reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure())
-	}
-	return reads
-}
+func (r *Rotation) Reads() []reconciler.Read { return slices.Clip(r.reads) }
 
 // hosts are those of all relays.
 func (r *Rotation) hosts() []string {
@@ -148,7 +149,3 @@ func (r *Rotation) hosts() []string {
 
 // ready asks whether Admin is, as is waited for after its start.
 func (r *Rotation) ready() site.Trial { return site.Trial{Path: r.api.Ready, Asks: site.AsksReady} }
-
-func (r *Rotation) nodes() []node {
-	return append([]node{r.admin}, r.relays...)
-}

@@ -38,6 +38,8 @@ type scene struct {
 	relays  []site.RelaySeen
 	more    bool
 	unnamed int
+	ago     time.Duration // when the list was made
+	age     time.Duration // for how long something in between has had it
 	history []state.Entry
 }
 
@@ -106,7 +108,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 	}
 	seen[site.API] = s.api
 	if s.api.Reach == reconciler.Reached {
-		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now, More: s.more, Unnamed: s.unnamed})
+		put(site.Relays{}, &site.RelaysSeen{Relays: s.relays, Time: now.Add(-s.ago), Age: s.age, More: s.more, Unnamed: s.unnamed})
 	}
 	return rotationtest.Plan(t, r, reconciler.Input{Seen: seen, History: state.NewHistory(s.history), Now: now})
 }

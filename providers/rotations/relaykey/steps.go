@@ -14,6 +14,9 @@ import (
 func (r *Rotation) steps(w work) []reconciler.Step {
 	ready := reconciler.Step{Phase: reconciler.Switch, Op: site.AwaitReady{Timeout: reconciler.Span(r.api.ReadyTimeout.Of())}}
 	ready.Back = reconciler.Way(ready.Op)
+	if w.unseenList() {
+		ready.Op = site.AwaitReady{Timeout: ready.Op.(site.AwaitReady).Timeout, List: true}
+	}
 	var steps []reconciler.Step
 	if w.mint {
 		how := "fetch the key from " + r.spec.From.String() + w.about
@@ -33,8 +36,9 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 	for _, l := range w.edit {
 		steps = append(steps, r.edit(l, w)...)
 	}
+	isReady := site.StepOf(ready.Op)
 	for _, l := range w.restart {
-		steps = append(steps, r.restart(l, l.edit, site.StepOf(ready.Op))...)
+		steps = append(steps, r.restart(l, l.edit, isReady)...)
 	}
 	for _, l := range w.revive {
 		op := start(l)

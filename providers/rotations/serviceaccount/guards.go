@@ -77,8 +77,10 @@ func (r *Rotation) guardLogons(w work) []reconciler.Finding {
 		return m.logon.Right == "" && m.logon.Exists != site.No && (m.other() || m.stopped)
 	}, "logon-right-unknown", "whether "+account+" may log on as a service is decided by a group of the domain", "the rotation finds it out by a logon, before a service stops")
 	for _, was := range accounts(site.Where(w.set, member.other)) {
-		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was }, "account-changes",
-			fmt.Sprintf("it runs as %s now, and an account is more than a name", was),
+		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was && m.logon.Running == site.Yes }, "account-changes",
+			fmt.Sprintf("it runs as %s, and is set to run as %s from its next start on", account, was), "find out who has set that: the rotation sets it back")
+		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was && m.logon.Running != site.Yes }, "account-changes",
+			fmt.Sprintf("it is set to run as %s, and an account is more than a name", was),
 			"before you apply: let "+account+" read and write the product's files, give it a login where Windows signs in to SQL Server, and know that what was sealed for "+was+" alone (DPAPI, CurrentUser) becomes unreadable")
 	}
 	return all

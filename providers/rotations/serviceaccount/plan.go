@@ -113,7 +113,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		if len(w.set) > 0 {
 			c.Undo = "until the first logon is set nothing was changed"
 		}
+		if len(w.waiting) > 0 {
+			c.Later = "the next start of " + names(w.waiting) + w.opening()
+		}
 		c.Tolerate, c.Left = r.tolerance, site.LeftOf(site.Each(w.left, func(m member) string { return m.host }))
+		c.Unreached = site.Each(w.left, func(m member) reconciler.Step { return reconciler.Step{Phase: reconciler.Switch, Op: r.set(m)} })
 	}
 	return c
 }

@@ -332,3 +332,20 @@ func TestWhoWouldNotStartAgain(t *testing.T) {
 		}
 	}
 }
+
+// What a service is set to run as, and what its process runs as, are told apart.
+func TestOtherAccountFromTheNextStartOn(t *testing.T) {
+	for running, says := range map[string]string{
+		site.Yes: `it runs as CONTOSO\svc-im, and is set to run as LocalSystem from its next start on`,
+		site.No:  "it is set to run as LocalSystem, and an account is more than a name",
+		"":       "it is set to run as LocalSystem, and an account is more than a name",
+	} {
+		s := newScene(both)
+		h := s.hosts[adminHost]
+		h.logon.Configured, h.logon.Running, h.service.Account = site.No, running, "LocalSystem"
+		found := s.plan(t, today).Findings
+		if i := slices.IndexFunc(found, func(f reconciler.Finding) bool { return f.Code == "account-changes" }); i < 0 || !strings.Contains(found[i].Text, says) {
+			t.Errorf("%q: %+v", running, found)
+		}
+	}
+}

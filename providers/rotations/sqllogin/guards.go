@@ -119,7 +119,7 @@ func (r *Rotation) guardStrings(s sight) []reconciler.Finding {
 	}
 	both := []string{a.host, e.host}
 	for _, d := range []struct{ what, a, e string }{{"server", a.says.Server, e.says.Server}, {"database", a.says.Database, e.says.Database}} {
-		if !strings.EqualFold(d.a, d.e) {
+		if plainServer(d.a) != plainServer(d.e) {
 			all = append(all, site.Problem("strings-differ", fmt.Sprintf("Admin and Engine name different %ss: %s and %s", d.what, d.a, d.e), "let both name the same one", both...))
 		}
 	}
@@ -130,4 +130,15 @@ func (r *Rotation) guardStrings(s sight) []reconciler.Finding {
 			"find out who changed it: apply with the state folder of the run that did, or let both name the login that works, and plan again", both...))
 	}
 	return all
+}
+
+// plainServer is the name of a server, or of a database, as it is compared: a default instance listens on port 1433, and
+// the protocol is TCP.
+func plainServer(name string) string {
+	name = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(name)), "tcp:")
+	host, port, _ := strings.Cut(name, ",")
+	if host = strings.TrimSpace(host); !strings.Contains(host, `\`) && strings.TrimSpace(port) == "1433" {
+		return host
+	}
+	return name
 }

@@ -169,10 +169,12 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 		case l.Disabled && !r.retired(in, l.Name) && !r.retiring(in, l.Name):
 			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+quoted(l.Name)+" ENABLE")
 		case l.Locked && s.halfChanged() && r.spec.Mode == single:
-			if s.pending { // it may have this password already, and no statement unlocks it without another one
-				add("login-locked", "is locked out: Admin and Engine may still try a password that a run has replaced which did not finish",
-					"stop both, wait for the lockout to end, and run again; or declare another version, which unlocks it")
+			text := fmt.Sprintf("%s: %s is locked out: Admin and Engine may have tried a password that a run has replaced which did not finish; this one unlocks it", i.server, l.Name)
+			hint := ""
+			if s.pending { // it may have this password already
+				hint = "a policy with a history of passwords may refuse that: then both services stay down until a run after the lockout's end"
 			}
+			all = append(all, site.Warning("login-locked", text, hint))
 		case l.Locked:
 			add("login-locked", "is locked out: too many wrong passwords", "find who uses an old password; wait for the lockout to end, or unlock it")
 		case l.Expired && r.spec.Mode == external:

@@ -3,6 +3,7 @@ package sqllogin_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,5 +158,16 @@ func TestDue(t *testing.T) {
 	s.history = []state.Entry{}
 	if c := s.plan(t); !c.Due.IsZero() {
 		t.Errorf("never rotated, and due %s", c.Due)
+	}
+}
+
+// A default instance is the same with its port and without.
+func TestOneServerByTwoNames(t *testing.T) {
+	for name, same := range map[string]bool{sql1: true, sql1 + ",1433": true, "tcp:" + sql1: true, "TCP:" + strings.ToUpper(sql1) + ", 1433": true, sql1 + ",1434": false, sql1 + `\X,1433`: false} {
+		s := newScene("single")
+		s.hosts[engine].says.Server = name
+		if differ := slices.ContainsFunc(s.plan(t).Findings, func(f reconciler.Finding) bool { return f.Code == "strings-differ" }); differ == same {
+			t.Errorf("%s: %v", name, differ)
+		}
 	}
 }

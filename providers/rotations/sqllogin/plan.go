@@ -89,6 +89,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
 		c.Rounds = r.rounds(in, w)
 		c.Left = r.awayFrom(w)
+		for _, t := range c.Left {
+			c.Unreached = append(c.Unreached, r.takes(w, t.Name))
+		}
 		c.Outages = r.predict(in, w)
 	}
 	return c
@@ -195,6 +198,14 @@ func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
 		}
 	}
 	return all
+}
+
+// takes is what a later run does on an instance that was away.
+func (r *Rotation) takes(w work, server string) reconciler.Step {
+	if r.spec.Mode == alternating {
+		return reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: server, Login: w.replace}}
+	}
+	return reconciler.Step{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target}}
 }
 
 // overlap is the login that was replaced, until its soak is over and it is disabled.

@@ -102,12 +102,14 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		if w.contained(w.target) {
 			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: r.retired(in, w.target) || r.retiring(in, w.target)}
 		}
-		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating && w.edit && !w.pending && len(i.seen.Of(w.target)) == 0 {
-			op.Idle = true
+		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating {
+			op.Turns, op.Idle = true, w.edit && !w.pending && len(i.seen.Of(w.target)) == 0
 			step.Op = op
 		}
 		if r.spec.Mode == single {
-			step.Back = reconciler.Never("the old password of " + w.target + " is gone")
+			op := step.Op.(site.AlterLogin)
+			op.Awaited = w.isMain(i)
+			step.Op, step.Back = op, reconciler.Never("the old password of "+w.target+" is gone")
 		}
 		steps = append(steps, step)
 		after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))

@@ -117,6 +117,19 @@ var swapCases = []testCase{
 			w.wantFile("a.json"+winhost.BackupSuffix, old)
 		},
 	}, {
+		name:   "restore what was never replaced",
+		reason: "somebody edits the file before the swap, which is refused: there is nothing to put back, and their edit stays",
+		run: func(w *world) {
+			old, content, other := Content("old"), Content("new"), Content("other")
+			w.Write(w.file("a.json"), old)
+			w.do(stage(w.path("a.json"), old, content))
+			w.Write(w.file("a.json"), other)
+			w.one(winhost.Conflict, swap(w.path("a.json"), old, content))
+			w.one(winhost.Unchanged, &winhost.FileRestore{Path: w.path("a.json"), Expect: Sum(content), Backup: Sum(old)})
+			w.wantFile("a.json", other)
+			w.wantFile("a.json"+winhost.StagedSuffix, content)
+		},
+	}, {
 		name:   "discard",
 		reason: "the backup holds the old secret: it goes after the proof, and only if it is the one we mean",
 		run: func(w *world) {

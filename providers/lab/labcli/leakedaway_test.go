@@ -1,0 +1,62 @@
+//go:build unix
+
+package labcli_test
+
+import (
+	"strings"
+	"testing"
+
+	"meshrotate/providers/lab"
+)
+
+// TestLeakedWhileARelayIsAway is an emergency that does not come to a relay, which the policy tolerates. The evidence names it, as long
+// as it has the old value and after that.
+func TestLeakedWhileARelayIsAway(t *testing.T) {
+	t.Parallel()
+	const place = `IdentityMeshRelayAgent\appsettings.json, relay-02.lab.example: `
+	for _, secret := range []string{"relaykey", "codesigning"} {
+		t.Run(secret, func(t *testing.T) {
+			t.Parallel()
+			w, l := startHere(t, lab.Config{Relays: 2, Signing: secret == "codesigning", Build: secret == "codesigning"})
+			if secret == "codesigning" {
+				w.run(0, "apply", "--yes", "--only", secret)
+				must(t, declares(w.dir, []string{"next"}))
+			}
+			w.tolerates("relay-02.lab.example")
+			relay := l.Host("relay-02")
+			relay.Unplug(true)
+			w.run(3, "rotate", "--compromised", secret, "--yes", "stolen").says(t, "left behind")
+			w.run(0, "history", "--evidence", secret).says(t, place+"not reached: as far as is known it is there still", "relay-01.lab.example: taken out at")
+			relay.Unplug(false)
+			w.run(0, "apply", "--yes", "--only", secret)
+			r := w.run(0, "history", "--evidence", secret)
+			r.says(t, place+"taken out at")
+			if strings.Contains(r.out, "not reached") {
+				t.Error(r.out)
+			}
+		})
+	}
+}
+
+// tolerates lets a relay be away.
+func (w *world) tolerates(host string) {
+	w.rewrite("\nsecrets:\n", "\npolicy:\n  unreachable: {tolerate: ["+host+"]}\n\nsecrets:\n")
+}
+
+// TestLeakedAmongOthers is an emergency of which the evidence names what the old value was in, and nothing else.
+func TestLeakedAmongOthers(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 1, Login: "alternating", Connectors: 2})
+	const ref = "connector:secret://ad/svc-imadmin/password"
+	w.run(0, "rotate", "--compromised", ref, "--yes", "posted")
+	w.run(0, "history", "--evidence", ref).says(t, ref+" 3: kept, sealed in the state")
+	w.run(0, "apply", "--yes")
+	was, _ := l.SignedIn()
+	w.run(0, "rotate", "--compromised", "sqllogin", "--yes", "seen in a crash dump")
+	now, _ := l.SignedIn()
+	r := w.run(0, "history", "--evidence", "sqllogin")
+	r.says(t, "the login "+was+" on", "sqllogin 12: kept, sealed in the state")
+	if strings.Contains(r.out, "the login "+now+" on") {
+		t.Errorf("%s never had it:\n%s", now, r.out)
+	}
+}
