@@ -47,6 +47,8 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 		{"relays-more", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
 		{"relays-large", "im-admin", []string{"relaykey"}, "admin-api", []string{"longer than 64 MiB"}},
 		{"relays-empty", "im-admin", []string{"relaykey"}, "relay-list-names", []string{"no entry with a name"}},
+		{"relays-cached", "im-admin", []string{"relaykey"}, "relay-list-time", []string{"out of a cache", "1h10m", "pass GET"}},
+		{"relays-stuck", "im-admin", []string{"relaykey"}, "relay-list-time", []string{"10m", "before the answer itself", "frozen"}},
 		{"license-204", "im-admin", []string{"license"}, "admin-api", []string{"without a type"}},
 		{"license-302", "im-admin", []string{"license"}, "admin-api", []string{"login.example"}},
 		{"license-null", "im-admin", []string{"license"}, "license-answer", []string{"no customer, no tier, no expiry", "secrets.license.fields"}},

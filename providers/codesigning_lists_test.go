@@ -21,7 +21,7 @@ func lists(t *testing.T, h *lab.Host, list string) {
 	if err != nil || !array.Match(content) {
 		t.Fatalf("%v: %s", err, content)
 	}
-	disk.Write(h.Settings(), array.ReplaceAll(content, []byte("$1"+list)))
+	disk.Write(h.Settings(), array.ReplaceAll(content, []byte("${1}"+list)))
 }
 
 // Thumbprints may stand in one text, with blanks between them and at its ends: what was written is found again.
@@ -46,7 +46,7 @@ func TestListsInOneText(t *testing.T) {
 // A list that no member can be added to is refused before anything begins.
 func TestListsThatCannotBeEdited(t *testing.T) {
 	t.Parallel()
-	for _, list := range []string{`null`, `{"primary":"%s"}`, `{"00":"%s"}`} {
+	for list, says := range map[string]string{`null`: "is null", `{"primary":"%s"}`: "only numbers", `{"00":"%s"}`: "only numbers"} {
 		virtual(t, func(t *testing.T) {
 			w := newWorld(t, 2, "codesigning")
 			old, next := lab.Certificates()
@@ -54,9 +54,26 @@ func TestListsThatCannotBeEdited(t *testing.T) {
 			lists(t, h, strings.ReplaceAll(list, "%s", old.SHA1))
 			w.declares(old, next)
 			c := w.planned().Changes[0]
-			if f := findingOf(c, "settings-refused"); c.Status != reconciler.Refused || f == nil || !slices.Equal(f.Hosts, []string{h.Name}) {
+			if f := findingOf(c, "settings-refused"); c.Status != reconciler.Refused || f == nil || !slices.Equal(f.Hosts, []string{h.Name}) || !strings.Contains(f.Text, says) {
 				t.Errorf("%s: %s, %+v", list, c.Status, c.Findings)
 			}
+		})
+	}
+}
+
+// What is neither a list nor a text .NET reads as a text: it is told, taken out, and what is declared is written.
+func TestListsOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{`true`, `5`} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 1, "codesigning")
+			old, next := lab.Certificates()
+			lists(t, w.lab.Relays[0], list)
+			w.declares(old, next)
+			if f := findingOf(w.planned().Changes[0], "thumbprint-not-found"); f == nil || !strings.Contains(f.Text, "holds something that is no thumbprint") {
+				t.Errorf("%s: %+v", list, f)
+			}
+			w.settlesOn(old, next)
 		})
 	}
 }

@@ -396,6 +396,18 @@ func TestAThousandConnectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("the plan's JSON has %d KB, the ledger %d lines", len(b)>>10, len(entries))
+		for _, ref := range w.lab.Refs() {
+			w.lab.Accept(ref)
+		}
+		time.Sleep(time.Hour) // on the virtual clock: sync runs
+		p = w.planned()
+		var text strings.Builder
+		if err := render.Write(&text, render.Style{Format: render.Text}, render.Plan{Plan: p}); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := finding(p, "connector-syncs-fail"); !ok || strings.Count(text.String(), "\n") > 40 {
+			t.Errorf("of a thousand whose sync runs fail:\n%.4000s", text.String())
+		}
 		rotationtest.Search(t, w.secrets(), w.said())
 	})
 }

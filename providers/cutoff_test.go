@@ -101,11 +101,7 @@ func saysCutOff(t *testing.T, down []reconciler.Down, names ...string) {
 func TestCutOffWhenTheLockIsTaken(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, 2, "relaykey")
-		when(w.lab.Admin, "service.start", machine.After, func() {
-			if holder, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
-				_ = w.state.Lock.Break(t.Context(), holder.Fence)
-			}
-		})
+		when(w.lab.Admin, "service.start", machine.After, w.rob)
 		p, o := w.run()
 		all := w.history().Rotations("relaykey")
 		if last := all[len(all)-1]; !strings.Contains(last.Detail, "this is by this run's own records: another run may have taken over since") {
@@ -169,4 +165,57 @@ func TestRelaysAreCutOffWhileAdminIsDown(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Who was called cut off is named by each later apply that can do nothing about it, until it is seen to work: also where Admin's list has
+// become empty or stands still, and where a person has mended the file, which the process has not read.
+func TestWhoIsCutOffIsNamedUntilItWorks(t *testing.T) {
+	refused := func(t *testing.T, w *world, when string, names ...string) {
+		t.Helper()
+		p, o := w.run()
+		if len(p.Blocked()) == 0 {
+			t.Errorf("%s: not refused: %v", when, o)
+		}
+		var got []string
+		for _, d := range p.AllDown() {
+			if d.CutOff && !d.Since.IsZero() {
+				got = append(got, d.What)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, names) {
+			t.Errorf("%s: %q are cut off, not %q: %+v", when, got, names, p.Changes[0])
+		}
+		if r := render.OutcomeOf(p, "", 0, o); r.OK || !r.Changed() {
+			t.Errorf("%s: ok %v: %s", when, r.OK, r.Verdict())
+		}
+	}
+	t.Run("the list becomes empty, and the file is mended", func(t *testing.T) {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 3, "relaykey")
+			when(w.lab.Admin, "service.stop", machine.After, func() { w.do("file", "relay-02") })
+			when(w.relay(1), "service.start", machine.After, func() { w.do("relays-empty", "im-admin") })
+			if _, o := w.run(); !slices.ContainsFunc(o.Down, func(d reconciler.Down) bool { return d.CutOff && d.What == w.relay(2).Name }) {
+				t.Fatalf("%v", o)
+			}
+			time.Sleep(time.Hour)
+			refused(t, w, "with half a file", w.relay(2).Name)
+			w.do("mend", "relay-02")
+			time.Sleep(time.Hour)
+			refused(t, w, "with a file that is whole", w.relay(2).Name)
+			w.do("sound", "im-admin")
+			time.Sleep(time.Minute)
+			w.quietly()
+		})
+	})
+	t.Run("Admin is removed, and installed by hand: its list is old", func(t *testing.T) {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, "relaykey")
+			when(w.lab.Admin, "service.stop", machine.After, func() { w.do("remove", "im-admin") })
+			if _, o := w.run(); len(o.Down) == 0 {
+				t.Fatalf("%v", o)
+			}
+			w.do("install", "im-admin")
+			w.quietly()
+		})
+	})
 }

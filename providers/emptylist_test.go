@@ -60,6 +60,52 @@ func TestAListThatSaysNothing(t *testing.T) {
 	}
 }
 
+// Admin's list stands still in the middle of a run: each relay is connected, and was not heard of since, whether it works or not. A good
+// rotation is not undone for that, and not called proven. Where the list goes on meanwhile, it is.
+func TestAListThatStandsStill(t *testing.T) {
+	vendor()
+	for _, c := range []struct {
+		relays int
+		lasts  time.Duration // 0: to the end of the run
+		ending state.Outcome
+	}{{3, 0, state.Unknown}, {1, 0, state.Unknown}, {3, 40 * time.Second, state.Proven}} {
+		t.Run(fmt.Sprintf("%d relays, %s", c.relays, c.lasts), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, c.relays)
+				before := w.starts()
+				when(w.lab.Admin, "service.stop", machine.Before, func() {
+					if _, err := w.lab.Break("relays-stuck", "im-admin"); err != nil {
+						t.Error(err)
+					}
+					if c.lasts > 0 {
+						time.AfterFunc(c.lasts, func() { _, _ = w.lab.Break("sound", "im-admin") })
+					}
+				})
+				_, o := w.run()
+				if e := o.Secrets[len(o.Secrets)-1]; e.Ending != c.ending {
+					t.Errorf("%+v", o)
+				}
+				if c.ending == state.Unknown {
+					says(t, o.Err, "has not changed for any relay since the restart")
+					hinted(t, o.Err)
+				}
+				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+					t.Errorf("a good rotation was undone: %v", err)
+				}
+				for i, at := range w.starts() {
+					if i != 1 && at.Equal(before[i]) { // the hosts are Admin, Engine, and the relays
+						t.Errorf("service %d was not restarted", i)
+					}
+				}
+				_, _ = w.lab.Break("sound", "im-admin")
+				w.lab.Admin.Points(nil)
+				w.converged()
+			})
+		})
+	}
+}
+
 // Everything is proven, and then Admin lists no relay at all: nobody is said to be down for that.
 func TestAListThatSaysNothingAtTheEnd(t *testing.T) {
 	vendor()

@@ -49,6 +49,9 @@ func TestEveryLayer(t *testing.T) {
 		{"both-staging", true, "setting-overridden", []string{"appsettings.Staging.json"}, "settings"},
 		{"local", false, "setting-doubtful", []string{"appsettings.Local.json", "Relay:ApiKey"}, "before the rotation"},
 		{"section", false, "setting-doubtful", []string{"MESH__Relay__ApiKey", "behind MESH__"}, "before the rotation"},
+		{"jsonc", false, "setting-doubtful", []string{"appsettings.jsonc", "holds Relay:ApiKey"}, "before the rotation"},
+		{"json5", false, "setting-doubtful", []string{"settings.json5", "names Relay:ApiKey"}, "before the rotation"},
+		{"config", false, "setting-doubtful", []string{"IdentityMeshRelayAgent.exe.config", "names Relay:ApiKey"}, "before the rotation"},
 		{"sibling", false, "setting-doubtful", []string{"custom.json", "Relay:ApiKey"}, "before the rotation"},
 	} {
 		t.Run(c.mishap, func(t *testing.T) {

@@ -277,6 +277,30 @@ func TestALicenseThatAdminsAnswerDoesNotTell(t *testing.T) {
 	}
 }
 
+// What is another in each answer says nothing of a license: Admin never reads this one, and goes on serving the one before.
+func TestAnAnswerThatIsAnotherEachTime(t *testing.T) {
+	vendor()
+	for _, shape := range []string{"opaque", "json"} {
+		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, License: shape}, "license")
+				w.run()
+				w.do("license-restless", "im-admin")
+				w.do("reload-never", "im-admin")
+				spec := w.issue("2027-01", shape, 500)
+				if shape == "json" {
+					w.write(spec, fmt.Sprintf(`{"customerName":%q,"tier":%q,"signature":"BBBB"}`, lab.Customer, lab.Tier))
+				}
+				_, o := w.run()
+				if len(o.Secrets) != 1 || o.Secrets[0].Ending != state.Back {
+					t.Errorf("%+v", o)
+				}
+			})
+		})
+	}
+}
+
 // A lower tier that only the product can read is put back, and not said to be what was served before.
 func TestALowerTierThatOnlyTheProductReads(t *testing.T) {
 	vendor()

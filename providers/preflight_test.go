@@ -57,6 +57,8 @@ func TestPreflight(t *testing.T) {
 		{"demote", "promote", "im-engine", []string{"service-denied", "IdentityMeshEngine"}},
 		{"bar", "unbar", "im-engine", []string{"service-cannot-start", "IdentityMeshEngine may not log on as a service"}},
 		{"bar", "unbar", "im-admin", []string{"service-cannot-start", "may not log on as a service"}},
+		{"lock", "unlock", "im-engine", []string{"service-cannot-start", "the account of service IdentityMeshEngine is locked out or disabled"}},
+		{"lock", "unlock", "im-admin", []string{"service-cannot-start", "the account of service IdentityMeshAdmin is locked out or disabled"}},
 		{"confine", "unconfine", "relay-01", []string{"host-failed", "Constrained Language Mode"}},
 		{"confine", "unconfine", "im-engine", []string{"host-failed", "Constrained Language Mode"}},
 		{"skew", "sync", "relay-01", []string{"clock-skew", "ahead of ours"}},
@@ -218,4 +220,24 @@ func TestOneRelayThatAdminDoesNotTellOf(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A domain that says nothing of the account lets nobody know before: the first service that is stopped does not come back, and none that
+// runs is stopped after it.
+func TestALockedAccountOfWhichTheDomainSaysNothing(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey", "license")
+		w.lab.Directory().Silent = true
+		w.lab.Directory().Lock(lab.Account, true)
+		seen := stopsAnywhere(w)
+		_, o := w.run()
+		says(t, o.Err, "1069")
+		if len(o.Down) != 1 {
+			t.Errorf("%+v, %q", o.Down, seen())
+		}
+		w.lab.Directory().Lock(lab.Account, false)
+		w.do("start", "im-admin")
+		time.Sleep(time.Minute)
+		w.converged()
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
@@ -72,6 +73,60 @@ func TestEngineMoves(t *testing.T) {
 				t.Errorf("what was not stored is not to be set again: %+v", p.Changes)
 			}
 			w.connectsAfter()
+		})
+	})
+}
+
+// An Engine host that was restored from an image has the same identity, and opens nothing either: its sync runs show it, at each look.
+// What Admin says of why decides whether the secrets are set again, or a person does.
+func TestEngineRestored(t *testing.T) {
+	restored := func(t *testing.T, check func(*testing.T, *world)) {
+		t.Parallel()
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 0, "connector")
+			w.connectsAfter()
+			w.do("restore", w.lab.EngineHost.Name)
+			if err := w.connects(lab.NewConnector); err == nil {
+				t.Fatal("the lab's restored machine opens what was sealed before")
+			}
+			time.Sleep(time.Hour) // on the virtual clock: sync runs
+			check(t, w)
+		})
+	}
+	t.Run("Admin says why", func(t *testing.T) {
+		restored(t, func(t *testing.T, w *world) {
+			w.elsewhere("does not open there", "im-engine")
+			w.connectsAfter()
+		})
+	})
+	t.Run("Admin does not say why", func(t *testing.T) {
+		restored(t, func(t *testing.T, w *world) {
+			w.lab.Reticent(true)
+			p := w.planned()
+			f, ok := finding(p, "connector-syncs-fail")
+			if !ok || !f.Drift || !strings.Contains(f.Text, "ad, hr-source") || !p.Empty() {
+				t.Fatalf("it is not seen: %+v", p.Changes)
+			}
+			for i := range w.connectorSpec().Secrets { // a new version with the same value
+				w.connectorSpec().Secrets[i].Version = "4-again"
+			}
+			w.connectsAfter()
+			if f, ok := finding(w.planned(), "connector-syncs-fail"); ok {
+				t.Errorf("it is said still: %+v", f)
+			}
+		})
+	})
+	t.Run("the source refuses", func(t *testing.T) {
+		t.Parallel()
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 0, "connector")
+			w.connectsAfter()
+			w.lab.Accept(w.lab.Refs()[0], "another")
+			time.Sleep(time.Hour)
+			p := w.planned()
+			if f, ok := finding(p, "connector-syncs-fail"); !ok || !f.Drift || strings.Contains(f.Text, "hr-source") || !p.Empty() {
+				t.Fatalf("a push is no cure, and silence no answer: %+v", p.Changes)
+			}
 		})
 	})
 }

@@ -170,10 +170,8 @@ func TestOneStopIsOneOutage(t *testing.T) {
 			w.relay(i + 1).Points(func(p machine.Point) (a machine.Action) {
 				if p.Op == "service.start" && p.When == machine.Before {
 					once.Do(func() {
-						if holder, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
-							_ = w.state.Lock.Break(t.Context(), holder.Fence)
-							broken.Store(true)
-						}
+						w.rob()
+						broken.Store(true)
 					})
 				}
 				return a

@@ -136,6 +136,17 @@ func TestRotations(t *testing.T) {
 			rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "sqllogin/"+mode), Virtual: true, Sample: sample})
 		})
 	}
+	for _, mode := range []string{"alternating", "single"} { // users of a database that two replicas share, tried from the hosts too
+		contained := func(t *testing.T, relays int, kinds ...string) *world {
+			w := newWorldAt(t, lab.Config{Relays: relays, Memory: true, Login: mode, Replicas: 2, Contained: true}, kinds...)
+			w.loginSpec().ProveFrom = "hosts"
+			return w
+		}
+		t.Run("sqllogin-contained-"+mode, func(t *testing.T) {
+			t.Parallel()
+			rotationtest.Run(t, rotationtest.Fixture{New: fixture(contained, "sqllogin/"+mode), Virtual: true, Sample: max(sample, 10)})
+		})
+	}
 	for _, mode := range []string{"before", "after"} {
 		t.Run("connector-hook-"+mode, func(t *testing.T) {
 			t.Parallel()

@@ -137,12 +137,17 @@ func (u *universe) marked() {
 	}
 }
 
-// marker is what the marker says.
-func (u *universe) marker() (m state.Holder) {
-	if b, _, err := u.w.lab.Admin.Machine.FS.Read(markerFile); err == nil {
-		_ = json.Unmarshal(b, &m) // one that cannot be read is nobody's
+// marker is what the marker says. It is asked for often, and changes seldom.
+func (u *universe) marker() state.Holder {
+	b, _, err := u.w.lab.Admin.Machine.FS.Read(markerFile)
+	if err != nil {
+		return state.Holder{}
 	}
-	return m
+	if string(b) != u.seenMarker.text {
+		u.seenMarker.text, u.seenMarker.holder = string(b), state.Holder{}
+		_ = json.Unmarshal(b, &u.seenMarker.holder) // one that cannot be read is nobody's
+	}
+	return u.seenMarker.holder
 }
 
 // marks says that the marker is the operator's.

@@ -31,11 +31,15 @@ type invariants struct {
 	ruled map[string]bool
 	// settings are the hosts' files, the key left out: only the key may change.
 	settings map[string]string
+	bare     map[string]bare   // by host: the file that was read last
 	licenses map[string]string // versions, by content
 	sealed   map[string]string // the kept values, by name
 	texts    map[string]bool   // what was said
 	access   map[string]access // by host and path
 }
+
+// bare is a settings file, and what it is without its key.
+type bare struct{ file, text, key string }
 
 // access is who may do what with a file, as far as the lab knows: a swap keeps it.
 type access struct {
@@ -57,9 +61,9 @@ func (v *invariants) begin(w *world) {
 	v.wantKey, v.wantLicense = lab.NewKey, lab.NewLicense
 	v.known, v.ruled = map[string]bool{w.old: true}, map[string]bool{w.old: true}
 	v.settings, v.licenses, v.sealed, v.texts = map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}
-	v.access = map[string]access{}
+	v.access, v.bare = map[string]access{}, map[string]bare{}
 	for _, h := range w.lab.Hosts() {
-		v.settings[h.Name], _ = without(h)
+		v.settings[h.Name], _ = v.without(h)
 		if disk, ok := h.Machine.FS.(*machine.Memory); ok { // not what a new file would have
 			_ = disk.Set(h.Settings(), func(i *machine.Info) { i.UsersCanRead, i.Owner = false, "S-1-5-21-7-500" })
 		}
@@ -74,7 +78,7 @@ func (v *invariants) begin(w *world) {
 
 // drifted learns what somebody else has put on a host.
 func (v *invariants) drifted(w *world, h *lab.Host) {
-	text, key := without(h)
+	text, key := v.without(h)
 	v.settings[h.Name] = text
 	maps.Copy(v.access, accessOn(h))
 	if key != "" {
@@ -86,11 +90,19 @@ func (v *invariants) drifted(w *world, h *lab.Host) {
 }
 
 // without is a host's settings file without its key, and the key.
-func without(h *lab.Host) (text, key string) {
+func (v *invariants) without(h *lab.Host) (text, key string) {
 	b, _, err := h.Machine.FS.Read(h.Settings())
 	if err != nil {
 		return "unreadable: " + err.Error(), ""
 	}
+	if now := string(b); v.bare[h.Name].file != now {
+		text, key := without(b)
+		v.bare[h.Name] = bare{now, text, key}
+	}
+	return v.bare[h.Name].text, v.bare[h.Name].key
+}
+
+func without(b []byte) (text, key string) {
 	b = withoutList(b)
 	s, err := appsettings.Get(b, "Relay:ApiKey")
 	if err != nil {
@@ -149,7 +161,7 @@ func (u *universe) learn(key string) bool {
 func (u *universe) check() {
 	u.watch()
 	for _, h := range u.w.lab.Hosts() {
-		if text, _ := without(h); text != u.settings[h.Name] {
+		if text, _ := u.without(h); text != u.settings[h.Name] {
 			u.settings[h.Name] = text
 			u.wrong("3: the settings of %s are torn, or somebody's change is lost", h.Name)
 		}

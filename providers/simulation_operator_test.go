@@ -60,7 +60,7 @@ func (u *universe) operator(name, where string) *operator {
 	o.memory = process
 	s.Ledger, s.Lock, s.Values = ledger{s.Ledger, o}, lock{s.Lock, o}, blobs{s.Values, o}
 	o.books = where
-	options := connect.Options{Stay: true, Bound: true, LookupEnv: u.env, State: &s, Program: o.program, ChangePassword: o.changesPassword}
+	options := connect.Options{Stay: true, Bound: true, LookupEnv: u.env, State: &s, Seal: u.w.seal, Program: o.program, ChangePassword: o.changesPassword}
 	by(o.client, &options)
 	site, err := connect.Open(o.ctx, providers.Kinds(), u.w.doc, options)
 	if err != nil {

@@ -47,7 +47,8 @@ func (u *universe) time(keys map[string]string) {
 		}
 		_, runs := keys[h.Name]
 		if h == u.w.lab.EngineHost {
-			runs = h.Machine.Service(lab.EngineService).State != winhost.Stopped
+			state, _ := h.Machine.State(lab.EngineService)
+			runs = state != winhost.Stopped
 		}
 		relay := serviceLabel(u.w.lab, h) == ""
 		switch {

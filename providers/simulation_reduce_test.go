@@ -12,7 +12,7 @@ const lives = 300
 
 // reduce leaves out what a schedule does not need to break the same invariant: it takes every smaller one that still does, until
 // there is none.
-func reduce(t *testing.T, s schedule, broken []string) (schedule, []string) {
+func reduce(t *testing.T, s schedule, broken []string, breaks func(schedule) []string) (schedule, []string) {
 	t.Helper()
 	left := lives
 	for again := true; again; {
@@ -21,7 +21,7 @@ func reduce(t *testing.T, s schedule, broken []string) (schedule, []string) {
 			if left--; left < 0 {
 				return s, broken
 			}
-			if now, _ := liveThrough(t, smaller); len(now) > 0 && number(now[0]) == number(broken[0]) {
+			if now := breaks(smaller); len(now) > 0 && number(now[0]) == number(broken[0]) {
 				s, broken, again = smaller, now, true
 				break
 			}
@@ -98,4 +98,38 @@ func cloned(t *testing.T, s schedule) (c schedule) {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// A schedule that breaks an invariant is reduced to what breaks it, and to nothing that breaks another one.
+func TestReduce(t *testing.T) {
+	var drawn schedule
+	fault := func(s schedule) (all int) {
+		for _, e := range s.Runs {
+			all += len(e.Faults)
+		}
+		return all
+	}
+	for seed := uint64(1); drawn.Relays < 4 || len(drawn.Runs) < 3 || fault(drawn) < 3; seed++ {
+		drawn = draw(seed)
+	}
+	tried := 0
+	small, broken := reduce(t, drawn, []string{"1: two relays and a fault"}, func(s schedule) []string {
+		tried++
+		switch {
+		case s.Relays >= 2 && fault(s) >= 1:
+			return []string{"1: two relays and a fault"}
+		case s.Relays >= 1:
+			return []string{"2: another one"}
+		}
+		return nil
+	})
+	if small.Relays != 2 || fault(small) != 1 || len(small.Runs) != 1 || len(small.Manners) > 0 || small.Books != "memory" || broken[0][:1] != "1" || tried > lives {
+		t.Errorf("after %d lives: %s", tried, written(t, small))
+	}
+	if again := cloned(t, small); written(t, again) != written(t, small) {
+		t.Errorf("it is not what is written: %s", written(t, again))
+	}
+	if drawn.Relays < 4 || fault(drawn) < 3 {
+		t.Error("the schedule that was drawn has changed")
+	}
 }

@@ -144,7 +144,10 @@ func draw(seed uint64) schedule {
 	s := schedule{Seed: seed, Books: "memory", Relays: r.IntN(4)}
 	switch {
 	case r.IntN(150) == 0:
-		s.Relays = 11 + rand.New(rand.NewPCG(seed, 3)).IntN(30)
+		large := rand.New(rand.NewPCG(seed, 3))
+		if s.Relays = 11 + large.IntN(30); large.IntN(3) == 0 {
+			s.Relays = 40
+		}
 	case r.IntN(12) == 0:
 		s.Relays = 4 + r.IntN(7)
 	}

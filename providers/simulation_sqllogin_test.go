@@ -134,14 +134,14 @@ func (u *universe) watchLogin() {
 // whoServes notes who started the processes of Admin and Engine.
 func (u *universe) whoServes() {
 	for _, h := range u.services() {
-		s := h.Machine.Service(serviceOf(h))
-		if (s.State == winhost.Running || s.State == winhost.StartPending) && u.login.processes[h.Name].pid != s.PID {
+		state, pid := h.Machine.State(serviceOf(h))
+		if (state == winhost.Running || state == winhost.StartPending) && u.login.processes[h.Name].pid != pid {
 			since, was := u.booted[label(h.Name)]
 			byBoot := was && time.Since(since) >= 0 && u.login.looked.Sub(since) < time.Minute
 			if byBoot {
 				delete(u.booted, label(h.Name))
 			}
-			u.login.processes[h.Name] = servedBy{s.PID, byBoot || u.hands[label(h.Name)] || u.disturbed[label(h.Name)]}
+			u.login.processes[h.Name] = servedBy{pid, byBoot || u.hands[label(h.Name)] || u.disturbed[label(h.Name)]}
 		}
 	}
 	u.login.looked = time.Now()

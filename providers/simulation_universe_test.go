@@ -64,6 +64,12 @@ type universe struct {
 	hands     map[string]bool      // hosts at whose service somebody had a hand
 	carried   bool                 // a clock was wrong: what an earlier run says about times says nothing
 
+	// seenMarker is the marker when it was read last, and whose it was.
+	seenMarker struct {
+		text   string
+		holder state.Holder
+	}
+
 	downtimes map[string]*downtime // by host
 	taken     map[uint64]time.Time // by fence: when the lock was
 	began     time.Time            // the run
@@ -137,7 +143,7 @@ func (u *universe) create() {
 		u.t.Fatal(err)
 	}
 	u.text = u.w.lab.Document()
-	u.read = map[string]*specs.Deployment{}
+	u.read = map[string]*specs.Deployment{u.text: u.bounded(u.w.doc)}
 	u.declared = u.Relays
 	if u.Declared > 0 {
 		u.declared = min(u.Declared, u.Relays)
@@ -296,13 +302,18 @@ func (u *universe) commit(e episode) {
 		if err != nil {
 			u.t.Fatal(err)
 		}
-		if u.Parallel > 0 {
-			doc.Policy.Parallel = u.Parallel
-		}
-		doc.Policy.Unreachable.Count = u.Tolerate
-		u.read[text] = doc
+		u.read[text] = u.bounded(doc)
 	}
 	u.w.doc = u.read[text]
+}
+
+// bounded is a document with the schedule's policy.
+func (u *universe) bounded(doc *specs.Deployment) *specs.Deployment {
+	if u.Parallel > 0 {
+		doc.Policy.Parallel = u.Parallel
+	}
+	doc.Policy.Unreachable.Count = u.Tolerate
+	return doc
 }
 
 func (u *universe) writeLicense(version string) {

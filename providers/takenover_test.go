@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,9 +26,7 @@ func (w *world) suspended(t *testing.T, at func(reconciler.Event) bool, meanwhil
 		if !at(e) || !once.CompareAndSwap(false, true) {
 			return
 		}
-		if h, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
-			_ = w.state.Lock.Break(t.Context(), h.Fence)
-		}
+		w.rob()
 		meanwhile()
 	}
 	done, err := s.Apply(t.Context(), session.Unblocked)
@@ -35,6 +34,24 @@ func (w *world) suspended(t *testing.T, at func(reconciler.Event) bool, meanwhil
 		t.Fatal(err)
 	}
 	return done
+}
+
+// rob takes the lock of the run that has it away, and gives it to another, which does nothing and ends.
+func (w *world) rob() {
+	h, held, err := w.state.Lock.Current(context.Background())
+	if err == nil && held {
+		err = w.state.Lock.Break(context.Background(), h.Fence)
+	}
+	var l state.Lease
+	if err == nil {
+		l, err = w.state.Lock.Acquire(context.Background(), state.Holder{Run: "another"})
+	}
+	if err == nil {
+		err = l.Release(context.Background())
+	}
+	if err != nil || !held {
+		w.t.Error("nobody was robbed: ", err)
+	}
 }
 
 // pages are a report's lines in each format that people read.
@@ -263,7 +280,7 @@ func TestDownSinceTheFirstOfTwoKilledRuns(t *testing.T) {
 	}
 }
 
-// Its lock is removed while it is suspended, and nobody takes over: who is cut off is seen to be, and is told as that.
+// Its lock is removed while it is suspended, and whoever had it then did nothing: who is cut off is seen to be, and is told as that.
 func TestWhoIsCutOffByARunThatLostItsLockIsLookedAt(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, 2, "relaykey")

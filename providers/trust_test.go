@@ -111,7 +111,14 @@ func TestBind(t *testing.T) {
 		{reason: "silence no more", edit: []string{`, silence: [{finding: clock-skew, host: relay-2, why: known, until: "2030-01-01"}]`, ""}, wanted: "all"},
 		{reason: "another window", edit: []string{"window: [", "window: [daily 00:00-24:00 UTC, "}, loosened: []string{"policy.window"}},
 		{reason: "a suspension, and a longest outage", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, suspend: {why: closing, until: '2027-01-03'}"}, wanted: "all"},
-		{reason: "a guard that is added", edit: []string{"customer: Contoso,", "customer: Contoso, tier: Enterprise,"}, wanted: "all"},
+		{reason: "a longest outage, and a longer wait", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, hostTimeout: 10m"}, wanted: "all"},
+		{reason: "what stands for the live license's own", edit: []string{"customer: Contoso,", "customer: Contoso, tier: Community, layout: opaque,"}, loosened: []string{
+			"secrets.license.tier is new or loosens, and is not in force: Community (agreed: as the live one has it)", "secrets.license.layout is new or loosens, and is not in force: opaque"}},
+		{reason: "shorter waits", edit: []string{"planTtl: 12h", "planTtl: 12h, hostTimeout: 10s, patience: 1s", "args: [--quiet", "timeout: 1s, args: [--quiet", "args: [--once]", "args: [--once], timeout: 1s", "args: [read]", "args: [read], timeout: 1s",
+			"logins: [a, b],", "logins: [a, b], soak: 1s,", `artifacts: {folder: 'C:\b\out'}`, `artifacts: {folder: 'C:\b\out'}, timeout: 1s`, "policy:", "product: {api: {readyTimeout: 10s, connectedTimeout: 10s}, relay: {stopTimeout: 10s, startTimeout: 10s, stable: 1s}}\npolicy:",
+			"  connectors:\n", "  connectors:\n    timeout: 1s\n"},
+			loosened: []string{"policy.hostTimeout is new or loosens, and is not in force: 10s (agreed: 5m)", "policy.patience", "secrets.connectors.hook.timeout", "secrets.connectors.login.timeout", "connect.stores.op.exec.timeout", "secrets.sqlLogin.soak",
+				"secrets.codeSigning.buildHost.timeout", "product.api.readyTimeout", "product.api.connectedTimeout", "product.relay.stopTimeout", "product.relay.startTimeout", "product.relay.stable", "secrets.connectors.timeout"}},
 		{reason: "a guard that is changed", edit: []string{"customer: Contoso", "customer: Fabrikam"}, loosened: []string{"secrets.license.customer"}},
 		{reason: "a guard that is left out", edit: []string{"customer: Contoso, ", ""}, loosened: []string{"secrets.license.customer"}},
 		{reason: "another order of tiers", edit: []string{"customer: Contoso,", "customer: Contoso, tiers: [Enterprise, Professional, Standard, Community],"}, loosened: []string{"secrets.license.tiers"}},
@@ -121,6 +128,10 @@ func TestBind(t *testing.T) {
 		{reason: "a host of its own way", edit: []string{"connect:\n", "connect:\n  hosts: {relay-1: {address: '10.0.0.1', auth: basic, user: u, password: {env: AWS}}}\n"},
 			blocks: []string{"connect.hosts[\"relay-1\"].address is new, not contacted: 10.0.0.1", "connect.hosts[\"relay-1\"].auth", "connect.hosts[\"relay-1\"].user", "connect.hosts[\"relay-1\"].password is new, not contacted: env AWS"}},
 		{reason: "a value of the runner", edit: []string{"version: 7, from: generated", "version: 8, from: {env: AWS}"}, blocks: []string{"secrets.relayKey.from is new, not in force: env AWS (agreed: generated)"}},
+		{reason: "a value that its author knows", edit: []string{"version: 7, from: generated", "version: 8, from: {file: secrets/mine.age}", "from: {env: ONE}", "from: {file: secrets/one.age}"}, blocks: []string{
+			"secrets.relayKey.from is new, not in force: file secrets/mine.age (agreed: generated)", "secrets.connectors.secrets.one.from is new, not in force: file secrets/one.age (agreed: env ONE)"}},
+		{reason: "a certificate where none was agreed to", edit: []string{"pfx: {file: signing/1.pfx}, password: {env: PFX}, ", "pfx: {file: signing/2.pfx}, password: {file: secrets/pw.age}, "}, blocks: []string{
+			"secrets.codeSigning.buildHost.password is new, not in force: file secrets/pw.age (agreed: env PFX)"}},
 		{reason: "a value of the disk", edit: []string{"version: 1, from: {file: licenses/1.key.age}", "version: 2, from: {file: /etc/shadow}"}, blocks: []string{"secrets.license.from is new, not in force: file /etc/shadow"}},
 		{reason: "another account", edit: []string{`C\svc`, `C\admin`}, loosened: []string{`secrets.serviceAccounts["C\\svc"].changedBy`}, blocks: []string{
 			`secrets.serviceAccounts["C\\admin"].services is new`, `secrets.serviceAccounts["C\\admin"].account is new, not in force: C\admin`, `secrets.serviceAccounts["C\\admin"].from is new`,
@@ -260,6 +271,17 @@ func TestAProgramOfTheRequest(t *testing.T) {
 		}
 		d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
 		return d
+	}
+	for _, given := range []string{"-e", "/srv/im/get.sh", "-c/srv/im/get.sh", "--script=/srv/im/get.sh", "FILE=/srv/im/get.sh", "@/srv/im/x", "a:/srv/im/x", ". /srv/im/get.sh", "/srv/im/../im/x;true", "/opt/srv/im/x", "get.sh"} {
+		one := func() *specs.Deployment {
+			d := load()
+			d.Connect.Stores["op"].Exec.Args = []string{"-e", given}
+			return d
+		}
+		_, err := trust.Bind(loader, one(), trust.Side{Base: one(), Name: "main at 1234567", Root: "/srv/im"})
+		if want := strings.Contains(given, "/srv/im") && !strings.Contains(given, "/opt"); (err != nil) != want || want && !strings.Contains(err.Error(), "connect.stores.op.exec.args: /srv/im/") {
+			t.Errorf("%s: %v", given, err)
+		}
 	}
 	for root, refused := range map[string]string{t.TempDir(): "", "/opt/im": "secrets.connectors.hook.program: /opt/im/at-source", "/usr/bin": "connect.stores.op.exec.program: /usr/bin/op",
 		"/srv/sealed": "connect.winrm.password: /srv/sealed/winrm.yaml"} {

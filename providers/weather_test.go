@@ -149,10 +149,8 @@ func TestNothingIsSentAgainWithoutTheLock(t *testing.T) {
 			if p.Op == "service.start" && p.When == machine.After {
 				h.Unplug(true)
 				time.AfterFunc(8*time.Second, func() {
-					if holder, held, err := w.state.Lock.Current(t.Context()); err == nil && held {
-						_ = w.state.Lock.Break(t.Context(), holder.Fence)
-						taken.Store(true)
-					}
+					w.rob()
+					taken.Store(true)
 				})
 				time.AfterFunc(20*time.Second, func() { h.Unplug(false) })
 			}
@@ -341,12 +339,12 @@ func TestAStopWithoutAnAnswer(t *testing.T) {
 // Somebody starts a service after its stop while the batch is sent for the second time: it is noticed before the relays follow
 // Admin, and it is restarted.
 func TestSomebodyStartsItWhileItIsAskedAgain(t *testing.T) {
-	for _, host := range []string{"im-admin", "relay-01"} {
+	for host, login := range map[string]string{"im-admin": "", "relay-01": "", "im-engine": "alternating"} { // a login is in Engine's file
 		t.Run(host, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {
-				w := newWorld(t, 2)
+				w := newWorldAt(t, lab.Config{Relays: 2, Login: login, Memory: true})
 				h := w.lab.Host(host)
-				service := map[string]string{"im-admin": lab.AdminService, "relay-01": lab.RelayService}[host]
+				service := map[string]string{"im-admin": lab.AdminService, "relay-01": lab.RelayService, "im-engine": lab.EngineService}[host]
 				lost, theirs := false, false
 				h.Points(func(p machine.Point) (a machine.Action) {
 					switch {
@@ -359,7 +357,7 @@ func TestSomebodyStartsItWhileItIsAskedAgain(t *testing.T) {
 					return a
 				})
 				_, o := w.run()
-				if o.Err != nil || len(o.Left) > 0 || len(o.Down) > 0 || len(o.With(state.Proven)) != 2 {
+				if o.Err != nil || len(o.Left) > 0 || len(o.Down) > 0 || len(o.With(state.Proven)) != len(o.Secrets) || len(o.Secrets) < 2 {
 					t.Errorf("%v", o)
 				}
 				if !theirs || len(o.Remarks) != 1 || !strings.Contains(o.Remarks[0].Text, "somebody had started") {
@@ -380,11 +378,7 @@ func TestALockIsLostOnce(t *testing.T) {
 		when(w.lab.Admin, "service.stop", machine.After, func() { switching.Store(true) })
 		w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
 			if e.Action == "GET /health/ready" && switching.Load() { // then comes every relay
-				once.Do(func() {
-					if h, held, err := w.state.Lock.Current(t.Context()); err != nil || !held || w.state.Lock.Break(t.Context(), h.Fence) != nil {
-						t.Error("nobody holds the lock")
-					}
-				})
+				once.Do(w.rob)
 			}
 			return f
 		})

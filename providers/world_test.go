@@ -141,9 +141,7 @@ func newWorldAt(t testing.TB, c lab.Config, kinds ...string) *world {
 	if w.state, err = connect.State(w.doc); err != nil {
 		t.Fatal(err)
 	}
-	if w.seal, err = values.SealFrom(nil, values.Config{LookupEnv: w.lab.Env, Deployment: w.doc.Name}); err != nil {
-		t.Fatal(err)
-	}
+	w.seal = w.lab.Seal
 	w.old = w.kept("relaykey", lab.OldKey)
 	w.await("the relays connect, and all services run", func() bool { return w.lab.Connected() == c.Relays && w.lab.Accepts(w.old) && w.up() == nil })
 	return w

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"meshrotate/state"
@@ -84,7 +85,10 @@ type progress struct {
 	halted   bool
 	// waitsUntil is how long a ledger that is away is waited for at the end, once that has begun.
 	waitsUntil time.Time
-	announced  map[string]bool // by secret: the ledger has that it was begun
+	// regained: the lease was taken anew since it was told last. Nil before the way back.
+	regained  *atomic.Bool
+	robbed    bool            // it was
+	announced map[string]bool // by secret: the ledger has that it was begun
 	// ending: by secret, what has been decided, and recorded as far as the ledger took it.
 	ending map[string]state.Outcome
 	books  books
@@ -159,6 +163,7 @@ func (p *progress) passRound(ctx context.Context, i int) {
 	}
 	if p.cause != nil || p.halted {
 		p.noteWorked(context.WithoutCancel(ctx))
+		p.mayRegain(context.WithoutCancel(ctx))
 	}
 	switch {
 	case p.halted:
@@ -166,6 +171,7 @@ func (p *progress) passRound(ctx context.Context, i int) {
 	case p.cause != nil:
 		p.turn(ctx)
 	}
+	p.tellRegained()
 	p.recordProven(ctx)
 }
 
@@ -193,9 +199,6 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 func (p *progress) lookAtDown(ctx context.Context) {
 	down := slices.DeleteFunc(p.clock.stillDown(), func(d Down) bool { return d.Elsewhere })
 	r := p.run.Site.Running(context.WithoutCancel(ctx), down)
-	for name, since := range r.Since {
-		p.clock.ranSince(name, since)
-	}
 	p.clock.note(Target{}, r)
 	for _, name := range r.Missing {
 		for _, known := range []map[string]Down{p.clock.found, p.clock.now} {
@@ -229,6 +232,9 @@ func (p *progress) lookAtStarted(ctx context.Context) {
 	}
 	for _, d := range unshown {
 		_, runs := r.Started[d.What]
+		if up, works := r.Up[d.What]; works {
+			p.clock.note(Target{}, Report{Outcome: state.Done, Up: map[string]time.Time{d.What: up}, Bounds: map[string]bool{d.What: true}})
+		}
 		switch {
 		case slices.Contains(r.Missing, d.What):
 			p.clock.now[d.What] = d

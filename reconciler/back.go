@@ -42,7 +42,7 @@ func (p *progress) turn(ctx context.Context) {
 	}
 	p.stand(ctx)
 	p.recordProven(ctx)
-	if !p.halted && !slices.ContainsFunc(p.rotating(), func(c Change) bool { return p.inRound(c) && p.ending[c.Secret.Name] != state.Proven }) {
+	if !p.halted && !p.robbed && !slices.ContainsFunc(p.rotating(), func(c Change) bool { return p.inRound(c) && p.ending[c.Secret.Name] != state.Proven }) {
 		p.cause = nil // what failed was done when it was tried again
 	}
 	if err := p.books.firstBack; err != nil {
@@ -218,7 +218,7 @@ func (p *progress) undo(ctx context.Context, names []string) {
 				some = append(some, s)
 			}
 		}
-		return some
+		return append(some, p.awaits(phase, some)...)
 	}
 	total := 0
 	for _, s := range p.ran {
@@ -247,12 +247,41 @@ func (p *progress) undo(ctx context.Context, names []string) {
 		}
 		p.ending[name] = state.Back
 		if !p.switching && !p.acceptedFor(name) {
-			p.asBefore[name] = append(p.asBefore[name], "nothing live was changed")
+			p.asBefore[name] = append(p.asBefore[name], p.nothingLive(name))
 		}
 		if p.earlier[name] {
 			p.ending[name] = state.Ahead // of what an earlier round proved nothing was taken back
 		}
 	}
+}
+
+// awaits are those that wait for what some of these have started to be ready, and that were not begun: on its way back it is started again.
+func (p *progress) awaits(phase Phase, some []Step) (all []Step) {
+	started := map[string]bool{}
+	for _, s := range some {
+		if t, turns := s.Op.(Turning); turns && !t.Stops() {
+			started[s.ID] = true
+		}
+	}
+	for _, s := range (Round{p.all}).of(phase) {
+		if s.Op.Target().Kind == APITarget && !p.began(s) && !s.Proof && s.Back.Op != nil && slices.ContainsFunc(s.After, func(id string) bool { return started[id] }) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// NotInUse is how a secret ends of which a place was changed that nothing uses yet: the other one of two logins.
+const NotInUse = "nothing that is in use was changed; what is to be used next was"
+
+// nothingLive is what is said where no way back was needed.
+func (p *progress) nothingLive(name string) string {
+	if slices.ContainsFunc(p.ran, func(s Step) bool {
+		return s.Phase == Accept && !s.Proof && s.Back.Op == nil && !p.refused[s.ID] && s.needs(name)
+	}) {
+		return NotInUse
+	}
+	return "nothing live was changed"
 }
 
 // acceptedFor says that something live was changed for a secret before the switch, by a step that has a way back: what proves

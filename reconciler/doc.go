@@ -166,7 +166,8 @@
 //	our own books   ledger, lease, disk,      -                       before the first stop: all goes back, and room for
 //	                clock                                             what is still to be written is kept by then. After it:
 //	                                                                  services come up first. A lost lease stops everything
-//	                                                                  before its next effect, on every target
+//	                                                                  before its next effect, on every target; where nobody has
+//	                                                                  had it since, it is taken anew for the way back (regain.go)
 //
 // On the way back the same holds, but for this: who is down comes up whatever else failed, and nobody is touched before the one
 // that it waits for is back. At the end of every run Outcome.Down is what is down, since when, and whether that is sure;

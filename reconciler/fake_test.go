@@ -171,6 +171,7 @@ type bench struct {
 	batches         map[string]int // by host
 	deaf            bool           // the ledger is expected to miss starts
 	lost            bool
+	regains         int // how often a lost lease can be taken anew
 	confirmed       []string
 	cramped         bool // the ledger has no room for more
 	onAppend        func()
@@ -278,6 +279,16 @@ func (b *bench) Doing(_ context.Context, what string) error {
 	return nil
 }
 func (b *bench) Release(context.Context) error { return nil }
+func (b *bench) Regain(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.regains == 0 {
+		return &state.LostError{Fence: 1}
+	}
+	b.regains--
+	b.lost = false
+	return nil
+}
 func (b *bench) Check(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

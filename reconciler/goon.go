@@ -87,7 +87,7 @@ func (p *progress) untouched(ctx context.Context, names []string) []string {
 		}
 		if p.books.failedBack[name] == nil && !p.halted {
 			p.ending[name] = state.Back
-			p.asBefore[name] = append(p.asBefore[name], "nothing live was changed")
+			p.asBefore[name] = append(p.asBefore[name], p.nothingLive(name))
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(same, name) })

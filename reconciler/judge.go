@@ -143,6 +143,7 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 		p.unsure[b.target] = r.Outcome == state.Unknown || r.Outcome == ""
 	case lostLease(r.Err):
 		p.fail(s, r.Err)
+		p.unknownAt[b.target] = p.unknownAt[b.target] || phase == Switch && r.Outcome != state.Failed
 		if p.halted = true; !lostLease(p.cause) { // it is lost for all targets, and said once
 			p.halt(r.Err)
 		}

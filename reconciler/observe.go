@@ -109,7 +109,8 @@ type Report struct {
 	Missing []string
 	// Whys says of some of them what their hosts say.
 	Whys map[string]error
-	// Since is when the process was started that runs as a service: what was taken for its stop after that was none.
+	// Since is when the process was started, at the latest, that runs as a service which is in Started: what was taken for its stop after
+	// that was none.
 	Since map[string]time.Time
 	// Facts are what was learnt that a later run needs: they go to the ledger with the outcome.
 	Facts []state.Fact

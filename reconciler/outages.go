@@ -64,7 +64,7 @@ func newClock(plan *Plan) clock {
 			c.with[o.With] = append(c.with[o.With], o.Members...)
 			for _, name := range o.Members {
 				if !o.Since.IsZero() {
-					c.spans[cutOff(name)] = []span{{down: o.Since, earlier: true}}
+					c.spans[cutOff(name)] = []span{{down: o.Since, earlier: true, sooner: o.AtLeast, noSooner: o.AtMost}}
 				}
 			}
 		}
@@ -80,7 +80,7 @@ func newClock(plan *Plan) clock {
 	for _, change := range plan.Changes {
 		for _, r := range change.Returned {
 			if r.UpBy.IsZero() && len(c.spans[r.What]) == 0 {
-				c.spans[r.What] = []span{{down: r.Since, earlier: true, sooner: r.Sooner}}
+				c.spans[r.What] = []span{{down: r.Since, earlier: true, sooner: r.Sooner, noSooner: r.Later}}
 			}
 		}
 	}
@@ -190,7 +190,13 @@ func (c *clock) note(t Target, r Report) {
 		delete(c.tried, name)
 	}
 	for name, at := range r.Started {
-		last(name, func(s *span) { s.started = at })
+		since, known := r.Since[name]
+		never := known && c.ranSince(name, since)
+		last(name, func(s *span) {
+			if !never {
+				s.started = at
+			}
+		})
 	}
 	for name, at := range r.Up {
 		delete(c.tried, name)
@@ -211,11 +217,21 @@ func (c *clock) note(t Target, r Report) {
 	}
 }
 
-// ranSince takes back a stop that was none: its request failed, and the process is one that was started before it.
-func (c *clock) ranSince(name string, at time.Time) {
-	if all := c.spans[name]; len(all) > 0 && all[len(all)-1].down.After(at) {
-		c.spans[name] = all[:len(all)-1]
+// ranSince takes back a stop that was none: its request failed, and the process is one that was started before it. Nobody was cut off
+// by it either.
+func (c *clock) ranSince(name string, at time.Time) (never bool) {
+	drop := func(name string) (dropped bool) {
+		if all := c.spans[name]; len(all) > 0 && all[len(all)-1].down.After(at) {
+			c.spans[name], dropped = all[:len(all)-1], true
+		}
+		return dropped
 	}
+	if never = drop(name); never {
+		for _, other := range c.with[name] {
+			drop(cutOff(other))
+		}
+	}
+	return never
 }
 
 // place is which service is called so, and where it is.

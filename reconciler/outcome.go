@@ -128,8 +128,9 @@ type Returned struct {
 	UpBy time.Time `json:"upBy,omitzero"`
 	// Ran is since when its process runs, zero when that is not known: it worked then, or later.
 	Ran time.Time `json:"ran,omitzero"`
-	// Sooner is Down.Sooner.
+	// Sooner is Down.Sooner. Later: it was started again after Since, and may have worked meanwhile.
 	Sooner bool `json:"sooner,omitempty"`
+	Later  bool `json:"later,omitempty"`
 }
 
 // Remark is what happened on a target beside what was to be done.

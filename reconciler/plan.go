@@ -97,6 +97,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	}
 	p.dependsOn(d)
 	p.tell()
+	p.tellNext()
 	b, err := p.bound()
 	if err == nil {
 		p.Digest, err = b.digest()
@@ -194,6 +195,32 @@ func oneReturn(changes []Change) {
 	for _, c := range changes {
 		for i, r := range c.Returned {
 			c.Returned[i].Since = first[r.What]
+		}
+	}
+}
+
+// tellNext says which starts a change leaves to others, and no step of this plan makes.
+func (p *Plan) tellNext() {
+	made := map[string]bool{}
+	of := func(op Op) string { return op.Target().id() + " " + op.Key() }
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if len(c.Next) == 0 {
+			continue
+		}
+		if len(made) == 0 {
+			for _, s := range p.Steps() {
+				made[of(s.Op)] = true
+			}
+		}
+		var who crowd
+		for _, op := range c.Next {
+			if !made[of(op)] {
+				who.add(op.Says())
+			}
+		}
+		if names := who.String(); names != "" {
+			c.Later = "the next start of " + names + c.Opens
 		}
 	}
 }

@@ -330,7 +330,7 @@ func (p *progress) finish(ctx context.Context) {
 			p.asBefore[name] = []string{NothingBegun}
 		case p.halted && !p.switching && !p.acceptedFor(name) && !p.final(name) && !p.earlier[name]:
 			p.ending[name] = state.Back // copies that were staged may lie there: the next run removes them
-			p.asBefore[name] = []string{"nothing live was changed"}
+			p.asBefore[name] = []string{p.nothingLive(name)}
 		case p.earlier[name] && !p.inRoundNow(c):
 			p.ending[name] = state.Ahead // what its earlier round proved stays; the rest was not begun
 		}

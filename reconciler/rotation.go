@@ -135,8 +135,11 @@ type Change struct {
 	Awaits Tolerance `json:"-"`
 	// Proof is how success is shown. The plan makes it of the steps that are proofs.
 	Proof string `json:"proof,omitempty"`
-	// Later says what has the new value only from a later moment on, which this run does not bring about, and when: "the next start of
-	// Admin". It is stored, and that is what is proven.
+	// Next are starts that bring the new value into force, and that this change leaves to others; Opens is when, behind their names,
+	// where that is known. It is stored, and that is what is proven.
+	Next  []Op   `json:"-"`
+	Opens string `json:"-"`
+	// Later is what they are called, without those that are in this plan: "the next start of Admin". The plan says it.
 	Later string `json:"later,omitempty"`
 	// Due is when the next rotation is due by the declared cadence, zero when there is none or it is not known.
 	Due     time.Time `json:"due,omitzero"`

@@ -66,4 +66,4 @@ func (p *progress) byRecord(o *Outcome) {
 	}
 }
 
-var errStopped = errors.New("it was stopped, and nothing that this run did has started it")
+var errStopped = errors.New("it was stopped, and the lock was lost before it was started")

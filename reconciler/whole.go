@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 )
@@ -27,13 +28,23 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if marked.Whole, err = whole(body); err != nil {
+	all, err := whole(body)
+	if err != nil {
 		return nil, err
 	}
-	if marked.Seal = p.Seal; p.Sealer != nil {
-		marked.Seal = p.Sealer(marked.Whole)
+	seal := p.Seal
+	if p.Sealer != nil {
+		seal = p.Sealer(all)
 	}
-	return json.Marshal(&marked)
+	// They are the last fields, so that ten thousand hosts' steps are not written again for them.
+	last, err := json.Marshal(struct {
+		Whole string `json:"whole"`
+		Seal  string `json:"seal,omitempty"`
+	}{all, seal})
+	if err != nil {
+		return nil, err
+	}
+	return append(bytes.TrimSuffix(body, []byte(`"whole":""}`)), last[1:]...), nil
 }
 
 // unchanged says that a saved plan is, in every word, the one that was made, as far as the file tells.

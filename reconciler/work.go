@@ -195,6 +195,7 @@ func (w *worker) hear(ctx context.Context, a answer) {
 	}
 	w.noteRan(b, a.reports)
 	w.noteReports(b, a.reports)
+	w.lostFirst(ctx, a.reports)
 	if ctx.Err() != nil { // what was cut off says nothing about its target
 		if w.cause == nil && !w.halted {
 			w.interrupt(ctx, "during", w.phase)
@@ -247,6 +248,17 @@ func (w *worker) noteRan(b block, reports []Report) {
 			w.undone[b.target] = append(w.undone[b.target], s)
 		}
 		w.done[s.ID], w.refused[s.ID] = r.Outcome == state.Done, r.Outcome == state.Failed && r.Refused
+	}
+}
+
+// lostFirst asks for the lease when the end of a batch is not known: a process that was suspended finds its connections dead, and that
+// another has taken over meanwhile is the cause that counts.
+func (w *worker) lostFirst(ctx context.Context, reports []Report) {
+	if w.cause != nil || !slices.ContainsFunc(reports, func(r Report) bool { return r.Outcome != state.Done && !r.Refused && !lostLease(r.Err) }) {
+		return
+	}
+	if err := w.run.Lease.Check(context.WithoutCancel(ctx)); lostLease(err) {
+		w.halt(fmt.Errorf("during %s: %w", w.phase, err))
 	}
 }
 

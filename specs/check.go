@@ -24,6 +24,7 @@ func (r *reader) check(d *Deployment) {
 	r.checkSeal(d.State.Seal)
 	r.checkSilence(d)
 	r.checkWhen(d.Policy)
+	r.checkWait(d.Policy.HostTimeout, "policy", "hostTimeout")
 	if !r.isBroken("hosts") {
 		r.checkTolerated(d)
 		r.checkHostConnect(d, hosts)

@@ -107,10 +107,10 @@ type Policy struct {
 	Parallel int `json:"parallel,omitempty" jsonschema:"minimum=1,maximum=10000,default=500" trust:"wanted"`
 	// PlanTTL is how long a saved plan may be applied.
 	PlanTTL Duration `json:"planTtl,omitzero" jsonschema:"default=24h" trust:"less"`
-	// HostTimeout bounds one look or one batch on one host, service waits included.
-	HostTimeout Duration `json:"hostTimeout,omitzero" jsonschema:"default=5m" trust:"wanted"`
+	// HostTimeout bounds one look or one batch on one host, service waits included: at least 10s.
+	HostTimeout Duration `json:"hostTimeout,omitzero" jsonschema:"default=5m" trust:"more"`
 	// Patience is how long a host that was lost within a run is asked again before its silence means anything.
-	Patience Duration `json:"patience,omitzero" jsonschema:"default=1m" trust:"wanted"`
+	Patience Duration `json:"patience,omitzero" jsonschema:"default=1m" trust:"more"`
 	// TrustedSigners are files with the keys of who may sign what is applied: OpenPGP keys in armour, or allowed_signers as
 	// ssh-keygen has it. It counts where there is a trusted side, and there alone.
 	TrustedSigners []string `json:"trustedSigners,omitempty" jsonschema:"minLength=1" trust:"signer"`

@@ -28,7 +28,7 @@ type Git struct {
 	// Exact: Ref is one reference, which no other of the repository can be taken for, or a full commit hash. What is trusted is
 	// named like this: whoever may push a tag must not be able to give the name of a branch another meaning.
 	Exact bool
-	// Parents: what the commit was made of is fetched, too.
+	// Parents: what led to the commit is fetched, too.
 	Parents bool
 	// Path is the document's path inside the repository, with slashes.
 	Path string

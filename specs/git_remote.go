@@ -144,10 +144,10 @@ func (g Git) fetchHash(ctx context.Context, repo *git.Repository, auth transport
 	return peel(repo, plumbing.NewHash(hash))
 }
 
-// depth is how many commits are fetched.
+// depth is how many commits are fetched, 0 for all.
 func (g Git) depth() int {
 	if g.Parents {
-		return 2
+		return 0
 	}
 	return 1
 }

@@ -33,11 +33,11 @@ type Component struct {
 	// Hosts is what single hosts do differently, by host name.
 	Hosts map[string]HostComponent `json:"hosts,omitempty"`
 	// StopTimeout bounds the stop of the service: at least 10s.
-	StopTimeout Duration `json:"stopTimeout,omitzero" jsonschema:"default=60s" trust:"wanted"`
+	StopTimeout Duration `json:"stopTimeout,omitzero" jsonschema:"default=60s" trust:"more"`
 	// StartTimeout bounds the start of the service: at least 10s.
-	StartTimeout Duration `json:"startTimeout,omitzero" jsonschema:"default=60s" trust:"wanted"`
+	StartTimeout Duration `json:"startTimeout,omitzero" jsonschema:"default=60s" trust:"more"`
 	// Stable is how long the started process must stay the same one.
-	Stable Duration `json:"stable,omitzero" jsonschema:"default=3s" trust:"wanted"`
+	Stable Duration `json:"stable,omitzero" jsonschema:"default=3s" trust:"more"`
 }
 
 // HostComponent is what one host does differently.
@@ -101,7 +101,7 @@ type API struct {
 	// Fields are the names in the relay list, where the usual ones are not those.
 	Fields RelayFields `json:"fields,omitzero"`
 	// ReadyTimeout is how long to wait for Admin to be ready: at least 10s.
-	ReadyTimeout Duration `json:"readyTimeout,omitzero" jsonschema:"default=2m" trust:"wanted"`
+	ReadyTimeout Duration `json:"readyTimeout,omitzero" jsonschema:"default=2m" trust:"more"`
 	// ConnectedTimeout is how long to wait for every relay to be connected: at least 10s.
-	ConnectedTimeout Duration `json:"connectedTimeout,omitzero" jsonschema:"default=3m" trust:"wanted"`
+	ConnectedTimeout Duration `json:"connectedTimeout,omitzero" jsonschema:"default=3m" trust:"more"`
 }

@@ -78,7 +78,7 @@ type Exec struct {
 	// no argument then.
 	Stdin bool `json:"stdin,omitempty" trust:"program"`
 	// Timeout is how long it may take for one value.
-	Timeout Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"wanted"`
+	Timeout Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"more"`
 }
 
 func (c *Connect) fillStores() {

@@ -209,6 +209,17 @@ func (h History) LastProven(secret string) (Entry, bool) {
 	return Entry{}, false
 }
 
+// LeftBehind is the latest rotation that changed something and came to an end, whatever that was: the hosts that it left behind have
+// not what the others have, until a later one finishes them. One that went back left them as they were.
+func (h History) LeftBehind(secret string) (last Entry, ok bool) {
+	for _, e := range h.whole(secret) {
+		if e.Outcome != Started && e.Outcome != Back {
+			last, ok = e, true
+		}
+	}
+	return last, ok
+}
+
 // Replaced is the rotation that proved another version after this one had been live, which it was once it was proven, or ahead.
 func (h History) Replaced(secret, version string) (by Entry, ok bool) {
 	live := false

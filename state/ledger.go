@@ -226,6 +226,9 @@ type Lease interface {
 	Fence() uint64
 	// Check fails with *LostError when the lease is no longer ours. Call it before each effect.
 	Check(ctx context.Context) error
+	// Regain takes a lease anew that was taken away, where nobody has had one since: nobody holds it, and no higher fence was given out.
+	// It fails otherwise, also when nobody can say, and does nothing to a lease that is ours.
+	Regain(ctx context.Context) error
 	// Doing records what the holder is at, for whoever finds the lease.
 	Doing(ctx context.Context, what string) error
 	// Release gives it back, also when ctx is done already: an interrupted run has to. Releasing a lost lease is an

@@ -133,6 +133,33 @@ func (h History) StepBegan(secret, version, step, host string) (time.Time, bool)
 	return r.steps[version].began(step, host, r.ended)
 }
 
+// back is what the names of steps of the way back begin with.
+const back = "back/"
+
+// Again says that by a run which told no end a step was begun on a host, then the other one was done there, and then it was begun once
+// more, or on the way back: what was stopped, started and stopped may have worked in between.
+func (h History) Again(secret, version, step, other, host string) bool {
+	r := h.secrets[secret]
+	if r == nil || r.steps[version] == nil {
+		return false
+	}
+	began, done := false, false
+	all := slices.Concat(r.steps[version].of(step, host), r.steps[version].of(other, host), r.steps[version].of(back+step, host))
+	slices.SortFunc(all, func(a, b stepEntry) int { return a.at - b.at })
+	for _, e := range all {
+		switch {
+		case e.at <= r.ended:
+		case e.Step == other:
+			done = done || began && e.Outcome == Done
+		case e.Outcome == Started && done:
+			return true
+		default:
+			began = began || e.Outcome == Started
+		}
+	}
+	return false
+}
+
 // Untold is when a step of another version was begun on a host, for the first time, by a run that told no end, and how far it came
 // last, while no run has told one since: a later one was started for a version of its own.
 func (h History) Untold(secret, step, host string) (began time.Time, last Outcome, ok bool) {

@@ -145,6 +145,7 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"an object without a list is not an empty list", answers(200, js, `{"count":0}`), relays, adminapi.WrongContent, "not a list"},
 		{"JSON of another layout is no login page", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "JSON of another layout"},
 		{"an object by names", answers(200, js, `{"relay-01":{"connected":true}}`), relays, adminapi.WrongContent, "product.api"},
+		{"several lists", answers(200, js, `{"hq":{"relays":[{"name":"a"}]},"dmz":{"relays":[{"name":"b"}]}}`), relays, adminapi.WrongContent, "holds several, and nobody knows which"},
 		{"which is said", answers(200, js, `{"relay-01":{"connected":true},"relay-02":{"connected":false}}`), relays, adminapi.WrongContent, "keyed by names"},
 		{"and of no other object", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "not a list of relays\n"},
 		{"nothing is not an empty list", answers(204, "", ""), relays, adminapi.WrongContent, "without a type"},

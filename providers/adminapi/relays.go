@@ -65,19 +65,22 @@ var (
 	heartbeatFields = []string{"lastheartbeat", "lastheartbeatutc", "lastheartbeatat", "lastseen", "lastseenutc", "lastseenat", "lastcontact", "lastcontactutc", "heartbeat", "heartbeatutc"}
 	listFields      = []string{"relays", "items", "value", "data", "results", "$values", "d"}
 	nextFields      = []string{"nextlink", "@odata.nextlink", "next", "nextpage"}
-	moreFields      = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "istruncated", "continuationtoken", "nexttoken", "nextpagetoken", "nextcursor"}
+	moreFields      = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "istruncated", "truncated", "partial", "ispartial", "continuationtoken", "nexttoken", "nextpagetoken", "nextcursor"}
 	totalFields     = []string{"totalcount", "total", "totalitems", "totalitemcount", "totalrecords", "totalelements", "@odata.count", "count"}
 	pagingFields    = []string{"paging", "pagination", "pageinfo", "page", "meta", "metadata", "links"} // objects that hold them
 )
 
-// readRelays reads an array of relays, or an object that holds one.
+// readRelays reads an array of relays, or of groups of them, or an object that holds one.
 func readRelays(body []byte, f Fields) (Relays, error) {
 	var r Relays
 	list, way, ok := listIn(body, most)
 	if !ok { // no list at all is not an empty list
 		want := "a list of relays"
-		if keyed(body) {
+		switch {
+		case keyed(body):
 			want += ", but an object keyed by names, which is not read"
+		case several(body):
+			want += ", but holds several, and nobody knows which is meant"
 		}
 		return Relays{}, notJSON(body, want)
 	}
@@ -86,14 +89,32 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 	}
 	r.List = make([]Relay, 0, len(list))
 	for _, o := range list {
-		if relay := f.relay(o); relay.Name != "" {
-			r.List = append(r.List, relay)
-		} else {
-			r.Unnamed++
-		}
+		r.add(f, o, most)
 	}
+	r.spell(body)
 	return r, nil
 }
+
+// spell gives fields the names that the answer has for them, as far as its beginning shows.
+func (r *Relays) spell(body []byte) {
+	const beginning = 8 << 10
+	names := map[string]string{}
+	for _, m := range fieldName.FindAllSubmatch(body[:min(len(body), beginning)], -1) {
+		if name := string(m[1]); names[plainName(name)] == "" {
+			names[plainName(name)] = name
+		}
+	}
+	for i := range r.List {
+		one := &r.List[i]
+		one.Field = cmp.Or(names[one.Field], one.Field)
+		for j, odd := range one.Odd {
+			name, rest, _ := strings.Cut(odd, " ")
+			one.Odd[j] = cmp.Or(names[name], name) + " " + rest
+		}
+	}
+}
+
+var fieldName = regexp.MustCompile(`"([A-Za-z0-9_$@.-]{1,64})"\s*:`)
 
 // keyed says that the answer is an object of nothing but objects without a list in them.
 func keyed(body []byte) bool {
@@ -196,7 +217,7 @@ func (r *Relays) paging(o Object) {
 		n, _ := strconv.Atoi(text)
 		return n
 	}
-	r.pages = max(r.pages, number("totalpages"))
+	r.pages = max(r.pages, number("totalpages"), number("pagecount"))
 	for _, name := range totalFields {
 		r.Total = cmp.Or(r.Total, number(name))
 	}
@@ -211,6 +232,15 @@ func affirms(raw json.RawMessage) bool {
 func (r *Relays) headed(h http.Header) {
 	if r.Total == 0 {
 		r.Total, _ = strconv.Atoi(h.Get("X-Total-Count"))
+	}
+	for _, name := range []string{"X-Pagination", "Pagination", "X-Paging"} {
+		if o, err := readObject([]byte(h.Get(name))); err == nil {
+			r.paging(o)
+		}
+	}
+	if of := h.Get("Content-Range"); of != "" { // items 0-2/4; whoever does not say of how many sends a part
+		total, err := strconv.Atoi(of[strings.LastIndexByte(of, '/')+1:])
+		r.Total, r.More = max(r.Total, total), r.More || err != nil
 	}
 	if m := nextLink.FindStringSubmatch(strings.Join(h.Values("Link"), ",")); m != nil {
 		r.next = cmp.Or(r.next, m[1])

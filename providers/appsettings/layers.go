@@ -166,6 +166,14 @@ var connectionStrings = [...]struct{ prefix, provider string }{
 	{"SERVICEBUSCONNSTR_", ""},
 }
 
+// ConnectionStringPrefixes are those of variables that .NET takes for connection strings.
+func ConnectionStringPrefixes() (all []string) {
+	for _, c := range connectionStrings {
+		all = append(all, c.prefix)
+	}
+	return all
+}
+
 func meanings(name, value string) []meaning {
 	for _, c := range connectionStrings {
 		if rest, ok := cutFolded(name, c.prefix); ok {

@@ -203,6 +203,9 @@ func (d *document) with(l list, member string) ([]byte, error) {
 		case emptyObject:
 			return d.carve(cut{own.from + 1, own.from + 1, append([]byte(`"0": `), quote([]byte(member))...)}), nil
 		}
+		if l.Found && own.kind == null {
+			return nil, errors.New("is null, and no list")
+		}
 		return nil, errors.New("not in the file: it must be there, be it as []")
 	}
 	last := slices.MaxFunc(l.members, func(a, b int32) int { return cmp.Compare(d.nodes[a].to, d.nodes[b].to) })

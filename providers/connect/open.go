@@ -46,6 +46,8 @@ type Options struct {
 	ChangePassword func(ctx context.Context, account string, old, next secret.Value) (was bool, err error)
 	// State is what is remembered; nil is what the document names.
 	State *state.State
+	// Seal opens kept values, and remembers which it has opened; nil is the document's.
+	Seal *values.Seal
 	// Shells is the folder where this user's processes record the shells that they make on hosts, "" for none.
 	Shells string
 	// Poll is how often the Admin API is asked while waiting; 0 is live's.
@@ -105,8 +107,10 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name, Stores: stores.credentials}}
 	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv, Stores: stores.rotated}
 	var err error
-	if rotated.Seal, err = values.SealFrom(d.State.Seal, c.credentials); err != nil {
-		return nil, err
+	if rotated.Seal = o.Seal; o.Seal == nil {
+		if rotated.Seal, err = values.SealFrom(d.State.Seal, c.credentials); err != nil {
+			return nil, err
+		}
 	}
 	if o.Shells != "" {
 		c.record = &winrm.Record{Dir: o.Shells}

@@ -5,7 +5,10 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +63,8 @@ func answers() []Mishap {
 		{"relays-null", "let it not say whether relays are connected", retold(func(e map[string]any) { e["connected"] = nil })},
 		{"relays-odd", "let it say so in a word that nobody knows", retold(func(e map[string]any) { e["connected"] = "Healthy" })},
 		{"relays-mute", "let it not say when it last heard of them", retold(func(e map[string]any) { e["lastHeartbeatUtc"] = nil })},
+		{"relays-stuck", "let it be the one of now for ever, in answers that are new", (*Lab).stuck},
+		{"relays-cached", "let a cache answer for it, with what was so an hour ago", (*Lab).cached},
 		{"relays-bom", "let it begin with a byte order mark", answering(relays, http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
 			whole := &kept{header: http.Header{}, status: http.StatusOK}
 			sound.ServeHTTP(whole, r)
@@ -112,6 +117,10 @@ func answers() []Mishap {
 		})},
 		{"license-revoked", "let it say that the license is not valid", telling(license, func(served map[string]any) any {
 			served["valid"], served["status"] = false, "Revoked"
+			return served
+		})},
+		{"license-restless", "let it hold an id that is another each time", telling(license, func(served map[string]any) any {
+			served["id"] = guid(random(9))
 			return served
 		})},
 		{"license-list", "let its answer be a list", says(license, object, `[{"tier":"`+Tier+`"}]`)},
@@ -218,6 +227,34 @@ func retold(as func(e map[string]any)) func(*Lab, *Host) error {
 		}
 		answer(w, list)
 	})
+}
+
+// stuck lets Admin list its relays for ever as it does now.
+func (l *Lab) stuck(h *Host) error {
+	whole := &kept{header: http.Header{}, status: http.StatusOK}
+	l.getRelays(whole, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/api/relays"}})
+	return answering("/api/relays", http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		maps.Copy(w.Header(), whole.header)
+		_, _ = w.Write(whole.body)
+	})(l, h)
+}
+
+// cached lets a cache that keeps answers (RFC 9111) list the relays as Admin did an hour ago.
+func (l *Lab) cached(h *Host) error {
+	began := time.Now()
+	err := retold(func(e map[string]any) { e["lastHeartbeatUtc"] = began.Add(-time.Hour).UTC() })(l, h)
+	if err != nil {
+		return err
+	}
+	const list = "/api/relays"
+	l.mu.Lock()
+	inner := l.odd[list]
+	l.mu.Unlock()
+	return answering(list, http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+		w.Header().Set("Date", began.Add(-time.Hour).UTC().Format(http.TimeFormat))
+		w.Header().Set("Age", strconv.Itoa(int((time.Hour + time.Since(began)).Seconds())))
+		inner(w, r, sound)
+	})(l, h)
 }
 
 func refusing(code int) oddAnswer {

@@ -52,13 +52,20 @@ func Mishaps() []Mishap {
 			h.Machine.Become(guid(random(9)), h.clock().UTC().Truncate(time.Second))
 			return nil
 		}},
+		{"restore", "restore it from an image: no secret sealed before opens", func(l *Lab, h *Host) error {
+			if h != l.EngineHost {
+				return fmt.Errorf("connectors' secrets are sealed on %s", l.EngineHost.Name)
+			}
+			l.images.Add(1)
+			return nil
+		}},
 		{"lock", "lock the services' account out", func(l *Lab, _ *Host) error { l.domain.Lock(Account, true); return nil }},
 		{"unlock", "let the account log on again", func(l *Lab, _ *Host) error { l.domain.Lock(Account, false); return nil }},
 		{"bar", "take the right to log on as a service from the account", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, false); return nil }},
 		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
-	}, slices.Concat(layers(), obstacles(), answers(), exposures())...)
+	}, slices.Concat(layers(), connectionStrings(), obstacles(), answers(), exposures())...)
 }
 
 // Break makes a mishap happen to a host, and says what it did.

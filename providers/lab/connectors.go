@@ -102,7 +102,7 @@ func (l *Lab) cipherOf() cipher.AEAD {
 	if l.EngineHost != nil { // it is there
 		id, since = l.EngineHost.Machine.Whose()
 	}
-	key := sha256.Sum256([]byte("machine key of " + id + " since " + since.UTC().Format(time.RFC3339)))
+	key := sha256.Sum256(fmt.Appendf(nil, "machine key %d of %s since %s", l.images.Load(), id, since.UTC().Format(time.RFC3339)))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // the key has the right length
@@ -194,18 +194,26 @@ func (l *Lab) Accept(ref string, values ...string) {
 }
 
 // synced is the latest sync run of a connector: Engine reads its secret, opens it and signs in at the source. Runs begin at
-// regular times after Engine's start.
-func (l *Lab) synced(c *connector, all map[string]storedSecret, since, now time.Time) (began time.Time, ok bool) {
+// regular times after Engine's start. why it failed is "" when it did not.
+func (l *Lab) synced(c *connector, all map[string]storedSecret, since, now time.Time) (began time.Time, why string) {
 	if since.IsZero() || now.Before(since.Add(l.timing.Sync)) {
-		return began, false
+		return began, ""
 	}
 	began = since.Add(now.Sub(since).Truncate(l.timing.Sync))
 	value, updated, opens := l.storedIn(all, c.ref)
-	if updated.After(began) {
-		return began, true // what it found then nobody knows any more
+	switch {
+	case updated.After(began): // what it found then nobody knows any more
+		return began, ""
+	case !opens:
+		return began, "Key not valid for use in specified state. (0x8009000B)"
+	case !slices.Contains(c.accepts, value):
+		return began, "The source system refused the credentials."
 	}
-	return began, opens && slices.Contains(c.accepts, value)
+	return began, ""
 }
+
+// Reticent says whether Admin leaves out why sync runs fail.
+func (l *Lab) Reticent(is bool) { l.reticent.Store(is) }
 
 // Works is whether the sync runs of a connector end well with what is stored now.
 func (l *Lab) Works(ref string) bool {
@@ -233,8 +241,11 @@ func (l *Lab) getConnectors(w http.ResponseWriter, _ *http.Request) {
 	list := []map[string]any{{"connectorId": strings.ToLower(connectorID(3)), "name": "crm"}}
 	for _, c := range l.connectors {
 		one := map[string]any{"connectorId": strings.ToLower(c.id), "name": c.name}
-		if began, ok := l.synced(c, all, since, now); !began.IsZero() {
-			one["lastSyncStartedUtc"], one["lastSyncStatus"] = began.UTC(), map[bool]string{true: "Succeeded", false: "Failed"}[ok]
+		if began, why := l.synced(c, all, since, now); !began.IsZero() {
+			one["lastSyncStartedUtc"], one["lastSyncStatus"] = began.UTC(), map[bool]string{true: "Succeeded", false: "Failed"}[why == ""]
+			if why != "" && !l.reticent.Load() {
+				one["lastSyncError"] = why
+			}
 		}
 		list = append(list, one)
 	}

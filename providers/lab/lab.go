@@ -16,13 +16,16 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/tds"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/providers/limits"
+	"meshrotate/providers/values"
 )
 
 // Config is what a lab looks like. The zero Config is a usable one with no relay.
@@ -118,16 +121,22 @@ type Lab struct {
 	Admin, EngineHost *Host
 	BuildHost         *Host // nil when there is none
 	Relays            []*Host
+	all               []*Host // once they are made
 
 	// Password is the account's. Identity is the age identity that seals the state. Both are made for this lab.
 	Password, Identity string
-	license            *rsa.PrivateKey
-	pfxPassword        string
-	database           sqlSide
-	domain             domain
-	connectors         []*connector
-	hostTLS            *tls.Config // nil: HTTP
-	hostAuthority      []byte
+	// Seal seals the state; nil while nothing is written.
+	Seal        *values.Seal
+	license     *rsa.PrivateKey
+	pfxPassword string
+	database    sqlSide
+	domain      domain
+	connectors  []*connector
+	// images is how often Engine's host was restored from an image; reticent: Admin does not say why sync runs fail.
+	images        atomic.Int64
+	reticent      atomic.Bool
+	hostTLS       *tls.Config // nil: HTTP
+	hostAuthority []byte
 
 	mu    sync.Mutex
 	admin adminState
@@ -224,6 +233,9 @@ func room(c Config) error {
 
 // Hosts are all machines.
 func (l *Lab) Hosts() []*Host {
+	if l.all != nil {
+		return l.all
+	}
 	all := []*Host{l.Admin, l.EngineHost}
 	if l.BuildHost != nil {
 		all = append(all, l.BuildHost)
@@ -265,6 +277,7 @@ func (l *Lab) hosts() error {
 		l.Relays = append(l.Relays, h)
 		l.mesh[h] = &relayState{}
 	}
+	l.all = slices.Clip(l.Hosts())
 	return nil
 }
 

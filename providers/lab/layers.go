@@ -69,6 +69,11 @@ func layers() []Mishap {
 		{"sibling", "put a key into custom.json beside the settings: it is not read", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside("custom.json")}
 		})},
+		{"jsonc", "put one into appsettings.jsonc beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("appsettings.jsonc")} })},
+		{"json5", "put one into settings.json5 beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("settings.json5")} })},
+		{"config", "put one into the program's .exe.config, in XML", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside(h.service() + ".exe.config")}
+		})},
 		{"wrapped", "start the program through NSSM, with a key among its variables", launched(func(h *Host, v string) layer {
 			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.service()), Environment: map[string]string{h.variable(): v}}}
 		})},
@@ -108,7 +113,7 @@ func (h *Host) lay(l layer, value string) error {
 		return errors.New("the service manager of this engine is a real one, and its services are left as they are")
 	}
 	if l.file != "" {
-		if err := h.write(l.file, []byte("{ "+quote(h.key())+": "+quote(value)+" }\n")); err != nil {
+		if err := h.write(l.file, h.settingsIn(l.file, value)); err != nil {
 			return err
 		}
 	}
@@ -153,6 +158,18 @@ func (h *Host) lay(l layer, value string) error {
 	})
 }
 
+// settingsIn is a file that sets the service's key, in the language of its name.
+func (h *Host) settingsIn(path, value string) []byte {
+	section, name, _ := strings.Cut(h.key(), ":")
+	switch {
+	case strings.HasSuffix(path, ".json5"):
+		return fmt.Appendf(nil, "{ %s: { %s: %s } }\n", section, name, "'"+value+"'")
+	case strings.HasSuffix(path, ".config"):
+		return fmt.Appendf(nil, "<configuration>\r\n  <appSettings>\r\n    <add key=%q value=%q />\r\n  </appSettings>\r\n</configuration>\r\n", h.key(), value)
+	}
+	return []byte("{ " + quote(h.key()) + ": " + quote(value) + " }\n")
+}
+
 const nssm = `C:\Program Files\nssm\nssm.exe`
 
 // winsw is a copy of WinSW, which bears the name of its file.
@@ -188,7 +205,8 @@ func (h *Host) plain() error {
 		h.Machine.SetAccountEnvironment(account, name, "")
 	}
 	for _, path := range []string{h.beside("appsettings.Staging.json"), h.beside("appsettings.Production.json"), elsewhere + `\appsettings.json`,
-		h.beside(service + ".settings.json"), h.beside(service + ".settings.Production.json"), machine.UserSecretsOf(account), h.beside("custom.json"), h.beside("appsettings.Local.json"), winsw + ".xml"} {
+		h.beside(service + ".settings.json"), h.beside(service + ".settings.Production.json"), machine.UserSecretsOf(account), h.beside("custom.json"), h.beside("appsettings.Local.json"),
+		h.beside("appsettings.jsonc"), h.beside("settings.json5"), h.beside(service + ".exe.config"), winsw + ".xml"} {
 		if err := h.Machine.FS.Remove(path); err != nil && !errors.Is(err, machine.ErrFileNotFound) && !errors.Is(err, machine.ErrPathNotFound) {
 			return fmt.Errorf("%s: %w", path, err)
 		}

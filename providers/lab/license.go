@@ -21,7 +21,7 @@ import (
 )
 
 // LicenseShapes are the ways in which the lab's vendor writes license files: nobody knows the one of the real product.
-var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "rhino", "pem", "base64", "nul", "utf16", "date", "us-date", "zoneless", "perpetual", "end-of-time", "number", "nested", "payload-xml", "opaque"}
+var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml", "rhino", "pem", "base64", "nul", "utf16", "date", "us-date", "zoneless", "perpetual", "end-of-time", "number", "nested", "owner", "payload-xml", "opaque"}
 
 // american is a date that only its writer can read for sure.
 const american = "01/02/2006"
@@ -58,6 +58,10 @@ func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
 	if shape == "nested" {
 		says = map[string]any{"id": lic.Expires.Unix(), "customer": map[string]any{"id": 7, "name": lic.Customer},
 			"product": map[string]any{"name": "IdentityMesh", "edition": lic.Tier}, "validity": map[string]any{"not_after": says["expiresUtc"]}}
+	}
+	if shape == "owner" {
+		says["type"], says["name"], says["owner"] = "Subscription", "IdentityMesh License", lic.Customer
+		delete(says, "customerName")
 	}
 	body, err := json.Marshal(says)
 	if shape == "payload-xml" {

@@ -138,7 +138,7 @@ func (l *Lab) Accepts(key string) bool {
 func (l *Lab) Keys() map[string]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keys := map[string]string{}
+	keys := make(map[string]string, 1+len(l.mesh))
 	if l.admin.process != nil {
 		keys[l.Admin.Name] = l.admin.key
 	}

@@ -11,7 +11,7 @@ import (
 
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
 var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "ghost-bare", "value", "pages",
-	"snake", "nested", "attributes", "in-data", "references", "in-d", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
+	"snake", "nested", "attributes", "in-data", "references", "in-d", "groups", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
 	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
@@ -29,7 +29,9 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 	for i, e := range list {
 		if shape == "own-clock" { // as the relay sent it
 			h := l.Relays[slices.IndexFunc(l.Relays, func(h *Host) bool { return h.Machine.Name == e.Name })]
-			e.LastHeartbeatUTC = e.LastHeartbeatUTC.Add(time.Until(h.clock()))
+			if !e.LastHeartbeatUTC.IsZero() {
+				e.LastHeartbeatUTC = e.LastHeartbeatUTC.Add(time.Until(h.clock()))
+			}
 		}
 		o := map[string]any{"name": e.Name, "connected": e.Connected, "lastHeartbeatUtc": e.LastHeartbeatUTC}
 		bend(o, shape, e, i, now)
@@ -59,6 +61,12 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string]any{"$id": "1", "$values": entries})
 	case "in-d":
 		answer(w, map[string]any{"d": map[string]any{"results": entries}})
+	case "groups":
+		groups := []map[string]any{{"name": "none", "relays": []any{}}}
+		for i, e := range entries {
+			groups = append(groups, map[string]any{"name": fmt.Sprintf("region %d", i), "relays": []any{e}})
+		}
+		answer(w, map[string]any{"groups": groups})
 	case "by-name":
 		byName := map[string]any{}
 		for _, e := range list {

@@ -168,15 +168,15 @@ func (l *Lab) operator(key string, old, next []byte) error {
 // history is the state of an operator who has used meshrotate before.
 func (l *Lab) history(dir, key string, old []byte) error {
 	ctx := context.Background()
-	seal, err := values.SealFrom(nil, values.Config{LookupEnv: func(string) (string, bool) { return l.Identity, true }, Deployment: l.deployment()})
-	if err != nil {
+	var err error
+	if l.Seal, err = values.SealFrom(nil, values.Config{LookupEnv: func(string) (string, bool) { return l.Identity, true }, Deployment: l.deployment()}); err != nil {
 		return err
 	}
 	store, err := file.Open(dir)
 	if err != nil {
 		return err
 	}
-	keep := values.NewKeep(store, seal)
+	keep := values.NewKeep(store, l.Seal)
 	if err := keep.Put(ctx, secret.Ref{Name: "relaykey", Version: OldKey}, secret.NewString(key)); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"sync"
@@ -14,12 +15,17 @@ import (
 	"meshrotate/providers/lab/tds"
 )
 
-// issued are the server's certificate and its authority's: one for all labs of a process, as making one takes a moment.
+// issued are the server's certificate and its authority's: one for all labs of a process, as making one takes a moment. In memory
+// the certificate is trusted itself, as one that a server has made for itself is: there are many sign-ins, and a chain takes a while.
 var issued = sync.OnceValues(func() (c struct {
 	server    tls.Certificate
+	own       []byte // as PEM
 	authority []byte
 }, err error) {
 	c.server, c.authority, err = tds.Issue("localhost", "*.lab.example")
+	if err == nil {
+		c.own = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.server.Certificate[0]})
+	}
 	return c, err
 })
 
@@ -43,7 +49,9 @@ func (l *Lab) serveSQL() error {
 		go func() { _ = s.Serve(ln) }() // ends with Close
 		return s, ln.Addr().String(), nil
 	}
-	q.ca = c.authority
+	if q.ca = c.authority; l.config.Memory {
+		q.ca = c.own
+	}
 	for _, r := range q.instances() {
 		if r.wire, r.Address, err = serve(r.Name, r.Instance, nil); err != nil {
 			return err

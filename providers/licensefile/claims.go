@@ -13,17 +13,27 @@ import (
 )
 
 // Names that licenses, and those who serve them, give to what they say, most telling first. In a file case, '_' and '-' do not
-// count.
+// count. A type is no tier: Trial, Standard, Subscription are kinds of licenses to many. A name is whosever it is.
 var (
-	CustomerNames = []string{"customerName", "customer", "licensee", "licensedTo", "issuedTo", "company", "organization", "name"}
-	TierNames     = []string{"tier", "edition", "licenseTier", "level", "plan", "type"}
+	CustomerNames = []string{"customerName", "customer", "licensee", "licensedTo", "issuedTo", "company", "organization", "licenseHolder", "owner"}
+	TierNames     = []string{"tier", "edition", "licenseTier", "level", "plan"}
 	ExpiryNames   = []string{"expiresUtc", "expires", "expiresAt", "expiry", "expiryDate", "expiration", "expirationDate", "validUntil", "validTo", "notAfter", "exp"}
 )
 
 // claims reads what an object says, and else the objects in it.
 func claims(o map[string]any) *License {
+	l := terms(o)
+	l.standing(o)
+	return l
+}
+
+// terms are whom a license is for, what it allows, and until when.
+func terms(o map[string]any) *License {
 	o = flattened(o)
 	l := &License{Customer: text(find(o, CustomerNames...)), Tier: text(find(o, TierNames...))}
+	if name := text(find(o, "name")); l.Customer == "" && !ofProduct().MatchString(name) {
+		l.Customer = name // as Rhino has it
+	}
 	for _, name := range ExpiryNames {
 		if v, ok := lookUp(o, name); ok {
 			if l.Expires, l.Precision, l.Never = moment(v); l.Expires.IsZero() && !l.Never {
@@ -38,6 +48,11 @@ func claims(o map[string]any) *License {
 // part is the name of something that a license is about, or comes with: when it ends is its own matter.
 var part = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)^((module|feature|add ?on|product|option|component|update|upgrade|plugin|connector|service|entitlement)s?|maintenance|support|trial)$`)
+})
+
+// ofProduct matches the name of what is licensed, or of the license.
+var ofProduct = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)identity ?mesh|\b(licen[cs]e|subscription|key)\b`)
 })
 
 // flattened adds what stands in the objects of an object and not in itself: the nearest counts, and what two of one depth say

@@ -230,13 +230,16 @@ func ofXML(text []byte) (*License, error) {
 		}
 		return charset.NewReaderLabel(label, in)
 	}
-	o := map[string]any{}
-	put := func(name, value string) {
-		if strings.EqualFold(name, "type") {
-			return // of Standard.Licensing and Rhino: Trial, Standard, Subscription are kinds of licenses, and no tiers
+	o, own := map[string]any{}, map[string]any{}
+	put := func(within []string, name, value string) {
+		if value = strings.TrimSpace(value); value == "" {
+			return
 		}
-		if value = strings.TrimSpace(value); value != "" && find(o, name) == nil {
+		if find(o, name) == nil {
 			o[name] = value
+		}
+		if itself := len(within) == 1 || len(within) == 2 && matches(within[1], ofItself...); itself && find(own, name) == nil {
+			own[name] = value
 		}
 	}
 	var path []string
@@ -244,7 +247,8 @@ func ofXML(text []byte) (*License, error) {
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
-			l := claims(o)
+			l := terms(o)
+			l.standing(own)
 			l.Layout = markup
 			return l, nil
 		}
@@ -265,14 +269,14 @@ func ofXML(text []byte) (*License, error) {
 					path[len(path)-1] = a.Value // it names what stands in it
 					continue
 				}
-				put(a.Name.Local, a.Value)
+				put(path, a.Name.Local, a.Value)
 			}
 		case xml.CharData:
 			if n := len(path); n > 1 && strings.EqualFold(path[n-1], "name") { // Customer/Name is a customer
-				put(path[n-2], string(t))
+				put(path[:n-2], path[n-2], string(t))
 			}
 			if n := len(path); n > 0 {
-				put(path[n-1], string(t))
+				put(path[:n-1], path[n-1], string(t))
 			}
 		case xml.EndElement:
 			path = path[:len(path)-1]

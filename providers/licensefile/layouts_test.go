@@ -47,6 +47,10 @@ func TestLayouts(t *testing.T) {
 			"xml", "Contoso Ltd", "Enterprise", end, 0, false},
 		{"armour around JSON in lines", "-----BEGIN LICENSE-----\nVersion: 1\n\n{\n  \"customer\": \"Contoso Ltd\",\n  \"tier\": \"Enterprise\",\n  \"expires\": \"2027-11-30T00:00:00Z\"\n}\n-----END LICENSE-----\n", "json", "Contoso Ltd", "Enterprise", end, 0, false},
 		{"a serial called license", `{"license":"ABCD-1234","customer":"Contoso Ltd","tier":"Enterprise","expires":"2027-11-30T00:00:00Z"}`, "json", "Contoso Ltd", "Enterprise", end, 0, false},
+		{"a type is no tier, in whatever it stands", `{"customer":"c","type":"Subscription","expires":"2027-11-30T00:00:00Z"}`, "json", "c", "", end, 0, false},
+		{"the license's own name", `{"name":"IdentityMesh License","owner":"Contoso Ltd","tier":"t","expires":"2027-11-30T00:00:00Z"}`, "json", "Contoso Ltd", "t", end, 0, false},
+		{"and nobody else's", `{"name":"IdentityMesh Enterprise","tier":"t","expires":"2027-11-30T00:00:00Z"}`, "json", "", "t", end, 0, false},
+		{"a name alone", `{"name":"Contoso Ltd","tier":"t","expires":"2027-11-30T00:00:00Z"}`, "json", "Contoso Ltd", "t", end, 0, false},
 		{"a module's end", `{"customer":"c","tier":"t","validUntil":"2027-11-30T00:00:00Z","modules":{"sap":{"expires":"2026-01-01T00:00:00Z"}}}`, "json", "c", "t", end, 0, false},
 		{"a later end of a part, by a name that is looked for first", `{"customer":"c","tier":"t","validUntil":"2027-11-30T00:00:00Z","extra":{"expires":"2029-01-01T00:00:00Z"}}`, "json", "c", "t", end, 0, false},
 		{"the end of maintenance alone", `{"customer":"c","tier":"t","maintenance":{"expires":"2026-01-01T00:00:00Z"}}`, "json", "c", "t", time.Time{}, 0, false},
@@ -122,6 +126,38 @@ func TestLayouts(t *testing.T) {
 }
 
 // What no product reads is refused, whatever is declared of its layout.
+// When a license begins, and that it is withdrawn, count where it says so of itself.
+func TestStanding(t *testing.T) {
+	june := time.Date(2027, 6, 1, 0, 0, 0, 0, time.UTC)
+	e := base64.StdEncoding.EncodeToString
+	for _, c := range []struct {
+		file      string
+		begins    time.Time
+		within    time.Duration
+		withdrawn string
+	}{
+		{e([]byte(`{"customer":"c","notBefore":"2027-06-01T00:00:00Z"}`)) + "." + e([]byte("signature")), june, 0, ""},
+		{e([]byte(`{"alg":"RS256"}`)) + "." + e([]byte(`{"customer":"c","nbf":1811808000}`)) + ".AAAA", june, 0, ""},
+		{`{"customer":"c","valid_from":"2027-06-01"}`, june, 14 * time.Hour, ""},
+		{`{"customer":"c","startDate":"2027-06-01T00:00:00"}`, june, 14 * time.Hour, ""},
+		{`{"customer":"c","validity":{"notBefore":"2027-06-01T00:00:00Z"}}`, june, 0, ""},
+		{`{"license":{"customer":"c","validFrom":"2027-06-01T00:00:00Z"}}`, june, 0, ""},
+		{`<License><Customer>c</Customer><NotBefore>2027-06-01T00:00:00Z</NotBefore></License>`, june, 0, ""},
+		{`<License status="Revoked"><Customer>c</Customer><Validity notBefore="2027-06-01T00:00:00Z"/></License>`, june, 0, `status = "Revoked"`},
+		{`{"customer":"c","Status":"suspended"}`, time.Time{}, 0, `status = "suspended"`},
+		{`{"customer":"c","revoked":true}`, time.Time{}, 0, "revoked = true"},
+		{`{"customer":"c","startDate":"06/01/2027","status":"active","state":"CA","revoked":false,"suspended":null}`, time.Time{}, 0, ""},
+		{`{"customer":"c","notBefore":null,"validFrom":"soon"}`, time.Time{}, 0, ""},
+		{`{"customer":{"name":"c","status":"suspended"},"maintenance":{"startDate":"2027-06-01"},"features":[{"status":"revoked"}]}`, time.Time{}, 0, ""},
+		{`<License><Customer>c</Customer><Feature name="x" status="revoked"><StartDate>2027-06-01</StartDate></Feature></License>`, time.Time{}, 0, ""},
+	} {
+		l, err := licensefile.Parse([]byte(c.file))
+		if err != nil || !l.Begins.Equal(c.begins) || l.BeginsWithin != c.within || l.Withdrawn != c.withdrawn || l.Customer != "c" {
+			t.Errorf("%s: %v %+v", c.file, err, l)
+		}
+	}
+}
+
 func TestWhatIsNoLicense(t *testing.T) {
 	for name, file := range map[string]string{
 		"nothing": "", "blanks": " \r\n", "NULs": "\x00\x00\x00", "a web page": "<!DOCTYPE html>\n<html><body>Sign in<br></body></html>", "one without its kind": "\n<HTML lang=\"en\"><body>",

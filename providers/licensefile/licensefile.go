@@ -22,6 +22,12 @@ type License struct {
 	// UnreadEnd is what the file says of its end where that is no moment that is read here: `expiresUtc = "11/30/2028"`. Nobody
 	// can say of it which of the two numbers is the month.
 	UnreadEnd string
+	// Begins is when it becomes valid, zero where the file does not say, or not so that it is read here. A reader elsewhere may take it
+	// for a moment that is earlier by BeginsWithin.
+	Begins       time.Time
+	BeginsWithin time.Duration
+	// Withdrawn is what the file says of itself where it says that it is not good: `status = "revoked"`.
+	Withdrawn string
 	// Precision is how far the moment that the product serves may lie from Expires: a date without a time, or a time without a
 	// zone, means another moment to another reader.
 	Precision time.Duration

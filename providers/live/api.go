@@ -57,6 +57,7 @@ type api struct {
 	late      map[string]bool // of these, some may have worked sooner
 	lists     [2]time.Time    // when Admin's list came last, and before that
 	listed    bool            // a relay was in one
+	pulse     pulse
 	endFollow func()
 }
 
@@ -213,6 +214,9 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 			hint = cmp.Or(reconciler.HintOf(err), hint)
 		}
 		r := failed(reconciler.Hinted(fmt.Errorf("%s: %w", text, err), hint))[0]
+		if status := adminapi.StatusOf(err); !restarted && (status == 0 || status == http.StatusBadGateway || status == http.StatusGatewayTimeout) {
+			r.Outcome = state.Unknown // it was ready after its start, and has not said since that it is not
+		}
 		r.Unwell = map[string]bool{site.AdminLabel: unwell}
 		return r
 	}

@@ -27,8 +27,8 @@ func TestAProofWhileTheAPIIsAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {
 				begin := time.Now()
-				a := &admin{away: func(now time.Time) bool { return c.away(now.Sub(begin)) }, list: func(int, time.Time) []map[string]any {
-					return []map[string]any{relay("r1", true, begin.Add(-time.Hour))}
+				a := &admin{away: func(now time.Time) bool { return c.away(now.Sub(begin)) }, list: func(_ int, now time.Time) []map[string]any {
+					return []map[string]any{relay("r1", true, begin.Add(-time.Hour)), relay("another", true, now)}
 				}}
 				r := only(t, siteOf(t, live.Config{API: a.start(t)}, nil), site.ProveRelays{Relays: []string{"r1"}, Timeout: reconciler.Span(time.Minute)})
 				if r.Outcome != c.outcome || r.Err == nil || !strings.Contains(r.Err.Error(), c.says) || reconciler.HintOf(r.Err) == "" {

@@ -76,6 +76,18 @@ func TestProofOfRelays(t *testing.T) {
 		{"no heartbeats", "connected, and nobody knows since when", func(func(time.Duration) time.Time) []map[string]any {
 			return []map[string]any{{"name": "r1", "connected": true}, {"name": "r2", "connected": true}}
 		}, state.Unknown, 0},
+		{"nothing moves", "all is as it was before the change, of whoever works too", func(at func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{relay("r1", true, at(stale)), relay("r2", true, at(stale))}
+		}, state.Unknown, 0},
+		{"the same in another order", "that is no news of anybody", func(at func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{relay("r2", true, at(stale)), relay("r1", true, at(stale))}
+		}, state.Unknown, 0},
+		{"one goes off", "then the list lives, and what it says of the other counts", func(at func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{relay("r1", true, at(stale)), relay("r2", false, at(stale))}
+		}, state.Failed, 0},
+		{"another one moves", "then the list lives, and says of both that nobody has heard of them", func(at func(time.Duration) time.Time) []map[string]any {
+			return []map[string]any{relay("r1", true, at(stale)), relay("r2", true, at(stale)), relay("r3", true, at(fresh))}
+		}, state.Failed, 0},
 		{"nobody", "an empty list after one that was not says nothing of anybody", func(func(time.Duration) time.Time) []map[string]any { return []map[string]any{} }, state.Unknown, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,8 +20,8 @@ func TestProofByAdminsClock(t *testing.T) {
 				l := labOf(t, 1)
 				host := l.Relays[0].Name
 				beat := time.Now().Add(ahead) // by Admin's clock
-				a := &admin{ahead: ahead, list: func(int, time.Time) []map[string]any {
-					return []map[string]any{relay("relay-01", true, beat)}
+				a := &admin{ahead: ahead, list: func(_ int, now time.Time) []map[string]any {
+					return []map[string]any{relay("relay-01", true, beat), relay("another", true, now)}
 				}}
 				s := siteOf(t, live.Config{API: a.start(t)}, l)
 				look(t, s, host)
@@ -90,7 +90,9 @@ func TestProofAfterAdminsRestart(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		ahead := -3 * time.Minute
 		beat := time.Now().Add(ahead)
-		a := &admin{ahead: ahead, list: func(int, time.Time) []map[string]any { return []map[string]any{relay("r1", true, beat)} }}
+		a := &admin{ahead: ahead, list: func(_ int, now time.Time) []map[string]any {
+			return []map[string]any{relay("r1", true, beat), relay("another", true, now)}
+		}}
 		s := siteOf(t, live.Config{API: a.start(t)}, nil)
 		time.Sleep(time.Minute)
 		a.now(func() { beat = time.Now().Add(ahead) })

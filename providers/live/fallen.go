@@ -93,6 +93,7 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 	ctx, cancel := context.WithTimeout(whole, lastLook)
 	defer cancel()
 	r := reconciler.Report{Started: map[string]time.Time{}, Since: map[string]time.Time{}}
+	up := map[string]time.Time{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, d := range down {
@@ -111,11 +112,15 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 		}
 		wg.Go(func() {
 			runs, seen, since := s.host(d.Target.Name).runs(ctx, d.Service)
+			works := runs && s.worksNow(ctx, d)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case runs:
 				r.Started[d.What] = s.config.Now()
+				if works {
+					up[d.What] = s.config.Now()
+				}
 				if !since.IsZero() {
 					r.Since[d.What] = since
 				}
@@ -129,17 +134,36 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 	ctx, end := context.WithTimeout(whole, lastLook) // the hosts may have used up theirs
 	defer end()
 	s.byList(ctx, &r, down)
+	for name, at := range up {
+		r.Up[name], r.Bounds[name] = at, true
+	}
 	return r
 }
 
-// runs asks for a service, and since when it runs if it is the process that this run has started.
+// worksNow says of a service that this run has started, and that runs, that it does its work: Admin when it is ready. Of a relay that is
+// for Admin to tell, and of others their process tells.
+func (s *Site) worksNow(ctx context.Context, d reconciler.Down) bool {
+	h := s.host(d.Target.Name)
+	h.mu.Lock()
+	_, ours := h.running[d.Service]
+	h.mu.Unlock()
+	switch {
+	case !ours || d.What == d.Target.Name:
+		return false
+	case d.What == site.AdminLabel && s.api.client != nil:
+		return s.api.isReady(ctx)
+	}
+	return true
+}
+
+// runs asks for a service, and since when its process runs, at the latest: by this run's own word, or by the host's clock.
 func (h *host) runs(ctx context.Context, service string) (yes, seen bool, since time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	query := winhost.ServiceQuery{Service: service}
 	var results []winhost.Result
 	err := insist(ctx, lastLook, h.site.config.Now, func() (err error) {
-		results, err = h.ask(ctx, []winhost.Op{query}, true) // its shell may have ended while another host was waited for
+		results, err = h.ask(ctx, []winhost.Op{query, winhost.MachineIdentity{}}, true) // its shell may have ended while another host was waited for
 		if err == nil && results[0].Service != nil && results[0].Service.State == winhost.StartPending {
 			err = errStarts
 		}
@@ -147,10 +171,25 @@ func (h *host) runs(ctx context.Context, service string) (yes, seen bool, since 
 	})
 	seen = err == nil && results[0].Err(query) == nil && results[0].Service != nil
 	yes = seen && results[0].Service.State == winhost.Running
-	if ours, known := h.running[service]; yes && known && ours.pid == results[0].Service.PID {
-		since = ours.at
+	if !yes {
+		return yes, seen, since
+	}
+	if ours, known := h.running[service]; known && ours.pid == results[0].Service.PID {
+		return yes, seen, ours.at
+	}
+	if m := results[1].Machine; m != nil {
+		since = startedAt(results[0].Service, m.Now, h.site.config.Now())
 	}
 	return yes, seen, since
+}
+
+// startedAt is by our clock when a process was started that was seen at a moment of its host's clock, and of ours at the latest; zero when
+// the host does not know.
+func startedAt(s *winhost.Service, theirs, ours time.Time) time.Time {
+	if s.StartedAt.IsZero() || theirs.Before(s.StartedAt) {
+		return time.Time{}
+	}
+	return ours.Add(-theirs.Sub(s.StartedAt))
 }
 
 var errStarts = errors.New("somebody starts it just now")

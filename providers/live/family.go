@@ -302,6 +302,9 @@ const logonFailure = 1069
 // same account would fail like it.
 func (h *host) notStarted(op site.StartService, r winhost.Result, why error) (stays bool) {
 	h.failed[op.Service] = why
+	if r.Win32 == logonFailure {
+		h.barred[op.Service] = why
+	}
 	return r.Service != nil && r.Win32 == logonFailure && h.site.runAs(h.name, op.Service, r.Service.Account)
 }
 
@@ -316,9 +319,11 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			if r.Service != nil && r.Service.State == winhost.Running && olderThanAsked(r.Service) {
 				report.Down = nil // it never stopped
 			}
-			if start, ok := s.Op.(site.StartService); ok && (r.Service == nil || r.Service.State == winhost.Stopped) {
-				report.Stays = h.notStarted(start, r, report.Err)
-				if r.Service != nil {
+			if start, ok := s.Op.(site.StartService); ok {
+				if r.Service == nil || r.Service.State == winhost.Stopped || r.Service.State == winhost.StopPending {
+					report.Stays = h.notStarted(start, r, report.Err)
+				}
+				if r.Service != nil && r.Service.State != winhost.Running {
 					report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run
 				}
 			}

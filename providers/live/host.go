@@ -23,6 +23,7 @@ type host struct {
 	running map[string]run        // by service: the process that this run has started
 	stopped map[string]bool       // by service: this run has stopped it, and not started it since
 	failed  map[string]error      // by service: why its start failed, where it has not started since
+	barred  map[string]error      // by service: why its account could not log on at its start, unless this run has set its logon since
 	logons  map[string]time.Time  // by service: when this run has set its logon, by the host's clock
 	sealer  *site.MachineIdentity // by whom this batch seals secrets; nil: it has not asked
 	took    map[string][]string   // by service: what its stop took down that nobody had planned for

@@ -68,12 +68,33 @@ func (j *judge) fetch(ask asking) error {
 			j.paths = append(j.paths, paths[i])
 			continue
 		}
-		if found, err := j.sets(appsettings.Layer{Data: contentOf(r)}); err == nil && found {
+		if verb := j.mentioned(contentOf(r)); verb != "" {
 			_, name := appsettings.Split(paths[i])
-			j.doubts = append(j.doubts, fmt.Sprintf("%s beside %s holds %s too: .NET does not read it by itself, but the program may", name, j.name, j.key))
+			j.doubts = append(j.doubts, fmt.Sprintf("%s beside %s %s %s too: .NET does not read it by itself, but the program may", name, j.name, verb, j.key))
 		}
 	}
 	return nil
+}
+
+// mentioned says how a file that is none of .NET's own speaks of the key, "" for not at all. What is no JSON is searched for its words.
+func (j *judge) mentioned(content []byte) string {
+	found, err := j.sets(appsettings.Layer{Data: content})
+	switch {
+	case found && err == nil:
+		return "holds"
+	case err == nil || content == nil:
+		return ""
+	}
+	at := 0
+	text := strings.ToLower(string(content))
+	for part := range strings.SplitSeq(strings.ToLower(j.key), ":") {
+		i := strings.Index(text[at:], part)
+		if i < 0 {
+			return ""
+		}
+		at += i + len(part)
+	}
+	return "names"
 }
 
 // ofAnotherEnvironment says of a file that it is .NET's for an environment, which is not this one where it is not read: an installer
@@ -86,7 +107,7 @@ func ofAnotherEnvironment(name string) bool {
 // describesProgram says of a file that .NET's own tools write it beside every program.
 func describesProgram(name string) bool {
 	name = strings.ToLower(name)
-	return strings.HasSuffix(name, ".deps.json") || strings.HasSuffix(name, ".runtimeconfig.json") || strings.HasSuffix(name, ".runtimeconfig.dev.json")
+	return strings.HasSuffix(name, ".dll.config") || strings.HasSuffix(name, ".deps.json") || strings.HasSuffix(name, ".runtimeconfig.json") || strings.HasSuffix(name, ".runtimeconfig.dev.json")
 }
 
 func contentOf(r winhost.Result) []byte {

@@ -264,7 +264,7 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}, failed: map[string]error{}, logons: map[string]time.Time{}}
+		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}, failed: map[string]error{}, barred: map[string]error{}, logons: map[string]time.Time{}}
 		s.hosts[name] = h
 	}
 	return h

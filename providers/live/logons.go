@@ -54,6 +54,7 @@ func setLogon(ctx context.Context, h *host, o site.SetLogon) ([]winhost.Op, erro
 			return nil, err
 		}
 	}
+	delete(h.barred, o.Service) // what starts after this, in the same batch too, starts with another
 	return one(winhost.ServiceLogon{Service: o.Service, Account: o.Account, Password: password})
 }
 

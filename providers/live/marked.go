@@ -192,6 +192,9 @@ func (l *markerLease) Check(ctx context.Context) error {
 	return nil
 }
 
+// Regain is no way to a marker that somebody took away: another state's run may have seen that it was free.
+func (l *markerLease) Regain(ctx context.Context) error { return l.Check(ctx) }
+
 // overdue is the age of the last heartbeat when it is too old, else 0.
 func (l *markerLease) overdue() time.Duration {
 	l.mu.Lock()

@@ -162,6 +162,7 @@ func (e *EndedError) Error() string { return e.Text }
 func runProgram(ctx context.Context, p Program) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p.Path, p.Args...)
 	var said program.Tail
+	cmd.Dir = filepath.Dir(p.Path) // what lies where we are run may be a request's
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Env, bytes.NewReader(p.Input.Expose()), &said, &said
 	cmd.WaitDelay = 2 * time.Second // what it has started may hold its output open
 	program.Alone(cmd)

@@ -51,6 +51,14 @@ func hooked(t *testing.T, value, script string) (*live.Site, site.RunHook) {
 		About: map[string]string{"REF": "secret://x"}, Timeout: reconciler.Span(20 * time.Second), What: "sets it"}
 }
 
+// What lies where meshrotate is run may be a request's: a hook runs in its own folder.
+func TestHookInItsOwnFolder(t *testing.T) {
+	s, op := hooked(t, "a value", `cmp -s at-source "$0"`)
+	if r := only(t, s, op); r.Outcome != state.Done {
+		t.Error(r)
+	}
+}
+
 // A hook gets the value on its standard input and nowhere else.
 func TestHook(t *testing.T) {
 	const value = `pä"ss $HOME`

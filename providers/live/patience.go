@@ -82,7 +82,8 @@ func insist(ctx context.Context, patience time.Duration, now func() time.Time, t
 				until = late
 			}
 		}
-		if now().Add(wait).After(until) || pause(ctx, wait) != nil {
+		left := until.Sub(now())
+		if left <= 0 || pause(ctx, min(wait, left)) != nil { // the last try is at the end
 			return first
 		}
 		wait = min(2*wait, mostPause)

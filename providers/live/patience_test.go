@@ -32,6 +32,7 @@ func TestALookAsksAgain(t *testing.T) {
 		want    reconciler.Reach
 	}{
 		"away for 3 s":   {func(h *lab.Host) { away(h, 3*time.Second)() }, reconciler.Reached},
+		"away for 4.9 s": {func(h *lab.Host) { away(h, 4900*time.Millisecond)() }, reconciler.Reached},
 		"a cut answer":   {func(h *lab.Host) { cutOnce(h) }, reconciler.Reached},
 		"a proxy's 502":  {func(h *lab.Host) { struck(h, 2, wsman.Fault{Kind: wsman.Status, Status: 502}) }, reconciler.Reached},
 		"away for 1 min": {func(h *lab.Host) { away(h, time.Minute)() }, reconciler.Unreachable},

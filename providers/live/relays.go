@@ -24,6 +24,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.mu.Lock()
 	a.clock.note(list.Answer)
 	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
+	a.pulse.note(list)
 	a.mu.Unlock()
 	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
 	for _, r := range list.List {
@@ -110,7 +111,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		if list, last = a.told(ctx); last == nil {
 			a.mu.Lock()
 			clock := a.clock
-			w.before = a.lists[1]
+			w.before, w.moved = a.lists[1], a.pulse.moved
 			a.mu.Unlock()
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
@@ -206,7 +207,7 @@ func (w *waiting) reason(op site.ProveRelays, last error, untold bool, now time.
 	}
 	if untold {
 		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known%s", len(w.missing), len(op.Relays), w.clauses()),
-			"see what Admin's list says of them; product.api.fields names the fields; the next run asks again")
+			w.seeList())
 	}
 	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), lookAtRelay)
 }

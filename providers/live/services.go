@@ -26,7 +26,10 @@ func services(f *family) {
 		h.site.stopping(h.name)
 		return one(winhost.ServiceStop{Service: o.Service, TimeoutSeconds: seconds(o.Timeout.Of())})
 	}, stopped))
-	f.op(doing(func(_ context.Context, _ *host, o site.StartService) ([]winhost.Op, error) {
+	f.op(doing(func(_ context.Context, h *host, o site.StartService) ([]winhost.Op, error) {
+		if h.barred[o.Service] != nil {
+			return one(winhost.ServiceQuery{Service: o.Service}) // each start is one more wrong password, and a few lock the account out
+		}
 		return one(winhost.ServiceStart{Service: o.Service, TimeoutSeconds: seconds(o.Timeout.Of()), StableSeconds: stableStart, Dependents: o.Dependents})
 	}, started))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveProcess) ([]winhost.Op, error) {
@@ -89,6 +92,10 @@ func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler
 // started also starts what the stop took down and nobody had planned for: it came after the look.
 func started(ctx context.Context, h *host, op site.StartService, d deed) reconciler.Report {
 	s := d.results[0].Service
+	if why := h.barred[op.Service]; why != nil && (s == nil || s.State != winhost.Running) {
+		return reconciler.Report{Outcome: state.Failed, Err: why, Down: map[string]time.Time{op.Name: d.began}}
+	}
+	delete(h.barred, op.Service)
 	// That a dependent was started does not say that the service was: its process is older than this start then.
 	older := olderThanAsked(s)
 	if d.results[0].Code != winhost.Unchanged && !older {
@@ -100,6 +107,9 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	h.site.runsAs(h.name, op.Service, s.Account)
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	theirs := d.results[0].Code == winhost.Unchanged || older
+	if at := startedAt(s, s.Begin, d.ended); theirs && !at.IsZero() {
+		r.Since = map[string]time.Time{op.Name: at}
+	}
 	if !theirs {
 		r.Facts = site.StartedWith(h.name, op.Service, s.Registration)
 	}

@@ -20,7 +20,11 @@ type runs map[string]map[string]syncRun
 type syncRun struct {
 	began time.Time // by Admin's clock
 	ended string    // what became of it, "" when Admin does not say
+	shut  bool      // Admin's words for why are those of a secret that does not open
 }
+
+func (r syncRun) good() bool { return slices.Contains(goodWords(), r.ended) }
+func (r syncRun) busy() bool { return slices.Contains(busyWords(), r.ended) }
 
 // The names under which Admin may tell of runs, and the words for one that ended well. Nothing documents them.
 func ownerNames() []string { return []string{"name", "connectorName", "connectorId", "id"} }
@@ -28,8 +32,16 @@ func beganNames() []string {
 	return []string{"lastSyncStartedUtc", "lastSyncStarted", "lastSyncUtc", "lastRunStartedUtc"}
 }
 func statusNames() []string { return []string{"lastSyncStatus", "lastSyncResult", "lastRunStatus"} }
-func goodWords() []string   { return []string{"succeeded", "success", "ok", "completed"} }
-func busyWords() []string   { return []string{"", "running", "pending", "queued", "inprogress"} }
+func whyNames() []string {
+	return []string{"lastSyncError", "lastSyncMessage", "lastRunError", "lastError"}
+}
+func goodWords() []string { return []string{"succeeded", "success", "ok", "completed"} }
+func busyWords() []string { return []string{"", "running", "pending", "queued", "inprogress"} }
+
+// shutWords are how Windows says that what it sealed does not open: the number and the words of NTE_BAD_KEY_STATE, and the calls.
+func shutWords() []string {
+	return []string{"8009000b", "key not valid for use in specified state", "cryptunprotectdata", "protecteddata"}
+}
 
 func (a *api) syncRuns(ctx context.Context, path string) (map[string]syncRun, error) {
 	list, answer, err := a.client.List(ctx, path)
@@ -42,7 +54,9 @@ func (a *api) syncRuns(ctx context.Context, path string) (map[string]syncRun, er
 	a.mu.Unlock()
 	all := map[string]syncRun{}
 	for _, o := range list {
-		r := syncRun{o.Time(nil, beganNames()...), strings.ToLower(o.Text(statusNames()...))}
+		why := strings.ToLower(o.Text(whyNames()...)) // it may quote a value, and goes no further
+		r := syncRun{o.Time(nil, beganNames()...), strings.ToLower(o.Text(statusNames()...)),
+			slices.ContainsFunc(shutWords(), func(w string) bool { return strings.Contains(why, w) })}
 		for _, name := range ownerNames() {
 			if n := strings.ToLower(o.Text(name)); n != "" {
 				all[n] = r
@@ -79,9 +93,9 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 			a.mu.Unlock()
 		}
 		switch {
-		case after && slices.Contains(goodWords(), r.ended):
+		case after && r.good():
 			return done(fmt.Sprintf("a sync run of %s that began at %s succeeded", op.Owner, r.began.UTC().Format(time.TimeOnly)))
-		case after && !slices.Contains(busyWords(), r.ended) && op.ByHand == "":
+		case after && !r.busy() && op.ByHand == "":
 			return failed(reconciler.Hinted(fmt.Errorf("the sync run of %s that began at %s, after the push, did not succeed", op.Owner, r.began.UTC().Format(time.TimeOnly)),
 				"see in Engine's log whether it could open the secret and whether the source system takes the new value"))[0]
 		case asked && !a.now().Before(until):

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -24,7 +23,10 @@ func (a *api) try(ctx context.Context, r site.Trial) (*site.TrialSeen, error) {
 		}
 	case site.AsksRuns:
 		all, failed := a.syncRuns(ctx, r.Path)
-		seen.Names, err = slices.Sorted(maps.Keys(all)), failed
+		seen.Runs, err = make(map[string]site.Run, len(all)), failed
+		for name, run := range all {
+			seen.Runs[name] = site.Run{Began: run.began, Failed: !run.good() && !run.busy(), Shut: !run.good() && !run.busy() && run.shut}
+		}
 	case site.AsksPost:
 		seen.Untried, err = a.client.Posts(ctx, r.Path, r.Beside)
 	default:

@@ -31,6 +31,7 @@ type waiting struct {
 	wasLate   map[string]bool      // the same as late, of first
 	heard     time.Time            // of the last list
 	before    time.Time            // of the list before it
+	moved     time.Time            // since when the list has changed last, at the least
 	late      map[string]bool      // of those that are up, and may have been for longer: nobody could look
 	gone      []string             // whose host said why they do not come: nobody waits for them
 	whys      map[string]error     // by host: what they say
@@ -72,6 +73,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		if w.lacks[host] = w.lacking(host, listed.Of[host], clock.latest(since), since, now); w.lacks[host] != "" {
 			missing = append(missing, host)
 			w.mute[host] = tellsNothing(listed.Of[host]) || slices.Contains(listed.Ambiguous, host)
+			if listed.Of[host].IsConnected() && !w.mute[host] && w.moved.Before(since) {
+				w.lacks[host], w.mute[host] = stands, true
+			}
 			continue
 		}
 		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy || w.unwatched && !restarted

@@ -135,6 +135,9 @@ func (c Config) driver(ticket []byte, proven func()) msdsn.Config {
 
 func (t Trust) tls(host string, proven func()) *tls.Config {
 	config := &tls.Config{RootCAs: t.Roots, ServerName: host, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true}
+	if !t.Strict {
+		config.MaxVersion = tls.VersionTLS12 // within PRELOGIN there is no later one: to offer it costs keys, and a hello three times as long
+	}
 	if t.ServerName != "" {
 		config.ServerName = t.ServerName
 	}

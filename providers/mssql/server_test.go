@@ -25,7 +25,8 @@ type server struct {
 	strict bool          // it speaks TDS 8.0: TLS comes first
 	login  func() []byte // the tokens that answer a login; nil drops the connection
 	batch  func() []byte // the tokens that answer a statement; nil drops the connection
-	logins atomic.Int32  // how many logins came in
+	hello  atomic.Pointer[tls.ClientHelloInfo]
+	logins atomic.Int32 // how many logins came in
 	last   atomic.Pointer[[]byte]
 	port   uint16
 }
@@ -61,7 +62,8 @@ func (s *server) config() Config {
 func (s *server) serve(conn net.Conn) {
 	defer conn.Close()
 	wire := &handshakeConn{Conn: conn}
-	config := &tls.Config{Certificates: []tls.Certificate{s.cert}, MaxVersion: tls.VersionTLS12, NextProtos: []string{"tds/8.0"}}
+	config := &tls.Config{Certificates: []tls.Certificate{s.cert}, MaxVersion: tls.VersionTLS12, NextProtos: []string{"tds/8.0"},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { s.hello.Store(hello); return nil, nil }}
 	rw := io.ReadWriter(conn)
 	if s.strict {
 		rw = tls.Server(conn, config)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -61,19 +62,40 @@ func printable(r rune) rune {
 	return ' '
 }
 
-// holds says that a text has some letters in a row of a value, as it is or in one of the usual encodings.
+// holds says that a text has some letters in a row of a value, as it is or in one of the usual encodings, forwards or backwards, with
+// anything but letters and digits between them.
 func holds(text string, value []byte) bool {
 	text = strings.ToLower(text)
+	bare := strings.Map(letters, text)
 	for _, one := range written(value) {
-		r := []rune(strings.ToLower(strings.Map(printable, one)))
-		n := min(part, len(r))
-		for i := 0; n > 0 && i+n <= len(r); i++ {
-			if strings.Contains(text, string(r[i:i+n])) {
-				return true
-			}
+		one = strings.ToLower(strings.Map(printable, one))
+		if inRow(text, one) || inRow(bare, strings.Map(letters, one)) {
+			return true
 		}
 	}
 	return false
+}
+
+// inRow says that a text has some letters in a row of another, forwards or backwards.
+func inRow(text, of string) bool {
+	r := []rune(of)
+	back := slices.Clone(r)
+	slices.Reverse(back)
+	n := min(part, len(r))
+	for i := 0; n > 0 && i+n <= len(r); i++ {
+		if strings.Contains(text, string(r[i:i+n])) || strings.Contains(text, string(back[i:i+n])) {
+			return true
+		}
+	}
+	return false
+}
+
+// letters leaves out what is neither a letter nor a digit.
+func letters(r rune) rune {
+	if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		return r
+	}
+	return -1
 }
 
 // written are a value and its usual encodings; base64 in each of the three ways in which it may stand in a longer text.

@@ -171,10 +171,19 @@ func since(said state.Word, stop begun) time.Time {
 	return said.Since
 }
 
+// DownFrom is since when a service is down, or what depends on it.
+type DownFrom struct {
+	At time.Time
+	// Sooner: it was seen down then, and may have been before. Later: it was started again after that, and may have worked meanwhile.
+	Sooner, Later bool
+}
+
 // StopBegan is when an earlier run, that was not at its end, began to stop a service; or since when what is called so is down
 // after a run that ended.
-func StopBegan(h state.History, ref secret.Ref, host, service, what string) (time.Time, bool) {
+func StopBegan(h state.History, ref secret.Ref, host, service, what string) (DownFrom, bool) {
 	said, stop, _ := lastSaid(h, ref, host, service, what)
-	at := since(said, stop)
-	return at, !at.IsZero()
+	from := DownFrom{At: since(said, stop)}
+	from.Sooner = said.Sooner && from.At.Equal(said.Since)
+	from.Later = h.Again(ref.Name, ref.Version, inSwitch(StopService{Host: host, Service: service}), inSwitch(StartService{Host: host, Service: service}), host)
+	return from, !from.At.IsZero()
 }

@@ -80,7 +80,7 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 			of = Count(len(s.Relays), "relay") + ", says that there are more"
 		}
 		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
-			"Admin lists %s, and no way to the others: the rest would count as not connected", of)
+			"Admin lists %s, and no way to the others: nothing would be proven of the rest", of)
 	}
 	if s.Time.IsZero() {
 		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,

@@ -106,7 +106,7 @@ func (o ProveLogon) Target() reconciler.Target { return Host(o.Host) }
 func (o ProveLogon) Key() string               { return "prove logon of " + o.Service }
 func (o ProveLogon) Says() reconciler.Phrase {
 	if o.Later {
-		return o.says("the logon of " + o.Account + " stored, in effect at the next start of")
+		return o.says(o.Account + " stored as the logon of")
 	}
 	return o.says("a process as " + o.Account + ", younger than its logon, on")
 }

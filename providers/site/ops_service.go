@@ -172,6 +172,12 @@ func Replace(s Swap, alone bool, stopped ...string) reconciler.Step {
 	return step
 }
 
+// LeftBehind are what will take an old value out of a file, and out of the backup that is made of it, on a host that this run does not
+// come to.
+func LeftBehind(s Swap) []reconciler.Step {
+	return []reconciler.Step{Replace(s, true), {Phase: reconciler.Retire, Alone: true, Back: reconciler.Nothing(), Op: Discard{Host: s.Host, Path: s.Path, Staged: true, Backup: true}}}
+}
+
 // StepOf names the step of the switch with this op, for Step.After.
 func StepOf(op reconciler.Op) string { return reconciler.StepID(reconciler.Switch, op) }
 

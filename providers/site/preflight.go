@@ -7,7 +7,7 @@ import (
 	"meshrotate/reconciler"
 )
 
-// Preflight asks whether what a rotation does to a service, and to the file that it reads, can be done at all. Nothing is changed.
+// Preflight asks whether what a rotation does to a service, to the file that it reads, and to what a build signs with, can be done at all. Nothing is changed.
 // Answer: *PreflightSeen.
 type Preflight struct {
 	Host, Service string
@@ -18,6 +18,9 @@ type Preflight struct {
 	// Settings is the file that the service reads its settings from, "" where it is not known: whether it would start again, and as it
 	// runs now, is asked by that.
 	Settings string
+	// Store is where a certificate is put, "" for none. Machine: a variable of the machine's environment is set.
+	Store   string
+	Machine bool
 }
 
 func (r Preflight) Target() reconciler.Target { return Host(r.Host) }
@@ -26,14 +29,18 @@ func (r Preflight) Key() string {
 	if r.Settings != "" && r.Settings != r.Path {
 		key += " by " + r.Settings
 	}
+	if r.Store != "" || r.Machine {
+		key += fmt.Sprintf(" of a build %s %t", r.Store, r.Machine)
+	}
 	return key
 }
 
-// PreflightSeen answers Preflight. Service, File and Folder are the Windows errors that stopping and starting the service, replacing
-// the file, and making another beside it would meet; 0: none.
+// PreflightSeen answers Preflight. Service, File, Folder, Store and Environment are the Windows errors that stopping and starting the
+// service, replacing the file, making another beside it, adding to the store, and changing the environment would meet; 0: none.
 type PreflightSeen struct {
 	Preflight
 	Service, File, Folder uint32
+	Store, Environment    uint32
 	ReadOnly              bool
 	Size, Free            int64 // bytes; Free is -1 where it is not known
 	// Exists, Right and Locked say of the account that the service is set to whether the host finds it, whether it may log on as a
@@ -67,6 +74,8 @@ func (s *PreflightSeen) Facts() []reconciler.Fact {
 	add("control of service "+s.Preflight.Service, s.service())
 	add("start of service "+s.Preflight.Service, s.lacking())
 	add("replacing "+shortName(s.Path), s.file())
+	add("adding to "+s.Preflight.Store, s.store())
+	add("changing the environment", s.environment())
 	return facts
 }
 
@@ -96,6 +105,27 @@ func (s *PreflightSeen) service() []obstacle {
 			"let it be an administrator of the host, or give it these rights to the service (`sc.exe sdset`)"})
 	}
 	return append(all, obstacle{"service-denied", fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, s.Service), "see what is wrong with the service on the host"})
+}
+
+// store is what stands in the way of a certificate.
+func (s *PreflightSeen) store() []obstacle {
+	return withheldFrom("store-denied", "put a certificate into "+s.Preflight.Store, s.Store)
+}
+
+// environment is what stands in the way of a variable of the machine's environment.
+func (s *PreflightSeen) environment() []obstacle {
+	return withheldFrom("environment-denied", "change the machine's environment", s.Environment)
+}
+
+// withheldFrom is what an error says about something that an administrator may do.
+func withheldFrom(code reconciler.FindingID, what string, number uint32) []obstacle {
+	switch number {
+	case 0:
+		return nil
+	case denied:
+		return []obstacle{{code, "meshrotate's account may not " + what, "let it be an administrator of the host, or give it that right"}}
+	}
+	return []obstacle{{code, fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, number), "see what is wrong with it on the host"}}
 }
 
 func (s *PreflightSeen) file() []obstacle {
@@ -148,6 +178,8 @@ type Part struct {
 	Error uint32
 	// Restart: the service stops and starts, or its account is set. Replace: the file is replaced.
 	Restart, Replace bool
+	// Import: a certificate is put into the store. Variable: a variable of the machine's environment is set.
+	Import, Variable bool
 	// Stays: the service is not stopped, for all that.
 	Stays bool
 	// Shut are the accounts that could not log on: a service that runs as one of them would not come back.
@@ -190,8 +222,15 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 		if down {
 			add(p.newer(in, seen), false)
 			if p.Sets == "" && setsLogon(in, host, service) == "" {
+				n := len(all)
 				add(p.Shut.of(p.Service, host), true)
+				for i := range all[n:] {
+					all[n+i].Unwell = true // a start of the service that is stopped shows whether the account can log on now
+				}
 			}
+		}
+		if f, is := p.shutOutBefore(); is {
+			all = append(all, f)
 		}
 		trials := *seen
 		if p.Error != 0 {
@@ -199,6 +238,8 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 		}
 		add(trials.service(), p.Restart)
 		add(trials.file(), p.Replace)
+		add(trials.store(), p.Import)
+		add(trials.environment(), p.Variable)
 	}
 	return all
 }

@@ -235,6 +235,11 @@ func (r *RelaySeen) IsConnected() bool { return r != nil && r.Connected != nil &
 // HeardAfter says that it is connected, and that Admin has heard of it after that moment.
 func (r *RelaySeen) HeardAfter(at time.Time) bool { return r.IsConnected() && r.Heartbeat.After(at) }
 
+// lastHeardBefore says that Admin's list knows when it heard of the relay last, and that this was before that moment.
+func (r *RelaySeen) lastHeardBefore(at time.Time) bool {
+	return r != nil && !r.Heartbeat.IsZero() && r.Heartbeat.Before(at)
+}
+
 func (r RelaySeen) names() []string {
 	if len(r.Names) == 0 {
 		return []string{r.Name}

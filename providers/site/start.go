@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func (p Part) changed(in reconciler.Input, s *PreflightSeen) (all []obstacle, mi
 			mild = append(mild, p.sameAgain(in, s, c))
 			continue
 		}
-		all = append(all, obstacle{"service-changed", fmt.Sprintf("service %s would not start as it runs: %s was changed on %s, after its process had started, and nobody has tried it since",
+		all = append(all, obstacle{"service-changed", fmt.Sprintf("service %s may not start as it runs: %s was changed on %s, after its process had started, and nobody has tried it since",
 			s.Preflight.Service, c.What, c.when()), p.tryIt()})
 	}
 	return all, mild
@@ -80,7 +81,7 @@ func (p Part) changed(in reconciler.Input, s *PreflightSeen) (all []obstacle, mi
 
 // tryIt is what contents the guard. It must not lead into what the guard is there to avoid.
 func (p Part) tryIt() string {
-	hint := "restart the service at a time of your choosing, and see that it works"
+	hint := "see that what was changed there is meant, and that no other finding is about it; then restart the service at a time of your choosing, and see that it works"
 	if p.Service != nil && !Passwordless(p.Service.Account) {
 		hint += " (where the password of its account was changed, set it in the service manager before)"
 	}
@@ -160,6 +161,23 @@ type Shut map[string]string
 // refusals are the Windows errors of a start whose account may not log on.
 var refusals = []uint32{1069, 1326, 1327, 1330, 1331, 1385, 1793, 1907, 1909}
 
+// shutOut is what is found where an account could not log on.
+const shutOut = "service-cannot-start"
+
+// shutOutBefore says of a service that is to start that its account could not log on when that was tried last. It is tried again, for
+// nothing is lost by that: whoever has mended the account has it started, and what else waits for it knows then.
+func (p Part) shutOutBefore() (f reconciler.Finding, is bool) {
+	s := p.Service
+	if !p.Restart || s == nil || s.State != "stopped" || !slices.Contains(refusals, s.ExitCode) {
+		return f, false
+	}
+	host := p.Preflight.Host
+	f = Warning(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started last (Windows error %d): it is tried again", host, s.Account, s.Name, s.ExitCode),
+		"see first that the account is mended: unlocked, and its password set in the service manager", host)
+	f.Cure = true
+	return f, true
+}
+
 // ShutOf looks through all services that were seen. One whose logon the plan sets is about to be mended.
 func ShutOf(in reconciler.Input) Shut {
 	all := Shut{}
@@ -178,6 +196,14 @@ func ShutOf(in reconciler.Input) Shut {
 	return all
 }
 
+// ButOf leaves out what is known of the account of a service that is started before anything is stopped for the same secret: if it does
+// not start, nothing is.
+func (a Shut) ButOf(s *ServiceSeen, host string) Shut {
+	some := maps.Clone(a)
+	delete(some, logonOn(host, s.Account))
+	return some
+}
+
 // logonOn is an account as all hosts know it, or a host's own.
 func logonOn(host, account string) string {
 	if strings.HasPrefix(account, `.\`) {
@@ -192,6 +218,6 @@ func (a Shut) of(s *ServiceSeen, host string) []obstacle {
 	if text == "" {
 		return nil
 	}
-	return []obstacle{{"service-cannot-start", fmt.Sprintf("stopped, service %s would not start again (Windows error 1069): its account could not log on: %s", s.Name, text),
+	return []obstacle{{shutOut, fmt.Sprintf("stopped, service %s would not start again (Windows error 1069): its account could not log on: %s", s.Name, text),
 		"mend the account (unlock it, or set its password in the service manager), and start the service that is stopped"}}
 }

@@ -35,10 +35,17 @@ type TrialSeen struct {
 	// Status is of HTTP. Problem is why the answer would not do, "" when it would; Hint is what to do about it.
 	Status        int
 	Problem, Hint string
-	// Names are those, in small letters, of whom runs are told.
-	Names []string
+	// Runs are the latest of each whom runs are told of, by name in small letters.
+	Runs map[string]Run
 	// Untried says that nothing was learnt: only the call itself would tell.
 	Untried bool
+}
+
+// Run is the latest run of somebody who uses a stored secret. The zero Run shows nothing.
+type Run struct {
+	Began time.Time // by Admin's clock, zero when it does not say
+	// Failed says that it has ended, and not well. Shut says that it failed as the stored secret does not open, in Admin's own words.
+	Failed, Shut bool
 }
 
 // Facts are none: no step depends on it but by a finding.

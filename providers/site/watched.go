@@ -50,7 +50,7 @@ func LeftDown(in reconciler.Input, ref secret.Ref, all []Watched) (down []reconc
 		down = append(down, leftWith(in.History, ref, w)...)
 		if b, ok := cameBack(in, ref, w.Host, w.Service, w.What, w.Seen, w.Machine); ok {
 			if !w.Works {
-				b.UpBy = time.Time{}
+				b.UpBy, b.Later = time.Time{}, !w.Relay.lastHeardBefore(w.Seen.StartedAt)
 			}
 			back = append(back, b)
 		}

@@ -247,6 +247,45 @@ func TestDecryptedOncePerProcess(t *testing.T) {
 	}
 }
 
+// A seal decrypts the same bytes once, whoever asks for them. What lies in their place is looked at each time.
+func TestTheSameBytesAreDecryptedOnce(t *testing.T) {
+	dir := t.TempDir()
+	identity, _ := newIdentity(t)
+	seal := sealOf(t, identity)
+	open := func() *values.Keep { return values.NewKeep(blobs(t, dir), seal) }
+	if err := open().Put(t.Context(), ref7, secret.NewString(canary)); err != nil {
+		t.Fatal(err)
+	}
+	get := func(seal *values.Seal) {
+		if v, err := values.NewKeep(blobs(t, dir), seal).Get(t.Context(), ref7); err != nil || string(v.Expose()) != canary {
+			t.Fatalf("not the value: %v", err)
+		}
+	}
+	again := testing.AllocsPerRun(5, func() { get(seal) })
+	if first := testing.AllocsPerRun(5, func() { get(sealOf(t, identity)) }); again > 2*first/3 {
+		t.Errorf("%v allocations to open it again, and %v the first time", again, first)
+	}
+
+	path, other := filepath.Join(dir, "values", "relaykey", "7.age"), secret.Ref{Name: "relaykey", Version: "8"}
+	sealed, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "values", "relaykey", "8.age"), sealed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open().Get(t.Context(), other); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("another version's bytes are taken: %v", err)
+	}
+	sealed[len(sealed)-1] ^= 1
+	if err := os.WriteFile(path, sealed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open().Get(t.Context(), ref7); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("bytes that were changed are taken: %v", err)
+	}
+}
+
 // blobs are those of a state folder.
 func blobs(t testing.TB, dir string) state.Blobs {
 	t.Helper()

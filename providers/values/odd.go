@@ -13,27 +13,44 @@ import (
 	"unicode/utf8"
 )
 
-// template matches a whole text that some tool should have replaced: ${{ secrets.X }}, $(X), ${X}, #{X}, %X%, {{ .X }}, <x>, __X__,
-// @@X@@.
+// template matches a text that some tool should have replaced, whole or in part: ${{ secrets.X }}, $(X), ${X}, ${NAME}-and-more, #{X},
+// #{X}#, %X%, {{ .X }}, <x>, [X], [REDACTED] and more, __X__, @@X@@.
 var template = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\]|__[A-Z][A-Z0-9_]*__|@@?[A-Z][A-Z0-9_.]*@@?)$`)
+	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}#?|[$#]\{[A-Za-z_][A-Za-z0-9_.:-]{2,}\}.*|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\]|\[(?i:redacted|masked|hidden|removed)\].*|__[A-Z][A-Z0-9_]*__|@@?[A-Z][A-Z0-9_.]*@@?)$`)
 })
 
 // reference matches a whole text that names a secret, or wraps one, for some other tool: @Microsoft.KeyVault(…), secret://…,
-// $env:NAME, $SOME_NAME, Some__Name=…, arn:aws:secretsmanager:…, vault:PATH#FIELD, /run/secrets/…, a sealed file of age or of Ansible,
-// a value of SOPS, a pointer of Git LFS.
+// $env:NAME, $SOME_NAME, Some__Name=…, arn:aws:secretsmanager:…, projects/X/secrets/NAME, vault:PATH#FIELD, secretref:NAME, a tag of YAML
+// (!secret NAME), /run/secrets/…, a sealed file of age or of Ansible, a value of SOPS, a pointer of Git LFS.
 var reference = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|vault:[^\s#]+#[^\s#]+|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|version https://git-lfs\.github\.com/.*)$`)
+	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|version https://git-lfs\.github\.com/.*)$`)
 })
 
-// reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here.
+// located matches the address of a page, or the path of a file on Windows. Its directories and names are of plain characters only: a
+// random password may begin as a path does.
+var located = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^((?i:https?)://.*|[A-Za-z]:\\([\w .()-]+\\)*[\w .()-]+(\\[\w .()-]+|\.[A-Za-z0-9]{2,8})|\\\\[\w.-]+\\[\w.$-]+\\.*)$`)
+})
+
+// failure matches what a program says instead of a value.
+var failure = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(error:.*|access (is |was )?denied([\s.:,;!(].*)?|(the )?secret (is |was )?not found([\s.:,;!(].*)?)$`)
+})
+
+// reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here, insert-it-here-1,
+// example-value-1.
 var reminder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here))$`)
+	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here([_\s-][a-z0-9]+)*)|(insert|enter|paste)([_\s-]?[a-z]+)*[_\s-]here([_\s-].*)?|example[_-].+)$`)
 })
 
 // named matches a text that has the value's name before it, or what a header has there.
 var named = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^((bearer|basic|[a-z]+key) \S+|(([a-z]+[_:-]?)*key|password|pwd|secret|token)\s*[=:]\s*\S+)$`)
+	return regexp.MustCompile(`(?i)^((bearer|basic|[a-z]+key) \S+|(([a-z]+[_:-]?)*key|password|pwd|secret|token|value)\s*[=:]\s*\S+)$`)
+})
+
+// object matches what a program prints of an object that it was not told how to print: the name of its type, or PowerShell's @{…}.
+var object = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("^((System|Microsoft|Windows|Newtonsoft|java|javax)(\\.[A-Za-z_][A-Za-z0-9_+`]*)+(\\[[^ ]*\\]|@[0-9a-f]+)?|@\\{.*\\}|<[a-z_.]+ object at 0x[0-9a-fA-F]+>)$")
 })
 
 // placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
@@ -52,6 +69,16 @@ func Odd(value []byte) error {
 		return errors.New("it is a placeholder that nothing was put in the place of")
 	case reference().MatchString(firstLine(text)):
 		return errors.New("it refers to a secret, or wraps one, and is none itself")
+	case located().MatchString(text):
+		return errors.New("it is the address of a page or the path of a file, and not what is there")
+	case failure().MatchString(text):
+		return errors.New("it is what a program says that has no value to give")
+	case strings.HasPrefix(text, "AGE-SECRET-KEY-"):
+		return errors.New("it is an identity of age, which opens sealed files, and no password")
+	case strings.HasPrefix(text, "-----BEGIN "):
+		return errors.New("it is a key or a certificate in PEM, and no password")
+	case object().MatchString(text):
+		return errors.New("it is what a program prints of an object, and not what the object holds")
 	case named().MatchString(text):
 		return errors.New("it has its name, or a word of a header, before it, which would become part of it")
 	}
@@ -69,7 +96,7 @@ func Odd(value []byte) error {
 		if last, _ := utf8.DecodeLastRuneInString(text); quoted[first] != 0 && quoted[first] == last {
 			return errors.New("it stands in quotes, which would become part of it")
 		}
-		if strings.Trim(text, string(first)) == "" {
+		if strings.Trim(text, string(first)) == "" || masked(text) {
 			return errors.New("it is one character, repeated")
 		}
 		if strings.HasPrefix(text, `\"`) && strings.HasSuffix(text, `\"`) {
@@ -111,6 +138,18 @@ func Whole(value []byte) error {
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return strings.TrimSuffix(line, "\r")
+}
+
+// masked says that a text is groups of one character, as logs and forms hide a value.
+func masked(text string) bool {
+	kept := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -_./", r) {
+			return -1
+		}
+		return r
+	}, text)
+	first, _ := utf8.DecodeRuneInString(kept)
+	return utf8.RuneCountInString(kept) > 2 && strings.Trim(kept, string(first)) == ""
 }
 
 // quoted are quotation marks with what closes them.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,13 @@ type Seal struct {
 
 	mu         sync.Mutex
 	identities []age.Identity // once known
+	opened     map[[sha256.Size]byte]opening
+}
+
+// opening is what sealed bytes were found to hold. The same bytes hold it whenever they are read again.
+type opening struct {
+	value secret.Value
+	note  *note
 }
 
 // NewSeal checks the recipients, age public keys that can open what is sealed beside the identity, and reads nothing.
@@ -183,6 +191,13 @@ func (s *Seal) openFor(ctx context.Context, name string, ref secret.Ref, sealed 
 }
 
 func (s *Seal) decrypt(ctx context.Context, name string, sealed []byte) ([]byte, *note, error) {
+	digest := sha256.Sum256(sealed)
+	s.mu.Lock()
+	known, ok := s.opened[digest]
+	s.mu.Unlock()
+	if ok {
+		return bytes.Clone(known.value.Expose()), known.note, nil
+	}
 	ids, err := s.unlock(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
@@ -204,6 +219,12 @@ func (s *Seal) decrypt(ctx context.Context, name string, sealed []byte) ([]byte,
 	if err != nil {
 		return nil, nil, damaged(name)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened == nil {
+		s.opened = map[[sha256.Size]byte]opening{}
+	}
+	s.opened[digest] = opening{secret.New(bytes.Clone(data)), with.note}
 	return data, with.note, nil
 }
 

@@ -25,8 +25,6 @@ type Identity struct {
 	LanguageMode string `json:"languageMode"`
 	// Now is the host's clock, UTC.
 	Now time.Time `json:"utcNow,omitzero"`
-	// Elevated says whether the session has an administrator's full rights.
-	Elevated Answer `json:"elevated"`
 }
 
 // EnvironmentRead looks at what a service is started with, which may win over settings in a file.
@@ -43,7 +41,7 @@ type EnvironmentRead struct {
 type Environment struct {
 	// Path is the path asked for, with its variables replaced.
 	Path string `json:"path"`
-	// Beside are the names of the JSON files in its folder of at most 1 MB, sorted.
+	// Beside are the names of the files of settings (.json, .jsonc, .json5, .config) in its folder of at most 1 MB, sorted.
 	Beside []string `json:"beside"`
 	// CommandLine is how the service is started, with its variables replaced; zero when it is not installed. It may hold
 	// a secret, and travels as a blob.

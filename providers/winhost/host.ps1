@@ -54,25 +54,31 @@ function Get-HostAccess([string]$path) {
 }
 
 # Get-HostRights PATH: what ordinary users may do with the file or the folder, as bits of FileSystemRights; nothing when there is neither.
-# They are Everyone, Interactive, Authenticated Users, Users, Guests and Domain Users. Rules come with those that deny first.
+# They are in Everyone, Authenticated Users and Users, at the host itself in Interactive, too, and those of a domain in Domain Users; or in
+# Everyone and Guests. What one of these may do counts, whatever others are denied; and of the rules for him, the first about a right.
 function Get-HostRights([string]$path) {
-    if ([IO.File]::Exists($path)) { $all = Get-HostAcl $path 'Access' }
+    if ([IO.File]::Exists($path)) { $acl = Get-HostAcl $path 'Access' }
     elseif (-not [IO.Directory]::Exists($path)) { return }
     else {
         $newer = Get-HostAclClass; $sections = [Security.AccessControl.AccessControlSections]::Access
-        if ($null -ne $newer) { $all = $newer::GetAccessControl([IO.DirectoryInfo]::new($path), $sections) } else { $all = [IO.Directory]::GetAccessControl($path, $sections) }
+        if ($null -ne $newer) { $acl = $newer::GetAccessControl([IO.DirectoryInfo]::new($path), $sections) } else { $acl = [IO.Directory]::GetAccessControl($path, $sections) }
     }
-    $granted = 0; $denied = 0
-    foreach ($rule in $all.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])) {
-        if (([int]$rule.PropagationFlags -band 2) -ne 0) { continue }   # for what is in it alone
-        if (-not [regex]::IsMatch($rule.IdentityReference.Value, '^S-1-(1-0|5-4|5-11|5-32-545|5-32-546|5-21-\d+-\d+-\d+-513)$')) { continue }
-        $bits = [int]$rule.FileSystemRights
-        if ($bits -band 0x10000000) { $bits = $bits -bor 0x1F01FF }   # GENERIC_ALL, GENERIC_WRITE, GENERIC_READ
-        if ($bits -band 0x40000000) { $bits = $bits -bor 0x120116 }
-        if ($bits -lt 0) { $bits = $bits -bor 0x120089 }
-        if ([string]$rule.AccessControlType -eq 'Deny') { $denied = $denied -bor $bits } else { $granted = $granted -bor ($bits -band (-bnot $denied)) }
+    $rules = @($acl.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])); $user = '1-0|5-11|5-32-545'; $guest = '1-0|5-32-546'; $domain = '|5-21-\d+-\d+-\d+-513'
+    $all = 0
+    foreach ($groups in $user, ($user + '|5-4'), ($user + $domain), ($user + '|5-4' + $domain), $guest, ($guest + '|5-4')) {
+        $granted = 0; $denied = 0
+        foreach ($rule in $rules) {
+            if (([int]$rule.PropagationFlags -band 2) -ne 0) { continue }   # for what is in it alone
+            if (-not [regex]::IsMatch($rule.IdentityReference.Value, '^S-1-(' + $groups + ')$')) { continue }
+            $bits = [int]$rule.FileSystemRights
+            if ($bits -band 0x10000000) { $bits = $bits -bor 0x1F01FF }   # GENERIC_ALL, GENERIC_WRITE, GENERIC_READ
+            if ($bits -band 0x40000000) { $bits = $bits -bor 0x120116 }
+            if ($bits -lt 0) { $bits = $bits -bor 0x120089 }
+            if ([string]$rule.AccessControlType -eq 'Deny') { $denied = $denied -bor ($bits -band (-bnot $granted)) } else { $granted = $granted -bor ($bits -band (-bnot $denied)) }
+        }
+        $all = $all -bor $granted
     }
-    $granted
+    $all
 }
 
 # Get-HostFileChanged STREAM: when anything about the open file was changed last, or nothing. A copy keeps the time of the last
@@ -115,15 +121,13 @@ function Open-HostKey([string]$path) {
     [Microsoft.Win32.RegistryKey]::OpenBaseKey([Microsoft.Win32.RegistryHive]::LocalMachine, [Microsoft.Win32.RegistryView]::Registry64).OpenSubKey($path)
 }
 
-# Get-HostIdentity: @{ machineGuid; domain; elevated; installed }.
+# Get-HostIdentity: @{ machineGuid; domain; installed }.
 function Get-HostIdentity {
-    $me = [Security.Principal.WindowsPrincipal]::new([Security.Principal.WindowsIdentity]::GetCurrent())
-    $elevated = 'no'; if ($me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) { $elevated = 'yes' }
     $key = Open-HostKey 'SOFTWARE\Microsoft\Cryptography'; $guid = ''
     if ($null -ne $key) { $guid = [string]$key.GetValue('MachineGuid', '') }
     $installed = $null; $key = Open-HostKey 'SOFTWARE\Microsoft\Windows NT\CurrentVersion'   # seconds since 1970, as a number of 32 bits
     if ($null -ne $key) { $at = [long]$key.GetValue('InstallDate', 0) -band 4294967295; if ($at -gt 0) { $installed = [DateTime]::new(621355968000000000 + 10000000 * $at, [DateTimeKind]::Utc) } }
-    @{ machineGuid = $guid; elevated = $elevated; installed = $installed; domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName }
+    @{ machineGuid = $guid; installed = $installed; domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName }
 }
 
 # Get-HostEnvironment SERVICE: a table of the service's own variables; of the machine's when SERVICE is ''.
@@ -441,6 +445,23 @@ function Get-HostUserFlags([string]$user) {
     [void]$n::NetApiBufferFree($buffer, [ref]$e)
 }
 
+# Test-HostShut ACCOUNT: yes where its domain says that it is disabled or locked out. A domain that lets it in, or says nothing, says nothing
+# of that. .NET keeps no number of the error, but its text, which Windows has in its own language.
+function Test-HostShut([string]$account) {
+    $text = Get-HostRefusal $account
+    foreach ($e in 1331, 1909) { if ($text -ne '' -and $text -eq [ComponentModel.Win32Exception]::new($e).Message.TrimEnd('.', ' ', "`r", "`n")) { return 'yes' } }
+    ''
+}
+
+# Get-HostRefusal ACCOUNT: why the domain gives the host no identity of an account, nothing when it does. The host itself asks (Kerberos'
+# S4U2self): our logon could not go on to a domain controller from here. No password is tried, and nothing counts against the account.
+function Get-HostRefusal([string]$account) {
+    $domain, $user = $account.Split('\')
+    if ($null -ne $user) { $account = $user + '@' + $domain }
+    try { [Security.Principal.WindowsIdentity]::new($account).Dispose(); return '' }
+    catch { $e = $_.Exception; if ($null -ne $e.InnerException) { $e = $e.InnerException }; $e.Message.TrimEnd('.', ' ', "`r", "`n") }
+}
+
 # Get-HostProcessUser ID: the SID of the account that a process runs as, nothing when it may not be asked.
 function Get-HostProcessUser([int]$id) {
     $n = Use-HostNative; $token = [IntPtr]::Zero; $e = 0
@@ -498,7 +519,7 @@ function Get-HostLogon([string]$service, [string]$account) {
     if ($at -gt 0 -and @('.', [Environment]::MachineName) -contains $account.Substring(0, $at)) {
         $flags = Get-HostUserFlags $account.Substring($at + 1)
         if ($flags -ge 0) { $l.locked = 'no'; if ($flags -band 18) { $l.locked = 'yes' } }   # UF_LOCKOUT, UF_ACCOUNTDISABLE
-    }
+    } elseif ($sid.StartsWith('S-1-5-21-')) { $l.locked = Test-HostShut $account }
     if ($own) { return $l }
     $now = Get-HostSid $name
     if ($now -eq $sid) { $l.configured = 'yes' } elseif ($null -ne $now) { $l.configured = 'no' }
@@ -566,6 +587,15 @@ function Get-HostKeyPlace([string]$store) { if ($store -like 'LocalMachine\*') {
 function Set-HostVariable([string]$name, [string]$value) {
     if ($value -eq '') { $value = [Management.Automation.Language.NullString]::Value }
     [Environment]::SetEnvironmentVariable($name, $value, [EnvironmentVariableTarget]::Machine)
+}
+
+# Test-HostEnvironment: the number of the error that Set-HostVariable would meet, 0 for none. .NET opens the key like this, too.
+function Test-HostEnvironment {
+    try {
+        $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey([Microsoft.Win32.RegistryHive]::LocalMachine, [Microsoft.Win32.RegistryView]::Default)
+        $base.OpenSubKey('SYSTEM\CurrentControlSet\Control\Session Manager\Environment', $true).Dispose()
+        0
+    } catch [Security.SecurityException], [UnauthorizedAccessException] { 5 }
 }
 
 # Get-HostShell SCRIPT: @{ program; arguments } of what runs a script once it has read a line.
@@ -887,10 +917,12 @@ function Invoke-Service($item, $blobs) {
 # --- what stands in the way
 
 function Invoke-Preflight($a) {
-    $t = @{ service = 0; file = 0; folder = 0; readOnly = $false; size = 0; free = -1 }
+    $t = @{ service = 0; file = 0; folder = 0; readOnly = $false; size = 0; free = -1; store = 0; environment = 0 }
     $r = New-Result 'ok' ''
     $r.trials = $t
     if ($a.name -ne '') { $t.service = Test-HostService $a.name $a.logon }
+    if ($a.store -ne '') { $t.store = Test-Store $a.store; if ($t.store -eq 0) { $t.store = Test-Store ($a.store.Split('\')[0] + '\CA') } }
+    if ($a.machine) { $t.environment = Test-HostEnvironment }
     if ($a.path -eq '') { return $r }
     $path = Resolve-HostPath $a.path
     if (-not [IO.Path]::IsPathRooted($path)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
@@ -979,10 +1011,11 @@ function Invoke-Signatures($a) {
     $r
 }
 
-# A file below the folders of a folder whose name ends so; or the first of them that cannot be looked into. Links are not followed.
+# A file below the folders of a folder whose name ends so; or the first of them that cannot be looked into, or is a link: it is not
+# followed, as it may lead in a circle.
 function Find-Below([string]$folder, [string]$suffix) {
     foreach ($d in [IO.Directory]::GetDirectories($folder)) {
-        if (([IO.File]::GetAttributes($d) -band [IO.FileAttributes]::ReparsePoint) -ne 0) { continue }
+        if (([IO.File]::GetAttributes($d) -band [IO.FileAttributes]::ReparsePoint) -ne 0) { return $d }
         try {
             foreach ($p in [IO.Directory]::GetFiles($d)) { if ($p.EndsWith($suffix, [StringComparison]::OrdinalIgnoreCase)) { return $p } }
             $p = Find-Below $d $suffix
@@ -1107,6 +1140,14 @@ function Get-StoredCertificates([string]$store) {
                 notAfter = $c.NotAfter.ToUniversalTime(); hasKey = $c.HasPrivateKey }
         }
     } finally { $opened.Dispose() }
+}
+
+# The number of the error that adding to a store would meet, 0 for none. One that is not there would be made.
+function Test-Store([string]$store) {
+    try { (Open-HostStore $store 'ReadWrite, OpenExistingOnly').Dispose(); return 0 }
+    catch { $number = (New-Failure $_).win32 }
+    if ($number -eq 0) { throw }
+    if ($number -eq 2) { 0 } else { $number }
 }
 
 # The certificates of a PFX. Keys are kept only with a place for them.
@@ -1245,9 +1286,9 @@ function Get-Variables($table) {
     $v
 }
 
-function Get-JsonNames([string]$folder) {
+function Get-SettingsNames([string]$folder) {
     if (-not [IO.Directory]::Exists($folder)) { return }
-    $names = [string[]]@(foreach ($f in [IO.DirectoryInfo]::new($folder).GetFiles('*.json')) { if ($f.Length -le 1048576) { $f.Name } })
+    $names = [string[]]@(foreach ($f in [IO.DirectoryInfo]::new($folder).GetFiles()) { if ($f.Length -le 1048576 -and @('.json', '.jsonc', '.json5', '.config') -contains $f.Extension) { $f.Name } })
     [Array]::Sort($names, [StringComparer]::Ordinal)
     $names
 }
@@ -1291,7 +1332,7 @@ function Invoke-Environment($a) {
     $e = @{ path = ''; beside = @(); account = $config.account; secrets = @(); commandLine = $null; booted = $boot.booted; changed = $boot.changed
         machine = (Get-Variables (Get-HostEnvironment '')); user = (Get-Variables $null); service = (Get-Variables @{})
         wrapped = $false; folder = ''; described = ''; missing = ''; needs = @(); registered = $null; userChanged = $null; registration = '' }
-    if ($a.path -ne '') { $e.path = Get-HostFullName $a.path; $e.beside = @(Get-JsonNames ([IO.Path]::GetDirectoryName((Resolve-HostPath $a.path)))) }
+    if ($a.path -ne '') { $e.path = Get-HostFullName $a.path; $e.beside = @(Get-SettingsNames ([IO.Path]::GetDirectoryName((Resolve-HostPath $a.path)))) }
     if ($config.imagePath -ne '') {
         $line = $config.imagePath; $own = Get-HostEnvironment $a.service
         $m = [regex]::Match($line, '(?i)^\s*"?(.+?)\.exe')

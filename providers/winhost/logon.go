@@ -42,7 +42,8 @@ type Logon struct {
 	Exists Answer `json:"exists"`
 	// Right says that it may log on as a service here, by itself or by a group.
 	Right Answer `json:"right"`
-	// Locked says that it is locked out, or disabled. A host knows this of its own accounts only.
+	// Locked says that it is locked out, or disabled. A host knows this of its own accounts; of a domain's it asks the domain, which says
+	// yes or nothing.
 	Locked Answer `json:"locked"`
 	// Configured says that the service is to run as it, Running that the service's process does.
 	Configured Answer `json:"configured"`

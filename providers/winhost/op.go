@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"sync"
 
 	"meshrotate/reconciler/secret"
 )
@@ -255,6 +257,15 @@ func decodeReply(f Frame, n int) ([]Result, error) {
 
 // newOp returns a pointer to the op of this name, to be filled from JSON.
 func newOp(name string) Op {
+	if t, known := ops()[name]; known {
+		return reflect.New(t).Interface().(Op)
+	}
+	return &UnknownOp{name: name}
+}
+
+// ops are the ops that there are, by name.
+var ops = sync.OnceValue(func() map[string]reflect.Type {
+	all := map[string]reflect.Type{}
 	for _, op := range []Op{
 		&FileRead{}, &FileStage{}, &FileSwap{}, &FileRestore{}, &FileDiscard{},
 		&ServiceQuery{}, &ServiceStop{}, &ServiceStart{}, &ServiceLogon{}, &LogonTry{}, &LogonRead{},
@@ -262,12 +273,10 @@ func newOp(name string) Op {
 		&SecretsLook{}, &SecretsSet{}, &SecretsList{}, &Preflight{}, &Exposure{}, &SignaturesRead{},
 		&CertificatesRead{}, &CertificateImport{}, &CertificateRemove{}, &VariableRead{}, &VariableSet{}, &BuildRun{},
 	} {
-		if op.Name() == name {
-			return op
-		}
+		all[op.Name()] = reflect.TypeOf(op).Elem()
 	}
-	return &UnknownOp{name: name}
-}
+	return all
+})
 
 // UnknownOp is an op that the receiver does not know. It answers Unsupported.
 type UnknownOp struct{ name string }

@@ -18,6 +18,9 @@ func EncodeSaid(nonce [NonceSize]byte, lines []string) (Frame, error) {
 
 // saidBy are the lines of a frame; ok is false when it is a reply.
 func saidBy(f Frame) (lines []string, ok bool) {
+	if !bytes.Contains(f.JSON, []byte(`"said"`)) {
+		return nil, false // most are replies, and long
+	}
 	var s said
 	if json.Unmarshal(f.JSON, &s) != nil || s.Said == nil {
 		return nil, false

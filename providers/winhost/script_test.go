@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,6 +99,45 @@ ${alias:New-HostFile} = 'Rare'`,
 				t.Errorf("the log holds a secret, as %q, after %q", form, before)
 			}
 		})
+	}
+}
+
+// A host asks the domain whether an account is shut out. It says so by a text, in whatever language; anything else says nothing, as does
+// a host that has no domain.
+func TestAccountsThatTheirDomainShutsOut(t *testing.T) {
+	pwsh := find(t, "pwsh")
+	stand := onLinux(t) + `
+function Real([string]$service, [string]$account) { & ${function:Get-HostLogon} $service $account }
+${alias:Get-HostLogon} = 'Real'
+function Sid([string]$account) { if ($account.StartsWith('NT ')) { 'S-1-5-80-1' } else { 'S-1-5-21-1-2-3-1104' } }
+${alias:Get-HostSid} = 'Sid'
+function Holder([string]$right, [string]$account, [string]$sid) { '' }
+${alias:Test-HostHolder} = 'Holder'
+function Flags([string]$user) { -1 }
+${alias:Get-HostUserFlags} = 'Flags'
+`
+	accounts := []string{`CONTOSO\svc-im`, `svc-im@contoso.example`, `.\svc-im`, `NT SERVICE\mr-quick`}
+	of := func(number int) string {
+		return "([ComponentModel.Win32Exception]::new(" + strconv.Itoa(number) + ").Message)"
+	}
+	for says, locked := range map[string]winhost.Answer{of(1331): winhost.Yes, of(1909): winhost.Yes, of(1326): "", of(1355): "", "''": "", "'locked out'": "", "": ""} {
+		prelude := "function Says([string]$account) { " + says + " }\n${alias:Get-HostRefusal} = 'Says'"
+		if says == "" {
+			prelude = ""
+		}
+		var ops []winhost.Op
+		for _, account := range accounts {
+			ops = append(ops, &winhost.LogonRead{Service: "mr-quick", Account: account})
+		}
+		results, err := winhost.Run(t.Context(), process.PowerShell(pwsh, stand+prelude), winhost.Config{}, ops)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []winhost.Answer{locked, locked, "", ""} {
+			if l := results[i].Logon; l == nil || l.Exists != winhost.Yes || l.Locked != want {
+				t.Errorf("%q of %s: %+v", says, accounts[i], l)
+			}
+		}
 	}
 }
 

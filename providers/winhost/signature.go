@@ -13,8 +13,8 @@ type SignaturesRead struct {
 type Signatures struct {
 	Exists bool         `json:"exists"`
 	Files  []SignedFile `json:"files"`
-	// Below is a file in a folder below this one whose name ends so too, by its path from here, or such a folder that cannot be looked
-	// into; "" when there is none.
+	// Below is a file in a folder below this one whose name ends so too, by its path from here, or such a folder that is a link
+	// (a junction), or cannot be looked into; "" when there is none.
 	Below string `json:"below"`
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 )
 
 // connect makes sure that there is a connection that is logged in, and can take a request.
@@ -90,9 +91,16 @@ func withoutZone(address string) string {
 
 // limited is for what is done before a connection can be used.
 func (s *Session) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	err := fmt.Errorf("no connection within %s: %w", s.cfg.ConnectTimeout, context.DeadlineExceeded)
-	return context.WithTimeoutCause(ctx, s.cfg.ConnectTimeout, err)
+	return context.WithTimeoutCause(ctx, s.cfg.ConnectTimeout, notWithin(s.cfg.ConnectTimeout))
 }
+
+// notWithin is a connection that took longer.
+type notWithin time.Duration
+
+func (e notWithin) Error() string {
+	return fmt.Sprintf("no connection within %s: %v", time.Duration(e), context.DeadlineExceeded)
+}
+func (notWithin) Unwrap() error { return context.DeadlineExceeded }
 
 // tls is the configuration for this host. Certificates stay verified: complete has seen to it.
 func (s *Session) tls() *tls.Config {

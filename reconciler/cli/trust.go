@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
 	"meshrotate/specs"
@@ -114,7 +116,11 @@ func (p *program) signed(ctx context.Context, l specs.Loader, d *specs.Deploymen
 		return of(name)
 	}
 	if committed.Origin.Signed, err = signers.Commit(commit, p.app.Now()); err != nil {
-		committed.Origin.Unsigned = &specs.Doubt{Text: err.Error(), Hint: "have it signed by one of the trusted signers: `git commit -S`, and the merge, too"}
+		hint := "have it signed by one of the trusted signers: `git commit -S`, and the merge, too"
+		if errors.Is(err, plumbing.ErrObjectNotFound) {
+			hint = "this clone has not the whole history: fetch it (`git fetch --unshallow`; in a pipeline fetch-depth: 0)"
+		}
+		committed.Origin.Unsigned = &specs.Doubt{Text: err.Error(), Hint: hint}
 	}
 	return committed, nil
 }

@@ -34,9 +34,10 @@ func (p *program) unlock() *cobra.Command {
 		Use:   "unlock",
 		Short: "Show who holds the deployment's lock, and remove it",
 		Long: `Show who holds the deployment's lock and what that run was doing, ask, and
-remove the lock. A run that lost its lock stops before its next effect. The
-lock of a process that has ended on this machine needs no unlock: the next run
-takes it over.
+remove the lock. A run that lost its lock stops before its next effect; in its
+switch it takes the lock anew, if nobody else has by then, to bring up what it
+has stopped. The lock of a process that has ended on this machine needs no
+unlock: the next run takes it over.
 
 A run also leaves a marker on the Admin host, for operators with other state
 folders. Without a heartbeat for 5 minutes it is taken over; --marker shows and

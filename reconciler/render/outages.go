@@ -99,7 +99,11 @@ func lastedFor(o state.Outage) string {
 	if o.AtMost {
 		return "not seen up by this run since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
 	}
-	return "not seen up since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
+	text := "not seen up since " + o.Since.UTC().Format(time.TimeOnly) + " UTC"
+	if o.AtLeast {
+		text += " at the latest"
+	}
+	return text
 }
 
 // fleetOutages are those that were predicted; the others are their members.

@@ -145,6 +145,9 @@ var marks = map[reconciler.Status][2]string{
 // maxAsDeclared is how many secrets without anything to say a text lists.
 const maxAsDeclared = 30
 
+// maxVersions is how wide the column of versions may be.
+const maxVersions = 20
+
 // columns are the widths of the first two columns of a list of secrets.
 type columns struct{ title, version int }
 
@@ -152,7 +155,7 @@ func columnsOf(changes []reconciler.Change) columns {
 	var c columns
 	for _, ch := range changes {
 		c.title = max(c.title, min(length(ch.Title), 28))
-		c.version = max(c.version, min(length(versions(ch.Before, ch.Secret.Version)), 20))
+		c.version = max(c.version, min(length(versions(ch.Before, ch.Secret.Version)), maxVersions))
 	}
 	return c
 }
@@ -186,8 +189,12 @@ func (r Plan) change(p *page, c reconciler.Change, cols columns) {
 	if c.Status == reconciler.AsDeclared && len(c.Findings) > 0 {
 		m[1] = yellow
 	}
-	label := m[0] + " " + pad(clip(c.Title, 28), cols.title) + "  " + pad(clip(versions(c.Before, c.Secret.Version), 20), cols.version)
+	change := versions(c.Before, c.Secret.Version)
+	label := m[0] + " " + pad(clip(c.Title, 28), cols.title) + "  " + pad(clip(change, maxVersions), cols.version)
 	p.hang(m[1], label, 2+cols.title+2+cols.version+2, verdict(c, r.Made))
+	if length(change) > maxVersions { // what was cut off may be what matters
+		p.hang(plain, "    version", 14, change)
+	}
 	for _, l := range c.Lines {
 		p.hang(plain, "    "+l.Phase, 14, l.Text)
 	}

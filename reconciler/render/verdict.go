@@ -124,6 +124,9 @@ func (r Outcome) Verdict() string {
 		word = "failed and put back"
 		if !slices.ContainsFunc(r.Secrets, func(s Rotated) bool { return len(s.Evidence) == 0 }) {
 			word += ": everything is as it was before"
+			if slices.ContainsFunc(r.Secrets, func(s Rotated) bool { return slices.Contains(s.Evidence, reconciler.NotInUse) }) {
+				word = "failed and put back: everything that is in use is as it was before"
+			}
 		}
 	case unknown > 0:
 		word = "stopped where it was; what is live now must be looked at"

@@ -23,6 +23,14 @@ func (b both) Check(ctx context.Context) error {
 	return b.marker.Check(ctx)
 }
 
+// Regain is for the lock: the marker must be ours still, so that no other state's run has begun.
+func (b both) Regain(ctx context.Context) error {
+	if err := b.marker.Check(ctx); err != nil {
+		return err
+	}
+	return b.lock.Regain(ctx)
+}
+
 func (b both) Doing(ctx context.Context, what string) error {
 	return errors.Join(b.lock.Doing(ctx, what), b.marker.Doing(ctx, what))
 }

@@ -2,12 +2,15 @@ package signed_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
 
 	"meshrotate/specs"
 	"meshrotate/specs/signed"
@@ -220,12 +223,28 @@ func TestSSH(t *testing.T) {
 		return d.run("git", "rev-parse", "HEAD")
 	}
 	d.commit(ada...)
-	d.expect("a signed merge of what nobody signed", merge("request"), "merges commit", line(""))
+	d.expect("a signed merge of what nobody signed", merge("request"), "merges, commit", line(""))
 	d.run("git", "checkout", "-q", "-b", "signed")
 	d.commit(ada...)
 	d.run("git", "checkout", "-q", "main")
 	d.commit(ada...)
 	d.expect("a signed merge of what was signed", merge("signed"), "by ada@contoso.example", line(""))
+
+	// As a forge's button does: what is asked for is brought up to date by somebody who counts, and then merged by them.
+	d.run("git", "checkout", "-q", "-b", "theirs", good)
+	theirs := d.commit()
+	merge("main")
+	d.run("git", "checkout", "-q", "main")
+	whole := merge("theirs")
+	if _, err := d.verify(whole, line("")); err == nil || !strings.Contains(err.Error(), "commit "+theirs[:7]+" is not signed") {
+		t.Errorf("what is below a signed merge: %v", err)
+	}
+	d.run("git", "clone", "-q", "--depth", "1", "--branch", "main", "file://"+d.dir, "shallow")
+	far := *d
+	far.dir = filepath.Join(d.dir, "shallow")
+	if _, err := far.verify(whole, line("")); !errors.Is(err, plumbing.ErrObjectNotFound) {
+		t.Errorf("a shallow clone: %v", err)
+	}
 
 	for _, bad := range []string{"", "# nothing\n", "ada " + strings.Fields(key)[0] + " AAAA", "ada cert-authority " + key, `ada valid-before="soon" ` + key, "ada verify-required " + key} {
 		var s signed.Signers

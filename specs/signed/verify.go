@@ -21,24 +21,65 @@ import (
 // namespace is what git signs under.
 const namespace = "git"
 
-// Commit says who signed a commit and, when it merges others, those: each must be signed by one of the signers. The error names
-// the commit and the key. A signature on a tag says nothing about it.
+// Commit says who signed a commit and, when it merges others, those: each that it brings to what its first parent has must be signed
+// by one of the signers. The error names the commit and the key. A signature on a tag says nothing about it.
 func (s Signers) Commit(c *object.Commit, now time.Time) (who string, err error) {
-	if who, err = s.one(c, now); err != nil {
-		return "", err
+	if who, err = s.one(c, now); err != nil || c.NumParents() < 2 {
+		return who, err
 	}
-	for i := 1; i < c.NumParents(); i++ {
-		head, err := c.Parent(i)
+	brought, err := brings(c)
+	if err != nil {
+		return "", fmt.Errorf("what commit %.7s merges: %w", c.Hash, err)
+	}
+	var by []string
+	for _, m := range brought {
+		one, err := s.one(m, now)
 		if err != nil {
-			return "", fmt.Errorf("commit %.7s: its parent %.7s: %w", c.Hash, c.ParentHashes[i], err)
+			return "", fmt.Errorf("of what commit %.7s merges, %w", c.Hash, err)
 		}
-		by, err := s.one(head, now)
-		if err != nil {
-			return "", fmt.Errorf("commit %.7s merges %w", c.Hash, err)
+		if !slices.Contains(by, one) {
+			by = append(by, one)
 		}
-		who += ", and what it merges by " + by
+	}
+	if len(by) > 0 {
+		who += ", and what it merges by " + strings.Join(by, ", ")
 	}
 	return who, nil
+}
+
+// brings are the commits that a merge brings: all that it leads to, and its first parent does not. Whoever merges a branch into a
+// request signs that merge, and says nothing of the request's own commits.
+func brings(c *object.Commit) (all []*object.Commit, err error) {
+	known := map[plumbing.Hash]bool{}
+	main, err := c.Parent(0)
+	if err != nil {
+		return nil, err
+	}
+	for next := []*object.Commit{main}; len(next) > 0; next = next[1:] {
+		if known[next[0].Hash] {
+			continue
+		}
+		known[next[0].Hash] = true
+		for i := range next[0].ParentHashes {
+			if p, err := next[0].Parent(i); err == nil { // a shallow clone ends somewhere: what lies before is then asked of what was brought
+				next = append(next, p)
+			}
+		}
+	}
+	for next := []*object.Commit{c}; len(next) > 0; next = next[1:] {
+		for i, hash := range next[0].ParentHashes {
+			if known[hash] {
+				continue
+			}
+			known[hash] = true
+			p, err := next[0].Parent(i)
+			if err != nil {
+				return nil, fmt.Errorf("commit %.7s: %w", hash, err)
+			}
+			all, next = append(all, p), append(next, p)
+		}
+	}
+	return all, nil
 }
 
 func (s Signers) one(c *object.Commit, now time.Time) (who string, err error) {

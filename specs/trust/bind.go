@@ -129,13 +129,17 @@ func (b *binder) judge(l leaf, was, is []leaf) {
 		if looser(was, is) {
 			b.loosened(l, is, was)
 		}
+	case l.class == More:
+		if len(is) > 0 && looser(is, was) {
+			b.loosened(l, is, was)
+		}
 	case l.class == Guard:
 		if len(was) > 0 {
 			b.loosened(l, is, was)
 		}
 	case l.class == Signer:
 		b.loosened(l, is, was)
-	case l.class == Value && len(is) > 0 && (len(more) == 0 || ofTheRequest(more[0].from)):
+	case l.class == Value && len(is) > 0 && (len(more) == 0 || b.wanted(more[0].from, was)):
 	case len(more) > 0:
 		done := "not contacted"
 		if l.class == Target || l.class == Value || l.class == File {
@@ -147,10 +151,14 @@ func (b *binder) judge(l leaf, was, is []leaf) {
 	}
 }
 
-// ofTheRequest says that a value is made here, or stands in a file of the request's own revision: nothing is read for it that
-// whoever made the request could not read.
-func ofTheRequest(s *specs.Source) bool {
-	return s != nil && (s.Generated || s.File != "" && !filepath.IsAbs(s.File) && !strings.HasPrefix(s.File, "/") && !strings.ContainsAny(s.File, `\:`))
+// wanted says that a request may take a value from there: it is made here, and nobody knows it; or it stands in a file of the request's own
+// revision, where one stood in a file before. Whoever writes a file knows what is in it: no file takes the place of what nobody knew.
+func (b *binder) wanted(from *specs.Source, was []leaf) bool {
+	return from != nil && (from.Generated || ofTheRevision(from) && (b.side.Base == nil || slices.ContainsFunc(was, func(l leaf) bool { return ofTheRevision(l.from) })))
+}
+
+func ofTheRevision(s *specs.Source) bool {
+	return s != nil && s.File != "" && !filepath.IsAbs(s.File) && !strings.HasPrefix(s.File, "/") && !strings.ContainsAny(s.File, `\:`)
 }
 
 func (b *binder) loosened(l leaf, is, was []leaf) {
@@ -280,9 +288,13 @@ func (b *binder) reader() func(string) ([]byte, error) {
 func (b *binder) local(d *specs.Deployment) error {
 	for _, l := range leaves(reflect.ValueOf(d), "", "") {
 		rooted := filepath.IsAbs(l.text) || strings.HasPrefix(l.text, "/") // as /etc/krb5.conf is on Windows, too
-		if l.class == Program && filepath.IsAbs(l.text) && b.side.Root != "" && specs.Inside(l.text, b.side.Root) {
-			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.text),
-				"keep the program outside the repository, and name it by its full path")
+		if l.class == Program && b.side.Root != "" {
+			for _, path := range l.paths() {
+				if specs.Inside(path, b.side.Root) {
+					return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, path),
+						"keep the program, and what it is given, outside the repository, and name it by its full path")
+				}
+			}
 		}
 		if l.class == Credential && l.from != nil && filepath.IsAbs(l.from.Path) && b.side.Root != "" && specs.Inside(l.from.Path, b.side.Root) {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.from.Path),

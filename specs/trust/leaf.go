@@ -1,6 +1,6 @@
 // Package trust says what of a document is believed. Whoever may propose a document may say what is wanted: versions, cadence,
-// policy that tightens. Who is contacted, with which credential, program and state, is taken from the trusted side: the base
-// revision, an operator's file, or both.
+// policy that tightens, longer waits. Who is contacted, with which credential, program and state, is taken from the trusted side: the
+// base revision, an operator's file, or both.
 //
 // What a field is, its type says with the tag `trust`. A field without one belongs to the trusted side, and a test demands a
 // tag of every field.
@@ -8,6 +8,7 @@ package trust
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -20,10 +21,11 @@ import (
 // Class is what a field of the document decides.
 type Class string
 
-// The classes. Of the trusted side are all but Wanted, and Less and Guard where they tighten.
+// The classes. Of the trusted side are all but Wanted, and Less, More and Guard where they tighten.
 const (
 	Wanted     Class = "wanted"
 	Less       Class = "less"       // policy: a smaller number, or fewer names, is tighter
+	More       Class = "more"       // how long something is waited for: who shortens it may have it cut off in its middle
 	Guard      Class = "guard"      // what refuses a value: it may be added by anybody
 	Signer     Class = "signer"     // files with keys
 	Value      Class = "value"      // where a rotated value comes from: wanted if it is generated, or a file of the revision
@@ -43,7 +45,7 @@ const (
 
 // Classes are those that a tag may name.
 func Classes() []Class {
-	return []Class{Wanted, Less, Guard, Signer, Value, Deployment, Host, URL, SignIn, Credential, Variable, Keep, File, Local, Program, State, Target}
+	return []Class{Wanted, Less, More, Guard, Signer, Value, Deployment, Host, URL, SignIn, Credential, Variable, Keep, File, Local, Program, State, Target}
 }
 
 // tagOf reads a field's tag: its class, and whether it tells the items of a list apart.
@@ -58,6 +60,7 @@ type leaf struct {
 	class Class
 	text  string
 	from  *specs.Source // of a source
+	items []string      // of a list whose order counts
 }
 
 // leaves are all that a part of a document says, in its order.
@@ -74,7 +77,7 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 		if place, keep := v.Interface().(specs.Place); keep {
 			from.Item.Place = place
 		}
-		return []leaf{{path, class, text, &from}}
+		return []leaf{{path: path, class: class, text: text, from: &from}}
 	}
 	var all []leaf
 	switch v.Kind() {
@@ -88,8 +91,8 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 			if own == "" {
 				own = class
 			}
-			if field.IsZero() && strings.HasSuffix(f.Tag.Get("trust"), ",all") { // left out, it stands for all
-				all = append(all, leaf{join(path, f), own, "all", nil})
+			if left := leftOut(f); left != "" && field.IsZero() {
+				all = append(all, leaf{path: join(path, f), class: own, text: left})
 			}
 			all = append(all, leaves(field, join(path, f), own)...)
 		}
@@ -106,10 +109,21 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 		}
 	default:
 		if !v.IsZero() {
-			return []leaf{{path, class, fmt.Sprint(v.Interface()), nil}}
+			return []leaf{{path: path, class: class, text: fmt.Sprint(v.Interface())}}
 		}
 	}
 	return all
+}
+
+// leftOut is what a field says that is left out, where that is something: to write it is to change it.
+func leftOut(f reflect.StructField) string {
+	switch _, more, _ := strings.Cut(f.Tag.Get("trust"), ","); more {
+	case "all":
+		return "all"
+	case "live":
+		return "as the live one has it"
+	}
+	return ""
 }
 
 // texts are the items of a list: hosts one by one, whatever ranges they are written in. Of a guard, and of a program's arguments, the order counts.
@@ -120,7 +134,7 @@ func texts(v reflect.Value, path string, class Class) []leaf {
 	}
 	switch {
 	case (class == Guard || class == Program) && len(items) > 0:
-		items = []string{strings.Join(items, ", ")}
+		return []leaf{{path: path, class: class, text: strings.Join(items, ", "), items: items}}
 	case class == Host || class == Less:
 		var hosts []string
 		for _, item := range items {
@@ -134,7 +148,7 @@ func texts(v reflect.Value, path string, class Class) []leaf {
 	}
 	all := make([]leaf, len(items))
 	for i, item := range items {
-		all[i] = leaf{path, class, item, nil}
+		all[i] = leaf{path: path, class: class, text: item}
 	}
 	return all
 }
@@ -205,4 +219,22 @@ func keyOf(item reflect.Value) string {
 		}
 	}
 	return ""
+}
+
+// paths are the full paths that a program and its arguments name: alone, behind a flag (-f/path, --flag=/path), or in a list. It runs in
+// its own folder, so that what is named otherwise is not the request's.
+func (l leaf) paths() (all []string) {
+	for _, item := range append(slices.Clone(l.items), l.text) {
+		for i := range item {
+			begins := i == 0 || strings.ContainsRune("=,:;@\"' \t({[<>|&", rune(item[i-1])) || i == 2 && item[0] == '-'
+			if !begins || !filepath.IsAbs(item[i:]) {
+				continue
+			}
+			all = append(all, item[i:])
+			if end := strings.IndexAny(item[i+1:], ",;\"' \t)}]<>|&="+string(filepath.ListSeparator)); end >= 0 {
+				all = append(all, item[i:i+1+end])
+			}
+		}
+	}
+	return all
 }

@@ -25,6 +25,8 @@ type lease struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the heartbeat has stopped
 
+	regaining sync.Mutex
+
 	mu      sync.Mutex
 	mine    leaseFile
 	written []byte // of mine; nil: not by this lease
@@ -32,15 +34,20 @@ type lease struct {
 
 // hold starts the heartbeat.
 func hold(s *Store, mine leaseFile) *lease {
-	ctx, stop := context.WithCancel(context.Background())
-	l := &lease{store: s, fence: mine.Fence, stop: stop, done: make(chan struct{}), mine: mine}
+	l := &lease{store: s, fence: mine.Fence, mine: mine}
 	l.written, _ = mine.bytes()
-	go l.beat(ctx)
+	l.start()
 	return l
 }
 
-func (l *lease) beat(ctx context.Context) {
-	defer close(l.done)
+func (l *lease) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop, l.done = stop, make(chan struct{})
+	go l.beat(ctx, l.done)
+}
+
+func (l *lease) beat(ctx context.Context, done chan struct{}) {
+	defer close(done)
 	every := time.NewTicker(l.store.ttl() / renewals)
 	defer every.Stop()
 	for {
@@ -129,6 +136,51 @@ func (l *lease) renew(ctx context.Context, doing *string) error {
 	return nil
 }
 
+// Regain writes the lease anew, with its fence, if none was given out since and this is still the folder that it was in.
+func (l *lease) Regain(ctx context.Context) error {
+	l.regaining.Lock()
+	defer l.regaining.Unlock()
+	var next leaseFile
+	err := l.store.locked(ctx, "lease.lock", func() error {
+		present, ok, err := l.store.readLease()
+		if err != nil {
+			return err
+		}
+		if ok {
+			return l.lost(present, ok)
+		}
+		last, err := l.store.readFence()
+		if err == nil && last != l.fence {
+			err = l.lost(present, ok)
+		}
+		if err == nil {
+			err = l.store.stillKnown()
+		}
+		if err != nil {
+			return err
+		}
+		l.mu.Lock()
+		next = l.mine
+		l.mu.Unlock()
+		next.Heartbeat = l.store.now()
+		return l.store.writeLease(next)
+	})
+	if err != nil {
+		return fmt.Errorf("take the lock anew: %w", err)
+	}
+	if next.Fence == 0 {
+		return nil // it was ours
+	}
+	l.mu.Lock()
+	l.mine = next
+	l.written, _ = next.bytes()
+	l.mu.Unlock()
+	l.stop()
+	<-l.done
+	l.start()
+	return nil
+}
+
 // Release stops the heartbeat and removes the lease.
 func (l *lease) Release(ctx context.Context) error {
 	l.stop()
@@ -158,7 +210,7 @@ func (l *lease) ifOurs(ctx context.Context, do func() error) error {
 // lost is an error unless the present lease is ours. What cannot be read may be somebody else's.
 func (l *lease) lost(present leaseFile, ok bool) error {
 	switch {
-	case ok && present.Fence == l.fence:
+	case ok && present.Fence == l.fence && present.Run == l.mine.Run && present.Token == l.mine.Token: // neither ever changes
 		return nil
 	case ok && present.Fence == 0:
 		return &state.LostError{Fence: l.fence, Err: errors.New(present.Damaged)}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,7 +39,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 		if err != nil {
 			return err
 		}
-		mine = leaseFile{Holder: holder, Process: process.Of(holder.PID), TTL: s.ttl().Seconds()}
+		mine = leaseFile{Holder: holder, Process: process.Of(holder.PID), Token: rand.Text(), TTL: s.ttl().Seconds()}
 		mine.Heartbeat = s.now()
 		return s.writeLease(mine)
 	})

@@ -21,6 +21,8 @@ type leaseFile struct {
 	state.Holder
 	// Process tells the holder's process from a later one with the same number, "" when that cannot be known.
 	Process string `json:"process,omitempty"`
+	// Token tells a lease from every other: another folder in the place of this one may have its fence.
+	Token string `json:"token,omitempty"`
 	// TTL is the holder's promise, in seconds: it renews the heartbeat more often than that.
 	TTL float64 `json:"ttl"`
 }

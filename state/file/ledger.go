@@ -79,9 +79,13 @@ func (s *Store) appendEntries(entries []state.Entry) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.sameFolder(f, t.head); err != nil {
+		return err
+	}
 	if err := s.roomy(func() error { return s.writeHead(t.chain) }); err != nil {
 		return err
 	}
+	s.written = headOf(t.chain)
 	s.tail = &tail{chain: t.chain, number: t.number + len(entries), size: t.size + int64(len(text)), file: t.file}
 	return nil
 }
@@ -93,6 +97,7 @@ type tail struct {
 	size    int64 // of the file
 	file    os.FileInfo
 	closing []byte // must be written first, to end a last line that has no newline
+	head    head   // as it was read before
 }
 
 // catchUp reads what others have appended since, or everything, and checks it.
@@ -124,7 +129,7 @@ func (s *Store) catchUp(f *os.File) (*tail, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := lines{chain: t.chain, number: t.number}
+	l := lines{chain: t.chain, number: t.number, written: s.written}
 	if err := s.read(&l, h, data); err != nil {
 		return nil, err
 	}
@@ -133,7 +138,43 @@ func (s *Store) catchUp(f *os.File) (*tail, error) {
 			return nil, err
 		}
 	}
-	return &tail{chain: l.chain, number: l.number, size: info.Size(), file: info, closing: l.closing}, nil
+	if t.size == 0 && l.atWritten != s.written.Chain {
+		return nil, s.exchanged()
+	}
+	return &tail{chain: l.chain, number: l.number, size: info.Size(), file: info, closing: l.closing, head: h}, nil
+}
+
+// sameFolder says that the ledger and its head are those that were opened and read: a folder that takes the place of another does
+// so at any moment, and is not to have the other's head.
+func (s *Store) sameFolder(f *os.File, then head) error {
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	present, err := os.Stat(s.path("ledger.jsonl"))
+	if err != nil {
+		return err
+	}
+	if h, _, err := s.readHead(); err != nil || h != then || !os.SameFile(opened, present) {
+		return errors.Join(err, s.exchanged())
+	}
+	return nil
+}
+
+// stillKnown says that the ledger ends with what this process has written last.
+func (s *Store) stillKnown() error {
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	h, _, err := s.readHead()
+	if err == nil && h != s.written {
+		err = s.exchanged()
+	}
+	return err
+}
+
+func (s *Store) exchanged() error {
+	return &hinted{fmt.Errorf("%s is not the one that this run has written in: another folder is in its place, or somebody has written there", s.path("ledger.jsonl")),
+		"put the folder back that was there; nothing more is written into this one"}
 }
 
 // Entries reads the whole ledger. Fields that this version does not know are ignored. A line that cannot be read, other

@@ -15,6 +15,9 @@ type lines struct {
 	chain   chain.Chain
 	atHead  string // the link of the entry that the head knows as the last
 	closing []byte // what the next Append must write first
+	// written is how far this process has written, and atWritten the link of that entry.
+	written   head
+	atWritten string
 }
 
 // read takes whole lines, and a last one that may be torn, in.
@@ -44,8 +47,11 @@ func (s *Store) read(l *lines, h head, data []byte) error {
 	return nil
 }
 
-// mark notes the link that the head must know.
+// mark notes the link that the head must know, and the one that was written last.
 func (l *lines) mark(h head) {
+	if l.chain.Entries == l.written.Entries && l.written.Entries > 0 {
+		l.atWritten = l.chain.Last
+	}
 	if l.chain.Entries == h.Entries && h.Entries > 0 {
 		l.atHead = l.chain.Last
 	}

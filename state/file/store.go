@@ -59,6 +59,7 @@ type Store struct {
 
 	appending sync.Mutex // tail; ledger.lock is taken before it
 	tail      *tail      // of the ledger, nil when it is not known
+	written   head       // how far this process has written; zero: not yet
 }
 
 var (

@@ -38,7 +38,8 @@ type held struct {
 	wake  chan struct{}
 	done  chan struct{} // closed when the heartbeat has stopped
 
-	asking chan struct{} // had by who asks
+	asking    chan struct{} // had by who asks
+	regaining sync.Mutex
 
 	mu       sync.Mutex
 	mine     lease
@@ -51,19 +52,23 @@ type held struct {
 }
 
 func hold(s *Store, mine lease) *held {
-	ctx, stop := context.WithCancel(context.Background())
-	h := &held{store: s, fence: mine.Fence, stop: stop, wake: make(chan struct{}, 1), done: make(chan struct{}), asking: make(chan struct{}, 1),
-		mine: mine, renewed: mine.Heartbeat, answer: time.Now()}
+	h := &held{store: s, fence: mine.Fence, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), mine: mine, renewed: mine.Heartbeat, answer: time.Now()}
 	s.mu.Lock()
 	s.fence, s.journal = mine.Fence, nil
 	s.mu.Unlock()
-	go h.beat(ctx)
+	h.start()
 	return h
 }
 
+func (h *held) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop, h.done = stop, make(chan struct{})
+	go h.beat(ctx, h.done)
+}
+
 // beat renews the lease, and asks often whether it is ours while nobody may wait for an answer.
-func (h *held) beat(ctx context.Context) {
-	defer close(h.done)
+func (h *held) beat(ctx context.Context, done chan struct{}) {
+	defer close(done)
 	every := time.NewTicker(min(often, h.store.every()))
 	defer every.Stop()
 	for h.isLost() == nil {
@@ -208,6 +213,50 @@ func (h *held) Check(ctx context.Context) error {
 		return err
 	}
 	return &state.LostError{Fence: h.fence, Err: err}
+}
+
+// Regain pushes the lease anew, with its fence, if none was given out since.
+func (h *held) Regain(ctx context.Context) error {
+	h.regaining.Lock()
+	defer h.regaining.Unlock()
+	lost := h.isLost()
+	if lost == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, doingPatience)
+	defer cancel()
+	var now time.Time
+	err := h.store.lock.change(ctx, "take the lock anew", func(t *tip) (c change, err error) {
+		present, err := t.lease()
+		if err != nil || h.mine.same(present) {
+			return c, err // an attempt before has won without knowing
+		}
+		last, err := t.fence()
+		if err != nil {
+			return c, err
+		}
+		if !present.Free || max(last, present.Fence) != h.fence {
+			return c, lost
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		now = h.store.now()
+		h.mine.Heartbeat = now
+		return h.mine.put(fmt.Sprintf("Run %s, whose lock was taken away, has it again for its way back", h.mine.Run))
+	})
+	if err != nil {
+		return err
+	}
+	h.stop()
+	<-h.done
+	h.mu.Lock()
+	h.lost, h.away = nil, false
+	if !now.IsZero() {
+		h.renewed = now
+	}
+	h.mu.Unlock()
+	h.start()
+	return nil
 }
 
 // Doing records what the holder is at. While services may be down it is pushed beside the run.

@@ -106,6 +106,21 @@ func (l *lease) ours(ctx context.Context, do func(*Store)) error {
 // Check says whether the lease is still ours.
 func (l *lease) Check(ctx context.Context) error { return l.ours(ctx, func(*Store) {}) }
 
+// Regain takes the lease anew where nobody has had it since.
+func (l *lease) Regain(ctx context.Context) error {
+	err := l.process.do(ctx, func(s *Store) error {
+		if present, held := s.present(); s.held != l && (held || s.fence != l.holder.Fence) {
+			return &state.LostError{Fence: l.holder.Fence, Holder: present}
+		}
+		s.held = l
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take the lock anew: %w", err)
+	}
+	return nil
+}
+
 // Doing records what the holder is at.
 func (l *lease) Doing(ctx context.Context, what string) error {
 	return l.ours(ctx, func(*Store) { l.holder.Doing = what })

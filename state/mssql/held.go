@@ -39,6 +39,8 @@ type held struct {
 	once sync.Once
 	done chan struct{} // closed when the heartbeat has stopped
 
+	regaining sync.Mutex
+
 	mu      sync.Mutex
 	mark    mark
 	renewed time.Time // when the last heartbeat that was written was sent, by our clock
@@ -53,30 +55,32 @@ type ask struct {
 }
 
 func (h *held) start() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.asks, h.stop, h.done = make(chan ask), make(chan struct{}), make(chan struct{})
-	go h.keep()
+	go h.keep(h.asks, h.stop, h.done)
 }
 
 // keep renews the lease until it is lost or given back. All who ask at the same time have one answer, to a question that was
 // sent after they asked: ten thousand checks cost a few round trips, and none is stale.
-func (h *held) keep() {
-	defer close(h.done)
+func (h *held) keep(asks chan ask, stop, done chan struct{}) {
+	defer close(done)
 	every := time.NewTicker(min(h.store.ttl()/renewals, mostBeat))
 	defer every.Stop()
 	for {
 		var asked []ask
 		write := false
 		select {
-		case <-h.stop:
+		case <-stop:
 			return
-		case a := <-h.asks:
+		case a := <-asks:
 			asked, write = append(asked, a), a.write
 		case <-every.C:
 			write = true
 		}
 		for more := true; more; {
 			select {
-			case a := <-h.asks:
+			case a := <-asks:
 				asked, write = append(asked, a), write || a.write
 			default:
 				more = false
@@ -112,19 +116,25 @@ func (h *held) beat(write bool) bool {
 	return ours
 }
 
-// renew writes a heartbeat, or looks. A server that cannot write at the moment can still be asked.
-func (h *held) renew(ctx context.Context, write bool) (ours bool, err error) {
+// present signs in, unless there is a session, and sees that it holds the application lock.
+func (h *held) present(ctx context.Context) (err error) {
 	if h.session == nil {
 		if h.session, err = h.store.signIn(ctx); err != nil {
 			h.session = nil
-			return false, err
+			return err
 		}
 		h.locked = false
 	}
 	if !h.locked {
-		if err := h.lock(ctx, h.session); err != nil {
-			return false, err
-		}
+		return h.lock(ctx, h.session)
+	}
+	return nil
+}
+
+// renew writes a heartbeat, or looks. A server that cannot write at the moment can still be asked.
+func (h *held) renew(ctx context.Context, write bool) (ours bool, err error) {
+	if err := h.present(ctx); err != nil {
+		return false, err
 	}
 	if write {
 		sent := time.Now()
@@ -197,6 +207,50 @@ func (h *held) Check(ctx context.Context) error {
 	return nil
 }
 
+// Regain writes the lease anew, with its fence, if none was given out since.
+func (h *held) Regain(ctx context.Context) error {
+	h.regaining.Lock()
+	defer h.regaining.Unlock()
+	if h.isLost() == nil {
+		return nil
+	}
+	<-h.done // whose session is ours now
+	ctx, cancel := context.WithTimeout(ctx, beatPatience)
+	defer cancel()
+	if err := h.retake(ctx); err != nil {
+		return fmt.Errorf("take the lock anew: %w", err)
+	}
+	h.mu.Lock()
+	h.lost, h.away = nil, false
+	h.mu.Unlock()
+	h.start()
+	return nil
+}
+
+func (h *held) retake(ctx context.Context) error {
+	if err := h.present(ctx); err != nil {
+		return err
+	}
+	l, err := h.store.lease(ctx, h.session)
+	if err != nil || l.token.String == h.token && l.fence == h.fence {
+		return err // an attempt before may have won without knowing
+	}
+	if _, held := l.holder(); held || max(l.fence, l.recorded.Int64) != h.fence {
+		return h.lostTo(l)
+	}
+	sent := time.Now()
+	n, err := one(ctx, h.session, h.store.sql(takeLease), h.fence, h.token, h.text(), int64(h.store.ttl()/time.Second), l.beats)
+	if err == nil && n == 0 {
+		err = h.lostTo(l) // somebody else was first
+	}
+	if err == nil {
+		h.mu.Lock()
+		h.renewed = sent.Round(0)
+		h.mu.Unlock()
+	}
+	return err
+}
+
 // Doing records what the holder is at. A server that is away is told later.
 func (h *held) Doing(ctx context.Context, what string) error {
 	h.mu.Lock()
@@ -212,7 +266,7 @@ func (h *held) Doing(ctx context.Context, what string) error {
 // ask is true when the lease is ours for certain; unknown is false.
 func (h *held) ask(ctx context.Context, write bool) bool {
 	h.mu.Lock()
-	away := h.away
+	away, asks, done := h.away, h.asks, h.done
 	h.mu.Unlock()
 	if away {
 		return false
@@ -221,8 +275,8 @@ func (h *held) ask(ctx context.Context, write bool) bool {
 	defer cancel()
 	a := ask{write, make(chan bool, 1)}
 	select {
-	case h.asks <- a:
-	case <-h.done:
+	case asks <- a:
+	case <-done:
 		return false
 	case <-ctx.Done():
 		h.isAway()

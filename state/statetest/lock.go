@@ -37,6 +37,7 @@ func Lock(t *testing.T, fresh func(t *testing.T) Locks) {
 		{"fence grows", "a late effect of an old run must be recognisable", fenceGrows},
 		{"break", "an operator can free a deployment; the run that is robbed stops", breakLease},
 		{"break the right one", "what was shown to the operator is what is removed", breakWrongFence},
+		{"regain", "a run that was robbed brings up what it has stopped, while nobody else is at work", regain},
 		{"take over", "a crashed run must not block the next one for ever", takeOver},
 		{"race", "of many that come at once, one gets it", race},
 		{"cancelled", "an interrupted run must be able to give the lease back", cancelled},
@@ -135,6 +136,57 @@ func breakLease(t *testing.T, l Locks) {
 		t.Fatalf("the new holder was harmed: %v", err)
 	}
 	release(t, next)
+}
+
+func regain(t *testing.T, l Locks) {
+	lease := acquire(t, l.Open(), "r1")
+	for range 2 {
+		if err := l.Open().Break(t.Context(), lease.Fence()); err != nil {
+			t.Fatalf("break: %v", err)
+		}
+		wantLost(t, lease)
+		var all sync.WaitGroup
+		for range 4 { // as many workers do
+			all.Go(func() {
+				if err := lease.Regain(context.Background()); err != nil {
+					t.Errorf("regain: %v", err)
+				}
+				if err := lease.Check(context.Background()); err != nil {
+					t.Errorf("check after it: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		_, err := l.Open().Acquire(t.Context(), holder("r2"))
+		if held := new(state.HeldError); !errors.As(err, &held) || held.Holder.Run != "r1" || held.Holder.Fence != lease.Fence() {
+			t.Fatalf("acquire while regained: %v", err)
+		}
+		if err := lease.Doing(t.Context(), "the way back"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release(t, lease)
+	wantReleaseFails(t, lease)
+
+	robbed := acquire(t, l.Open(), "r3")
+	if err := l.Open().Break(t.Context(), robbed.Fence()); err != nil {
+		t.Fatalf("break: %v", err)
+	}
+	wantLost(t, robbed)
+	next := acquire(t, l.Open(), "r4")
+	if err := robbed.Regain(t.Context()); err == nil {
+		t.Fatal("regained while somebody has it")
+	}
+	release(t, next)
+	if err := robbed.Regain(t.Context()); err == nil {
+		t.Fatal("regained after somebody had it")
+	}
+	wantLost(t, robbed)
+	if h, ok, err := l.Open().Current(t.Context()); ok || err != nil {
+		t.Fatalf("current: %+v, %v, %v", h, ok, err)
+	}
+	wantReleaseFails(t, robbed)
+	release(t, acquire(t, l.Open(), "r5"))
 }
 
 func breakWrongFence(t *testing.T, l Locks) {

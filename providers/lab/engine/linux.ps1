@@ -28,7 +28,7 @@ function Use-Replace([string]$from, [string]$to, [string]$backup) {
     [void](Ask 'point' $to 'after')
 }
 function Use-TryService([string]$name, [bool]$logon) { [int](Ask 'try-service' $name) }
-function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; elevated = 'yes'; installed = [DateTime]::UnixEpoch.AddTicks([long]$a[2]) } }
+function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; installed = [DateTime]::UnixEpoch.AddTicks([long]$a[2]) } }
 function Use-Environment([string]$service) {
     $a = @(Ask 'environment' $service); $found = @{}
     for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }

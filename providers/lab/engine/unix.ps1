@@ -40,10 +40,11 @@ function Use-Store([string]$store, [string]$flags) {
     $name = $store.Split('\')[1]
     $opened = [Security.Cryptography.X509Certificates.X509Store]::new($name, [Security.Cryptography.X509Certificates.StoreLocation]::CurrentUser)
     # A store that is not there has no number of its own here; Windows says ERROR_FILE_NOT_FOUND.
-    if ($flags -eq 'OpenExistingOnly' -and -not [IO.Directory]::Exists([IO.Path]::Combine($HOME, '.dotnet/corefx/cryptography/x509stores', $name.ToLowerInvariant()))) { throw [IO.FileNotFoundException]::new($name) }
+    if ($flags -like '*OpenExistingOnly' -and -not [IO.Directory]::Exists([IO.Path]::Combine($HOME, '.dotnet/corefx/cryptography/x509stores', $name.ToLowerInvariant()))) { throw [IO.FileNotFoundException]::new($name) }
     $opened.Open([Security.Cryptography.X509Certificates.OpenFlags]$flags)
     $opened
 }
+function Use-TryEnvironment { 0 }
 function Use-KeyPlace([string]$store) { 'UserKeySet' }
 function Use-Shell([string]$script) { @{ program = '/bin/sh'; arguments = '-c "read go; exec /bin/sh ''' + $script + '''"' } }
 function Use-Job($process) { $process }
@@ -51,6 +52,7 @@ function Use-StopJob($job) { try { $job.Kill($true) } catch { } }
 
 ${alias:Open-HostStore} = 'Use-Store'
 ${alias:Get-HostKeyPlace} = 'Use-KeyPlace'
+${alias:Test-HostEnvironment} = 'Use-TryEnvironment'
 ${alias:Set-HostVariable} = 'Use-SetVariable'
 ${alias:Get-HostShell} = 'Use-Shell'
 ${alias:New-HostJob} = 'Use-Job'

@@ -4,6 +4,7 @@ package labcli_test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
 	"meshrotate/providers/lab"
@@ -30,12 +31,32 @@ func TestLeakedWhileARelayIsAway(t *testing.T) {
 			relay.Unplug(false)
 			w.run(0, "apply", "--yes", "--only", secret)
 			r := w.run(0, "history", "--evidence", secret)
-			r.says(t, place+"taken out at")
+			r.says(t, place+"taken out at", "the backup of "+place+"taken out at")
 			if strings.Contains(r.out, "not reached") {
 				t.Error(r.out)
 			}
 		})
 	}
+}
+
+// TestLeakedAndFinishedInTwo is an emergency whose relay that was away is finished by a later run, which is killed before it takes the
+// backup away: the evidence names that backup until a third run has done so.
+func TestLeakedAndFinishedInTwo(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 2})
+	w.tolerates("relay-02.lab.example")
+	relay := l.Host("relay-02")
+	relay.Unplug(true)
+	w.run(3, "rotate", "--compromised", "relaykey", "--yes", "stolen")
+	relay.Unplug(false)
+	second := w.start("apply", "--yes", "--only", "relaykey")
+	second.reaches("verify: began")
+	second.signal(syscall.SIGKILL)
+	second.wait()
+	const backup = `the backup of IdentityMeshRelayAgent\appsettings.json, relay-02.lab.example: `
+	w.run(0, "history", "--evidence", "relaykey").says(t, backup+"not reached: as far as is known it is there still")
+	w.run(0, "apply", "--yes", "--only", "relaykey")
+	w.run(0, "history", "--evidence", "relaykey").says(t, backup+"taken out at")
 }
 
 // tolerates lets a relay be away.

@@ -31,6 +31,28 @@ func TestEngineThatMoved(t *testing.T) {
 	w.run(0, "drift")
 }
 
+// TestEngineThatWasRestored is the night after somebody has restored Engine's host from an image: it has the same identity, and the
+// sync runs show that it opens nothing. Drift exits with 2, whether Admin says why or not.
+func TestEngineThatWasRestored(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 1, Connectors: 2})
+	w.run(0, "apply", "--yes")
+	w.run(0, "drift")
+	l.Reticent(true)
+	w.breaks("restore", "im-engine")
+	w.eventually("a sync run fails", func() bool { return w.start("drift").wait().code == 2 })
+	w.run(2, "drift").says(t, "[connector-syncs-fail]", "ad, hr-source", "its latest sync run failed")
+	l.Reticent(false)
+	w.run(2, "drift").says(t, "re-provision: what is stored does not open on im-engine", "[connector-sealed-elsewhere]")
+	w.run(0, "apply", "--yes", "--only", "connector")
+	for _, ref := range l.Refs() {
+		if !l.Works(ref) {
+			t.Errorf("%s does not work", ref)
+		}
+	}
+	w.run(0, "drift")
+}
+
 // TestExplain teaches a finding by its name, as it stands in a plan, and guesses a name that is misspelt.
 func TestExplain(t *testing.T) {
 	t.Parallel()

@@ -80,7 +80,7 @@ connect:
     op: {exec: {program: TOOL, args: [read], env: [IM_OP]}}
 secrets:
   relayKey: {version: 7, from: generated}
-policy: {patience: 1s, hostTimeout: 5s}
+policy: {patience: 1s, hostTimeout: 10s}
 state: {dir: STATE}
 `
 
@@ -227,6 +227,16 @@ func (h *hostile) request() {
 	tree, err := h.repo.Worktree()
 	must(h.t, err)
 	must(h.t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/request", Create: true}))
+}
+
+// agreeToAFile has the base take the key out of a file of the revision, and the request begin there.
+func (h *hostile) agreeToAFile() {
+	h.t.Helper()
+	tree, err := h.repo.Worktree()
+	must(h.t, err)
+	must(h.t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/main"}))
+	h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "from: generated", "from: {file: seven.age}", 1))
+	must(h.t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/further", Create: true}))
 }
 
 // run runs the program in the repository, and returns its exit code and all that it said.
@@ -394,10 +404,12 @@ func TestBesideTheDocument(t *testing.T) {
 			must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", ".git"), []byte("gitdir: ../.git/modules/deployments\n"), 0o600))
 		}, plan(file...)},
 		{"a value behind a link", "is a symbolic link", func(h *hostile) {
+			h.agreeToAFile()
 			h.link("deployments/value.age", h.words.Replace("SHADOW"))
 			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: value.age}", 1))
 		}, plan(file...)},
 		{"a value in the repository's own folder", "part of the repository's own folder", func(h *hostile) {
+			h.agreeToAFile()
 			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: ../.GIT/config.age}", 1))
 		}, plan(file...)},
 		{"a repository that the request brings, with a base of its own", "a repository among the files of", func(h *hostile) {
@@ -475,6 +487,7 @@ signIn: [ntlm, http, "5985", 'CONTOSO\rotator']
 sources: {env: ["IM_*"]}
 programs: [TOOL, read]
 state: [STATE]
+policy: {patience: 1s, hostTimeout: 10s}
 `
 
 // TestOperator: without a base an operator's file says what may be contacted, and with one what more.

@@ -17,6 +17,7 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
+	"meshrotate/providers/winhost"
 	"meshrotate/reconciler/render"
 	"meshrotate/state"
 )
@@ -59,6 +60,60 @@ func TestAway(t *testing.T) {
 					<-plugged // the run may have done without that host by then
 					if phase == "undo" {
 						l.EngineHost.Points(nil)
+						w.run(0, "apply", "--yes")
+					}
+					w.converged()
+				})
+			}
+		}
+	}
+}
+
+// TestAwayInLookAndAccept does the same while hosts are looked at, and while an account's new password is tried on them before anything
+// is stopped. A look waits for some seconds only: then the plan is refused. A password is not tried again whose answer was lost, for wrong
+// ones lock an account out: then everything goes back. Either way nothing was stopped, and the next run finishes.
+func TestAwayInLookAndAccept(t *testing.T) {
+	t.Parallel()
+	for phase, hosts := range map[string][]string{"look": {"im-admin", "im-engine", "relay-02"}, "accept": {"im-admin", "im-engine"}} {
+		for _, host := range hosts {
+			for _, away := range []time.Duration{2 * time.Second, 4 * time.Second, 20 * time.Second} {
+				t.Run(fmt.Sprint(host, " ", phase, " ", away), func(t *testing.T) {
+					t.Parallel()
+					w, l := startHere(t, lab.Config{Relays: 3, Account: "now"})
+					back := func() chan struct{} {
+						plugged := make(chan struct{})
+						l.Host(host).Unplug(true)
+						time.AfterFunc(away, func() { l.Host(host).Unplug(false); close(plugged) })
+						return plugged
+					}
+					var plugged chan struct{}
+					refused := phase == "look" && away > 10*time.Second
+					if phase == "look" {
+						plugged = back()
+					}
+					r := w.start("apply", "--yes", "-o", "json")
+					if phase == "accept" {
+						r.reaches(`"phase":"accept"`)
+						plugged = back()
+					}
+					codes := []int{0}
+					switch {
+					case refused:
+						codes = []int{1}
+					case phase == "accept":
+						codes = []int{0, 1}
+					}
+					o := w.outcome(r, codes...)
+					if len(o.Left)+len(o.Down) > 0 || o.Halted || refused && len(o.Secrets) > 0 {
+						t.Errorf("%+v", o)
+					}
+					for _, s := range o.Secrets {
+						if s.Ending != map[bool]state.Outcome{true: state.Proven, false: state.Back}[o.OK] || len(s.Outages) > 0 && !o.OK {
+							t.Errorf("%+v", s)
+						}
+					}
+					<-plugged
+					if !o.OK {
 						w.run(0, "apply", "--yes")
 					}
 					w.converged()
@@ -231,11 +286,21 @@ func fill(dir string) error {
 	return f.Close()
 }
 
-// TestUnlockedInTheSwitch takes the lock of a living run away while Admin is stopped. What its host was told it does to the end,
-// Admin's start with it; no other host is touched, and the next run finishes.
+// TestUnlockedInTheSwitch takes the lock of a living run away while Admin is stopped, and Engine with it where the login or the account
+// has a new password. Nobody has the lock after that: the run goes back, nothing stays down or cut off, and no relay was stopped. The
+// next run finishes.
 func TestUnlockedInTheSwitch(t *testing.T) {
 	t.Parallel()
-	w, l := startHere(t, lab.Config{Relays: 20})
+	for _, c := range []lab.Config{{Relays: 20}, {Relays: 2, Login: "alternating"}, {Relays: 2, Login: "single"}, {Relays: 2, Account: "now"}} {
+		t.Run("login "+c.Login+", account "+c.Account, func(t *testing.T) {
+			t.Parallel()
+			unlockedInTheSwitch(t, c)
+		})
+	}
+}
+
+func unlockedInTheSwitch(t *testing.T, c lab.Config) {
+	w, l := startHere(t, c)
 	taken := make(chan struct{})
 	stops := atomic.Int64{}
 	for _, h := range l.Relays {
@@ -270,10 +335,16 @@ func TestUnlockedInTheSwitch(t *testing.T) {
 		t.Fatalf("unlock: exit code %d\n%s\n%s", unlock.code, unlock.out, unlock.err)
 	}
 	got := r.wait()
-	if got.code != 3 {
-		t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
+	if want := map[bool]int{true: 3, false: 1}[c.Account != ""]; got.code != want { // the account's new password has no way back: it is proven
+		t.Errorf("exit code %d, want %d\n%s\n%s", got.code, want, got.out, got.err)
 	}
-	got.says(t, "the lock (fence 1) was lost", "what is live now must be looked at")
+	got.says(t, "the lock (fence 1) was lost", "nobody else was at work, so this run took it anew, only to bring up what it had stopped")
+	for service, h := range map[string]*lab.Host{lab.AdminService: l.Admin, lab.EngineService: l.EngineHost} {
+		if got := h.Machine.Service(service).State; got != winhost.Running {
+			t.Errorf("%s is %v", service, got)
+		}
+	}
+	w.eventually("all relays are connected", w.connected)
 	if n := stops.Load(); n > 0 {
 		t.Errorf("%d relays were stopped without the lock", n)
 	}

@@ -73,6 +73,9 @@ func (m *Machine) certificateImport(o *winhost.CertificateImport) winhost.Result
 	if m.CanSign(o.Store, o.SHA1) {
 		return winhost.Result{Code: winhost.Unchanged}
 	}
+	if no, _ := m.tryBuild(); no != 0 {
+		return failure(no, "the store may not be changed")
+	}
 	c, err := pfx.Open(o.PFX, o.Password)
 	switch {
 	case errors.Is(err, pfx.ErrPassword):
@@ -87,6 +90,9 @@ func (m *Machine) certificateImport(o *winhost.CertificateImport) winhost.Result
 }
 
 func (m *Machine) certificateRemove(o *winhost.CertificateRemove) winhost.Result {
+	if no, _ := m.tryBuild(); no != 0 {
+		return failure(no, "the store may not be changed")
+	}
 	if !m.Unstore(o.Store, o.SHA1) {
 		return winhost.Result{Code: winhost.Unchanged}
 	}
@@ -120,6 +126,9 @@ func (m *Machine) variableSet(o *winhost.VariableSet) winhost.Result {
 	case o.Value:
 		code = winhost.Unchanged
 	case o.Was:
+		if _, no := m.tryBuild(); no != 0 {
+			return failure(no, "the environment may not be changed")
+		}
 		m.SetEnvironment(o.Variable, o.Value)
 	default:
 		return winhost.Result{Code: winhost.Conflict, Message: "the variable is not as expected"}

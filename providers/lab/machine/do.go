@@ -148,7 +148,7 @@ func (m *Machine) identity() *winhost.Identity {
 	guid, installed := m.Whose()
 	return &winhost.Identity{
 		ComputerName: m.Name, Domain: m.Domain, MachineGUID: guid, Installed: installed, OSVersion: osVersion, PSVersion: "5.1.20348.2227",
-		LanguageMode: "FullLanguage", Now: m.now().UTC(), Elevated: winhost.Yes,
+		LanguageMode: "FullLanguage", Now: m.now().UTC(),
 	}
 }
 

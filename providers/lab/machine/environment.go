@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -154,7 +155,7 @@ func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	if o.Path != "" {
 		e.Path = m.Expand(o.Path)
 		for _, name := range m.FS.Names(e.Path[:max(strings.LastIndexByte(e.Path, '\\'), 0)]) {
-			if strings.HasSuffix(strings.ToLower(name), ".json") {
+			if slices.Contains([]string{".json", ".jsonc", ".json5", ".config"}, strings.ToLower(path.Ext(name))) {
 				e.Beside = append(e.Beside, name)
 			}
 		}

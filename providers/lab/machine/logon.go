@@ -12,6 +12,8 @@ import (
 type Directory struct {
 	// LockAfter is how many wrong passwords lock an account, 0 for never.
 	LockAfter int
+	// Silent lets it not say whether an account is locked out, before that tries to log on.
+	Silent bool
 
 	mu       sync.Mutex
 	accounts map[string]*account // by lower-case name
@@ -189,6 +191,8 @@ func (m *Machine) LogonOf(service, account string) (winhost.Logon, error) {
 	}
 	if ok && strings.HasPrefix(strings.ToLower(account), strings.ToLower(m.Name)+`\`) {
 		l.Locked = yes(locked)
+	} else if ok && locked && !m.Directory.Silent { // a domain says yes, or nothing
+		l.Locked = winhost.Yes
 	}
 	return l, nil
 }

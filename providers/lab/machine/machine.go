@@ -49,7 +49,10 @@ type Machine struct {
 	files turns // the script's Global\ mutex
 
 	mu       sync.Mutex
-	confined bool                         // PowerShell is in Constrained Language Mode
+	confined bool // PowerShell is in Constrained Language Mode
+	// noStores, noEnvironment: the session may not add to stores of certificates, or change the machine's environment.
+	noStores, noEnvironment bool
+
 	barred   map[string]bool              // services that the session may look at, and not control; by lower-case name
 	services map[string]*service          // by lower-case name
 	rights   map[string]bool              // who may log on as a service, by lower-case name

@@ -39,10 +39,38 @@ func (m *Machine) allowed(service string) error {
 	return nil
 }
 
+// Withhold takes the right to add certificates to stores, or to change the machine's environment, from those who log on over WinRM; or
+// gives them back.
+func (m *Machine) Withhold(stores, environment bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noStores, m.noEnvironment = stores, environment
+}
+
+// tryBuild are the errors that adding to a store, and changing the machine's environment, would meet.
+func (m *Machine) tryBuild() (store, environment Errno) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.noStores {
+		store = ErrAccessDenied
+	}
+	if m.noEnvironment {
+		environment = ErrAccessDenied
+	}
+	return store, environment
+}
+
 func (m *Machine) preflight(o *winhost.Preflight) winhost.Result {
 	t := &winhost.Trials{Free: -1}
 	if o.Service != "" {
 		t.Service = uint32(m.TryService(o.Service))
+	}
+	store, environment := m.tryBuild()
+	if o.Store != "" {
+		t.Store = uint32(store)
+	}
+	if o.Machine {
+		t.Environment = uint32(environment)
 	}
 	if o.Path != "" {
 		path := m.Expand(o.Path)

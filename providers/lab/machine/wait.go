@@ -67,6 +67,20 @@ func (m *Machine) Service(name string) winhost.Service {
 	return m.describe(s)
 }
 
+// State is a service's, and its process's number, 0 when it has none: what is asked for at every event.
+func (m *Machine) State(name string) (winhost.ServiceState, uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch s := m.services[strings.ToLower(name)]; {
+	case s == nil:
+		return "", 0
+	case s.process == nil:
+		return s.state, 0
+	default:
+		return s.state, s.process.PID
+	}
+}
+
 func (m *Machine) describe(s *service) winhost.Service {
 	d := winhost.Service{
 		Installed: true, State: s.state, Account: s.Account, StartMode: s.StartMode,

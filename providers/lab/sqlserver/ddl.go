@@ -102,6 +102,7 @@ func (b *batch) change(text string, note func()) *Error {
 	}
 	d.tables.schema = true
 	defer func() { d.tables.schema = false }()
+	clear(d.tables.columns)
 	if err := d.tables.exec(text); err != nil {
 		return d.tables.explain(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,12 +32,18 @@ type engine struct {
 	data *Data
 	lock chan struct{}
 	// What follows belongs to the lock's holder.
-	conn    driver.Conn
-	session *Session
-	denied  *Error          // what the authorizer found
-	schema  bool            // a schema changes: SQLite calls functions of its own
-	shapes  map[string]bool // views that have been made
+	conn   driver.Conn
+	at     *turn
+	denied *Error          // what the authorizer found
+	schema bool            // a schema changes: SQLite calls functions of its own
+	shapes map[string]bool // views that have been made
+	// columns are what queries have, by their text, until a schema changes.
+	columns map[string][]Column
 }
+
+// turn is whose statement runs. The driver keeps each connection's functions to the end of the process: they know a turn and
+// nothing else, so that a lab is let go that nobody needs any more.
+type turn struct{ session *Session }
 
 // NewData makes databases: master, tempdb and msdb.
 func NewData() *Data {
@@ -49,7 +56,7 @@ func NewData() *Data {
 }
 
 func newEngine(d *Data) *engine {
-	return &engine{data: d, lock: make(chan struct{}, 1), shapes: map[string]bool{}}
+	return &engine{data: d, lock: make(chan struct{}, 1), at: &turn{}, shapes: map[string]bool{}, columns: map[string][]Column{}}
 }
 
 // Close frees the memory. No session may be at work.
@@ -108,7 +115,7 @@ func (x *Session) hold(ctx context.Context, e *engine) *Error {
 			}
 		}
 	}
-	e.session, e.denied = x, nil
+	e.at.session, e.denied = x, nil
 	if e.conn == nil {
 		if err := e.open(); err != nil {
 			x.letGo(e)
@@ -124,8 +131,13 @@ func (x *Session) keeps(e *engine) bool { return x.run.wrote && e == x.server.da
 // letGo gives the lock back, unless a transaction keeps it.
 func (x *Session) letGo(e *engine) {
 	if !x.keeps(e) {
-		<-e.lock
+		e.letGo()
 	}
+}
+
+func (e *engine) letGo() {
+	e.at.session = nil
+	<-e.lock
 }
 
 // cancelled is what a request ends with that was cancelled; it is not sent.
@@ -134,9 +146,10 @@ func cancelled() *Error { return classed(3617, 1, 11, "The operation was cancell
 // open makes the SQLite.
 func (e *engine) open() error {
 	var drv sqlite.Driver
+	at := e.at
 	for _, f := range functions() {
 		drv.MustRegisterScalarFunction(f.name, f.args, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-			return f.call(e.session, args)
+			return f.call(at.session, args)
 		})
 	}
 	c, err := drv.Open(":memory:")
@@ -174,13 +187,13 @@ func (e *engine) authorize(action sqlite.AuthorizerActionCode, first, second, _,
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	db := d.database(database)
-	if db == nil || e.session == nil {
+	if db == nil || e.at.session == nil {
 		return sqlite.AuthorizerOK
 	}
-	if !e.session.may(db, permission, name) {
+	if !e.at.session.may(db, permission, name) {
 		e.denied = errPermission(permission, name, db.Name)
 	} else if permission != "SELECT" {
-		e.denied = db.writable(e.session.server)
+		e.denied = db.writable(e.at.session.server)
 	}
 	if e.denied != nil {
 		return sqlite.AuthorizerDeny
@@ -212,23 +225,18 @@ func (e *engine) ask(text string, params []Param, selects bool) (*answer, *Error
 		a.last, _ = r.LastInsertId()
 		return a, nil
 	}
-	info, err := e.conn.(interface {
-		ColumnInfo(query string) ([]sqlite.ColumnInfo, error)
-	}).ColumnInfo(text)
+	columns, err := e.columnsOf(text)
 	if err != nil {
 		return nil, e.explain(err)
 	}
-	a := &answer{}
-	for _, c := range info {
-		a.columns = append(a.columns, e.data.column(c))
-	}
+	a := &answer{columns: slices.Clone(columns)} // b.types says more of them
 	rows, err := e.conn.(driver.QueryerContext).QueryContext(context.Background(), text, args)
 	if err != nil {
 		return nil, e.explain(err)
 	}
 	defer func() { _ = rows.Close() }()
 	for {
-		row := make([]driver.Value, len(info))
+		row := make([]driver.Value, len(columns))
 		switch err := rows.Next(row); {
 		case errors.Is(err, io.EOF):
 			return a, nil
@@ -237,6 +245,24 @@ func (e *engine) ask(text string, params []Param, selects bool) (*answer, *Error
 		}
 		a.rows = append(a.rows, row)
 	}
+}
+
+func (e *engine) columnsOf(text string) ([]Column, error) {
+	if known, ok := e.columns[text]; ok {
+		return known, nil
+	}
+	info, err := e.conn.(interface {
+		ColumnInfo(query string) ([]sqlite.ColumnInfo, error)
+	}).ColumnInfo(text)
+	if err != nil {
+		return nil, err
+	}
+	var all []Column
+	for _, c := range info {
+		all = append(all, e.data.column(c))
+	}
+	e.columns[text] = all
+	return all, nil
 }
 
 // unnamed are columns that SQL Server gives no name: expressions.

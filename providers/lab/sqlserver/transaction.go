@@ -93,10 +93,11 @@ func (x *Session) rollback() {
 func (x *Session) finish(how string) {
 	if x.run.wrote {
 		e := x.server.data.tables
-		e.session = x
+		e.at.session = x
+		clear(e.columns)
 		_ = e.exec(how) // in memory, with immediate constraints: it has no way to fail
 		x.run.wrote, x.run.before = false, nil
-		<-e.lock
+		e.letGo()
 	}
 	x.server.mu.Lock()
 	defer x.server.mu.Unlock()

@@ -25,6 +25,7 @@ type builder struct {
 	artifacts []site.Signatures
 	machine   site.Machine
 	preflight site.Preflight
+	writes    []site.Preflight // whether files can be made where the build makes them, as many as there are artifacts
 }
 
 func newBuilder(d *specs.Deployment, spec *Spec, relays *Rotation) *builder {
@@ -35,9 +36,13 @@ func newBuilder(d *specs.Deployment, spec *Spec, relays *Rotation) *builder {
 		preflight: site.Preflight{Host: host}}
 	for _, a := range append([]Artifacts{b.Artifacts}, b.Further...) {
 		r.artifacts = append(r.artifacts, site.Signatures{Host: host, Folder: a.Folder, Suffix: a.Suffix})
+		r.writes = append(r.writes, site.Preflight{Host: host, Path: a.Folder + `\meshrotate` + a.Suffix})
 	}
-	if !r.pin.Machine {
+	if r.preflight.Machine = r.pin.Machine; !r.pin.Machine {
 		r.preflight.Path = b.Script
+	}
+	if b.PFX != nil {
+		r.preflight.Store = b.Store
 	}
 	return r
 }
@@ -51,12 +56,9 @@ func (r *builder) Ref() secret.Ref { return r.ref }
 
 // Reads are the store, the pin and what was built, and what the relays accept: nothing is built that they would refuse.
 func (r *builder) Reads() []reconciler.Read {
-	all := []reconciler.Read{r.store, r.pin, r.machine}
-	for _, a := range r.artifacts {
-		all = append(all, a)
-	}
-	if r.preflight.Path != "" {
-		all = append(all, r.preflight)
+	all := []reconciler.Read{r.store, r.pin, r.machine, r.preflight}
+	for i, a := range r.artifacts {
+		all = append(all, a, r.writes[i])
 	}
 	if r.spec.PFX != nil {
 		all = append(all, site.Value{Secret: r.ref}, site.Value{Secret: r.password}, r.pfx())

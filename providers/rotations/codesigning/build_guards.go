@@ -10,12 +10,16 @@ import (
 	"meshrotate/reconciler"
 )
 
+// denied is Windows' error where the account may not.
+const denied = 5
+
 // guard collects the reasons not to go on, and the warnings.
 func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if !s.whole() {
 		return []reconciler.Finding{site.HostFailed(in.Seen, r.host, "the build host", "")}
 	}
-	part := site.Part{Preflight: r.preflight, Machine: s.machine, Error: s.pin.Error, Replace: s.set && !r.pin.Machine}
+	part := site.Part{Preflight: r.preflight, Machine: s.machine, Error: s.pin.Error, Replace: s.set && !r.pin.Machine,
+		Import: s.load, Variable: s.set && r.pin.Machine}
 	all := part.Findings(in)
 	problem := func(code reconciler.FindingID, text, hint string) {
 		all = append(all, site.Problem(code, r.host+": "+text, hint, r.host))
@@ -38,6 +42,11 @@ func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	for i, a := range s.artifacts {
 		if a.Error != 0 {
 			problem("artifacts-unseen", fmt.Sprintf("%s cannot be read (Windows error %d)", r.artifacts[i].Folder, a.Error), "let meshrotate's account read the folder")
+		}
+	}
+	for i, a := range r.writes { // a folder that is not there the build makes
+		if t := site.Answer[site.PreflightSeen](in.Seen, a); t != nil && t.Folder == denied && s.run {
+			problem("artifacts-denied", "meshrotate's account, which builds, may not make files in "+r.artifacts[i].Folder, "let it be an administrator of the host, or give it the right to make and change files there")
 		}
 	}
 	if s.load && s.store.Error == 0 {

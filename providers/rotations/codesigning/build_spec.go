@@ -34,7 +34,7 @@ type Build struct {
 	// Further is what else the script makes and signs, such as the installer (.msi) and the services' programs (.exe).
 	Further []Artifacts `json:"further,omitempty"`
 	// Timeout bounds the script. What it has started ends with it.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30m" trust:"wanted"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30m" trust:"more"`
 }
 
 // Artifacts are what a build makes.

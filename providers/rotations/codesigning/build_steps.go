@@ -16,8 +16,8 @@ func (r *builder) steps(s sight) []reconciler.Step {
 	}
 	var pinned []string
 	if s.load {
-		add(reconciler.Prepare, site.Keep{Secret: r.ref, How: "the PFX"}, reconciler.Nothing())
-		add(reconciler.Prepare, site.Keep{Secret: r.password, How: "its password"}, reconciler.Nothing())
+		add(reconciler.Prepare, site.Keep{Secret: r.ref, How: "the PFX from " + r.spec.PFX.String()}, reconciler.Nothing())
+		add(reconciler.Prepare, site.Keep{Secret: r.password, How: "its password from " + r.spec.Password.String()}, reconciler.Nothing())
 		add(reconciler.Accept, site.ImportCertificate{Host: r.host, Store: r.spec.Store, SHA1: r.signing, File: r.ref, Password: r.password, Who: r.who},
 			reconciler.Way(site.RemoveCertificate{Host: r.host, Store: r.spec.Store, SHA1: r.signing, Who: r.who}))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -162,6 +163,9 @@ func (m member) unseen() (text, hint string) {
 		return "", ""
 	case !s.Exists:
 		return fmt.Sprintf("%s: there is no folder %s", m.host, s.Folder), "name the folder that the relay has its connectors in, as secrets.codeSigning.connectors.folder; a relay that has none stands under connectors.none"
+	case s.Below != "" && !strings.HasSuffix(strings.ToLower(s.Below), strings.ToLower(m.node.signatures.Suffix)):
+		return fmt.Sprintf("%s: the folder %s below %s is a link, or cannot be looked into: whether connectors lie there is not known", m.host, s.Below, s.Folder),
+			"lay all connectors into one folder without links, and name it as secrets.codeSigning.connectors.folder"
 	case s.Below != "":
 		return fmt.Sprintf("%s: %s lies in a folder below %s, where nothing is looked at", m.host, s.Below, s.Folder), "lay all connectors into one folder, and name it as secrets.codeSigning.connectors.folder"
 	case len(s.Files) == 0:

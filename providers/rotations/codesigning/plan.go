@@ -47,9 +47,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Rounds = []reconciler.Round{{Steps: r.steps(in, w)}}
 		c.Outages = r.predict(in, w)
 		c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
-		c.Unreached = site.Each(w.left, func(m member) reconciler.Step {
-			return site.Replace(site.Swap{Host: m.host, Path: m.component.Settings}, true)
-		})
+		for _, m := range w.left {
+			c.Unreached = append(c.Unreached, site.LeftBehind(site.Swap{Host: m.host, Path: m.component.Settings})...)
+		}
 	}
 	return c
 }

@@ -221,6 +221,14 @@ func TestPlans(t *testing.T) {
 			}
 			s.hosts[r1].signatures.Below = `hr\hr.dll`
 		}, reconciler.Refused, "connectors-unseen", nil},
+		{"a link lies there, and one certificate is to go", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, []site.SignedFile{signed("ad.dll", nextOne)}
+			}
+			s.hosts[r1].signatures.Below = "more"
+		}, reconciler.Refused, "connectors-unseen", nil},
+		{"a link lies there", func(s *scene) { s.asks(oldOne); s.hosts[r1].signatures.Below = "more" }, reconciler.AsDeclared, "connectors-unseen", nil},
 		{"connectors lie deeper", func(s *scene) { s.asks(oldOne); s.hosts[r1].signatures.Below = `hr\hr.dll` }, reconciler.AsDeclared, "connectors-unseen", nil},
 		{"a relay refuses what it has, and nothing is to be done", func(s *scene) {
 			s.asks(nextOne)

@@ -18,7 +18,7 @@ func (r *Rotation) guardReturn(in reconciler.Input, w work) []reconciler.Finding
 	all := site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of()).Unprovable(site.Each(running, member.listed), true)
 	off := site.Where(running, func(m member) bool { return !m.heard && (m.relay == nil || m.relay.Connected != nil) })
 	if len(off) > 0 {
-		all = append(all, site.Warning("relay-disconnected", site.Count(len(off), "relay")+" not connected by Admin's list, or not heard of for long, before the restart: that it connects after it is not proven",
+		all = append(all, site.Warning("relay-disconnected", site.Count(len(off), "relay")+" that Admin's list does not show as connected, and heard of lately, before the restart: that it connects after it is not proven",
 			"look at the relay's log and at its way to Admin first", hosts(off)...))
 	}
 	return all

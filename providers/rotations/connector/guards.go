@@ -29,7 +29,12 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
 		all = append(all, r.doubts(s)...)
+	}
+	if !s.wait {
 		all = append(all, r.guardSyncs(in, s)...)
+	}
+	if s.failing && !s.push && !s.wait {
+		all = append(all, r.failing(in, s))
 	}
 	if s.push || s.wait && (r.hooked() || r.logsIn()) {
 		all = append(all, r.guardValue(in, s)...)
@@ -75,6 +80,9 @@ func (r *Rotation) guardSealer(s sight) []reconciler.Finding {
 	case s.changing >= 0 && s.elsewhere != nil:
 		return []reconciler.Finding{site.Warning("connector-account-changes", fmt.Sprintf("%s: %s gets another account; what was sealed under the old one may not open under it: connector secrets are set again after that", r.host, r.identity.Service),
 			"their sync runs may fail between the two", r.host)}
+	case s.shut:
+		return []reconciler.Finding{site.Warning("connector-sealed-elsewhere", fmt.Sprintf("%s: Admin tells of sync runs that fail because what is stored does not open there: as after a restore from an image", r.host),
+			"find out what was done to the host; `meshrotate apply` sets these secrets again, with the same values", r.host)}
 	case s.elsewhere != nil:
 		return []reconciler.Finding{site.Warning("connector-sealed-elsewhere", fmt.Sprintf("%s: what seals connector secrets has changed, and what was sealed before may not open: %s", r.host, strings.Join(s.elsewhere, "; ")),
 			"find out who moved it; sync runs fail until `meshrotate apply` has set the secrets again, with the same values", r.host)}
@@ -151,7 +159,12 @@ func (r *Rotation) guardTool(in reconciler.Input, s sight) []reconciler.Finding 
 		return append(all, site.Problem("tool-missing", fmt.Sprintf("%s: there is no %s", r.host, r.spec.Tool), "name it: secrets.connectors.tool", r.host))
 	case r.spec.Value == byFile && !s.tool.File:
 		all = append(all, site.Problem("value-file-missing", fmt.Sprintf("%s: the help of %s offers no --value-file", r.host, r.spec.Tool), "leave out secrets.connectors.value, or use a version of the tool that takes it", r.host))
-	case r.spec.Value == byFile || s.tool.Stdin:
+	case r.spec.Value == byFile:
+		if t := site.Answer[site.PreflightSeen](in.Seen, r.beside); t != nil && t.Folder != 0 {
+			all = append(all, site.Problem("value-file-denied", fmt.Sprintf("%s: no file can be made beside %s (Windows error %d), and the value stands in one for a moment", r.host, r.spec.Tool, t.Folder),
+				"let meshrotate's account be an administrator of the host, or give it the right to make and remove files there", r.host))
+		}
+	case s.tool.Stdin:
 	case r.spec.Argv == permitted:
 		all = append(all, site.Warning("argv-exposed", fmt.Sprintf("%s: values stand on the command line of %s: %s", r.host, r.spec.Tool, seen), "use a version of the tool that takes them on its standard input", r.host))
 	case s.tool.File:
@@ -190,6 +203,7 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 		return []reconciler.Finding{site.Problem("value-unavailable", text, hint)}
 	case v.Unfit != "":
 		return []reconciler.Finding{site.Problem("value-unfit", "the value of "+ref.String()+" cannot be set: "+v.Unfit, "put another value at its source")}
+	case v.SameAs != "" && v.SameAs != ref.Version && s.failing && in.Compromised(ref) == "": // what is stored may not open
 	case v.SameAs != "" && v.SameAs != ref.Version:
 		return []reconciler.Finding{site.Problem("value-unchanged", fmt.Sprintf("%s has the same value as version %s: nothing would be rotated", ref, v.SameAs), "put the new value at its source")}
 	}
@@ -200,33 +214,62 @@ func (r *Rotation) guardValue(in reconciler.Input, s sight) []reconciler.Finding
 	return all
 }
 
-// guardSyncs asks now for the sync runs that the proof waits for.
+// failing says that the latest sync runs of connectors do not succeed. It is the same finding for all of them, and names no time:
+// there are new runs while a plan is reviewed.
+func (r *Rotation) failing(in reconciler.Input, s sight) reconciler.Finding {
+	var names []string
+	for i := range r.spec.Secrets {
+		other := &Rotation{section: r.section, secret: &r.spec.Secrets[i]}
+		if owner, _ := other.ownerOf(s.stored); other.latest(in, s.stored, owner).Failed && !slices.Contains(names, owner.Name) {
+			if names = append(names, owner.Name); len(names) > mostNamed {
+				names[mostNamed] = "…"
+				break
+			}
+		}
+	}
+	f := site.Warning("connector-syncs-fail", fmt.Sprintf("the latest sync runs of connectors fail, which began after their secrets were set: %s", strings.Join(names, ", ")),
+		"see in Engine's log why. If its host was restored from an image, it opens nothing that was sealed since then: declare a new version, with the same value, and it is set again")
+	f.Drift = true
+	return f
+}
+
+// guardSyncs asks for the sync runs that the proof of a new value waits for, and that show that a stored one works.
 func (r *Rotation) guardSyncs(in reconciler.Input, s sight) []reconciler.Finding {
 	seen := site.Answer[site.TrialSeen](in.Seen, r.runs())
 	reach, _ := site.APIReach(in.Seen, r.runs())
+	shows := "a new value works"
+	if !s.push {
+		shows = "what is stored works"
+	}
 	switch {
 	case !r.syncs(s):
 	case reach != reconciler.Reached:
-		f := site.APIFailed(in.Seen, r.runs(), "no sync run shows whether a new value works, before it answers", "")
+		f := site.APIFailed(in.Seen, r.runs(), "no sync run shows whether "+shows+", before it answers", "")
 		f.Severity = reconciler.Warning
 		return []reconciler.Finding{f}
 	case seen == nil:
 	case seen.Problem != "":
-		f := site.Problem("connector-syncs", fmt.Sprintf("Admin does not tell of sync runs: GET %s answers %s: nothing would show that a new value works", r.spec.Syncs.Path, seen.Problem),
+		f := site.Problem("connector-syncs", fmt.Sprintf("Admin does not tell of sync runs: GET %s answers %s: nothing would show that %s", r.spec.Syncs.Path, seen.Problem, shows),
 			cmp.Or(seen.Hint, "look at Admin's log")+"; or correct secrets.connectors.syncs, or leave it out")
-		if seen.Status >= 500 { // it may pass, and nothing is stopped for the proof
+		if seen.Status >= 500 || !s.push { // it may pass, and nothing is stopped for the proof
 			f.Severity = reconciler.Warning
 		}
 		return []reconciler.Finding{f}
-	case !slices.Contains(seen.Names, strings.ToLower(s.owner.Name)):
-		return []reconciler.Finding{site.Warning("connector-untold", fmt.Sprintf("Admin tells of no sync run of %s at %s: unless one comes, nothing shows that the new value works", s.owner.Name, r.spec.Syncs.Path),
+	case !told(seen, s.owner):
+		return []reconciler.Finding{site.Warning("connector-untold", fmt.Sprintf("Admin tells of no sync run of %s at %s: unless one comes, nothing shows that %s", s.owner.Name, r.spec.Syncs.Path, shows),
 			"correct the connector's name; or run it once")}
 	}
-	if e := site.Answer[site.ServiceSeen](in.Seen, r.engine); r.syncs(s) && e != nil && !e.Running() {
+	if e := site.Answer[site.ServiceSeen](in.Seen, r.engine); s.push && r.syncs(s) && e != nil && !e.Running() {
 		return []reconciler.Finding{site.Warning("connector-engine-stopped", fmt.Sprintf("service %s is not running: no sync run shows that a new value works, and it is taken back, unless something starts it", e.Name),
 			"start it, and find out why it was stopped; or apply with what restarts it", r.host)}
 	}
 	return nil
+}
+
+// told says that Admin lists a connector where it tells of sync runs.
+func told(seen *site.TrialSeen, owner site.Owner) bool {
+	_, is := seen.Runs[strings.ToLower(owner.Name)]
+	return is
 }
 
 // which names the secret where others are proven by their sync runs: what is said is not true of all.

@@ -30,8 +30,10 @@ type sight struct {
 	elsewhere []string
 	changing  int
 	// moved says that more than the account has changed.
-	moved    bool
-	recorded bool
+	moved bool
+	// failing says that its latest sync run began after it was set, and did not succeed; shut, that Admin says that it does not open.
+	failing, shut bool
+	recorded      bool
 	// vouched is the version that the ledger vouches for, "" for none. pending: a run began with the declared one.
 	vouched string
 	pending bool
@@ -53,8 +55,12 @@ func (r *Rotation) look(in reconciler.Input) sight {
 		s.owner, s.guessed = r.ownerOf(s.stored)
 	}
 	r.sealer(in, &s)
-	s.push = s.vouched != ref.Version || s.pending || s.elsewhere != nil || s.known() && !s.there
-	if s.push && s.there && s.elsewhere == nil && r.roundDone(in) && !r.setElsewhere(in, s) {
+	if last := r.latest(in, s.stored, s.owner); last.Failed {
+		s.failing = true
+		s.shut = last.Shut && s.vouched == ref.Version && s.elsewhere == nil && !r.setElsewhere(in, s)
+	}
+	s.push = s.vouched != ref.Version || s.pending || s.shut || s.elsewhere != nil || s.known() && !s.there
+	if s.push && s.there && !s.shut && s.elsewhere == nil && r.roundDone(in) && !r.setElsewhere(in, s) {
 		s.push, s.wait = false, true
 	}
 	s.ran = r.hooked() && r.hookRan(in, s)
@@ -95,8 +101,24 @@ func (r *Rotation) sealer(in reconciler.Input, s *sight) {
 	s.elsewhere, s.moved = was.Changed(now), !was.SameMachine(now)
 }
 
-// again says that what is stored is the declared version, sealed elsewhere: its source has taken it already.
-func (r *Rotation) again(s sight) bool { return s.vouched == r.Ref().Version && s.elsewhere != nil }
+// again says that what is stored is the declared version, and does not open: its source has taken it already.
+func (r *Rotation) again(s sight) bool {
+	return s.shut || s.vouched == r.Ref().Version && s.elsewhere != nil
+}
+
+// latest is the latest sync run of a secret's connector, if it began after the secret was set. Where Admin does not say when,
+// it may have.
+func (r *Rotation) latest(in reconciler.Input, stored *site.StoredSeen, owner site.Owner) site.Run {
+	seen := site.Answer[site.TrialSeen](in.Seen, r.runs())
+	if seen == nil || stored == nil || owner == (site.Owner{}) {
+		return site.Run{}
+	}
+	run := seen.Runs[strings.ToLower(owner.Name)]
+	if updated, there := stored.Updated[r.secret.Ref]; !there || !run.Began.IsZero() && !run.Began.After(updated) {
+		return site.Run{}
+	}
+	return run
+}
 
 // unrecorded says that all there is to do is to record which machine it is.
 func (r *Rotation) unrecorded(s sight) bool {
@@ -185,6 +207,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Rounds = []reconciler.Round{{Steps: []reconciler.Step{{Phase: reconciler.Verify, Op: site.RecordMachine{Host: r.host, Service: r.identity.Service}, Back: reconciler.Nothing()}}}}
 	case !s.push && !s.wait:
 		c.Status, c.Reason = reconciler.AsDeclared, "set on "+s.updated.UTC().Format(time.DateOnly)
+		if s.failing {
+			c.Reason += ", and its latest sync run failed"
+		}
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(s)
 		c.Rounds = r.rounds(in, s, c.Before)
@@ -216,6 +241,8 @@ func (r *Rotation) reason(s sight) string {
 		return version + " was set; nobody has confirmed yet that the source system has it"
 	case s.elsewhere != nil && s.changing >= 0:
 		return "re-provision: set again once " + r.identity.Service + " has another account"
+	case s.shut:
+		return "re-provision: what is stored does not open on " + r.host + " any more, as Admin tells"
 	case r.again(s) && s.moved:
 		return "re-provision: sealed on another machine than " + r.host + " is now"
 	case r.again(s):

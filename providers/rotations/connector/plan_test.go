@@ -31,6 +31,7 @@ type scene struct {
 	machine *site.MachineIdentity // nil when the host did not answer
 	coming  []reconciler.Coming
 	program *site.ProgramSeen
+	syncs   map[string]site.Run
 }
 
 // hook lets a program of the operator change the value at its source.
@@ -58,6 +59,7 @@ func newScene() *scene {
 	s := &scene{spec: spec, stored: &site.StoredSeen{Updated: map[string]time.Time{ref: set}},
 		tool: &site.ToolSeen{Exists: true, Stdin: true}, value: site.ValueSeen{Available: true, Others: []string{"3"}}}
 	s.stored.Own(site.Owner{ID: "6f96-01", Name: "ad"}, site.Owner{ID: "6f96-02", Name: "hr"})
+	s.syncs = map[string]site.Run{"ad": {}, "hr": {}}
 	s.machine = new(here)
 	return s.sealed(here).runs("3", state.Proven)
 }
@@ -110,7 +112,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 				look.Results[read.Key()] = s.stored
 			}
 		case site.Trial:
-			look.Results[read.Key()] = &site.TrialSeen{Names: []string{"ad", "hr"}}
+			look.Results[read.Key()] = &site.TrialSeen{Runs: s.syncs}
 		case site.SecretsTool:
 			if s.tool != nil {
 				look.Results[read.Key()] = s.tool
@@ -340,6 +342,71 @@ func TestOtherMachine(t *testing.T) {
 		got := s.plan(t)
 		if again := got.Status == reconciler.Rotate; again != (c.says != "") || c.says != "" && !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool { return strings.Contains(f.Text, c.says) }) {
 			t.Errorf("%s: %s: %s", c.name, got.Status, got.Reason)
+		}
+	}
+}
+
+// Sync runs are looked at each time: one that failed since the secret was set is drift, and where Admin says that it does not open,
+// the secret is set again. What began before, or is under way, shows nothing.
+func TestSyncRunsThatFail(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		run    site.Run
+		change func(s *scene)
+		status reconciler.Status
+		finds  reconciler.FindingID
+	}{
+		{"it succeeds", site.Run{Began: set.Add(time.Hour)}, nil, reconciler.AsDeclared, ""},
+		{"it fails", site.Run{Began: set.Add(time.Hour), Failed: true}, nil, reconciler.AsDeclared, "connector-syncs-fail"},
+		{"it fails, nobody knows since when", site.Run{Failed: true}, nil, reconciler.AsDeclared, "connector-syncs-fail"},
+		{"it began before the push", site.Run{Began: set.Add(-time.Hour), Failed: true, Shut: true}, nil, reconciler.AsDeclared, ""},
+		{"it does not open", site.Run{Began: set.Add(time.Hour), Failed: true, Shut: true}, nil, reconciler.Rotate, "connector-sealed-elsewhere"},
+		{"it does not open, and the machine is another", site.Run{Began: set.Add(time.Hour), Failed: true, Shut: true}, func(s *scene) { s.machine.MachineGUID = "2bc1" }, reconciler.Rotate, "connector-sealed-elsewhere"},
+		{"somebody else has set it", site.Run{Began: set.Add(2 * time.Hour), Failed: true, Shut: true}, func(s *scene) {
+			s.firstRound("4", set).runs("4", state.Proven)
+			s.stored.Updated[ref] = set.Add(time.Hour)
+		}, reconciler.AsDeclared, "connector-syncs-fail"},
+		{"it does not open, and a person had changed the source", site.Run{Began: set.Add(time.Hour), Failed: true, Shut: true}, func(s *scene) {
+			s.spec.Secrets[0].Source.Changed = "after"
+			s.firstRound("4", set).runs("4", state.Proven)
+		}, reconciler.Rotate, "connector-sealed-elsewhere"},
+	} {
+		s := newScene().runs("4", state.Proven)
+		s.value.Kept, s.syncs["ad"] = true, c.run
+		if c.change != nil {
+			c.change(s)
+		}
+		got := s.plan(t)
+		i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool {
+			return f.Code == "connector-syncs-fail" || f.Code == "connector-sealed-elsewhere"
+		})
+		if got.Status != c.status || i < 0 != (c.finds == "") || i >= 0 && (got.Findings[i].Code != c.finds || got.Findings[i].Drift != (c.finds == "connector-syncs-fail")) {
+			t.Errorf("%s: %s, %s: %+v", c.name, got.Status, got.Reason, got.Findings)
+		}
+		for _, r := range got.Rounds {
+			for _, step := range r.Steps {
+				if _, person := step.Op.(reconciler.ByHand); person {
+					t.Errorf("%s: a person is asked again", c.name)
+				}
+			}
+		}
+	}
+}
+
+// What does not work may be set again with the same value, by a new version; not what others know.
+func TestTheSameValueAgain(t *testing.T) {
+	for _, c := range []struct {
+		failed, compromised bool
+		status              reconciler.Status
+	}{{false, false, reconciler.Refused}, {true, false, reconciler.Rotate}, {true, true, reconciler.Refused}} {
+		s := newScene()
+		s.value.SameAs = "3"
+		s.syncs["ad"] = site.Run{Began: set.Add(time.Hour), Failed: c.failed}
+		if c.compromised {
+			s.history = append(s.history, state.Entry{Secret: kind, Before: "3", Version: "4", Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}}})
+		}
+		if got := s.plan(t); got.Status != c.status {
+			t.Errorf("%+v: %s: %+v", c, got.Status, got.Findings)
 		}
 	}
 }

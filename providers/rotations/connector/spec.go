@@ -26,7 +26,7 @@ type Spec struct {
 	// the tool takes none on its standard input.
 	Argv string `json:"argv,omitempty" jsonschema:"enum=refused,enum=permitted,default=refused" trust:"guard"`
 	// Timeout is how long the tool may take for one secret.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s" trust:"wanted"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=30s" trust:"more"`
 	// Hook is a program of whoever runs meshrotate that changes the password at a source system, for the secrets that say so.
 	Hook Hook `json:"hook,omitzero"`
 	// Login is a program of whoever runs meshrotate that signs in at a source system, for the secrets that say so.
@@ -66,7 +66,7 @@ type Hook struct {
 	// Args are its arguments. No shell reads them.
 	Args []string `json:"args,omitempty" trust:"program"`
 	// Timeout is how long it may take for one secret.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"wanted"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"more"`
 }
 
 // Login is a program on the machine that meshrotate runs on. It is told what a hook is told, signs in at the source system with the
@@ -78,7 +78,7 @@ type Login struct {
 	// Args are its arguments. No shell reads them.
 	Args []string `json:"args,omitempty" trust:"program"`
 	// Timeout is how long it may take for one secret.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"wanted"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=1m" trust:"more"`
 }
 
 // Syncs says where Admin tells of sync runs.
@@ -86,7 +86,7 @@ type Syncs struct {
 	// Path is an endpoint of the Admin API that lists connectors with the begin and the outcome of their latest run.
 	Path string `json:"path,omitempty" jsonschema:"minLength=1" trust:"target"`
 	// Timeout is how long to wait for a run that began after the push.
-	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m" trust:"wanted"`
+	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m" trust:"more"`
 }
 
 // Tables are where the product's database keeps the secrets: tables, with their schema if it is not dbo, and their columns.

@@ -16,18 +16,22 @@ const withoutAPI = "apply a document that has the license alone and no connect.a
 // zones is how far local times lie apart at the most.
 const zones = 14 * time.Hour
 
-// guardEnds says when the live license ends, where another is declared.
+// guardEnds says when the live license ends, unless the declared one is known to end then: that is said of the declared one.
 func (r *Rotation) guardEnds(input reconciler.Input, w work) []reconciler.Finding {
 	now := r.live(input, w.all)
-	if now == nil || now.Expires.IsZero() || w.next != nil && sameEnd(now, w.next) {
+	if now == nil || now.Expires.IsZero() || w.next != nil && (w.next.Never || !w.next.Expires.IsZero()) && sameEnd(now, w.next) {
 		return nil
 	}
 	days := daysLeft(now.Expires, input.Now)
 	if days > 60 {
 		return nil
 	}
+	hint := "apply the declared one before that"
+	if len(w.files) == 0 && !w.reload {
+		hint = "order the next one"
+	}
 	return []reconciler.Finding{site.Warning("license-ends", fmt.Sprintf("the live license expires on %s, in %s%s", now.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
-		"apply the declared one before that")}
+		hint)}
 }
 
 // guardAnswer holds what Admin serves now against the file that it has read, as the proof will against the next: an answer that

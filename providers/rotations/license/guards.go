@@ -62,6 +62,7 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 	if v.SourceChanged {
 		findings = append(findings, site.SourceChanged(r.ref, r.spec.From.String()))
 	}
+	findings = append(findings, r.guardStanding(next, input.Now)...)
 	if next.Expires.IsZero() {
 		return findings // never, or nobody here knows
 	}
@@ -72,6 +73,24 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-expires",
 			Text: fmt.Sprintf("license %s expires on %s, in %s%s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
 			Hint: "order the next one"})
+	}
+	return findings
+}
+
+// guardStanding refuses a file that is not valid yet, or says of itself that it is withdrawn: the product would run without a license.
+func (r *Rotation) guardStanding(next *licensefile.License, now time.Time) []reconciler.Finding {
+	var findings []reconciler.Finding
+	if b := next.Begins.UTC(); b.Add(-next.BeginsWithin).After(now) {
+		form := time.DateOnly
+		if !b.Equal(b.Truncate(24 * time.Hour)) {
+			form = "2006-01-02 15:04 UTC"
+		}
+		findings = append(findings, site.Problem("license-early", fmt.Sprintf("license %s is not valid before %s", r.ref.Version, b.Format(form)),
+			"apply it once it is valid, or ask for a file that is valid now"))
+	}
+	if next.Withdrawn != "" {
+		findings = append(findings, site.Problem("license-withdrawn", fmt.Sprintf("license %s says of itself that it is not good: %s", r.ref.Version, next.Withdrawn),
+			"ask for a file that is good"))
 	}
 	return findings
 }

@@ -16,6 +16,9 @@ func TestGuards(t *testing.T) {
 	with := func(change func(l *licensefile.License)) func(*scene) {
 		return func(s *scene) { change(next(s)) }
 	}
+	live := func(days int) func(*scene) {
+		return func(s *scene) { s.served, s.files[admin].Content = until(days), until(days) }
+	}
 	for _, c := range []struct {
 		code, reason string
 		change       func(s *scene)
@@ -26,6 +29,12 @@ func TestGuards(t *testing.T) {
 		{"license-customer", "a rename that is declared, and a file that still has the old name", func(s *scene) { s.spec.Customer = "Contoso AG" }, reconciler.Refused, "the document names"},
 		{"license-expired", "an expired file", with(func(l *licensefile.License) { l.Expires = now.Add(-time.Hour) }), reconciler.Refused, "expired"},
 		{"license-expired", "it expires this very moment", with(func(l *licensefile.License) { l.Expires = now }), reconciler.Refused, "expired"},
+		{"license-early", "a file that is not valid yet", with(func(l *licensefile.License) { l.Begins = now.Add(time.Hour) }), reconciler.Refused, "not valid before 2026-11-02 01:00 UTC"},
+		{"license-early", "a day that has begun nowhere", with(func(l *licensefile.License) {
+			l.Begins, l.BeginsWithin = now.AddDate(0, 0, 1), 14*time.Hour
+		}), reconciler.Refused, "not valid before 2026-11-03"},
+		{"license-early", "whether it ends is not known", with(func(l *licensefile.License) { l.Begins, l.Expires = now.AddDate(0, 7, 0), time.Time{} }), reconciler.Refused, "not valid before 2027-06-02"},
+		{"license-withdrawn", "it calls itself revoked", with(func(l *licensefile.License) { l.Withdrawn = `status = "revoked"` }), reconciler.Refused, `status = "revoked"`},
 		{"license-tier", "a lower tier", with(func(l *licensefile.License) { l.Tier = "Standard" }), reconciler.Refused, "Standard"},
 		{"license-tier", "a tier that nobody knows", with(func(l *licensefile.License) { l.Tier = "Platinum" }), reconciler.Refused, "Platinum"},
 		{"license-tier", "lower than the document asks for", func(s *scene) { s.spec.Tier = "Enterprise" }, reconciler.Refused, "the document asks for"},
@@ -51,6 +60,18 @@ func TestGuards(t *testing.T) {
 			for _, f := range s.files {
 				f.Content = until(5)
 			}
+		}, reconciler.AsDeclared, "in 5 days: urgent"},
+		{"license-ends", "60 days, of the live one", live(60), reconciler.Rotate, "in 60 days"},
+		{"license-ends", "30 days, and the declared one is opaque", func(s *scene) { live(30)(s); opaque(s) }, reconciler.Rotate, "in 30 days: soon"},
+		{"license-ends", "7 days, and the declared one has an end that nobody can read", func(s *scene) {
+			live(7)(s)
+			next(s).Expires, next(s).UnreadEnd = time.Time{}, `expires = "11/30/2028"`
+		}, reconciler.Rotate, "in 7 days: urgent"},
+		{"license-ends", "and the declared one says of no end", func(s *scene) { next(s).Expires = time.Time{} }, reconciler.Rotate, "in 20 days: soon"},
+		{"license-ends", "the live one is opaque, and Admin says when it ends", func(s *scene) {
+			*s = *done()
+			opaque(s)
+			s.served = until(5)
 		}, reconciler.AsDeclared, "in 5 days: urgent"},
 		{"license-layout", "cut before its signature", func(s *scene) {
 			s.files[admin].Content.(*licensefile.License).Layout, next(s).Layout = "dotted", "json"
@@ -119,6 +140,11 @@ func TestNoWarningInGoodTime(t *testing.T) {
 	s.spec.Customer, next(s).Customer = "Contoso AG", "Contoso AG"
 	if c := s.plan(t); c.Status != reconciler.Rotate {
 		t.Errorf("a declared rename is %s: %+v", c.Status, c.Findings)
+	}
+	s = newScene()
+	next(s).Begins, next(s).BeginsWithin = now.Add(13*time.Hour), 14*time.Hour
+	if c := s.plan(t); c.Status != reconciler.Rotate {
+		t.Errorf("one that is valid somewhere already is %s: %+v", c.Status, c.Findings)
 	}
 	s = newScene()
 	next(s).Tier = "Enterprise"

@@ -30,16 +30,16 @@ const name = "license"
 type Spec struct {
 	specs.Secret `json:",inline"`
 	// Customer is whom the file must name. Left out: the customer of the live file.
-	Customer string `json:"customer,omitempty" trust:"guard"`
+	Customer string `json:"customer,omitempty" trust:"guard,live"`
 	// Tier is the least tier that the file may have. Left out: the live file's.
-	Tier string `json:"tier,omitempty" trust:"guard"`
+	Tier string `json:"tier,omitempty" trust:"guard,live"`
 	// Tiers are all tiers, lowest first.
 	Tiers []string `json:"tiers,omitempty" jsonschema:"uniqueItems=true" trust:"guard"`
 	// Expires is when the file ends: a date, a moment, or `never`. Left out: what the file says.
 	Expires string `json:"expires,omitempty" trust:"wanted"`
 	// Layout is how the file is written, where it is another way than the live one: dotted (a payload, a dot, a signature), jwt,
 	// lines, envelope (JSON with a payload and a signature), json, xml, or opaque: only the product can read it.
-	Layout string `json:"layout,omitempty" jsonschema:"enum=dotted,enum=jwt,enum=lines,enum=envelope,enum=json,enum=xml,enum=opaque" trust:"guard"`
+	Layout string `json:"layout,omitempty" jsonschema:"enum=dotted,enum=jwt,enum=lines,enum=envelope,enum=json,enum=xml,enum=opaque" trust:"guard,live"`
 	// PublicKey is a PEM file with the RSA key that signs licenses. Left out: the signature is not checked.
 	PublicKey string `json:"publicKey,omitempty" trust:"file"`
 	// Signature is how licenses are signed. Left out: PKCS #1 v1.5 over the payload itself. The hash is SHA-256.

@@ -2,6 +2,7 @@ package relaykey
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/providers/site"
@@ -38,6 +39,9 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 	if len(off) > 1 {
 		verb = " run with Admin's key and are not connected, or Admin has not heard of them for long, before the rotation: those that do not come are left behind"
 	}
+	if admin.overridden() || slices.ContainsFunc(off, member.overridden) {
+		verb = strings.Replace(strings.Replace(verb, " runs with Admin's key", " has the key of Admin's file", 1), " run with Admin's key", " have the key of Admin's file", 1)
+	}
 	if none := site.Where(off, func(l member) bool { return l.relay == nil }); len(none) > 0 {
 		verb += "; " + whoIs(none) + " not in Admin's list at all"
 	}
@@ -45,7 +49,7 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 }
 
 // unknown says that Admin's list does not tell whether a relay is connected: its entry has no word on that, or may be another's, or there
-// are entries of which nobody knows whose they are.
+// are entries, or connected ones under names of their own, of which nobody knows whose they are.
 func (w work) unknown(l member) bool {
 	switch {
 	case l.relay != nil:
@@ -53,7 +57,7 @@ func (w work) unknown(l member) bool {
 	case slices.Contains(w.directory.Ambiguous, l.host):
 		return true
 	}
-	return w.list != nil && (w.list.More || w.list.Unnamed > 0)
+	return w.list != nil && (w.list.More || w.list.Unnamed > 0 || len(strangers(w.directory)) > 0)
 }
 
 // upFor is for how long both a relay and Admin have run.
@@ -85,7 +89,10 @@ func (w work) disconnected(admin member, relays []member) []reconciler.Finding {
 	}
 	f := reconciler.Finding{Severity: reconciler.Warning, Code: "relay-disconnected", Hosts: hosts(off),
 		Text: site.Count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}
-	if !admin.sure() || slices.ContainsFunc(off, func(l member) bool { return !l.sure() }) {
+	if admin.overridden() || slices.ContainsFunc(off, member.overridden) {
+		f.Text = site.Count(len(off), "relay") + " running, and not connected: the keys of the files are not what is read"
+		f.Hint = "mend what overrides them first"
+	} else if !admin.sure() || slices.ContainsFunc(off, func(l member) bool { return !l.sure() }) {
 		f.Hint = "look at the relay's log; restart it if that speaks of its key: whether its process has read the file as it is now, or Admin's has, is not proven"
 	}
 	return []reconciler.Finding{f}

@@ -46,7 +46,7 @@ func (r *Rotation) guard(in reconciler.Input, admin member, relays []member, dir
 		}
 	}
 	findings = append(findings, site.EnvironmentsChanged(settings)...)
-	return append(findings, listed(directory)...), left, lost
+	return append(findings, listed(directory, relays)...), left, lost
 }
 
 // away is what is said of relays that cannot be reached. Where Admin runs with the declared key already, or will once it is started,
@@ -122,6 +122,9 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 	}
 	var findings []reconciler.Finding
 	shut := site.ShutOf(in)
+	if w.bounce && w.admin.stopped { // relays follow when it is ready
+		shut = shut.ButOf(w.admin.service, w.admin.host)
+	}
 	for _, l := range all {
 		if l.whole() {
 			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit, Shut: shut}
@@ -132,7 +135,7 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 }
 
 // listed objects to what Admin's list and the document do not agree on.
-func listed(d site.Directory) []reconciler.Finding {
+func listed(d site.Directory, relays []member) []reconciler.Finding {
 	var findings []reconciler.Finding
 	if len(d.Ambiguous) > 0 {
 		f := site.Problem("relay-ambiguous", site.Count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
@@ -140,17 +143,30 @@ func listed(d site.Directory) []reconciler.Finding {
 		f.Hosts = d.Ambiguous
 		findings = append(findings, f)
 	}
-	var names []string
+	names := strangers(d)
+	if len(names) == 0 {
+		return findings
+	}
+	f := site.Warning("relay-undeclared", site.Count(len(names), "connected relay")+" not in the document: a new key cuts them off", "declare them under hosts.relays", names...)
+	if absent := site.Where(relays, func(l member) bool { return l.relay == nil && !slices.Contains(d.Ambiguous, l.host) }); len(absent) > 0 {
+		entries := "1 connected entry under a name"
+		if len(names) > 1 {
+			entries = fmt.Sprintf("%d connected entries under names", len(names))
+		}
+		f.Text = fmt.Sprintf("Admin lists %s that no declared relay has, and %s listed: whether these are the same is not known", entries, whoIsNot(absent))
+		f.Hint = "see in Admin's dashboard what they are: product.api.fields.name names the field that holds a computer's name; others are declared under hosts.relays, or a new key cuts them off"
+	}
+	return append(findings, f)
+}
+
+// strangers are the names of connected entries that stand for no declared relay.
+func strangers(d site.Directory) (names []string) {
 	for _, o := range d.Others {
-		if o.Connected != nil && *o.Connected {
+		if o.IsConnected() {
 			names = append(names, o.Name)
 		}
 	}
-	if len(names) > 0 {
-		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "relay-undeclared", Hosts: names,
-			Text: site.Count(len(names), "connected relay") + " not in the document: a new key cuts them off", Hint: "declare them under hosts.relays"})
-	}
-	return findings
+	return names
 }
 
 // MindReads are what tells whether a restart of a node brings another key into force.

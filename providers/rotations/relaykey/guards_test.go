@@ -246,3 +246,74 @@ func TestAListThatCannotBeReadWhileAdminIsStale(t *testing.T) {
 		}
 	}
 }
+
+// A list that has no word on who is connected, or has others of which nobody knows whose they are, says of no relay that it is not.
+func TestAListThatDoesNotSayWhoIsConnected(t *testing.T) {
+	for name, change := range map[string]func(s *scene){
+		"no word of any": func(s *scene) {
+			for i := range s.relays {
+				s.relays[i].Connected, s.relays[i].Odd = nil, []string{`status = "Healthy"`}
+			}
+		},
+		"no word of one":     func(s *scene) { s.relays[1].Connected = nil },
+		"one of two pages":   func(s *scene) { s.relays, s.more = s.relays[:1], true },
+		"one without a name": func(s *scene) { s.relays, s.unnamed = s.relays[:1], 1 },
+		"two alike":          func(s *scene) { s.doc.Hosts.Relays = []string{"relay-01.hq.example", "relay-01.dmz.example"} },
+	} {
+		for _, live := range []bool{false, true} {
+			for _, ago := range []time.Duration{time.Hour, time.Minute} {
+				s := newScene()
+				if live {
+					s = done()
+				}
+				for _, h := range s.hosts {
+					h.service.StartedAt = now.Add(-ago)
+				}
+				change(s)
+				if name == "two alike" {
+					for i, host := range s.doc.Hosts.Relays {
+						s.hosts[host] = s.hosts[[]string{r1, r2}[i]]
+					}
+				}
+				for _, f := range s.plan(t).Findings {
+					if text := f.Text + f.Hint; strings.Contains(text, "not connected") || strings.Contains(text, "no relay is connected") || strings.Contains(text, "the key is not the reason") {
+						t.Errorf("%s, live %v, up for %s: nobody knows that: %+v", name, live, ago, f)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Admin lists as many as there are, connected, under names that nobody here knows. Of no relay is it said that it is not connected, nor
+// that a new key cuts somebody off: both may be false.
+func TestRelaysUnderNamesOfTheirOwn(t *testing.T) {
+	for name, change := range map[string]func(s *scene){
+		"settled":      func(*scene) {},
+		"just started": func(s *scene) { s.hosts[admin].service.StartedAt = now.Add(-time.Minute) },
+		"as declared":  func(s *scene) { *s = *done() },
+		"one of them":  func(s *scene) { s.relays = append(s.relays, s.relays[0]); s.relays[0].Connected = new(bool) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene()
+			change(s)
+			for i := range s.relays {
+				s.relays[i].Name = "branch-" + string(rune('1'+i))
+			}
+			got := s.plan(t)
+			for _, f := range got.Findings {
+				if text := f.Text + f.Hint; strings.Contains(text, "not connected") || strings.Contains(text, "no relay is connected") || strings.Contains(text, "the key is not the reason") || strings.Contains(text, ": a new key cuts them off") {
+					t.Errorf("nobody knows that: %+v", f)
+				}
+			}
+			if !slices.ContainsFunc(got.Findings, func(f reconciler.Finding) bool {
+				return f.Code == "relay-undeclared" && f.Hint != "" && strings.Contains(f.Text, "connected entr")
+			}) {
+				t.Errorf("%+v", got.Findings)
+			}
+			if name != "as declared" && got.Status != reconciler.Refused {
+				t.Errorf("it is %s: %+v", got.Status, got.Findings)
+			}
+		})
+	}
+}

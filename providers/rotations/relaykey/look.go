@@ -28,6 +28,9 @@ func (l member) whole() bool {
 	return l.reach == reconciler.Reached && l.setting != nil && l.service != nil
 }
 
+// overridden says that something wins over its file.
+func (l member) overridden() bool { return l.setting != nil && len(l.setting.Overrides) > 0 }
+
 // sure says that it is proven which key its process has.
 func (l member) sure() bool { return l.reading == site.Read }
 

@@ -1,14 +1,15 @@
 package relaykey
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // work is what is left to do.
@@ -26,6 +27,8 @@ type work struct {
 	// a wait changes that.
 	silent []member
 	list   *site.RelaysSeen
+	// listing is the list with its time.
+	listing site.Listing
 	// directory is which entry of the list stands for which relay.
 	directory site.Directory
 }
@@ -69,7 +72,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	var refused []member
 	if blocked {
 		refused = site.Where(relays, func(l member) bool {
-			return l.whole() && !slices.ContainsFunc(w.left, func(o member) bool { return o.host == l.host })
+			return lookedInto(in.Seen, l) && !slices.ContainsFunc(w.left, func(o member) bool { return o.host == l.host })
 		})
 	}
 	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, cut.Since)...)
@@ -81,10 +84,14 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
 		if admin.whole() && len(site.Where(relays, member.whole)) == len(relays) && asked(in) {
 			c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is live everywhere, and a guard objects"
+			if over := site.Where(append([]member{admin}, relays...), member.overridden); len(over) > 0 {
+				c.Reason = r.ref.Version + " is in every file, and " + over[0].host + " reads another key, or will at its next start"
+				c.Findings = append(c.Findings, w.disconnected(admin, relays)...)
+			}
 		}
 		return c
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w, cut.Since)+apart(w, relays, cut.Since)
+		c.Status, c.Reason = reconciler.Refused, r.reason(w, cut)+apart(w, relays, cut)
 		return c
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
@@ -92,11 +99,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, w.disconnected(admin, relays)...)
 		return c
 	}
-	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut.Since)+apart(w, relays, cut.Since)
+	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut)+apart(w, relays, cut)
 	c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
-	c.Unreached = site.Each(w.left, func(l member) reconciler.Step {
-		return site.Replace(site.Swap{Host: l.host, Path: l.component.Settings}, true)
-	})
+	for _, l := range w.left {
+		c.Unreached = append(c.Unreached, site.LeftBehind(site.Swap{Host: l.host, Path: l.component.Settings})...)
+	}
 	c.Rounds = []reconciler.Round{{Steps: r.steps(w)}}
 	c.Outages = r.predict(in, w, cut)
 	return c
@@ -107,9 +114,16 @@ func (l member) watched() site.Watched {
 		StopTimeout: l.component.StopTimeout.Of(), Works: l.whole() && (l.who.Noun == "" || l.connected())}
 }
 
+// lookedInto says that a look asked for more than a relay's service: a run that is limited to other secrets learns no more, and says no more.
+func lookedInto(seen reconciler.Seen, l member) bool {
+	look := seen[site.Host(l.host)]
+	_, is := look.Results[l.node.setting.Key()]
+	return is || look.Reach != reconciler.Reached
+}
+
 // need finds the work.
 func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member) work {
-	w := work{admin: admin, left: left, list: site.Answer[site.RelaysSeen](in.Seen, site.Relays{})}
+	w := work{admin: admin, left: left, list: site.Answer[site.RelaysSeen](in.Seen, site.Relays{}), listing: r.listing(in)}
 	v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})
 	if v != nil {
 		w.mint, w.about = !v.Kept, v.About
@@ -183,8 +197,8 @@ func (r *Rotation) held(admin member, relays []member) string {
 	return ""
 }
 
-// reason says why there is something to do. Since is when relays were cut off by an earlier run.
-func (r *Rotation) reason(w work, since time.Time) string {
+// reason says why there is something to do. Cut is since when relays are cut off by an earlier run.
+func (r *Rotation) reason(w work, cut state.Outage) string {
 	want := r.ref.Version
 	switch {
 	case w.editAdmin:
@@ -195,7 +209,7 @@ func (r *Rotation) reason(w work, since time.Time) string {
 		}
 		return s + verb(same) + named(w.admin.setting.Version) + w.others()
 	case len(w.edit) > 0 && w.admin.whole():
-		return "Admin has " + want + w.others() + cutSince(since)
+		return "Admin has " + want + w.others() + cutSince(", cut off", cut)
 	case len(w.edit) > 0:
 		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
 	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
@@ -218,29 +232,35 @@ func (r *Rotation) reason(w work, since time.Time) string {
 	}
 }
 
-// apart says who cannot work as it has another key than Admin, where no record says since when.
-func apart(w work, relays []member, since time.Time) string {
+// apart says who cannot work as it has another key than Admin, where the reason does not.
+func apart(w work, relays []member, cut state.Outage) string {
 	off := site.Where(relays, w.apart)
-	if len(off) == 0 || !since.IsZero() {
+	if len(off) == 0 || !cut.Since.IsZero() && !w.editAdmin {
 		return ""
 	}
-	return "; " + whoIs(off) + " cut off: Admin has another key"
+	return "; " + cmp.Or(cutSince(whoIs(off)+" cut off", cut), whoIs(off)+" cut off") + ": Admin has another key"
 }
 
-// apart says that a relay runs, and cannot work: it has another key than Admin, which does not list it as connected, or does not run.
+// apart says that a relay runs, and cannot work: it has another key than Admin, which has not heard of it of late, or does not run.
 func (w work) apart(l member) bool {
-	if !w.admin.whole() || !l.whole() || !l.service.Running() || l.connected() || w.list == nil && !w.admin.stopped {
+	if !w.admin.whole() || !l.whole() || !l.service.Running() || w.listing.Heard(l.listed()) || w.list == nil && !w.admin.stopped {
 		return false
 	}
 	a, b := w.admin.setting, l.setting
 	return a.Mark != "" && b.Mark != "" && a.Mark != b.Mark
 }
 
-func cutSince(since time.Time) string {
-	if since.IsZero() {
+func cutSince(who string, cut state.Outage) string {
+	text := who + " since " + cut.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+	switch {
+	case cut.Since.IsZero():
 		return ""
+	case cut.AtMost:
+		return text + ", or later"
+	case cut.AtLeast:
+		return text + " at the latest"
 	}
-	return ", cut off since " + since.UTC().Format("2006-01-02 15:04:05 UTC")
+	return text
 }
 
 // named makes a version readable when it is none.

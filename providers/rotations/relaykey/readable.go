@@ -33,12 +33,11 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
 	})
 	healthy := site.Where(settled, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })
-	strangers := slices.ContainsFunc(w.directory.Others, func(o site.RelaySeen) bool { return o.Connected != nil && *o.Connected })
 	absent := func(all []member) bool {
 		return len(all) > 0 && !slices.ContainsFunc(all, func(l member) bool { return l.relay != nil })
 	}
 	missing := healthy
-	if (strangers || list.Unnamed > 0) && !absent(missing) {
+	if (len(strangers(w.directory)) > 0 || list.Unnamed > 0) && !absent(missing) {
 		missing = up // Admin has others, and none that anybody knows
 	}
 	if absent(missing) {

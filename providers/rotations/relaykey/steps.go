@@ -190,25 +190,28 @@ func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []stat
 	return all
 }
 
-// stillCutOff are the relays that a proven rotation left behind, and that cannot be looked at still, or that nothing is done about
-// as the rest is refused: they have another key than Admin, unless somebody has seen to that by hand. So are those of the refused that
-// are seen to have another one, whoever did that.
+// stillCutOff are the relays that a rotation left behind, and that cannot be looked at still, or that nothing is done about as the rest is
+// refused: they have another key than Admin, until they are seen to work. A file that somebody has mended by hand since is none that
+// the process has read. So are those of the refused that are seen to have another one, whoever did that.
 func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, down []reconciler.Down, since time.Time) (all []reconciler.Down) {
-	last, _ := in.History.LastProven(r.ref.Name)
+	last, _ := in.History.LeftBehind(r.ref.Name)
+	if w.admin.whole() && w.admin.setting.Version != last.Version {
+		last.Left = nil // Admin has not what they lack
+	}
 	for _, l := range append(slices.Clone(w.left), refused...) {
 		stopped := slices.ContainsFunc(down, func(d reconciler.Down) bool { return d.What == l.host })
 		if !stopped && w.apart(l) {
-			all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Cause: "it has another key than Admin"})
+			all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: l.connected(), Cause: "it has another key than Admin"})
 			continue
 		}
-		if stopped || last.Version != r.ref.Version || !slices.Contains(last.Left, l.host) || l.connected() {
+		if stopped || !slices.Contains(last.Left, l.host) || w.listing.Heard(l.listed()) {
 			continue
 		}
 		cause := "an earlier run gave Admin another key and left it behind"
 		if !l.whole() {
 			cause += "; its host cannot be looked at"
 		}
-		all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: w.list == nil, Cause: cause})
+		all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: w.list == nil || l.connected(), Cause: cause})
 	}
 	return all
 }
@@ -224,7 +227,8 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 	if w.admin.edit || w.admin.stale {
 		o.Members = append(hosts(running), hosts(w.left)...) // who is left behind is cut off until a later run finishes it
 	}
-	at, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
+	from, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
+	at := from.At
 	if !began || w.admin.service.RunsSince(at, w.admin.machine) {
 		return o, nil
 	}
@@ -236,9 +240,9 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 		return o, nil
 	}
 	if len(off) == 0 {
-		return o, []reconciler.Returned{{What: o.What, Since: at, UpBy: in.Now}}
+		return o, []reconciler.Returned{{What: o.What, Since: at, UpBy: in.Now, Sooner: from.Sooner}}
 	}
-	if o.Since = at; o.Members == nil {
+	if o.Since, o.AtLeast, o.AtMost = at, from.Sooner, from.Later; o.Members == nil {
 		o.Members = hosts(off)
 	}
 	return o, nil

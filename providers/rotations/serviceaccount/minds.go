@@ -25,10 +25,18 @@ func (r *Rotation) MindReads() []reconciler.Read {
 func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 	for _, n := range r.nodes {
 		s := site.Answer[site.ServiceSeen](in.Seen, n.service())
-		if why := r.dead(in, n); s.Running() && strings.EqualFold(s.Account, r.spec.Account) && why != "" {
-			f := site.Problem("service-cannot-start", fmt.Sprintf("%s: stopped, service %s would not start again: %s (Windows error 1069)", n.host, n.component.Service, why),
-				"apply without --only, which sets the password that the account has; or set it on the host", n.host)
+		if !s.Running() || !strings.EqualFold(s.Account, r.spec.Account) {
+			continue
+		}
+		say := func(text, hint string) {
+			f := site.Problem("service-cannot-start", fmt.Sprintf("%s: stopped, service %s %s (Windows error 1069)", n.host, n.component.Service, text), hint, n.host)
 			all = append(all, reconciler.Minded{Service: n.component.Service, Finding: f})
+		}
+		if why := r.dead(in, n); why != "" {
+			say("would not start again: "+why, "apply without --only, which sets the password that the account has; or set it on the host")
+		} else if r.due(in, n) {
+			say(fmt.Sprintf("may not start again: version %s of %s is declared and not proven, and the domain may have that password already", r.ref.Version, r.spec.Account),
+				"apply without --only, or with --only serviceaccount first: that sets the password. While the domain has it not yet, declare the version before")
 		}
 	}
 	return all
@@ -53,4 +61,13 @@ func (r *Rotation) dead(in reconciler.Input, n node) string {
 		}
 	}
 	return ""
+}
+
+// due says that a service may have the password before the declared one, which the domain may have: unless we are the one who changes it
+// there, and have not begun.
+func (r *Rotation) due(in reconciler.Input, n node) bool {
+	last, _ := in.History.LastProven(r.ref.Name)
+	_, pending := in.History.Pending(r.ref.Name, r.ref.Version)
+	return r.password && last.Version != r.ref.Version && (r.spec.ChangedBy != kpasswd || pending) &&
+		site.StoredLogonOf(in.History, r.ref.Name, n.host, n.component.Service).Version != r.ref.Version
 }

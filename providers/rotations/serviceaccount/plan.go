@@ -21,8 +21,8 @@ type member struct {
 	logon   *site.LogonSeen
 	stored  site.StoredLogon
 	// set: its logon is not known to be the declared one. stale: the process is older than the logon. stopped: it should run; ours: a
-	// run has stopped it. started: it has started since the logon was set, and no run has said so yet.
-	set, stale, stopped, ours, started bool
+	// run has stopped it.
+	set, stale, stopped, ours bool
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -41,7 +41,6 @@ func (m member) same(o member) bool { return m.node.service() == o.node.service(
 type work struct {
 	all           []member
 	set, bounce   []member
-	prove         []member
 	revive        []member
 	waiting       []member // it has the logon from its next start on, and nobody restarts it
 	left          []member
@@ -73,7 +72,7 @@ func (w work) sets(m member) string {
 }
 
 func (w work) none() bool {
-	return len(w.set) == 0 && len(w.bounce) == 0 && len(w.prove) == 0 && len(w.revive) == 0 && !w.pending
+	return len(w.set) == 0 && len(w.bounce) == 0 && len(w.revive) == 0 && !w.pending
 }
 
 // Plan compares what services log on with, as far as that can be known, with the declared account and version.
@@ -113,9 +112,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		if len(w.set) > 0 {
 			c.Undo = "until the first logon is set nothing was changed"
 		}
-		if len(w.waiting) > 0 {
-			c.Later = "the next start of " + names(w.waiting) + w.opening()
-		}
+		c.Opens = w.opening()
+		c.Next = site.Each(w.waiting, func(m member) reconciler.Op { return start(m) })
 		c.Tolerate, c.Left = r.tolerance, site.LeftOf(site.Each(w.left, func(m member) string { return m.host }))
 		c.Unreached = site.Each(w.left, func(m member) reconciler.Step { return reconciler.Step{Phase: reconciler.Switch, Op: r.set(m)} })
 	}
@@ -150,7 +148,6 @@ func (r *Rotation) need(in reconciler.Input) work {
 			m.set = m.logon.Configured != site.Yes || w.pending || r.password && m.stored.Version != r.ref.Version
 			waits := !m.set && !m.stopped && !m.stored.At.IsZero()
 			m.stale = waits && m.service.StartedAt.Before(m.stored.At) || !m.set && m.logon.Running == site.No
-			m.started = waits && !m.stale
 			r.sort(m, &w)
 		}
 		w.all = append(w.all, m)
@@ -171,9 +168,6 @@ func (r *Rotation) sort(m member, w *work) {
 		w.waiting = append(w.waiting, m)
 	case len(m.lost) > 0:
 		w.revive = append(w.revive, m)
-	}
-	if bounces || m.started {
-		w.prove = append(w.prove, m)
 	}
 }
 
@@ -215,8 +209,6 @@ func (r *Rotation) reason(w work) string {
 		return fmt.Sprintf("%s is stored; %s started before that", r.ref.Version, names(stale))
 	case len(stopped) > 0:
 		return are(stopped) + " not running"
-	case len(w.prove) > 0:
-		return fmt.Sprintf("%s was stored for the next start, and %s started since", r.ref.Version, has(w.prove))
 	case len(w.revive) > 0:
 		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
 	}
@@ -264,7 +256,6 @@ func names(all []member) string {
 }
 
 func are(all []member) string  { return names(all) + verb(all, " is", " are") }
-func has(all []member) string  { return names(all) + verb(all, " has", " have") }
 func have(all []member) string { return "the service manager of " + names(all) + " has" }
 
 func verb(all []member, one, many string) string {

@@ -212,8 +212,8 @@ func TestReasons(t *testing.T) {
 		}, "the spec asks for " + account + "; relay-2.contoso.example is set to run as LocalSystem", 5},
 		{both + ", restart: later", func(*scene) {}, "the spec asks for 3; the service manager of Admin and 3 relays has 2; it is stored now, and takes effect at the next start", 1 + 4 + 4 + 4},
 		{both + ", restart: later", func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "stored; takes effect at the next start of Admin and 3 relays", 0},
-		{both + ", restart: later", func(s *scene) { s.proven("3", stored) }, "3 was stored for the next start, and Admin and 3 relays have started since", 4},
-		{both + ", restart: later", func(s *scene) { s.proven("3", stored); s.hosts[adminHost].service.State = "stopped" }, "3 was stored for the next start, and 3 relays have started since", 3},
+		{both + ", restart: later", func(s *scene) { s.proven("3", stored) }, "Admin and 3 relays run as " + account, 0},
+		{both + ", restart: later", func(s *scene) { s.proven("3", stored); s.hosts[adminHost].service.State = "stopped" }, "stored; takes effect at the next start of Admin; Admin is not running, and restart: later leaves the start to others", 0},
 		{both + closed, func(*scene) {}, "the spec asks for 3; the service manager of Admin and 3 relays has 2; it is stored now, and takes effect at the next start" + opens, 1 + 4 + 4 + 4},
 		{both + closed, func(s *scene) { s.proven("3", stored.Add(2*time.Hour)) }, "stored; takes effect at the next start of Admin and 3 relays" + opens, 0},
 		{both + closed, func(s *scene) { s.proven("3", stored.Add(2*time.Hour)); s.hosts[relay(1)].service.State = "stopped" }, "relay-1.contoso.example is not running", 3},
@@ -295,13 +295,18 @@ func TestWhoWouldNotStartAgain(t *testing.T) {
 		other string // the account of who was refused
 		begun bool
 		tried string // the version with which the account has logged on since
+		due   bool   // no run has proven the declared version
 		minds int
 	}{
-		{"refused", 1069, account, false, "", 3}, {"ended otherwise", 1067, account, false, "", 0}, {"of another account", 1069, `CONTOSO\other`, false, "", 0},
-		{"half given out", 0, account, true, "", 2},
-		{"tried, and taken back", 0, `CONTOSO\other`, false, "3", 3}, {"the one before was tried", 0, `CONTOSO\other`, false, "2", 0},
+		{"refused", 1069, account, false, "", false, 3}, {"ended otherwise", 1067, account, false, "", false, 0}, {"of another account", 1069, `CONTOSO\other`, false, "", false, 0},
+		{"half given out", 0, account, true, "", false, 2},
+		{"tried, and taken back", 0, `CONTOSO\other`, false, "3", false, 3}, {"the one before was tried", 0, `CONTOSO\other`, false, "2", false, 0},
+		{"due", 0, `CONTOSO\other`, false, "", true, 3}, {"due, and half given out", 0, account, true, "", true, 2},
 	} {
 		s := newScene(both)
+		if !c.due {
+			s.history = append(s.history, state.Entry{Time: today, Secret: secretOf, Version: "3", Outcome: state.Started}, state.Entry{Time: today, Secret: secretOf, Version: "3", Outcome: state.Proven})
+		}
 		if c.begun {
 			set := state.Entry{Time: today, Secret: secretOf, Version: "3", Step: "switch/set logon of IdentityMeshAdmin", Hosts: []string{adminHost}, Outcome: state.Done,
 				Facts: []state.Fact{site.StoredLogon{Version: "3", At: today}.Fact(adminHost, "IdentityMeshAdmin")}}

@@ -11,7 +11,7 @@
 //	Verify   each service runs as the account, in a process younger than its logon, and stays
 //
 // From the first logon that was set there is no way back: the account has the new password, and the old one is dead.
-// With `restart: later` nothing is restarted, and whichever start comes next is proven by the run after it.
+// With `restart: later` nothing is restarted; a process that is younger than its logon shows, to whoever looks, that it has it.
 //
 // With `changedBy: kpasswd` the account changes its own password in the domain, with the version before, which is kept here. That
 // has no way back, so it stands in the switch, and with it the logons after it: whatever stops a service comes later.

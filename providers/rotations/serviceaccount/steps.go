@@ -19,7 +19,7 @@ func (r *Rotation) rounds(w work) []reconciler.Round {
 		return m.host == w.set[0].host && m.component.Service == w.set[0].component.Service
 	}
 	one, rest := w, w
-	for _, p := range []struct{ one, rest *[]member }{{&one.set, &rest.set}, {&one.bounce, &rest.bounce}, {&one.prove, &rest.prove}} {
+	for _, p := range []struct{ one, rest *[]member }{{&one.set, &rest.set}, {&one.bounce, &rest.bounce}} {
 		all := *p.one
 		*p.one = site.Where(all, first)
 		*p.rest = site.Where(all, func(m member) bool { return !first(m) })
@@ -185,10 +185,10 @@ func (r *Rotation) restarts(w work) []reconciler.Step {
 // proofs ask every process whose it is. On the way back they ask whether it is as it was.
 func (r *Rotation) proofs(w work) []reconciler.Step {
 	var steps []reconciler.Step
-	for _, m := range w.prove {
+	for _, m := range w.bounce {
 		op := site.ProveLogon{Host: m.host, Service: m.component.Service, Account: r.spec.Account, Secret: r.withPassword(), Stable: reconciler.Span(m.component.Stable.Of()), Who: m.who}
 		back := reconciler.Nothing()
-		if !m.stopped && !m.started {
+		if !m.stopped {
 			was := op
 			was.Account, was.Secret.Name, was.Secret.Version = m.service.Account, "", ""
 			back = reconciler.Way(was)

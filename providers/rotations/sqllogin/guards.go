@@ -106,7 +106,7 @@ func (r *Rotation) guardStrings(s sight) []reconciler.Finding {
 			all = append(all, site.Problem("integrated-security", h.host+": the connection string lets Windows sign in, and the document declares a login",
 				"declare `mode: integrated`, or change the string by hand; it is not rewritten", h.host))
 		case c.Unfit != "":
-			all = append(all, site.Problem("string-unfit", h.host+": nobody can sign in with the connection string from here: "+c.Unfit, "change the string, or rotate this login by hand", h.host))
+			all = append(all, site.Problem("string-unfit", h.host+": nobody here signs in with its connection string: "+c.Unfit, "change the string, or rotate this login by hand", h.host))
 		case c.Database != "" && !strings.EqualFold(c.Database, r.database):
 			all = append(all, site.Problem("database-differs", fmt.Sprintf("%s: the connection string names the database %s, and the document %s", h.host, c.Database, r.database), "correct connect.sql.database, or the string", h.host))
 		case !c.Encrypted:

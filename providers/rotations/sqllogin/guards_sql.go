@@ -252,7 +252,7 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 		return site.Problem("login-rejected", fmt.Sprintf("version %s is in the files, and the server refuses it for %s: %s", r.ref.Version, h.says.User, in.Why),
 			r.setElsewhere(h), h.host), true
 	case h.rejected():
-		return site.Problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else changed its password", h.says.User, r.ref.Version),
+		return site.Problem("neither-accepted", fmt.Sprintf("%s signs in neither with the string that is in force nor with version %s: somebody else has changed its password, or something denies it the sign-in", h.says.User, r.ref.Version),
 			r.setElsewhere(h), h.host), true
 	}
 	hint := in.Hint

@@ -17,7 +17,7 @@ var lessons = []reconciler.Lesson{
 		Means:   "The connection string has something in it with which nobody can sign in from here.",
 		Matters: "The new password could not be proven before the services need it.",
 		Do:      "Change the string, or rotate this login by hand.",
-		Example: "im-engine.contoso.example: nobody can sign in with the connection string from here: it names a certificate"},
+		Example: "im-engine.contoso.example: nobody here signs in with its connection string: it names a certificate"},
 	{ID: "string-unencrypted",
 		Means:   "The connection string does not ask for an encrypted connection.",
 		Matters: "All that the product reads and writes crosses the network in clear.",

@@ -46,7 +46,7 @@ var hostCases = []testCase{
 		reason: "the ledger and the DPAPI guard must know which machine this is, and how far its clock is off",
 		run: func(w *world) {
 			m := w.one(winhost.OK, &winhost.MachineIdentity{}).Machine
-			if m.ComputerName == "" || m.MachineGUID == "" || m.OSVersion == "" || m.PSVersion == "" || m.LanguageMode != "FullLanguage" || m.Elevated == "" {
+			if m.ComputerName == "" || m.MachineGUID == "" || m.OSVersion == "" || m.PSVersion == "" || m.LanguageMode != "FullLanguage" {
 				w.Errorf("identity %+v", m)
 			}
 			if m.Installed.IsZero() || m.Installed.After(m.Now) {
@@ -72,6 +72,9 @@ var hostCases = []testCase{
 		run: func(w *world) {
 			w.Write(w.file("a.json"), Content("a"))
 			w.Write(w.file("b.json"), Content("b"))
+			for _, name := range []string{"c.exe.config", "d.JSON5", "e.txt"} {
+				w.Write(w.file(name), Content("b"))
+			}
 			e := w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService, Path: w.path("a.json")}).Environment
 			if m := e.Machine; m.Known != winhost.Yes || len(m.Hosting) > 0 {
 				w.Errorf("machine: %+v", m)
@@ -89,7 +92,8 @@ var hostCases = []testCase{
 			if e.User.Known == "" || e.Account != "LocalSystem" || !strings.HasPrefix(string(e.CommandLine.Expose()), `C:\svc\service.exe mr-quick`) {
 				w.Errorf("user %+v of %s, %s", e.User, e.Account, e.CommandLine.Expose())
 			}
-			if !strings.HasSuffix(e.Path, w.path("a.json")) || !slices.Contains(e.Beside, w.file("a.json")) || !slices.Contains(e.Beside, w.file("b.json")) {
+			if !strings.HasSuffix(e.Path, w.path("a.json")) || !slices.Contains(e.Beside, w.file("a.json")) || !slices.Contains(e.Beside, w.file("b.json")) ||
+				!slices.Contains(e.Beside, w.file("c.exe.config")) || !slices.Contains(e.Beside, w.file("d.JSON5")) || slices.Contains(e.Beside, w.file("e.txt")) {
 				w.Errorf("path %s, beside it %v", e.Path, e.Beside)
 			}
 			if age := time.Since(e.Changed); w.Kind == Wine && (e.Booted.IsZero() || e.Booted.After(time.Now()) || age < -time.Minute || age > time.Hour) {

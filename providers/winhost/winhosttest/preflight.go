@@ -43,6 +43,21 @@ var preflightCases = []testCase{
 			}
 		},
 	}, {
+		name:   "preflight of a build",
+		reason: "who may add to the store and change the environment is told so; a store that is not there would be made, and is not by asking",
+		run: func(w *world) {
+			for _, store := range []string{machineStore, `CurrentUser\MeshrotateNone`} {
+				for range 2 {
+					if t := w.one(winhost.OK, &winhost.Preflight{Store: store, Machine: true}).Trials; t.Store != 0 || t.Environment != 0 {
+						w.Errorf("%s: %+v", store, t)
+					}
+				}
+				if all := w.one(winhost.OK, &winhost.CertificatesRead{Store: store}).Certificates; store != machineStore && len(all) != 0 {
+					w.Errorf("%+v", all)
+				}
+			}
+		},
+	}, {
 		name:   "preflight without a folder",
 		reason: "where the product is not installed nothing can be staged",
 		not:    map[Kind]string{Model: "its disk has no folders"},

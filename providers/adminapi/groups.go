@@ -1,0 +1,44 @@
+package adminapi
+
+import "slices"
+
+// groupFields are the usual names of what a group of relays has its relays under.
+var groupFields = []string{"relays", "items", "members", "agents", "nodes", "hosts", "machines", "computers", "servers"}
+
+// add reads an entry: a relay, or a group of them, such as {"name": "hq", "relays": [...]}. A relay may have others behind it: it is
+// one where it was heard of.
+func (r *Relays) add(f Fields, o Object, depth int) {
+	relay := f.relay(o)
+	at := slices.IndexFunc(groupFields, func(name string) bool { return startsWith(o.fields[name], '[') || startsWith(o.fields[name], '{') })
+	if at >= 0 && depth > 0 && (at == 0 || relay.Connected == nil && relay.LastHeartbeat.IsZero()) {
+		if list, _, ok := listIn(o.fields[groupFields[at]], depth); ok {
+			var group Relays
+			for _, inner := range list {
+				group.add(f, inner, depth-1)
+			}
+			group.paging(o)
+			r.List, r.Unnamed = append(r.List, group.List...), r.Unnamed+group.Unnamed
+			r.More = r.More || group.More || group.next != "" || group.pages > 1 || group.Total > len(group.List)+group.Unnamed // there is one next page, of all
+			if relay.LastHeartbeat.IsZero() {
+				return
+			}
+		}
+	}
+	if relay.Name == "" {
+		r.Unnamed++
+		return
+	}
+	r.List = append(r.List, relay)
+}
+
+// several says that an answer holds more lists than one.
+func several(body []byte) bool {
+	o, _ := readObject(body)
+	n := 0
+	for _, raw := range o.fields {
+		if list, _, ok := listIn(raw, most); ok && len(list) > 0 {
+			n++
+		}
+	}
+	return n > 1
+}

@@ -1,0 +1,61 @@
+package live
+
+import (
+	"hash/fnv"
+	"time"
+
+	"meshrotate/providers/adminapi"
+)
+
+// pulse is whether Admin's list lives: whether anything that it says of relays changes. A cache, or a database that is no longer
+// written, goes on with what was so before a change, under answers that are new: that all are connected and none was heard of since.
+// It says so of relays that work as well, so nothing is taken back for it. Where one relay alone is listed, and is dead, nothing
+// else could move, and the two cannot be told apart: an Admin that lives lists it as not connected, sooner or later.
+type pulse struct {
+	sum   uint64
+	asked time.Time // when the list was asked for last that says what the last one said
+	moved time.Time // when one was asked for that another one followed
+}
+
+func (p *pulse) note(list adminapi.Relays) {
+	sum := sumOf(list.List)
+	if !p.asked.IsZero() && sum != p.sum {
+		p.moved = p.asked
+	}
+	p.sum, p.asked = sum, list.Answer.Sent
+}
+
+// sumOf is the same of lists that say the same of the same relays, in whatever order.
+func sumOf(list []adminapi.Relay) (sum uint64) {
+	h := fnv.New64a()
+	for _, r := range list {
+		h.Reset()
+		for _, name := range r.Names {
+			_, _ = h.Write([]byte(name))
+			_, _ = h.Write([]byte{0})
+		}
+		switch {
+		case r.Connected == nil:
+		case *r.Connected:
+			_, _ = h.Write([]byte{1})
+		default:
+			_, _ = h.Write([]byte{2})
+		}
+		_, _ = h.Write(r.Raw)
+		sum += h.Sum64()
+	}
+	return sum
+}
+
+// stands is what an entry lacks in a list that does not move.
+const stands = "Admin lists %s as connected, and its list has not changed for any relay since the restart"
+
+// seeList is where to look for what the list does not tell.
+func (w *waiting) seeList() string {
+	for _, host := range w.missing {
+		if w.lacks[host] == stands {
+			return "see in Admin's dashboard whether heartbeats go on; let whatever lies between here and Admin (a proxy, a cache) pass GET for the list of relays on to Admin each time; the next run asks again"
+		}
+	}
+	return "see what Admin's list says of them; product.api.fields names the fields; the next run asks again"
+}
