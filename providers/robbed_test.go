@@ -19,6 +19,9 @@ func TestTheLockIsTakenAwayAndNobodyHasIt(t *testing.T) {
 	for _, config := range []lab.Config{{Relays: 2}, {Relays: 2, Login: "alternating"}, {Relays: 2, Login: "single"}} {
 		for _, op := range []string{"service.stop", "file.swap", "service.start"} {
 			for _, host := range []string{"im-admin", "im-engine", "relay-02"} {
+				if config.Login == "" && op == "file.swap" && host == "im-engine" {
+					continue // nothing but its license is swapped there
+				}
 				t.Run(fmt.Sprint(config.Login, " ", op, " ", host), func(t *testing.T) {
 					virtual(t, func(t *testing.T) {
 						config.Memory = true
@@ -42,7 +45,7 @@ func TestTheLockIsTakenAwayAndNobodyHasIt(t *testing.T) {
 						})
 						_, o := w.run()
 						if !came {
-							t.Skip("nothing of that kind is done there")
+							t.Fatal("nothing of that kind is done there")
 						}
 						if o.Err != nil {
 							says(t, o.Err, "so this run took it anew")

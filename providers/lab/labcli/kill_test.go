@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/providers/lab/machine"
 )
 
 // TestKilled kills the real program with SIGKILL while it applies, twice for each lab: once where the case says, once at
@@ -211,4 +214,25 @@ func TestUnlock(t *testing.T) {
 	}
 	w.run(0, "apply", "--yes")
 	w.converged()
+}
+
+// killedAtAStop runs apply until it has stopped the host's service, and kills it then: nobody starts that again.
+func (w *world) killedAtAStop(h *lab.Host) {
+	w.t.Helper()
+	stopped := make(chan struct{}, 1)
+	h.Points(func(p machine.Point) (a machine.Action) {
+		if p.Op == "service.stop" && p.When == machine.After {
+			a.End = machine.EndCrash
+			select {
+			case stopped <- struct{}{}:
+			default:
+			}
+		}
+		return a
+	})
+	r := w.start("apply", "--yes")
+	<-stopped
+	r.signal(syscall.SIGKILL)
+	r.wait()
+	h.Points(nil)
 }

@@ -167,22 +167,7 @@ func TestWhatIsDownBehindALock(t *testing.T) {
 	w, l := startHere(t, lab.Config{Relays: 1})
 	w.inSQL(l)
 	h := l.Host("relay-01")
-	stopped := make(chan struct{}, 1)
-	h.Points(func(p machine.Point) (a machine.Action) {
-		if p.Op == "service.stop" && p.When == machine.After {
-			a.End = machine.EndCrash
-			select {
-			case stopped <- struct{}{}:
-			default:
-			}
-		}
-		return a
-	})
-	r := w.start("apply", "--yes")
-	<-stopped
-	r.signal(syscall.SIGKILL)
-	r.wait()
-	h.Points(nil)
+	w.killedAtAStop(h)
 	w.run(2, "plan").says(t, "[still-down]", "apply starts it")
 	d, err := specs.LoadFile(filepath.Join(w.dir, "meshrotate.yaml"), providers.Sections())
 	must(t, err)

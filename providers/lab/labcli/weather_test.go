@@ -392,22 +392,7 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 	t.Parallel()
 	w, l := startHere(t, lab.Config{Relays: 3})
 	h := l.Host("relay-01")
-	stopped := make(chan struct{}, 1)
-	h.Points(func(p machine.Point) (a machine.Action) {
-		if p.Op == "service.stop" && p.When == machine.After {
-			a.End = machine.EndCrash
-			select {
-			case stopped <- struct{}{}:
-			default:
-			}
-		}
-		return a
-	})
-	r := w.start("apply", "--yes")
-	<-stopped
-	r.signal(syscall.SIGKILL)
-	r.wait()
-	h.Points(nil)
+	w.killedAtAStop(h)
 	w.run(2, "plan").says(t, "[still-down]", "down since")
 	w.run(2, "drift").says(t, "[still-down]", "relay-01.lab.example")
 	w.breaks("argument", "relay-02")
@@ -427,7 +412,7 @@ func TestDownSinceAnEarlierRun(t *testing.T) {
 		}
 		return a
 	})
-	r = w.start("apply", "--yes") // whoever ends the look is told what the ledger knows
+	r := w.start("apply", "--yes") // whoever ends the look is told what the ledger knows
 	<-looks
 	w.run(3, "apply", "--yes").says(t, "the deployment is locked by", "for nothing was looked at: may be DOWN", "relay-[01..03].lab.example (IdentityMeshRelayAgent), since") // so is whoever comes while it looks
 	if o := w.outcome(w.start("apply", "--yes", "-o", "json"), 3); len(o.Down) != 5 || !o.Down[0].Unsure || !strings.Contains(o.Error, "locked by") {
