@@ -125,8 +125,13 @@ func (l *Lab) build(ctx context.Context, env map[string]string, out io.Writer) u
 	if a, err := cmdscript.Get(script, pinName); err == nil {
 		thumbprint = strings.ToUpper(a.Value)
 	}
+	// A moment follows each line: whether a reader gets two lines, or a line and the end, at once, is not left to goroutines.
+	say := func(format string, args ...any) {
+		fmt.Fprintf(out, format+"\r\n", args...)
+		machine.Pause(ctx, time.Millisecond)
+	}
 	if !m.CanSign(BuildStore, thumbprint) {
-		fmt.Fprintln(out, "SignTool Error: No certificates were found that met all the given criteria.")
+		say("SignTool Error: No certificates were found that met all the given criteria.")
 		return 1
 	}
 	signer := l.signer(thumbprint)
@@ -137,15 +142,15 @@ func (l *Lab) build(ctx context.Context, env map[string]string, out io.Writer) u
 	}
 	for i, path := range append(paths, Installer) {
 		name := path[strings.LastIndex(path, `\`)+1:]
-		fmt.Fprintf(out, "building %s\r\n", name)
+		say("building %s", name)
 		if !machine.Pause(ctx, max(b.Takes, 100*time.Millisecond)) || b.Fails && i > 0 {
-			fmt.Fprintln(out, "error MSB4018: the task failed unexpectedly")
+			say("error MSB4018: the task failed unexpectedly")
 			return 1
 		}
 		if err := l.BuildHost.write(path, Connector("2", signer)); err != nil {
 			return 1
 		}
-		fmt.Fprintf(out, "Successfully signed: %s\r\n", name)
+		say("Successfully signed: %s", name)
 	}
 	l.mu.Lock()
 	l.built++
