@@ -186,6 +186,10 @@ func wantOK(h http.Header, status int, _ []byte) error {
 		e.Kind = Denied
 	case status == http.StatusNotFound:
 		e.Kind = NotFound
+	case status == http.StatusNotModified:
+		e.Kind, e.Detail = WrongContent, "not modified, though nothing was asked to be compared: a cache answers"
+	case status == http.StatusTooManyRequests:
+		e.Kind, e.Detail = Limited, untilAgain(h.Get("Retry-After"))
 	case status >= 300 && status < 400:
 		e.Kind, e.Detail = Redirected, "to "+target(h.Get("Location"))
 	case status == http.StatusMethodNotAllowed:
@@ -202,6 +206,15 @@ func wantOK(h http.Header, status int, _ []byte) error {
 		e.Kind, e.Detail = WrongContent, "got a web page"
 	}
 	return e
+}
+
+// untilAgain is what Retry-After says in seconds. Its other form, a time, is left out.
+func untilAgain(after string) string {
+	n, err := strconv.ParseUint(after, 10, 32)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("it asks to wait for %d s", n)
 }
 
 // target names where a redirect leads, without its query, which may hold a token.

@@ -166,6 +166,11 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"an unhealthy answer that is no 503", answers(500, "text/plain", canary), ready, adminapi.Server, "HTTP 500"},
 		{"204 is not ready", answers(204, "", ""), ready, adminapi.Server, "expected 200 or 503"},
 		{"a POST that gets 503 is not repeated", answers(503, "", canary), reload, adminapi.Server, "HTTP 503"},
+		{"a cache's own answer", answers(304, "", ""), relays, adminapi.WrongContent, "wrong content (HTTP 304): not modified, though nothing was asked to be compared: a cache answers"},
+		{"a POST that met a limit is not repeated", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "30")
+			answers(429, "", canary)(w, r)
+		}, reload, adminapi.Limited, "too many requests (HTTP 429): it asks to wait for 30 s"},
 		{"a teapot", answers(418, "", canary), relays, adminapi.Refused, "request refused (HTTP 418)"},
 		{"a conflict is not the server's error", answers(409, js, canary), reload, adminapi.Refused, "request refused (HTTP 409)"},
 		{"an endpoint that takes no such method is there", answers(405, "", canary), reload, adminapi.Method, "method not taken (HTTP 405)"},

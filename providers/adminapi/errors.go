@@ -34,6 +34,7 @@ const (
 	Denied       Kind = "permission missing"     // 403
 	NotFound     Kind = "not found"              // 404
 	Method       Kind = "method not taken"       // 405
+	Limited      Kind = "too many requests"      // 429
 	Refused      Kind = "request refused"        // any other 4xx
 	Redirected   Kind = "redirected"             // 3xx
 	WrongContent Kind = "wrong content"          // not the JSON that was asked for
@@ -112,6 +113,8 @@ func (e *Error) Hint() string {
 		return "the endpoint is another one in this version, or takes another method: override its path under product.api, or where the secret names it"
 	case Refused:
 		return "the Admin service, or what stands before it, does not take the request as things are: run again, and if it stays, look at the Admin service's log on the Admin host"
+	case Limited:
+		return "the Admin service, or what stands before it, takes no more requests for now: wait, and run again"
 	case Redirected:
 		return "redirects are refused, since they would carry the credential elsewhere: use the final URL, and an auth that this server accepts"
 	case WrongContent:
@@ -210,10 +213,11 @@ func passing(err error) bool {
 	return Passes(err) || limits.Met(err) != nil
 }
 
-// Passes says that somebody answered for a service that is not there now: a proxy, or the one that starts it.
+// Passes says that somebody answered for a service that is not there now, a proxy or the one that starts it, or takes no more
+// requests for now.
 func Passes(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.Status == 502 || e.Status == 503 || e.Status == 504)
+	return errors.As(err, &e) && (e.Kind == Limited || e.Status == 502 || e.Status == 503 || e.Status == 504)
 }
 
 // StatusOf is the status of an answer that is the error, 0 where none was.

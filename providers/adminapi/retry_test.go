@@ -61,6 +61,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	}{
 		{"502: a proxy lost the service for a moment", answers(502, "text/html", "x")},
 		{"503: the service is starting", answers(503, "", "x")},
+		{"429: it takes no more for now", answers(429, "", "x")},
 		{"504: a proxy waited too long", answers(504, "", "x")},
 		{"the connection was closed", cut},
 		{"the connection was reset", reset},
@@ -79,7 +80,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		t.Run("not for POST: "+test.reason, func(t *testing.T) {
 			url, requests := flaky(t, 1000, test.fail)
 			err := open(t, adminapi.Config{URL: url}).Post(t.Context(), "/api/license/reload")
-			if kind := adminapi.KindOf(err); err == nil && requests.Load() != 1 || err != nil && kind != adminapi.Lost && kind != adminapi.Server {
+			if kind := adminapi.KindOf(err); err == nil && requests.Load() != 1 || err != nil && kind != adminapi.Lost && !adminapi.Answered(err) {
 				t.Errorf("%v", err)
 			}
 			if requests.Load() != 1 {
@@ -89,7 +90,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		t.Run("not when retries are off: "+test.reason, func(t *testing.T) {
 			url, _ := flaky(t, 1000, test.fail)
 			_, err := open(t, adminapi.Config{URL: url, Retry: adminapi.Retry{For: -1}}).Get(t.Context(), "/api/license")
-			if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && kind != adminapi.Server {
+			if kind := adminapi.KindOf(err); kind != adminapi.Unreachable && !adminapi.Answered(err) {
 				t.Errorf("%v", err)
 			}
 		})

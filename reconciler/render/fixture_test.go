@@ -264,7 +264,8 @@ func partly() Outcome {
 	o := endedAs(p, state.Proven)
 	o.Left = []reconciler.LeftBehind{leftBehind(relayName(3), "start IdentityMeshRelayAgent: error 1067")}
 	o.Secrets[0].Outages = append([]state.Outage{{What: relayName(4), Measured: 420, UpBy: now.Add(-time.Hour), Ran: 12.5, Earlier: true}}, o.Secrets[0].Outages...)
-	o.Secrets[0].Outages = append(o.Secrets[0].Outages, state.Outage{What: "relays cut off", Predicted: 23, Measured: 252, Earlier: true, AtMost: true})
+	o.Secrets[0].Outages = append(o.Secrets[0].Outages, state.Outage{What: "relays cut off", Predicted: 23, Measured: 252, Earlier: true, AtMost: true},
+		state.Outage{What: "Engine's relays", Predicted: 9, Since: now, Measured: 3, AtLeast: true, Found: true, Earlier: true})
 	for _, host := range []string{relayName(1), relayName(2)} {
 		o.Remarks = append(o.Remarks, reconciler.Remark{Target: hostTarget(host), Text: "somebody had started IdentityMeshRelayAgent between its stop and its start: it was stopped and started once more"})
 	}

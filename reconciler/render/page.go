@@ -104,7 +104,10 @@ func (p *page) table(indent int, rows [][]string) {
 			p.w.WriteString(strings.TrimRight(label+Safe(last), " ") + "\n")
 			continue
 		}
-		at := min(length(label), p.columns()-12)
+		at := length(label)
+		if at > p.columns()/2 { // a column of single words is hard to read: it goes below, from the second column on
+			at = min(indent+widths[0]+2, p.columns()/2)
+		}
 		p.hang(plain, strings.TrimRight(label, " "), at, r[len(r)-1])
 	}
 }

@@ -30,8 +30,12 @@ func (r *Rotation) guardEnds(input reconciler.Input, w work) []reconciler.Findin
 	if len(w.files) == 0 && !w.reload {
 		hint = "order the next one"
 	}
-	return []reconciler.Finding{site.Warning("license-ends", fmt.Sprintf("the live license expires on %s, in %s%s", now.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
-		hint)}
+	on := now.Expires.UTC().Format(time.DateOnly)
+	text := fmt.Sprintf("the live license expires on %s, in %s%s", on, dayCount(days), urgency(days))
+	if !now.Expires.Add(now.Precision).After(input.Now) {
+		text = fmt.Sprintf("the live license expired on %s", on)
+	}
+	return []reconciler.Finding{site.Warning("license-ends", text, hint)}
 }
 
 // guardAnswer holds what Admin serves now against the file that it has read, as the proof will against the next: an answer that

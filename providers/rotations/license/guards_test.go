@@ -62,6 +62,7 @@ func TestGuards(t *testing.T) {
 			}
 		}, reconciler.AsDeclared, "in 5 days: urgent"},
 		{"license-ends", "60 days, of the live one", live(60), reconciler.Rotate, "in 60 days"},
+		{"license-ends", "3 days ago", live(-3), reconciler.Rotate, "the live license expired on "},
 		{"license-ends", "30 days, and the declared one is opaque", func(s *scene) { live(30)(s); opaque(s) }, reconciler.Rotate, "in 30 days: soon"},
 		{"license-ends", "7 days, and the declared one has an end that nobody can read", func(s *scene) {
 			live(7)(s)
