@@ -33,6 +33,7 @@ type waiting struct {
 	before    time.Time            // of the list before it
 	moved     time.Time            // since when the list has changed last, at the least
 	late      map[string]bool      // of those that are up, and may have been for longer: nobody could look
+	fell      map[string]fallen    // who worked, and did not at a later look
 	gone      []string             // whose host said why they do not come: nobody waits for them
 	whys      map[string]error     // by host: what they say
 	lacks     map[string]string    // by host: what the last list lacked
@@ -62,8 +63,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		return // a heartbeat cannot be compared with anything
 	}
 	w.doubt(list, now)
-	listed := list.Directory(w.missing, w.names)
+	listed := list.Directory(slices.AppendSeq(slices.Clone(w.missing), maps.Keys(w.up)), w.names)
 	w.lacks, w.mute = map[string]string{}, map[string]bool{}
+	w.fall(listed)
 	var missing []string
 	for _, host := range w.missing {
 		since, restarted := w.since[host]
@@ -72,6 +74,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		}
 		if w.lacks[host] = w.lacking(host, listed.Of[host], clock.latest(since), since, now); w.lacks[host] != "" {
 			missing = append(missing, host)
+			if fell, is := w.fell[host]; is {
+				w.lacks[host] += ", though it was connected at " + fell.up.UTC().Format(time.TimeOnly) + " UTC"
+			}
 			w.mute[host] = tellsNothing(listed.Of[host]) || slices.Contains(listed.Ambiguous, host)
 			if listed.Of[host].IsConnected() && !w.mute[host] && w.moved.Before(since) {
 				w.lacks[host], w.mute[host] = stands, true
@@ -82,8 +87,33 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		if at := w.first[host]; restarted && at.After(since) {
 			w.up[host], w.late[host] = at, w.wasLate[host]
 		}
+		if fell, is := w.fell[host]; is { // what ended then was the outage that a restart made
+			w.up[host], w.late[host] = fell.up, fell.late
+		}
 	}
 	w.missing = missing
+}
+
+// fall takes those out of who works that the list says no more of: one that was connected for a moment does not work.
+func (w *waiting) fall(listed site.Directory) {
+	for _, host := range slices.Sorted(maps.Keys(w.up)) {
+		r := listed.Of[host]
+		if r != nil && (r.Connected == nil || *r.Connected) || slices.Contains(listed.Ambiguous, host) {
+			continue
+		}
+		if w.fell == nil {
+			w.fell = map[string]fallen{}
+		}
+		w.fell[host] = fallen{w.up[host], w.late[host]}
+		delete(w.up, host)
+		w.missing = append(w.missing, host)
+	}
+}
+
+// fallen is since when one worked that does no more.
+type fallen struct {
+	up   time.Time
+	late bool
 }
 
 // exact is how well clocks are known: an answer tells a second, and takes some of them.

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +92,32 @@ func TestWhatAnUnknownClockHasProven(t *testing.T) {
 	}
 	if len(w.missing) != 2 || len(w.up) != 0 {
 		t.Errorf("missing %v, up %v", w.missing, w.up)
+	}
+}
+
+// Who was connected for a moment only does not work; who is connected again worked since the first time.
+func TestWhoFallsAgain(t *testing.T) {
+	began, yes, no := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC), true, false
+	w := waiting{lag: time.Minute, beats: map[string]time.Time{}, missing: []string{"a", "b"}, up: map[string]time.Time{}, late: map[string]bool{}, since: map[string]time.Time{"a": began, "b": began}}
+	look := func(at time.Duration, a, b *bool) {
+		list := site.RelaysSeen{Time: began.Add(at)}
+		for name, connected := range map[string]*bool{"a": a, "b": b} {
+			if connected != nil {
+				list.Relays = append(list.Relays, site.RelaySeen{Name: name, Connected: connected, Heartbeat: began.Add(at - time.Second)})
+			}
+		}
+		w.check(&list, adminClock{known: true}, began.Add(at))
+	}
+	look(15*time.Second, &yes, &no)
+	first := w.up["a"]
+	for i, a := range []*bool{&no, nil} {
+		look(time.Duration(30+10*i)*time.Second, a, &yes)
+		if want := []string{"a"}; !slices.Equal(w.missing, want) || !strings.Contains(w.clauses(), " a") || !strings.Contains(w.clauses(), ", though it was connected at 02:00:15 UTC") {
+			t.Errorf("missing %v%s, want %v", w.missing, w.clauses(), want)
+		}
+		look(time.Duration(35+10*i)*time.Second, &yes, &yes)
+		if len(w.missing) > 0 || first.IsZero() || !w.up["a"].Equal(first) {
+			t.Errorf("missing %v, up %v", w.missing, w.up)
+		}
 	}
 }
