@@ -126,7 +126,7 @@ func New(c Config) *Site {
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:     onHosts{s},
 		reconciler.APITarget:      s.api,
-		reconciler.SQLTarget:      &database{config: c.SQL, site: s},
+		reconciler.SQLTarget:      &database{config: c.SQL, site: s, inForce: map[string]*site.SignInSeen{}},
 		reconciler.ValuesTarget:   s.values,
 		reconciler.OperatorTarget: &operator{site: s, run: c.Program, turns: make(gate, mostPrograms)},
 		reconciler.DomainTarget:   &domain{site: s, change: c.ChangePassword},

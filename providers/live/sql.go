@@ -31,9 +31,11 @@ type database struct {
 	guard  mssql.Guard // of all logins, our own too
 	wrong  wrongs
 
-	mu  sync.Mutex
-	out map[string]error             // servers that have refused our own login: it is not tried again
-	set map[site.AlterLogin][]string // the servers on which this was done
+	mu sync.Mutex
+	// inForce are those who were signed in at the last look with the strings in force, by host and setting.
+	inForce map[string]*site.SignInSeen
+	out     map[string]error             // servers that have refused our own login: it is not tried again
+	set     map[site.AlterLogin][]string // the servers on which this was done
 }
 
 const ownHint = "correct connect.sql.user and password before the next look: each one tries them, and a few wrong ones lock the login out; "
@@ -133,6 +135,9 @@ func (d *database) lookOnce(ctx context.Context, t reconciler.Target, reads []re
 		seen := *d.signIn(ctx, r, q, tried)
 		seen.On = r.Setting.Host + " " + r.Setting.Setting
 		look.Results[r.Key()] = &seen
+		d.mu.Lock()
+		d.inForce[seen.On] = &seen
+		d.mu.Unlock()
 	}
 	for _, r := range accounts {
 		seen := &site.SignInSeen{On: r.Login}

@@ -25,13 +25,17 @@ func (d *database) proveLogin(ctx context.Context, op site.ProveLogin) reconcile
 		return refused(fmt.Errorf("%s: %s: %w", op.On, op.Setting, err))
 	}
 	var at site.SignInSeen
-	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
+	if r := d.entered(ctx, c, &at, true); r.Outcome != state.Done {
 		return r
 	}
 	if err := leads(op.On, at, op.Form.User, op.Database, op.Contained); err != nil {
 		return failed(err)[0]
 	}
-	return done(fmt.Sprintf("a fresh sign-in with the string of %s: %s at %s in %s", op.On, at.Login, at.Instance, at.Database))
+	alike, err := d.alike(op.On, op.Setting, &at)
+	if err != nil {
+		return failed(err)[0]
+	}
+	return done(fmt.Sprintf("a fresh sign-in with the string of %s: %s at %s in %s", op.On, at.Login, at.Instance, at.Database) + alike)
 }
 
 // stringFor is the string that a host has, or gets from the same edit.
@@ -62,15 +66,19 @@ func leads(host string, at site.SignInSeen, login, database string, contained bo
 	return nil
 }
 
-// entered signs in as somebody, with patience, and asks where that leads.
-func (d *database) entered(ctx context.Context, c mssql.Config, at *site.SignInSeen) reconciler.Report {
+// entered signs in as somebody, with patience, and asks where that leads, and what one may there.
+func (d *database) entered(ctx context.Context, c mssql.Config, at *site.SignInSeen, may bool) reconciler.Report {
 	err := d.insist(ctx, func(ctx context.Context) error {
 		s, err := d.guard.Open(ctx, c)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		return whereAmI(ctx, s, at)
+		if err := whereAmI(ctx, s, at); err != nil || !may {
+			return err
+		}
+		at.May, err = powersOf(ctx, s)
+		return err
 	})
 	switch {
 	case err == nil:
@@ -88,7 +96,7 @@ func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.Pro
 	}
 	c = c.As(op.Login, v)
 	var at site.SignInSeen
-	if r := d.entered(ctx, c, &at); r.Outcome != state.Done {
+	if r := d.entered(ctx, c, &at, false); r.Outcome != state.Done {
 		return r
 	}
 	r := done(fmt.Sprintf("a fresh sign-in as %s at %s", at.Login, at.Instance))

@@ -76,7 +76,9 @@ func (d *database) enter(ctx context.Context, c mssql.Config, seen *site.SignInS
 	s, err := d.guard.Open(ctx, c)
 	if err == nil {
 		defer s.Close()
-		err = whereAmI(ctx, s, seen)
+		if err = whereAmI(ctx, s, seen); err == nil {
+			seen.May, _ = powersOf(ctx, s) // where that is not told, nobody is held against it
+		}
 	}
 	if err != nil {
 		seen.Verdict, seen.Why, seen.Hint, seen.Spared = verdict(err), err.Error(), hintOf(err), spared(err)

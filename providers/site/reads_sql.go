@@ -170,6 +170,8 @@ type SignInSeen struct {
 	Spared bool
 	// Instance, Login, User and Database are where one was and as whom, of an accepted one.
 	Instance, Login, User, Database string
+	// May is what it may do in the database, in words; empty when that was not told.
+	May []string
 	// PasswordSet is LoginSeen's.
 	PasswordSet string
 	// Declared is the verdict for the declared version, and DeclaredWhy what stood in its way; both "" when it was not tried.
