@@ -122,11 +122,15 @@ func (c *Client) Dashboard(ctx context.Context) (Answer, error) {
 	})
 }
 
-// errorMost is for how long a server may answer with an error of its own before that counts: while it starts, or for a moment.
+// errorMost is for how long a server may answer with an error before that counts: while it starts, or for a moment. HTTP.sys answers
+// 404 for what nobody has registered yet, and what stands before a service may refuse for it.
 const errorMost = 15 * time.Second
 
+// tryAgain is when a credential that is refused is tried once more: each try may count against the account.
+const tryAgain = 5 * time.Second
+
 // WaitReady asks every poll until the Admin service is ready. An unreachable service is not ready yet, nor is one that answers
-// with an error of its own for less than errorMost; every other error ends the wait. The context bounds it: its error then wraps
+// with an error for less than errorMost; every other error ends the wait. The context bounds it: its error then wraps
 // the last answer's.
 func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, error) {
 	pause := time.NewTimer(0)
@@ -153,9 +157,12 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 				unready = c.now() // its host answers, and nobody listens there
 			}
 			last = c.named(err, http.MethodGet, c.paths.Ready)
-		case StatusOf(err) >= 500 && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
+		case Answered(err) && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
 			if last = c.named(err, http.MethodGet, c.paths.Ready); failing.IsZero() {
 				failing = time.Now()
+			}
+			if KindOf(err) == Credential {
+				poll = max(poll, tryAgain)
 			}
 			pause.Reset(poll)
 			continue
