@@ -88,6 +88,7 @@ func TestGuards(t *testing.T) {
 		{"license-end", "no end at all", func(s *scene) { next(s).Expires, next(s).Tier = time.Time{}, "" }, reconciler.Rotate, "once Admin's answer to GET /api/license changes and names no tier below Professional"},
 		{"license-answer", "nothing in the answer could change", func(s *scene) { opaque(s); s.served = &licensefile.License{} }, reconciler.Refused, "names nothing of a license"},
 		{"license-state", "Admin finds the live one bad", func(s *scene) { s.also = map[string]string{"status": "Expired"} }, reconciler.Rotate, `status = "Expired"`},
+		{"license-state", "so it may say by a name of its own", func(s *scene) { s.also = map[string]string{"isRevoked": "true"} }, reconciler.Rotate, `isRevoked = "true"`},
 		{"license-state", "so it may say without a word", func(s *scene) { s.also = map[string]string{"valid": "false"} }, reconciler.Rotate, `valid = "false"`},
 		{"license-expiry", "it ends at another time than the document says", func(s *scene) { s.spec.Expires = "2030-01-01" }, reconciler.Refused, "2030-01-01"},
 		{"license-expiry", "and it should never end", func(s *scene) { s.spec.Expires = "never" }, reconciler.Refused, "the document says never"},

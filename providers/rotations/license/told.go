@@ -16,6 +16,7 @@ var (
 	issueNames  = []string{"issuedUtc", "issuedAt", "issuedOn", "issued", "issueDate", "issuedDate", "validFrom", "notBefore", "iat"}
 	seatNames   = []string{"seats", "maxSeats", "maxUsers", "quantity"}
 	validNames  = []string{"valid", "isValid", "licenseValid", "isLicensed", "licensed"}
+	endedNames  = []string{"isExpired", "expired", "hasExpired", "isRevoked", "revoked", "isSuspended", "isBlocked", "isTampered"}
 	statusNames = []string{"status", "licenseStatus", "state", "licenseState"}
 )
 
@@ -24,7 +25,8 @@ var (
 	unlicensed = []string{"unlicensed", "none"}
 	bad        = []string{"invalid", "expired", "revoked", "rejected", "unlicensed", "suspended", "disabled", "blocked", "missing", "corrupt", "tampered", "error", "failed",
 		"notFound", "not found", "none"}
-	no = []string{"false", "no", "0"}
+	no  = []string{"false", "no", "0"}
+	yes = []string{"true", "yes", "1"}
 )
 
 // marks are what else tells one license from another.
@@ -39,6 +41,9 @@ func (r *Rotation) marks() []site.Field {
 // health is whether Admin finds the license good.
 func (r *Rotation) health() []site.Field {
 	all := []site.Field{{Name: "valid", Of: validNames, Not: no}, {Name: "status", Of: statusNames, Fold: true, Not: bad}}
+	for _, name := range endedNames { // each by itself: one that has not expired may be revoked
+		all = append(all, site.Field{Name: name, Of: []string{name}, Not: yes})
+	}
 	if r.spec.Fields != nil && r.spec.Fields.Status != "" {
 		own := []string{r.spec.Fields.Status}
 		all = []site.Field{{Name: "status", Of: own, Fold: true, Not: append(append([]string{}, no...), bad...)}}
