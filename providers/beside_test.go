@@ -13,6 +13,14 @@ import (
 	"meshrotate/state"
 )
 
+// secretOf is what the secret of a kind is called here.
+func secretOf(kind string) string {
+	if kind == "serviceaccount" {
+		return lab.AccountSecret
+	}
+	return kind
+}
+
 // only is a process that is limited to one kind.
 func (w *world) only(kind string) *process {
 	s := w.process()
@@ -25,6 +33,9 @@ func (w *world) only(kind string) *process {
 		} else {
 			s.Others = append(s.Others, r)
 		}
+	}
+	if len(s.Rotations) == 0 {
+		w.t.Fatalf("no secret is of the kind %s", kind)
 	}
 	return s
 }

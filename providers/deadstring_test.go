@@ -15,6 +15,9 @@ func TestOnlyStopsNoAdminWhoseStringIsDead(t *testing.T) {
 	vendor()
 	for _, mode := range []string{"external", "single"} {
 		for _, kind := range []string{"relaykey", "serviceaccount"} {
+			if kind == "serviceaccount" && mode == "single" {
+				continue // it goes on with an Admin that is not well, as it may be the cure
+			}
 			for _, since := range []time.Duration{time.Second, 2 * time.Minute} {
 				t.Run(mode+" only "+kind+" after "+since.String(), func(t *testing.T) {
 					t.Parallel()
@@ -25,7 +28,7 @@ func TestOnlyStopsNoAdminWhoseStringIsDead(t *testing.T) {
 						w.login(lab.SQLLogin, func(o *sqlserver.Login) { o.Password = l.Password })
 						time.Sleep(since)
 						before := w.starts()
-						s := w.only(kind)
+						s := w.only(secretOf(kind))
 						p, o := s.apply(nil)
 						s.close()
 						if !slices.Equal(before, w.starts()) {

@@ -38,7 +38,8 @@ func (l serviceLook) Reads() []Read {
 	})
 }
 
-// Minder is a rotation that may object when steps of another secret stop a service: what it runs with is not what it would start with.
+// Minder is a rotation that may object when steps of another secret stop or start a service: what it runs with is not what it would
+// start with, or that is not good.
 type Minder interface {
 	Rotation
 	// MindReads are what it has to look at for that.
@@ -50,6 +51,8 @@ type Minder interface {
 // Minded is a reason not to stop a service, on the host that the finding names first.
 type Minded struct {
 	Service string
+	// Starts: nor is it to be started, where it is stopped.
+	Starts  bool
 	Finding Finding
 }
 
@@ -105,7 +108,7 @@ func (in Input) unminded(planned []Rotation) Seen {
 	return own
 }
 
-// mind refuses changes that stop a service which another secret, that is not planned for, says may not be stopped.
+// mind refuses changes that stop a service, or start it, where another secret, that is not planned for, objects.
 func mind(changes []Change, in Input) {
 	var all []Minded
 	for _, r := range in.Minders {
@@ -114,7 +117,7 @@ func mind(changes []Change, in Input) {
 	for i := range changes {
 		c, refused := &changes[i], false
 		for _, m := range all {
-			if c.stops(Target{Kind: HostTarget, Name: m.Finding.Hosts[0]}, m.Service) {
+			if c.turns(Target{Kind: HostTarget, Name: m.Finding.Hosts[0]}, m.Service, m.Starts) {
 				c.Findings = append(c.Findings, m.Finding)
 				refused = refused || m.Finding.Severity == Error
 			}
@@ -125,11 +128,11 @@ func mind(changes []Change, in Input) {
 	}
 }
 
-// stops says that a step of the change stops the service.
-func (c *Change) stops(t Target, service string) bool {
+// turns says that a step of the change stops the service, or starts it where that counts too.
+func (c *Change) turns(t Target, service string, starts bool) bool {
 	for _, r := range c.Rounds {
 		for _, s := range r.Steps {
-			if op, ok := s.Op.(Turning); ok && op.Stops() && s.Op.Target() == t {
+			if op, ok := s.Op.(Turning); ok && (op.Stops() || starts) && s.Op.Target() == t {
 				if _, is := op.Serves(); strings.EqualFold(is, service) {
 					return true
 				}

@@ -20,22 +20,26 @@ func (r *Rotation) MindReads() []reconciler.Read {
 	return reads
 }
 
-// Minds are the services that would not start again: one with the same password was refused, or the ledger knows that theirs is the
+// Minds are the services that would not start, or not start again: one with the same password was refused, or the ledger knows that theirs is the
 // one before a change in the domain, which a run has seen or has given to another.
 func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 	for _, n := range r.nodes {
 		s := site.Answer[site.ServiceSeen](in.Seen, n.service())
-		if !s.Running() || !strings.EqualFold(s.Account, r.spec.Account) {
+		if s == nil || !strings.EqualFold(s.Account, r.spec.Account) {
 			continue
 		}
+		stopped, again := "", ""
+		if s.Running() {
+			stopped, again = "stopped, ", " again"
+		}
 		say := func(text, hint string) {
-			f := site.Problem("service-cannot-start", fmt.Sprintf("%s: stopped, service %s %s (Windows error 1069)", n.host, n.component.Service, text), hint, n.host)
-			all = append(all, reconciler.Minded{Service: n.component.Service, Finding: f})
+			f := site.Problem("service-cannot-start", fmt.Sprintf("%s: %sservice %s %s (Windows error 1069)", n.host, stopped, n.component.Service, text), hint, n.host)
+			all = append(all, reconciler.Minded{Service: n.component.Service, Starts: true, Finding: f})
 		}
 		if why := r.dead(in, n); why != "" {
-			say("would not start again: "+why, "apply without --only, which sets the password that the account has; or set it on the host")
+			say("would not start"+again+": "+why, "apply without --only, which sets the password that the account has; or set it on the host")
 		} else if r.due(in, n) {
-			say(fmt.Sprintf("may not start again: version %s of %s is declared and not proven, and the domain may have that password already", r.ref.Version, r.spec.Account),
+			say(fmt.Sprintf("may not start%s: version %s of %s is declared and not proven, and the domain may have that password already", again, r.ref.Version, r.spec.Account),
 				"apply without --only, or with --only serviceaccount first: that sets the password. While the domain has it not yet, declare the version before")
 		}
 	}
@@ -55,6 +59,9 @@ func (r *Rotation) dead(in reconciler.Input, n node) string {
 		s := site.Answer[site.ServiceSeen](in.Seen, o.service())
 		switch {
 		case s != nil && s.State == "stopped" && s.ExitCode == logonFailure && strings.EqualFold(s.Account, r.spec.Account) && stored(o) == stored(n):
+			if o.host == n.host && o.component.Service == n.component.Service {
+				return "it was refused at its last start"
+			}
 			return fmt.Sprintf("%s on %s has the same account, and was refused", o.component.Service, o.host)
 		case r.password && pending && stored(o) == r.ref.Version && stored(n) != r.ref.Version:
 			return fmt.Sprintf("an earlier run gave %s on %s version %s of %s, and this one has another", o.component.Service, o.host, r.ref.Version, r.spec.Account)

@@ -286,8 +286,8 @@ func TestCompromised(t *testing.T) {
 	}
 }
 
-// Who runs with a password that another service was refused with would not start again; nor does who has not got the one that an
-// earlier run began to give out.
+// Who runs with a password that another service was refused with would not start again, nor does that one; nor who has not got the one
+// that an earlier run began to give out.
 func TestWhoWouldNotStartAgain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -298,10 +298,10 @@ func TestWhoWouldNotStartAgain(t *testing.T) {
 		due   bool   // no run has proven the declared version
 		minds int
 	}{
-		{"refused", 1069, account, false, "", false, 3}, {"ended otherwise", 1067, account, false, "", false, 0}, {"of another account", 1069, `CONTOSO\other`, false, "", false, 0},
-		{"half given out", 0, account, true, "", false, 2},
+		{"refused", 1069, account, false, "", false, 4}, {"ended otherwise", 1067, account, false, "", false, 0}, {"of another account", 1069, `CONTOSO\other`, false, "", false, 0},
+		{"half given out", 0, account, true, "", false, 3},
 		{"tried, and taken back", 0, `CONTOSO\other`, false, "3", false, 3}, {"the one before was tried", 0, `CONTOSO\other`, false, "2", false, 0},
-		{"due", 0, `CONTOSO\other`, false, "", true, 3}, {"due, and half given out", 0, account, true, "", true, 2},
+		{"due", 0, `CONTOSO\other`, false, "", true, 3}, {"due, and half given out", 0, account, true, "", true, 3},
 	} {
 		s := newScene(both)
 		if !c.due {

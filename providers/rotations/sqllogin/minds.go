@@ -1,0 +1,58 @@
+package sqllogin
+
+import (
+	"fmt"
+	"strings"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+)
+
+// MindReads are what tells which string a service would start with.
+func (r *Rotation) MindReads() []reconciler.Read {
+	if r.spec.Mode == integrated {
+		return nil
+	}
+	var reads []reconciler.Read
+	for _, n := range r.nodes {
+		reads = append(reads, n.setting, n.service, n.machine)
+	}
+	return reads
+}
+
+// Minds are the services that would start with another string than the other one runs with, or with one that may be dead: a run that
+// did not end has swapped one file of the two, or has changed the password, or somebody else has. Whether it is dead no look tells: SQL
+// Server is not asked for another secret's sake.
+func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
+	s := r.look(in)
+	if r.spec.Mode == integrated {
+		return nil
+	}
+	for i, h := range s.holders {
+		why := ""
+		switch other := s.holders[1-i]; {
+		case !h.whole():
+			continue
+		case s.halfChanged() && !other.whole() && !h.service.Running():
+			why = fmt.Sprintf("a run that did not end may have left another string on %s (%s), which a run for this secret does not look at", other.host, other.label)
+		case s.halfChanged() && s.whole() && s.parted():
+			why = fmt.Sprintf("a run that did not end left another string there than on %s (%s)", other.host, other.label)
+		case s.halfChanged() && r.spec.Mode != alternating && !h.declared(r.ref.Version):
+			why = "a run that did not end may have changed the password that is in its string"
+		case r.due(in) && strings.EqualFold(h.says.User, r.spec.Login) && !h.declared(r.ref.Version):
+			why = fmt.Sprintf("version %s of %s is declared and not proven, and whoever changes it may have done so: its string has the one before", r.ref.Version, r.spec.Login)
+		default:
+			continue
+		}
+		f := site.Problem("start-on-old-string", fmt.Sprintf("%s: service %s is not to be started now: %s", h.host, h.component.Service, why),
+			"apply without --only, or with --only "+name+" first: that brings both services onto one string that works", h.host)
+		all = append(all, reconciler.Minded{Service: h.component.Service, Starts: true, Finding: f})
+	}
+	return all
+}
+
+// due says that somebody else may have changed the password already.
+func (r *Rotation) due(in reconciler.Input) bool {
+	last, _ := in.History.LastProven(name)
+	return r.spec.Mode == external && last.Version != r.ref.Version
+}
