@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,17 +18,20 @@ import (
 func TestOnlyStartsNobodyOnAnOldString(t *testing.T) {
 	vendor()
 	for _, mode := range []string{"alternating", "single", "external"} {
-		for _, kind := range []string{"relaykey", "serviceaccount"} {
-			for _, at := range []string{"im-engine file.swap", "im-admin file.swap", "im-engine service.stop", "im-admin service.start"} {
+		for _, kind := range []string{"license", "relaykey", "serviceaccount"} {
+			for _, at := range []string{"im-engine file.swap before", "im-engine file.swap", "im-admin file.swap before", "im-admin file.swap", "im-engine service.stop", "im-admin service.start before", "im-admin service.start"} {
 				t.Run(fmt.Sprint(mode, " killed at ", at, " only ", kind), func(t *testing.T) {
 					t.Parallel()
 					virtual(t, func(t *testing.T) {
 						w := newWorldAt(t, lab.Config{Relays: 1, Memory: true, Drivers: true, Login: mode, Account: accountMode([]string{kind})}, "sqllogin", kind)
-						host, op := w.lab.Admin, at[len("im-admin "):]
-						if at[:len("im-engine")] == "im-engine" {
-							host, op = w.lab.EngineHost, at[len("im-engine "):]
+						at, host, moment := strings.Fields(at), w.lab.Admin, machine.After
+						if at[0] == "im-engine" {
+							host = w.lab.EngineHost
 						}
-						w.killed(host, op, machine.After)
+						if len(at) > 2 {
+							moment = machine.Before
+						}
+						w.killed(host, at[1], moment)
 						host.Points(nil)
 						time.Sleep(10 * time.Minute)
 						s := w.only(secretOf(kind))

@@ -308,6 +308,16 @@ func (h *host) notStarted(op site.StartService, r winhost.Result, why error) (st
 	return r.Service != nil && r.Win32 == logonFailure && h.site.runAs(h.name, op.Service, r.Service.Account)
 }
 
+// wrongPassword says that a service's account may log on as far as its host knows: then it was refused for its password.
+func (h *host) wrongPassword(ctx context.Context, service string) bool {
+	results, err := h.ask(ctx, []winhost.Op{winhost.LogonRead{Service: service}}, false)
+	if err != nil || results[0].Logon == nil {
+		return true
+	}
+	l := results[0].Logon
+	return l.Locked != winhost.Yes && l.Right != winhost.No && l.Exists != winhost.No
+}
+
 // report says what the results mean for a step.
 func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, d deed) reconciler.Report {
 	for i, r := range d.results {
@@ -322,6 +332,9 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			if start, ok := s.Op.(site.StartService); ok {
 				if r.Service == nil || r.Service.State == winhost.Stopped || r.Service.State == winhost.StopPending {
 					report.Stays = h.notStarted(start, r, report.Err)
+				}
+				if r.Win32 == logonFailure && h.wrongPassword(ctx, start.Service) {
+					report.Facts = site.StartRefused(h.name, start.Service, h.site.config.Now())
 				}
 				if r.Service != nil && r.Service.State != winhost.Running {
 					report.Down = map[string]time.Time{start.Name: d.began} // also where nobody had stopped it in this run

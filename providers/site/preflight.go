@@ -184,6 +184,8 @@ type Part struct {
 	Stays bool
 	// Shut are the accounts that could not log on: a service that runs as one of them would not come back.
 	Shut Shut
+	// Fleet: it is one of many, of which one that is down keeps no other waiting.
+	Fleet bool
 	// Sets is how the rotation itself sets the account's logon, "" where it does not.
 	Sets string
 }
@@ -229,7 +231,7 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 				}
 			}
 		}
-		if f, is := p.shutOutBefore(); is {
+		if f, is := p.shutOutBefore(in); is {
 			all = append(all, f)
 		}
 		trials := *seen

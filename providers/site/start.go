@@ -164,14 +164,32 @@ var refusals = []uint32{1069, 1326, 1327, 1330, 1331, 1385, 1793, 1907, 1909}
 // shutOut is what is found where an account could not log on.
 const shutOut = "service-cannot-start"
 
-// shutOutBefore says of a service that is to start that its account could not log on when that was tried last. It is tried again, for
-// nothing is lost by that: whoever has mended the account has it started, and what else waits for it knows then.
-func (p Part) shutOutBefore() (f reconciler.Finding, is bool) {
+// refusedFor is for how long a start that ended with 1069 is not tried again with the same password: longer than a domain usually counts
+// wrong ones. A few of them lock an account out, and all that runs as it.
+const refusedFor = 30 * time.Minute
+
+// StartRefused is what a run tells the ledger of a start that was refused for the service's account, by our clock.
+func StartRefused(host, service string, at time.Time) []state.Fact {
+	return []state.Fact{{Host: host, Field: startRefused(service), Value: at.UTC().Format(time.RFC3339)}}
+}
+
+func startRefused(service string) string { return "start refused of " + service }
+
+// shutOutBefore says of a service that is to start that its account could not log on when that was tried last. It is tried again later,
+// for nothing is lost by that then: whoever has mended the account has it started, and what else waits for it knows then.
+func (p Part) shutOutBefore(in reconciler.Input) (f reconciler.Finding, is bool) {
 	s := p.Service
 	if !p.Restart || s == nil || s.State != "stopped" || !slices.Contains(refusals, s.ExitCode) {
 		return f, false
 	}
 	host := p.Preflight.Host
+	at, err := time.Parse(time.RFC3339, in.History.LastFact(host, startRefused(s.Name)))
+	if until := at.Add(refusedFor); err == nil && in.Now.Before(until) && !p.Fleet && p.Sets == "" && setsLogon(in, host, s.Name) == "" {
+		const clock = "15:04:05 UTC"
+		return Problem(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started at %s (Windows error %d): it is not tried again before %s, as wrong passwords lock an account out",
+			host, s.Account, s.Name, at.UTC().Format(clock), s.ExitCode, until.UTC().Format(clock)),
+			"mend the account (unlock it, or set its password in the service manager), and start the service there; then apply", host), true
+	}
 	f = Warning(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started last (Windows error %d): it is tried again", host, s.Account, s.Name, s.ExitCode),
 		"see first that the account is mended: unlocked, and its password set in the service manager", host)
 	f.Cure = true

@@ -53,7 +53,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 
 // guardRelay looks at one relay's list, and at what stands in the way of a change.
 func (r *Rotation) guardRelay(in reconciler.Input, m member, shut site.Shut) []reconciler.Finding {
-	part := site.Part{Preflight: m.node.preflight, Service: m.service, Machine: m.machine, Error: m.list.Error, Restart: m.edit || m.stale || m.stopped, Replace: m.edit, Shut: shut}
+	part := site.Part{Preflight: m.node.preflight, Service: m.service, Machine: m.machine, Error: m.list.Error, Restart: m.edit || m.stale || m.stopped, Replace: m.edit, Shut: shut, Fleet: true}
 	all := part.Findings(in)
 	if m.list.Error == 0 && m.list.Refused != "" {
 		all = append(all, site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", m.host, m.component.Settings, m.list.Refused),

@@ -127,7 +127,7 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 	}
 	for _, l := range all {
 		if l.whole() {
-			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit, Shut: shut}
+			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit, Shut: shut, Fleet: l.host != w.admin.host}
 			findings = append(findings, part.Findings(in)...)
 		}
 	}
