@@ -256,9 +256,10 @@ func TestRelaysThatAreNotListedYet(t *testing.T) {
 		also     string // a mishap of the last of them
 		refused  bool
 	}{
-		"one":                  {[]string{"relay-03"}, "", true},
-		"all but one":          {[]string{"relay-02", "relay-03"}, "", true},
-		"one with another key": {[]string{"relay-03"}, "key", false},
+		"one":                   {[]string{"relay-03"}, "", true},
+		"one that is not heard": {[]string{"relay-03"}, "unheard", true},
+		"all but one":           {[]string{"relay-02", "relay-03"}, "", true},
+		"one with another key":  {[]string{"relay-03"}, "key", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

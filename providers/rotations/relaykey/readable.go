@@ -57,35 +57,52 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		listed.Apart = !l.setting.Alike(admin.setting)
 		return listed
 	}), !w.none())...)
-	if quiet := r.unspared(relays, site.Where(healthy, func(l member) bool {
-		return l.relay.IsConnected() && !listing.Heard(l.listed()) && w.restarts(l.host)
-	})); len(quiet) > 0 && len(quiet) < len(healthy) && !w.pending {
+	unheard := func(l member) bool { return l.relay.IsConnected() && !listing.Heard(l.listed()) && w.restarts(l.host) }
+	if quiet := r.unspared(relays, site.Where(healthy, unheard)); len(quiet) > 0 && len(quiet) < len(healthy) && !w.pending {
 		object("relay-list-time", "look at the relay's log; a restart by hand shows whether it is heard again; policy.unreachable.tolerate lets it be left behind", quiet,
-			"Admin lists %s as connected and has not heard of %s since %s, while it has of others: a new key would not be proven there", whom(quiet), map[bool]string{true: "it", false: "them"}[len(quiet) == 1], quiet[0].relay.Beat())
+			"Admin lists %s as connected and has not heard of %s since %s, while it has of others: a new key would not be proven there", whom(quiet), itOrThem(quiet), quiet[0].relay.Beat())
 	}
 	alike := site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })
 	if f, is := r.early(in, w, admin, relays, alike); is && len(healthy) == 0 && !absent(missing) { // else that is not known
 		findings = append(findings, f)
-	} else if f, is := r.newcomers(in, w, admin, relays, alike); is && !absent(missing) {
+	} else if f, is := r.newcomers(in, w, admin, r.unlisted(in, w, relays, r.young(in, admin, alike))); is && !absent(missing) {
 		findings = append(findings, f)
+	}
+	if quiet := r.unspared(relays, site.Where(r.young(in, admin, alike), unheard)); len(quiet) > 0 && len(quiet) < len(alike) && !w.pending {
+		ago, after := r.latest(in, admin, quiet)
+		findings = append(findings, site.Problem("relay-list-early", fmt.Sprintf("Admin lists %s as connected and has not heard of %s since %s, %s after Admin or %s started, while it has of others: nobody can know yet whether the new key could be proven there",
+			whom(quiet), itOrThem(quiet), quiet[0].relay.Beat(), ago.Round(time.Second), itOrThey(quiet)), "plan again after "+after+"; meanwhile look at the relay's log", hosts(quiet)...))
 	}
 	return findings
 }
 
 // newcomers says that Admin lists others and not these relays, which started a while ago, or Admin did: they may come yet, and if they do
 // not, nothing would prove the new key there. It is for relays that have Admin's key, of which another key is no cure.
-func (r *Rotation) newcomers(in reconciler.Input, w work, admin member, relays, alike []member) (f reconciler.Finding, is bool) {
-	late := r.unlisted(in, w, relays, site.Where(alike, func(l member) bool {
-		return admin.sure() && l.sure() && r.upFor(in, admin, l) <= r.api.ConnectedTimeout.Of()
-	}))
+func (r *Rotation) newcomers(in reconciler.Input, w work, admin member, late []member) (f reconciler.Finding, is bool) {
 	if len(late) == 0 {
 		return f, false
 	}
-	last := slices.MinFunc(late, func(a, b member) int { return cmp.Compare(r.upFor(in, admin, a), r.upFor(in, admin, b)) })
-	ago := r.upFor(in, admin, last)
-	return site.Problem("relay-list-early", fmt.Sprintf("%s in Admin's list, which has others, %s after Admin or %s started: nobody can know yet whether the new key could be proven there", whoIsNot(late), ago.Round(time.Second), map[bool]string{true: "it", false: "they"}[len(late) == 1]),
-		fmt.Sprintf("plan again after %s; meanwhile see in Admin's dashboard whether relays are missing", in.Now.Add(r.api.ConnectedTimeout.Of()-ago+time.Second).UTC().Format("15:04:05 UTC")), hosts(late)...), true
+	ago, after := r.latest(in, admin, late)
+	return site.Problem("relay-list-early", fmt.Sprintf("%s in Admin's list, which has others, %s after Admin or %s started: nobody can know yet whether the new key could be proven there", whoIsNot(late), ago.Round(time.Second), itOrThey(late)),
+		"plan again after "+after+"; meanwhile see in Admin's dashboard whether relays are missing", hosts(late)...), true
 }
+
+// young are relays that started a while ago, or Admin did: what Admin does not say of them it may say yet.
+func (r *Rotation) young(in reconciler.Input, admin member, all []member) []member {
+	return site.Where(all, func(l member) bool {
+		return admin.sure() && l.sure() && r.upFor(in, admin, l) <= r.api.ConnectedTimeout.Of()
+	})
+}
+
+// latest is how long the youngest of some relays works, and when it will have had all the time that a relay is given.
+func (r *Rotation) latest(in reconciler.Input, admin member, all []member) (ago time.Duration, after string) {
+	last := slices.MinFunc(all, func(a, b member) int { return cmp.Compare(r.upFor(in, admin, a), r.upFor(in, admin, b)) })
+	ago = r.upFor(in, admin, last)
+	return ago, in.Now.Add(r.api.ConnectedTimeout.Of() - ago + time.Second).UTC().Format("15:04:05 UTC")
+}
+
+func itOrThem(all []member) string { return map[bool]string{true: "it", false: "them"}[len(all) == 1] }
+func itOrThey(all []member) string { return map[bool]string{true: "it", false: "they"}[len(all) == 1] }
 
 // early says that no relay has connected since Admin or they started, a while ago: they may yet, and what Admin's list says of one
 // that is connected is not known before. It is for relays that have Admin's key, of which another key is no cure.
