@@ -119,6 +119,15 @@ func (s *SettingSeen) Alike(o *SettingSeen) bool {
 	return s.Version == o.Version && s.Version != Unknown && s.Version != Withheld && s.Version != Unreadable
 }
 
+// Differs says that two settings are known to hold different values.
+func (s *SettingSeen) Differs(o *SettingSeen) bool {
+	if s.Mark != "" && o.Mark != "" {
+		return s.Mark != o.Mark
+	}
+	unread := func(v string) bool { return v == Withheld || v == Unreadable }
+	return s.Version != o.Version && !unread(s.Version) && !unread(o.Version)
+}
+
 // doubtful is what stands between the file and its service.
 func (s *SettingSeen) doubtful() (f []reconciler.Fact) {
 	if s.Refused != "" {

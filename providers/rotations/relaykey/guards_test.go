@@ -157,6 +157,7 @@ func TestGuards(t *testing.T) {
 			s.relays = s.relays[:1]
 			s.hosts[r1].setting.Backup = true
 		}, reconciler.Rotate, "with the right key, running, and not connected"},
+		{"key-elsewhere", "a relay with another key than Admin's is connected", func(s *scene) { s.hosts[r1].setting.Version = site.Unknown }, reconciler.Refused, "does not take its key from its file"},
 		{"relay-list-cut", "there are more, and no way to them", func(s *scene) { s.more = true }, reconciler.Refused, "there are more"},
 		{"relay-list-names", "entries without a name are not strangers that will come yet", func(s *scene) {
 			s.relays, s.unnamed = nil, 2

@@ -117,9 +117,9 @@ func TestHalfRotatedGoesForward(t *testing.T) {
 		never  bool
 	}{
 		{"everybody holds the old key", func(*scene) {}, []string{admin, r1, r2}, false},
-		{"Admin has the new key already", func(s *scene) { s.hosts[admin].setting.Version = "7" }, []string{r1, r2}, true},
-		{"one relay is behind", func(s *scene) { s.hosts[admin].setting.Version, s.hosts[r1].setting.Version = "7", "7" }, []string{r2}, true},
-		{"Admin is behind", func(s *scene) { s.hosts[r1].setting.Version, s.hosts[r2].setting.Version = "7", "7" }, []string{admin}, true},
+		{"Admin has the new key already", func(s *scene) { cutOff(s, admin, "7", 0, 1) }, []string{r1, r2}, true},
+		{"one relay is behind", func(s *scene) { cutOff(cutOff(s, admin, "7", 1), r1, "7") }, []string{r2}, true},
+		{"Admin is behind", func(s *scene) { cutOff(cutOff(s, r1, "7", 0, 1), r2, "7") }, []string{admin}, true},
 	} {
 		s := newScene()
 		c.change(s)

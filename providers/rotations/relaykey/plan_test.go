@@ -10,6 +10,15 @@ import (
 	"meshrotate/reconciler/secret"
 )
 
+// cutOff is a scene in which a host has another key, so that some relays are not connected.
+func cutOff(s *scene, host, version string, relays ...int) *scene {
+	s.hosts[host].setting.Version = version
+	for _, i := range relays {
+		s.relays[i].Connected = new(bool)
+	}
+	return s
+}
+
 func TestWork(t *testing.T) {
 	for _, c := range []struct {
 		reason string
@@ -21,11 +30,11 @@ func TestWork(t *testing.T) {
 		{"nothing to do", done, reconciler.AsDeclared, nil, nil},
 		{"a new version: everything stops once", newScene, reconciler.Rotate,
 			[][2]string{{"keep", ""}, {"stage", admin}, {"stage", r1}, {"stop", admin}, {"stop", r2}, {"swap", r1}, {"start", admin}, {"start", r1}, {"prove relays", ""}, {"discard", r1}}, nil},
-		{"one relay has another key: only it stops", func() *scene { s := done(); s.hosts[r1].setting.Version = site.Unknown; return s }, reconciler.Rotate,
+		{"one relay has another key: only it stops", func() *scene { return cutOff(done(), r1, site.Unknown, 0) }, reconciler.Rotate,
 			[][2]string{{"swap", r1}, {"stop", r1}}, [][2]string{{"stop", admin}, {"stop", r2}, {"keep", ""}}},
-		{"Admin has another key: the relays start after it", func() *scene { s := done(); s.hosts[admin].setting.Version = "6"; return s }, reconciler.Rotate,
+		{"Admin has another key: the relays start after it", func() *scene { return cutOff(done(), admin, "6", 0, 1) }, reconciler.Rotate,
 			[][2]string{{"swap", admin}, {"stop", r1}, {"stop", r2}}, [][2]string{{"swap", r1}}},
-		{"an empty key on a relay", func() *scene { s := done(); s.hosts[r1].setting.Version = site.Empty; return s }, reconciler.Rotate, [][2]string{{"swap", r1}}, nil},
+		{"an empty key on a relay", func() *scene { return cutOff(done(), r1, site.Empty, 0) }, reconciler.Rotate, [][2]string{{"swap", r1}}, nil},
 		{"a process older than its file runs with the old key", func() *scene {
 			s := done()
 			s.hosts[r1].service.StartedAt = written.Add(-time.Second)

@@ -57,6 +57,12 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		listed.Apart = !l.setting.Alike(admin.setting)
 		return listed
 	}), !w.none())...)
+	if apart := site.Where(settled, func(l member) bool {
+		return l.sure() && admin.sure() && l.setting.Differs(admin.setting) && r.upFor(in, admin, l) > longKnown && l.relay.IsConnected() && !l.relay.Heartbeat.IsZero() && listing.Heard(l.listed())
+	}); len(apart) > 0 && !w.pending {
+		object("key-elsewhere", "find where the key in force comes from (another file, a variable, a vault, a second key that Admin accepts), and name that under product; until then nothing here would prove a new key", apart,
+			"Admin lists %s as connected, though the file there holds another key than Admin's, and both processes have started since these files were written: one of them does not take its key from its file", whom(apart))
+	}
 	unheard := func(l member) bool { return l.relay.IsConnected() && !listing.Heard(l.listed()) && w.restarts(l.host) }
 	if quiet := r.unspared(relays, site.Where(healthy, unheard)); len(quiet) > 0 && len(quiet) < len(healthy) && !w.pending {
 		object("relay-list-time", "look at the relay's log; a restart by hand shows whether it is heard again; policy.unreachable.tolerate lets it be left behind", quiet,
@@ -75,6 +81,9 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 	}
 	return findings
 }
+
+// longKnown is how long a relay and Admin have worked when what Admin lists of it can be of no process before: no list is as old.
+const longKnown = 10 * time.Minute
 
 // newcomers says that Admin lists others and not these relays, which started a while ago, or Admin did: they may come yet, and if they do
 // not, nothing would prove the new key there. It is for relays that have Admin's key, of which another key is no cure.
