@@ -7,6 +7,7 @@ import (
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/site"
+	"meshrotate/providers/values"
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -115,8 +116,16 @@ func (h *host) understand(ctx context.Context, r site.Setting, value secret.Valu
 	if seen.Content = content; content == nil {
 		seen.Content = h.site.values.content(r.Secret, part)
 	}
-	seen.Version, err = h.site.values.match(ctx, r.Secret, part)
-	return err
+	if seen.Version, err = h.site.values.match(ctx, r.Secret, part); err != nil || seen.Version != site.Unknown {
+		return err
+	}
+	switch why, sure := values.Elsewhere(part.Expose()); {
+	case sure:
+		seen.Refused = r.Setting + ": " + why
+	case why != "":
+		seen.Doubts = append(seen.Doubts, fmt.Sprintf("the value of %s in %s is not one: %s", r.Setting, r.Path, why))
+	}
+	return nil
 }
 
 // edited is the settings file as it was seen, with the edits.

@@ -21,9 +21,10 @@ var template = sync.OnceValue(func() *regexp.Regexp {
 
 // reference matches a whole text that names a secret, or wraps one, for some other tool: @Microsoft.KeyVault(…), secret://…,
 // $env:NAME, $SOME_NAME, Some__Name=…, arn:aws:secretsmanager:…, projects/X/secrets/NAME, vault:PATH#FIELD, secretref:NAME, a tag of YAML
-// (!secret NAME), /run/secrets/…, a sealed file of age or of Ansible, a value of SOPS, a pointer of Git LFS.
+// (!secret NAME), /run/secrets/…, a sealed file of age or of Ansible, a value of SOPS, a pointer of Git LFS, what Vault's transit engine,
+// DPAPI or ASP.NET's data protection made of one.
 var reference = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|version https://git-lfs\.github\.com/.*)$`)
+	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|(?i:dpapi|enc|encrypted|protected|cipher):\S+|\{(?i:cipher|enc|aes|dpapi)\}\S+|AQAAANCMnd8BFdERjHoAwE\S+|(?i:01000000d08c9ddf0115d111)[0-9A-Fa-f]+|CfDJ8[A-Za-z0-9_-]{60,}|version https://git-lfs\.github\.com/.*)$`)
 })
 
 // located matches the address of a page, or the path of a file on Windows. Its directories and names are of plain characters only: a
@@ -40,7 +41,7 @@ var failure = sync.OnceValue(func() *regexp.Regexp {
 // reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here, insert-it-here-1,
 // example-value-1.
 var reminder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here([_\s-][a-z0-9]+)*)|(insert|enter|paste)([_\s-]?[a-z]+)*[_\s-]here([_\s-].*)?|example[_-].+)$`)
+	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here([_\s-][a-z0-9]+)*)|(insert|enter|paste)([_\s-]?[a-z]+)*[_\s-]here([_\s-].*)?|example[_-].+|your[_-][a-z0-9_-]*(secret|key|password|token)([_-]?[0-9]+)?)$`)
 })
 
 // named matches a text that has the value's name before it, or what a header has there.
@@ -50,11 +51,23 @@ var named = sync.OnceValue(func() *regexp.Regexp {
 
 // object matches what a program prints of an object that it was not told how to print: the name of its type, or PowerShell's @{…}.
 var object = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("^((System|Microsoft|Windows|Newtonsoft|java|javax)(\\.[A-Za-z_][A-Za-z0-9_+`]*)+(\\[[^ ]*\\]|@[0-9a-f]+)?|@\\{.*\\}|<[a-z_.]+ object at 0x[0-9a-fA-F]+>)$")
+	return regexp.MustCompile("^(\\[object [A-Z][A-Za-z]*\\].*|(System|Microsoft|Windows|Newtonsoft|java|javax)(\\.[A-Za-z_][A-Za-z0-9_+`]*)+(\\[[^ ]*\\]|@[0-9a-f]+)?|@\\{.*\\}|<[a-z_.]+ object at 0x[0-9a-fA-F]+>)$")
 })
 
 // placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
 var placeholders = []string{"changeme", "changeit", "replaceme", "todo", "tbd", "xxx", "placeholder", "yourpassword", "yourpasswordhere", "yourkeyhere", "null", "none", "undefined", "redacted"}
+
+// Elsewhere says of a value that is in use why what it stands for is not in it: it refers to a secret or wraps one, or sure is false and
+// somebody may put one in its place. "" where nothing says so.
+func Elsewhere(value []byte) (why string, sure bool) {
+	switch text := string(value); {
+	case reference().MatchString(firstLine(text)):
+		return "it refers to a secret, or wraps one: what is in force is not what stands there (rotate that where it is kept, or put the value itself there first)", true
+	case template().MatchString(text), reminder().MatchString(text):
+		return "it is a placeholder", false
+	}
+	return "", false
+}
 
 // Odd says why a password or a key that a source gave cannot be meant, nil when it can. It says what is wrong, and never a
 // character of the value but for invisible ones.

@@ -14,7 +14,6 @@ var (
 	numberNames = []string{"licenseNumber", "licenseId", "serialNumber", "serial", "number", "id"}
 	printNames  = []string{"fingerprint", "thumbprint", "sha256", "hash", "checksum"}
 	issueNames  = []string{"issuedUtc", "issuedAt", "issuedOn", "issued", "issueDate", "issuedDate", "validFrom", "notBefore", "iat"}
-	seatNames   = []string{"seats", "maxSeats", "maxUsers", "quantity"}
 	validNames  = []string{"valid", "isValid", "licenseValid", "isLicensed", "licensed"}
 	endedNames  = []string{"isExpired", "expired", "hasExpired", "isRevoked", "revoked", "isSuspended", "isBlocked", "isTampered"}
 	statusNames = []string{"status", "licenseStatus", "state", "licenseState"}
@@ -29,9 +28,9 @@ var (
 	yes = []string{"true", "yes", "1"}
 )
 
-// marks are what else tells one license from another.
+// marks are what else tells one license from another. Seats do not: two licenses may have as many, and one may change how many are in use.
 func (r *Rotation) marks() []site.Field {
-	all := []site.Field{{Name: "number", Of: numberNames}, {Name: "fingerprint", Of: printNames, Fold: true}, {Name: "issue", Of: issueNames, Time: true}, {Name: "seats", Of: seatNames}}
+	all := []site.Field{{Name: "number", Of: numberNames}, {Name: "fingerprint", Of: printNames, Fold: true}, {Name: "issue", Of: issueNames, Time: true}}
 	if r.spec.Fields != nil && r.spec.Fields.Number != "" {
 		all[0].Of = []string{r.spec.Fields.Number}
 	}
@@ -94,7 +93,7 @@ func (r *Rotation) noteName() string { return "license answer before " + r.ref.V
 
 func (r *Rotation) marked(answer map[string]string) bool {
 	for _, f := range r.marks() {
-		if answer[f.Name] != "" && f.Name != "seats" { // which two licenses may well have alike
+		if answer[f.Name] != "" {
 			return true
 		}
 	}
