@@ -20,7 +20,13 @@ var (
 	webPage     = regexp.MustCompile(`(?i)^(<\?xml[^>]*>\s*)?(<!--(?s:.*?)-->\s*)*(<!doctype\s+html|<html[\s>])`)
 	privateKey  = regexp.MustCompile(`^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----`)
 	placeholder = regexp.MustCompile(`^<[A-Za-z]+( [A-Za-z]+)+>$`)
-	sealed      = regexp.MustCompile(`(?s)ENC\[AES256_GCM,.*"sops"`)
+	// failure is what a store or an API answers that has no file to give: an object that begins with its error (RFC 9457 begins with
+	// type or title and has a status), or the Error of S3 and Azure's storage.
+	failure = regexp.MustCompile(`(?is)^(\{\s*"(error|errors|error_description|errorMessage|fault)"\s*:|` +
+		`\{\s*("(message|title|detail)"\s*:\s*"[^"]*"|"(code|type|status)"\s*:\s*("[^"]*"|\d+)\s*,\s*"(message|title|status|detail|error)"\s*:\s*("[^"]*"|\d+))\s*` +
+		`(,\s*"(code|message|status|title|type|detail|instance|traceId|error|errors|requestId)"\s*:\s*("[^"]*"|\d+|null|\{[^{}]*\}|\[[^\[\]]*\])\s*)*\}\s*$|` +
+		`(<\?xml[^>]*>\s*)?<(Error|Fault|soap:Fault)[\s>])`)
+	sealed = regexp.MustCompile(`(?s)ENC\[AES256_GCM,.*"sops"`)
 )
 
 // notALicense says what else a file certainly is, nil where it may be one.
@@ -37,6 +43,8 @@ func notALicense(text []byte) error {
 		return errors.New("the license file is a private key, and no license")
 	case placeholder.Match(text):
 		return errors.New("the license file is a placeholder, and no license")
+	case failure.Match(text):
+		return errors.New("the license file is what a store says that has no file to give (an error), and no license")
 	case sealed.Match(text):
 		return errors.New("the license file is encrypted by SOPS")
 	}

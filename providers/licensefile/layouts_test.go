@@ -165,6 +165,8 @@ func TestWhatIsNoLicense(t *testing.T) {
 		"git-annex": "/annex/objects/SHA256E-s12--aa", "Ansible Vault": "$ANSIBLE_VAULT;1.1;AES256\n6162", "age": "-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n-----END AGE ENCRYPTED FILE-----",
 		"SOPS": `{"data":"ENC[AES256_GCM,data:a,iv:b]","sops":{"version":"3.8"}}`, "a key vault's reference": "@Microsoft.KeyVault(SecretUri=https://x)",
 		"a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----", "a placeholder": "<license goes here>",
+		"an error": `{"error":"unauthorized","message":"token expired"}`, "several": "{\n  \"errors\": [{\"code\": \"DENIED\"}]}", "a problem": `{"type":"about:blank","title":"Not Found","status":404,"traceId":"00-a"}`,
+		"a code": `{"code":"Unauthorized","message":"no"}`, "a message": `{"message":"Not Found"}`, "S3": `<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code></Error>`,
 	} {
 		for _, parse := range []func([]byte) (*licensefile.License, error){licensefile.Parse, licensefile.ParseOpaque} {
 			if l, err := parse([]byte(file)); err == nil {
@@ -172,7 +174,7 @@ func TestWhatIsNoLicense(t *testing.T) {
 			}
 		}
 	}
-	for _, file := range []string{`{"cut`, "<License><Type>x", "<htmlLicense a='1'/>", "x"} {
+	for _, file := range []string{`{"cut`, "<License><Type>x", "<htmlLicense a='1'/>", "x", `{"type":"standard","sig":"AA=="}`, `{"code":"AA-BB-CC"}`, `{"code":"AA-BB-CC","customer":"c"}`, "<ErrorFreeLicense/>"} {
 		if l, err := licensefile.ParseOpaque([]byte(file)); err != nil || !l.Opaque() {
 			t.Errorf("%s: %v", file, err)
 		}

@@ -95,6 +95,9 @@ func refuted(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) string {
 	case op.Before != "" && slices.ContainsFunc(op.Want, func(f site.Field) bool { return f.Changed(seen.Fields[f.Name]) }):
 		text = "admin's answer has changed, and is not the wanted one: it serves "
 	}
+	if seen.String() == "nothing" { // which it may have done before, or not
+		text = "admin serves "
+	}
 	text += seen.String() + lacking(seen, op.Want)
 	for _, f := range op.Want {
 		switch value := seen.Fields[f.Name]; {

@@ -318,3 +318,24 @@ func TestRelaysUnderNamesOfTheirOwn(t *testing.T) {
 		})
 	}
 }
+
+// Where something may win over a file, that the key is not the reason is said of nobody.
+func TestTheKeyMayBeTheReasonWhereSomethingWinsOverTheFile(t *testing.T) {
+	for name, doubt := range map[string]func(*site.SettingSeen){
+		"it wins":  func(s *site.SettingSeen) { s.Overrides = []string{"appsettings.Local.json"} },
+		"it might": func(s *site.SettingSeen) { s.Doubts = []string{"service X is started through cmd"} },
+	} {
+		s := newScene()
+		for i := range s.relays {
+			s.relays[i].Connected = new(bool)
+		}
+		for _, h := range []string{r1, r2} {
+			doubt(&s.hosts[h].setting)
+		}
+		for _, f := range s.plan(t).Findings {
+			if strings.Contains(f.Text+f.Hint, "the key is not the reason") {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}

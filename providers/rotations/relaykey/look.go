@@ -31,8 +31,10 @@ func (l member) whole() bool {
 // overridden says that something wins over its file.
 func (l member) overridden() bool { return l.setting != nil && len(l.setting.Overrides) > 0 }
 
-// sure says that it is proven which key its process has.
-func (l member) sure() bool { return l.reading == site.Read }
+// sure says that it is proven which key its process has: it has read its file, and nothing else is known that it may read instead.
+func (l member) sure() bool {
+	return l.reading == site.Read && !l.overridden() && len(l.setting.Doubts) == 0
+}
 
 // look sorts what was seen by node. Listed is which entry of Admin's list stands for which relay.
 func (r *Rotation) look(in reconciler.Input) (admin member, relays []member, listed site.Directory) {
