@@ -25,6 +25,20 @@ func shortSwitch(arg string) bool {
 	return strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "=")
 }
 
+// settingsNamed are the files of settings that arguments name, as --settings C:\relay.json or --settings=C:\relay.json.
+func settingsNamed(args []string) (paths []string) {
+	for _, arg := range args {
+		if _, value, is := strings.Cut(arg, "="); is {
+			arg = value
+		}
+		arg = strings.Trim(arg, `"'`)
+		if slices.ContainsFunc([]string{".json", ".jsonc", ".yaml", ".yml", ".xml", ".ini", ".toml", ".config", ".env"}, func(end string) bool { return strings.HasSuffix(strings.ToLower(arg), end) }) {
+			paths = append(paths, arg)
+		}
+	}
+	return paths
+}
+
 // scriptOf is the script that the service's command line runs, "" for none.
 func (j *judge) scriptOf() string {
 	program, args := appsettings.Program(string(j.env.CommandLine.Expose()))
@@ -54,6 +68,12 @@ func (j *judge) indirect() {
 	found := func(where, mend string) {
 		for _, host := range appsettings.ServiceHosts() {
 			j.override(host, where, mend)
+		}
+	}
+	for _, path := range settingsNamed(args) {
+		full := appsettings.Clean(appsettings.Join(j.folder, path))
+		if _, looked := j.files[strings.ToLower(full)]; !looked && !strings.EqualFold(full, j.path) {
+			j.doubts = append(j.doubts, fmt.Sprintf("the command line of service %s names %s: what that holds is not looked at", j.service, path))
 		}
 	}
 	short := slices.IndexFunc(args, shortSwitch)

@@ -102,6 +102,8 @@ func TestInForce(t *testing.T) {
 		{"a short switch for the key", place{path: base, line: exe + " -k=" + canary}, "", []string{"a short switch in the command line of service Svc, if it stands for Relay:ApiKey"}, []string{"has a short switch"}},
 		{"a short switch beside the environment", place{path: base, line: exe + " --environment Staging -v=1", files: []string{`C:\im\appsettings.Staging.json`}}, "",
 			[]string{"appsettings.Staging.json"}, []string{"has a short switch"}},
+		{"a settings file that the command line names", place{path: base, line: exe + ` --settings D:\im\relay.json`}, "", nil, []string{`names D:\im\relay.json: what that holds is not looked at`}},
+		{"one that is looked at", place{path: base, line: exe + ` --config=C:\im\appsettings.json --other appsettings.json`}, "", nil, nil},
 		{"a shell with a variable", place{path: base, line: `cmd.exe /c "set Relay__ApiKey=` + canary + `&& C:\im\Svc.exe"`}, "",
 			[]string{"the command line of service Svc, which names Relay:ApiKey"}, []string{"started through cmd.exe"}},
 		{"another shell", place{path: base, line: `powershell.exe -NoProfile -Command "$env:Relay__ApiKey='` + canary + `'; & 'C:\im\Svc.exe'"`}, "",
