@@ -24,17 +24,7 @@ func secretOf(kind string) string {
 // only is a process that is limited to one kind.
 func (w *world) only(kind string) *process {
 	s := w.process()
-	s.Only, s.Others = []string{kind}, nil
-	all := s.Rotations
-	s.Rotations = nil
-	for _, r := range all {
-		if name, _, _ := strings.Cut(r.Ref().Name, ":"); name == kind {
-			s.Rotations = append(s.Rotations, r)
-		} else {
-			s.Others = append(s.Others, r)
-		}
-	}
-	if len(s.Rotations) == 0 {
+	if limit(s.Session, kind); len(s.Only) == 0 {
 		w.t.Fatalf("no secret is of the kind %s", kind)
 	}
 	return s

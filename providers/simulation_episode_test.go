@@ -84,6 +84,7 @@ func (u *universe) episode(n int, e episode) {
 		u.armed, u.personAt = e.Early, e.Person
 		u.first = u.operator(fmt.Sprintf("run%d", n), "shared")
 		u.first.session.Confirmed = u.confirms(e.Confirm)
+		limit(&u.first.session, e.Only)
 	})
 	over := make(chan struct{})
 	var other chan *operator

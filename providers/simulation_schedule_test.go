@@ -88,6 +88,8 @@ type episode struct {
 	Faults []fault `json:"faults,omitempty"`
 	// Early: what goes wrong may go wrong while the run looks. Most of it waits until there is more to break.
 	Early bool `json:"early,omitempty"`
+	// Only is the kind that the run is limited to, "" for all.
+	Only string `json:"only,omitempty"`
 }
 
 // drift is what somebody does to a host behind our back; What is one of the lab's mishaps.
@@ -216,6 +218,7 @@ func draw(seed uint64) schedule {
 	drawBuilding(&s)
 	drawLockout(&s)
 	drawMoves(&s)
+	drawOnly(&s)
 	return s
 }
 
