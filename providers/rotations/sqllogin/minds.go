@@ -2,10 +2,12 @@ package sqllogin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // MindReads are what tells which string a service would start with.
@@ -28,16 +30,18 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 	if r.spec.Mode == integrated {
 		return nil
 	}
+	unsettled := unsettled(in.History)
+	last, _ := in.History.LastProven(name)
 	for i, h := range s.holders {
 		why := ""
 		switch other := s.holders[1-i]; {
 		case !h.whole():
 			continue
-		case s.halfChanged() && !other.whole() && !h.service.Running():
+		case unsettled && !other.whole() && (!h.service.Running() || h.setting.Version != last.Version):
 			why = fmt.Sprintf("a run that did not end may have left another string on %s (%s), which a run for this secret does not look at", other.host, other.label)
-		case s.halfChanged() && s.whole() && s.parted():
+		case unsettled && s.whole() && s.parted():
 			why = fmt.Sprintf("a run that did not end left another string there than on %s (%s)", other.host, other.label)
-		case s.halfChanged() && r.spec.Mode != alternating && !h.declared(r.ref.Version):
+		case unsettled && r.spec.Mode != alternating && !h.declared(r.ref.Version):
 			why = "a run that did not end may have changed the password that is in its string"
 		case r.due(in) && strings.EqualFold(h.says.User, r.spec.Login) && !h.declared(r.ref.Version):
 			why = fmt.Sprintf("version %s of %s is declared and not proven, and whoever changes it may have done so: its string has the one before", r.ref.Version, r.spec.Login)
@@ -49,6 +53,21 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 		all = append(all, reconciler.Minded{Service: h.component.Service, Starts: true, Finding: f})
 	}
 	return all
+}
+
+// unsettled says that a run may have left a file or a password otherwise than the last proof found it: all that was begun since is back,
+// or else it may have.
+func unsettled(h state.History) bool {
+	for _, one := range slices.Backward(h.Rotations(name)) {
+		switch one.Outcome {
+		case state.Proven:
+			return false
+		case state.Back:
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // due says that somebody else may have changed the password already.
