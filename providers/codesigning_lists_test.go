@@ -77,3 +77,24 @@ func TestListsOfAnotherKind(t *testing.T) {
 		})
 	}
 }
+
+// A certificate stays on the list while nobody can say whether a connector is signed with it. No relay is stopped to find out.
+func TestAConnectorThatNobodyCanRead(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "codesigning")
+		old, next := lab.Certificates()
+		w.declares(old, next)
+		w.settlesOn(old, next)
+		w.redeploys(next, w.lab.Relays...)
+		w.declares(next)
+		h := w.relay(2)
+		path := lab.ConnectorFolder + `\` + lab.RelayConnectors()[0]
+		release, err := h.Machine.FS.(*machine.Memory).Hold(path, machine.ShareNone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.refused("connector-unreadable", h.Name, lab.RelayConnectors()[0], "Windows error 32")
+		release()
+		w.settlesOn(next)
+	})
+}

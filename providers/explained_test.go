@@ -8,12 +8,15 @@ import (
 	"go/constant"
 	"go/importer"
 	"go/parser"
+	"go/scanner"
 	"go/token"
 	"go/types"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +108,15 @@ func converts(info *types.Info, e ast.Expr) bool {
 	return ok && info.Types[call.Fun].IsType()
 }
 
+// catalogue are all lessons, by the package that they belong to.
+func catalogue() map[string][]reconciler.Lesson {
+	all := map[string][]reconciler.Lesson{"meshrotate/reconciler": reconciler.Lessons(), "meshrotate/reconciler/session": session.Lessons(), "meshrotate/providers/site": site.Lessons()}
+	for _, k := range providers.Kinds() {
+		all["meshrotate/providers/rotations/"+k.Name] = k.Lessons
+	}
+	return all
+}
+
 // Whatever the program can find is explained, once, by whom it belongs to: the package that finds it, or, where several do, the one
 // that they all know. What is explained can be found.
 func TestEveryFindingIsExplained(t *testing.T) {
@@ -132,15 +144,68 @@ func TestEveryFindingIsExplained(t *testing.T) {
 			}
 		}
 	}
-	check("meshrotate/reconciler", reconciler.Lessons())
-	check("meshrotate/reconciler/session", session.Lessons())
-	check("meshrotate/providers/site", site.Lessons())
-	for _, k := range providers.Kinds() {
-		check("meshrotate/providers/rotations/"+k.Name, k.Lessons)
+	for where, lessons := range catalogue() {
+		check(where, lessons)
 	}
 	for id, from := range found {
 		if !explained[reconciler.FindingID(id)] {
 			t.Errorf("%s, which %v finds, is not explained", id, from)
+		}
+	}
+}
+
+// Whatever the program can find is found in some test, which names it in a text of its own or in what it compares with: what no test
+// names may be lost, or refuse no more, and nobody is told. Of whatever is refused in a world, its process demands that no service stops.
+func TestEveryFindingIsFoundInATest(t *testing.T) {
+	named := map[string]bool{}
+	word := regexp.MustCompile(`[a-z0-9]+(-[a-z0-9]+)*`)
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		slashed := filepath.ToSlash(path)
+		golden := strings.Contains(slashed, "/testdata/") || strings.HasPrefix(slashed, "../examples/")
+		if !golden && !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		texts := []string{string(content)}
+		if strings.HasSuffix(path, "_test.go") {
+			texts = literals(content)
+		}
+		for _, text := range texts {
+			for _, w := range word.FindAllString(text, -1) {
+				named[w] = true
+			}
+		}
+		return nil
+	})
+	if err != nil || len(named) < 1000 {
+		t.Fatalf("%d words: %v", len(named), err)
+	}
+	for where, lessons := range catalogue() {
+		for _, l := range lessons {
+			if !named[string(l.ID)] {
+				t.Errorf("%s, of %s, is in no test", l.ID, where)
+			}
+		}
+	}
+}
+
+// literals are the texts in a Go file.
+func literals(source []byte) (all []string) {
+	var s scanner.Scanner
+	s.Init(token.NewFileSet().AddFile("", -1, len(source)), source, nil, 0)
+	for {
+		_, t, text := s.Scan()
+		switch t {
+		case token.EOF:
+			return all
+		case token.STRING:
+			all = append(all, text)
 		}
 	}
 }

@@ -48,6 +48,11 @@ func TestWhatATakenBackRequestLeftDown(t *testing.T) {
 			_ = h.Machine.Start(lab.RelayService)
 			time.Sleep(2 * time.Minute)
 		}, "", false},
+		{"the relay, and Admin hears of it while the run is at work", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
+			_, _ = w.lab.Break("mend", h.Name)
+			_ = h.Machine.Start(lab.RelayService)
+		}, lab.RelayService + " down", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

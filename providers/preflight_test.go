@@ -124,19 +124,25 @@ func TestPreflightTellsAllAtOnce(t *testing.T) {
 
 // A file that is held for a moment refuses nothing.
 func TestHeldForAMoment(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorld(t, 1, "relaykey", "license")
-		disk := w.relay(1).Machine.FS.(*machine.Memory)
-		when(w.relay(1), "file.read", machine.Before, func() {
-			release, err := disk.Hold(lab.RelaySettings, machine.ShareNone)
-			if err != nil {
-				t.Error(err)
-				return
+	for moment, refused := range map[time.Duration]bool{50 * time.Millisecond: false, 1300 * time.Millisecond: false, 1400 * time.Millisecond: true} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 1, "relaykey", "license")
+			disk := w.relay(1).Machine.FS.(*machine.Memory)
+			when(w.relay(1), "file.read", machine.Before, func() {
+				release, err := disk.Hold(lab.RelaySettings, machine.ShareNone)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.AfterFunc(moment, release)
+			})
+			if !refused {
+				w.converged()
+			} else if f, held := finding(w.planned(), "file-held"); !held || f.Severity != reconciler.Error {
+				t.Errorf("held for %s: %+v", moment, f)
 			}
-			time.AfterFunc(50*time.Millisecond, release)
 		})
-		w.converged()
-	})
+	}
 }
 
 // A relay that does not work already is told before anything is done.

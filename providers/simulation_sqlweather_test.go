@@ -12,6 +12,7 @@ import (
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/providers/mssql"
+	"meshrotate/reconciler/secret"
 )
 
 // drawLogin adds the SQL login to some schedules. It has numbers of its own: the others stay what they were without it.
@@ -179,6 +180,11 @@ func (u *universe) changedElsewhere(set func(old, text string)) bool {
 	}
 	for _, h := range u.services() { // whoever changes it has looked
 		if login, _ := u.loginOf(h); login != present {
+			return false
+		}
+	}
+	for _, text := range u.w.lab.Strings() { // at the sessions, too: a process may have read its file before
+		if login, _ := loginIn(secret.NewString(text)); login == next {
 			return false
 		}
 	}

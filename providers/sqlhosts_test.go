@@ -75,7 +75,7 @@ func TestProofFromTheHosts(t *testing.T) {
 			}, state.Back},
 		{"so does Admin's, and there is no way back", "single", "from im-admin.lab.example: SQL error 53",
 			func(w *world) {
-				when(w.lab.EngineHost, "file.stage", machine.Before, func() { w.lab.Admin.Unreach(true) })
+				when(w.lab.EngineHost, "service.start", machine.After, func() { w.lab.Admin.Unreach(true) })
 			}, state.Unknown},
 		{"the server refuses it from there", "alternating", "18470", func(w *world) {
 			w.lab.EngineHost.Machine.SQL = func(string) winhost.SQLAnswer { return winhost.SQLAnswer{Numbers: []int32{18470}} }

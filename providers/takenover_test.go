@@ -207,6 +207,40 @@ func TestAnAdminThatIsNotReadyIsInWhatIsDown(t *testing.T) {
 	})
 }
 
+// Admin is ready after its start, and before the run ends it is not: it is named, and its outage goes on, by the next run too.
+func TestAnAdminThatWasReadyAndIsNotAnyMore(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "sqllogin/single")
+		var ailed time.Time
+		when(w.lab.EngineHost, "service.start", machine.After, func() { // Admin is ready before that
+			w.lab.Ail(true)
+			ailed = time.Now()
+		})
+		named := func(r render.Outcome) {
+			t.Helper()
+			if len(r.Down) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			if d := r.Down[0]; !d.Unwell || d.Unsure || !d.Sooner || d.What != "Admin" || d.Since.Before(ailed) || d.Since.After(ailed.Add(5*time.Second)) || !strings.Contains(d.Why, "not ready") {
+				t.Errorf("%v: %+v", ailed, d)
+			}
+		}
+		p, o := w.run()
+		named(render.OutcomeOf(p, "r", 0, o))
+		if x := o.Secrets[0].Outages[0]; x.What != "Admin" || x.Measured <= 0 || x.Measured > 5 || x.Since.Before(ailed) {
+			t.Errorf("two outages, of which the first is over: %+v", x)
+		}
+		time.Sleep(time.Minute)
+		s := w.process()
+		v := s.look()
+		s.close()
+		named(render.OutcomeOf(v.Plan, "", 0, reconciler.Outcome{}))
+		w.lab.Ail(false)
+		w.run()
+		w.quietly()
+	})
+}
+
 // What gets ready when nobody waits for it any more is not called down.
 func TestAnAdminThatGetsReadyLateIsNotDown(t *testing.T) {
 	virtual(t, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"meshrotate/providers"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/session"
 	"meshrotate/specs"
 	"meshrotate/specs/trust"
 )
@@ -205,6 +207,11 @@ func TestBind(t *testing.T) {
 					blocks = append(blocks, q.Text)
 				} else {
 					loosened = append(loosened, q.Text)
+				}
+			}
+			for _, f := range session.Untrusted(d) {
+				if want := map[reconciler.Severity]reconciler.FindingID{reconciler.Error: "trust-not-agreed", reconciler.Warning: "trust-loosened"}[f.Severity]; f.Code != want {
+					t.Errorf("%+v", f)
 				}
 			}
 			said(t, "blocks", blocks, c.blocks)

@@ -197,7 +197,7 @@ func (p *progress) lookOnceMore(ctx context.Context) {
 // lookAtDown asks at the end for what is taken to be down: somebody may have started it, or nobody knew whether it was stopped. And
 // for what was started and nobody sees otherwise: it may have ended.
 func (p *progress) lookAtDown(ctx context.Context) {
-	down := slices.DeleteFunc(p.clock.stillDown(), func(d Down) bool { return d.Elsewhere })
+	down := p.clock.stillDown()
 	r := p.run.Site.Running(context.WithoutCancel(ctx), down)
 	p.clock.note(Target{}, r)
 	for _, name := range r.Missing {

@@ -134,7 +134,7 @@
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
 // this run looked, and whose end no run has told, has an outage of its own whose end is the latest that it can have been
 // (Change.Returned); what runs again and does not work has one that goes on. Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
-// by the end of the run is down too (Site.Fallen). So is what was started, runs, and was waited for in vain (Report.Unwell).
+// by the end of the run is down too (Site.Fallen). So is what was started, runs, and was waited for in vain, after its start or in a proof (Report.Unwell).
 // A run that has lost its lease by its end tells what it knew, and says so (Outcome.ByRecord).
 //
 // # What each class of trouble does to a run

@@ -96,8 +96,8 @@ type Report struct {
 	Ended bool
 	// Further says that an earlier try of the batch, whose answer was lost, may have come further than this step.
 	Further bool
-	// Unwell is what runs and does not do its work, by its name; true when it said so itself, else nobody has heard it.
-	Unwell map[string]bool
+	// Unwell is what runs and does not do its work, by its name.
+	Unwell map[string]Unwell
 	// Fallen is why something is in Down that was seen to work before.
 	Fallen error
 	// Stays says of a start that failed that what this run has started before would fail like it, were it stopped once more: nothing

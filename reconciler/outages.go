@@ -175,8 +175,8 @@ func (c *clock) note(t Target, r Report) {
 		c.fell[name] = c.fell[name] || r.Fallen != nil
 		c.stopped(d)
 	}
-	for name, sure := range r.Unwell {
-		c.unwell(name, sure, t, r.Err)
+	for name, u := range r.Unwell {
+		c.unwell(name, u, t, r.Err)
 	}
 	last := func(name string, set func(*span)) {
 		c.wasFound(name)

@@ -117,6 +117,8 @@ type Down struct {
 	Gone bool `json:"gone,omitempty"`
 	// Elsewhere: the document does not name its host any more, so nobody asks it.
 	Elsewhere bool `json:"elsewhere,omitempty"`
+	// StoppedBy is when the stop of an earlier run had ended for certain: whoever is heard of after that was started since.
+	StoppedBy time.Time `json:"-"`
 }
 
 // Returned is something that an earlier run left down, or was cut off after its stop, and that runs: nobody saw when it came up.

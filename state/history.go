@@ -67,6 +67,15 @@ type Word struct {
 	Sooner bool
 }
 
+// StoppedBy is when the stop had ended for certain, as it takes so long at the most: whoever is heard of after that was started since.
+func (w Word) StoppedBy(most time.Duration) time.Time {
+	by := w.Since.Add(most)
+	if w.Started && w.Told.Before(by) {
+		return w.Told
+	}
+	return by
+}
+
 type stepOf struct{ version, step string }
 
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.

@@ -332,6 +332,24 @@ func TestDownElsewhere(t *testing.T) {
 	}
 }
 
+// When a stop had ended: as long after its beginning as it may take, or when a run had started the service again by its end.
+func TestStoppedBy(t *testing.T) {
+	at := time.Date(2026, 11, 26, 14, 15, 33, 0, time.UTC)
+	for _, c := range []struct {
+		w    state.Word
+		want time.Duration
+	}{
+		{state.Word{Since: at, Told: at.Add(20 * time.Second)}, time.Minute},
+		{state.Word{Since: at, Told: at.Add(20 * time.Second), Started: true}, 20 * time.Second},
+		{state.Word{Since: at, Told: at.Add(2 * time.Hour), Started: true}, time.Minute},
+		{state.Word{Since: at, Told: at, Unsure: true}, time.Minute},
+	} {
+		if got := c.w.StoppedBy(time.Minute); !got.Equal(at.Add(c.want)) {
+			t.Errorf("%+v: %v, not %v", c.w, got.Sub(at), c.want)
+		}
+	}
+}
+
 // A run that was cut off has told no end: what it began to stop may be down, unless its stop failed or a later step started it, for
 // whatever secret.
 func TestDownElsewhereAfterAKill(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -92,8 +93,8 @@ func (c *connector) winrmConfig(ctx context.Context, host string) (winrm.Config,
 }
 
 // Idle is how long a host keeps a shell that nobody uses: longer than every wait of a run for somebody else, a slow fleet's
-// preparations among them, or each shell would have to be made again, some of them in the outage. Windows' own bound is 2 hours
-// (winrm/config/winrs, IdleTimeout).
+// preparations among them, or each shell would have to be made again, some of them in the outage. A host whose own setting is shorter
+// takes that (winrm/config/winrs, IdleTimeout: 2 hours unless somebody has set it; WSMAN_SHELL_STARTUP_INFO, idleTimeoutMs).
 func Idle(d *specs.Deployment) time.Duration {
 	p, parallel := d.Product, max(1, min(d.Policy.Parallel, live.Begins))
 	turns := time.Duration((len(d.AllHosts()) + parallel - 1) / parallel)
@@ -101,7 +102,8 @@ func Idle(d *specs.Deployment) time.Duration {
 	for _, c := range []specs.Component{p.Admin, p.Engine, p.Relay} {
 		wait += c.StopTimeout.Of() + c.StartTimeout.Of() + c.Stable.Of()
 	}
-	return min(max(wait, turns*d.Policy.HostTimeout.Of(), d.Policy.Patience.Of(), 180*time.Second)+time.Minute, 2*time.Hour)
+	const most = math.MaxInt32 * time.Millisecond // that the setting can be
+	return min(max(wait, turns*d.Policy.HostTimeout.Of(), d.Policy.Patience.Of(), 180*time.Second)+time.Minute, most)
 }
 
 func relayFields(f specs.RelayFields) (fields adminapi.Fields, err error) {

@@ -21,12 +21,18 @@ func TestShellsOutliveEveryWait(t *testing.T) {
 		`product: {api: {connectedTimeout: 10m}}`:                  12 * time.Minute,
 		`product: {api: {readyTimeout: 1h}}`:                       64 * time.Minute,
 		`product: {relay: {startTimeout: 30m}}`:                    35 * time.Minute,
-		`policy: {hostTimeout: 40m}`:                               40 * time.Minute,
+		`policy: {hostTimeout: 40m}`:                               80 * time.Minute,
 		`policy: {parallel: 10}`:                                   55 * time.Minute,
-		`product: {api: {connectedTimeout: 1h, readyTimeout: 1h}}`: 2 * time.Hour,
+		`product: {api: {connectedTimeout: 1h, readyTimeout: 1h}}`: 2*time.Hour + 2*time.Minute,
+		`product: {api: {connectedTimeout: 3h}}`:                   3*time.Hour + 2*time.Minute,
+		`policy: {hostTimeout: 3h}`:                                6 * time.Hour,
+		`policy: {hostTimeout: 3h, parallel: 10}`:                  33 * time.Hour,
 	} {
-		if got := Idle(load(more)); got < most || got > 2*time.Hour {
+		if got := Idle(load(more)); got < most || got > most+15*time.Minute {
 			t.Errorf("%s: %s, and waits take %s", more, got, most)
 		}
+	}
+	if got := Idle(load(`policy: {hostTimeout: 720h, parallel: 1}`)); got.Milliseconds() != 0x7FFFFFFF {
+		t.Errorf("%s is more than a host takes", got)
 	}
 }

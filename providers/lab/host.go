@@ -26,6 +26,7 @@ type Host struct {
 
 	mu     sync.Mutex
 	down   bool
+	both   bool // Admin and Engine are here
 	skew   time.Duration
 	faults func(wsman.Event) wsman.Fault
 	points func(machine.Point) machine.Action
@@ -40,6 +41,9 @@ type Host struct {
 func (h *Host) services() []string {
 	switch h.Machine.Name {
 	case "IM-ADMIN":
+		if h.both {
+			return []string{AdminService, EngineService}
+		}
 		return []string{AdminService}
 	case "IM-ENGINE":
 		return []string{EngineService}

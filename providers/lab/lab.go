@@ -71,6 +71,8 @@ type Config struct {
 	Contained bool
 	// HTTPS makes the hosts' WinRM listen with certificates.
 	HTTPS bool
+	// OneHost puts Engine on Admin's host.
+	OneHost bool
 	// Memory opens no socket: the hosts and the Admin API are reached through a Client. Such a lab waits by timers and
 	// channels only, so it also lives in a bubble of testing/synctest, on a virtual clock.
 	Memory bool
@@ -236,7 +238,10 @@ func (l *Lab) Hosts() []*Host {
 	if l.all != nil {
 		return l.all
 	}
-	all := []*Host{l.Admin, l.EngineHost}
+	all := []*Host{l.Admin}
+	if l.EngineHost != l.Admin {
+		all = append(all, l.EngineHost)
+	}
 	if l.BuildHost != nil {
 		all = append(all, l.BuildHost)
 	}
@@ -261,9 +266,12 @@ func (l *Lab) hosts() error {
 	if l.Admin, err = l.newHost("im-admin.lab.example"); err != nil {
 		return err
 	}
-	if l.EngineHost, err = l.newHost(engineHost); err != nil {
-		return err
+	if l.EngineHost = l.Admin; !l.config.OneHost {
+		if l.EngineHost, err = l.newHost(engineHost); err != nil {
+			return err
+		}
 	}
+	l.Admin.both = l.config.OneHost
 	if l.config.Build {
 		if l.BuildHost, err = l.newHost(buildHost); err != nil {
 			return err

@@ -207,10 +207,8 @@ func (l *Lab) history(dir, key string, old []byte) error {
 			return err
 		}
 		done(94, AccountSecret, "1", OldAccount)
-		for h, service := range map[*Host]string{l.Admin: AdminService, l.EngineHost: EngineService} {
-			e := &entries[len(entries)-1]
-			e.Facts = append(e.Facts, site.StoredLogon{Version: OldAccount}.Fact(h.Name, service))
-		}
+		e := &entries[len(entries)-1]
+		e.Facts = append(e.Facts, site.StoredLogon{Version: OldAccount}.Fact(l.Admin.Name, AdminService), site.StoredLogon{Version: OldAccount}.Fact(l.EngineHost.Name, EngineService))
 	}
 	if l.config.Connectors > 0 {
 		for _, c := range l.connectors {

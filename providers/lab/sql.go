@@ -113,6 +113,9 @@ func (l *Lab) startSQL() error {
 	q.text = fmt.Sprintf("Server=%s;Database=%s;User ID=%s;Password=%s;Encrypt=True", server, Database, SQLLogin, password)
 	q.admin = databaseClient{lab: l, host: "IM-ADMIN", program: AdminService}
 	q.engine = databaseClient{lab: l, host: "IM-ENGINE", program: EngineService}
+	if l.config.OneHost {
+		q.engine.host = q.admin.host
+	}
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (d *databaseClient) connect() bool {
 	if c.Windows {
 		c.User = `LAB\svc-im` // who the services run as
 	}
-	c.Host, c.Program = d.host, d.program
+	c.Host, c.Program, c.ProcessID = d.host, d.program, int(d.process.PID)
 	if err == nil {
 		d.session, err = d.login(c, d.text)
 	}
@@ -118,11 +118,17 @@ func (d *databaseClient) connect() bool {
 	return true
 }
 
-// Unreach keeps the host from SQL Server, as a firewall does, or lets it there again.
+// Unreach keeps the host from SQL Server, as a firewall does that leaves connections alone which are there, or lets it there again.
 func (h *Host) Unreach(yes bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.noSQL = yes
+}
+
+func (h *Host) unreached() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.noSQL
 }
 
 // errNetwork is the client's own number for a server that is not found.
@@ -133,11 +139,8 @@ const timedOut, refused = 10060, 10061
 
 // portFrom is what a connection from a host to SQL Server's port meets.
 func (l *Lab) portFrom(h *Host) uint32 {
-	h.mu.Lock()
-	cut := h.noSQL
-	h.mu.Unlock()
 	switch {
-	case cut:
+	case h.unreached():
 		return timedOut
 	case l.SQLInstance() == nil:
 		return refused
@@ -147,12 +150,9 @@ func (l *Lab) portFrom(h *Host) uint32 {
 
 // signInFrom is a fresh sign-in from a host, by the client that Windows has.
 func (l *Lab) signInFrom(h *Host, text string) winhost.SQLAnswer {
-	h.mu.Lock()
-	cut := h.noSQL
-	h.mu.Unlock()
 	instance := l.SQLInstance()
 	c, err := clientOf(text)
-	if cut || err != nil || instance == nil {
+	if h.unreached() || err != nil || instance == nil {
 		return winhost.SQLAnswer{Numbers: []int32{errNetwork}}
 	}
 	c.Host, c.Program = h.Machine.Name, "meshrotate"
@@ -179,8 +179,12 @@ func (l *Lab) signInFrom(h *Host, text string) winhost.SQLAnswer {
 // login asks whoever answers now. Windows signs in by itself, and there is none here.
 func (d *databaseClient) login(c sqlserver.Client, text string) (connection, error) {
 	s := d.lab.SQLInstance()
+	on := d.lab.EngineHost
+	if d.program == AdminService {
+		on = d.lab.Admin
+	}
 	switch {
-	case s == nil:
+	case s == nil || on.unreached():
 		return nil, sqlserver.ErrDown
 	case d.lab.drivers() && !c.Windows:
 		return d.lab.drive(c, serverOf(text))

@@ -217,7 +217,11 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 		if status := adminapi.StatusOf(err); !restarted && (status == 0 || status == http.StatusBadGateway || status == http.StatusGatewayTimeout) {
 			r.Outcome = state.Unknown // it was ready after its start, and has not said since that it is not
 		}
-		r.Unwell = map[string]bool{site.AdminLabel: unwell}
+		u := reconciler.Unwell{Said: unwell}
+		if unwell && !restarted && r.Outcome == state.Failed {
+			u.Since = began
+		}
+		r.Unwell = map[string]reconciler.Unwell{site.AdminLabel: u}
 		return r
 	}
 	if a.ends(site.AdminLabel) {

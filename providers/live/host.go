@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"meshrotate/providers/site"
@@ -16,7 +15,7 @@ type host struct {
 	name string
 	site *Site
 
-	mu      sync.Mutex
+	mu      hostLock
 	shell   Shell
 	session *winhost.Session
 	files   map[string]*file

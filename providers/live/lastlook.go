@@ -151,7 +151,7 @@ func (s *Site) byList(ctx context.Context, r *reconciler.Report, down []reconcil
 	for _, d := range down {
 		delete(unseen, d.Target.Name)
 		if stands[d.What] = d.CutOff || d.Elsewhere || d.What == d.Target.Name && slices.Contains(r.Missing, d.What); stands[d.What] {
-			since[d.Target.Name] = d.Since
+			since[d.Target.Name] = later(d.Since, d.StoppedBy)
 		}
 	}
 	maps.DeleteFunc(unseen, func(host string, _ time.Time) bool { _, ended := r.Down[host]; return ended })

@@ -25,6 +25,7 @@ type memory struct {
 	ends map[string]bool
 	// accounts are what services run as that a start has found running, or started.
 	accounts map[accountOf]string
+	pids     map[accountOf]int // and as which processes
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
 	// began is the same at the earliest: what a service does once after its start is no older than this.
@@ -53,7 +54,7 @@ type push struct {
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, why: map[string]error{}, ends: map[string]bool{}, accounts: map[accountOf]string{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
+	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, why: map[string]error{}, ends: map[string]bool{}, accounts: map[accountOf]string{}, pids: map[accountOf]int{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -125,10 +126,22 @@ func (m *memory) isEnding(name string) bool {
 type accountOf struct{ host, service string }
 
 // runsAs notes what a service runs as.
-func (m *memory) runsAs(host, service, account string) {
+func (m *memory) runsAs(host, service, account string, pid uint32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.accounts[accountOf{host, service}] = account
+	m.accounts[accountOf{host, service}], m.pids[accountOf{host, service}] = account, int(pid)
+}
+
+// others says that a process of a host is another service's than this one's.
+func (m *memory) others(host, service string, pid int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for of, other := range m.pids {
+		if of.host == host && of.service != service && other == pid && pid != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // runAs says that another service runs as this account.

@@ -104,7 +104,7 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		h.site.restarted(h.name, op.Noun != "", d.since(s), d.ended.Add(-s.Took()))
 		h.running[op.Service] = run{op.Name, s.PID, d.ended, d.again}
 	}
-	h.site.runsAs(h.name, op.Service, s.Account)
+	h.site.runsAs(h.name, op.Service, s.Account, s.PID)
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
 	theirs := d.results[0].Code == winhost.Unchanged || older
 	if at := startedAt(s, s.Begin, d.ended); theirs && !at.IsZero() {

@@ -108,36 +108,49 @@ func (d *database) proveAccount(ctx context.Context, c mssql.Config, op site.Pro
 }
 
 // proveSessions asks for a service's own sessions until there is one. What asks is never one of them. A server that was not heard at
-// the end says of no session that there is none.
+// the end says of no session that there is none. Sessions of the login that was replaced have a moment to end.
 func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.ProveSessions, say func(string)) reconciler.Report {
 	say("waiting for a session as " + op.Login + " from " + op.Name)
-	computer := d.site.computerNames([]string{op.On})[op.On]
-	if computer == "" {
+	names := d.site.computerNames([]string{op.On, op.Beside})
+	if names[op.On] == "" {
 		return refused(fmt.Errorf("%s has not said what it is called", op.On))
 	}
 	since, restarted := d.site.startedFrom(op.On)
 	ctx, end := whileRunning(ctx, func(ctx context.Context) error { return d.site.endedOn(ctx, op.On, "its session") })
 	defer end()
-	var heard time.Time
+	var heard, first time.Time
+	var shown reconciler.Report
 	for {
 		q := &catalogue{now: d.site.config.Now}
 		err := d.askOnce(ctx, c, q)
 		if err == nil {
 			heard = d.site.config.Now()
-			for _, s := range q.instance.Of(op.Login) {
-				if strings.EqualFold(s.Host, computer) && (!restarted || !s.Newest.Before(since.Add(-clockGrain))) {
-					return done(fmt.Sprintf("%s is signed in as %s from %s", s.Program, s.Login, s.Host))
+			own := site.Where(q.instance.Of(op.Login), func(s site.SessionSeen) bool {
+				return strings.EqualFold(s.Host, names[op.On]) && !d.site.others(op.On, op.Service, s.Process) && (!restarted || !s.Newest.Before(since.Add(-clockGrain)))
+			})
+			if len(own) > 0 {
+				if first.IsZero() {
+					first = heard
 				}
+				shown = done(fmt.Sprintf("%s is signed in as %s from %s", own[0].Program, own[0].Login, own[0].Host))
+				shown.Note = stays(q.instance.Of(op.Replaced), names)
+			}
+			if !first.IsZero() && (shown.Note == "" || heard.Sub(first) >= lingering) {
+				return shown
 			}
 		}
-		if passing, sql := passesSQL(err); sql && !passing {
-			return reconciler.Report{Outcome: state.Unknown, Err: err}
-		}
-		if pause(ctx, max(d.site.config.Poll, 500*time.Millisecond)) == nil {
+		passing, sql := passesSQL(err)
+		over := sql && !passing
+		if !over && pause(ctx, max(d.site.config.Poll, 500*time.Millisecond)) == nil {
 			continue
 		}
-		if why := stoppedSince(ctx); why != nil {
+		switch why := stoppedSince(ctx); {
+		case why != nil:
 			return failed(why)[0]
+		case !first.IsZero():
+			return shown
+		case over:
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
 		}
 		if err != nil && d.site.config.Now().Sub(heard) > patience {
 			return reconciler.Report{Outcome: state.Unknown, Err: fmt.Errorf("whether %s has a session as %s is not known: %w", op.Name, op.Login, err)}
@@ -145,6 +158,21 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 		return failed(reconciler.Hinted(fmt.Errorf("%s has no session as %s after %s", op.Name, op.Login, op.Timeout),
 			"look at its log on "+op.On+": it runs and has not signed in to SQL Server"))[0]
 	}
+}
+
+// lingering is how long sessions of a process that has ended may be seen on.
+const lingering = 10 * time.Second
+
+// stays says who on these computers is signed in with a login that was replaced.
+func stays(all []site.SessionSeen, computers map[string]string) string {
+	for _, s := range all {
+		for _, computer := range computers {
+			if computer != "" && strings.EqualFold(s.Host, computer) {
+				return fmt.Sprintf("%s on %s is signed in as %s, which was replaced: it is a program beside the services, or one of them has more than its file", s.Program, s.Host, s.Login)
+			}
+		}
+	}
+	return ""
 }
 
 // clockGrain is how coarse the age of a session is told: in seconds, by the borders that were crossed.

@@ -115,7 +115,7 @@ func (s starting) judge(j *judge, env *winhost.Environment, own winhost.Result, 
 			s.lacks(noDependency, "it depends on the service %s, which is disabled and stopped", n.Name)
 		}
 	}
-	s.Registration = env.Registration
+	s.Registration, s.Registered = env.Registration, env.Registered
 	s.changed(site.Registration, env.Registered, false)
 	s.changed(fmt.Sprintf("the environment of its account (%s)", env.Account), env.UserChanged, false)
 	if j.env.Wrapped && !env.Wrapped && j.described.File != nil {

@@ -13,8 +13,8 @@ import (
 // downSince says that a service is stopped, and since when an earlier run left it so, or was cut off after its stop. Of one that
 // nobody could look at it says that it may be, as far as the ledger knows: not of Admin, when its API answers. Of one that no run
 // stopped it says that it was found so.
-func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, s *ServiceSeen) (reconciler.Down, bool) {
-	h := in.History
+func downSince(in reconciler.Input, ref secret.Ref, w Watched) (reconciler.Down, bool) {
+	h, host, service, what, s := in.History, w.Host, w.Service, w.What, w.Seen
 	if s.Running() && what == AdminLabel {
 		return notReady(in, ref, host, service)
 	}
@@ -34,6 +34,7 @@ func downSince(in reconciler.Input, ref secret.Ref, host, service, what string, 
 		d.With = strings.Split(noted, "\n")
 	}
 	told := !said.Since.IsZero()
+	d.StoppedBy = state.Word{Since: d.Since, Told: said.Told, Started: told && said.Started}.StoppedBy(w.StopTimeout)
 	d.Started = told && said.Started || !told && start == state.Done
 	switch {
 	case s != nil && !s.Installed:

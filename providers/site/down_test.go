@@ -3,15 +3,17 @@ package site_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/state"
 )
 
 // Whatever does not run is down, also where no run has stopped it; what is starting may run in a moment.
 func TestWhatIsFoundDown(t *testing.T) {
-	for state, want := range map[string]struct {
+	for service, want := range map[string]struct {
 		found, unsure bool
 		cause         string
 	}{
@@ -23,19 +25,32 @@ func TestWhatIsFoundDown(t *testing.T) {
 		"pausePending":    {true, false, "somebody paused it"},
 		"paused":          {true, false, "somebody paused it"},
 	} {
-		seen := &site.ServiceSeen{Name: "x", Installed: true, State: state}
+		seen := &site.ServiceSeen{Name: "x", Installed: true, State: service}
 		down, _ := site.LeftDown(reconciler.Input{}, secret.Ref{Name: "a"}, []site.Watched{{Host: "h", Service: "x", What: "Engine", Seen: seen}})
 		if want.found != (len(down) == 1) {
-			t.Errorf("%s: %+v", state, down)
+			t.Errorf("%s: %+v", service, down)
 			continue
 		}
 		if want.found && (!down[0].Found || down[0].Unsure != want.unsure || !strings.Contains(down[0].Cause, want.cause)) {
-			t.Errorf("%s: %+v", state, down[0])
+			t.Errorf("%s: %+v", service, down[0])
 		}
 	}
 	down, _ := site.LeftDown(reconciler.Input{}, secret.Ref{Name: "a"}, []site.Watched{{Host: "h", Service: "x", What: "Engine", Seen: &site.ServiceSeen{Name: "x"}}})
 	if len(down) > 0 {
 		t.Errorf("what is not installed is not down: %+v", down)
+	}
+}
+
+// A heartbeat shows that what an earlier run left down runs: not while that run's stop may not have ended, unless it had started it again.
+func TestWhenTheStopOfWhatIsDownHadEnded(t *testing.T) {
+	at := time.Date(2026, 11, 26, 14, 15, 33, 0, time.UTC)
+	for started, want := range map[bool]time.Time{false: at.Add(time.Minute), true: at.Add(20 * time.Second)} {
+		h := state.NewHistory([]state.Entry{{Secret: "a", Version: "7", Outcome: state.Started}, {Secret: "a", Version: "7", Time: at.Add(20 * time.Second), Outcome: state.Unknown,
+			Outages: []state.Outage{{What: "h", Host: "h", Service: "x", Since: at, Started: started}}}})
+		down, _ := site.LeftDown(reconciler.Input{History: h}, secret.Ref{Name: "a", Version: "7"}, []site.Watched{{Host: "h", Service: "x", What: "h", StopTimeout: time.Minute}})
+		if len(down) != 1 || !down[0].StoppedBy.Equal(want) {
+			t.Errorf("%v: %+v", want, down)
+		}
 	}
 }
 

@@ -165,12 +165,17 @@ func (o ProveAccount) Merge(other reconciler.Op) (reconciler.Op, error) {
 }
 
 // ProveSessions waits until a service of a host has a session of its own as this login: one that is younger than the
-// service's restart, if this run restarted it.
+// service's restart, if this run restarted it, and no process of another service that it has started there. Whoever stays signed in as the login that was replaced, there or on the other host that
+// had it, is told of: that need not be the service.
 type ProveSessions struct {
 	Server  string          `json:"-"`
 	Login   string          `json:"login"`
 	On      string          `json:"on"` // the host
+	Service string          `json:"service"`
 	Timeout reconciler.Span `json:"timeout"`
+	// Replaced is that login, "" for none, and Beside the other host.
+	Replaced string `json:"replaced,omitempty"`
+	Beside   string `json:"beside,omitempty"`
 	Who
 }
 
@@ -182,7 +187,7 @@ func (o ProveSessions) Says() reconciler.Phrase {
 }
 func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveSessions)
-	if !ok || b.Login != o.Login || b.Who != o.Who {
+	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.Who != o.Who {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)

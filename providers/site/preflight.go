@@ -222,7 +222,7 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 		add(changed, down)
 		all = append(all, mild...)
 		if down {
-			add(p.newer(in, seen), false)
+			add(seen.newer(), false)
 			if p.Sets == "" && setsLogon(in, host, service) == "" {
 				n := len(all)
 				add(p.Shut.of(p.Service, host), true)
@@ -231,7 +231,7 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 				}
 			}
 		}
-		if f, is := p.shutOutBefore(in); is {
+		if f, is := p.shutOutBefore(in, seen); is {
 			all = append(all, f)
 		}
 		trials := *seen

@@ -23,8 +23,9 @@ const (
 )
 
 // ReadingOf compares a service's process with its file. That the file looks older than the process says little: a copy keeps the
-// time of the file that it was made of. What no copy keeps is when the file was changed, which the file system notes.
-func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, b Base) Reading {
+// time of the file that it was made of. What no copy keeps is when the file was changed, which the file system notes. Holds says that
+// the file holds the version: a process that was proven with it has not read what holds another.
+func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, b Base, holds bool) Reading {
 	started := s.StartedAt
 	if !s.Running() || started.IsZero() || started.Before(b.Modified) {
 		return Unread
@@ -36,8 +37,11 @@ func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *
 	proven, ok := h.StepDone(ref.Name, ref.Version, proof.Name(), host)
 	switch {
 	case ok && started.Add(-skewOf(m)).Before(proven.Time):
+		if !holds {
+			return Unread
+		}
 		return Read
-	case ok && WroteIt(h, ref, host, m, b, proven.Time):
+	case ok && holds && WroteIt(h, ref, host, m, b, proven.Time):
 		return Likely
 	}
 	return readingOfOthers(h, ref, host, proof.Name(), started, m, b)

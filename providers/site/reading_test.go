@@ -58,12 +58,18 @@ func TestReadingOf(t *testing.T) {
 		{"the host does not say when it started", never, at(10), at(10), proven, 0, site.Unread},
 	} {
 		s := &site.ServiceSeen{Name: "S", Installed: true, State: "running", StartedAt: c.started}
-		got := site.ReadingOf(state.NewHistory(c.history), ref, "a", s, &site.MachineSeen{Skew: c.skew}, site.Base{Path: `C:\f`, Modified: c.modified, Changed: c.changed})
+		got := site.ReadingOf(state.NewHistory(c.history), ref, "a", s, &site.MachineSeen{Skew: c.skew}, site.Base{Path: `C:\f`, Modified: c.modified, Changed: c.changed}, true)
 		if got != c.want {
 			t.Errorf("%s: %d, want %d", c.reason, got, c.want)
 		}
 	}
-	if got := site.ReadingOf(state.NewHistory(proven), ref, "a", &site.ServiceSeen{Name: "S", Installed: true, State: "stopped"}, nil, site.Base{}); got != site.Unread {
+	for reason, started := range map[string]time.Time{"another value was copied there since this process was proven": at(11), "and another process was started since": at(20)} {
+		s := &site.ServiceSeen{Name: "S", Installed: true, State: "running", StartedAt: started}
+		if got := site.ReadingOf(state.NewHistory(proven), ref, "a", s, nil, site.Base{Path: `C:\f`, Modified: at(10), Changed: at(30)}, false); got != site.Unread {
+			t.Errorf("%s: %d", reason, got)
+		}
+	}
+	if got := site.ReadingOf(state.NewHistory(proven), ref, "a", &site.ServiceSeen{Name: "S", Installed: true, State: "stopped"}, nil, site.Base{}, true); got != site.Unread {
 		t.Errorf("a service that does not run has read it: %d", got)
 	}
 }

@@ -81,6 +81,7 @@ type DatabaseSeen struct {
 // SessionSeen is who is signed in, with how many sessions.
 type SessionSeen struct {
 	Login, Host, Program string
+	Process              int // its id on the host, as the client told it; 0 when it did not
 	Count                int
 	// Newest is when the youngest of them signed in, by our clock.
 	Newest time.Time

@@ -19,6 +19,8 @@ type StartSeen struct {
 	Changed []Changed
 	// Registration is a digest of what the service manager keeps of it.
 	Registration string
+	// Registered is when it was written last, by the host's clock; zero where that is not known.
+	Registered time.Time
 }
 
 // Lack is why a start would fail, with the Windows error that it would end with.
@@ -112,13 +114,12 @@ func (p Part) sameAgain(in reconciler.Input, s *PreflightSeen, c Changed) reconc
 	return f
 }
 
-// newer is the settings file where it was edited by hand. It parses, and its owner's guards judge what they need of it: people edit such
-// files at all times, so this alone refuses nothing.
-func (p Part) newer(in reconciler.Input, s *PreflightSeen) []obstacle {
+// newer is the settings file where it was edited by hand: a run of ours writes it while its service is stopped, never after the start.
+// It parses, and its owner's guards judge what they need of it: people edit such files at all times, so this alone refuses nothing.
+func (s *PreflightSeen) newer() []obstacle {
 	var all []obstacle
 	for _, c := range s.Start.Changed {
-		swap := reconciler.Step{Phase: reconciler.Switch, Op: Swap{Host: s.Host, Path: s.Settings}}
-		if c.Own && !p.ours(in, swap, c.At) {
+		if c.Own {
 			all = append(all, obstacle{"settings-newer", fmt.Sprintf("%s was changed on %s, after service %s had started: a restart brings all of it into force",
 				c.What, c.when(), s.Preflight.Service), "see that what was changed there is meant"})
 		}
@@ -176,15 +177,16 @@ func StartRefused(host, service string, at time.Time) []state.Fact {
 func startRefused(service string) string { return "start refused of " + service }
 
 // shutOutBefore says of a service that is to start that its account could not log on when that was tried last. It is tried again later,
-// for nothing is lost by that then: whoever has mended the account has it started, and what else waits for it knows then.
-func (p Part) shutOutBefore(in reconciler.Input) (f reconciler.Finding, is bool) {
+// for nothing is lost by that then: whoever has mended the account has it started, and what else waits for it knows then; or at once, where
+// somebody has written the service's registration since, as who sets its password does.
+func (p Part) shutOutBefore(in reconciler.Input, seen *PreflightSeen) (f reconciler.Finding, is bool) {
 	s := p.Service
 	if !p.Restart || s == nil || s.State != "stopped" || !slices.Contains(refusals, s.ExitCode) {
 		return f, false
 	}
 	host := p.Preflight.Host
 	at, err := time.Parse(time.RFC3339, in.History.LastFact(host, startRefused(s.Name)))
-	if until := at.Add(refusedFor); err == nil && in.Now.Before(until) && !p.Fleet && p.Sets == "" && setsLogon(in, host, s.Name) == "" {
+	if until := at.Add(refusedFor); err == nil && !seen.Start.Registered.Add(-skewOf(p.Machine)).After(at) && in.Now.Before(until) && !p.Fleet && p.Sets == "" && setsLogon(in, host, s.Name) == "" {
 		const clock = "15:04:05 UTC"
 		return Problem(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started at %s (Windows error %d): it is not tried again before %s, as wrong passwords lock an account out",
 			host, s.Account, s.Name, at.UTC().Format(clock), s.ExitCode, until.UTC().Format(clock)),

@@ -44,7 +44,7 @@ func leftWith(h state.History, ref secret.Ref, w Watched) (down []reconciler.Dow
 // LeftDown says which services an earlier run left down, and which came back of themselves since.
 func LeftDown(in reconciler.Input, ref secret.Ref, all []Watched) (down []reconciler.Down, back []reconciler.Returned) {
 	for _, w := range all {
-		if d, ok := downSince(in, ref, w.Host, w.Service, w.What, w.Seen); ok && !(d.Unsure && w.Relay.HeardAfter(d.Since.Add(w.StopTimeout))) {
+		if d, ok := downSince(in, ref, w); ok && !(d.Unsure && w.Relay.HeardAfter(d.Since.Add(w.StopTimeout))) {
 			down = append(down, d)
 		}
 		down = append(down, leftWith(in.History, ref, w)...)

@@ -33,8 +33,9 @@ type Record struct {
 
 const (
 	recordSuffix, lockSuffix = ".shells", ".lock"
-	// longest is how long Windows lets an unused shell be at the most (winrm/config/winrs, IdleTimeout).
-	longest = 2 * time.Hour
+	// longest is after how long an unused shell is taken for ended: by Windows' own setting that is 2 hours (winrm/config/winrs,
+	// IdleTimeout), and where both that and the waits of a run are longer, more.
+	longest = 24 * time.Hour
 	// A line is a sign, an address and the name of a shell there.
 	madeSign, endedSign = "+", "-"
 )

@@ -10,8 +10,8 @@ import (
 	"meshrotate/state"
 )
 
-// maxWhich is how many secrets of a group are named.
-const maxWhich = 6
+// maxWhich is how many secrets of a group are named, maxUnlike how many when they are unlike most of it.
+const maxWhich, maxUnlike = 6, 12
 
 // together folds secrets of one group that stand alike into one row: there may be a thousand. A secret of a group that stands
 // alone keeps its title, and says which it is.
@@ -84,21 +84,71 @@ func phaseOrder(name string) int {
 	return 10*len(round) + int(phase)
 }
 
-// which names secrets of a group, with what differs.
+// which names secrets of a group, with what differs: first those that have the fewest like them.
 func which(row []reconciler.Change) string {
+	if len(row) == 1 {
+		return own(row[0])
+	}
+	all := make([]member, len(row))
+	for i, c := range row {
+		all[i] = member{Change: c, says: [...]string{versions(c.Before, c.Secret.Version), c.Reason, fmt.Sprint(c.Lines)}}
+	}
+	most := liken(all)
+	slices.SortStableFunc(all, func(a, b member) int { return slices.Compare(a.like[:], b.like[:]) })
 	var names []string
-	for _, c := range row[:min(len(row), maxWhich)] {
-		_, own, _ := strings.Cut(c.Secret.Name, ":")
-		if len(row) > 1 {
-			own += " " + versions(c.Before, c.Secret.Version)
+	for n, m := range all {
+		version, reason := m.like[0] < most[0], m.like[1] < most[1]
+		if n >= maxWhich && !(n < maxUnlike && (version || reason)) {
+			break
 		}
-		names = append(names, own)
+		name := own(m.Change) + " " + m.says[0]
+		if reason && !version {
+			name += " (" + m.Reason + ")"
+		}
+		names = append(names, name)
 	}
-	text := strings.Join(names, ", ")
-	if more := len(row) - maxWhich; more > 0 {
-		text += fmt.Sprintf(" and %d more: -o json has all", more)
+	text, rest := strings.Join(names, ", "), all[len(names):]
+	if len(rest) == 0 {
+		return text
 	}
-	return text
+	text += fmt.Sprintf(" and %d more", len(rest))
+	unlike := 0
+	for _, m := range rest {
+		if m.like[0] < most[0] || m.like[1] < most[1] {
+			unlike++
+		}
+	}
+	if unlike > 0 {
+		text += fmt.Sprintf(", %d of them unlike most", unlike)
+	}
+	return text + ": -o json has all"
+}
+
+func own(c reconciler.Change) string {
+	_, name, _ := strings.Cut(c.Secret.Name, ":")
+	return name
+}
+
+// member is a secret of a group: what is said of it, its versions, its reason and what is done; and of how many the same is said.
+type member struct {
+	reconciler.Change
+	says [3]string
+	like [3]int
+}
+
+// liken counts them. Most is how many are alike at the most.
+func liken(all []member) (most [3]int) {
+	for i := range most {
+		count := map[string]int{}
+		for _, m := range all {
+			count[m.says[i]]++
+		}
+		for j, m := range all {
+			all[j].like[i] = count[m.says[i]]
+			most[i] = max(most[i], all[j].like[i])
+		}
+	}
+	return most
 }
 
 // tallied is what all say, or how many say what.

@@ -63,9 +63,75 @@ func TestAGroupIsOneRow(t *testing.T) {
 	if err := Write(&b, Style{}, Plan{Plan: p}); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"    which     secret://app/0000 3 → 4, secret://app/0003 2 → 4", "    verify    1: it is there, and works\n    verify    997: it is there\n", "and 992 more", "    which     secret://app/0001\n"} {
+	for _, line := range []string{"    which     secret://app/0003 2 → 4, secret://app/0000 3 → 4,\n              secret://app/0004 3 → 4, ", "    verify    1: it is there, and works\n    verify    997: it is there\n", "and 992 more", "    which     secret://app/0001\n"} {
 		if !strings.Contains(b.String(), line) {
 			t.Errorf("there is no %q in\n%s", line, b.String())
+		}
+	}
+}
+
+// A reviewer reads which of a thousand are unlike the rest, and how many of those are not named.
+func TestWhatDiffersInAGroup(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(i int, c *reconciler.Change)
+		says string
+	}{
+		{"none", func(int, *reconciler.Change) {}, "app/0000 3 → 4, secret://app/0001 3 → 4, secret://app/0002 3 → 4, secret://app/0003 3 → 4, secret://app/0004 3 → 4, secret://app/0005 3 → 4 and 994 more: -o json has all"},
+		{"one is to have another version", func(i int, c *reconciler.Change) {
+			if i == 500 {
+				c.Secret.Version, c.Reason = "9", "the spec asks for 9"
+			}
+		}, "app/0500 3 → 9, secret://app/0000 3 → 4, "},
+		{"one had another", func(i int, c *reconciler.Change) {
+			if i == 999 {
+				c.Before = "8"
+			}
+		}, "app/0999 8 → 4, secret://app/0000 3 → 4, "},
+		{"one for another reason", func(i int, c *reconciler.Change) {
+			if i == 500 {
+				c.Reason = "an earlier run did not end"
+			}
+		}, "app/0500 3 → 4 (an earlier run did not end), secret://app/0000 3 → 4, "},
+		{"one in another way", func(i int, c *reconciler.Change) {
+			if i == 500 {
+				c.Lines[0].Text = "set it on a command line"
+			}
+		}, "app/0500 3 → 4, secret://app/0000 3 → 4, "},
+		{"each in its own way, one with another version", func(i int, c *reconciler.Change) {
+			if c.Lines[0].Text = c.Secret.Name; i == 500 {
+				c.Secret.Version = "9"
+			}
+		}, "app/0500 3 → 9, secret://app/0000 3 → 4, "},
+		{"the fewest first", func(i int, c *reconciler.Change) {
+			if c.Before = "2"; i%2 == 0 {
+				c.Before = "1"
+			}
+			if i == 500 || i == 501 {
+				c.Before = "0"
+			}
+		}, "app/0500 0 → 4, secret://app/0501 0 → 4, "},
+		{"many", func(i int, c *reconciler.Change) {
+			if i%10 == 0 {
+				c.Before = "1"
+			}
+		}, "secret://app/0100 1 → 4, secret://app/0110 1 → 4 and 988 more, 88 of them unlike most: -o json has all"},
+	} {
+		p := &reconciler.Plan{Format: reconciler.PlanFormat, Deployment: "contoso-prod"}
+		for i := range 1000 {
+			one := reconciler.Change{Secret: secret.Ref{Name: fmt.Sprintf("thing:secret://app/%04d", i), Version: "4"}, Group: "secrets of things",
+				Status: reconciler.Rotate, Before: "3", Reason: "the spec asks for 4", Lines: []reconciler.Line{{Phase: "accept", Text: "set it"}}}
+			c.do(i, &one)
+			p.Changes = append(p.Changes, one)
+		}
+		for _, f := range []Format{Text, Markdown} {
+			var b bytes.Buffer
+			if err := Write(&b, Style{Format: f}, Plan{Plan: p}); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), c.says) {
+				t.Errorf("%s: %s: there is no %q in\n%.3000s", c.name, f, c.says, b.String())
+			}
 		}
 	}
 }

@@ -92,5 +92,5 @@ func (p planned) has(secret, host string) bool { return p[secret][host] }
 
 // downElsewhere is down by the ledger alone.
 func downElsewhere(w state.Word) reconciler.Down {
-	return reconciler.Down{What: w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Sooner: w.Sooner, Unsure: true}
+	return reconciler.Down{What: w.Host, Service: w.Service, Target: reconciler.Target{Kind: reconciler.HostTarget, Name: w.Host}, Since: w.Since, Sooner: w.Sooner, Started: w.Started, Unsure: true}
 }

@@ -146,7 +146,7 @@ func (s *Session) forgotten(ctx context.Context, v *View) (findings []reconciler
 		case slices.ContainsFunc(s.Confirmed, func(name string) bool { return strings.EqualFold(name, w.Host) }):
 			v.confirmed = append(v.confirmed, w)
 		default:
-			findings = append(findings, v.gone(w, reads))
+			findings = append(findings, v.gone(w, s.unnamed(w), reads))
 		}
 	}
 	return append(findings, s.here(ctx, v, here)...)
@@ -156,9 +156,8 @@ func (s *Session) forgotten(ctx context.Context, v *View) (findings []reconciler
 func (s *Session) workElsewhere(ctx context.Context, words []state.Word, named []string) map[string]bool {
 	var ask []reconciler.Down
 	for _, w := range words {
-		if d := downElsewhere(w); !slices.Contains(named, w.Host) {
-			d.Elsewhere, d.Since = true, d.Since.Add(s.Document.Product.Relay.StopTimeout.Of()) // by then what was to stop it has
-			ask = append(ask, d)
+		if !slices.Contains(named, w.Host) {
+			ask = append(ask, s.unnamed(w))
 		}
 	}
 	works := map[string]bool{}
@@ -170,11 +169,16 @@ func (s *Session) workElsewhere(ctx context.Context, words []state.Word, named [
 	return works
 }
 
+// unnamed is down by the ledger, on a host that the document does not name.
+func (s *Session) unnamed(w state.Word) reconciler.Down {
+	d := downElsewhere(w)
+	d.Elsewhere, d.StoppedBy = true, w.StoppedBy(s.Document.Product.Relay.StopTimeout.Of())
+	return d
+}
+
 // gone notes what was left down on a host that the document does not name any more, with the secret that knows of it: so each further run
 // says it in the ledger.
-func (v *View) gone(w state.Word, reads planned) reconciler.Finding {
-	d := downElsewhere(w)
-	d.Elsewhere = true
+func (v *View) gone(w state.Word, d reconciler.Down, reads planned) reconciler.Finding {
 	verb := "has left %s down"
 	if w.Unsure {
 		verb = "that was cut off may have left %s down"

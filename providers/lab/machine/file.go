@@ -15,8 +15,8 @@ const (
 	attributeReadOnly = 0x1
 	attributeArchive  = 0x20
 	spare             = 65536 // bytes that a stage leaves free
-	sharingTries      = 10    // as often as the script tries
-	sharingPause      = 20 * time.Millisecond
+	sharingTries      = 10    // as often as the script tries, and as long
+	sharingPause      = 150 * time.Millisecond
 )
 
 func sum(b []byte) string {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"meshrotate/providers/lab/sqlserver"
 	"meshrotate/providers/lab/tds"
@@ -28,6 +29,7 @@ func need(t *testing.T, missing string) {
 type oracle struct {
 	in  io.WriteCloser
 	out *bufio.Scanner
+	pid int
 }
 
 type oracleAnswer struct {
@@ -59,7 +61,7 @@ func dotnet(t *testing.T, ca string) *oracle {
 	t.Cleanup(func() { _ = in.Close(); _ = c.Wait() })
 	s := bufio.NewScanner(out)
 	s.Buffer(nil, 16<<20)
-	return &oracle{in, s}
+	return &oracle{in, s, c.Process.Pid}
 }
 
 // login connects with a string, asks the queries, and keeps the pool.
@@ -115,6 +117,10 @@ func TestSqlClient(t *testing.T) {
 		strings.Join(a.Results[2].Rows[0], "|") != "é|CAFE|2026-01-02T03:04:05.1234567|014c7b9c-c407-4bc1-80be-ed88eadd52a8|1|2|True" {
 		t.Errorf("%+v", a.Results)
 	}
+	// By its process a service is told from another one on its host.
+	if a := o.login(t, w.text(dba, dbaPassword, ""), "SELECT host_process_id FROM sys.dm_exec_sessions WHERE session_id = @@SPID"); !a.OK || a.Results[0].Rows[0][0] != fmt.Sprint(o.pid) {
+		t.Errorf("process %d says %+v", o.pid, a)
+	}
 	if live := w.model.Live(); len(live) == 0 || live[0].Program != "IdentityMesh" || live[0].Login != dba {
 		t.Errorf("sessions %+v", live)
 	}
@@ -135,7 +141,17 @@ func TestSqlClientErrors(t *testing.T) {
 		{"wrong password", w.text(appLogin, "wrong", ""), nil, "", "18456"},
 		{"no such database", strings.Replace(w.text(appLogin, appPassword, "ConnectRetryCount=0"), database, "Elsewhere", 1), nil, "", "4060 18456"},
 		{"must change", w.text(appLogin, appPassword, "Pooling=False"), set(func(l *sqlserver.Login) { l.MustChange = true }), "", "18488"},
-		{"disabled", w.text(appLogin, appPassword, "Pooling=False"), set(func(l *sqlserver.Login) { l.MustChange, l.Disabled = false, true }), "", "18470"},
+		{"expired", w.text(appLogin, appPassword, "Pooling=False"), func() {
+			w.model.SetLogin(appLogin, func(l *sqlserver.Login) { l.MustChange, l.Expires = false, true })
+			w.model.Age(appLogin, 1000*24*time.Hour)
+		}, "", "18487"},
+		{"disabled", w.text(appLogin, appPassword, "Pooling=False"), set(func(l *sqlserver.Login) { l.Expires, l.Disabled = false, true }), "", "18470"},
+		{"locked out", w.text(appLogin, appPassword, "Pooling=False"), func() {
+			w.model.SetLogin(appLogin, func(l *sqlserver.Login) { l.Disabled = false })
+			for range 10 {
+				_, _ = w.model.Login(sqlserver.Client{User: appLogin, Password: "x"})
+			}
+		}, "", "18486"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {

@@ -75,6 +75,8 @@ type Fault struct {
 	Kind Kind
 	// Status is the HTTP status for Kind Status: 400, 401, 413, 500 are what Windows sends without a body.
 	Status int
+	// Page puts a page of HTML into the answer of Kind Status, as what lies between does.
+	Page bool
 	// Code is the WSManFault code for WSManFault and WSManFaultAfter.
 	Code uint32
 	// Delay passes before anything else, with any Kind, None included.

@@ -28,6 +28,9 @@ func (c *conn) strike(f Fault) (r reply, stop bool) {
 			c.forgetLogin()
 			return reply{status: f.Status, challenges: c.auth.Authenticate("").Challenges}, true
 		}
+		if f.Page {
+			return reply{status: f.Status, contentType: "text/html; charset=utf-8", body: []byte("<html><body><h1>Internal Server Error</h1></body></html>")}, true
+		}
 		return reply{status: f.Status}, true
 	}
 	return reply{}, false

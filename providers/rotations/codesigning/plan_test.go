@@ -213,6 +213,18 @@ func TestPlans(t *testing.T) {
 			s.hosts[r1].signatures.Exists = false
 			s.spec.Connectors.None = []string{r1, r2}
 		}, reconciler.Rotate, "", []string{nextOne}},
+		{"nobody can read a connector, and one certificate is to go", func(s *scene) {
+			s.asks(nextOne)
+			for _, h := range s.hosts {
+				h.list.Members, h.signatures.Files = []string{oldOne, nextOne}, []site.SignedFile{signed("ad.dll", nextOne)}
+			}
+			s.hosts[r2].signatures.Files = append(s.hosts[r2].signatures.Files, site.SignedFile{Name: "hr.dll", Error: 32})
+		}, reconciler.Refused, "connector-unreadable", nil},
+		{"nobody can read a connector", func(s *scene) {
+			s.asks(oldOne)
+			s.hosts[r2].signatures.Files = append(s.hosts[r2].signatures.Files, site.SignedFile{Name: "c.dll", Error: 32})
+		}, reconciler.AsDeclared, "connector-unjudged", nil},
+		{"the list is one text", func(s *scene) { s.hosts[r2].list.Text = true }, reconciler.Rotate, "list-in-one-text", []string{oldOne, nextOne}},
 		{"no connector is seen", func(s *scene) { s.asks(oldOne); s.hosts[r2].signatures.Files = nil }, reconciler.AsDeclared, "connectors-unseen", nil},
 		{"connectors lie deeper, and one certificate is to go", func(s *scene) {
 			s.asks(nextOne)

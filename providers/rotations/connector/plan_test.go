@@ -170,6 +170,7 @@ func TestPlan(t *testing.T) {
 		}, reconciler.AsDeclared, "", "connector-set-elsewhere"},
 		{"undeclared", "stored and not declared", func(s *scene) { s.runs("4", state.Proven); s.stored.Updated["other"] = set }, reconciler.AsDeclared, "", "connector-undeclared"},
 		{"no such connector", "nothing can tell of its runs", func(s *scene) { s.spec.Secrets[0].Connector = "nobody" }, reconciler.Rotate, late + fetch + push, "connector-unknown"},
+		{"never ran", "Admin tells of no run that could be compared with", func(s *scene) { delete(s.syncs, "ad") }, reconciler.Rotate, late + fetch + push + ", verify prove sync", "connector-untold"},
 		{"guessed by its name", "one part of the reference is a connector", func(s *scene) { s.spec.Secrets[0].Connector = "" }, reconciler.Rotate, late + fetch + push + ", verify prove sync", "connector-guessed"},
 		{"two might be meant", "then it is nobody's", func(s *scene) {
 			s.spec.Secrets[0].Connector = ""

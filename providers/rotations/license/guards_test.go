@@ -83,6 +83,7 @@ func TestGuards(t *testing.T) {
 			opaque(s)
 			s.spec.Customer, s.spec.Tier, s.spec.Expires = "Contoso Ltd", "Professional", until(20).Expires.Format(time.RFC3339)
 		}, reconciler.Rotate, "and then starts anew"},
+		{"license-reload-untried", "nobody can know before the file is there", func(s *scene) { s.files[admin].Changed, s.reload = now, &site.TrialSeen{Untried: true} }, reconciler.Rotate, "POST /api/license/reload"},
 		{"license-alike", "a reissue of the live one", func(s *scene) { *next(s) = *until(20) }, reconciler.Rotate, "says what Admin serves already"},
 		{"license-end", "an end that nobody can read", func(s *scene) { next(s).Expires, next(s).UnreadEnd = time.Time{}, `expires = "11/30/2028"` }, reconciler.Rotate, `expires = "11/30/2028"`},
 		{"license-end", "no end at all", func(s *scene) { next(s).Expires, next(s).Tier = time.Time{}, "" }, reconciler.Rotate, "once Admin's answer to GET /api/license changes and names no tier below Professional"},

@@ -38,6 +38,7 @@ type scene struct {
 	api     reconciler.Look
 	served  *licensefile.License
 	also    map[string]string // what Admin answers beside
+	reload  *site.TrialSeen   // nil: nobody asked for the endpoint
 	value   *site.ValueSeen
 	files   map[string]*site.FileSeen
 	service map[string]*site.ServiceSeen // by service
@@ -90,6 +91,9 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		put(site.Service{Host: h, Name: name}, s.service[name])
 	}
 	seen[site.API] = s.api
+	if s.reload != nil {
+		put(site.Trial{Path: s.spec.ReloadEndpoint, Asks: site.AsksPost, Beside: s.spec.Endpoint}, s.reload)
+	}
 	if s.api.Reach == reconciler.Reached && s.served != nil {
 		expiry := s.served.Expires.UTC().Format(time.RFC3339Nano)
 		if s.served.Never {

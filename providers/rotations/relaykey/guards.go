@@ -168,34 +168,3 @@ func strangers(d site.Directory) (names []string) {
 	}
 	return names
 }
-
-// MindReads are what tells whether a restart of a node brings another key into force.
-func (r *Rotation) MindReads() []reconciler.Read {
-	var reads []reconciler.Read
-	for _, n := range r.nodes {
-		reads = append(reads, n.setting, n.service, n.machine)
-	}
-	return reads
-}
-
-// Minds are the restarts that bring into force what no rotation of the key has written, or what one has written on Admin alone.
-func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
-	admin, relays, _ := r.look(in)
-	apart := slices.ContainsFunc(relays, func(l member) bool { return l.whole() && admin.whole() && !l.setting.Alike(admin.setting) })
-	for _, l := range append([]member{admin}, relays...) {
-		if !l.whole() {
-			continue
-		}
-		mind := func(f reconciler.Finding) {
-			all = append(all, reconciler.Minded{Service: l.component.Service, Finding: f})
-		}
-		for _, f := range l.setting.InForce(l.host) {
-			mind(f)
-		}
-		if l.stale && admin.whole() && (l.host == admin.host && (l.edit || apart) || !l.setting.Alike(admin.setting)) {
-			mind(site.Problem("restart-other-key", fmt.Sprintf("%s: %s was changed since the service started, and holds %s: a restart brings that into force", l.host, l.component.Settings, named(l.setting.Version)),
-				"rotate the relay key with it: leave --only out, or name it as well", l.host))
-		}
-	}
-	return all
-}

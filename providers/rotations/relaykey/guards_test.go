@@ -339,3 +339,41 @@ func TestTheKeyMayBeTheReasonWhereSomethingWinsOverTheFile(t *testing.T) {
 		}
 	}
 }
+
+// Two hosts have one first label, and Admin lists both by it alone. They are refused for that, and for nothing else: whether they are
+// in the list is not known.
+func TestRelaysThatCannotBeToldApart(t *testing.T) {
+	for name, change := range map[string]func(s *scene){
+		"settled":      func(*scene) {},
+		"just started": func(s *scene) { s.hosts[admin].service.StartedAt = now.Add(-time.Minute) },
+		"to start again, as Admin has": func(s *scene) {
+			for _, h := range s.hosts {
+				h.service.StartedAt = written.Add(-time.Hour)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene()
+			change(s)
+			s.doc.Hosts.Relays = []string{"relay-01.hq.example", "relay-01.dmz.example"}
+			for i, host := range s.doc.Hosts.Relays {
+				s.hosts[host] = s.hosts[[]string{r1, r2}[i]]
+				s.relays[i].Name = "RELAY-01"
+			}
+			got := s.plan(t)
+			if got.Status != reconciler.Refused || len(got.Rounds) > 0 {
+				t.Errorf("it is %s: %s, %d rounds", got.Status, got.Reason, len(got.Rounds))
+			}
+			var codes []reconciler.FindingID
+			for _, f := range got.Findings {
+				codes = append(codes, f.Code)
+				if f.Code == "relay-ambiguous" && (f.Severity != reconciler.Error || f.Hint == "" || !slices.Equal(f.Hosts, s.doc.Hosts.Relays)) {
+					t.Errorf("%+v", f)
+				}
+			}
+			if !slices.Equal(codes, []reconciler.FindingID{"relay-ambiguous"}) {
+				t.Errorf("%+v", got.Findings)
+			}
+		})
+	}
+}

@@ -29,7 +29,7 @@ var lessons = []reconciler.Lesson{
 		Do:      "Bring one back first: look at a relay's log, and at its way to Admin.",
 		Example: "no relay is connected, though all are known to run with Admin's key: the key is not the reason, and nothing would prove another"},
 	{ID: "restart-other-key",
-		Means:   "A settings file was changed since its service started, holds another key, and another secret that is rotated alone would restart the service.",
+		Means:   "A settings file was changed since its service started, holds another key than the others have, or one that is not known to be theirs, and another secret that is rotated alone would restart the service.",
 		Matters: "The service would come back with that key: a relay is cut off, or all of them are where it is Admin.",
 		Do:      "Rotate the relay key in the same run: it writes the declared key first.",
 		Example: "relay-07: appsettings.json was changed since the service started, and holds a key that meshrotate does not know: a restart brings that into force"},

@@ -27,7 +27,8 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		findings = append(findings, f)
 	}
 	up := site.Where(relays, func(l member) bool {
-		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running()
+		return l.whole() && admin.whole() && l.service.Running() && admin.service.Running() &&
+			!slices.Contains(w.directory.Ambiguous, l.host) // which is said elsewhere
 	})
 	settled := site.Where(up, func(l member) bool {
 		return r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
@@ -116,7 +117,7 @@ func itOrThey(all []member) string { return map[bool]string{true: "it", false: "
 // early says that no relay has connected since Admin or they started, a while ago: they may yet, and what Admin's list says of one
 // that is connected is not known before. It is for relays that have Admin's key, of which another key is no cure.
 func (r *Rotation) early(in reconciler.Input, w work, admin member, relays, alike []member) (f reconciler.Finding, is bool) {
-	if len(alike) == 0 || w.pending || slices.ContainsFunc(relays, func(l member) bool { return l.relay != nil && (l.connected() || l.relay.Connected == nil) }) {
+	if len(alike) == 0 || w.pending || len(w.directory.Ambiguous) > 0 || slices.ContainsFunc(relays, func(l member) bool { return l.relay != nil && (l.connected() || l.relay.Connected == nil) }) {
 		return f, false
 	}
 	first := slices.MaxFunc(alike, func(a, b member) int { return cmp.Compare(r.upFor(in, admin, a), r.upFor(in, admin, b)) })
@@ -141,10 +142,7 @@ func (r *Rotation) unlisted(in reconciler.Input, w work, relays, healthy []membe
 	if w.pending {
 		return nil
 	}
-	ambiguous := w.directory.Ambiguous // which is said elsewhere
-	return r.unspared(relays, site.Where(healthy, func(l member) bool {
-		return l.relay == nil && w.restarts(l.host) && !slices.Contains(ambiguous, l.host)
-	}))
+	return r.unspared(relays, site.Where(healthy, func(l member) bool { return l.relay == nil && w.restarts(l.host) }))
 }
 
 // unspared are those that the policy does not let fall behind beside the ones that are away.

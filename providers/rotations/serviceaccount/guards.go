@@ -79,9 +79,13 @@ func (r *Rotation) guardLogons(w work) []reconciler.Finding {
 	for _, was := range accounts(site.Where(w.set, member.other)) {
 		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was && m.logon.Running == site.Yes }, "account-changes",
 			fmt.Sprintf("it runs as %s, and is set to run as %s from its next start on", account, was), "find out who has set that: the rotation sets it back")
-		say(site.Warning, func(m member) bool { return m.other() && m.service.Account == was && m.logon.Running != site.Yes }, "account-changes",
-			fmt.Sprintf("it is set to run as %s, and an account is more than a name", was),
-			"before you apply: let "+account+" read and write the product's files, give it a login where Windows signs in to SQL Server, and know that what was sealed for "+was+" alone (DPAPI, CurrentUser) becomes unreadable")
+		changes := func(m member) bool { return m.other() && m.service.Account == was && m.logon.Running != site.Yes }
+		login := "" // whether it has one is not looked up: it may be a group's, and SQL Server is not asked for a service's account
+		if slices.ContainsFunc(w.set, func(m member) bool { return changes(m) && m.who.Noun == "" }) {
+			login = ", give it a login and the same roles where Windows signs in to SQL Server"
+		}
+		say(site.Warning, changes, "account-changes", fmt.Sprintf("it is set to run as %s, and an account is more than a name", was),
+			"before you apply: let "+account+" read and write the product's files"+login+"; and know that what was sealed for "+was+" alone (DPAPI, CurrentUser) becomes unreadable")
 	}
 	return all
 }

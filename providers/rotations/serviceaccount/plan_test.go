@@ -354,3 +354,17 @@ func TestOtherAccountFromTheNextStartOn(t *testing.T) {
 		}
 	}
 }
+
+// What goes with an account is said word for word: files, what DPAPI sealed, and of who signs in to SQL Server a login there.
+func TestWhatGoesWithAnAccount(t *testing.T) {
+	for host, login := range map[string]string{adminHost: ", give it a login and the same roles where Windows signs in to SQL Server", relay(1): ""} {
+		s := newScene(both)
+		s.hosts[host].logon.Configured, s.hosts[host].logon.Running, s.hosts[host].service.Account = site.No, site.No, `CONTOSO\old`
+		found := s.plan(t, today).Findings
+		i := slices.IndexFunc(found, func(f reconciler.Finding) bool { return f.Code == "account-changes" })
+		want := `before you apply: let CONTOSO\svc-im read and write the product's files` + login + `; and know that what was sealed for CONTOSO\old alone (DPAPI, CurrentUser) becomes unreadable`
+		if i < 0 || found[i].Severity != reconciler.Warning || found[i].Hint != want || !strings.HasSuffix(found[i].Text, `: it is set to run as CONTOSO\old, and an account is more than a name`) {
+			t.Errorf("%s: not %q: %+v", host, want, found)
+		}
+	}
+}

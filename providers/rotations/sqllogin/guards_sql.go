@@ -46,6 +46,7 @@ func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
 			all = append(all, site.Problem("sql-unreachable", text, cmp.Or(hint, "look at the server and at connect.sql")))
 		}
 	}
+	all = append(all, r.guardOwn(s)...)
 	for _, l := range r.spec.logins() {
 		all = append(all, sameSID(s, l)...)
 	}
@@ -297,10 +298,15 @@ func (r *Rotation) guardSessions(s sight) []reconciler.Finding {
 		if len(s.begun) > 0 {
 			hint = fmt.Sprintf("a run that was to set version %s did not finish: declare that version again and apply, then %s", s.begun[0], r.ref.Version)
 		}
-		all = append(all, site.Problem("idle-login-in-use", "neither login of the pair is idle: "+strings.Join(who, "; "), hint))
+		all = append(all, site.Problem("idle-login-in-use", "neither login of the pair is idle: "+strings.Join(slices.Compact(who), "; "), hint))
 	}
-	e := s.engine()
-	if e.accepted() && !e.stopped && !e.stale && !s.pending && e.machine != nil && !slices.ContainsFunc(main.Of(e.says.User), func(x site.SessionSeen) bool { return strings.EqualFold(x.Host, e.machine.ComputerName) }) {
+	a, e := s.admin(), s.engine()
+	admins := func(x site.SessionSeen) bool {
+		return a.host == e.host && a.component.Service != e.component.Service && x.Process != 0 && x.Process == a.service.PID
+	}
+	if e.accepted() && !e.stopped && !e.stale && !s.pending && e.machine != nil && !slices.ContainsFunc(main.Of(e.says.User), func(x site.SessionSeen) bool {
+		return strings.EqualFold(x.Host, e.machine.ComputerName) && !admins(x)
+	}) {
 		f := site.Problem("engine-no-session", fmt.Sprintf("Engine runs and has no session as %s from %s: its sessions would prove nothing", e.says.User, e.machine.ComputerName),
 			"after SQL Server was away its pool takes up to a minute: plan again then. Else look at Engine's log: it signs in with another string, or not at all", e.host)
 		if !s.edits() {

@@ -39,6 +39,10 @@ func TestGuards(t *testing.T) {
 		{"the active one is no concern of the ALTER", "alternating", login(a, func(l *site.LoginSeen) { l.Disabled = true }), "", reconciler.Rotate},
 		{"an expired password is cured by a new one", "single", login(a, func(l *site.LoginSeen) { l.Expired = true }), "", reconciler.Rotate},
 		{"but not by rolling it out", "external", func(s *scene) { s.servers[sql1].logins[a].Expired = true; s.value = &site.ValueSeen{Available: true} }, "login-expired", ""},
+		{"nor one that is to be changed at the first sign-in", "external", func(s *scene) {
+			s.servers[sql1].logins[a].MustChange = true
+			s.value = &site.ValueSeen{Available: true}
+		}, "login-must-change", ""},
 		{"a Windows account has no password here", "single", login(a, func(l *site.LoginSeen) { l.Windows = true }), "login-windows", ""},
 		{"a contained user", "single", func(s *scene) {
 			*s.servers[sql1].logins[a] = site.LoginSeen{Name: a}
@@ -63,6 +67,18 @@ func TestGuards(t *testing.T) {
 		{"no permission", "alternating", server(func(x *serverSeen) { x.seen.MayAlter = false }), "permission-missing", ""},
 		{"nobody's sessions are seen", "external", server(func(x *serverSeen) { x.seen.MayView = false }), "permission-missing", ""},
 		{"the rotator is the product's login", "single", server(func(x *serverSeen) { x.seen.Login = a }), "rotator-is-the-product", ""},
+		{"the rotator is a login in force that is not declared", "alternating", func(s *scene) {
+			s.both(func(h *hostSeen) { h.says.User, h.signIn.Login = "im_old", "im_old" })
+			s.servers[sql1].seen.Sessions[1].Login, s.servers[sql1].seen.Login = "im_old", "IM_Old"
+		}, "rotator-is-the-product", reconciler.Rotate},
+		{"the state is signed in to with one", "single", func(s *scene) {
+			s.both(func(h *hostSeen) { h.says.User, h.signIn.Login = "im_old", "im_old" })
+			s.servers[sql1].seen.Sessions[1].Login = "im_old"
+			s.doc.State.SQL = &specs.StateSQL{Server: "tcp:" + sql1 + ",1433", User: "IM_Old"}
+		}, "rotator-is-the-product", reconciler.Rotate},
+		{"as an account of Windows", "single", func(s *scene) {
+			s.doc.State.SQL = &specs.StateSQL{Server: sql1, User: a, Auth: "ntlm"}
+		}, "", reconciler.Rotate},
 		{"a secondary", "alternating", server(func(x *serverSeen) { x.seen.Database.ReadOnly = true }), "database-read-only", ""},
 		{"the database is being restored", "alternating", server(func(x *serverSeen) { x.seen.Database.State = "RESTORING" }), "database-offline", ""},
 		{"no such database", "alternating", server(func(x *serverSeen) { x.seen.Database = site.DatabaseSeen{} }), "database-missing", ""},
@@ -132,6 +148,18 @@ func TestEngineWithoutASession(t *testing.T) {
 	s.servers[sql1].seen.Sessions = s.servers[sql1].seen.Sessions[:1]
 	if c := s.plan(t); c.Status != reconciler.AsDeclared || len(c.Findings) != 1 || c.Findings[0].Code != "engine-no-session" {
 		t.Errorf("%s: %+v", c.Status, c.Findings)
+	}
+}
+
+// On one host a session of Admin's is none of Engine's, where the client says whose it is.
+func TestEngineWithoutASessionOnAdminsHost(t *testing.T) {
+	for process, says := range map[int]string{1: "engine-no-session", 2: "", 0: "", 77: ""} {
+		s := newScene("single")
+		s.doc.Hosts.Engine = ""
+		s.servers[sql1].seen.Sessions = []site.SessionSeen{{Login: a, Host: "IM-ADMIN", Program: "Client", Process: process, Count: 2, Newest: started}}
+		if c := s.plan(t); says == "" && len(c.Findings) > 0 || says != "" && (len(c.Findings) != 1 || string(c.Findings[0].Code) != says || c.Status != reconciler.Refused) {
+			t.Errorf("%d: %s: %+v", process, c.Status, c.Findings)
+		}
 	}
 }
 

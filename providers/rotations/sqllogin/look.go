@@ -149,7 +149,7 @@ func (r *Rotation) look(in reconciler.Input) sight {
 			h.says, _ = h.setting.Content.(site.Connection)
 			h.dependents, h.lost = site.Stopped(in.History, name, n.host, n.component.Service, h.service)
 			h.stopped = !h.service.Running()
-			h.reading = site.ReadingOf(in.History, r.ref, n.host, h.service, h.machine, h.setting.Base)
+			h.reading = site.ReadingOf(in.History, r.ref, n.host, h.service, h.machine, h.setting.Base, h.declared(r.ref.Version))
 			h.stale = !h.stopped && h.reading == site.Unread
 		}
 		s.holders = append(s.holders, h)

@@ -23,8 +23,8 @@ func (r *Rotation) MindReads() []reconciler.Read {
 }
 
 // Minds are the services that would start with another string than the other one runs with, or with one that may be dead: a run that
-// did not end has swapped one file of the two, or has changed the password, or somebody else has. Whether it is dead no look tells: SQL
-// Server is not asked for another secret's sake.
+// did not end has swapped one file of the two, or has changed the password, or somebody else has, or has edited the string. Whether it is
+// dead no look tells: SQL Server is not asked for another secret's sake.
 func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 	s := r.look(in)
 	if r.spec.Mode == integrated {
@@ -45,6 +45,8 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 			why = "a run that did not end may have changed the password that is in its string"
 		case r.due(in) && strings.EqualFold(h.says.User, r.spec.Login) && !h.declared(r.ref.Version):
 			why = fmt.Sprintf("version %s of %s is declared and not proven, and whoever changes it may have done so: its string has the one before", r.ref.Version, r.spec.Login)
+		case h.stale && !r.shared(in, h, s.holders[1-i]):
+			why = fmt.Sprintf("%s was changed since its process started, and the string in it is not known to be the one that works", h.component.Settings)
 		default:
 			continue
 		}
@@ -68,6 +70,15 @@ func unsettled(h state.History) bool {
 		}
 	}
 	return false
+}
+
+// shared says that the string in a holder's file is known to be in use: the other one runs with it, or it has what was proven last.
+func (r *Rotation) shared(in reconciler.Input, h, other holder) bool {
+	if other.whole() && !other.stale && !other.stopped {
+		return h.setting.Alike(other.setting) || h.setting.Version == other.setting.Version && h.setting.Version != site.Unknown && h.says == other.says
+	}
+	proven, ok := in.History.Vouched(name)
+	return ok && h.setting.Version == proven && r.ours(h.says.User)
 }
 
 // due says that somebody else may have changed the password already.

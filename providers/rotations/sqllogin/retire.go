@@ -2,6 +2,8 @@ package sqllogin
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/providers/site"
@@ -51,16 +53,25 @@ func (r *Rotation) soaked(in reconciler.Input) (time.Time, bool) {
 	return since.Time.Add(r.spec.Soak.Of()), true
 }
 
-// guardRetire says that somebody still uses the login that was replaced.
+// guardRetire says that somebody still uses the login that was replaced: anybody once its soak is over, and a program on the hosts of
+// the two services from the beginning, for it may be one of theirs.
 func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding, bool) {
 	over, known := r.soaked(in)
-	if !known || in.Now.Before(over) || w.edit || w.replace == "" || r.spec.Retire != "disable" {
+	if !known || w.edit || w.replace == "" {
 		return reconciler.Finding{}, false
 	}
-	all := w.inUse()
-	if len(all) == 0 {
-		return reconciler.Finding{}, false
+	hint := "give that program a login of its own"
+	if all := w.inUse(); len(all) > 0 && r.spec.Retire == "disable" && !in.Now.Before(over) {
+		return site.Warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host), hint), true
 	}
-	return site.Warning("old-login-in-use", fmt.Sprintf("%s is to be disabled since %s, and %s on %s is signed in with it", w.replace, over.UTC().Format(time.DateOnly), all[0].Program, all[0].Host),
-		"give that program a login of its own"), true
+	if w.pending || len(w.bounce) > 0 {
+		return reconciler.Finding{}, false // they are to start again
+	}
+	for _, x := range w.inUse() {
+		if slices.ContainsFunc(w.holders, func(h holder) bool { return h.machine != nil && strings.EqualFold(h.machine.ComputerName, x.Host) }) {
+			return site.Warning("old-login-in-use", fmt.Sprintf("%s on %s is signed in as %s, which was replaced", x.Program, x.Host, w.replace),
+				"find out what it is: a service that still has the old string, or another program there, which needs a login of its own"), true
+		}
+	}
+	return reconciler.Finding{}, false
 }

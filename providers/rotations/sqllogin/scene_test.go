@@ -155,7 +155,9 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 			}
 			answer = &seen
 		case site.Service:
-			answer = &h.service
+			seen := h.service
+			seen.PID = map[string]int{"IdentityMeshAdmin": 1, "IdentityMeshEngine": 2}[read.Name]
+			answer = &seen
 		case site.Machine:
 			first, _, _ := strings.Cut(read.Host, ".")
 			answer = &site.MachineSeen{ComputerName: strings.ToUpper(first), Skew: h.skew}

@@ -60,6 +60,33 @@ func TestSection(t *testing.T) {
 	}
 }
 
+// Who signs in with a login that it rotates is locked out by that, and locks the product's login out with every further look.
+func TestSignsInWithWhatItRotates(t *testing.T) {
+	pair, single := "logins: [im_a, im_b]\nversion: 1\nfrom: generated", "mode: single\nlogin: im_a\nversion: 1\nfrom: generated"
+	state := func(more string) string {
+		return strings.Replace(frame, "secrets:", "state: {sql: {"+more+"}}\nsecrets:", 1)
+	}
+	own := "server: sql01.contoso.example, password: {env: C}, user: "
+	for _, c := range []struct{ frame, section, says string }{
+		{state(own + "IM_A"), single, "secrets.sqlLogin.login: state.sql"},
+		{state(own + "im_a"), "mode: external\nlogin: im_a\nversion: 1\nfrom: {env: SQL}", "secrets.sqlLogin.login: state.sql"},
+		{state(own + "im_a"), pair, "secrets.sqlLogin.logins[0]: state.sql"},
+		{state(own + "im_b"), pair, "secrets.sqlLogin.logins[1]: state.sql"},
+		{state("server: an-alias.contoso.example, password: {env: C}, user: im_b"), pair, "secrets.sqlLogin.logins[1]: state.sql"},
+		{state(own + "'CONTOSO\\im_a', auth: ntlm"), single, ""}, // an account of Windows
+		{state(own + "im_state"), pair, ""},
+		{strings.Replace(frame, "user: rot", "user: im_b", 1), pair, "secrets.sqlLogin.logins[1]: connect.sql"},
+		{strings.Replace(state("database: other"), "user: rot", "user: im_a", 1), single, "secrets.sqlLogin.login: connect.sql"},
+		{state("database: other"), single, ""},
+		{state(own + "im_a"), "mode: integrated", ""},
+	} {
+		_, err := rotationtest.Document(sqllogin.Kind(), c.frame, c.section)
+		if c.says == "" && err != nil || c.says != "" && (err == nil || strings.Count(err.Error(), c.says) != 1) {
+			t.Errorf("%s%s: not refused with %q: %v", c.frame, c.section, c.says, err)
+		}
+	}
+}
+
 // A password that SQL Server cannot take is never rolled out.
 func TestPasswordThatFits(t *testing.T) {
 	spec, err := load("logins: [a, b]\nversion: 1\nfrom: generated")

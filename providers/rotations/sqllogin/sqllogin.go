@@ -149,6 +149,7 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 		return
 	}
 	s.checkLogins(report)
+	s.checkOwn(d, report)
 	if s.Version == "" {
 		report("version", "is missing", "it names the wanted password: version: 1")
 	}
@@ -209,6 +210,7 @@ type Rotation struct {
 	spec     *Spec
 	database string
 	servers  []string // the first is the server of the strings, or its listener
+	state    string   // the login with which the state is read, "" where there is none
 	nodes    [2]node  // Admin, Engine
 	api      specs.API
 }
@@ -229,6 +231,9 @@ func (n node) who() site.Who { return site.Who{Name: n.label} }
 // New makes the rotation that the document asks for.
 func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r := &Rotation{ref: spec.ref(), spec: spec, database: d.Connect.SQL.Database, servers: d.SQLServers(), api: d.Product.API}
+	if q, ok := d.StateServer(); ok {
+		r.state = ownLogin(q)
+	}
 	make := func(label, host, key string, c specs.Component) node {
 		c = c.Holding(key)
 		n := node{label: label, host: host, component: c,

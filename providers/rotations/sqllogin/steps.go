@@ -254,7 +254,8 @@ func (r *Rotation) restarts(w work) []reconciler.Step {
 }
 
 // proofs sign in anew with the strings, ask Admin, and look at the processes and at Engine's own sessions: Admin's health says
-// nothing about Engine. On the way back they ask whether everything is as it was.
+// nothing about Engine. Of Admin none is demanded: its readiness and its dashboard are answered from the database by the process that
+// has the new file, and between two questions its pool may have no session. On the way back they ask whether everything is as it was.
 func (r *Rotation) proofs(w work) []reconciler.Step {
 	var steps []reconciler.Step
 	add := func(op, back reconciler.Op) {
@@ -296,10 +297,13 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		}
 	}
 	e := w.engine()
-	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who()}
+	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Service: e.component.Service, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who(), Beside: w.admin().host}
+	if !strings.EqualFold(w.old, w.target) {
+		session.Replaced = w.old
+	}
 	if bounced[e.label] && e.edit && e.accepted() {
 		old := session
-		old.Login = e.says.User
+		old.Login, old.Replaced = e.says.User, ""
 		add(session, old)
 	} else {
 		add(session, nil)
