@@ -153,8 +153,12 @@ func (d *demo) drift(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until no relay is about to start or to stop: a saved plan is refused when a service's state has changed.
+// settle waits until no relay is about to start or to stop, and Admin knows that the two are gone: a saved plan is refused when what it
+// was made of has changed.
 func (d *demo) settle(ctx context.Context) {
+	for since := time.Now(); d.lab.Connected() > len(d.lab.Relays)-2 && ctx.Err() == nil && time.Since(since) < time.Minute; {
+		time.Sleep(20 * time.Millisecond)
+	}
 	for _, h := range d.lab.Relays {
 		for ctx.Err() == nil && strings.HasSuffix(string(h.Machine.Service(lab.RelayService).State), "Pending") {
 			time.Sleep(20 * time.Millisecond)
