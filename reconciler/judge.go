@@ -90,9 +90,23 @@ func (p *progress) shown(s Step, r Report) {
 		}
 		if evidence != "" {
 			p.evident[ref.Name] = true
-			p.evidence[ref.Name] = appendNew(p.evidence[ref.Name], evidence) // a fleet says the same thousands of times
+			p.evidence[ref.Name] = p.withEvidence(p.evidence[ref.Name], evidence, s)
 		}
 	}
+}
+
+// withEvidence adds what a step showed. What those say who serve many comes before what single hosts hold, however late it came: it
+// says most, and who reads a few reads the first. A fleet says the same thousands of times.
+func (p *progress) withEvidence(all []string, evidence string, s Step) []string {
+	if slices.Contains(all, evidence) {
+		return all
+	}
+	at := len(all)
+	if s.Phase == Verify && s.Op.Target().Kind != HostTarget {
+		at = slices.IndexFunc(append(all, ""), func(e string) bool { return !p.ofMany[e] })
+		p.ofMany[evidence] = true
+	}
+	return slices.Insert(all, at, evidence)
 }
 
 // proven says that every proof of a secret in this round was given, but for those of targets that were left behind. A

@@ -168,3 +168,20 @@ func TestTheFirstFailureIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Who reads the first of the evidence reads what those say who serve many, however late they said it.
+func TestWhatServesManyIsToldFirst(t *testing.T) {
+	late := usual("a")
+	for i, s := range late.steps {
+		switch s.Op.Key() {
+		case "prove a":
+			late.steps[i] = step(reconciler.Verify, "", "prove a", "relay: check a")
+		case "check a":
+			late.steps[i] = step(reconciler.Verify, "relay", "check a")
+		}
+	}
+	b := newBench(t, late)
+	if o := b.run(t.Context()); !slices.Equal(o.Secrets[0].Evidence, []string{"seen: prove a", "seen: check a"}) {
+		t.Errorf("the evidence is %q", o.Secrets[0].Evidence)
+	}
+}
