@@ -73,6 +73,7 @@ func (u *universe) decide(e scheduler.Event) (f scheduler.Fate[verdict]) {
 	}
 	if o.kind == "wire" && time.Now().Before(u.away[o.host]) {
 		f.Value.wire.Kind, f.Text = wsman.Refuse, "away"
+		u.struck[o.host] = true // perhaps by a fault of an episode before
 	}
 	if !u.armed {
 		return f

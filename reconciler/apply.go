@@ -78,6 +78,7 @@ type progress struct {
 	earlier  map[string]bool     // by secret: a round of it that is not its last was proven
 	evidence map[string][]string // by secret
 	ofMany   map[string]bool     // evidence that no single host gave
+	toldDown map[string][]string // by secret: what the ledger was told is down, with its proof
 	asBefore map[string][]string // by secret: what showed that it is back
 	failed   map[string]error    // by secret: it was not proven
 	waits    map[string]Wait     // by secret: a person is to do their part
@@ -97,7 +98,7 @@ type progress struct {
 
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, untidy: map[Target]bool{}, evidence: map[string][]string{}, ofMany: map[string]bool{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
+	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, untidy: map[Target]bool{}, evidence: map[string][]string{}, ofMany: map[string]bool{}, toldDown: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
 		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, excused: map[Target]bool{}}
 	p.slow = p.clock.longest(r.Last)
 	if r.Tell == nil {

@@ -256,6 +256,11 @@ func (p *progress) recordProven(ctx context.Context) {
 		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
 		entries = append(entries, e)
 		proven = append(proven, name)
+		for _, o := range e.Outages {
+			if o.Service != "" && !o.Since.IsZero() && !o.Started {
+				p.toldDown[name] = append(p.toldDown[name], o.What)
+			}
+		}
 	}
 	if len(entries) == 0 {
 		return
@@ -313,8 +318,9 @@ func (p *progress) finish(ctx context.Context) {
 	for _, c := range p.rotating() {
 		name := c.Secret.Name
 		if p.ending[name] == state.Proven {
-			if what := p.clock.fallen(c); len(what) > 0 { // the ledger has it as proven already
-				e := p.entry(c, state.Proven, "after its proof it was seen not to work any more: "+strings.Join(what, ", "))
+			fell, rose := p.clock.fallen(c), p.risen(name)
+			if len(fell)+len(rose) > 0 { // the ledger has it as proven already
+				e := p.entry(c, state.Proven, afterProof(fell, rose))
 				e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
 				e.Outages = slices.DeleteFunc(e.Outages, func(o state.Outage) bool { return !o.UpBy.IsZero() }) // what came back before was told
 				entries = append(entries, e)
@@ -350,6 +356,22 @@ func (p *progress) finish(ctx context.Context) {
 	if err := p.writeEnding(ctx, true, entries...); err != nil {
 		p.unwritten(err)
 	}
+}
+
+// risen is what the ledger has as down with the proof of a secret, and was seen to run at the end: the next run may not be able to ask.
+func (p *progress) risen(name string) []string {
+	return slices.DeleteFunc(slices.Clone(p.toldDown[name]), func(what string) bool { _, down := p.clock.now[what]; return down })
+}
+
+func afterProof(fell, rose []string) string {
+	var all []string
+	if len(fell) > 0 {
+		all = append(all, "seen not to work any more: "+strings.Join(fell, ", "))
+	}
+	if len(rose) > 0 {
+		all = append(all, "seen to run: "+strings.Join(rose, ", "))
+	}
+	return "after its proof it was " + strings.Join(all, "; ")
 }
 
 func (p *progress) unwritten(err error) {
