@@ -305,3 +305,30 @@ func TestAProgramOfTheRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestBindNamesThatLookLikeAmounts: a host may be called 1001, 5m or 1e3, and another in its place is no less of it.
+func TestBindNamesThatLookLikeAmounts(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	for _, name := range []string{"1001", "2m", "1e3"} {
+		load := func(tolerated string) *specs.Deployment {
+			text := strings.NewReplacer(`["relay-[1..3]"]`, `["1001", 2m, "1e3", "1003"]`, "tolerate: [relay-2]", `tolerate: ["`+tolerated+`"]`, "host: relay-2", `host: "`+tolerated+`"`).Replace(agreed)
+			d, err := loader.Load("contoso.yaml", []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Origin.ReadFile = func(string) ([]byte, error) { return nil, nil }
+			return d
+		}
+		d, err := trust.Bind(loader, load(name), trust.Side{Base: load("1003"), Name: "main at 1234567"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var loosened []string
+		for _, q := range d.Origin.Doubts {
+			loosened = append(loosened, q.Path)
+		}
+		if !slices.Contains(loosened, "policy.unreachable.tolerate") || len(loosened) < 2 || !slices.Equal(d.Policy.Unreachable.Tolerate, []string{"1003"}) {
+			t.Errorf("%s in the place of 1003: %q, in force %q", name, loosened, d.Policy.Unreachable.Tolerate)
+		}
+	}
+}

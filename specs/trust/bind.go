@@ -190,21 +190,17 @@ func (b *binder) hint(c Class) string {
 func looser(was, is []leaf) bool {
 	before, a := amount(was)
 	after, b := amount(is)
-	if a && b {
+	if a && b { // what is not there is of either sort, and nothing
 		return after > before
 	}
 	return len(without(is, was)) > 0
 }
 
 func amount(one []leaf) (float64, bool) {
-	if len(one) != 1 {
-		return 0, len(one) == 0
+	if len(one) == 1 && one[0].much != nil {
+		return *one[0].much, true
 	}
-	if d, err := specs.ParseDuration(one[0].text); err == nil {
-		return d.Seconds, true
-	}
-	n, err := strconv.ParseFloat(one[0].text, 64)
-	return n, err == nil
+	return 0, len(one) == 0
 }
 
 // without are the leaves of all whose text is not among others.

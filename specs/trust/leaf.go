@@ -61,6 +61,7 @@ type leaf struct {
 	text  string
 	from  *specs.Source // of a source
 	items []string      // of a list whose order counts
+	much  *float64      // of a span or a number: a name may look like one
 }
 
 // leaves are all that a part of a document says, in its order.
@@ -77,7 +78,7 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 		if place, keep := v.Interface().(specs.Place); keep {
 			from.Item.Place = place
 		}
-		return []leaf{{path: path, class: class, text: text, from: &from}}
+		return []leaf{{path: path, class: class, text: text, from: &from, much: much(v)}}
 	}
 	var all []leaf
 	switch v.Kind() {
@@ -109,10 +110,22 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 		}
 	default:
 		if !v.IsZero() {
-			return []leaf{{path: path, class: class, text: fmt.Sprint(v.Interface())}}
+			return []leaf{{path: path, class: class, text: fmt.Sprint(v.Interface()), much: much(v)}}
 		}
 	}
 	return all
+}
+
+// much is how much a span or a number is.
+func much(v reflect.Value) *float64 {
+	if d, span := v.Interface().(specs.Duration); span {
+		return &d.Seconds
+	}
+	if v.CanInt() {
+		n := float64(v.Int())
+		return &n
+	}
+	return nil
 }
 
 // leftOut is what a field says that is left out, where that is something: to write it is to change it.
