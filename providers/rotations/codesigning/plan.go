@@ -19,6 +19,7 @@ type work struct {
 	left                 []member
 	pending, api         bool // api: Admin's could be asked
 	list                 *site.RelaysSeen
+	digits               int // of a thumbprint that tell apart what is declared and what is accepted: others may begin alike
 }
 
 func (w work) none() bool {
@@ -69,6 +70,11 @@ func asked(in reconciler.Input) bool {
 func (r *Rotation) need(in reconciler.Input) work {
 	w := work{all: r.look(in), api: r.hasAPI && asked(in), list: site.Answer[site.RelaysSeen](in.Seen, site.Relays{})}
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
+	some := r.spec.declared()
+	for _, m := range w.all {
+		some = append(some, m.accepts...)
+	}
+	w.digits = telling(some)
 	for _, m := range w.all {
 		if !m.whole() {
 			continue
@@ -155,7 +161,7 @@ func (w work) lists() (versions []string, of map[string][]member) {
 	of = map[string][]member{}
 	for _, m := range w.all {
 		if m.whole() && !m.unread() {
-			v := versionOf(m.accepts)
+			v := versionTo(w.digits, m.accepts)
 			if !slices.Contains(versions, v) {
 				versions = append(versions, v)
 			}
@@ -178,7 +184,7 @@ func (r *Rotation) before(in reconciler.Input, w work) string {
 	}
 	versions, _ := w.lists()
 	for _, v := range versions {
-		if v != r.ref.Version {
+		if v != versionTo(w.digits, r.spec.declared()) {
 			return v
 		}
 	}
@@ -188,11 +194,11 @@ func (r *Rotation) before(in reconciler.Input, w work) string {
 // reason says why there is something to do.
 func (r *Rotation) reason(w work) string {
 	if len(w.edit) > 0 {
-		text := "the spec asks for " + shorts(r.spec.declared())
+		text := "the spec asks for " + shortsTo(w.digits, r.spec.declared())
 		versions, of := w.lists()
 		for _, v := range versions {
 			if edit := site.Where(of[v], func(m member) bool { return m.edit }); len(edit) > 0 {
-				text += fmt.Sprintf("; %s accept%s %s", who(edit), verb(edit), r.has(edit[0]))
+				text += fmt.Sprintf("; %s accept%s %s", who(edit), verb(edit), r.has(edit[0], w.digits))
 			}
 		}
 		if unread := site.Where(w.edit, member.unread); len(unread) > 0 {
@@ -215,11 +221,11 @@ func (r *Rotation) reason(w work) string {
 }
 
 // has is what a relay accepts, where its list is to change.
-func (r *Rotation) has(m member) string {
+func (r *Rotation) has(m member, digits int) string {
 	if slices.Equal(slices.Sorted(slices.Values(m.accepts)), slices.Sorted(slices.Values(r.spec.declared()))) {
 		return "them, and its list holds more than .NET finds"
 	}
-	return shorts(m.accepts)
+	return shortsTo(digits, m.accepts)
 }
 
 func verb(all []member) string {

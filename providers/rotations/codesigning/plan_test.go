@@ -474,3 +474,17 @@ func TestOverlap(t *testing.T) {
 		t.Errorf("one alone overlaps nothing: %+v", c.Overlaps)
 	}
 }
+
+// A certificate that begins like the one in whose place it comes is made within minutes: the plan tells them apart.
+func TestACertificateThatBeginsLikeAnother(t *testing.T) {
+	s := newScene()
+	like := nextOne[:39] + "0"
+	s.asks(oldOne, like)
+	for _, h := range s.hosts {
+		h.list.Members = []string{oldOne, nextOne}
+	}
+	c := s.plan(t)
+	if c.Status != reconciler.Rotate || c.Before == c.Secret.Version || !strings.Contains(c.Reason, like) || !strings.Contains(c.Reason, nextOne) {
+		t.Errorf("%s, %s → %s: %s", c.Status, c.Before, c.Secret.Version, c.Reason)
+	}
+}

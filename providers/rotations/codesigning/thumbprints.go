@@ -33,15 +33,27 @@ func meant(member string) string {
 	return digits
 }
 
+// enough is how many digits tell a few certificates apart by eye, where nobody has made another that begins alike.
+const enough = 4
+
 // short is what people call a certificate.
-func short(thumbprint string) string { return thumbprint[:min(4, len(thumbprint))] + "…" }
+func short(thumbprint string) string { return shortTo(enough, thumbprint) }
+
+func shortTo(digits int, thumbprint string) string {
+	if digits >= len(thumbprint) {
+		return thumbprint
+	}
+	return thumbprint[:digits] + "…"
+}
 
 // shorts are several, in an order that does not depend on how they were written.
-func shorts(thumbprints []string) string {
+func shorts(thumbprints []string) string { return shortsTo(enough, thumbprints) }
+
+func shortsTo(digits int, thumbprints []string) string {
 	all := slices.Clone(thumbprints)
 	slices.Sort(all)
 	for i, t := range all {
-		all[i] = short(t)
+		all[i] = shortTo(digits, t)
 	}
 	switch n := len(all); n {
 	case 0:
@@ -54,17 +66,23 @@ func shorts(thumbprints []string) string {
 }
 
 // versionOf makes a version of thumbprints: the first digits of each, as many as tell them apart.
-func versionOf(thumbprints []string) string {
-	all := slices.Clone(thumbprints)
-	slices.Sort(all)
-	all = slices.Compact(all)
-	for digits := 4; ; digits++ {
-		var parts []string
-		for _, t := range all {
-			parts = append(parts, t[:min(digits, len(t))])
-		}
-		if digits >= 40 || len(slices.Compact(slices.Clone(parts))) == len(parts) {
-			return strings.Join(parts, "+")
+func versionOf(thumbprints []string) string { return versionTo(telling(thumbprints), thumbprints) }
+
+func versionTo(digits int, thumbprints []string) string {
+	var parts []string
+	for _, t := range slices.Compact(slices.Sorted(slices.Values(thumbprints))) {
+		parts = append(parts, t[:min(digits, len(t))])
+	}
+	return strings.Join(parts, "+")
+}
+
+// telling is how many digits tell these apart.
+func telling(thumbprints []string) int {
+	all := slices.Compact(slices.Sorted(slices.Values(thumbprints)))
+	for digits := enough; digits < 64; digits++ {
+		if len(slices.CompactFunc(slices.Clone(all), func(a, b string) bool { return a[:min(digits, len(a))] == b[:min(digits, len(b))] })) == len(all) {
+			return digits
 		}
 	}
+	return 64
 }
