@@ -71,7 +71,7 @@ func shellParts(t *testing.T, file string) (parts []string) {
 
 // fakes stand in for the programs that a step runs. Each notes how it was called, and what it was given on files and standard input.
 var fakes = map[string]string{
-	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; echo "the progress" >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
+	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; printf 'the progress\n  \140\140\140\n# free\n' >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
 case "$*" in *issues/*/comments*--jq*|"issue list"*) [ -z "$FOUND" ] || echo "$FOUND";; esac`,
@@ -149,6 +149,9 @@ func (s step) run(t *testing.T, file, script string) {
 			t.Errorf("it does not say %q:\n%s", b, body)
 		}
 	}
+	if acts := regexp.MustCompile("(?:^|\n|\\\\n) {0,3}(```|# free)").FindString(body); acts != "" && !strings.Contains(body, "<pre>") { // that is escaped as HTML
+		t.Errorf("what a request may have put into an error acts in the comment, as %q:\n%s", acts, body)
+	}
 	if command := hostile[file][0]; command != "" && strings.Contains(string(out), command) {
 		t.Errorf("the log has a command: %s\n%s", command, out)
 	}
@@ -175,7 +178,7 @@ func TestPipelineSteps(t *testing.T) {
 			"the next one":       {code: 2, env: []string{"FOUND=41\n42"}, calls: []string{plan, "gh api --method PATCH repos/im/rotation/issues/comments/41 "}, never: []string{"pr comment"}, body: []string{"the report"}},
 			"nothing to do":      {code: 0, calls: []string{"gh pr comment 7"}},
 			"something is down":  {code: 3, calls: []string{"gh pr comment 7"}, body: []string{"the report", "the progress"}},
-			"a plan that failed": {code: 1, calls: []string{"gh pr comment 7"}, body: []string{"```text\nthe progress"}, exitCode: 1},
+			"a plan that failed": {code: 1, calls: []string{"gh pr comment 7"}, body: []string{"\n\nWhat it said:\n\n    the progress\n"}, exitCode: 1},
 		}},
 		{file: "github-actions.yml", part: 1, of: 3, steps: map[string]step{
 			"applied": {code: 0, calls: []string{"meshrotate apply plans/4f2a91c.json -f contoso.yaml --base refs/remotes/origin/main", "gh pr comment 7"}, body: []string{"the report"}},
