@@ -60,6 +60,7 @@ type Store struct {
 	mu      sync.Mutex
 	journal *journal // of the lease that we hold, nil before there is room for it
 	fence   uint64   // of that lease, 0 without one
+	record  *head    // how far the branch has the ledger at least; nil when it was not read
 }
 
 // Open returns a store. It contacts nobody and creates nothing.

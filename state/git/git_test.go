@@ -196,6 +196,47 @@ func TestEditedBranch(t *testing.T) {
 	}
 }
 
+// A branch that was deleted, taken back to an earlier commit or begun anew has a sound ledger: the lock's knows of another.
+func TestABranchThatWasTakenBack(t *testing.T) {
+	for reason, do := range map[string]func(w *world, first string){
+		"deleted":    func(w *world, _ string) { w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso") },
+		"taken back": func(w *world, first string) { w.git("--git-dir", w.dir, "update-ref", "refs/heads/meshrotate/contoso", first) },
+		"begun anew": func(w *world, _ string) {
+			w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso")
+			other := w.machine().open()
+			add(t, other, step("r8", "another", 1))
+			add(t, other, step("r8", "more", 1))
+		},
+	} {
+		w := folder(t)
+		s := w.machine().open()
+		lease := acquire(t, w, s, "r1")
+		add(t, s, step("r1", "one", 1))
+		first := strings.TrimSpace(w.git("--git-dir", w.dir, "rev-parse", "meshrotate/contoso"))
+		add(t, s, step("r1", "two", 1))
+		if err := lease.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := steps(t, w.machine().open()); got != "one two" {
+			t.Errorf("before: %s", got)
+		}
+		do(w, first)
+		fresh := w.machine().open()
+		_, err := fresh.Entries(t.Context())
+		var h interface{ Hint() string }
+		if !errors.Is(err, state.ErrDamaged) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "delete meshrotate/contoso-lock") {
+			t.Errorf("%s: %v", reason, err)
+		}
+		if _, err := fresh.Acquire(t.Context(), state.Holder{Run: "r2", By: "b"}); !errors.Is(err, state.ErrDamaged) {
+			t.Errorf("%s: the lock is given: %v", reason, err)
+		}
+		w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso-lock") // as the hint says
+		if _, err := fresh.Entries(t.Context()); err != nil {
+			t.Errorf("%s: %v", reason, err)
+		}
+	}
+}
+
 // Who may not sign in, or may not push, is told at once.
 func TestRefused(t *testing.T) {
 	w := https(t)

@@ -108,7 +108,7 @@ func (h *held) renew(ctx context.Context) error {
 			return c, err
 		}
 		h.mine.Heartbeat = now
-		return h.mine.put(fmt.Sprintf("Run %s is at work: %s", h.mine.Run, h.mine.Holder.Doing))
+		return h.store.put(h.mine, fmt.Sprintf("Run %s is at work: %s", h.mine.Run, h.mine.Holder.Doing))
 	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -242,7 +242,7 @@ func (h *held) Regain(ctx context.Context) error {
 		defer h.mu.Unlock()
 		now = h.store.now()
 		h.mine.Heartbeat = now
-		return h.mine.put(fmt.Sprintf("Run %s, whose lock was taken away, has it again for its way back", h.mine.Run))
+		return h.store.put(h.mine, fmt.Sprintf("Run %s, whose lock was taken away, has it again for its way back", h.mine.Run))
 	})
 	if err != nil {
 		return err
@@ -312,7 +312,7 @@ func (h *held) Release(ctx context.Context) error {
 			return c, h.lost
 		}
 		sent = true
-		return lease{Holder: state.Holder{Fence: h.fence}, Free: true}.put(fmt.Sprintf("Run %s gives the lock back", h.mine.Run))
+		return s.put(lease{Holder: state.Holder{Fence: h.fence}, Free: true}, fmt.Sprintf("Run %s gives the lock back", h.mine.Run))
 	})
 	return errors.Join(unpublished, err)
 }

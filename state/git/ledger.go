@@ -34,6 +34,18 @@ type head struct {
 	Chain   string `json:"chain,omitempty"`
 }
 
+func (h head) text() ([]byte, error) {
+	text, err := json.Marshal(h)
+	return append(text, '\n'), err
+}
+
+// knows notes how far the branch has the ledger.
+func (s *Store) knows(c chain.Chain) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record = &head{c.Entries, c.Last}
+}
+
 // Append pushes the entries, or writes them into the journal when a run has kept room there.
 func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
 	if len(entries) == 0 {
@@ -51,15 +63,20 @@ func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
 // publish makes one commit of the entries.
 func (s *Store) publish(ctx context.Context, entries []state.Entry) error {
 	var sent []string // the links of attempts whose answer did not come
-	return s.main.change(ctx, "append to the ledger", func(t *tip) (c change, err error) {
+	var now chain.Chain
+	err := s.main.change(ctx, "append to the ledger", func(t *tip) (c change, err error) {
 		known := s.tail
 		s.tail = nil // an encoder that was not heard is of no use
 		there := false
 		if known == nil || known.blob != t.files[ledgerFile] {
 			known, _, err = decode(t, func(link string) { there = there || slices.Contains(sent, link) })
 		}
-		if err != nil || there {
+		if err != nil {
 			return c, err
+		}
+		if there {
+			now = known.chain
+			return c, nil
 		}
 		lines, err := known.chain.Encode(entries)
 		if err != nil {
@@ -72,9 +89,14 @@ func (s *Store) publish(ctx context.Context, entries []state.Entry) error {
 		sent = append(sent, known.chain.Last)
 		known.blob = plumbing.ComputeHash(plumbing.BlobObject, known.text)
 		s.tail = known
-		h, err := json.Marshal(head{known.chain.Entries, known.chain.Last})
-		return change{files: map[string][]byte{ledgerFile: known.text, headFile: append(h, '\n')}, message: message(entries)}, err
+		now = known.chain
+		h, err := head{now.Entries, now.Last}.text()
+		return change{files: map[string][]byte{ledgerFile: known.text, headFile: h}, message: message(entries)}, err
 	})
+	if err == nil {
+		s.knows(now)
+	}
+	return err
 }
 
 // decode reads the whole ledger. A line that is not as it was written, or where it was written, is an error that names it, and so
@@ -118,8 +140,23 @@ func damaged(err error) error {
 
 // Entries reads the whole ledger, and what journals on this machine have beyond it.
 func (s *Store) Entries(ctx context.Context) (entries []state.Entry, err error) {
+	var record *head // asked first: what was published since is more
+	err = s.lock.look(ctx, "look at the lock", func(t *tip) error {
+		record, err = t.record()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	err = s.main.look(ctx, "read the ledger", func(t *tip) error {
-		_, entries, err = decode(t, func(string) {})
+		var links []string
+		var known *tail
+		if known, entries, err = decode(t, func(link string) { links = append(links, link) }); err == nil {
+			err = s.hasAll(record, links)
+		}
+		if err == nil {
+			s.knows(known.chain)
+		}
 		return err
 	})
 	if err != nil {
@@ -135,6 +172,19 @@ func (s *Store) Entries(ctx context.Context) (entries []state.Entry, err error) 
 		}
 	}
 	return entries, nil
+}
+
+// hasAll says whether the branch has the ledger as far as the lock knows of it.
+func (s *Store) hasAll(record *head, links []string) error {
+	if record == nil || record.Entries == 0 || record.Entries <= len(links) && links[record.Entries-1] == record.Chain {
+		return nil
+	}
+	main, lock := s.main.name.Short(), s.lock.name.Short()
+	err := fmt.Errorf("entry %d of the ledger on %s is not the one that %s knows", record.Entries, main, lock)
+	if missing := record.Entries - len(links); missing > 0 {
+		err = fmt.Errorf("the ledger on %s has %d entries, and %s knows of %d: it was deleted, or taken back", main, len(links), lock, record.Entries)
+	}
+	return state.Damaged(err, "push "+main+" again as a clone, a backup or the server's own log has it; if that is lost for good, delete "+lock+" while nobody is at work: what the lost entries told is then looked at again")
 }
 
 // message is what the log says of entries: what became of rotations, else of the first step.

@@ -26,6 +26,10 @@ const maxTTL = 24 * time.Hour
 // fenceFile has the highest fence ever given out, also when nobody can read the lease.
 const leaseFile, fenceFile = "lease.json", "fence"
 
+// recordFile has the head of the ledger as whoever held the lock knew it last: the other branch by itself does not show that it was
+// deleted, or taken back to an earlier commit.
+const recordFile = "record"
+
 // lease is the content of lease.json.
 type lease struct {
 	state.Holder
@@ -58,6 +62,32 @@ func (t *tip) lease() (l lease, err error) {
 func (l lease) put(message string) (change, error) {
 	text, err := json.MarshalIndent(l, "", "  ")
 	return change{files: map[string][]byte{leaseFile: append(text, '\n'), fenceFile: fmt.Appendln(nil, l.Fence)}, message: message}, err
+}
+
+// put is the change that writes a lease of ours, with how far we know the ledger.
+func (s *Store) put(l lease, message string) (change, error) {
+	c, err := l.put(message)
+	s.mu.Lock()
+	record := s.record
+	s.mu.Unlock()
+	if err != nil || record == nil {
+		return c, err
+	}
+	c.files[recordFile], err = record.text()
+	return c, err
+}
+
+// record is how far the ledger went at least, nil when nobody has said so.
+func (t *tip) record() (*head, error) {
+	text, ok, err := t.read(recordFile)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var h head
+	if json.Unmarshal(text, &h) != nil {
+		return nil, state.Damaged(errors.New("the file record on the branch of the lock cannot be read"), "remove it: the next run writes it anew")
+	}
+	return &h, nil
 }
 
 // fence is the highest ever given out, 0 before the first.
@@ -118,7 +148,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 			return c, &hinted{errors.New("no fence is higher than the last one"), "keep the branch as an archive and begin another"}
 		}
 		mine.Fence, mine.Heartbeat = last+1, s.now()
-		return mine.put(fmt.Sprintf("Run %s of %s@%s has the lock\n\nfence %d", mine.Run, mine.By, mine.Host, mine.Fence))
+		return s.put(mine, fmt.Sprintf("Run %s of %s@%s has the lock\n\nfence %d", mine.Run, mine.By, mine.Host, mine.Fence))
 	})
 	if err != nil {
 		return nil, err
