@@ -35,6 +35,9 @@ type Plan struct {
 	// Digest stands for what the plan is bound to: the document, the steps, and what was seen where they act. Apply plans
 	// again and compares.
 	Digest string `json:"digest"`
+	// Continues is the digest of the saved plan whose run was cut off, and with which this one goes on; "" when it is itself what was
+	// agreed to. The ledger has that one.
+	Continues string `json:"-"`
 	// Salt says which salt the fingerprints were made with, and not the salt; "" when none was kept.
 	Salt    string   `json:"salt,omitempty"`
 	Changes []Change `json:"changes"`

@@ -186,7 +186,7 @@ func (p *progress) room() int {
 // entry is a line of the ledger about a rotation as a whole.
 func (p *progress) entry(c Change, o state.Outcome, detail string) state.Entry {
 	return state.Entry{
-		Time: p.run.Now().UTC(), Run: p.run.ID, By: p.run.By, Commit: p.run.Plan.Commit, Plan: p.run.Plan.Digest,
+		Time: p.run.Now().UTC(), Run: p.run.ID, By: p.run.By, Commit: p.run.Plan.Commit, Plan: cmp.Or(p.run.Plan.Continues, p.run.Plan.Digest),
 		Fence: p.run.Lease.Fence(), Secret: c.Secret.Name, Version: c.Secret.Version, Before: c.Before,
 		Outcome: o, Detail: detail,
 	}

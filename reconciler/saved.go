@@ -137,6 +137,9 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	case (s.Salt != "" || history.Salt() != "") && !s.sealed(now):
 		return Hinted(errors.New("the saved plan was changed after it was made, by somebody who does not have the state: its seal is that of another one; nothing was changed"),
 			"find out who can write it; "+again)
+	case s.goesOn(now, history):
+		now.Continues = s.Digest
+		return nil
 	case history.Applied(s.Digest):
 		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
 	case now.Made.After(s.GoodUntil):
@@ -168,6 +171,22 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		}
 	}
 	return Hinted(fmt.Errorf("%w\n       nothing was changed", err), again)
+}
+
+// goesOn says that the run to which this plan was applied was cut off, and that what is left is a part of what was agreed to then.
+func (s *Saved) goesOn(now *Plan, history state.History) bool {
+	open := false
+	for _, c := range now.Changes {
+		if c.Status != Rotate {
+			continue
+		}
+		if !slices.ContainsFunc(s.Changes, func(o Change) bool { return o.Status == Rotate && o.Secret == c.Secret }) {
+			return false
+		}
+		e, pending := history.Pending(c.Secret.Name, c.Secret.Version)
+		open = open || pending && e.Plan == s.Digest
+	}
+	return open && s.Spec == now.Spec
 }
 
 func orNone(s string) string {

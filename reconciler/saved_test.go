@@ -86,6 +86,9 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 	longer := day
 	longer.PlanTTL.Text = "2d"
 	applied := []state.Entry{{Secret: "a", Outcome: state.Started, Plan: then.Digest}}
+	cutOff := []state.Entry{{Secret: "a", Version: "2", Outcome: state.Started, Plan: then.Digest}}
+	ended := append(slices.Clone(cutOff), state.Entry{Secret: "a", Version: "2", Outcome: state.Proven, Plan: then.Digest})
+	byHand := append(slices.Clone(cutOff), state.Entry{Secret: "a", Version: "2", Outcome: state.Started, Plan: "another"})
 	warned := planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, warnedOf(reconciler.Rotate, reconciler.Warning))
 	for reason, now := range map[string]*reconciler.Plan{"the warning holds": warned, "it does not hold any more": then} {
 		if err := save(t, warned).Check(now, state.History{}); err != nil {
@@ -111,6 +114,11 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 		{"its last second", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour), map[string]looked{"r1": {"key=old"}}), nil, nil, ""},
 		{"too old", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour+time.Second), map[string]looked{"r1": {"key=old"}}), nil, []string{"good until 2026-01-02T12:00:00Z"}, ""},
 		{"a plan is used once", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), applied, []string{then.Digest[:8], "already applied"}, ""},
+		{"its run was cut off: what is left is done, however late and whatever that run has changed", planned(doc("lab", "abc", day), made.Add(48*time.Hour), map[string]looked{"r1": {"key=new"}}), cutOff, nil, ""},
+		{"its run has ended since", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), ended, []string{"already applied"}, ""},
+		{"another run has gone on since", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), byHand, []string{"already applied"}, ""},
+		{"its run was cut off, and the document is another now", planned(doc("lab", "0123456789", longer), made, map[string]looked{"r1": {"key=old"}}), cutOff, []string{"already applied"}, ""},
+		{"its run was cut off, and there is more to do", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), cutOff, []string{"already applied"}, ""},
 		{"of another deployment", planned(doc("live", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), nil, []string{"for lab, not for live"}, ""},
 		{"another document: the commits say where to look", planned(doc("lab", "", longer), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"document has changed", "commit 01234567,", "commit none"}, "key"},
 		{"another step, and the same hosts", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), nil, []string{"16 then, 21 now", "steps differ"}, ""},

@@ -29,6 +29,24 @@ func (p *Plan) CutOff() []Down {
 // AllDown is all of it that stays when nothing is done.
 func (p *Plan) AllDown() []Down { return slices.Concat(p.StillDown(), p.FoundStopped(), p.CutOff()) }
 
+// Untouched is all of it that stays when this plan is not applied: what it would bring back too.
+func (p *Plan) Untouched() []Down {
+	all := p.AllDown()
+	for _, c := range p.Changes {
+		for _, o := range c.Outages {
+			if o.With == "" || o.Since.IsZero() || c.Status != Rotate {
+				continue
+			}
+			for _, name := range o.Members {
+				if !slices.ContainsFunc(all, func(d Down) bool { return d.What == name }) {
+					all = append(all, Down{What: name, Target: Target{HostTarget, name}, Since: o.Since, Sooner: o.AtLeast, CutOff: true})
+				}
+			}
+		}
+	}
+	return all
+}
+
 // cutOffEnds is what brings back what is cut off.
 const cutOffEnds = "make its host answer, or mend what else stands in the way, then apply, which gives it what it lacks"
 

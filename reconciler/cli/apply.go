@@ -102,6 +102,9 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 		if err := n.agreed(ctx, v, saved, yes, doing); err != nil || v.Plan.Empty() {
 			return err
 		}
+		if v.Plan.Continues != "" {
+			show.Note(fmt.Sprintf("goes on with the saved plan %.8s, whose run was cut off", v.Plan.Continues))
+		}
 		// Whoever ends the context has made sure before that a second signal kills.
 		deaf = context.AfterFunc(ctx, func() { show.Note(heard(ctx)) })
 		return nil
@@ -116,7 +119,7 @@ func (n *opened) apply(ctx context.Context, saved *reconciler.Saved, yes bool) e
 		return named(ctx, err)
 	case done.Run == "" && err != nil:
 		n.program.looked = len(done.Plan.Seen) > 0
-		err = stillDown(done.Plan.AllDown(), named(ctx, err))
+		err = stillDown(done.Plan.Untouched(), named(ctx, err))
 		if n.program.format == render.Text || !n.program.looked {
 			return err
 		}

@@ -199,8 +199,12 @@ func TestEditedBranch(t *testing.T) {
 // A branch that was deleted, taken back to an earlier commit or begun anew has a sound ledger: the lock's knows of another.
 func TestABranchThatWasTakenBack(t *testing.T) {
 	for reason, do := range map[string]func(w *world, first string){
-		"deleted":    func(w *world, _ string) { w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso") },
-		"taken back": func(w *world, first string) { w.git("--git-dir", w.dir, "update-ref", "refs/heads/meshrotate/contoso", first) },
+		"deleted": func(w *world, _ string) {
+			w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso")
+		},
+		"taken back": func(w *world, first string) {
+			w.git("--git-dir", w.dir, "update-ref", "refs/heads/meshrotate/contoso", first)
+		},
 		"begun anew": func(w *world, _ string) {
 			w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso")
 			other := w.machine().open()
@@ -234,6 +238,27 @@ func TestABranchThatWasTakenBack(t *testing.T) {
 		if _, err := fresh.Entries(t.Context()); err != nil {
 			t.Errorf("%s: %v", reason, err)
 		}
+	}
+}
+
+// Nor does a run go on writing where what it has written is gone: it says so at its end.
+func TestABranchThatIsTakenBackUnderARun(t *testing.T) {
+	w := folder(t)
+	s := w.machine().open()
+	add(t, s, step("r0", "zero", 0))
+	first := strings.TrimSpace(w.git("--git-dir", w.dir, "rev-parse", "meshrotate/contoso"))
+	lease := acquire(t, w, s, "r1")
+	add(t, s, step("r1", "one", 1))
+	if err := s.Reserve(t.Context(), 1<<16); err != nil {
+		t.Fatal(err)
+	}
+	w.git("--git-dir", w.dir, "update-ref", "refs/heads/meshrotate/contoso", first)
+	add(t, s, step("r1", "two", 1)) // into the journal: services may be down
+	if err := lease.Release(t.Context()); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("the end: %v", err)
+	}
+	if _, err := w.machine().open().Entries(t.Context()); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("the next look: %v", err)
 	}
 }
 

@@ -46,6 +46,13 @@ func (s *Store) knows(c chain.Chain) {
 	s.record = &head{c.Entries, c.Last}
 }
 
+// known is what knows noted last.
+func (s *Store) known() *head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record
+}
+
 // Append pushes the entries, or writes them into the journal when a run has kept room there.
 func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
 	if len(entries) == 0 {
@@ -69,7 +76,11 @@ func (s *Store) publish(ctx context.Context, entries []state.Entry) error {
 		s.tail = nil // an encoder that was not heard is of no use
 		there := false
 		if known == nil || known.blob != t.files[ledgerFile] {
-			known, _, err = decode(t, func(link string) { there = there || slices.Contains(sent, link) })
+			var links []string
+			known, _, err = decode(t, func(link string) { links, there = append(links, link), there || slices.Contains(sent, link) })
+			if err == nil {
+				err = s.hasAll(s.known(), links) // else it was taken back while we were at work
+			}
 		}
 		if err != nil {
 			return c, err

@@ -67,9 +67,7 @@ func (l lease) put(message string) (change, error) {
 // put is the change that writes a lease of ours, with how far we know the ledger.
 func (s *Store) put(l lease, message string) (change, error) {
 	c, err := l.put(message)
-	s.mu.Lock()
-	record := s.record
-	s.mu.Unlock()
+	record := s.known()
 	if err != nil || record == nil {
 		return c, err
 	}

@@ -68,6 +68,28 @@ func TestSavedPlan(t *testing.T) {
 	w.run(1, "apply", "nowhere.json").says(t, "nowhere.json", "hint: ")
 }
 
+// TestSavedPlanGoesOn kills the run of a reviewed plan, twice: the job that is run again finishes it, and only it.
+func TestSavedPlanGoesOn(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	w.run(2, "plan", "--out", "plan.json")
+	for range 2 {
+		r := w.start("apply", "plan.json")
+		r.reaches("switch: began")
+		r.signal(os.Kill)
+		r.wait()
+	}
+	w.rewrite("version: 7", "version: 8")
+	other := w.start("apply", "plan.json").wait()
+	if other.says(t, "already applied: a plan is used once"); other.code != 1 && other.code != 3 { // 3 where the run was cut off while something was down
+		t.Errorf("exit code %d", other.code)
+	}
+	w.rewrite("version: 8", "version: 7")
+	w.run(0, "apply", "plan.json").says(t, "goes on with the saved plan", "done: ")
+	w.run(1, "apply", "plan.json").says(t, "already applied: a plan is used once")
+	w.converged()
+}
+
 // TestFromGit takes the document from a revision. The commit is in the plan and in the ledger; the work tree is not read.
 func TestFromGit(t *testing.T) {
 	t.Parallel()
