@@ -157,13 +157,17 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 		p.unsure[b.target] = r.Outcome == state.Unknown || r.Outcome == ""
 	case lostLease(r.Err):
 		p.fail(s, r.Err)
-		p.unknownAt[b.target] = p.unknownAt[b.target] || phase == Switch && r.Outcome != state.Failed
+		if phase == Switch && r.Outcome != state.Failed {
+			p.unknownAt[b.target] = true
+		}
 		if p.halted = true; !lostLease(p.cause) { // it is lost for all targets, and said once
 			p.halt(r.Err)
 		}
 	case r.Outcome == state.Unknown || r.Outcome == "":
 		p.fail(s, r.Err)
-		p.unknownAt[b.target] = p.unknownAt[b.target] || phase == Switch
+		if phase == Switch {
+			p.unknownAt[b.target] = true
+		}
 		if p.unheard = p.unheard || phase == Verify; p.unheard {
 			return // other proofs are asked all the same; then the run halts
 		}

@@ -94,3 +94,15 @@ func TestALostLockIsTheFirstCause(t *testing.T) {
 		}
 	}
 }
+
+// A target that was asked for nothing, as the lock was gone by then, is known: it does not keep the run from its way back.
+func TestALockTakenAwayBeforeAStepIsSent(t *testing.T) {
+	b := newBench(t, usual("a"))
+	b.clock("relay", "admin")
+	b.before["swap a"], b.regains = b.lose, 9
+	b.answer["swap a"] = reconciler.Report{Outcome: state.Failed, Refused: true, Err: &state.LostError{Fence: 1}}
+	o := b.run(t.Context())
+	if o.Err == nil || o.Halted || len(o.Down) > 0 || !b.has("back start admin") || !b.has("back start relay") || !slices.Equal(ended(o), []string{"a back"}) {
+		t.Errorf("%+v; %q", o, b.did)
+	}
+}
