@@ -270,7 +270,7 @@ func TestPipelinesAndForks(t *testing.T) {
 		"github-actions.yml":  {"github.event.pull_request.head.repo.full_name == github.repository", "\npermissions: {contents: read}\n", "permissions: {contents: read, issues: write}"},
 		"azure-pipelines.yml": {"and(eq(variables['Build.Reason'], 'PullRequest'), ne(variables['System.PullRequest.IsFork'], 'True'))"},
 		"gitlab-ci.yml":       {"$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID", "resource_group"},
-		"Jenkinsfile":         {"no pull requests of forks", "disableConcurrentBuilds()", "submitter:"},
+		"Jenkinsfile":         {"expression { !env.CHANGE_FORK }", "no pull requests of forks", "disableConcurrentBuilds()", "submitter:"},
 	} {
 		for _, text := range must {
 			if !strings.Contains(read(t, "pipelines/"+file), text) {

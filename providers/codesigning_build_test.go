@@ -9,6 +9,7 @@ import (
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/rotations/codesigning"
+	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/rotationtest"
 	"meshrotate/specs"
@@ -32,6 +33,7 @@ func TestBuildsThatFail(t *testing.T) {
 	}{
 		{"it ends with an error", "exit code 1", lab.Builds{Fails: true}},
 		{"it forgets the timestamp", "has no timestamp", lab.Builds{Unstamped: true}},
+		{"it signs with another certificate", "is not signed with", lab.Builds{Otherwise: true}},
 		{"it hangs", "did not end in time", lab.Builds{Takes: time.Hour}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
@@ -165,4 +167,16 @@ func TestBuildWaitsForTheRelays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// signsWith lets the document mark the certificate that connectors are signed with.
+func (w *world) signsWith(c winhost.Signer) {
+	spec := *w.doc.Secrets["codeSigning"].(*codesigning.Spec)
+	spec.Thumbprints = slices.Clone(spec.Thumbprints)
+	for i := range spec.Thumbprints {
+		if spec.Thumbprints[i].Use = ""; string(spec.Thumbprints[i].SHA1) == c.SHA1 {
+			spec.Thumbprints[i].Use = "signing"
+		}
+	}
+	w.doc.Secrets["codeSigning"] = &spec
 }

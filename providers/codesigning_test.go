@@ -325,6 +325,21 @@ func TestConnectorFindings(t *testing.T) {
 		{"tampered", "connector-tampered", file, func(w *world, h *lab.Host) error {
 			return w.lab.Deploy(h, map[string][]byte{file: machine.Signed(winhost.TrustTampered, "2", old)})
 		}},
+		{"of an authority that the host does not trust", "connector-untrusted", file, func(w *world, h *lab.Host) error {
+			return w.lab.Deploy(h, map[string][]byte{file: machine.Signed(winhost.TrustRoot, "2", old)})
+		}},
+		{"of one whose chain ends nowhere", "connector-untrusted", file, func(w *world, h *lab.Host) error {
+			return w.lab.Deploy(h, map[string][]byte{file: machine.Signed(winhost.TrustChain, "2", old)})
+		}},
+		{"revoked", "connector-unjudged", file, func(w *world, h *lab.Host) error {
+			return w.lab.Deploy(h, map[string][]byte{file: machine.Signed(0x800b010c, "2", old)})
+		}},
+		{"revoked, while its list loses another certificate", "connector-unjudged", file, func(w *world, h *lab.Host) error {
+			if err := w.lab.SetThumbprints(h, old.SHA1, gone.SHA1); err != nil {
+				return err
+			}
+			return w.lab.Deploy(h, map[string][]byte{file: machine.Signed(0x800b010c, "2", old)})
+		}},
 		{"expired without a timestamp", "connector-expired", file, func(w *world, h *lab.Host) error {
 			return w.lab.Deploy(h, map[string][]byte{file: lab.Connector("2", gone)})
 		}},

@@ -217,6 +217,11 @@ func TestSituationsOfConnectors(t *testing.T) {
 				t.Error("it does not")
 			}
 			w.connectsAfter()
+			w.do("restore", "im-engine") // nothing shows it, and that is said, without being drift
+			p := w.planned()
+			if f, ok := finding(p, "connector-not-proven"); !ok || f.Severity != reconciler.Note || !p.Empty() || render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted {
+				t.Errorf("%+v", p.Changes)
+			}
 		}},
 		{"the connector is not declared", "it is guessed by the reference, and shown", func(t *testing.T, w *world) {
 			for i := range w.connectorSpec().Secrets {

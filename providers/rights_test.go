@@ -109,7 +109,7 @@ var needNoMore = []reconciler.Op{
 	site.Discard{}, site.Restore{}, site.RemoveCertificate{}, // the rights of what they take back
 	site.TryLogon{}, site.RecordMachine{}, // a logon is anybody's; a record is ours
 	site.ProveFile{}, site.ProveAsBefore{}, site.ProveSetting{}, site.ProveList{}, site.ProveProcess{}, site.ProveLogon{}, site.ProveListed{},
-	site.ProvePin{}, site.ProveSigned{}, site.ProveUnused{}, site.ProveLoginFrom{}, // each reads what every look reads
+	site.ProvePin{}, site.ProveUnpinned{}, site.ProveSigned{}, site.ProveUnused{}, site.ProveLoginFrom{}, // each reads what every look reads
 }
 
 // The table has each op on a host that any kind of secret plans, forwards or backwards.

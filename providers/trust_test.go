@@ -82,6 +82,8 @@ policy: {unreachable: {tolerate: [relay-2], count: 1}, planTtl: 12h, window: [Mo
 state: {dir: /var/lib/im, seal: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]}}
 `
 
+var limits = []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 1m, suspend: {why: closing, until: '2027-01-03'}"}
+
 // TestBind: what is wanted is the request's, the rest is what was agreed to, and whatever is not in force is said.
 func TestBind(t *testing.T) {
 	files := map[string]string{"ca.pem": "agreed", "vendor.pem": "agreed"}
@@ -96,6 +98,7 @@ func TestBind(t *testing.T) {
 	}
 	for _, c := range []struct {
 		reason   string
+		from     []string // pairs by which another document was agreed to
 		edit     []string // pairs
 		changed  map[string]string
 		blocks   []string // how doubts that block begin
@@ -114,6 +117,10 @@ func TestBind(t *testing.T) {
 		{reason: "another window", edit: []string{"window: [", "window: [daily 00:00-24:00 UTC, "}, loosened: []string{"policy.window"}},
 		{reason: "a suspension, and a longest outage", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, suspend: {why: closing, until: '2027-01-03'}"}, wanted: "all"},
 		{reason: "a longest outage, and a longer wait", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, hostTimeout: 10m"}, wanted: "all"},
+		{reason: "a shorter longest outage, and a longer suspension", from: limits, edit: []string{"maxOutage: 1m", "maxOutage: 30s", "2027-01-03", "2027-02-03"}, wanted: "all"},
+		{reason: "a longer longest outage, and a shorter suspension", from: limits, edit: []string{"maxOutage: 1m", "maxOutage: 2m", "2027-01-03", "2027-01-02"}, loosened: []string{
+			"policy.maxOutage is new or loosens, and is not in force: 2m (agreed: 1m)", "policy.suspend.until is new or loosens, and is not in force: 2027-01-02 (agreed: 2027-01-03)"}},
+		{reason: "no limits", from: limits, edit: []string{limits[1], "planTtl: 12h"}, loosened: []string{"policy.maxOutage", "policy.suspend.until", "policy.suspend.why"}},
 		{reason: "what stands for the live license's own", edit: []string{"customer: Contoso,", "customer: Contoso, tier: Community, layout: opaque,"}, loosened: []string{
 			"secrets.license.tier is new or loosens, and is not in force: Community (agreed: as the live one has it)", "secrets.license.layout is new or loosens, and is not in force: opaque"}},
 		{reason: "shorter waits", edit: []string{"planTtl: 12h", "planTtl: 12h, hostTimeout: 10s, patience: 1s", "args: [--quiet", "timeout: 1s, args: [--quiet", "args: [--once]", "args: [--once], timeout: 1s", "args: [read]", "args: [read], timeout: 1s",
@@ -178,6 +185,7 @@ func TestBind(t *testing.T) {
 		{reason: "a login less", edit: []string{"{logins: [a, b],", "{mode: single, login: a,"}, blocks: []string{"secrets.sqlLogin.mode", "secrets.sqlLogin.login is new", "secrets.sqlLogin.logins is left out"}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
+			agreed := strings.NewReplacer(c.from...).Replace(agreed)
 			for i := 0; i < len(c.edit); i += 2 {
 				if !strings.Contains(agreed, c.edit[i]) {
 					t.Fatalf("%q is not in the document", c.edit[i])
@@ -329,6 +337,33 @@ func TestBindNamesThatLookLikeAmounts(t *testing.T) {
 		}
 		if !slices.Contains(loosened, "policy.unreachable.tolerate") || len(loosened) < 2 || !slices.Equal(d.Policy.Unreachable.Tolerate, []string{"1003"}) {
 			t.Errorf("%s in the place of 1003: %q, in force %q", name, loosened, d.Policy.Unreachable.Tolerate)
+		}
+	}
+}
+
+// TestKerberosFilesOfTheRequest: who signs in with a ticket, a keytab or a KDC of the request's making is whom the request wants. They are read
+// from the disk, so that no base vouches for what lies among the request's files; nor does one for a path that is not full.
+func TestKerberosFilesOfTheRequest(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	for name, set := range map[string]func(k *specs.Kerberos, path string){
+		"config": func(k *specs.Kerberos, path string) { k.Config = path },
+		"cache":  func(k *specs.Kerberos, path string) { k.Cache = path },
+		"keytab": func(k *specs.Kerberos, path string) { k.Keytab = path },
+	} {
+		for path, refused := range map[string]bool{"/etc/im/file": false, "/srv/im/deployments/file": true, "/srv/im/../im/file": true, "file": true, "../file": true} {
+			one := func() *specs.Deployment {
+				d, err := loader.Load("contoso.yaml", []byte(agreed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
+				set(d.Connect.WinRM.Kerberos, path)
+				return d
+			}
+			_, err := trust.Bind(loader, one(), trust.Side{Base: one(), Name: "main at 1234567", Root: "/srv/im"})
+			if (err != nil) != refused || refused && !strings.Contains(err.Error(), "connect.winrm.kerberos."+name+": "+path+" lies among the files of the request") {
+				t.Errorf("%s: %s: %v", name, path, err)
+			}
 		}
 	}
 }

@@ -70,20 +70,20 @@ type progress struct {
 	// switching: the first step of the switch was begun.
 	switching bool
 
-	touched  map[Target]bool     // something may have been changed there in a switch
-	swapped  map[Target]bool     // a file may have been swapped there
-	excused  map[Target]bool     // it was left behind and is away still: on the way back nothing more is asked of it
-	stuck    map[Target]bool     // by target of the way back: it could not be taken back there; false: it was
-	begun    map[string]bool     // by secret: a step of it was begun, in any round
-	earlier  map[string]bool     // by secret: a round of it that is not its last was proven
-	evidence map[string][]string // by secret
-	ofMany   map[string]bool     // evidence that no single host gave
-	toldDown map[string][]string // by secret: what the ledger was told is down, with its proof
-	asBefore map[string][]string // by secret: what showed that it is back
-	failed   map[string]error    // by secret: it was not proven
-	waits    map[string]Wait     // by secret: a person is to do their part
-	cause    error               // the first failure that is not its target's own
-	withheld error               // the first of what no further round was begun for
+	touched  map[Target]bool           // something may have been changed there in a switch
+	swapped  map[Target]bool           // a file may have been swapped there
+	excused  map[Target]bool           // it was left behind and is away still: on the way back nothing more is asked of it
+	stuck    map[Target]bool           // by target of the way back: it could not be taken back there; false: it was
+	begun    map[string]bool           // by secret: a step of it was begun, in any round
+	earlier  map[string]bool           // by secret: a round of it that is not its last was proven
+	evidence map[string][]string       // by secret
+	ofMany   map[string]bool           // evidence that no single host gave
+	toldDown map[string][]state.Outage // by secret: what the ledger was told is down, with its proof
+	asBefore map[string][]string       // by secret: what showed that it is back
+	failed   map[string]error          // by secret: it was not proven
+	waits    map[string]Wait           // by secret: a person is to do their part
+	cause    error                     // the first failure that is not its target's own
+	withheld error                     // the first of what no further round was begun for
 	halted   bool
 	// waitsUntil is how long a ledger that is away is waited for at the end, once that has begun.
 	waitsUntil time.Time
@@ -98,7 +98,7 @@ type progress struct {
 
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
-	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, untidy: map[Target]bool{}, evidence: map[string][]string{}, ofMany: map[string]bool{}, toldDown: map[string][]string{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
+	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, untidy: map[Target]bool{}, evidence: map[string][]string{}, ofMany: map[string]bool{}, toldDown: map[string][]state.Outage{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
 		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, excused: map[Target]bool{}}
 	p.slow = p.clock.longest(r.Last)
 	if r.Tell == nil {

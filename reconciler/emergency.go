@@ -40,11 +40,25 @@ func compromised(c *Change, in Input) {
 		return
 	}
 	if c.Compromised = in.Compromised(c.Secret); c.Compromised == "" {
+		accepted(c, in)
 		return
 	}
 	text := "compromised: " + c.Compromised + ". Nothing is to accept the old value after this run"
 	c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Text: text,
 		Hint: "what held it, and what became of it there: `meshrotate history --evidence " + c.Secret.Name + "`"})
+}
+
+// accepted says which hosts may accept still what others know: the run that took it out elsewhere left them behind.
+func accepted(c *Change, in Input) {
+	for _, host := range c.Unseen {
+		what, why := in.History.LeakedOn(c.Secret.Name, host)
+		if len(what) == 0 {
+			continue
+		}
+		c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Drift: true, Hosts: []string{host},
+			Text: fmt.Sprintf("%s: left behind when %s was taken out, and others know it: %s. As far as is known it is accepted there still", host, strings.Join(what, ", "), why),
+			Hint: "bring the host back, and apply: it is taken out there, too"})
+	}
 }
 
 // leaked says of a change that what is declared is what others know. Who puts it back to have a product that works may do so; an
@@ -65,6 +79,9 @@ func leaked(c *Change, in Input, what, why string) {
 // Holder is an op that takes a value out of where it was: what that place is called, "" for none.
 type Holder interface{ Holds() string }
 
+// Maker is an op that puts a copy of a value somewhere: what a Holder that takes it out there calls that place.
+type Maker interface{ Makes() string }
+
 // heldFacts are the places that have the old value of a compromised secret, each with the step that takes it out of there; or that
 // the rotation keeps such a value in force.
 func heldFacts(p *Plan, c Change) []state.Fact {
@@ -76,6 +93,9 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 	}
 	var held []state.Fact
 	for _, s := range slices.Concat(p.Steps(), c.Unreached) {
+		if m, ok := s.Op.(Maker); ok && (s.Secrets == nil || s.needs(c.Secret.Name)) && s.Op.Target().Kind == HostTarget {
+			held = append(held, state.Fact{Host: s.Op.Target().Name, Field: state.MadeBy(s.Name()), Value: m.Makes()})
+		}
 		h, ok := s.Op.(Holder)
 		if !ok || h.Holds() == "" || s.Secrets != nil && !s.needs(c.Secret.Name) {
 			continue

@@ -80,6 +80,17 @@ func TestOutagesByIntervals(t *testing.T) {
 		t.Errorf("the ledger has it down since %v", w.Since)
 	}
 
+	// Its proof did not wait for it; the end of the run finds it at work: the ledger has what the report has.
+	b = newBench(t, r)
+	b.answer["stop relay-000"] = down(1)
+	b.answer["start relay-000"] = reconciler.Report{Outcome: state.Done, Started: map[string]time.Time{"r1": at(4)}}
+	b.running = reconciler.Report{Outcome: state.Done, Started: map[string]time.Time{"r1": at(4)}, Up: map[string]time.Time{"r1": at(6)}, Bounds: map[string]bool{"r1": true}}
+	o = b.run(t.Context())
+	log := state.NewHistory(b.entries).Rotations("key")
+	if want := o.Secrets[0].Outages; want[0].Measured != 5 || !reflect.DeepEqual(log[0].Outages, want) || !strings.HasSuffix(log[0].Detail, "; after its proof it was seen to run: relays, r1") {
+		t.Errorf("seen to work at the end: the report has %+v, the ledger %+v", want, log[0])
+	}
+
 	// An earlier run stopped it, and was killed.
 	r.with = func(c *reconciler.Change) {
 		relays(c)

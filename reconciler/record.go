@@ -256,11 +256,7 @@ func (p *progress) recordProven(ctx context.Context) {
 		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
 		entries = append(entries, e)
 		proven = append(proven, name)
-		for _, o := range e.Outages {
-			if o.Service != "" && !o.Since.IsZero() && !o.Started {
-				p.toldDown[name] = append(p.toldDown[name], o.What)
-			}
-		}
+		p.toldDown[name] = slices.DeleteFunc(slices.Clone(e.Outages), func(o state.Outage) bool { return o.Since.IsZero() })
 	}
 	if len(entries) == 0 {
 		return
@@ -318,7 +314,7 @@ func (p *progress) finish(ctx context.Context) {
 	for _, c := range p.rotating() {
 		name := c.Secret.Name
 		if p.ending[name] == state.Proven {
-			fell, rose := p.clock.fallen(c), p.risen(name)
+			fell, rose := p.clock.fallen(c), p.risen(c)
 			if len(fell)+len(rose) > 0 { // the ledger has it as proven already
 				e := p.entry(c, state.Proven, afterProof(fell, rose))
 				e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
@@ -358,9 +354,25 @@ func (p *progress) finish(ctx context.Context) {
 	}
 }
 
-// risen is what the ledger has as down with the proof of a secret, and was seen to run at the end: the next run may not be able to ask.
-func (p *progress) risen(name string) []string {
-	return slices.DeleteFunc(slices.Clone(p.toldDown[name]), func(what string) bool { _, down := p.clock.now[what]; return down })
+// risen is what the ledger has as down with the proof of a secret, and was seen to run at the end, or to work: the next run may not be
+// able to ask, and the report says so. A fleet is named where no service of it is.
+func (p *progress) risen(c Change) []string {
+	now := p.clock.outages(c)
+	var services, others []string
+	for _, told := range p.toldDown[c.Secret.Name] {
+		_, down := p.clock.now[told.What]
+		goesOn := slices.ContainsFunc(now, func(o state.Outage) bool { return o.What == told.What && !o.Since.IsZero() })
+		switch {
+		case told.Service != "" && (!goesOn || !told.Started && !down):
+			services = append(services, told.What)
+		case told.Service == "" && !goesOn:
+			others = append(others, told.What)
+		}
+	}
+	if len(services) > 0 {
+		return services
+	}
+	return others
 }
 
 func afterProof(fell, rose []string) string {

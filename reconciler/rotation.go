@@ -154,6 +154,9 @@ type Change struct {
 	// Keepers are the places, some on hosts, that have what others know and that no step of this takes it out of. One whose field is a
 	// state.HeldUntilBy is another secret's.
 	Keepers []state.Fact `json:"-"`
+	// Unseen are hosts that accept values of the secret, and which ones is not seen now: where others know one that an earlier run took
+	// out elsewhere, the plan says so.
+	Unseen []string `json:"-"`
 	// Leaked is what is declared though others know it: the version, or one of its parts.
 	Leaked string `json:"-"`
 }

@@ -60,6 +60,26 @@ func save(t *testing.T, p *reconciler.Plan) *reconciler.Saved {
 	return s
 }
 
+// What was loosened for nobody, and is in force once the request is merged, is told as that: the document is the same.
+func TestASavedPlanAndAnotherBase(t *testing.T) {
+	made := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	plan := func(trust, ttl string, fleet ...reconciler.Finding) *reconciler.Plan {
+		d := &specs.Deployment{Name: "lab", Policy: specs.Policy{PlanTTL: specs.Duration{Text: ttl, Seconds: 86400}}, Origin: specs.Origin{Trust: trust}}
+		p, err := reconciler.MakePlan(d, []reconciler.Rotation{usual("a")}, reconciler.Input{Now: made, Seen: seen(map[string]looked{"r1": {"key=old"}})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Trust, p.Fleet = trust, fleet
+		return p
+	}
+	loosened := reconciler.Finding{Severity: reconciler.Warning, Code: "trust-loosened", Text: "policy.planTtl loosens, and is not in force: 2d"}
+	err := save(t, plan("main at 1234567", "1d", loosened)).Check(plan("main at 89abcde", "2d"), state.History{})
+	want := "or what it is held against has (plan: main at 1234567, now: main at 89abcde)\n       no longer so: policy.planTtl loosens, and is not in force: 2d"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // A reviewed plan is applied as it was reviewed or not at all, and the refusal names what changed.
 func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 	made := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)

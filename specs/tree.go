@@ -29,10 +29,30 @@ func (r *reader) parse(data []byte) *yaml.Node {
 		r.line(data, bytes.IndexByte(data, 0), "a NUL byte is not text", "save the document as UTF-8")
 	case !utf8.Valid(data):
 		r.line(data, invalidAt(data), "this is not UTF-8", "save the document as UTF-8")
+	case !r.seen(data):
 	default:
 		return r.decode(data)
 	}
 	return nil
+}
+
+// seen reports the first character, in a comment as well, by which a document is read in another way than it is shown. YAML 1.1 ends a
+// line, and with it a comment, at four that editors and forges do not: what follows them would be read, and reviewed by nobody.
+func (r *reader) seen(data []byte) bool {
+	for at, c := range string(data) {
+		switch {
+		case c == '\r' && bytes.HasPrefix(data[at+1:], []byte("\n")):
+			continue
+		case c == '\r', c == 0x85, c == 0x2028, c == 0x2029:
+			r.line(data, at, fmt.Sprintf("a new line begins behind this character (%U) for YAML, and for a reviewer it does not", c), "end lines with a line feed, or with a carriage return and a line feed")
+		case control(string(c)):
+			r.line(data, at, fmt.Sprintf("a control character (%U), which a reviewer does not see", c), "delete it; in a comment, too")
+		default:
+			continue
+		}
+		return false
+	}
+	return true
 }
 
 func (r *reader) decode(data []byte) *yaml.Node {

@@ -143,7 +143,7 @@ type Suspension struct {
 	// Why nothing may be changed, for whoever wants to.
 	Why string `json:"why" jsonschema:"required,minLength=1,maxLength=500" trust:"guard"`
 	// Until is the last day of it, UTC, as 2026-12-31.
-	Until string `json:"until" jsonschema:"required,pattern=^[0-9]{4}-[0-9]{2}-[0-9]{2}$" trust:"guard"`
+	Until string `json:"until" jsonschema:"required,pattern=^[0-9]{4}-[0-9]{2}-[0-9]{2}$" trust:"guard,later"`
 }
 
 // Ends is the moment at which it is over.
@@ -151,5 +151,14 @@ func (s Suspension) Ends() time.Time { return dayAfter(s.Until) }
 
 func dayAfter(day string) time.Time {
 	d, _ := time.Parse(time.DateOnly, day) // which was checked
-	return d.AddDate(0, 0, 1)
+	return EndOf(d)
+}
+
+// EndOf is the moment at which a day is over. That of the last one that can be written is its last second: no JSON takes a later year.
+func EndOf(day time.Time) time.Time {
+	end := day.AddDate(0, 0, 1)
+	if end.Year() > 9999 {
+		return end.Add(-time.Second)
+	}
+	return end
 }

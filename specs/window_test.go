@@ -1,6 +1,7 @@
 package specs_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -64,6 +65,15 @@ func TestBadWindows(t *testing.T) {
 		"Mon 22-04 UTC", "Mon 22:00 UTC", "Mon 25:00-26:00 UTC", "Mon 1:00-2:00 UTC", "Mon, 22:00-04:00 UTC", "Mon 22:00-04:00 UTC UTC"} {
 		if w, err := specs.ParseWindow(text); err == nil {
 			t.Errorf("%q is %v", text, w)
+		}
+	}
+}
+
+// For ever ends in the last year that JSON can say.
+func TestTheEndOfTheLastDay(t *testing.T) {
+	for day, want := range map[string]string{"9999-12-31": "9999-12-31T23:59:59Z", "9999-12-30": "9999-12-31T00:00:00Z"} {
+		if got, err := json.Marshal((specs.Suspension{Until: day}).Ends()); err != nil || string(got) != `"`+want+`"` {
+			t.Errorf("%s: %s, %v", day, got, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,11 @@ func HeldUntilBy(secret, step string) string { return heldBy + taking(secret, st
 
 // taking is a step of a secret that takes an old value out of where it is.
 func taking(secret, step string) string { return secret + ": " + step }
+
+const madeBy = "is made by "
+
+// MadeBy is the fact that a place has nothing in it before a step is begun: a backup. Its value names the place.
+func MadeBy(step string) string { return madeBy + step }
 
 // held is what takes the old value of a secret out of a place that the fact names.
 func (f Fact) held(secret string) (by string, ok bool) {
@@ -111,6 +117,28 @@ func (h History) Leaked(secret, version string, parts []string) (what, why strin
 		}
 	}
 	return "", ""
+}
+
+// LeakedOn is what others know of a secret and a host may accept still, and why: the rotation that took it out left the host behind,
+// and none that was proven has come there since.
+func (h History) LeakedOn(secret, host string) (what []string, why string) {
+	var out leaks // of what a rotation takes out that is not at its end
+	for _, e := range h.whole(secret) {
+		reason, told := compromised(e)
+		switch {
+		case e.Outcome == Started && told:
+			out = leaks{known: map[string]string{}, now: reason}
+			out.add(e, reason)
+		case e.Outcome == Back:
+			out = leaks{}
+		case e.Outcome == Proven && !slices.Contains(e.Left, host):
+			out, what, why = leaks{}, nil, ""
+		case e.Outcome == Proven && out.known != nil:
+			what, why, out = slices.AppendSeq(what, maps.Keys(out.known)), out.now, leaks{}
+		}
+	}
+	slices.Sort(what)
+	return slices.Compact(what), why
 }
 
 // leaks are what others know of a secret.
@@ -282,7 +310,9 @@ func placesOf(secret string, entries []Entry) []Place {
 	}
 	var order []where
 	fates := map[where]fate{}
-	of := map[[2]string][]where{} // by what takes it out, and host
+	of := map[[2]string][]where{}    // by what takes it out, and host
+	makes := map[[2]string][]where{} // by what makes it, and host
+	none := map[where]bool{}         // it is not made yet: without what takes it out
 	for _, e := range entries {
 		if still, away, ok := found(e); ok && e.Secret == secret {
 			for w, f := range fates {
@@ -292,6 +322,14 @@ func placesOf(secret string, entries []Entry) []Place {
 			}
 		}
 		for _, f := range e.Facts {
+			if step, made := strings.CutPrefix(f.Field, madeBy); made && e.Secret == secret {
+				w := where{f.Value, f.Host, ""}
+				by := [2]string{taking(secret, step), f.Host}
+				if _, known := none[w]; !known {
+					none[w] = true // what an earlier run has made stays made
+				}
+				makes[by] = append(makes[by], w)
+			}
 			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper && e.Secret == secret {
 				if _, known := fates[w]; !known {
 					order = append(order, w)
@@ -314,6 +352,9 @@ func placesOf(secret string, entries []Entry) []Place {
 			for _, w := range of[[2]string{taking(e.Secret, e.Step), h}] {
 				fates[w] = fate{e.Outcome, e.Time}
 			}
+			for _, w := range makes[[2]string{taking(e.Secret, e.Step), h}] {
+				none[w] = false
+			}
 		}
 		if e.Step == "" && e.Outcome == Back { // what that run took out is there again
 			for w, f := range fates {
@@ -330,6 +371,9 @@ func placesOf(secret string, entries []Entry) []Place {
 	var all []Place
 	at := map[alike]int{}
 	for _, w := range order {
+		if f := fates[w]; none[where{w.place, w.host, ""}] && (f.became == Started && f.at.IsZero() || f.became == Gone) {
+			continue // it never was
+		}
 		same := alike{w.place, fates[w]}
 		i, known := at[same]
 		if !known {

@@ -31,6 +31,10 @@ func TestEvidence(t *testing.T) {
 	}
 	keeper := start("7", "1")
 	keeper.Facts = append(keeper.Facts, state.Fact{Host: "d", Field: state.Keeper, Value: "the store"})
+	copied := start("7", "1") // d has a backup from its swap on, until tidy
+	copied.Facts = append(copied.Facts, state.Fact{Host: "d", Field: state.MadeBy(swap), Value: "the backup"}, state.Fact{Host: "d", Field: state.HeldUntil("retire/tidy"), Value: "the backup"})
+	tidy := step(state.Done, "d")
+	tidy.Step = "retire/tidy"
 	looked := func(but string, hosts ...string) state.Entry { // a later start, of a run that still has to do with these
 		e := state.Entry{Time: at, Run: "2", Secret: "key", Before: "6", Version: "7", Outcome: state.Started,
 			Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}, {Field: state.LookedBut, Value: but}}}
@@ -64,6 +68,10 @@ func TestEvidence(t *testing.T) {
 		{"and puts it back", []state.Entry{by, step(state.Done, "a"), other(state.Done, swap, []string{"d"}), other(state.Back, "", nil)},
 			map[string]state.Outcome{"a": state.Done, "b": state.Started, "d": state.Back}, "posted", 1},
 		{"a step of another secret that is called the same", []state.Entry{start("7", "1"), other(state.Done, swap, []string{"a"})}, map[string]state.Outcome{"a": state.Started}, "posted", 1},
+		{"a copy that was never made", []state.Entry{copied, step(state.Done, "a", "b", "c"), end(state.Back)}, map[string]state.Outcome{"a": state.Back, "d": ""}, "posted", 1},
+		{"nor seen by a later run", []state.Entry{copied, step(state.Done, "a"), looked("", "b")}, map[string]state.Outcome{"a": state.Done, "d": ""}, "posted", 2},
+		{"a copy that may have been made", []state.Entry{copied, step(state.Started, "d")}, map[string]state.Outcome{"d": state.Started}, "posted", 1},
+		{"a copy that was removed", []state.Entry{copied, step(state.Done, "d"), tidy, end(state.Proven)}, map[string]state.Outcome{"d": state.Done}, "", 1},
 		{"it leaks again", []state.Entry{start("6", "0"), {Secret: "key", Version: "6", Outcome: state.Proven}, start("7", "1"), step(state.Done, "a")},
 			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Started}, "posted", 1},
 	} {

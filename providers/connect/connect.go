@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -197,9 +199,18 @@ func (c *connector) tickets(k *specs.Kerberos, user string, password secret.Valu
 	if t := c.kerberos[id]; t != nil {
 		return t, nil
 	}
-	config := negotiate.KerberosConfig{File: k.Config, Realm: k.Realm, Cache: k.Cache, Keytab: k.Keytab, User: user}
+	config := negotiate.KerberosConfig{Realm: k.Realm, User: user}
 	if k.Cache == "" && k.Keytab == "" {
 		config.Password = password
+	}
+	var all error
+	for into, path := range map[*string]string{&config.File: k.Config, &config.Cache: k.Cache, &config.Keytab: k.Keytab} {
+		var err error
+		*into, err = beside(c.d.Origin.Dir, path)
+		all = errors.Join(all, err)
+	}
+	if all != nil {
+		return nil, fmt.Errorf("kerberos: %w", all)
 	}
 	t, err := negotiate.NewKerberos(config)
 	if err != nil {
@@ -207,6 +218,18 @@ func (c *connector) tickets(k *specs.Kerberos, user string, password secret.Valu
 	}
 	c.kerberos[id] = t
 	return t, nil
+}
+
+// beside is a path of this machine as a document in a folder means it, like all its others. A cache may say FILE: in front.
+func beside(folder, path string) (string, error) {
+	file, _ := strings.CutPrefix(path, "FILE:")
+	switch kind, _, named := strings.Cut(file, ":"); {
+	case file == "" || filepath.IsAbs(file) || strings.HasPrefix(file, "/") || named && len(kind) > 1:
+		return path, nil
+	case folder == "":
+		return "", reconciler.Hinted(fmt.Errorf("%s: the document comes from a Git revision, and this is a file of the machine", path), "name it by its full path")
+	}
+	return filepath.Join(folder, file), nil
 }
 
 // value gets a credential from its source, once per run. No source is no value.

@@ -31,7 +31,10 @@ func inGit(d *specs.Deployment, o Options) state.State {
 	}
 	return branch.Open(branch.Config{URL: url, Branch: s.Branch, Journal: filepath.Join(stateDir(d), "git", nameOf(url, s.Branch)),
 		Auth: func(ctx context.Context) (method transport.AuthMethod, err error) {
-			g := specs.Git{Repo: url, User: s.User, KnownHosts: s.KnownHosts}
+			g := specs.Git{Repo: url, User: s.User}
+			if g.KnownHosts, err = beside(d.Origin.Dir, s.KnownHosts); err != nil {
+				return nil, fmt.Errorf("state.git.knownHosts: %w", err)
+			}
 			token := s.Token
 			if token == nil {
 				lookup := o.LookupEnv

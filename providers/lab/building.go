@@ -43,6 +43,8 @@ type Builds struct {
 	Takes time.Duration
 	// Fails makes it end with 1 after the first connector. Unstamped makes it sign without a timestamp.
 	Fails, Unstamped bool
+	// Otherwise makes it sign with the old certificate, whatever it is told, and end well.
+	Otherwise bool
 }
 
 // SetBuilds changes how builds go.
@@ -135,6 +137,9 @@ func (l *Lab) build(ctx context.Context, env map[string]string, out io.Writer) u
 		return 1
 	}
 	signer := l.signer(thumbprint)
+	if b.Otherwise {
+		signer, _ = Certificates()
+	}
 	signer.Stamped = !b.Unstamped
 	var paths []string
 	for _, name := range RelayConnectors() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshrotate/providers/cmdscript"
@@ -12,6 +13,7 @@ import (
 	"meshrotate/providers/winhost"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
+	"meshrotate/specs"
 )
 
 // builds is the family of what signs programs: stores of certificates, and the script that builds.
@@ -38,9 +40,10 @@ func builds(f *family) {
 		}
 		return one(run)
 	}, nil))
-	f.op(doing(func(_ context.Context, _ *host, o site.ProvePin) ([]winhost.Op, error) {
-		return []winhost.Op{winhost.FileRead{Path: o.Script}, winhost.VariableRead{Variable: o.Variable}}, nil
-	}, provePin))
+	f.op(doing(func(_ context.Context, _ *host, o site.ProvePin) ([]winhost.Op, error) { return readsPin(o.PinAt), nil }, provePin))
+	f.op(doing(func(_ context.Context, _ *host, o site.ProveUnpinned) ([]winhost.Op, error) {
+		return readsPin(o.PinAt), nil
+	}, proveUnpinned))
 	f.op(doing(func(_ context.Context, _ *host, o site.ProveSigned) ([]winhost.Op, error) {
 		return one(winhost.SignaturesRead{Folder: o.Folder, Suffix: o.Suffix})
 	}, proveSigned))
@@ -128,6 +131,29 @@ func pinned(at site.PinAt, script secret.Value, v winhost.Variable) (seen site.P
 	return seen
 }
 
+func readsPin(at site.PinAt) []winhost.Op {
+	return []winhost.Op{winhost.FileRead{Path: at.Script}, winhost.VariableRead{Variable: at.Variable}}
+}
+
+func proveUnpinned(_ context.Context, h *host, o site.ProveUnpinned, d deed) reconciler.Report {
+	file, v := d.results[0].File, d.results[1].Variable
+	if file == nil || !file.Exists || v == nil {
+		return h.unproven("%s could not be read back", o.Script)
+	}
+	seen := pinned(o.PinAt, file.Content, *v)
+	if seen.Refused != "" || seen.Other || seen.Overridden == site.Unknown {
+		return h.unproven("which certificate %s names is not known: it may be %s", o.PinAt.Says(), o.What)
+	}
+	for _, text := range []string{seen.Text, seen.Overridden} {
+		if t, err := specs.ParseThumbprint(text); err == nil && slices.ContainsFunc(o.Certificates, func(digits string) bool { return strings.HasPrefix(string(t), digits) }) {
+			r := h.unproven("%s is %s", o.PinAt.Says(), o.What)
+			r.Err = reconciler.Hinted(r.Err, "somebody has set it back since the plan, and relays would refuse what is built next: find out who, then apply again")
+			return r
+		}
+	}
+	return done(o.PinAt.Says() + " is another one")
+}
+
 func provePin(_ context.Context, h *host, o site.ProvePin, d deed) reconciler.Report {
 	file, v := d.results[0].File, d.results[1].Variable
 	if file == nil || !file.Exists || v == nil {
@@ -178,5 +204,5 @@ func (k *kept) opened(ctx context.Context, r site.Package) *site.PackageSeen {
 	if err != nil {
 		return &site.PackageSeen{Problem: err.Error(), Hint: pfx.Hint(err)}
 	}
-	return &site.PackageSeen{Certificate: site.Certificate{SHA1: pfx.SHA1(c), Subject: c.Subject.String(), NotAfter: c.NotAfter, HasKey: true}, Code: pfx.SignsCode(c)}
+	return &site.PackageSeen{Certificate: site.Certificate{SHA1: pfx.SHA1(c), Subject: c.Subject.String(), NotAfter: c.NotAfter, HasKey: true}, NotBefore: c.NotBefore, Code: pfx.SignsCode(c)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
@@ -89,7 +90,9 @@ func proveUnused(_ context.Context, h *host, o site.ProveUnused, d deed) reconci
 			return h.unproven("%s in %s could not be read (Windows error %d)", f.Name, o.Folder, f.Error)
 		}
 		for _, g := range f.Signers {
-			used := slices.Contains(o.Certificates, g.SHA1) || slices.Contains(o.Certificates, g.SHA256)
+			used := slices.ContainsFunc(o.Certificates, func(digits string) bool {
+				return strings.HasPrefix(g.SHA1, digits) || strings.HasPrefix(g.SHA256, digits)
+			})
 			if used && !slices.Contains(o.Spared, g.SHA1) {
 				r := h.unproven("%s is signed with %s", f.Name, o.What)
 				r.Err = reconciler.Hinted(r.Err, "somebody has deployed it since the plan: deploy one that is signed anew, then apply again")

@@ -1,6 +1,8 @@
 package site
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/reconciler"
@@ -112,6 +114,7 @@ func (r Package) Key() string               { return "package " + r.File.String(
 // PackageSeen answers Package. It has no value in it.
 type PackageSeen struct {
 	Certificate
+	NotBefore time.Time
 	// Code says that it may sign code.
 	Code bool
 	// Problem is why nothing is known of it: no value, or a PFX that the password does not open.
@@ -215,6 +218,31 @@ func (o ProvePin) Target() reconciler.Target                        { return Hos
 func (o ProvePin) Key() string                                      { return "prove " + o.Variable + " of " + o.Script }
 func (o ProvePin) Says() reconciler.Phrase                          { return o.says(o.What + " as " + o.PinAt.Says() + " on") }
 func (o ProvePin) Merge(other reconciler.Op) (reconciler.Op, error) { return same(o, other) }
+
+// ProveUnpinned demands that a build is told to sign with none of these certificates: thumbprints, or the first digits of one.
+type ProveUnpinned struct {
+	PinAt
+	Certificates []string `json:"certificates"`
+	// What they are, for people.
+	What string `json:"what"`
+	Who
+}
+
+func (o ProveUnpinned) Kind() string              { return "prove-unpinned" }
+func (o ProveUnpinned) Target() reconciler.Target { return Host(o.Host) }
+func (o ProveUnpinned) Key() string {
+	return "prove " + o.Variable + " of " + o.Script + " not " + strings.Join(o.Certificates, ",")
+}
+func (o ProveUnpinned) Says() reconciler.Phrase {
+	return o.says("no " + o.What + " as " + o.PinAt.Says() + " on")
+}
+func (o ProveUnpinned) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(ProveUnpinned)
+	if !ok || b.PinAt != o.PinAt || b.What != o.What || b.Who != o.Who || !slices.Equal(b.Certificates, o.Certificates) {
+		return nil, errDifferent
+	}
+	return o, nil
+}
 
 // ProveSigned demands that there are such files in a folder, and that each is signed with one certificate and has a timestamp.
 type ProveSigned struct {

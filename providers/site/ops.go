@@ -78,6 +78,7 @@ var kinds = map[string]func(t reconciler.Target, args []byte) (reconciler.Op, er
 	SetVariable{}.Kind():       onNamed(func(o *SetVariable, host string) { o.Host = host }),
 	RunBuild{}.Kind():          onNamed(func(o *RunBuild, host string) { o.Host = host }),
 	ProvePin{}.Kind():          onNamed(func(o *ProvePin, host string) { o.Host = host }),
+	ProveUnpinned{}.Kind():     onNamed(func(o *ProveUnpinned, host string) { o.Host = host }),
 	ProveSigned{}.Kind():       onNamed(func(o *ProveSigned, host string) { o.Host = host }),
 }
 

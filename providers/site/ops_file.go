@@ -91,6 +91,7 @@ func (o Swap) Target() reconciler.Target { return Host(o.Host) }
 func (o Swap) Key() string               { return "swap " + o.Path }
 func (o Swap) Swaps() string             { return o.Path }
 func (o Swap) Holds() string             { return shortName(o.Path) }
+func (o Swap) Makes() string             { return backupOf(o.Path) }
 func (o Swap) Says() reconciler.Phrase   { return o.says("replace " + baseName(o.Path)) }
 func (o Swap) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
@@ -127,8 +128,11 @@ func (o Discard) Holds() string {
 	if !o.Backup {
 		return ""
 	}
-	return "the backup of " + shortName(o.Path)
+	return backupOf(o.Path)
 }
+
+func backupOf(path string) string { return "the backup of " + shortName(path) }
+
 func (o Discard) Says() reconciler.Phrase {
 	return reconciler.Phrase{Do: "remove the backups and staged files"}
 }

@@ -85,7 +85,7 @@ func (s *SignaturesSeen) Facts() []reconciler.Fact {
 }
 
 // ProveUnused demands that no file of a folder is signed with one of these certificates, but for those that are signed with a
-// spared one. Certificates are thumbprints, of either length; Spared are SHA-1.
+// spared one. Certificates are thumbprints, of either length, or the first digits of one; Spared are SHA-1.
 type ProveUnused struct {
 	Host         string   `json:"-"`
 	Folder       string   `json:"folder"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,7 +62,7 @@ that was cut off is finished by running this again, or by apply.
 	}
 	s := p.documentFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&e.secret, "compromised", "", "the `SECRET` that others know, as the ledger names it: "+strings.Join(p.kindNames(), ", "))
+	f.StringVar(&e.secret, "compromised", "", "the `SECRET` that others know, as history and the ledger name it, such as "+p.oneKind()+"; any other word lists those that are declared")
 	f.StringVar(&e.to, "to", "", "its next `VERSION` (default: one more than the declared one)")
 	f.StringVar(&e.file, "evidence", "", "the `FILE` for the evidence (default evidence-SECRET-VERSION.json here)")
 	f.BoolVar(&e.yes, "yes", false, "do not ask")
@@ -165,10 +166,14 @@ func (p *program) declared(d *specs.Deployment, secret string) (reconciler.Kind,
 		}
 	}
 	err := fmt.Errorf("--compromised %s: %s declares no such secret", secret, d.Name)
-	if near := specs.Nearest(secret, names); near != "" {
-		return reconciler.Kind{}, "", reconciler.Hinted(err, "did you mean "+near+"?")
+	of := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, secret) }) // of one kind
+	if near := specs.Nearest(secret, names); near != "" && len(of) == 0 {
+		return reconciler.Kind{}, "", reconciler.Hinted(err, "did you mean "+near+"? It declares "+strings.Join(names, "; "))
 	}
-	return reconciler.Kind{}, "", reconciler.Hinted(err, "it declares "+few(names))
+	if len(of) == 0 {
+		of = names
+	}
+	return reconciler.Kind{}, "", reconciler.Hinted(err, "it declares "+strings.Join(of, "; "))
 }
 
 var versionText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)

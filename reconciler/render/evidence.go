@@ -87,7 +87,7 @@ func (e Evidence) markdown(m *mark) {
 	}
 	m.head("run", "by", "began", "ended", "proof", "outage")
 	for _, r := range e.Rotations {
-		m.row(code(r.Run), md(clip(r.By, 80)), moment(r.Started), moment(r.Ended), md(clip(r.Detail, 400)), md(clip(measured(r.Outages), 200)))
+		m.row(code(r.Run), md(clip(r.By, 80)), moment(r.Started), moment(r.Ended), md(clip(r.Detail, 400)), md(outage(r)))
 	}
 	m.add("\n")
 	m.head("what held it", "where", "what became of it")

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -28,8 +29,12 @@ func about(findings []reconciler.Finding, host string) []reconciler.Finding {
 	return some
 }
 
-// findings writes them under a secret: severity, text, hosts, hint.
+// findings writes them under a secret: severity, text, hosts, hint. Where there is no room for all, notes go first, and then those of
+// which most are alike.
 func (p *page) findings(all []reconciler.Finding) {
+	if len(all) > maxFindings {
+		all = weighty(all)
+	}
 	for _, f := range all[:min(len(all), maxFindings)] {
 		style := map[reconciler.Severity]string{reconciler.Error: red, reconciler.Warning: yellow}[f.Severity]
 		p.hang(style, "    "+string(f.Severity), 14, f.Text+"  ["+string(f.Code)+"]")
@@ -50,6 +55,20 @@ func (p *page) findings(all []reconciler.Finding) {
 	if more := len(all) - maxFindings; more > 0 {
 		p.under(14, "and "+count(more, "more finding")+": -o json has all")
 	}
+}
+
+// weighty has errors first, then warnings, and of each the codes that are rare before those of many.
+func weighty(all []reconciler.Finding) []reconciler.Finding {
+	of := map[reconciler.FindingID]int{}
+	for _, f := range all {
+		of[f.Code]++
+	}
+	order := []reconciler.Severity{reconciler.Error, reconciler.Warning, reconciler.Note, reconciler.Silenced}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b reconciler.Finding) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Severity), slices.Index(order, b.Severity)), cmp.Compare(of[a.Code], of[b.Code]))
+	})
+	return all
 }
 
 // mentions says whether a text names all the hosts already.

@@ -90,7 +90,10 @@ func (h History) rotation(p *page, r state.Rotation) {
 			l[0] = "proof"
 		}
 		if l[1] != "" {
-			p.hang(dim, "    "+l[0], 22, clip(l[1], 400))
+			if l[0] != "outage" && l[0] != "left" { // what those leave out they say
+				l[1] = clip(l[1], 400)
+			}
+			p.hang(dim, "    "+l[0], 22, l[1])
 		}
 	}
 }
@@ -117,8 +120,14 @@ func outage(r state.Rotation) string {
 		}
 		parts = append(parts, what)
 	}
+	if more := len(parts) - maxTurned; more > 0 {
+		parts = append(parts[:maxTurned], "and "+number(more)+" more: -o json has all")
+	}
 	return strings.Join(parts, "; ")
 }
+
+// maxTurned is how many services and times of a run without an end a text names.
+const maxTurned = 12
 
 // leftBy is who was left behind. Of a run that was cut off, or did not know what is live, nobody knows who else is.
 func leftBy(r state.Rotation) string {
@@ -166,7 +175,7 @@ func (h History) markdown(m *mark) {
 		}
 		words, _ := ended(r)
 		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(words),
-			md(clip(outage(r), 200)), md(clip(leftBy(r), 200)), md(clip(r.By, 80)), code(commit(r.Commit))) {
+			md(outage(r)), md(leftBy(r)), md(clip(r.By, 80)), code(commit(r.Commit))) {
 			m.end("\n_Older ones have no room here: `-o json` has all._\n")
 			return
 		}

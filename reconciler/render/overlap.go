@@ -26,11 +26,11 @@ func (s Status) overlaps() []overlap {
 
 // passed is how much of it is over at a time, of a hundred; 100 from the day on that it may end.
 func (o overlap) passed(now time.Time) int {
-	whole := o.Ends.Sub(o.Began)
+	whole := o.Ends.Unix() - o.Began.Unix() // a time.Duration ends after 292 years
 	if !now.Before(o.Ends) || whole <= 0 {
 		return 100
 	}
-	return max(0, int(100*now.Sub(o.Began)/whole))
+	return max(0, int(100*(now.Unix()-o.Began.Unix())/whole))
 }
 
 // says is when it began, when it may end, and what keeps it.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -191,6 +192,10 @@ func TestOverlaps(t *testing.T) {
 		{"nobody recorded its beginning", reconciler.Overlap{Old: "im_app_a", Ends: now.AddDate(0, 0, 1)}, map[Format]string{
 			Text: "overlap relay key: im_app_a beside what replaces it; may end on",
 			HTML: "<p><strong>relay key</strong>"}},
+		{"years", reconciler.Overlap{Old: "41C0…", Began: now.AddDate(-3, 0, 0), Ends: now.AddDate(1, 0, 0).Add(-time.Hour)}, map[Format]string{
+			Text: "overlap █████████░░░ relay key:"}},
+		{"for ever", reconciler.Overlap{Old: "41C0…", Began: now, Ends: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}, map[Format]string{
+			Text: "overlap ░░░░░░░░░░░░ relay key:", JSON: `"old": "41C0…"`}},
 	} {
 		key.Overlaps = []reconciler.Overlap{c.o}
 		for f, want := range c.wants {
@@ -199,6 +204,40 @@ func TestOverlaps(t *testing.T) {
 				t.Errorf("%s, %s: no %q in\n%s", c.reason, f, want, got)
 			}
 		}
+	}
+}
+
+// TestOutageOfARunWithoutAnEnd demands that whoever may be down is named to the end: such a line is wrapped, and says what it leaves out.
+func TestOutageOfARunWithoutAnEnd(t *testing.T) {
+	entries := []state.Entry{{Time: now, Run: "r", Secret: "key", Version: "7", Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "posted"}}}}
+	for i := range 15 {
+		entries = append(entries, state.Entry{Time: now.Add(time.Duration(i) * time.Second), Run: "r", Secret: "key", Version: "7", Step: "switch/stop", Stops: "IdentityMeshRelayAgent",
+			Hosts: []string{fmt.Sprintf("relay-%02d.north.contoso.example", 2*i)}, Outcome: state.Done})
+	}
+	of, _ := state.EvidenceOf(entries, "key")
+	for name, report := range map[string]Report{"history": HistoryOf("contoso-prod", state.NewHistory(entries).Rotations("")), "evidence": EvidenceOf("contoso-prod", of, nil)} {
+		for _, f := range []Format{Text, Markdown} {
+			got := strings.Join(strings.Fields(written(t, report, Style{Format: f})), " ")
+			if !strings.Contains(got, "relay-22.north.contoso.example stopped at 02:00:11 UTC or later, not seen up since; and 3 more: -o json has all") || strings.Contains(got, "…") {
+				t.Errorf("%s as %s: %s", name, f, got)
+			}
+		}
+	}
+}
+
+// TestFindingsWithoutRoom demands that notes that are alike push out nothing that weighs more.
+func TestFindingsWithoutRoom(t *testing.T) {
+	key := relayKey(1)
+	key.Findings = nil
+	for range 300 {
+		key.Findings = append(key.Findings, reconciler.Finding{Severity: reconciler.Note, Code: "many", Text: "one of many"})
+	}
+	key.Findings = append(key.Findings, reconciler.Finding{Severity: reconciler.Note, Code: "rare", Text: "a rare one"},
+		reconciler.Finding{Severity: reconciler.Warning, Code: "warns", Text: "a warning"}, reconciler.Finding{Severity: reconciler.Error, Code: "refuses", Text: "an error"})
+	got := strings.Join(strings.Fields(written(t, Plan{Plan: planOf(1, key)}, Style{Format: Text})), " ")
+	want := "error an error [refuses] warning a warning [warns] note a rare one [rare] note one of many [many]"
+	if !strings.Contains(got, want) || !strings.Contains(got, "and 291 more findings: -o json has all") {
+		t.Error(got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"meshrotate/reconciler"
 	"meshrotate/state"
 )
 
@@ -65,8 +66,7 @@ func date(t time.Time) string {
 
 // days says how far away a day is: "in 41 days", "3 days ago", "today".
 func days(t, now time.Time) string {
-	n := int(t.Sub(now).Hours() / 24)
-	switch {
+	switch n := reconciler.Days(t, now); {
 	case n > 0:
 		return "in " + count(n, "day")
 	case n < 0:

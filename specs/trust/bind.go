@@ -134,7 +134,7 @@ func (b *binder) judge(l leaf, was, is []leaf) {
 			b.loosened(l, is, was)
 		}
 	case l.class == Guard:
-		if len(was) > 0 {
+		if len(was) > 0 && !stricter(was, is) {
 			b.loosened(l, is, was)
 		}
 	case l.class == Signer:
@@ -194,6 +194,13 @@ func looser(was, is []leaf) bool {
 		return after > before
 	}
 	return len(without(is, was)) > 0
+}
+
+// stricter says that a guard which is an amount is there still, and is less.
+func stricter(was, is []leaf) bool {
+	before, a := amount(was)
+	after, b := amount(is)
+	return len(is) > 0 && a && b && after < before
 }
 
 func amount(one []leaf) (float64, bool) {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"meshrotate/specs"
@@ -26,7 +27,7 @@ const (
 	Wanted     Class = "wanted"
 	Less       Class = "less"       // policy: a smaller number, or fewer names, is tighter
 	More       Class = "more"       // how long something is waited for: who shortens it may have it cut off in its middle
-	Guard      Class = "guard"      // what refuses a value: it may be added by anybody
+	Guard      Class = "guard"      // what refuses a value: it may be added by anybody, a span made shorter, and a day (guard,later) put off
 	Signer     Class = "signer"     // files with keys
 	Value      Class = "value"      // where a rotated value comes from: wanted if it is generated, or a file of the revision
 	Deployment Class = "deployment" // whose ledger it is
@@ -95,7 +96,13 @@ func leaves(v reflect.Value, path string, class Class) []leaf {
 			if left := leftOut(f); left != "" && field.IsZero() {
 				all = append(all, leaf{path: join(path, f), class: own, text: left})
 			}
-			all = append(all, leaves(field, join(path, f), own)...)
+			found := leaves(field, join(path, f), own)
+			if _, more, _ := strings.Cut(f.Tag.Get("trust"), ","); more == "later" {
+				for i := range found {
+					found[i].much = early(found[i].text)
+				}
+			}
+			all = append(all, found...)
 		}
 	case reflect.Map:
 		for _, k := range sorted(v) {
@@ -126,6 +133,16 @@ func much(v reflect.Value) *float64 {
 		return &n
 	}
 	return nil
+}
+
+// early is more for an earlier day.
+func early(day string) *float64 {
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return nil
+	}
+	n := -float64(at.Unix())
+	return &n
 }
 
 // leftOut is what a field says that is left out, where that is something: to write it is to change it.

@@ -2,13 +2,16 @@ package labcli_test
 
 import (
 	"bytes"
+	"cmp"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +26,9 @@ import (
 type stranger struct {
 	address string
 	heard   atomic.Int64
+	mu      sync.Mutex
+	said    strings.Builder // what it was sent
+	news    chan struct{}
 }
 
 func newStranger(t *testing.T) *stranger {
@@ -30,7 +36,7 @@ func newStranger(t *testing.T) *stranger {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
-	s := &stranger{address: l.Addr().String()}
+	s := &stranger{address: l.Addr().String(), news: make(chan struct{}, 1)}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -38,7 +44,12 @@ func newStranger(t *testing.T) *stranger {
 				return
 			}
 			s.heard.Add(1)
-			_ = c.Close()
+			go func() {
+				b := make([]byte, 64<<10)
+				n, _ := c.Read(b)
+				s.listen("contact, " + string(b[:n]))
+				_ = c.Close()
+			}()
 		}
 	}()
 	u, err := net.ListenPacket("udp", s.address)
@@ -46,13 +57,42 @@ func newStranger(t *testing.T) *stranger {
 	t.Cleanup(func() { _ = u.Close() })
 	go func() {
 		for b := make([]byte, 1500); ; {
-			if _, _, err := u.ReadFrom(b); err != nil {
+			n, _, err := u.ReadFrom(b)
+			if err != nil {
 				return
 			}
 			s.heard.Add(1)
+			s.listen("contact, " + string(b[:n]))
 		}
 	}()
 	return s
+}
+
+func (s *stranger) listen(said string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said.WriteString(said + "\n")
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
+// hears waits until it was sent a text.
+func (s *stranger) hears(text string) bool {
+	for patience := time.After(20 * time.Second); ; {
+		s.mu.Lock()
+		found := strings.Contains(s.said.String(), text)
+		s.mu.Unlock()
+		if found {
+			return true
+		}
+		select {
+		case <-s.news:
+		case <-patience:
+			return false
+		}
+	}
 }
 
 // hostile is a repository whose branch main has the agreed document, and whose branch request has that of an attack.
@@ -62,8 +102,8 @@ type hostile struct {
 	repo     *git.Repository
 	friend   *httptest.Server
 	met      *atomic.Int64 // how often the friend was contacted
-	stranger *stranger
-	ran      string // is there once the agreed program was run
+	stranger *stranger     // hears as well what the friend is asked and nobody has agreed to
+	ran      string        // is there once the agreed program was run
 	words    *strings.Replacer
 	env      []string
 }
@@ -71,8 +111,18 @@ type hostile struct {
 func newHostile(t *testing.T) *hostile {
 	t.Helper()
 	h := &hostile{t: t, dir: t.TempDir(), met: &atomic.Int64{}, stranger: newStranger(t)}
-	h.friend = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h.friend = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.met.Add(1)
+		asked, err := httputil.DumpRequest(r, true)
+		store := strings.HasPrefix(r.URL.Path, "/v1/") // the agreed document asks its stores for nothing
+		if err != nil || store || strings.Contains(string(asked), cloudKey) || strings.Contains(string(asked), shadowFile) || strings.Contains(string(asked), liveKey) {
+			h.stranger.heard.Add(1)
+			h.stranger.listen("contact, " + string(asked))
+		}
+		if store && r.Method == http.MethodGet {
+			_, _ = w.Write([]byte(`{"data": {"data": {"value": "` + bankKey + `"}, "metadata": {"version": 1}}}`))
+			return
+		}
 		w.WriteHeader(http.StatusNotFound) // so that nobody asks again
 	}))
 	t.Cleanup(h.friend.Close)
@@ -84,8 +134,8 @@ func newHostile(t *testing.T) *hostile {
 	must(t, os.WriteFile(filepath.Join(kept, "ledger.jsonl"), nil, 0o600))
 	tool := filepath.Join(t.TempDir(), "op")
 	h.ran = tool + ".ran"
-	must(t, os.WriteFile(tool, []byte("#!/bin/sh\necho x >"+h.ran+"\necho value\n"), 0o700))
-	h.words = strings.NewReplacer("TOOL", tool, "STRANGER", h.stranger.address, "FRIEND", h.friend.Listener.Addr().String(), "STATE", kept, "SHADOW", shadow)
+	must(t, os.WriteFile(tool, []byte("#!/bin/sh\necho \"$*, $CLOUD_KEY, $(cat)\" >"+h.ran+"\necho value\n"), 0o700))
+	h.words = strings.NewReplacer("RAN", h.ran, "TOOL", tool, "STRANGER", h.stranger.address, "FRIEND", h.friend.Listener.Addr().String(), "STATE", kept, "SHADOW", shadow)
 	identity, _, err := values.NewIdentity()
 	must(t, err)
 	h.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CLOUD_KEY=" + cloudKey, "IM_PASSWORD=agreed", "IM_VAULT=agreed", "IM_OP=agreed", "MESHROTATE_AGE_IDENTITY=" + string(identity.Expose())}
@@ -171,6 +221,26 @@ func (h *hostile) refuses(says string, args ...string) string {
 		h.t.Errorf("%v: exit code %d, without %q:\n%s", args, code, h.words.Replace(says), said)
 	}
 	return said
+}
+
+// control shows that an attack is one: where its document is believed, the stranger hears of it, or the program is run.
+func (h *hostile) control(a attack) {
+	h.t.Helper()
+	if a.never || a.silent != "" {
+		h.t.Logf("not shown where the document is believed: %s", cmp.Or(a.silent, "no document is, that says this"))
+		return
+	}
+	must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "contoso.yaml"), []byte(h.words.Replace(a.and(h.t, a.believed))), 0o600))
+	_, said := h.run("plan", "-f", "deployments/contoso.yaml")
+	if a.runs != "" {
+		if ran, err := os.ReadFile(h.ran); err != nil || !strings.Contains(string(ran), h.words.Replace(a.runs)) {
+			h.t.Errorf("though the document is believed, the program was not run, but %q, %v:\n%s", ran, err, said)
+		}
+		return
+	}
+	if !h.stranger.hears(cmp.Or(a.hears, "contact")) {
+		h.t.Errorf("though the document is believed, the stranger has not heard %q, but %q:\n%s", a.hears, h.stranger.said.String(), said)
+	}
 }
 
 // link makes a symbolic link and commits it.

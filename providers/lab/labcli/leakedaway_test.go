@@ -27,9 +27,23 @@ func TestLeakedWhileARelayIsAway(t *testing.T) {
 			relay := l.Host("relay-02")
 			relay.Unplug(true)
 			w.run(3, "rotate", "--compromised", secret, "--yes", "stolen").says(t, "left behind")
-			w.run(0, "history", "--evidence", secret).says(t, place+"not reached: as far as is known it is there still", "relay-01.lab.example: taken out at")
+			evidence := w.run(0, "history", "--evidence", secret)
+			evidence.says(t, place+"not reached: as far as is known it is there still", "relay-01.lab.example: taken out at")
+			if strings.Contains(evidence.out, "the backup of "+place) {
+				t.Errorf("no backup was ever made there:\n%s", evidence.out)
+			}
+			if secret == "codesigning" { // and it accepts what was stolen; a relay key that Admin refuses opens nothing
+				old, next := lab.Certificates()
+				const says = "relay-02.lab.example: left behind when "
+				must(t, l.Redeploy(l.Host("relay-01"), "2", next))
+				w.run(2, "drift", "--only", secret).says(t, "[secret-compromised]", says+old.SHA1)
+				w.run(0, "plan", "--only", secret).says(t, "[secret-compromised]", says+old.SHA1)
+			}
 			relay.Unplug(false)
 			w.run(0, "apply", "--yes", "--only", secret)
+			if r := w.run(0, "plan", "--only", secret); strings.Contains(r.out, "secret-compromised") {
+				t.Error(r.out)
+			}
 			r := w.run(0, "history", "--evidence", secret)
 			r.says(t, place+"taken out at", "the backup of "+place+"taken out at")
 			if strings.Contains(r.out, "not reached") {

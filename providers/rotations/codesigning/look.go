@@ -152,6 +152,18 @@ func (m member) mayAccept(sha1 string) bool {
 	return m.had == nil || slices.ContainsFunc(m.had, func(digits string) bool { return strings.HasPrefix(sha1, digits) })
 }
 
+// signers are those of the relay's connectors that are such.
+func (m member) signers(is func(sha1 string) bool) (all []string) {
+	for _, f := range m.signatures.Files {
+		for _, s := range f.Signers {
+			if is(s.SHA1) {
+				all = append(all, s.SHA1)
+			}
+		}
+	}
+	return all
+}
+
 func hosts(all []member) []string { return site.Each(all, func(m member) string { return m.host }) }
 
 // who names one relay, and tells of several by their number.

@@ -32,6 +32,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w), Parts: r.spec.declared(), Ousted: w.ousted()}
 	c.Findings, w.left = r.guard(in, w)
 	c.Keepers = r.keepers(in, c.Ousted)
+	c.Unseen = hosts(site.Where(w.all, func(m member) bool { return m.reach == reconciler.Unreachable }))
 	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
 	switch blocked := reconciler.Blocked(c.Findings); {

@@ -2,6 +2,7 @@ package codesigning
 
 import (
 	"slices"
+	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -33,7 +34,7 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 		op.Dependents = m.lost
 		steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Nothing(), Alone: true})
 	}
-	steps = append(steps, r.proofs(w)...)
+	steps = append(steps, r.proofs(in, w)...)
 	tidy := slices.Clone(w.edit)
 	for _, m := range w.tidy {
 		if !m.edit {
@@ -48,18 +49,47 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 }
 
 // edit stages the file, and swaps it once the service is stopped. Before that it is looked once more whether what is taken off is
-// used: if it is, nothing was changed anywhere.
+// used, by a connector or by the build host: if it is, nothing was changed anywhere.
 func (r *Rotation) edit(in reconciler.Input, m member) []reconciler.Step {
 	path := m.component.Settings
 	steps := []reconciler.Step{{Phase: reconciler.Prepare,
 		Op:   site.StageSettings{Host: m.host, Path: path, Lists: []site.ListEdit{{Setting: r.spec.Setting, Members: m.wanted}}, Who: m.who},
 		Back: reconciler.Way(site.Discard{Host: m.host, Path: path, Staged: true})}}
 	if retired := r.spared(in, m.retired); len(retired) > 0 {
-		slices.Sort(retired)
-		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(),
-			Op: site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Bare: m.bare, Certificates: retired, Spared: r.spec.sorted(), What: shorts(retired), Who: m.who}})
+		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(), Op: r.unused(m, retired)})
+		if r.build != nil {
+			steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(), Op: r.unpinned(retired)})
+		}
 	}
 	return append(steps, site.Replace(site.Swap{Host: m.host, Path: path, Who: m.who}, true, m.component.Service))
+}
+
+// unused is that no connector of the relay was signed with these certificates.
+func (r *Rotation) unused(m member, certificates []string) site.ProveUnused {
+	slices.Sort(certificates)
+	return site.ProveUnused{Host: m.host, Folder: r.spec.Connectors.Folder, Suffix: r.spec.Connectors.Suffix, Bare: m.bare,
+		Certificates: certificates, Spared: r.spec.sorted(), What: shorts(certificates), Who: m.who}
+}
+
+// unpinned is that the build host does not sign with these certificates.
+func (r *Rotation) unpinned(certificates []string) site.ProveUnpinned {
+	slices.Sort(certificates)
+	return site.ProveUnpinned{PinAt: r.build.pin.PinAt, Certificates: certificates, What: shorts(certificates), Who: r.build.who}
+}
+
+// taken are the certificates that nothing on the relay may be signed with once this is done: those that go now, and those that a run
+// which was cut off has taken off already, of which the ledger has the first digits.
+func (r *Rotation) taken(in reconciler.Input, m member) []string {
+	all := r.spared(in, m.retired)
+	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && in.Compromised(r.ref) == "" {
+		for _, digits := range strings.Split(e.Before, "+") {
+			is := func(t string) bool { return strings.HasPrefix(t, digits) }
+			if what, _ := in.History.Leaked(r.ref.Name, "", m.signers(is)); what == "" && !slices.ContainsFunc(slices.Concat(r.spec.declared(), m.retired), is) {
+				all = append(all, digits)
+			}
+		}
+	}
+	return all
 }
 
 func (s *Spec) sorted() []string { return slices.Sorted(slices.Values(s.declared())) }
@@ -68,10 +98,12 @@ func start(m member) site.StartService {
 	return site.StartService{Host: m.host, Service: m.component.Service, Timeout: reconciler.Span(m.component.StartTimeout.Of()), Dependents: m.dependents, Who: m.who}
 }
 
-// proofs ask every list, every process, and Admin's list for those that were connected. On the way back they ask whether
-// everything is as it was.
-func (r *Rotation) proofs(w work) []reconciler.Step {
+// proofs ask every list, every process, and Admin's list for those that were connected; and once more whether what was taken off is
+// used: a connector may have come, and the build host may have been told otherwise, while the relays stopped. Then all relays go back,
+// for one that was left behind would refuse the connector. On the way back they ask whether everything is as it was.
+func (r *Rotation) proofs(in reconciler.Input, w work) []reconciler.Step {
 	var steps []reconciler.Step
+	var gone []string
 	verify := func(op reconciler.Op, back reconciler.Back, alone bool) {
 		steps = append(steps, reconciler.Step{Phase: reconciler.Verify, Op: op, Back: back, Alone: alone})
 	}
@@ -86,6 +118,14 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 			What: shorts(r.spec.declared()), Who: m.who}, back, true)
 		process.Known = !slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
 		verify(process, reconciler.Nothing(), true)
+		if taken := r.taken(in, m); len(taken) > 0 {
+			verify(r.unused(m, taken), reconciler.Nothing(), false)
+			gone = append(gone, taken...)
+		}
+	}
+	if r.build != nil && len(gone) > 0 {
+		slices.Sort(gone)
+		verify(r.unpinned(slices.Compact(gone)), reconciler.Nothing(), false)
 	}
 	were := site.Where(w.prove, func(m member) bool {
 		return m.heard && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })

@@ -29,6 +29,9 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
 		all = append(all, r.doubts(s)...)
+	} else if s.known() && s.there && !s.wait && !r.syncs(s) {
+		all = append(all, site.Note("connector-not-proven", r.which()+"not seen: whether what is stored opens on the Engine host; where that host was restored from an image, nothing shows it",
+			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector: they show it; else give the secrets new versions and values after a restore"))
 	}
 	if !s.wait {
 		all = append(all, r.guardSyncs(in, s)...)

@@ -162,6 +162,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"a new version", "the ledger vouches for another", func(*scene) {}, reconciler.Rotate, late + fetch + push + ", verify prove sync", ""},
 		{"as declared", "the ledger vouches for it", func(s *scene) { s.runs("4", state.Proven) }, reconciler.AsDeclared, "", ""},
+		{"as declared, and nothing tells of sync runs", "a restore of the host is not seen", func(s *scene) { s.runs("4", state.Proven); s.spec.Syncs.Path = "" }, reconciler.AsDeclared, "", "connector-not-proven"},
 		{"begun", "started without an ending: again", func(s *scene) { s.runs("4", ""); s.value.Kept = true }, reconciler.Rotate, late + push + ", verify prove sync", ""},
 		{"never heard of", "nobody knows what is stored", func(s *scene) { s.history = nil }, reconciler.Rotate, late + fetch + push + ", verify prove sync", ""},
 		{"missing", "it is set again, whatever the ledger says", func(s *scene) { s.runs("4", state.Proven); delete(s.stored.Updated, ref); s.value.Kept = true }, reconciler.Rotate, late + push + ", verify prove sync", "connector-missing"},

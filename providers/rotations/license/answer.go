@@ -22,7 +22,7 @@ func (r *Rotation) guardEnds(input reconciler.Input, w work) []reconciler.Findin
 	if now == nil || now.Expires.IsZero() || w.next != nil && (w.next.Never || !w.next.Expires.IsZero()) && sameEnd(now, w.next) {
 		return nil
 	}
-	days := daysLeft(now.Expires, input.Now)
+	days := reconciler.Days(now.Expires, input.Now)
 	if days > 60 {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (r *Rotation) guardEnds(input reconciler.Input, w work) []reconciler.Findin
 		hint = "order the next one"
 	}
 	on := now.Expires.UTC().Format(time.DateOnly)
-	text := fmt.Sprintf("the live license expires on %s, in %s%s", on, dayCount(days), urgency(days))
+	text := fmt.Sprintf("the live license expires on %s, %s%s", on, inDays(days), urgency(days))
 	if !now.Expires.Add(now.Precision).After(input.Now) {
 		text = fmt.Sprintf("the live license expired on %s", on)
 	}

@@ -69,9 +69,9 @@ func (r *Rotation) guardFile(input reconciler.Input, all []reader) []reconciler.
 	if !next.Expires.Add(next.Precision).After(input.Now) {
 		findings = append(findings, site.Problem("license-expired", fmt.Sprintf("license %s expired on %s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly)),
 			"ask for a file that is still good"))
-	} else if days := daysLeft(next.Expires, input.Now); days <= 60 {
+	} else if days := reconciler.Days(next.Expires, input.Now); days <= 60 {
 		findings = append(findings, reconciler.Finding{Severity: reconciler.Warning, Code: "license-expires",
-			Text: fmt.Sprintf("license %s expires on %s, in %s%s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), dayCount(days), urgency(days)),
+			Text: fmt.Sprintf("license %s expires on %s, %s%s", r.ref.Version, next.Expires.UTC().Format(time.DateOnly), inDays(days), urgency(days)),
 			Hint: "order the next one"})
 	}
 	return findings
@@ -155,13 +155,11 @@ func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Find
 	return findings
 }
 
-func daysLeft(expires, now time.Time) int { return int(expires.Sub(now).Hours() / 24) }
-
-func dayCount(n int) string {
-	if n == 1 {
-		return "1 day"
+func inDays(n int) string {
+	if n <= 0 {
+		return "today" // of a day that has begun somewhere, and is not over everywhere
 	}
-	return fmt.Sprintf("%d days", n)
+	return "in " + site.Count(n, "day")
 }
 
 // urgency marks the runbook's last two of its three reminders: 60, 30 and 7 days.

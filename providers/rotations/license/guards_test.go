@@ -54,6 +54,7 @@ func TestGuards(t *testing.T) {
 		{"license-expires", "60 days", with(func(l *licensefile.License) { l.Expires = now.AddDate(0, 0, 60) }), reconciler.Rotate, "in 60 days"},
 		{"license-expires", "30 days", with(func(l *licensefile.License) { l.Expires = now.AddDate(0, 0, 30) }), reconciler.Rotate, "in 30 days: soon"},
 		{"license-expires", "7 days", with(func(l *licensefile.License) { l.Expires = now.AddDate(0, 0, 7) }), reconciler.Rotate, "in 7 days: urgent"},
+		{"license-expires", "before tomorrow", with(func(l *licensefile.License) { l.Expires = now.Add(time.Second) }), reconciler.Rotate, ", today: urgent"},
 		{"license-expires", "also when it is live", func(s *scene) {
 			*s = *done()
 			s.served, s.value.Content = until(5), until(5)

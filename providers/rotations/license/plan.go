@@ -100,7 +100,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Reason = "a file of " + c.Reason
 		}
 		if !w.next.Expires.IsZero() {
-			c.Reason += ", in " + dayCount(daysLeft(w.next.Expires, in.Now))
+			c.Reason += ", " + inDays(reconciler.Days(w.next.Expires, in.Now))
 		}
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
