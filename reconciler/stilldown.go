@@ -32,13 +32,18 @@ func (p *Plan) AllDown() []Down { return slices.Concat(p.StillDown(), p.FoundSto
 // Untouched is all of it that stays when this plan is not applied: what it would bring back too.
 func (p *Plan) Untouched() []Down {
 	all := p.AllDown()
+	known := map[string]bool{}
+	for _, d := range all {
+		known[d.What] = true
+	}
 	for _, c := range p.Changes {
 		for _, o := range c.Outages {
 			if o.With == "" || o.Since.IsZero() || c.Status != Rotate {
 				continue
 			}
 			for _, name := range o.Members {
-				if !slices.ContainsFunc(all, func(d Down) bool { return d.What == name }) {
+				if !known[name] {
+					known[name] = true
 					all = append(all, Down{What: name, Target: Target{HostTarget, name}, Since: o.Since, Sooner: o.AtLeast, CutOff: true})
 				}
 			}
