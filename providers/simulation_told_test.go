@@ -43,9 +43,6 @@ func (u *universe) returned(c reconciler.Change, o state.Outage) {
 	}
 	for _, h := range u.w.lab.Hosts() {
 		d := u.downtimes[h.Name]
-		if len(u.first.session.Only) > 0 {
-			continue // a run for one secret knows of an outage from when it stopped the service itself: who had done so before is not asked
-		}
 		if called := serviceLabel(u.w.lab, h); d == nil || u.carried || o.What != called && (called != "" || o.What != h.Name) {
 			continue
 		}

@@ -160,13 +160,17 @@ func (s Seen) of(reads []Read) Seen {
 	return some
 }
 
-// NoteDown adds what is down by the record of rotations that are not planned for.
+// NoteDown adds what is down by the record of rotations that are not planned for, and since when what came back was.
 func (p *Plan) NoteDown(others []Rotation, in Input) {
+	changes := slices.Clone(p.Changes)
 	for _, r := range others {
 		own := in
 		own.Seen = in.Seen.of(r.Reads()) // it judges no more than its services
-		p.Down = append(p.Down, r.Plan(own).Down...)
+		c := r.Plan(own)
+		p.Down = append(p.Down, c.Down...)
+		changes = append(changes, c)
 	}
+	oneReturn(changes)
 	found := stillDown(p.Down)
 	for i, f := range found {
 		found[i].Hint = strings.Replace(f.Hint, "apply", "apply without --only", 1)
