@@ -242,12 +242,12 @@ func (u *universe) measured(h *lab.Host, d *downtime, o state.Outage, now time.T
 }
 
 // quiet: nothing went wrong on the way to this relay, or to Admin, and its service stops and starts at once. An Admin that takes long to
-// stop lists nobody meanwhile, a way back that waits for an Engine asks for nobody's connection and tells the most, and of a relay whose clock, or Admin's, is off it is known late that a heartbeat is new.
+// stop lists nobody meanwhile, a way back that Engine's host caused, or that waits for an Engine, asks for nobody's connection and tells the most, and of a relay whose clock, or Admin's, is off it is known late that a heartbeat is new.
 func (u *universe) quiet(h *lab.Host) bool {
 	slow := slices.ContainsFunc(u.Manners, func(m manner) bool {
 		return m.Host == label(h.Name) && (m.Start+m.Stop > 0 || m.Skew != 0) || m.Host == "im-admin" && (m.Stop > 0 || m.Skew != 0) || m.Host == "im-engine" && m.Stop > 0
 	})
-	return !slow && !u.struck[api] && !u.struck["im-admin"] && !u.struck[label(h.Name)]
+	return !slow && !u.struck[api] && !u.struck["im-admin"] && !u.struck["im-engine"] && !u.struck[label(h.Name)]
 }
 
 // dependents: what ran beside a service runs again, or is told.
