@@ -64,7 +64,7 @@ var errStaysDown = errors.New("it was down before, and what it has is no longer 
 func (w *worker) staysDown(start Step, batch []Step) bool {
 	down := start.spare || w.before.wasDown[start.ID]
 	return down && w.before.any(start, func(s Step) bool {
-		return s.Needed && !among(batch, s.ID) && (w.toward == backward || !w.done[s.ID])
+		return s.Needed && !among(batch, s.ID) && (!w.done[s.ID] || w.toward == backward && s.Back.kind != never)
 	})
 }
 

@@ -22,3 +22,25 @@ func (h History) Begun(secret string) []string {
 	}
 	return versions
 }
+
+// MayHave is another version than the declared one that a run began to give to a host by a step, and whose rotation is not at an end:
+// the host may have it, whatever is declared now. What was begun before a later rotation, and what of it, is not kept: then it may too.
+func (h History) MayHave(secret, declared, step, host string) (version string, ok bool) {
+	r := h.secrets[secret]
+	for i, v := range h.Begun(secret) {
+		if v == declared {
+			continue
+		}
+		s := r.steps[v]
+		if s == nil && i > 0 {
+			return v, true
+		}
+		if s == nil {
+			continue // it was cut off before its first step
+		}
+		if latest := s.latest(step, host); latest.Entry != nil && latest.Outcome != Failed {
+			return v, true
+		}
+	}
+	return "", false
+}

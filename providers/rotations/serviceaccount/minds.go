@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -38,6 +39,9 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 		}
 		if why := r.dead(in, n); why != "" {
 			say("would not start"+again+": "+why, "apply without --only, which sets the password that the account has; or set it on the host")
+		} else if v := cmp.Or(r.doubt(in.History, n), r.inDomain(in.History)); v != "" {
+			say(fmt.Sprintf("may not start%s: a run that did not finish began with version %s of %s, and %s is declared", again, v, r.spec.Account, r.ref.Version),
+				"apply without --only, or with --only serviceaccount first: that sets the password again")
 		} else if r.due(in, n) {
 			say(fmt.Sprintf("may not start%s: version %s of %s is declared and not proven, and the domain may have that password already", again, r.ref.Version, r.spec.Account),
 				"apply without --only, or with --only serviceaccount first: that sets the password. While the domain has it not yet, declare the version before")

@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +21,7 @@ type member struct {
 	machine *site.MachineSeen
 	logon   *site.LogonSeen
 	stored  site.StoredLogon
+	doubt   string // another version, that a run which did not finish began to give it
 	// set: its logon is not known to be the declared one. stale: the process is older than the logon. stopped: it should run; ours: a
 	// run has stopped it.
 	set, stale, stopped, ours bool
@@ -65,7 +67,7 @@ func (w work) sets(m member) string {
 	switch {
 	case !m.whole() || !m.set:
 		return ""
-	case w.pending || m.other():
+	case w.pending || m.doubt != "" || m.other():
 		return site.LogonAnew
 	}
 	return site.LogonSet
@@ -132,7 +134,7 @@ func (r *Rotation) need(in reconciler.Input) work {
 		w.later, w.opens = false, time.Time{}
 	}
 	_, w.pending = in.History.Pending(r.ref.Name, r.ref.Version)
-	w.before = r.before(in)
+	w.before = cmp.Or(r.before(in), r.proven(in))
 	if v := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref}); v != nil {
 		w.mint, w.about = !v.Kept, v.About
 	}
@@ -145,7 +147,8 @@ func (r *Rotation) need(in reconciler.Input) work {
 			_, begun := site.StopBegan(in.History, r.ref, n.host, n.component.Service, n.who.Name)
 			m.stopped = !m.service.Running()
 			m.ours = m.stopped && begun
-			m.set = m.logon.Configured != site.Yes || w.pending || r.password && m.stored.Version != r.ref.Version
+			m.doubt = r.doubt(in.History, n)
+			m.set = m.logon.Configured != site.Yes || w.pending || m.doubt != "" || r.password && m.stored.Version != r.ref.Version
 			waits := !m.set && !m.stopped && !m.stored.At.IsZero()
 			m.stale = waits && m.service.StartedAt.Before(m.stored.At) || !m.set && m.logon.Running == site.No
 			r.sort(m, &w)
@@ -177,11 +180,21 @@ func (r *Rotation) starts(w work, m member) bool {
 	return m.stopped && (!w.later || m.ours || r.spec.Restart == window)
 }
 
-// before is the version that was live before.
+// before is the version that was live before, "" where a run that did not finish may have given another one to some.
 func (r *Rotation) before(in reconciler.Input) string {
 	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
+	if v := r.inDomain(in.History); v != "" {
+		return v
+	}
+	if slices.ContainsFunc(r.nodes, func(n node) bool { return r.doubt(in.History, n) != "" }) {
+		return ""
+	}
+	return r.proven(in)
+}
+
+func (r *Rotation) proven(in reconciler.Input) string {
 	last, _ := in.History.LastProven(r.ref.Name)
 	return last.Version
 }
@@ -201,6 +214,8 @@ func (r *Rotation) reason(w work) string {
 		return fmt.Sprintf("the spec asks for %s; %s set to run as %s%s", r.spec.Account, are(others), others[0].service.Account, soon)
 	case w.pending:
 		return "an earlier run began with " + r.ref.Version + " and did not finish: what a service manager has cannot be read back"
+	case r.doubtful(w.set) != "":
+		return r.doubtful(w.set) + soon
 	case len(w.set) > 0 && w.set[0].stored.Version != "":
 		return fmt.Sprintf("the spec asks for %s; %s %s", r.ref.Version, have(w.set), w.set[0].stored.Version+soon)
 	case len(w.set) > 0:

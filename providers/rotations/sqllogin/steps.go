@@ -110,6 +110,7 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 			op := step.Op.(site.AlterLogin)
 			op.Awaited = w.isMain(i)
 			step.Op, step.Back = op, reconciler.Never("the old password of "+w.target+" is gone")
+			step.Needed = op.Awaited && !w.edit && slices.ContainsFunc(w.holders, func(h holder) bool { return h.stopped && !h.accepted() })
 		}
 		steps = append(steps, step)
 		after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))
