@@ -66,6 +66,9 @@ func (u *universe) episode(n int, e episode) {
 		u.scheduler.Note("commit: relay key %s, license %s, %d relays, SQL login %s, retire %v", e.Key, e.License, e.Declared, e.Login, e.Retire)
 		u.commit(e)
 	}
+	if e.Revert {
+		u.revert()
+	}
 	u.clock.Store(int64(time.Duration(e.Clock) * time.Hour))
 	u.carried = u.carried || e.Clock != 0
 	for _, d := range e.Drift {
@@ -117,6 +120,7 @@ func (u *universe) episode(n int, e episode) {
 		u.haunted = u.first.dead.Load() || overlapped
 	})
 	u.first.leave()
+	u.unrevert()
 }
 
 // unread: what a second operator's run stopped beside a service is in his books, which the others do not read.

@@ -90,6 +90,8 @@ type episode struct {
 	Early bool `json:"early,omitempty"`
 	// Only is the kind that the run is limited to, "" for all.
 	Only string `json:"only,omitempty"`
+	// Revert: the document asks for what it asked for before.
+	Revert bool `json:"revert,omitempty"`
 }
 
 // drift is what somebody does to a host behind our back; What is one of the lab's mishaps.
@@ -219,6 +221,7 @@ func draw(seed uint64) schedule {
 	drawLockout(&s)
 	drawMoves(&s)
 	drawOnly(&s)
+	drawReverts(&s)
 	return s
 }
 

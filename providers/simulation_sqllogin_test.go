@@ -19,6 +19,7 @@ import (
 type loginSide struct {
 	looked    time.Time // when it was last seen who serves
 	want      string    // the version that the document asks for
+	most      int       // the highest that it ever asked for
 	external  string    // the password that somebody else has given out, "" while it is the lab's
 	known     map[string]bool
 	processes map[string]servedBy  // of Admin and Engine, by host

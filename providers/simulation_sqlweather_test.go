@@ -135,6 +135,11 @@ func (u *universe) commitLogin(version string, set func(old, text string)) {
 		return
 	}
 	set(fmt.Sprintf("version: %s\n", u.login.want), fmt.Sprintf("version: %s\n", version))
+	for _, v := range []string{u.login.want, version} {
+		if n, err := strconv.Atoi(v); err == nil {
+			u.login.most = max(u.login.most, n)
+		}
+	}
 	u.login.want = version
 }
 
@@ -154,7 +159,7 @@ func (u *universe) anotherVersion() {
 		u.t.Fatal(err)
 	}
 	u.scheduler.Note("somebody commits another version of the SQL login, as the hint says")
-	u.commit(episode{Login: strconv.Itoa(version + 1)})
+	u.commit(episode{Login: strconv.Itoa(max(version, u.login.most) + 1)})
 }
 
 // heeds says that somebody did what the run's hint says. Some of it is for the first run alone.

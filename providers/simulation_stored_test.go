@@ -95,7 +95,7 @@ func (u *universe) judgeStored(out reconciler.Outcome, left map[string]bool) {
 			}
 		case e.Change.Secret.Name == lab.AccountSecret:
 			for _, h := range u.services() {
-				if _, next := u.w.lab.AccountPasswords(); !left[h.Name] && h.Machine.Password(serviceOf(h)) != next {
+				if !left[h.Name] && h.Machine.Password(serviceOf(h)) != u.wantAccount() {
 					u.wrong("7: %s is proven, and the service manager of %s has another password", e.Change.Secret, h.Name)
 				}
 			}

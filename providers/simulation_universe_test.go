@@ -52,6 +52,7 @@ type universe struct {
 	faults    []pending
 	armed     bool      // they may strike
 	haunted   bool      // scripts of a dead run may be at work
+	reverted  bool      // the document asks for the old password of the account
 	belated   time.Time // when a statement that was held up on its way comes, be its run over or not
 	drifting  bool      // somebody is at it: what he does is not known yet
 	away      map[string]time.Time

@@ -27,20 +27,27 @@ func (h History) Begun(secret string) []string {
 // the host may have it, whatever is declared now. What was begun before a later rotation, and what of it, is not kept: then it may too.
 func (h History) MayHave(secret, declared, step, host string) (version string, ok bool) {
 	r := h.secrets[secret]
-	for i, v := range h.Begun(secret) {
-		if v == declared {
-			continue
-		}
-		s := r.steps[v]
-		if s == nil && i > 0 {
+	for _, v := range h.Begun(secret) {
+		switch {
+		case v == declared:
+		case r.lastBegun() != v:
 			return v, true
-		}
-		if s == nil {
-			continue // it was cut off before its first step
-		}
-		if latest := s.latest(step, host); latest.Entry != nil && latest.Outcome != Failed {
-			return v, true
+		case r.steps[v] == nil: // it was cut off before its first step
+		default:
+			if latest := r.steps[v].latest(step, host); latest.Entry != nil && latest.Outcome != Failed {
+				return v, true
+			}
 		}
 	}
 	return "", false
+}
+
+// lastBegun is the version of the rotation that was begun last.
+func (r *record) lastBegun() (version string) {
+	for _, e := range r.whole {
+		if e.Outcome == Started {
+			version = e.Version
+		}
+	}
+	return version
 }

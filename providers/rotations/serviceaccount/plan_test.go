@@ -111,6 +111,25 @@ func (s *scene) plan(t *testing.T, now time.Time) reconciler.Change {
 	return rotations[0].Plan(reconciler.Input{Seen: look, History: state.NewHistory(s.history), Now: now})
 }
 
+// minds is what it says to a run for another secret, which would stop its services.
+func (s *scene) minds(t *testing.T) []reconciler.Minded {
+	t.Helper()
+	d, err := document("- {" + s.section + "}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotations, err := serviceaccount.Kind().New(d, d.Secrets["serviceAccounts"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	minder := rotations[0].(reconciler.Minder)
+	look := reconciler.Seen{}
+	for _, r := range minder.MindReads() {
+		look[r.Target()] = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{r.Key(): &s.hosts[r.Target().Name].service}}
+	}
+	return minder.Minds(reconciler.Input{Seen: look, History: state.NewHistory(s.history), Now: today})
+}
+
 func codes(c reconciler.Change) string {
 	var all []string
 	for _, f := range c.Findings {
@@ -319,20 +338,7 @@ func TestWhoWouldNotStartAgain(t *testing.T) {
 		}
 		h := s.hosts[relay(1)]
 		h.service.State, h.service.ExitCode, h.service.Account = "stopped", c.exit, c.other
-		d, err := document("- {" + both + "}")
-		if err != nil {
-			t.Fatal(err)
-		}
-		rotations, err := serviceaccount.Kind().New(d, d.Secrets["serviceAccounts"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		minder := rotations[0].(reconciler.Minder)
-		look := reconciler.Seen{}
-		for _, r := range minder.MindReads() {
-			look[r.Target()] = reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{r.Key(): &s.hosts[r.Target().Name].service}}
-		}
-		if all := minder.Minds(reconciler.Input{Seen: look, History: state.NewHistory(s.history), Now: today}); len(all) != c.minds {
+		if all := s.minds(t); len(all) != c.minds {
 			t.Errorf("%s: %+v", c.name, all)
 		}
 	}
