@@ -274,7 +274,9 @@ func (u *universe) commit(e episode) {
 		u.wantKey = e.Key
 	}
 	if e.License != "" {
-		u.writeLicense(e.License)
+		if e.License != lab.NewLicense { // which the lab has written
+			u.writeLicense(e.License)
+		}
 		set(fmt.Sprintf("version: %q", u.wantLicense), fmt.Sprintf("version: %q", e.License))
 		set("licenses/"+u.wantLicense+".key", "licenses/"+e.License+".key")
 		u.wantLicense = e.License
