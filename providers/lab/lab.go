@@ -327,9 +327,14 @@ func (l *Lab) Close() {
 	}
 }
 
-// random is a value that nobody can guess, and that a search in any output finds.
+// random is a value that nobody can guess, that a search in any output finds, and that every rule of complexity takes.
 func random(n int) string {
 	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return base64.StdEncoding.EncodeToString(b)
+	for {
+		_, _ = rand.Read(b) // never fails
+		text := base64.StdEncoding.EncodeToString(b)
+		if strings.ContainsAny(text, "0123456789") && strings.ToUpper(text) != text && strings.ToLower(text) != text {
+			return text
+		}
+	}
 }
