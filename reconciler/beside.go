@@ -25,7 +25,7 @@ func LeftDown(others []Rotation, h state.History, now time.Time) []Rotation {
 	return some
 }
 
-// serviceLook is a rotation of which only the services on some targets are looked at: that needs no value.
+// serviceLook is a rotation of which only the services on some targets are looked at, nil for all: that needs no value.
 type serviceLook struct {
 	Rotation
 	at map[Target]bool
@@ -34,7 +34,7 @@ type serviceLook struct {
 func (l serviceLook) Reads() []Read {
 	return slices.DeleteFunc(slices.Clone(l.Rotation.Reads()), func(r Read) bool {
 		_, service := r.(ServiceRead)
-		return !service || !l.at[r.Target()]
+		return !service || l.at != nil && !l.at[r.Target()]
 	})
 }
 
@@ -160,20 +160,33 @@ func (s Seen) of(reads []Read) Seen {
 	return some
 }
 
-// NoteDown adds what is down by the record of rotations that are not planned for, and since when what came back was.
+// NoteDown adds what is down by the record of rotations that are not planned for.
 func (p *Plan) NoteDown(others []Rotation, in Input) {
-	changes := slices.Clone(p.Changes)
 	for _, r := range others {
-		own := in
-		own.Seen = in.Seen.of(r.Reads()) // it judges no more than its services
-		c := r.Plan(own)
-		p.Down = append(p.Down, c.Down...)
-		changes = append(changes, c)
+		p.Down = append(p.Down, beside(r, in).Down...)
 	}
-	oneReturn(changes)
 	found := stillDown(p.Down)
 	for i, f := range found {
 		found[i].Hint = strings.Replace(f.Hint, "apply", "apply without --only", 1)
 	}
 	p.Fleet = append(p.Fleet, found...)
+}
+
+// NoteReturned lets what came back be down since the earliest time that the record of any rotation knows, planned for or not. It
+// takes no more than what was looked at.
+func (p *Plan) NoteReturned(others []Rotation, in Input) {
+	changes := slices.Clone(p.Changes)
+	if !slices.ContainsFunc(changes, func(c Change) bool { return len(c.Returned) > 0 }) {
+		return
+	}
+	for _, r := range others {
+		changes = append(changes, beside(serviceLook{Rotation: r}, in))
+	}
+	oneReturn(changes)
+}
+
+// beside is what a rotation that is not planned for knows of its services.
+func beside(r Rotation, in Input) Change {
+	in.Seen = in.Seen.of(r.Reads()) // it judges no more than those
+	return r.Plan(in)
 }

@@ -123,6 +123,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
 	}
 	v.Plan.NoteDown(others, in)
+	v.Plan.NoteReturned(s.Others, in)
 	after, err := s.present(ctx) // the first look that lasts makes the salt
 	if err != nil {
 		return nil, err
