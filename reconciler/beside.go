@@ -10,10 +10,15 @@ import (
 )
 
 // LeftDown are those of some rotations, which are not planned for, that by the ledger may have left something down. Of their
-// reads the services on those hosts are left: a run that is limited to other secrets says what is down all the same.
+// reads the services on those hosts are left, and of one that did not finish all that hosts and Admin tell, as who runs may be cut off: a
+// run that is limited to other secrets says what is down all the same.
 func LeftDown(others []Rotation, h state.History, now time.Time) []Rotation {
 	var some []Rotation
 	for _, r := range others {
+		if left, _ := h.LeftBehind(r.Ref().Name); len(h.Begun(r.Ref().Name)) > 0 || len(left.Left) > 0 {
+			some = append(some, hostLook{r})
+			continue
+		}
 		at := map[Target]bool{}
 		for _, d := range r.Plan(Input{History: h, Now: now}).Down {
 			at[d.Target] = true
@@ -35,6 +40,15 @@ func (l serviceLook) Reads() []Read {
 	return slices.DeleteFunc(slices.Clone(l.Rotation.Reads()), func(r Read) bool {
 		_, service := r.(ServiceRead)
 		return !service || l.at != nil && !l.at[r.Target()]
+	})
+}
+
+// hostLook is a rotation of which only hosts and Admin are looked at: that needs no value either.
+type hostLook struct{ Rotation }
+
+func (l hostLook) Reads() []Read {
+	return slices.DeleteFunc(slices.Clone(l.Rotation.Reads()), func(r Read) bool {
+		return r.Target().Kind != HostTarget && r.Target().Kind != APITarget
 	})
 }
 
@@ -163,7 +177,8 @@ func (s Seen) of(reads []Read) Seen {
 // NoteDown adds what is down by the record of rotations that are not planned for.
 func (p *Plan) NoteDown(others []Rotation, in Input) {
 	for _, r := range others {
-		p.Down = append(p.Down, beside(r, in).Down...)
+		c := beside(r, in)
+		p.Down = append(append(p.Down, c.Down...), c.cutOff()...)
 	}
 	found := stillDown(p.Down)
 	for i, f := range found {

@@ -172,7 +172,7 @@ func (p *progress) outcome() Outcome {
 		}
 	}
 	o.Left = slices.Concat(left, o.Left, p.notReached())
-	o.Down = append(o.Down, p.cutOff(o.Left)...)
+	o.Down = append(o.Down, p.cutOff(o.Left, o.Secrets)...)
 	return o
 }
 
@@ -189,8 +189,9 @@ func (p *progress) why(name string) error {
 
 // cutOff are those of the targets left behind that cannot work: what they depend on was changed, and nothing was there, or as far as
 // anybody knows; or they have what they are to have, and their proof says that they do not work. While that
-// is down itself, it is what brings them back. And what an earlier run cut off, of secrets about which this one does nothing.
-func (p *progress) cutOff(left []LeftBehind) (all []Down) {
+// is down itself, it is what brings them back. And what an earlier run cut off, of secrets about which this one does nothing, or that went
+// back to what that one left.
+func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
 	add := func(d Down) {
 		_, down := p.clock.now[d.What]
 		if !down && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
@@ -218,8 +219,18 @@ func (p *progress) cutOff(left []LeftBehind) (all []Down) {
 	for _, d := range p.run.Plan.CutOff() {
 		add(d)
 	}
+	for _, e := range ended {
+		for _, d := range e.Change.cutOff() {
+			if e.Ending == state.Back {
+				d.Why = errCutOffBefore
+				add(d)
+			}
+		}
+	}
 	return all
 }
+
+var errCutOffBefore = Hinted(errors.New("an earlier run cut it off, and everything went back to what that one left"), cutOffEnds)
 
 // changed says that what is called so has what this secret is to be, or may have, and whether it is sure that it runs with it. Where
 // this run did not change it, the plan has seen it.

@@ -23,6 +23,11 @@ func (p *Plan) CutOff() []Down {
 			}
 		}
 	}
+	for _, d := range p.Down {
+		if d.CutOff && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
+			all = append(all, d)
+		}
+	}
 	return all
 }
 
@@ -37,16 +42,24 @@ func (p *Plan) Untouched() []Down {
 		known[d.What] = true
 	}
 	for _, c := range p.Changes {
-		for _, o := range c.Outages {
-			if o.With == "" || o.Since.IsZero() || c.Status != Rotate {
-				continue
+		for _, d := range c.cutOff() {
+			if !known[d.What] {
+				known[d.What] = true
+				all = append(all, d)
 			}
-			for _, name := range o.Members {
-				if !known[name] {
-					known[name] = true
-					all = append(all, Down{What: name, Target: Target{HostTarget, name}, Since: o.Since, Sooner: o.AtLeast, CutOff: true})
-				}
-			}
+		}
+	}
+	return all
+}
+
+// cutOff is what an earlier run left cut off, or may have, and this change brings back.
+func (c *Change) cutOff() (all []Down) {
+	for _, o := range c.Outages {
+		if o.With == "" || o.Since.IsZero() || c.Status != Rotate {
+			continue
+		}
+		for _, name := range o.Members {
+			all = append(all, Down{What: name, Target: Target{HostTarget, name}, Since: o.Since, Sooner: o.AtLeast, CutOff: true})
 		}
 	}
 	return all
