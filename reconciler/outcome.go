@@ -189,7 +189,7 @@ func (p *progress) why(name string) error {
 
 // cutOff are those of the targets left behind that cannot work: what they depend on was changed, and nothing was there, or as far as
 // anybody knows; or they have what they are to have, and their proof says that they do not work. While that
-// is down itself, it is what brings them back. And what an earlier run cut off, of secrets about which this one does nothing, or that went
+// is down itself for certain, it is what brings them back. And what an earlier run cut off, of secrets about which this one does nothing, or that went
 // back to what that one left.
 func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
 	add := func(d Down) {
@@ -201,7 +201,7 @@ func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
 	for _, c := range p.rotating() {
 		for _, o := range c.Outages {
 			changed, sure := p.changed(c, o.With)
-			if _, down := p.clock.now[o.With]; o.With == "" || down || !changed {
+			if d, down := p.clock.now[o.With]; o.With == "" || down && !d.Unsure || !changed {
 				continue
 			}
 			for _, l := range left {

@@ -75,7 +75,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			return lookedInto(in.Seen, l) && !slices.ContainsFunc(w.left, func(o member) bool { return o.host == l.host })
 		})
 	}
-	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, cut.Since)...)
+	since := cut.Since
+	if said, _ := in.History.LastWord(r.ref.Name, cut.What); since.IsZero() {
+		since = said.Since
+	}
+	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, since)...)
 	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
 		c.Findings = append(c.Findings, notConnected(in, w, relays)...)
 	}

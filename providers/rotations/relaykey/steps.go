@@ -227,6 +227,7 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 	if w.admin.edit || w.admin.stale {
 		o.Members = append(hosts(running), hosts(w.left)...) // who is left behind is cut off until a later run finishes it
 	}
+	o.AtLeast = slices.ContainsFunc(running, w.apart) // they were cut off before this run, and nobody knows since when
 	from, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
 	at := from.At
 	if !began || w.admin.service.RunsSince(at, w.admin.machine) {
