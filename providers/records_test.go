@@ -249,8 +249,12 @@ func TestRecords(t *testing.T) {
 			w.old = w.kept("relaykey", lab.NewKey)
 			w.moved(t)
 			w.doubted("state-new", "holds no record")
-			if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 { // the license is as declared
+			p, o := w.run()
+			if o.Err != nil || len(o.With(state.Proven)) != 1 { // the license is as declared
 				t.Errorf("%v", o)
+			}
+			if !slices.ContainsFunc(p.Fleet, func(f reconciler.Finding) bool { return f.Code == "state-new" }) {
+				t.Errorf("the plan of the apply itself does not say so: %+v", p.Fleet)
 			}
 			w.undoubted()
 			w.forget()

@@ -187,6 +187,9 @@ func (h History) Planned() bool { return h.planned }
 // Salt says which salt the latest run used, "" when none said so.
 func (h History) Salt() string { return h.salt }
 
+// Empty says that nothing was ever recorded.
+func (h History) Empty() bool { return len(h.secrets) == 0 && len(h.runs) == 0 }
+
 // Knows says that the ledger has an entry of this run.
 func (h History) Knows(run string) bool { return h.runs[run] }
 

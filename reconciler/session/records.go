@@ -254,7 +254,7 @@ func doubts(p state.Present, h state.History) []reconciler.Finding {
 	if p.Unable != nil {
 		all = append(all, reconciler.Finding{Severity: reconciler.Error, Code: "state-unable", Text: "no record can be begun: " + p.Unable.Error(), Hint: reconciler.HintOf(p.Unable)})
 	}
-	if !p.Begun {
+	if !p.Begun || p.Fence == 1 && h.Empty() { // the first who ever held the lock, which a run does before it looks, has no record either
 		doubt("state-new", "is state.dir right, and was the folder restored here? For a first use: `meshrotate apply` begins the record, also where it has nothing to do",
 			"%s holds no record: what was rotated before is not known, no live value is recognised but the declared one, and everything else is rotated to the declared version", p.Place)
 	}
