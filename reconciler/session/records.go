@@ -245,8 +245,9 @@ func elsewhere(d reconciler.Down, text, hint string) reconciler.Finding {
 	return reconciler.Finding{Severity: reconciler.Warning, Code: "down-elsewhere", Hosts: []string{d.Target.Name}, Text: text, Hint: hint}
 }
 
-// doubts are what does not fit together in what is remembered.
-func doubts(p state.Present, h state.History) []reconciler.Finding {
+// doubts are what does not fit together in what is remembered. First: nobody but this run has ever held the lock here, which it took
+// before it looked.
+func doubts(p state.Present, h state.History, first bool) []reconciler.Finding {
 	var all []reconciler.Finding
 	doubt := func(code reconciler.FindingID, hint, format string, args ...any) {
 		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint})
@@ -254,7 +255,7 @@ func doubts(p state.Present, h state.History) []reconciler.Finding {
 	if p.Unable != nil {
 		all = append(all, reconciler.Finding{Severity: reconciler.Error, Code: "state-unable", Text: "no record can be begun: " + p.Unable.Error(), Hint: reconciler.HintOf(p.Unable)})
 	}
-	if !p.Begun || p.Fence == 1 && h.Empty() { // the first who ever held the lock, which a run does before it looks, has no record either
+	if !p.Begun || first && h.Empty() {
 		doubt("state-new", "is state.dir right, and was the folder restored here? For a first use: `meshrotate apply` begins the record, also where it has nothing to do",
 			"%s holds no record: what was rotated before is not known, no live value is recognised but the declared one, and everything else is rotated to the declared version", p.Place)
 	}
