@@ -124,7 +124,7 @@ func (in Input) unminded(planned []Rotation) Seen {
 
 // mind refuses changes that stop a service, or start it, where another secret, that is not planned for, objects.
 func mind(changes []Change, in Input) {
-	var all []Minded
+	all := slices.Clone(in.Forgotten)
 	for _, r := range in.Minders {
 		all = append(all, r.(Minder).Minds(in)...)
 	}

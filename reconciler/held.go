@@ -27,7 +27,7 @@ func (w *worker) startable(steps []Step) []Step {
 		if len(w.spared) > 0 && s.Op.Target().Kind == APITarget && w.before.any(s, func(o Step) bool { return slices.Contains(w.spared, o.ID) }) {
 			return true // nobody is there to answer
 		}
-		if w.toward == upward && w.behindSwap(s) {
+		if w.toward == upward && (w.behindSwap(s) || w.behindNever(s)) {
 			w.dropped[s.Op.Target()] = true
 			return true
 		}
@@ -54,6 +54,14 @@ func (w *worker) startable(steps []Step) []Step {
 func (p *progress) behindSwap(step Step) bool {
 	return step.edits() && p.before.any(step, func(s Step) bool {
 		return s.edits() && s.Op.Target() != step.Op.Target() && !p.done[s.ID]
+	})
+}
+
+// behindNever says that the step swaps a file which was to follow what has no way back, and that was not done: what the file says now would
+// not work yet, and who needs it comes up with what it has, or not at all.
+func (p *progress) behindNever(step Step) bool {
+	return step.edits() && slices.ContainsFunc(p.all, func(s Step) bool {
+		return s.Back.kind == never && !s.edits() && !p.done[s.ID] && slices.Contains(step.After, s.ID)
 	})
 }
 

@@ -85,6 +85,9 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	mind(p.Changes, in)
 	stillCured(p.Changes)
 	oneReturn(p.Changes)
+	for i, c := range p.Changes {
+		p.Changes[i].Unfinished = c.Status == Rotate && len(in.History.Begun(c.Secret.Name)) > 0
+	}
 	sayStopped(p.Changes)
 	p.beside()
 	p.placeFindings()

@@ -67,6 +67,8 @@ type Input struct {
 	Emergency *Emergency
 	// Minders are rotations that are not planned for, and may object to a stop: see Minder.
 	Minders []Rotation
+	// Forgotten are objections of secrets that the document does not name any more, by the ledger alone.
+	Forgotten []Minded
 }
 
 // Coming is a fact of a target as it will be once a round of the plan has been done.
@@ -146,6 +148,8 @@ type Change struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// Overlaps are old values that are accepted beside the ones that replace them.
 	Overlaps []Overlap `json:"overlaps,omitempty"`
+	// Unfinished says that an earlier run began with it and did not finish: going back leads to what that one left.
+	Unfinished bool `json:"unfinished,omitempty"`
 	// Compromised is why the old value is accepted nowhere once this is done, "" where it may be. The plan says it.
 	Compromised string `json:"compromised,omitempty"`
 	// Parts are what the declared version is made of, where that is several things that may be declared again each. Ousted are those

@@ -79,6 +79,8 @@ func winRMProblem(address string, w WinRM) (text, hint string) {
 		return w.Auth + " needs user and password", "write user: NAME and password: {env: NAME}"
 	case w.Auth == "certificate" && w.Certificate == nil:
 		return "auth: certificate needs certificate", "write certificate: {file: PATH, key: {file: PATH}}"
+	case w.User != "" && accountWrong(w.User):
+		return AccountProblem(w.User)
 	case w.Auth == "kerberos" && w.Password != nil && w.User == "":
 		return "password needs user", "write user: NAME"
 	case w.Auth == "kerberos" && w.Kerberos != nil && w.Kerberos.Keytab != "" && w.User == "":
@@ -120,6 +122,9 @@ func (r *reader) checkAdminAPI(c *Connect) {
 	switch {
 	case a.Password != nil && a.User == "":
 		r.at(append(path, "password"), "password needs user", "write user: NAME")
+	case a.User != "" && accountWrong(a.User):
+		text, hint := AccountProblem(a.User)
+		r.at(append(path, "user"), text, hint)
 	case a.Auth == "bearer" && a.Token == nil:
 		r.at(path, "auth: bearer needs token", "write token: {env: NAME}")
 	case a.Auth == "oauth2" && a.OAuth2 == nil:

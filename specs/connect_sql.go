@@ -123,6 +123,9 @@ func (r *reader) checkSQLServer(q SQL, path []string) {
 		r.at(path, "user and password are needed", "write user: NAME and password: {env: NAME}")
 	case q.Auth == "ntlm" && !strings.Contains(q.User, `\`):
 		r.at(append(path, "user"), "must name its domain", `CONTOSO\rotator`)
+	case (q.Auth == "ntlm" || q.Auth == "kerberos") && q.User != "" && accountWrong(q.User):
+		text, hint := AccountProblem(q.User)
+		r.at(append(path, "user"), text, hint)
 	case q.CAFile != "" && q.PinFile != "":
 		r.at(append(path, "pinFile"), "a pinned certificate needs no authority", "leave out caFile or pinFile")
 	}

@@ -18,11 +18,20 @@ type turn struct{ stopped, failed, started time.Time }
 func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 	turns := map[serviceOn]turn{}
 	at := map[serviceOn]Word{}
-	add := func(w Word) {
-		of := serviceOn{w.Host, w.Service}
-		if was, again := at[of]; !again || w.Since.Before(was.Since) {
-			at[of] = w
+	add := func(secret string, w Word) {
+		w.Secret = secret
+		if begun := h.Begun(secret); len(begun) > 0 {
+			w.Begun = begun[0]
 		}
+		of := serviceOn{w.Host, w.Service}
+		was, again := at[of]
+		if again && (was.Since.Before(w.Since) || was.Since.Equal(w.Since) && was.Secret < w.Secret) {
+			was, w = w, was
+		}
+		if w.Begun == "" && was.Begun != "" {
+			w.Secret, w.Begun = was.Secret, was.Begun
+		}
+		at[of] = w
 	}
 	for _, r := range h.secrets {
 		for _, s := range slices.AppendSeq(slices.Clone(r.untold), maps.Values(r.steps)) {
@@ -32,7 +41,7 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 	for secret, r := range h.secrets {
 		for _, w := range r.words {
 			if w.Host != "" && !w.Since.IsZero() && !planned(secret, w.Host) {
-				add(w)
+				add(secret, w)
 			}
 		}
 		open := map[serviceOn]turn{} // what no end of a run has told
@@ -41,7 +50,7 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 		}
 		for of, t := range open {
 			if t.stopped.After(t.started) && t.stopped.After(t.failed) && !planned(secret, of.host) {
-				add(Word{Since: t.stopped, Told: t.stopped, Host: of.host, Service: of.service, Unsure: true})
+				add(secret, Word{Since: t.stopped, Told: t.stopped, Host: of.host, Service: of.service, Unsure: true})
 			}
 		}
 	}

@@ -61,6 +61,9 @@ type Word struct {
 	Started bool
 	// Host and Service are what it is, when it is one service.
 	Host, Service string
+	// Secret is whose rotation said it, and Begun the version of that one which is not at an end, "" for none: what the service would
+	// start with may be what that has left.
+	Secret, Begun string
 	// Unsure: its stop was begun, and no end was told.
 	Unsure bool
 	// Sooner: at Since it was seen down, and it had worked some time before.

@@ -249,8 +249,11 @@ type Holder struct {
 	Doing     string    `json:"doing,omitempty"`
 	// Beat is how often the holder renews its heartbeat where that is seldom, as the store knows; 0 is every few seconds.
 	Beat time.Duration `json:"-"`
-	// Ended says that the holder has certainly ended, so that the next run takes the lease over. False is not known.
+	// Ended says that the next run takes the lease over: the holder has certainly ended, or it is Silent. False is not known.
 	Ended bool `json:"ended,omitempty"`
+	// Silent says that the holder is not known to have ended. It did not renew its heartbeat for as long as it promised to: it may be
+	// suspended, and go on until it notices that its lease is lost.
+	Silent bool `json:"silent,omitempty"`
 	// Damaged says why the lease is not to be believed, "" when it is: it cannot be read, and then Fence is 0 and nothing
 	// else is known; or its heartbeat lies in the future, and nobody can say whether it is alive. Nobody takes such a lease
 	// over. Break removes it.

@@ -76,13 +76,16 @@ func (t *tree) find(key string) (int32, bool) {
 }
 
 // key is a node's whole key, quoted, and cut when it is too long to show.
-func (t *tree) key(i int32) string {
+func (t *tree) key(i int32) string { return show(t.path(i)) }
+
+// path is a node's whole key.
+func (t *tree) path(i int32) string {
 	var segments []string
 	for ; i != 0; i = t.nodes[i].parent {
 		segments = append(segments, t.nodes[i].name)
 	}
 	slices.Reverse(segments)
-	return show(strings.Join(segments, ":"))
+	return strings.Join(segments, ":")
 }
 
 // show quotes a key for a message. A key can be as long as a file; a message cannot.

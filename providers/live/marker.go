@@ -103,6 +103,7 @@ func (m *marker) judge(clock, file winhost.Result, err error) present {
 	age := clock.Machine.Now.Sub(f.Modified)
 	p.holder.Heartbeat = m.site.config.Now().UTC().Round(0).Add(-age)
 	p.holder.Ended = age > state.MarkerTTL
+	p.holder.Silent = p.holder.Ended
 	if age < -markerFuture && p.holder.Damaged == "" {
 		p.holder.Damaged = fmt.Sprintf("its heartbeat lies %v in the future: the clock of %s was set back, so nobody can say whether it is alive",
 			(-age).Round(time.Second), m.host)

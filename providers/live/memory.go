@@ -132,6 +132,13 @@ func (m *memory) runsAs(host, service, account string, pid uint32) {
 	m.accounts[accountOf{host, service}], m.pids[accountOf{host, service}] = account, int(pid)
 }
 
+// processOf is the process as which a service was seen last, 0 where it was not.
+func (m *memory) processOf(host, service string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pids[accountOf{host, service}]
+}
+
 // others says that a process of a host is another service's than this one's.
 func (m *memory) others(host, service string, pid int) bool {
 	m.mu.Lock()

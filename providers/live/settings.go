@@ -64,7 +64,11 @@ func readSetting(ctx context.Context, q *questions, r site.Setting) (reconciler.
 			return nil, err
 		}
 	}
-	return seen, q.host.understand(ctx, r, s.Value, seen)
+	if err := q.host.understand(ctx, r, s.Value, seen); err != nil || r.Form.Kind != site.ConnectionString {
+		return seen, err
+	}
+	seen.Beside, err = q.besideStrings(ctx, r, content, s.Value)
+	return seen, err
 }
 
 // setting reads a settings file, and what else its service reads. With a Version there is nothing in it to read.

@@ -108,6 +108,8 @@ func (d *database) alter(ctx context.Context, c mssql.Config, op site.AlterLogin
 		switch {
 		case a.Verdict == mssql.Accepted:
 			return altered(op, " already")
+		case answered && a.Verdict == mssql.Rejected && op.Begun != "":
+			return refused(reconciler.Hinted(err, fmt.Sprintf("declare version %s again, and apply: an earlier run began to set it, so the server may have it, and it is kept; or commit another version, with a value that this login never had", op.Begun)))
 		case answered && a.Verdict == mssql.Rejected:
 			return refused(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,6 +121,8 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 	defer end()
 	var heard, first time.Time
 	var shown reconciler.Report
+	var kept error // that the service beside has not come along
+	came := false
 	for {
 		q := &catalogue{now: d.site.config.Now}
 		err := d.askOnce(ctx, c, q)
@@ -134,8 +137,11 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 				}
 				shown = done(fmt.Sprintf("%s is signed in as %s from %s", own[0].Program, own[0].Login, own[0].Host))
 				shown.Note = stays(q.instance.Of(op.Replaced), names)
+				beside := d.site.besides(op, own[0], names[op.Beside])
+				came = came || slices.ContainsFunc(q.instance.Of(op.Login), beside)
+				kept = hasKept(op, site.Where(q.instance.Of(op.Replaced), beside), came)
 			}
-			if !first.IsZero() && (shown.Note == "" || heard.Sub(first) >= lingering) {
+			if !first.IsZero() && kept == nil && (shown.Note == "" || heard.Sub(first) >= lingering) {
 				return shown
 			}
 		}
@@ -147,6 +153,8 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 		switch why := stoppedSince(ctx); {
 		case why != nil:
 			return failed(why)[0]
+		case !first.IsZero() && kept != nil:
+			return failed(kept)[0]
 		case !first.IsZero():
 			return shown
 		case over:
@@ -158,6 +166,33 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 		return failed(reconciler.Hinted(fmt.Errorf("%s has no session as %s after %s", op.Name, op.Login, op.Timeout),
 			"look at its log on "+op.On+": it runs and has not signed in to SQL Server"))[0]
 	}
+}
+
+// besides tells the sessions of the service beside. Where the one that was proven has told its own process, that counts: people's
+// programs sign in there too. Else, as behind a wrapper, it is what has begun since that service's start, and goes by its name or by
+// that of the same client.
+func (m *memory) besides(op site.ProveSessions, own site.SessionSeen, computer string) func(site.SessionSeen) bool {
+	with, tells := m.processOf(op.Beside, op.With), own.Process != 0 && own.Process == m.processOf(op.On, op.Service)
+	since, restarted := m.startedFrom(op.Beside)
+	return func(s site.SessionSeen) bool {
+		switch {
+		case op.With == "" || !strings.EqualFold(s.Host, computer):
+			return false
+		case tells:
+			return with != 0 && s.Process == with
+		}
+		return restarted && !s.Newest.Before(since.Add(-clockGrain)) && (s.Program == own.Program || strings.EqualFold(s.Program, op.With))
+	}
+}
+
+// hasKept says of the service beside that it runs on with the login that was replaced. Its pool may be empty between two questions, so
+// that it has no session as the new one says nothing by itself.
+func hasKept(op site.ProveSessions, old []site.SessionSeen, came bool) error {
+	if len(old) == 0 || came {
+		return nil
+	}
+	return reconciler.Hinted(fmt.Errorf("%s on %s is signed in as %s, which was replaced, and not as %s: it has another connection string than the one that is rotated", op.With, old[0].Host, old[0].Login, op.Login),
+		"find the key that it reads, in its settings or its environment: secrets.sqlLogin.settings names it; take the other string away")
 }
 
 // lingering is how long sessions of a process that has ended may be seen on.

@@ -40,3 +40,12 @@ func (c Connection) Facts(key string) []reconciler.Fact {
 	}
 	return facts
 }
+
+// BesideSeen is a connection string with a login under another key than the one that is asked for.
+type BesideSeen struct {
+	Key, Path string
+	Connection
+	// Version is a kept version of the secret that is its password, or Unknown. Alike: it is the password of the key that is asked for.
+	Version string
+	Alike   bool
+}

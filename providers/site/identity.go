@@ -108,21 +108,3 @@ func (o RecordMachine) Says() reconciler.Phrase {
 	return reconciler.Phrase{Do: "record which machine seals it:", Who: o.Host, Noun: "host"}
 }
 func (o RecordMachine) Merge(other reconciler.Op) (reconciler.Op, error) { return same(o, other) }
-
-// SameAccount compares two names of accounts, each as DOMAIN\name or name@domain.example. Where the one says less than the
-// other they may be the same.
-func SameAccount(a, b string) bool {
-	domainA, userA := accountParts(a)
-	domainB, userB := accountParts(b)
-	return userA == userB && (domainA == domainB || domainA == "" || domainB == "")
-}
-
-func accountParts(account string) (domain, user string) {
-	account = strings.ToLower(account)
-	if domain, user, ok := strings.Cut(account, `\`); ok {
-		return domain, user
-	}
-	user, domain, _ = strings.Cut(account, "@")
-	domain, _, _ = strings.Cut(domain, ".")
-	return domain, user
-}

@@ -27,6 +27,8 @@ type AlterLogin struct {
 	// Awaited says that services are stopped for it which cannot work without this server: when no answer comes, it is asked for
 	// longer what became of it.
 	Awaited bool `json:"awaited,omitempty"`
+	// Begun is another version that an earlier run may have given to it, "" for none.
+	Begun string `json:"begun,omitempty"`
 	// Turns says that it takes turns with another login: what it had is not what was live.
 	Turns bool `json:"turns,omitempty"`
 }
@@ -173,9 +175,11 @@ type ProveSessions struct {
 	On      string          `json:"on"` // the host
 	Service string          `json:"service"`
 	Timeout reconciler.Span `json:"timeout"`
-	// Replaced is that login, "" for none, and Beside the other host.
+	// Replaced is that login, "" for none, and Beside the other host, with its service: when that one's own process has sessions as the
+	// login that was replaced, and none as this one, nothing is proven.
 	Replaced string `json:"replaced,omitempty"`
 	Beside   string `json:"beside,omitempty"`
+	With     string `json:"with,omitempty"`
 	Who
 }
 
@@ -187,7 +191,7 @@ func (o ProveSessions) Says() reconciler.Phrase {
 }
 func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveSessions)
-	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.Who != o.Who {
+	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Who != o.Who {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)

@@ -92,6 +92,8 @@ type SettingSeen struct {
 	Mends     []string
 	// Doubts are what may mislead about the file, but does not win over it.
 	Doubts []string
+	// Beside are what the file, or another that the service reads, has of the setting's form under other keys.
+	Beside []BesideSeen
 	// Reach answers Setting.Reach; nil: nobody knows.
 	Reach *ReachSeen
 	// EnvironmentChanged says that the machine's environment was changed since the host started: services see it as it was then.
@@ -104,6 +106,9 @@ func (s *SettingSeen) Facts() []reconciler.Fact {
 		Facts(key string) []reconciler.Fact
 	}); ok {
 		f = append(f, c.Facts(s.Key+" in "+shortName(s.Path))...)
+	}
+	for _, b := range s.Beside {
+		f = append(f, reconciler.Fact{Field: b.Key + " in " + shortName(b.Path) + " signs in", Value: b.Connection.User + " at " + b.Connection.Server + ", " + b.Version})
 	}
 	if s.Reach != nil {
 		f = append(f, reconciler.Fact{Field: "sign-in from here", Value: s.Reach.String()})

@@ -165,6 +165,8 @@ func describe(h state.Holder, age time.Duration, alive bool) string {
 	switch {
 	case h.Damaged != "":
 		text += ": " + h.Damaged
+	case h.Silent:
+		text += ": it did not renew its lock; it has ended, or it is suspended or cut off, and stops once it notices; the next apply takes over"
 	case h.Ended:
 		text += ": it has ended; the next apply takes over"
 	case alive:

@@ -59,6 +59,8 @@ type Rotated struct {
 	After  string `json:"after"`
 	// Ending is "proven", "back", "ahead" or "unknown".
 	Ending state.Outcome `json:"ending"`
+	// Unfinished says that an earlier run began with it and did not finish: "back" leads to what that one left.
+	Unfinished bool `json:"unfinished,omitempty"`
 	// Why it is not proven.
 	Why string `json:"why,omitempty"`
 	// Waits says that nothing failed: a person is to do their part, which Why names. It is "confirm" where they have to say that
@@ -197,7 +199,7 @@ func findings(changes []reconciler.Change) []reconciler.Finding {
 func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 	c := e.Change
 	s := Rotated{Secret: c.Secret.Name, Kind: kindOf(c.Secret.Name), Title: c.Title, Group: c.Group, Before: c.Before, After: c.Secret.Version,
-		Ending: e.Ending, Evidence: e.Evidence, Outages: e.Outages}
+		Ending: e.Ending, Unfinished: c.Unfinished, Evidence: e.Evidence, Outages: e.Outages}
 	switch s.Ending {
 	case "":
 		s.Ending = state.Unknown

@@ -310,7 +310,10 @@ func holderLine(h state.Holder) string {
 	if h.Doing != "" {
 		s += ", at: " + h.Doing
 	}
-	if h.Ended {
+	switch {
+	case h.Silent:
+		s += ". It has not renewed its lock: it has ended, or it is suspended or cut off, and stops when it notices. The next apply takes the lock over and finishes"
+	case h.Ended:
 		s += ". It has ended: the next apply takes the lock over and finishes"
 	}
 	return s

@@ -206,7 +206,10 @@ func (r Outcome) how(s Rotated) string {
 		}
 		return "proven" + suffix(": ", text)
 	case state.Back:
-		if text = "put back as it was"; s.unbegun() {
+		if text = "put back as it was"; s.Unfinished {
+			text = "put back to what an earlier run left, which did not finish"
+		}
+		if s.unbegun() {
 			text = "not begun"
 		} else if len(s.Evidence) > 0 {
 			text += ", and seen to be so: " + strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")

@@ -77,7 +77,7 @@ func (s *Session) unasked(v *View) error {
 		if len(waiting) > 0 {
 			hint = "what waits for a person: " + strings.Join(waiting[:min(len(waiting), 5)], ", ")
 		}
-		return reconciler.Hinted(fmt.Errorf("nothing was changed: %q is confirmed, and the plan has no person's part of that name, nor a host that is named no more where something is down", name), hint)
+		return reconciler.Hinted(fmt.Errorf("nothing was changed: %q is confirmed, and the plan has no person's part of that name, nor a host on which an earlier run has left something down that nobody plans for any more", name), hint)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"meshrotate/reconciler"
 	"meshrotate/specs"
@@ -126,10 +125,7 @@ func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run 
 // that it does not name. Where it names the host, that is asked. Nobody else is contacted, so what was left there is down until somebody
 // says otherwise. Either ends a run as anything down does.
 func (s *Session) forgotten(ctx context.Context, v *View) (findings []reconciler.Finding) {
-	reads := planned{}
-	for _, r := range slices.Concat(s.Rotations, s.Others) {
-		reads.add(r)
-	}
+	reads := s.reads()
 	named := s.Document.AllHosts()
 	var here []reconciler.Down
 	words := v.History.DownElsewhere(reads.has)
@@ -138,13 +134,19 @@ func (s *Session) forgotten(ctx context.Context, v *View) (findings []reconciler
 		d := downElsewhere(w)
 		switch {
 		case works[w.Host]:
+		case s.confirms(w.Host):
+			v.confirmed = append(v.confirmed, w)
 		case slices.Contains(named, w.Host):
 			if slices.ContainsFunc(here, func(o reconciler.Down) bool { return o.What == d.What }) {
 				d.What = w.Service + " on " + w.Host
 			}
+			d.Cause = "an earlier run stopped it for a secret that the document does not name any more"
+			hint := "start it on the host; or name the secret again: the next apply finishes it"
+			if w.Begun != "" {
+				d.Cause, hint = "a run that was to set version "+w.Begun+" of "+w.Secret+" did not finish, and the document does not name that secret any more", nameAgain(w)
+			}
+			d.Why = reconciler.Hinted(errors.New(d.Cause), hint)
 			here = append(here, d)
-		case slices.ContainsFunc(s.Confirmed, func(name string) bool { return strings.EqualFold(name, w.Host) }):
-			v.confirmed = append(v.confirmed, w)
 		default:
 			findings = append(findings, v.gone(w, s.unnamed(w), reads))
 		}
@@ -216,11 +218,8 @@ func (s *Session) here(ctx context.Context, v *View, down []reconciler.Down) (fi
 		if d.Unsure {
 			is = "may be DOWN"
 		}
-		d.Cause = "an earlier run stopped it for a secret that the document does not name any more"
-		const hint = "start it on the host; or name the secret again: the next apply finishes it"
-		d.Why = reconciler.Hinted(errors.New(d.Cause), hint)
 		v.Plan.Down = append(v.Plan.Down, d)
-		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: %s %s since %s: %s", d.Target.Name, d.Service, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause), hint))
+		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: %s %s since %s: %s", d.Target.Name, d.Service, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause), reconciler.HintOf(d.Why)))
 	}
 	return findings
 }

@@ -119,7 +119,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	now := s.now()
 	v.Took = now.Sub(began)
-	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency, Minders: minders}
+	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency, Minders: minders, Forgotten: s.unfinished(history)}
 	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, in)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)

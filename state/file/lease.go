@@ -50,7 +50,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 }
 
 func (s *Store) fillIn(h *state.Holder) error {
-	h.Ended, h.Damaged = false, "" // that is for readers to say
+	h.Ended, h.Silent, h.Damaged = false, false, "" // that is for readers to say
 	if h.Host == "" {
 		host, err := os.Hostname()
 		if err != nil {

@@ -44,7 +44,7 @@ func (s *Store) judged(data []byte, err error) (l leaseFile, ok bool, _ error) {
 	if err := json.Unmarshal(data, &l); err != nil || l.Fence == 0 || !(0 < l.TTL && l.TTL <= maxTTL.Seconds()) {
 		return damagedLease(s.path("lease.json") + " cannot be read"), true, nil
 	}
-	l.Ended, l.Damaged = s.judge(l)
+	l.Ended, l.Silent, l.Damaged = s.judge(l)
 	return l, true, nil
 }
 
@@ -54,16 +54,19 @@ func damagedLease(why string) leaseFile {
 
 // judge says that a holder has certainly ended, or broke its promise to renew; or else why nobody can say. A heartbeat
 // in the future would look alive until the time comes, which may be never.
-func (s *Store) judge(l leaseFile) (ended bool, damaged string) {
+func (s *Store) judge(l leaseFile) (ended, silent bool, damaged string) {
 	age, ttl := s.now().Sub(l.Heartbeat), time.Duration(l.TTL*float64(time.Second))
-	if age > ttl || s.processEnded(l) {
-		return true, ""
+	if s.processEnded(l) {
+		return true, false, ""
+	}
+	if age > ttl {
+		return true, true, ""
 	}
 	if age < -ttl {
-		return false, fmt.Sprintf("its heartbeat lies %v in the future: the clock of %s or of this machine is wrong, "+
+		return false, false, fmt.Sprintf("its heartbeat lies %v in the future: the clock of %s or of this machine is wrong, "+
 			"so nobody can say whether it is alive", (-age).Round(time.Second), l.Host)
 	}
-	return false, ""
+	return false, false, ""
 }
 
 func (s *Store) processEnded(l leaseFile) bool {

@@ -3,7 +3,9 @@ package file_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -60,5 +62,24 @@ func TestAWriterThatIsSuspended(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A process that is there and renews nothing has not ended: it may be suspended. Its lease is taken over all the same.
+func TestAHolderThatIsSuspended(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, clock := t.TempDir(), &clock{}
+	s := open(t, dir)
+	s.Now = clock.Now
+	content := `{"run":"old","host":` + strconv.Quote(host) + `,"pid":` + strconv.Itoa(os.Getpid()) + `,"process":` + strconv.Quote(leaseOfThisProcess(t)) +
+		`,"ttl":30,"fence":41,"heartbeat":"` + clock.Now().Add(-40*time.Second).Format(time.RFC3339Nano) + `"}`
+	if err := os.WriteFile(filepath.Join(dir, "lease.json"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if h, held, err := s.Current(t.Context()); err != nil || !held || !h.Ended || !h.Silent {
+		t.Errorf("%+v, %v, %v", h, held, err)
 	}
 }

@@ -110,8 +110,10 @@ func (s *Store) judged(l lease) lease {
 	l.Beat = min(mostBeat, ttl/renewals)
 	host, err := os.Hostname()
 	switch {
-	case age > ttl, err == nil && host == l.Host && process.Ended(l.PID, l.Process):
+	case err == nil && host == l.Host && process.Ended(l.PID, l.Process):
 		l.Ended = true
+	case age > ttl:
+		l.Ended, l.Silent = true, true
 	case age < -ttl:
 		l.Damaged = fmt.Sprintf("its heartbeat lies %v in the future: the clock of %s or of this machine is wrong, so nobody can say whether it is alive", (-age).Round(time.Second), l.Host)
 	}
@@ -159,7 +161,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 }
 
 func (s *Store) newLease(h state.Holder) (lease, error) {
-	h.Fence, h.Ended, h.Damaged = 0, false, "" // that is for readers to say
+	h.Fence, h.Ended, h.Silent, h.Damaged = 0, false, false, "" // that is for readers to say
 	if h.Host == "" {
 		host, err := os.Hostname()
 		if err != nil {

@@ -25,6 +25,7 @@ func (s *Store) present() (h state.Holder, ok bool) {
 	if killed := s.held.process.killed; !killed.IsZero() {
 		h.Heartbeat = killed
 		h.Ended = time.Since(killed) > TTL
+		h.Silent = h.Ended
 	}
 	return h, true
 }

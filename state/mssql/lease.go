@@ -70,8 +70,10 @@ func (l lease) holder() (h state.Holder, ok bool) {
 	h = m.Holder
 	h.Fence, h.Heartbeat = uint64(l.fence), time.Now().UTC().Round(0).Add(-time.Duration(l.age.Int64)*time.Second)
 	switch {
-	case l.free == 1 && l.age.Int64 > l.ttl, processEnded(m):
+	case processEnded(m):
 		h.Ended = true
+	case l.free == 1 && l.age.Int64 > l.ttl:
+		h.Ended, h.Silent = true, true
 	case l.free == 1 && l.age.Int64 < -l.ttl:
 		h.Damaged = "its heartbeat lies in the future: the server's clock was set back, so nobody can say whether it is alive"
 	}
@@ -100,7 +102,7 @@ func (s *Store) Acquire(ctx context.Context, holder state.Holder) (state.Lease, 
 }
 
 func (s *Store) mark(h state.Holder) (mark, error) {
-	h.Fence, h.Heartbeat, h.Ended, h.Damaged = 0, time.Time{}, false, "" // that is for readers to say
+	h.Fence, h.Heartbeat, h.Ended, h.Silent, h.Damaged = 0, time.Time{}, false, false, "" // that is for readers to say
 	if h.Host == "" {
 		host, err := os.Hostname()
 		if err != nil {

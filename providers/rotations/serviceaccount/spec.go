@@ -93,6 +93,8 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 		a.Restart, a.ChangedBy = cmp.Or(a.Restart, now), cmp.Or(a.ChangedBy, others)
 		if slugs[a.slug()] {
 			say("account", "is there twice", "one entry names all services of an account")
+		} else if other := a.among(all[:i], d); other != "" {
+			say("account", "cannot be told apart from "+other+", which has an entry", "one entry names all services of an account; "+alike)
 		}
 		slugs[a.slug()] = true
 		for j, s := range a.Services {
@@ -108,6 +110,19 @@ func check(d *specs.Deployment, spec any, report specs.Report) {
 		}
 		a.check(d, say)
 	}
+}
+
+// alike is how two accounts can be told apart.
+const alike = `where they are two, write the domains of both alike: CONTOSO\name, or contoso.example\name`
+
+// among finds an account that has a password, and may be this one.
+func (a *Account) among(others []Account, d *specs.Deployment) string {
+	for _, other := range others {
+		if !site.Passwordless(a.Account) && site.SameAccount(a.Account, other.Account, d.AllHosts()...) {
+			return other.Account
+		}
+	}
+	return ""
 }
 
 func (a *Account) checkRestart(say specs.Report) {
@@ -126,7 +141,9 @@ func (a *Account) checkRestart(say specs.Report) {
 
 func (a *Account) check(d *specs.Deployment, say specs.Report) {
 	a.checkRestart(say)
-	if strings.TrimSpace(a.Account) != a.Account || a.slug() == "" {
+	if problem, hint := specs.AccountProblem(a.Account); problem != "" {
+		say("account", problem, hint)
+	} else if a.slug() == "" {
 		say("account", "is no name of an account", `CONTOSO\name, name@contoso.example or .\name`)
 	}
 	ours, unnamed := signsIn(d)
@@ -134,9 +151,9 @@ func (a *Account) check(d *specs.Deployment, say specs.Report) {
 		say("account", "whose tickets meshrotate itself signs in with is not said, and they may be this account's", "name the account beside the cache: connect.winrm.user, or the user of whatever else has a kerberos.cache")
 	}
 	for _, own := range ours {
-		if site.SameAccount(own, a.Account) {
-			say("account", "meshrotate itself signs in with this account: it would lock itself out in the middle of the rotation",
-				"give the services and meshrotate an account each")
+		if site.SameAccount(own, a.Account, d.AllHosts()...) {
+			say("account", fmt.Sprintf("meshrotate itself signs in with this account, or with one that cannot be told apart from it (%s): it would lock itself out in the middle of the rotation", own),
+				"give the services and meshrotate an account each; "+alike)
 			break
 		}
 	}

@@ -57,6 +57,12 @@ func TestSection(t *testing.T) {
 		{"- {" + services + ", account: rotator@contoso.example, version: 3, from: {env: SVC}}", "meshrotate itself signs in"},
 		{"- {" + services + ", account: 'DMZ\\dmz-rotator', version: 3, from: {env: SVC}}", "meshrotate itself signs in"},
 		{"- {" + services + ", account: 'OTHER\\rotator', version: 3, from: {env: SVC}}", ""},
+		{"- {" + services + ", account: 'CONTOSO\\\\rotator', version: 3, from: {env: SVC}}", "more than one backslash"},
+		{"- {" + services + ", account: 'CONTOSO\\svc:im', version: 3, from: {env: SVC}}", "takes none with"},
+		{"- {" + services + ", account: 'CONTOSO\\ svc-im', version: 3, from: {env: SVC}}", "blank"},
+		{"- {" + services + ", account: 'CONTOSO\\', version: 3, from: {env: SVC}}", "a part is missing"},
+		{"- {services: [IdentityMeshAdmin], account: 'A\\x', version: 3, from: {env: S}}\n- {services: [IdentityMeshEngine], account: 'x@a.example', version: 3, from: {env: S}}", "cannot be told apart"},
+		{"- {services: [IdentityMeshAdmin], account: 'A\\x', version: 3, from: {env: S}}\n- {services: [IdentityMeshEngine], account: 'B\\x', version: 3, from: {env: S}}", ""},
 	} {
 		d, err := document(c.section)
 		switch {
@@ -114,6 +120,33 @@ func TestPasswordThatFits(t *testing.T) {
 	} {
 		if err := needed[0].Check([]byte(password), nil); (err == nil) != fits {
 			t.Errorf("%q: %v", password, err)
+		}
+	}
+}
+
+// No spelling of the account that meshrotate signs in with is taken for another's.
+func TestOwnAccountInOtherSpellings(t *testing.T) {
+	for _, c := range []struct {
+		own, account string
+		refused      bool
+	}{
+		{`im_rotator@contoso.example`, `contoso.example\im_rotator`, true},
+		{`CONTOSO\im_rotator`, `contoso.example\IM_Rotator`, true},
+		{`LAB\im_rotator`, `im_rotator@corp.contoso.example`, true},
+		{`im_rotator@corp.contoso.example`, `CONTOSO\im_rotator`, true},
+		{`im_rotator@corp.contoso.example`, `contoso.example\im_rotator`, true},
+		{`im_rotator`, `CONTOSO\im_rotator`, true},
+		{`im_rotator`, `.\im_rotator`, true},
+		{`IM-ADMIN\im_rotator`, `.\im_rotator`, true},
+		{`CONTOSO\im_rotator`, `.\im_rotator`, false},
+		{`CONTOSO\im_rotator`, `OTHER\im_rotator`, false},
+		{`im_rotator@contoso.example`, `im_rotator@fabrikam.example`, false},
+		{`CONTOSO\im_rotator`, `im_rotator2@contoso.example`, false},
+	} {
+		f := strings.Replace(frame, `'CONTOSO\rotator'`, "'"+c.own+"'", 1)
+		_, err := rotationtest.Document(serviceaccount.Kind(), f, "- {services: [IdentityMeshEngine], account: '"+c.account+"', version: 3, from: {env: SVC}}")
+		if refused := err != nil && strings.Contains(err.Error(), "meshrotate itself signs in"); refused != c.refused || !refused && err != nil {
+			t.Errorf("%s and %s: %v", c.own, c.account, err)
 		}
 	}
 }

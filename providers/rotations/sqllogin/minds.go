@@ -34,6 +34,9 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 	last, _ := in.History.LastProven(name)
 	for i, h := range s.holders {
 		why := ""
+		if f, untried := r.untried(in, h, s.holders[1-i]); untried {
+			all = append(all, reconciler.Minded{Service: h.component.Service, Starts: true, Finding: f})
+		}
 		switch other := s.holders[1-i]; {
 		case !h.whole():
 			continue
@@ -55,6 +58,16 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 		all = append(all, reconciler.Minded{Service: h.component.Service, Starts: true, Finding: f})
 	}
 	return all
+}
+
+// untried says of a service that is found stopped that nobody has seen its string work: no run that this state knows has proven it, and
+// the other service does not run on it. Most strings work, so nothing is refused.
+func (r *Rotation) untried(in reconciler.Input, h, other holder) (reconciler.Finding, bool) {
+	if !h.whole() || !h.stopped || h.says.Integrated || h.setting.Content == nil || r.shared(in, h, other) {
+		return reconciler.Finding{}, false
+	}
+	return site.Warning("start-untried", fmt.Sprintf("%s: service %s was found stopped, and whether %s signs in with the string that it would start with was not tried", h.host, h.component.Service, h.says.User),
+		"find out why it was stopped; apply without --only, or with --only "+name+" first: that tries it, once. If it is refused, the service would lock the login out", h.host), true
 }
 
 // unsettled says that a run may have left a file or a password otherwise than the last proof found it: all that was begun since is back,

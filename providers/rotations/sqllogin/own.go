@@ -14,7 +14,7 @@ import (
 // checkOwn refuses to rotate a login that meshrotate itself signs in with. Which server that is on does not matter: one has several names.
 func (s *Spec) checkOwn(d *specs.Deployment, report specs.Report) {
 	say := func(q specs.SQL, where, problem string) {
-		i := slices.IndexFunc(s.logins(), func(l string) bool { return strings.EqualFold(l, ownLogin(q)) })
+		i := slices.IndexFunc(s.logins(), func(l string) bool { return sameLogin(l, ownLogin(q)) })
 		switch {
 		case i < 0:
 		case s.Mode == alternating:
@@ -27,6 +27,11 @@ func (s *Spec) checkOwn(d *specs.Deployment, report specs.Report) {
 	if q, ok := d.StateServer(); ok && d.State.SQL.Server != "" {
 		say(q, "state.sql", " signs in with this login: after its rotation nobody could read the state, and each try would count towards a lockout")
 	}
+}
+
+// sameLogin says that two names are one login's: SQL Server compares them without blanks at the end.
+func sameLogin(a, b string) bool {
+	return strings.EqualFold(strings.TrimRight(a, " "), strings.TrimRight(b, " "))
 }
 
 // ownLogin is the login of SQL Server that meshrotate signs in with, "" where it is an account of Windows or of Entra.

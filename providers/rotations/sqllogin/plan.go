@@ -61,6 +61,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Findings = append(c.Findings, site.Warning("password-set-anew", fmt.Sprintf("%s: the password of %s was set after version %s was proven there", serversOf(w.anew), w.target, r.ref.Version),
 			"find out who; set it to the version in the files there, or the product cannot sign in after a failover"))
 	}
+	c.Findings = append(c.Findings, r.guardBeside(w)...)
 	c.Overlaps = r.overlap(in, w)
 	if f, ok := r.guardRetire(in, w); ok {
 		c.Findings = append(c.Findings, f)
@@ -216,6 +217,9 @@ func (r *Rotation) overlap(in reconciler.Input, w work) []reconciler.Overlap {
 		return nil
 	}
 	o := reconciler.Overlap{Old: w.replace, Began: over.Add(-r.spec.Soak.Of()), Ends: over}
+	if r.besideNames(w.sight, w.replace) {
+		o.Held = "a connection string under another key names it"
+	}
 	if all := w.inUse(); len(all) > 0 {
 		o.Held = fmt.Sprintf("%s on %s is signed in with it", all[0].Program, all[0].Host)
 	}
@@ -308,6 +312,9 @@ func (r *Rotation) reason(w work) string {
 
 func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
 	text := w.admin().says.User + " in use by Admin and Engine"
+	if r.besideNames(w.sight, w.replace) || slices.ContainsFunc(w.inUse(), w.onTheirHosts) {
+		text = w.admin().says.User + " in the files of Admin and Engine"
+	}
 	if over, known := r.soaked(in); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
 		if slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i) }) {
 			text += fmt.Sprintf("; %s is to be disabled from %s on", w.replace, over.UTC().Format(time.DateOnly))

@@ -24,7 +24,7 @@ func (r *Rotation) needRetire(in reconciler.Input, w *work) {
 			w.retire = append(w.retire, i)
 		}
 	}
-	if len(w.inUse()) > 0 {
+	if len(w.inUse()) > 0 || r.besideNames(w.sight, w.replace) {
 		w.retire = nil // a finding says so
 	}
 }
@@ -42,6 +42,11 @@ func (r *Rotation) enabled(in reconciler.Input, w work, i instance) bool {
 // inUse are the sessions of the login that was replaced.
 func (w work) inUse() []site.SessionSeen {
 	return w.sessions(w.replace)
+}
+
+// onTheirHosts says that a session comes from Admin's or Engine's host.
+func (w work) onTheirHosts(x site.SessionSeen) bool {
+	return slices.ContainsFunc(w.holders, func(h holder) bool { return h.machine != nil && strings.EqualFold(h.machine.ComputerName, x.Host) })
 }
 
 // soaked is when the soak of the login that was replaced is over.
@@ -68,7 +73,7 @@ func (r *Rotation) guardRetire(in reconciler.Input, w work) (reconciler.Finding,
 		return reconciler.Finding{}, false // they are to start again
 	}
 	for _, x := range w.inUse() {
-		if slices.ContainsFunc(w.holders, func(h holder) bool { return h.machine != nil && strings.EqualFold(h.machine.ComputerName, x.Host) }) {
+		if w.onTheirHosts(x) {
 			return site.Warning("old-login-in-use", fmt.Sprintf("%s on %s is signed in as %s, which was replaced", x.Program, x.Host, w.replace),
 				"find out what it is: a service that still has the old string, or another program there, which needs a login of its own"), true
 		}

@@ -40,6 +40,8 @@ func TestSection(t *testing.T) {
 		{"mode: single\nlogin: \"a\\nb\"\nversion: 1\nfrom: generated", "a line break"},
 		{"mode: single\nlogin: \U0001F511\nversion: 1\nfrom: generated", "beyond U+FFFF"},
 		{"logins: [a, A]\nversion: 1\nfrom: generated", "two names of one login"},
+		{"logins: [a, 'A ']\nversion: 1\nfrom: generated", "two names of one login"},
+		{"logins: [a, ' a']\nversion: 1\nfrom: generated", ""},
 		{"mode: single\nlogins: [a, b]\nversion: 1\nfrom: generated", "one login is rotated"},
 		{"mode: alternating\nlogin: a\nversion: 1\nfrom: generated", "two logins take turns"},
 		{"logins: [a, b]\nfrom: generated", "version"},
@@ -78,6 +80,7 @@ func TestSignsInWithWhatItRotates(t *testing.T) {
 		{strings.Replace(frame, "user: rot", "user: im_b", 1), pair, "secrets.sqlLogin.logins[1]: connect.sql"},
 		{strings.Replace(state("database: other"), "user: rot", "user: im_a", 1), single, "secrets.sqlLogin.login: connect.sql"},
 		{state("database: other"), single, ""},
+		{strings.Replace(frame, "user: rot", "user: 'im_a '", 1), single, "secrets.sqlLogin.login: connect.sql"},
 		{state(own + "im_a"), "mode: integrated", ""},
 	} {
 		_, err := rotationtest.Document(sqllogin.Kind(), c.frame, c.section)

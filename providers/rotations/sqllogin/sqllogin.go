@@ -199,8 +199,8 @@ func (s *Spec) checkLogins(report specs.Report) {
 		report("logins", "two logins take turns", "logins: [im_app_a, im_app_b]")
 	case s.Mode != alternating && (s.Login == "" || len(s.Logins) > 0):
 		report("login", "one login is rotated", "login: im_app")
-	case s.Mode == alternating && strings.EqualFold(s.Logins[0], s.Logins[1]):
-		report("logins", "two names of one login", "SQL Server does not tell capital letters apart")
+	case s.Mode == alternating && sameLogin(s.Logins[0], s.Logins[1]):
+		report("logins", "two names of one login", "SQL Server tells neither capital letters apart nor blanks at the end")
 	}
 }
 

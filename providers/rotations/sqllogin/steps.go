@@ -109,6 +109,9 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		if r.spec.Mode == single {
 			op := step.Op.(site.AlterLogin)
 			op.Awaited = w.isMain(i)
+			if w.halfChanged() && w.begun[0] != r.ref.Version {
+				op.Begun = w.begun[0]
+			}
 			step.Op, step.Back = op, reconciler.Never("the old password of "+w.target+" is gone")
 			step.Needed = op.Awaited && !w.edit && slices.ContainsFunc(w.holders, func(h holder) bool { return h.stopped && !h.accepted() })
 		}
@@ -256,7 +259,8 @@ func (r *Rotation) restarts(w work) []reconciler.Step {
 
 // proofs sign in anew with the strings, ask Admin, and look at the processes and at Engine's own sessions: Admin's health says
 // nothing about Engine. Of Admin none is demanded: its readiness and its dashboard are answered from the database by the process that
-// has the new file, and between two questions its pool may have no session. On the way back they ask whether everything is as it was.
+// has the new file, and between two questions its pool may have no session. But one as the login that was replaced shows that it has
+// its string from elsewhere. On the way back they ask whether everything is as it was.
 func (r *Rotation) proofs(w work) []reconciler.Step {
 	var steps []reconciler.Step
 	add := func(op, back reconciler.Op) {
@@ -300,11 +304,11 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	e := w.engine()
 	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Service: e.component.Service, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who(), Beside: w.admin().host}
 	if !strings.EqualFold(w.old, w.target) {
-		session.Replaced = w.old
+		session.Replaced, session.With = w.old, w.admin().component.Service
 	}
 	if bounced[e.label] && e.edit && e.accepted() {
 		old := session
-		old.Login, old.Replaced = e.says.User, ""
+		old.Login, old.Replaced, old.With = e.says.User, "", ""
 		add(session, old)
 	} else {
 		add(session, nil)
