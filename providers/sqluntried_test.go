@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -29,11 +30,15 @@ func TestAStringThatNobodyTried(t *testing.T) {
 			}
 			time.Sleep(10 * time.Minute)
 			s := w.only("license")
-			p := s.look().Plan
+			before := w.starts()
+			p, _ := s.apply(nil)
 			s.close()
 			f, ok := finding(p, "start-untried")
-			if ok != lost || ok && (f.Severity != reconciler.Warning || f.Hint == "") {
+			if ok != lost || ok && (f.Severity != reconciler.Error || f.Hint == "") {
 				t.Errorf("lost %v: %+v", lost, p.Changes)
+			}
+			if lost && !slices.Equal(before, w.starts()) {
+				t.Error("a service was started on it")
 			}
 		})
 	}

@@ -42,7 +42,7 @@ var lessons = []reconciler.Lesson{
 		Means:   "A run for other secrets would start a service that was found stopped, and no run that this state knows has proven the string in its file.",
 		Matters: "A run of another state may have changed the password and been cut off: the service would sign in with a dead one, again and again, until the login is locked out.",
 		Do:      "Find out why it was stopped. Apply without --only, or with --only for the login first: that tries the string.",
-		Example: "im-admin.contoso.example: service IdentityMeshAdmin was found stopped, and whether im_app signs in with the string that it would start with was not tried"},
+		Example: "im-admin.contoso.example: service IdentityMeshAdmin was found stopped, and is not to be started now: whether im_app signs in with the string that it would start with was not tried"},
 	{ID: "half-rotated",
 		Means:   "Admin and Engine sign in as different logins, and no run that this state knows left it so.",
 		Matters: "Somebody else is in the middle of a rotation, or was.",

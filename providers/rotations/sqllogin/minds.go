@@ -66,8 +66,8 @@ func (r *Rotation) untried(in reconciler.Input, h, other holder) (reconciler.Fin
 	if !h.whole() || !h.stopped || h.says.Integrated || h.setting.Content == nil || r.shared(in, h, other) {
 		return reconciler.Finding{}, false
 	}
-	return site.Warning("start-untried", fmt.Sprintf("%s: service %s was found stopped, and whether %s signs in with the string that it would start with was not tried", h.host, h.component.Service, h.says.User),
-		"find out why it was stopped; apply without --only, or with --only "+name+" first: that tries it, once. If it is refused, the service would lock the login out", h.host), true
+	return site.Problem("start-untried", fmt.Sprintf("%s: service %s was found stopped, and is not to be started now: whether %s signs in with the string that it would start with was not tried", h.host, h.component.Service, h.says.User),
+		"find out why it was stopped; apply without --only, or with --only "+name+" first: that tries it, once. With a string that is refused the service would lock the login out", h.host), true
 }
 
 // unsettled says that a run may have left a file or a password otherwise than the last proof found it: all that was begun since is back,
