@@ -36,14 +36,15 @@ func (u *universe) toldRows(out reconciler.Outcome) {
 	}
 }
 
-// returned: what came back before the run was down for no longer than it is told, as far as the world was seen.
+// returned: what came back before the run was down for no longer than it is told, as far as the world was seen. What a run with another
+// folder stopped its books alone know.
 func (u *universe) returned(c reconciler.Change, o state.Outage) {
 	if o.Predicted != 0 || !o.Earlier || !o.Since.IsZero() || !slices.ContainsFunc(c.Returned, func(r reconciler.Returned) bool { return r.What == o.What }) {
 		u.wrong("7: %+v came back, and the plan did not say so", o)
 	}
 	for _, h := range u.w.lab.Hosts() {
 		d := u.downtimes[h.Name]
-		if called := serviceLabel(u.w.lab, h); d == nil || u.carried || o.What != called && (called != "" || o.What != h.Name) {
+		if called := serviceLabel(u.w.lab, h); d == nil || u.carried || u.other != nil || o.What != called && (called != "" || o.What != h.Name) {
 			continue
 		}
 		if o.Measured < d.past.Seconds()-slack {
