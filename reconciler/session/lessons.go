@@ -14,7 +14,7 @@ func Lessons() []reconciler.Lesson {
 			Means:   "A plan would stop or start a service that a run had stopped, or was about to, for a secret that the document does not name any more, and that run did not finish.",
 			Matters: "What the service would start with may be dead, such as a password that the run has changed: it would be down, and could lock its login out. Nobody who plans knows what that secret needs.",
 			Do:      "Name the secret again, with the version that the finding names, and apply; take it out after that. Where it is known that the service runs well with what it has, `meshrotate apply --confirm HOST` says so.",
-			Example: "im-admin.contoso.example: service IdentityMeshAdmin is neither to be stopped nor started now: a run that was to set version 12 of sqllogin did not finish"},
+			Example: "im-admin.contoso.example: service IdentityMeshAdmin is neither to be stopped nor started now: a run that was to set version 12 of a secret did not finish"},
 		{ID: "window-closed",
 			Means:   "There is something to do, and policy.window does not allow changes now.",
 			Matters: "`apply` refuses until the window opens. A run that has begun is finished, whatever the time.",
