@@ -192,7 +192,7 @@ func hasKept(op site.ProveSessions, old []site.SessionSeen, came bool) error {
 		return nil
 	}
 	return reconciler.Hinted(fmt.Errorf("%s on %s is signed in as %s, which was replaced, and not as %s: it has another connection string than the one that is rotated", op.With, old[0].Host, old[0].Login, op.Login),
-		"find the key that it reads, in its settings or its environment: secrets.sqlLogin.settings names it; take the other string away")
+		"find the key that it reads, in its settings or its environment: the `settings` of its section name it; take the other string away")
 }
 
 // lingering is how long sessions of a process that has ended may be seen on.
