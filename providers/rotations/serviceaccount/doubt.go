@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"cmp"
 	"fmt"
 
 	"meshrotate/providers/site"
@@ -8,10 +9,10 @@ import (
 	"meshrotate/state"
 )
 
-// doubt is another version that a run, which did not finish, began to give to a service; "" is none that the ledger knows. A commit that
-// goes back to the version before does not take it out of the service manager, which nobody can read.
+// doubt is another version that a run, which did not finish, began to give to a service, or to the account in the domain; "" is none that
+// the ledger knows. A commit that goes back to the version before does not take it out of the service manager, which nobody can read.
 func (r *Rotation) doubt(h state.History, n node) string {
-	return r.mayHave(h, site.SetLogon{Host: n.host, Service: n.component.Service}, n.host)
+	return cmp.Or(r.mayHave(h, site.SetLogon{Host: n.host, Service: n.component.Service}, n.host), r.inDomain(h))
 }
 
 // inDomain is another version that a run, which did not finish, began to give to the account in the domain.

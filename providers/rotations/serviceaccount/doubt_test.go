@@ -66,3 +66,39 @@ func TestAfterARunOfAnotherVersion(t *testing.T) {
 		})
 	}
 }
+
+// Where the account changes its own password the domain may have the other version: it is changed back from that one before a logon is set.
+func TestAfterAChangeInTheDomainToAnotherVersion(t *testing.T) {
+	const change = "switch/change the password of " + account
+	for _, c := range []struct {
+		name    string
+		outcome state.Outcome // of the change to version 4
+		from    string        // what it is changed back from, "" for no change
+	}{
+		{"it was begun", state.Started, "4"}, {"it was done", state.Done, "4"}, {"the domain refused it", state.Failed, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(both+", changedBy: kpasswd").proven("3", today.Add(-1))
+			s.value.Kept, s.value.Others = true, []string{"2", "4"}
+			for _, h := range s.hosts {
+				h.service.StartedAt = today
+			}
+			e := state.Entry{Time: today, Run: "r", Secret: secretOf, Version: "4", Outcome: state.Started}
+			step := e
+			step.Step, step.Outcome = change, c.outcome
+			s.history = append(s.history, e, step)
+			got := s.plan(t, today)
+			from := ""
+			for _, r := range got.Rounds {
+				for _, step := range r.Steps {
+					if op, is := step.Op.(site.ChangePassword); is {
+						from = op.Old.Version
+					}
+				}
+			}
+			if from != c.from || len(s.minds(t)) > 0 != (c.from != "") {
+				t.Errorf("changed back from %q: %s, %s, %+v", from, got.Status, got.Reason, got.Findings)
+			}
+		})
+	}
+}

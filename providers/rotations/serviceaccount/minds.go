@@ -1,7 +1,6 @@
 package serviceaccount
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -39,7 +38,7 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 		}
 		if why := r.dead(in, n); why != "" {
 			say("would not start"+again+": "+why, "apply without --only, which sets the password that the account has; or set it on the host")
-		} else if v := cmp.Or(r.doubt(in.History, n), r.inDomain(in.History)); v != "" {
+		} else if v := r.doubt(in.History, n); v != "" {
 			say(fmt.Sprintf("may not start%s: a run that did not finish began with version %s of %s, and %s is declared", again, v, r.spec.Account, r.ref.Version),
 				"apply without --only, or with --only serviceaccount first: that sets the password again")
 		} else if r.due(in, n) {
