@@ -249,6 +249,9 @@ func TestRecords(t *testing.T) {
 			w.old = w.kept("relaykey", lab.NewKey)
 			w.moved(t)
 			w.doubted("state-new", "holds no record")
+			w.applyRefused("not in this state's ledger")
+			w.doubted("state-elsewhere", "not in this state's ledger") // who was refused has begun no record
+			w.forgetRun()
 			p, o := w.run()
 			if o.Err != nil || len(o.With(state.Proven)) != 1 { // the license is as declared
 				t.Errorf("%v", o)
@@ -266,6 +269,7 @@ func TestRecords(t *testing.T) {
 			w.converged()
 			w.moved(t)
 			delete(w.doc.Secrets, "relayKey")
+			w.forgetRun()
 			if p := w.doubted("state-new"); !p.Empty() {
 				t.Errorf("%+v", p.Changes)
 			}

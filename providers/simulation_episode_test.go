@@ -75,6 +75,9 @@ func (u *universe) episode(n int, e episode) {
 		u.drift(d)
 	}
 	u.free(e.Unlock)
+	if e.Unlock {
+		u.alone(u.forget)
+	}
 	before := u.snapshot()
 	u.copied(e.Second)
 	u.alone(func() {
@@ -241,6 +244,9 @@ func (u *universe) calm() {
 func (u *universe) calmRun(name, where string) {
 	before := u.snapshot()
 	u.alone(func() {
+		if u.other != nil { // somebody says which of the two folders counts, as the hint says
+			u.forget()
+		}
 		u.fresh()
 		u.newRun(nil)
 		u.first = u.operator(name, where)

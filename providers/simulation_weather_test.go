@@ -284,6 +284,14 @@ func (u *universe) unmark() {
 		u.scheduler.Note("the marker is removed")
 		u.loses(func(o *operator) bool { return true })
 	}
+	u.forget()
+}
+
+// forget removes the name of the run that changed the deployment last, as unlock --marker does then: so the others' runs go on.
+func (u *universe) forget() {
+	if err := u.w.lab.Admin.Machine.FS.Remove(lastRunFile); err == nil {
+		u.scheduler.Note("the run that changed the deployment last is forgotten")
+	}
 }
 
 // loses notes whose lease it was: he stops before his next effect, as soon as he can know.

@@ -80,7 +80,8 @@
 //
 // The state's lock lets one run at a time change a deployment. Operators with a state each do not see one another's, so the
 // [Site] may have a [Marker]: a lock that lies with the deployment, seen by every look, made before the first step, and
-// lost like a lock.
+// lost like a lock. When it goes, the name of its run stays: a state that does not know the run which changed the deployment last
+// applies nothing.
 //
 // # Doing it (apply.go, work.go, before.go, held.go, judge.go, record.go)
 //

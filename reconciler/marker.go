@@ -19,6 +19,11 @@ type Marker interface {
 	// Current and Break are those of state.Lock.
 	Current(ctx context.Context) (holder state.Holder, ok bool, err error)
 	Break(ctx context.Context, fence uint64) error
+	// Sign names the holder beside the marker as the run that changes the deployment last. The name stays when the marker goes, so that
+	// a state that does not know the run can tell. Signed is who stands there, ok is false for nobody; Forget removes the name.
+	Sign(ctx context.Context, holder state.Holder) error
+	Signed(ctx context.Context) (last state.Holder, ok bool, err error)
+	Forget(ctx context.Context) error
 }
 
 // MarkerSeen answers Marker.Read. A plan keeps no fact of it: who is at work is no part of what is seen.
@@ -26,6 +31,8 @@ type MarkerSeen struct {
 	Host   string
 	Held   bool
 	Holder state.Holder
+	// Last is the run that changed the deployment last, its Run empty without one. Damaged says why the name is not to be believed.
+	Last state.Holder
 }
 
 // Facts are none.
@@ -43,14 +50,37 @@ func Marked(seen Seen, h state.History) *state.HeldError {
 	return nil
 }
 
-// marked warns of another run.
-func marked(in Input) []Finding {
-	held := Marked(in.Seen, in.History)
-	if held == nil {
-		return nil
+// marked warns of another run, and refuses behind one that this state does not know: what it set is in the other state, or in a later copy
+// of this one. From here its values would be replaced by others of the same versions.
+func marked(in Input) (all []Finding) {
+	if held := Marked(in.Seen, in.History); held != nil {
+		all = append(all, Finding{Severity: Warning, Code: "run-at-work", Hosts: []string{held.Marker}, Hint: held.Hint(),
+			Text: "a run of another state is at work: " + held.Error()})
 	}
-	return []Finding{{Severity: Warning, Code: "run-at-work", Hosts: []string{held.Marker}, Hint: held.Hint(),
-		Text: "a run of another state is at work: " + held.Error()}}
+	for _, look := range in.Seen {
+		for _, r := range look.Results {
+			if m, ok := r.(*MarkerSeen); ok {
+				all = append(all, signed(m, in.History)...)
+			}
+		}
+	}
+	return all
+}
+
+// signed judges who changed the deployment last.
+func signed(m *MarkerSeen, h state.History) []Finding {
+	f := Finding{Severity: Error, Code: "state-elsewhere", Hosts: []string{m.Host}, Hint: "apply with the state of that run, or bring this one up to date from its newest backup. " +
+		"Where that state is lost for good, `meshrotate unlock --marker` forgets the run"}
+	switch last := m.Last; {
+	case last.Damaged != "":
+		f.Text = "nobody can say which run changed this deployment last: " + last.Damaged
+		f.Hint = "see what is wrong with the file; `meshrotate unlock --marker` removes it"
+	case last.Run == "" || h.Knows(last.Run):
+		return nil
+	default:
+		f.Text = "the run that changed this deployment last is not in this state's ledger, so what it set is not known here: " + last.Name()
+	}
+	return []Finding{f}
 }
 
 // withMarker adds the question for the marker where its target is looked at anyway: it costs no request.

@@ -260,6 +260,11 @@ type Holder struct {
 	Damaged string `json:"damaged,omitempty"`
 }
 
+// Name says which run it is, of whom, and when it began.
+func (h Holder) Name() string {
+	return "run " + h.Run + " of " + h.By + "@" + h.Host + ", begun " + h.Started.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
 // alive is how old a heartbeat may be whose run is taken for one that is at work: two were missed by then in a folder or in SQL Server.
 // A lease in a folder goes stale soon after, so whoever is refused for a dead run's has to be told before. Where heartbeats are seldom,
 // two may be late by as long as an answer takes.

@@ -65,12 +65,15 @@ func markers(f *family) {
 		func(q *questions, r markerRead) {
 			q.ask(winhost.MachineIdentity{}, "machine")
 			q.ask(winhost.FileRead{Path: r.path, Most: markerSize}, r.Key())
+			q.ask(winhost.FileRead{Path: signature(r.path), Most: markerSize}, r.Key()+" last")
 		},
 		func(_ context.Context, q *questions, r markerRead) (reconciler.Result, error) {
 			clock, _ := q.result("machine")
 			file, err := q.result(r.Key())
-			p := q.host.site.marker().judge(clock, file, err)
-			return &reconciler.MarkerSeen{Host: r.host, Held: p.there, Holder: p.holder}, nil
+			m := q.host.site.marker()
+			p := m.judge(clock, file, err)
+			file, err = q.result(r.Key() + " last")
+			return &reconciler.MarkerSeen{Host: r.host, Held: p.there, Holder: p.holder, Last: m.lastOf(file, err).holder}, nil
 		}))
 }
 

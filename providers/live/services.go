@@ -199,9 +199,10 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		return h.died(op, first)
 	case first.StartedAt.IsZero():
 		return h.unproven("the start time of service %s is not known", op.Service)
+	case op.Known || h.readAfter(op, first, f): // what it has read is there still, whoever wrote it anew since
 	case first.StartedAt.Before(f.Modified):
 		return h.unproven("service %s started before %s was written", op.Service, op.Path)
-	case first.StartedAt.Before(f.Changed) && !op.Known && !h.readAfter(op, first, f):
+	case first.StartedAt.Before(f.Changed):
 		return h.unproven("service %s started before %s was changed, as when a file is copied that keeps its time", op.Service, op.Path)
 	}
 	if r := h.stays(ctx, op, first, m.Now); r.Outcome != state.Done || op.Noun != "" {

@@ -114,7 +114,8 @@ type ProveProcess struct {
 	Path    string `json:"path"`
 	// Stable is how long the process must have run.
 	Stable reconciler.Span `json:"stable"`
-	// Known: the look has shown that the process has read the content as it is. It is enough then that nobody wrote since.
+	// Known: the look has shown that the process has read the content that is declared. It is enough then that the process is there
+	// still: that the content is, another proof says.
 	Known bool `json:"known,omitempty"`
 	Who
 }

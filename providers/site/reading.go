@@ -27,20 +27,21 @@ const (
 // the file holds the version: a process that was proven with it has not read what holds another.
 func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, b Base, holds bool) Reading {
 	started := s.StartedAt
-	if !s.Running() || started.IsZero() || started.Before(b.Modified) {
+	if !s.Running() || started.IsZero() {
 		return Unread
-	}
-	if !b.Changed.IsZero() && !started.Before(b.Changed) {
-		return Read
 	}
 	proof := reconciler.Step{Phase: reconciler.Verify, Op: ProveProcess{Host: host, Service: s.Name, Path: b.Path}}
 	proven, ok := h.StepDone(ref.Name, ref.Version, proof.Name(), host)
+	same := ok && started.Add(-skewOf(m)).Before(proven.Time)
 	switch {
-	case ok && started.Add(-skewOf(m)).Before(proven.Time):
-		if !holds {
-			return Unread
-		}
+	case same && holds: // it has what the file holds, whoever has written that anew since: a policy does so every night
 		return Read
+	case started.Before(b.Modified):
+		return Unread
+	case !b.Changed.IsZero() && !started.Before(b.Changed):
+		return Read
+	case same:
+		return Unread
 	case ok && holds && WroteIt(h, ref, host, m, b, proven.Time):
 		return Likely
 	}

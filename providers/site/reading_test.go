@@ -43,10 +43,12 @@ func TestReadingOf(t *testing.T) {
 		want                       site.Reading
 	}{
 		{"it is younger than every change", at(20), at(10), at(10), nil, 0, site.Read},
-		{"it is older than the last write", at(9), at(10), at(10), proven, 0, site.Unread},
+		{"it is older than the last write", at(9), at(10), at(10), as("6", proven), 0, site.Unread},
 		{"a copy kept its time", at(20), at(5), at(30), nil, 0, site.Unread},
 		{"also where a run of ours wrote an earlier one", at(20), at(5), at(30), proven, 0, site.Unread},
 		{"this very process was proven, whatever was done to the file since", at(11), at(10), at(30), proven, 0, site.Read},
+		{"nor by whom it was written anew, as a policy does every night", at(11), at(40), at(40), proven, 0, site.Read},
+		{"another process since, and it was written anew", at(20), at(40), at(40), proven, 0, site.Unread},
 		{"by the clock of its host, which is ahead", at(16), at(15), at(35), proven, 5 * time.Minute, site.Read},
 		{"another process since, and the content is ours", at(20), at(10), at(30), proven, 0, site.Likely},
 		{"the file system does not tell, and nobody has proven it", at(20), at(10), never, nil, 0, site.Unread},

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"meshrotate/reconciler/cli"
 	"meshrotate/specs"
+	"meshrotate/state"
 	"meshrotate/state/file"
 )
 
@@ -50,9 +52,10 @@ func deploy(t *testing.T) *deployment {
 	}
 	must(t, d.w.save())
 	must(t, os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(document), 0o600))
-	// It was used before, without an entry.
-	must(t, os.Mkdir(filepath.Join(d.dir, ".meshrotate"), 0o700))
-	must(t, os.WriteFile(filepath.Join(d.dir, ".meshrotate", "ledger.head"), []byte(`{"entries":0}`), 0o600))
+	// It was used before, by a run that had nothing to do.
+	used, err := openState(filepath.Join(d.dir, ".meshrotate"))
+	must(t, err)
+	must(t, used.Ledger.Append(t.Context(), state.Entry{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Run: "r0", By: "ann@one", Deployment: "contoso-test", Step: "salt", Outcome: state.Done}))
 	d.app.Open = func(ctx context.Context, _ *specs.Deployment, need cli.Need) (*cli.Live, error) {
 		s, err := openState(filepath.Join(d.dir, ".meshrotate"))
 		if err == nil && need.Bound {
@@ -115,7 +118,7 @@ func (d *deployment) entries(t *testing.T) int {
 	must(t, err)
 	all, err := s.Entries(t.Context())
 	must(t, err)
-	return len(all)
+	return len(all) - 1 // but for that it was used before
 }
 
 // unlocked demands that nobody holds the lock.

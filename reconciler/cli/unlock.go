@@ -23,7 +23,9 @@ type unlocked struct {
 	Locked bool `json:"locked"`
 	// Holder is who it was.
 	Holder *state.Holder `json:"holder,omitempty"`
-	// Removed says that the lock is gone.
+	// Last is the run that changed the deployment last, by its name on the Admin host; with --marker, where nobody is at work.
+	Last *state.Holder `json:"last,omitempty"`
+	// Removed says that the lock is gone, or the name of the last run.
 	Removed bool `json:"removed"`
 }
 
@@ -42,7 +44,11 @@ unlock: the next run takes it over.
 A run also leaves a marker on the Admin host, for operators with other state
 folders. Without a heartbeat for 5 minutes it is taken over; --marker shows and
 removes it before. A run that looks alive has half a minute to notice: so long
-nobody else gets in.`,
+nobody else gets in.
+
+Where nobody is at work, --marker shows which run changed the deployment last,
+and forgets it: for when the state of that run is lost for good, and this one
+applies nothing behind it.`,
 		Example: `  meshrotate unlock
   meshrotate unlock --yes --fence 12     only if it is still that holder's
   meshrotate unlock --marker             the marker on the Admin host instead`,
@@ -67,8 +73,11 @@ nobody else gets in.`,
 		if err != nil {
 			return fmt.Errorf("look at the %s: %w", what, err)
 		}
+		if m, is := lock.(reconciler.Marker); is && !held {
+			return p.forgetRun(ctx, m, d.Name, yes)
+		}
 		if !held {
-			return p.write(render.Note{Text: unlockedText(d.Name, onHost), Value: unlocked{}})
+			return p.write(render.Note{Text: d.Name + " is not locked", Value: unlocked{}})
 		}
 		if err := p.mayBreak(cmd, h, fence, yes); err != nil {
 			return err
@@ -114,11 +123,38 @@ func (p *program) lockOf(ctx context.Context, d *specs.Deployment, s *source, on
 	return m, "marker", func() { n.close(ctx) }, nil
 }
 
-func unlockedText(name string, onHost bool) string {
-	if onHost {
-		return "there is no marker on the Admin host of " + name
+// forgetRun shows which run changed the deployment last, and removes its name.
+func (p *program) forgetRun(ctx context.Context, m reconciler.Marker, name string, yes bool) error {
+	last, ok, err := m.Signed(ctx)
+	if err != nil {
+		return err
 	}
-	return name + " is not locked"
+	none := "there is no marker on the Admin host of " + name
+	if !ok {
+		return p.write(render.Note{Text: none, Value: unlocked{}})
+	}
+	who := "the last to change it was " + last.Name()
+	if last.Damaged != "" {
+		who = last.Damaged
+	}
+	if p.format != render.JSON {
+		style := p.errStyle()
+		style.Format = render.Text
+		_ = render.Write(p.io.Err, style, render.Note{Text: none + "; " + who + "\n"})
+	}
+	if !yes && !p.io.InTerminal {
+		return reconciler.Hinted(errors.New("there is nobody to ask: standard input is not a terminal; nothing was changed"),
+			"its name refuses every state that does not know that run. Where that state is lost for good, say --yes")
+	}
+	if !yes {
+		if err := p.ask(ctx, "Forget that run? Whatever it set is not known to this state."); err != nil {
+			return err
+		}
+	}
+	if err := m.Forget(ctx); err != nil {
+		return err
+	}
+	return p.write(render.Note{Text: "the run is forgotten. `meshrotate plan` shows what this state would do", Value: unlocked{Last: &last, Removed: true}})
 }
 
 // mayBreak shows the holder and makes sure that its lock is meant.

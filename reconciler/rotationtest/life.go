@@ -137,6 +137,13 @@ func (m lifeMarker) Acquire(ctx context.Context, h state.Holder, ours func(strin
 	return lifeMark{l, m.life}, err
 }
 
+func (m lifeMarker) Sign(ctx context.Context, h state.Holder) error {
+	if m.life.over() {
+		return errDead
+	}
+	return m.Marker.Sign(ctx, h)
+}
+
 type lifeMark struct {
 	state.Lease
 	life *life

@@ -65,7 +65,11 @@ func (s *Session) mark(ctx context.Context, v *View, lock state.Lease, run strin
 	if err != nil {
 		return nil, err
 	}
-	if err := s.stillTrue(ctx, v, t); err != nil {
+	err = s.stillTrue(ctx, v, t)
+	if err == nil {
+		err = m.Sign(ctx, h)
+	}
+	if err != nil {
 		return nil, errors.Join(err, marker.Release(ctx))
 	}
 	return both{lock, marker}, nil

@@ -108,9 +108,9 @@ func (s *Session) ours(h state.History) error {
 // saltReplaced says that the last run used another salt.
 func saltReplaced(salt string, h state.History) bool { return h.Salt() != "" && salt != h.Salt() }
 
-// takeSalt records that the salt is as it is now, where nothing is to be done that would record it.
+// takeSalt records that the salt is as it is now, and that there is a record, where nothing is to be done that would say so.
 func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run string) error {
-	if !saltReplaced(v.Plan.Salt, v.History) {
+	if !v.History.Empty() && !saltReplaced(v.Plan.Salt, v.History) {
 		return nil
 	}
 	err := s.State.Ledger.Append(ctx, state.Entry{Time: s.now().UTC(), Run: run, By: s.By, Commit: s.Document.Origin.Commit,
@@ -244,9 +244,8 @@ func elsewhere(d reconciler.Down, text, hint string) reconciler.Finding {
 	return reconciler.Finding{Severity: reconciler.Warning, Code: "down-elsewhere", Hosts: []string{d.Target.Name}, Text: text, Hint: hint}
 }
 
-// doubts are what does not fit together in what is remembered. First: nobody but this run has ever held the lock here, which it took
-// before it looked.
-func doubts(p state.Present, h state.History, first bool) []reconciler.Finding {
+// doubts are what does not fit together in what is remembered. Whoever was refused has held the lock here, and recorded nothing.
+func doubts(p state.Present, h state.History) []reconciler.Finding {
 	var all []reconciler.Finding
 	doubt := func(code reconciler.FindingID, hint, format string, args ...any) {
 		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: code, Text: fmt.Sprintf(format, args...), Hint: hint})
@@ -254,7 +253,7 @@ func doubts(p state.Present, h state.History, first bool) []reconciler.Finding {
 	if p.Unable != nil {
 		all = append(all, reconciler.Finding{Severity: reconciler.Error, Code: "state-unable", Text: "no record can be begun: " + p.Unable.Error(), Hint: reconciler.HintOf(p.Unable)})
 	}
-	if !p.Begun || first && h.Empty() {
+	if !p.Begun || h.Empty() {
 		doubt("state-new", "is state.dir right, and was the folder restored here? For a first use: `meshrotate apply` begins the record, also where it has nothing to do",
 			"%s holds no record: what was rotated before is not known, no live value is recognised but the declared one, and everything else is rotated to the declared version", p.Place)
 	}

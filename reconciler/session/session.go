@@ -40,8 +40,6 @@ type Session struct {
 	Confirmed []string
 	Now       func() time.Time       // nil is time.Now
 	Tell      func(reconciler.Event) // nil: nobody listens
-
-	first bool // nobody has held the lock before this session did
 }
 
 // View is what a look found, and what follows from it.
@@ -139,7 +137,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	forgotten := s.forgotten(ctx, v)
-	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History, s.first), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
+	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
@@ -168,7 +166,6 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 		return nil, fmt.Errorf("nothing was changed: %w", err)
 	}
 	defer func() { err = s.giveBack(ctx, lease, done, err) }()
-	s.first = lease.Fence() == 1
 	_ = lease.Doing(ctx, "looking") // for readers only
 	v, err := s.settled(ctx)
 	if err != nil {

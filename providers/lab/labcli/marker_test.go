@@ -44,9 +44,12 @@ func TestTwoOperators(t *testing.T) {
 			}
 			w.eventually("all relays are connected", w.connected)
 			w.run(0, "plan", "-f", files[winner])
+			w.run(1, "unlock", "--marker").says(t, "there is no marker on the Admin host of lab", "the last to change it was run ", "nobody to ask", "say --yes")
+			w.run(1, "apply", "--yes", "-f", files[1-winner]).says(t, "not in this state's ledger", "unlock --marker", "of ada@")
+			w.run(0, "unlock", "--marker", "--yes").says(t, "is forgotten")
 			w.run(0, "unlock", "--marker").says(t, "there is no marker on the Admin host of lab")
-			w.run(0, "apply", "--yes") // who comes later rotates to a value of its own
-			w.run(0, "plan")
+			w.run(0, "apply", "--yes", "-f", files[1-winner]) // to a value of its own: that state counts from then on
+			w.run(1, "plan", "-f", files[winner]).says(t, "[state-elsewhere]")
 		})
 	}
 }
@@ -58,9 +61,9 @@ func TestMarkerOfADeadRun(t *testing.T) {
 	other := w.elsewhere()
 	first := w.start("apply", "--yes")
 	first.reaches("switch: began")
-	w.run(2, "plan", "-f", other).says(t, "[run-at-work]", "locked by ada@")
+	w.run(1, "plan", "-f", other).says(t, "[run-at-work]", "locked by ada@", "[state-elsewhere]")
 	got := w.start("status", "-f", other).wait()
-	if got.says(t, "[run-at-work]"); got.code != 2 && got.code != 3 { // 3 while the run at work has services down
+	if got.says(t, "[run-at-work]"); got.code != 1 && got.code != 3 { // 3 while the run at work has services down
 		t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
 	}
 	first.signal(syscall.SIGKILL)
@@ -69,7 +72,7 @@ func TestMarkerOfADeadRun(t *testing.T) {
 	w.run(1, "unlock", "--marker", "--yes").says(t, "locked by ada@", "nothing was changed", "--fence")
 	w.run(0, "apply", "--yes")
 	w.converged()
-	w.run(0, "unlock", "--marker").says(t, "there is no marker")
+	w.run(1, "unlock", "--marker").says(t, "there is no marker", "the last to change it was run ")
 }
 
 // TestUnlockMarkerOfADeadRun shows it, and removes it and no other.
@@ -87,6 +90,8 @@ func TestUnlockMarkerOfADeadRun(t *testing.T) {
 	first.wait()
 	w.run(1, "unlock", "--marker", "--yes", "--fence", fmt.Sprint(h.Fence+1), "-f", other).says(t, "somebody else holds it now")
 	w.run(0, "unlock", "--marker", "--yes", "--fence", fmt.Sprint(h.Fence), "-f", other).says(t, "the marker is removed")
+	w.run(1, "apply", "--yes", "-f", other).says(t, "run "+h.Run+" of ada@", "unlock --marker")
+	w.run(0, "unlock", "--marker", "--yes", "-f", other).says(t, "run "+h.Run+" of ada@", "is forgotten")
 	w.run(0, "apply", "--yes", "-f", other)
 	w.run(0, "plan", "-f", other)
 }

@@ -178,13 +178,13 @@ func TestPlans(t *testing.T) {
 				h.list.Members, h.service.StartedAt = []string{nextOne}, written.Add(-time.Hour)
 			}
 		}, reconciler.Refused, "thumbprint-in-use", nil},
-		{"that very process was proven with another list, and never took the connector", func(s *scene) {
+		{"that very process was proven with this list, whoever wrote it anew since, and never took the connector", func(s *scene) {
 			s.asks(nextOne)
 			for name, h := range s.hosts {
 				h.list.Members, h.service.StartedAt = []string{nextOne}, written.Add(-time.Hour)
 				s.history = append(s.history, provenWith("9F8A", name, written.Add(-time.Minute))...)
 			}
-		}, reconciler.Rotate, "connector-not-accepted", nil},
+		}, reconciler.AsDeclared, "connector-not-accepted", nil},
 		{"that very process was proven with it", func(s *scene) {
 			s.asks(nextOne)
 			for name, h := range s.hosts {

@@ -148,19 +148,23 @@ func ends(l *licensefile.License) string {
 }
 
 // unread says that Admin runs since before the file was changed, and that no proof of ours came after. A file that somebody
-// copied there may say the same as the one that Admin has read; one that a run of ours wrote and proved is still that one.
+// copied there may say the same as the one that Admin has read; one that a run of ours wrote and proved is still that one, and so is one
+// that was written anew, byte for byte, under the process that was proven with it.
 func (r *Rotation) unread(input reconciler.Input, l reader) bool {
 	if !l.whole() || !l.service.Running() || !l.service.StartedAt.Before(l.file.Written()) {
 		return false
 	}
 	m := site.Answer[site.MachineSeen](input.Seen, l.machine)
-	written := l.file.Written()
+	written, started := l.file.Written(), l.service.StartedAt
 	if m != nil {
-		written = written.Add(-m.Skew)
+		written, started = written.Add(-m.Skew), started.Add(-m.Skew)
 	}
 	e, proven := input.History.LastProven(r.ref.Name)
 	if !proven || e.Version != r.ref.Version {
 		return true
+	}
+	if !l.edit && started.Before(e.Time) {
+		return false
 	}
 	return e.Time.Add(site.SkewError).Before(written) && !site.WroteIt(input.History, r.ref, l.host, m, l.file.Base, e.Time)
 }
