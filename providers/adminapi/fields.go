@@ -30,9 +30,11 @@ func textOf(raw json.RawMessage) (string, bool) {
 	return strings.Map(printable, s), err == nil
 }
 
-// printable keeps terminal escapes out of names that end up on a terminal.
+// printable keeps terminal escapes out of names that end up on a terminal, and what turns the direction of a line. The blanks and joiners
+// of other scripts stay: names have them, and are compared.
 func printable(r rune) rune {
-	if unicode.IsPrint(r) {
+	turns := r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+	if unicode.IsPrint(r) || unicode.In(r, unicode.Zs, unicode.Cf) && !turns {
 		return r
 	}
 	return unicode.ReplacementChar
