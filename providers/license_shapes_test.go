@@ -144,7 +144,8 @@ func TestLicensesThatAreRefused(t *testing.T) {
 	}
 }
 
-// A file that says the same as the live one, copied to the host by hand: Admin is asked to read it once, and no more.
+// The declared file, copied to the host by hand, says the same as the one that Admin has read: Admin is asked to read it once, and no
+// more. One that is written anew under the Admin that was proven with it is read already.
 func TestALicenseThatNobodyRead(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, 0, "license")
@@ -154,6 +155,17 @@ func TestALicenseThatNobodyRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := w.lab.Reloads()
+		if p, _ := w.run(); !p.Empty() || w.lab.Reloads() != before {
+			t.Errorf("what Admin has read already is read again: %+v", p.Changes)
+		}
+		spec := w.issue("2027-01", "date", 372)
+		b, err := os.ReadFile(filepath.Join(w.dir, spec.From.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range []*lab.Host{w.lab.Admin, w.lab.EngineHost} {
+			write(t, h, lab.LicenseFile, func([]byte) []byte { return b })
+		}
 		for range 3 {
 			if _, o := w.run(); o.Err != nil {
 				t.Error(o.Err)
