@@ -15,7 +15,7 @@ type Reading int
 const (
 	// Unread: the process is older than the file, or nobody can say.
 	Unread Reading = iota
-	// Likely: the content is what a run of ours wrote and proved, and the process started after it was written. Since then
+	// Likely: the content is what a run of ours wrote, or found, and proved, and the process started after it was written. Since then
 	// something else about the file was changed, by a backup as a rule.
 	Likely
 	// Read: the process is younger than every change of the file, or an earlier run has proven this very process.
@@ -42,7 +42,7 @@ func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *
 		return Read
 	case same:
 		return Unread
-	case ok && holds && WroteIt(h, ref, host, m, b, proven.Time):
+	case ok && holds && (WroteIt(h, ref, host, m, b, proven.Time) || foundIt(h, ref, host, m, b, proven.Time)):
 		return Likely
 	}
 	return readingOfOthers(h, ref, host, proof.Name(), started, m, b)
@@ -80,6 +80,14 @@ func WroteIt(h state.History, ref secret.Ref, host string, m *MachineSeen, b Bas
 	began, ok := h.StepBegan(ref.Name, ref.Version, swap.Name(), host)
 	at := b.Modified.Add(-skewOf(m))
 	return ok && at.After(began.Add(-SkewError)) && at.Before(proven.Add(SkewError))
+}
+
+// foundIt says that no run of ours has written the file, as it held the version already, that this was proven, and that nobody has
+// written it since.
+func foundIt(h state.History, ref secret.Ref, host string, m *MachineSeen, b Base, proven time.Time) bool {
+	swap := reconciler.Step{Phase: reconciler.Switch, Op: Swap{Host: host, Path: b.Path}}
+	_, wrote := h.StepBegan(ref.Name, ref.Version, swap.Name(), host)
+	return !wrote && b.Modified.Add(-skewOf(m)).Before(proven.Add(SkewError))
 }
 
 // Written is when the file was last changed by anybody, as far as the host tells.

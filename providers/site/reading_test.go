@@ -51,6 +51,8 @@ func TestReadingOf(t *testing.T) {
 		{"another process since, and it was written anew", at(20), at(40), at(40), proven, 0, site.Unread},
 		{"by the clock of its host, which is ahead", at(16), at(15), at(35), proven, 5 * time.Minute, site.Read},
 		{"another process since, and the content is ours", at(20), at(10), at(30), proven, 0, site.Likely},
+		{"another process since, and the content was there before our first run", at(20), at(5), at(30), proven[3:], 0, site.Likely},
+		{"and was written since it was proven", at(20), at(15), at(30), proven[3:], 0, site.Unread},
 		{"the file system does not tell, and nobody has proven it", at(20), at(10), never, nil, 0, site.Unread},
 		{"the file system does not tell, and the content is ours", at(20), at(10), never, proven, 0, site.Likely},
 		{"another secret's rotation has proven this very process", at(11), at(10), at(30), of("j", proven), 0, site.Read},
