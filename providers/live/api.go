@@ -169,6 +169,8 @@ func (a *api) one(ctx context.Context, s reconciler.Step, known runs, say func(s
 	switch op := s.Op.(type) {
 	case site.AwaitReady:
 		return a.awaitReady(ctx, op, s.Phase == reconciler.Switch, say)
+	case site.AwaitPulse:
+		return a.awaitPulse(ctx, op, say)
 	case site.Call:
 		return a.call(ctx, op, s.Phase == reconciler.Prepare)
 	case site.Mark:

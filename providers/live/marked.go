@@ -21,6 +21,7 @@ type markerLease struct {
 	live   string // the hash of what we wrote last
 
 	asks chan chan struct{} // for a heartbeat at once
+	work chan func()        // for whatever else is to be said to the host over this line
 	stop chan struct{}
 	once sync.Once
 	done chan struct{} // closed when the heartbeat has stopped
@@ -107,6 +108,9 @@ func (l *markerLease) keep(ctx context.Context) {
 		select {
 		case <-l.stop:
 			return
+		case do := <-l.work:
+			do()
+			continue
 		case a := <-l.asks:
 			asked = append(asked, a)
 		case <-every.C:

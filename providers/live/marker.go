@@ -212,7 +212,7 @@ func (c line) insists(ctx context.Context, patience time.Duration, try func() (r
 
 // Acquire makes the marker, or takes over one whose holder has ended.
 func (m *marker) Acquire(ctx context.Context, holder state.Holder, ours func(run string) bool) (state.Lease, error) {
-	l := &markerLease{line: m.dial(), holder: holder, asks: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
+	l := &markerLease{line: m.dial(), holder: holder, asks: make(chan chan struct{}), work: make(chan func()), stop: make(chan struct{}), done: make(chan struct{})}
 	err := l.insists(ctx, l.site.config.Patience, func() (error, error) { return l.take(ctx, ours) })
 	if err != nil {
 		l.withdraw(ctx)

@@ -1,10 +1,15 @@
 package live
 
 import (
+	"context"
+	"fmt"
 	"hash/fnv"
 	"time"
 
 	"meshrotate/providers/adminapi"
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // pulse is whether Admin's list lives: whether anything that it says of relays changes. A cache, or a database that is no longer
@@ -47,6 +52,38 @@ func sumOf(list []adminapi.Relay) (sum uint64) {
 	return sum
 }
 
+// awaitPulse asks for the list until it says something else than before. What it said in a look of long ago is no measure.
+func (a *api) awaitPulse(ctx context.Context, op site.AwaitPulse, say func(string)) reconciler.Report {
+	began, timeout := a.now(), op.Timeout.Of()
+	ctx, cancel := a.within(ctx, timeout)
+	defer cancel()
+	told := false
+	for {
+		list, err := a.told(ctx)
+		a.mu.Lock()
+		moved := a.pulse.moved
+		a.mu.Unlock()
+		switch {
+		case err == nil && moved.After(began.Add(-timeout)):
+			return done("")
+		case err == nil && !told && len(list.Relays) > 0:
+			say("waiting until Admin's list of the relays says something new")
+			told = true
+		}
+		if pause(ctx, a.poll) == nil {
+			continue
+		}
+		if err != nil {
+			return reconciler.Report{Outcome: state.Unknown, Err: err}
+		}
+		return failed(reconciler.Hinted(fmt.Errorf("admin's list of the relays has said the same of all of them for %s: it is frozen, and would prove no relay after a restart", timeout.Round(time.Second)),
+			"see in Admin's dashboard whether heartbeats go on; "+passGET))[0]
+	}
+}
+
+// passGET is what helps where somebody answers for Admin.
+const passGET = "let whatever lies between here and Admin (a proxy, a cache) pass GET for the list of relays on to Admin each time"
+
 // stands is what an entry lacks in a list that does not move.
 const stands = "Admin lists %s as connected, and its list has not changed for any relay since the restart"
 
@@ -54,7 +91,7 @@ const stands = "Admin lists %s as connected, and its list has not changed for an
 func (w *waiting) seeList() string {
 	for _, host := range w.missing {
 		if w.lacks[host] == stands {
-			return "see in Admin's dashboard whether heartbeats go on; let whatever lies between here and Admin (a proxy, a cache) pass GET for the list of relays on to Admin each time; the next run asks again"
+			return "see in Admin's dashboard whether heartbeats go on; " + passGET + "; the next run asks again"
 		}
 	}
 	return "see what Admin's list says of them; product.api.fields names the fields; the next run asks again"

@@ -48,8 +48,24 @@ func (c line) last(ctx context.Context, m *marker) (present, error) {
 	return m.lastOf(results[0], results[0].Err(op)), nil
 }
 
-// Sign writes the holder's name. Who holds the marker is alone: a name that changes meanwhile is a lost answer of our own.
+// Sign writes the holder's name, over the marker's own line: it starts no process there. Who holds the marker is alone: a name that
+// changes meanwhile is a lost answer of our own.
 func (m *marker) Sign(ctx context.Context, holder state.Holder) error {
+	m.site.mu.Lock()
+	lease := m.site.marked
+	m.site.mu.Unlock()
+	answer := make(chan error, 1)
+	select {
+	case lease.work <- func() { answer <- line{m.signs(), lease.conn}.sign(ctx, m, holder) }:
+	case <-lease.done:
+		return lease.Check(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return <-answer
+}
+
+func (c line) sign(ctx context.Context, m *marker, holder state.Holder) error {
 	content, _ := json.MarshalIndent(struct {
 		Run     string    `json:"run"`
 		By      string    `json:"by"`
@@ -57,8 +73,6 @@ func (m *marker) Sign(ctx context.Context, holder state.Holder) error {
 		Commit  string    `json:"commit,omitempty"`
 		Started time.Time `json:"started"`
 	}{holder.Run, holder.By, holder.Host, holder.Commit, holder.Started}, "", "  ") // of texts and a time
-	c := m.signs().dial()
-	defer c.hangUp(ctx)
 	err := c.insists(ctx, m.site.config.Patience, func() (refused, err error) {
 		for range markerTries {
 			p, err := c.last(ctx, m)

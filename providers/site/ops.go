@@ -59,6 +59,7 @@ var kinds = map[string]func(t reconciler.Target, args []byte) (reconciler.Op, er
 	RetireLogin{}.Kind():    onNamed(func(o *RetireLogin, server string) { o.Server = server }),
 	Keep{}.Kind():           elsewhere[Keep],
 	AwaitReady{}.Kind():     elsewhere[AwaitReady],
+	AwaitPulse{}.Kind():     elsewhere[AwaitPulse],
 	Call{}.Kind():           elsewhere[Call],
 	Mark{}.Kind():           elsewhere[Mark],
 	ProveAnswer{}.Kind():    elsewhere[ProveAnswer],

@@ -162,6 +162,29 @@ func AnsweredBefore(h state.History, secret, name string) (was map[string]string
 	return was
 }
 
+// AwaitPulse waits, before anything is stopped, until Admin's list of the relays says something new of one of them. A list that a cache
+// has, or that nobody writes any more, would prove no relay after the switch.
+type AwaitPulse struct {
+	Timeout reconciler.Span `json:"timeout"`
+}
+
+func (o AwaitPulse) Kind() string              { return "await-pulse" }
+func (o AwaitPulse) Target() reconciler.Target { return API }
+func (o AwaitPulse) Key() string               { return "await pulse" }
+func (o AwaitPulse) Says() reconciler.Phrase {
+	return reconciler.Phrase{Do: "see that Admin's list of the relays goes on"}
+}
+
+// Merge waits for as long as the more patient of both.
+func (o AwaitPulse) Merge(other reconciler.Op) (reconciler.Op, error) {
+	b, ok := other.(AwaitPulse)
+	if !ok {
+		return nil, errDifferent
+	}
+	o.Timeout = max(o.Timeout, b.Timeout)
+	return o, nil
+}
+
 // ProveRelays waits until every relay is connected with a heartbeat that is later than its restart in this run. For one
 // that was not restarted, later than Admin's, or than the beginning of the proof.
 type ProveRelays struct {

@@ -15,6 +15,10 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	for _, m := range w.edit {
 		steps = append(steps, r.edit(in, m)...)
 	}
+	if !w.pending && slices.ContainsFunc(w.restart, func(m member) bool { return m.heard }) {
+		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Nothing(),
+			Op: site.AwaitPulse{Timeout: reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))}})
+	}
 	var after []string
 	if w.api && len(w.restart) > 0 { // no relay stops while it could not come back; and who comes back is seen from then on
 		ready := site.AwaitReady{Timeout: reconciler.Span(r.api.ReadyTimeout.Of())}

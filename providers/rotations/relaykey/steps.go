@@ -28,6 +28,10 @@ func (r *Rotation) steps(w work) []reconciler.Step {
 	if w.editAdmin {
 		steps = append(steps, r.edit(w.admin, w)...)
 	}
+	if w.list != nil && !w.half && !w.pending && slices.ContainsFunc(w.restart, member.connected) { // the cure of a fleet that is cut off waits for nothing
+		steps = append(steps, reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Nothing(),
+			Op: site.AwaitPulse{Timeout: reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))}})
+	}
 	if w.bounce {
 		steps = append(steps, r.restart(w.admin, w.editAdmin, "")...)
 		ready.After = []string{site.StepOf(start(w.admin))}
