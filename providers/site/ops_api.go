@@ -172,7 +172,7 @@ func (o AwaitPulse) Kind() string              { return "await-pulse" }
 func (o AwaitPulse) Target() reconciler.Target { return API }
 func (o AwaitPulse) Key() string               { return "await pulse" }
 func (o AwaitPulse) Says() reconciler.Phrase {
-	return reconciler.Phrase{Do: "see that Admin's list of the relays goes on"}
+	return reconciler.Phrase{Do: "see that Admin's list of the relays is alive"}
 }
 
 // Merge waits for as long as the more patient of both.
