@@ -12,6 +12,8 @@ import (
 	"meshrotate/providers/connect"
 	"meshrotate/providers/lab"
 	"meshrotate/providers/rotations/relaykey"
+	"meshrotate/providers/rotations/serviceaccount"
+	"meshrotate/providers/rotations/sqllogin"
 	"meshrotate/providers/site"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler"
@@ -51,9 +53,6 @@ func TestAdopt(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t, 2, k.Name)
-				if len(k.Values(w.doc.Secrets[k.Section.Key])) == 0 {
-					return // there is nothing to keep
-				}
 				w.run()
 				if err := os.RemoveAll(filepath.Join(w.dir, ".meshrotate")); err != nil {
 					t.Fatal(err)
@@ -85,6 +84,52 @@ func TestAdopt(t *testing.T) {
 					t.Errorf("again: %v", err)
 				}
 				rotationtest.Search(t, w.secrets(), w.said())
+			})
+		})
+	}
+}
+
+// What cannot be read back is refused before anything is contacted, with the reason that this kind has, and another way.
+func TestAdoptOfWhatCannotBeRead(t *testing.T) {
+	for _, c := range []struct {
+		kind, secret, because, instead string
+	}{
+		{"connector", "connector:secret://", "sealed on the Engine host", "`meshrotate apply` sets it once more"},
+		{"serviceaccount", "serviceaccount-", "what a service manager keeps", "by a logon"},
+		{"serviceaccount managed", "serviceaccount-", "Windows changes it by itself", "what services run as"},
+		{"codesigning", "codesigning", "a thumbprint is no secret", "declare what the relays accept now"},
+		{"codesigning/build", "codesigning:build", "the key of a certificate in a store", "leave out secrets.codeSigning.buildHost.pfx"},
+		{"sqllogin integrated", "sqllogin", "Windows signs in", "mode: integrated"},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				kind, how, _ := strings.Cut(c.kind, " ")
+				w := newWorld(t, 1, kind)
+				switch how {
+				case "managed":
+					one := &(*w.doc.Secrets["serviceAccounts"].(*serviceaccount.Spec))[0]
+					one.Account, one.Version, one.From = `CONTOSO\gmsa$`, "", specs.Source{}
+				case "integrated":
+					spec := w.doc.Secrets["sqlLogin"].(*sqllogin.Spec)
+					spec.Mode, spec.Login, spec.Logins = "integrated", "", nil
+				}
+				before, _ := w.state.Ledger.Entries(t.Context())
+				s := w.process()
+				defer s.close()
+				i := slices.IndexFunc(s.Rotations, func(r reconciler.Rotation) bool { return strings.HasPrefix(r.Ref().Name, c.secret) })
+				if i < 0 {
+					t.Fatal("there is no such secret")
+				}
+				ref := s.Rotations[i].Ref()
+				_, err := s.Adopt(t.Context(), ref, reconciler.Step{Phase: reconciler.Prepare, Op: site.Adopt{Secret: ref}, Secrets: []secret.Ref{ref}})
+				says(t, err, ref.String()+" cannot be adopted", c.because, "nothing was contacted or changed")
+				if hint := reconciler.HintOf(err); !strings.Contains(hint, c.instead) {
+					t.Errorf("the hint: %s", hint)
+				}
+				if entries, _ := w.state.Ledger.Entries(t.Context()); len(entries) != len(before) {
+					t.Errorf("the ledger has %d entries, and had %d", len(entries), len(before))
+				}
 			})
 		})
 	}

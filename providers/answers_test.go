@@ -41,15 +41,16 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 		{"ready-204", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"HTTP 204"}},
 		{"ready-302", "im-admin", []string{"relaykey"}, "admin-endpoint", []string{"login.example"}},
 		{"relays-302", "im-admin", []string{"relaykey"}, "admin-api", []string{"login.example/sign-in"}},
-		{"relays-204", "im-admin", []string{"relaykey"}, "admin-api", []string{"without a type"}},
+		{"relays-204", "im-admin", []string{"relaykey"}, "admin-api", []string{"no content", "correct its path"}},
 		{"relays-gzip", "im-admin", []string{"relaykey"}, "admin-api", []string{"encoded (gzip)"}},
 		{"relays-cut", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
 		{"relays-more", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
 		{"relays-large", "im-admin", []string{"relaykey"}, "admin-api", []string{"longer than 64 MiB"}},
-		{"relays-empty", "im-admin", []string{"relaykey"}, "relay-list-names", []string{"no entry with a name"}},
+		{"relays-empty", "im-admin", []string{"relaykey"}, "relay-list-names", []string{"which has no relay at all"}},
+		{"relays-empty", "im-admin", []string{"relaykey"}, "no-relay-connected", []string{"Admin's list has no relay at all", "is not known", "GET /api/relays"}},
 		{"relays-cached", "im-admin", []string{"relaykey"}, "relay-list-time", []string{"out of a cache", "1h10m", "pass GET"}},
 		{"relays-stuck", "im-admin", []string{"relaykey"}, "relay-list-time", []string{"10m", "before the answer itself", "frozen"}},
-		{"license-204", "im-admin", []string{"license"}, "admin-api", []string{"without a type"}},
+		{"license-204", "im-admin", []string{"license"}, "admin-api", []string{"no content", "correct its path"}},
 		{"license-302", "im-admin", []string{"license"}, "admin-api", []string{"login.example"}},
 		{"license-null", "im-admin", []string{"license"}, "license-answer", []string{"no customer, no tier, no expiry", "secrets.license.fields"}},
 		{"syncs-404", "im-admin", []string{"connector"}, "connector-syncs", []string{"/api/connectors", "HTTP 404", "secrets.connectors.syncs"}},
@@ -57,6 +58,7 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 		{"license-bare", "im-admin", []string{"license"}, "license-answer", []string{"no customer, no expiry"}},
 		{"license-mask", "im-admin", []string{"license"}, "license-answer", []string{`customer "C***** Ltd"`, `"Contoso Ltd"`, "secrets.license.endpoint"}},
 		{"license-edition", "im-admin", []string{"license"}, "license-answer", []string{`tier "Enterprise Edition"`, `read "Enterprise"`}},
+		{"license-other", "im-admin", []string{"license"}, "license-state", []string{`status = "Expired"`, "something else", "secrets.license.fields.status"}},
 		{"license-list", "im-admin", []string{"license"}, "admin-api", []string{"not an object"}},
 		{"reload-404", "im-admin", []string{"license"}, "license-reload", []string{"OPTIONS /api/license/reload", "HTTP 404", "reloadEndpoint"}},
 		{"reload-405", "im-admin", []string{"license"}, "license-reload", []string{"HTTP 405", "PUT, and no POST"}},
@@ -92,7 +94,7 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 // What can be read is read: a license is proven by an answer of another shape.
 func TestAnswersOfAnotherShape(t *testing.T) {
 	vendor()
-	for _, mishap := range []string{"license-inner", "license-names", "license-spelling"} {
+	for _, mishap := range []string{"license-inner", "license-names", "license-spelling", "license-parts"} {
 		t.Run(mishap, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {

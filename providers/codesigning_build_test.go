@@ -123,6 +123,31 @@ func TestBuildIsHeard(t *testing.T) {
 	})
 }
 
+// A script that writes the password of its PFX, or whatever else this run knows, shows it to nobody.
+func TestBuildSaysNoValue(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "codesigning/build", "relaykey")
+		password, _ := w.lab.Env("IM_LAB_PFX_PASSWORD")
+		w.lab.SetBuilds(lab.Builds{Says: "signtool sign /p " + password + " /key " + w.old})
+		s := w.process()
+		defer s.close()
+		var heard []string
+		tell := s.Tell
+		s.Tell = func(e reconciler.Event) {
+			if tell(e); e.Kind == reconciler.Said {
+				heard = append(heard, e.Text)
+			}
+		}
+		if _, o := s.apply(nil); o.Err != nil {
+			t.Error(o.Err)
+		}
+		if len(heard) == 0 || heard[0] != "signtool sign /p [secret] /key [secret]" {
+			t.Error("the line is not there, or as it was written")
+		}
+	})
+}
+
 // Nothing is built that a relay would refuse: one that was left behind is waited for, unless the policy does without it.
 func TestBuildWaitsForTheRelays(t *testing.T) {
 	t.Parallel()

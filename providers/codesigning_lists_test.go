@@ -9,6 +9,7 @@ import (
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/rotations/codesigning"
 	"meshrotate/reconciler"
 )
 
@@ -96,5 +97,33 @@ func TestAConnectorThatNobodyCanRead(t *testing.T) {
 		w.refused("connector-unreadable", h.Name, lab.RelayConnectors()[0], "Windows error 32")
 		release()
 		w.settlesOn(next)
+	})
+}
+
+// The list stands under the key that the document names: that is read and written, and what stands under the usual one is left alone.
+func TestListsUnderAnotherKey(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 1, "codesigning")
+		old, next := lab.Certificates()
+		h := w.lab.Relays[0]
+		disk := h.Machine.FS.(*machine.Memory)
+		lists(t, h, `["`+old.SHA1+`"], "Trusted": {"Signers": ["`+old.SHA1+`"]}`)
+		h.Machine.Reboot()
+		w.await("the relay is back", func() bool { return w.lab.Connected() == 1 })
+		time.Sleep(time.Minute)
+		w.doc.Secrets["codeSigning"].(*codesigning.Spec).Setting = "Relay:Trusted:Signers"
+		w.declares(old, next)
+		if _, o := w.run(); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		content, _, _ := disk.Read(h.Settings())
+		text := strings.Join(strings.Fields(string(content)), "")
+		if !strings.Contains(text, `"Signers":["`+old.SHA1+`","`+next.SHA1+`"]`) || !strings.Contains(text, `"AcceptedThumbprints":["`+old.SHA1+`"]`) {
+			t.Errorf("%s", content)
+		}
+		if p := w.planned(); !p.Empty() || len(p.Blocked()) > 0 {
+			t.Errorf("%+v", p.Changes)
+		}
 	})
 }

@@ -46,7 +46,7 @@ func TestWhatIsStoppedComesBackAsItWas(t *testing.T) {
 	vendor()
 	breaks := []string{"argument", "staging", "production", "unused", "root", "side", "own-env", "user-env", "prefix", "named", "named-env",
 		"root-env", "web-root", "web-staging", "both-staging", "secrets", "sibling",
-		"wrapped", "wrapped-in", "winsw", "winsw-in", "file", "keep", "edit", "logon"}
+		"wrapped", "wrapped-in", "winsw", "winsw-in", "file", "keep", "edit", "logon", "program", "reprogram"}
 	for _, kind := range []string{"license", "relaykey", "sqllogin", "serviceaccount", "codesigning"} {
 		for _, what := range breaks {
 			for _, host := range []string{"im-admin", "im-engine", "relay-01"} {

@@ -32,7 +32,12 @@ func (m mortal) Append(ctx context.Context, entries ...state.Entry) error {
 // an effect.
 func (w *world) killed(h *lab.Host, op string, moment machine.When) reconciler.Outcome {
 	w.t.Helper()
-	s := w.process()
+	return w.killedIn(w.process(), h, op, moment)
+}
+
+// killedIn is such a run of a process that may be limited.
+func (w *world) killedIn(s *process, h *lab.Host, op string, moment machine.When) reconciler.Outcome {
+	w.t.Helper()
 	var dead atomic.Bool
 	s.State.Ledger = mortal{w.state.Ledger, &dead}
 	var once sync.Once

@@ -52,6 +52,12 @@ func TestEveryLayer(t *testing.T) {
 		{"jsonc", false, "setting-doubtful", []string{"appsettings.jsonc", "holds Relay:ApiKey"}, "before the rotation"},
 		{"json5", false, "setting-doubtful", []string{"settings.json5", "names Relay:ApiKey"}, "before the rotation"},
 		{"config", false, "setting-doubtful", []string{"IdentityMeshRelayAgent.exe.config", "names Relay:ApiKey"}, "before the rotation"},
+		{"ini", false, "setting-doubtful", []string{"appsettings.ini", "names Relay:ApiKey"}, "before the rotation"},
+		{"yaml", false, "setting-doubtful", []string{"appsettings.yaml", "names Relay:ApiKey"}, "before the rotation"},
+		{"xml", false, "setting-doubtful", []string{"appsettings.xml", "names Relay:ApiKey"}, "before the rotation"},
+		{"dotenv", false, "setting-doubtful", []string{".env beside", "names Relay:ApiKey"}, "before the rotation"},
+		{"subfolder", false, "setting-doubtful", []string{`config\appsettings.json beside`, "holds Relay:ApiKey"}, "before the rotation"},
+		{"config-env", false, "setting-doubtful", []string{`the service's environment variable IM_CONFIG names C:\Program Files\IdentityMesh Old\relay.json`, "holds Relay:ApiKey"}, "before the rotation"},
 		{"sibling", false, "setting-doubtful", []string{"custom.json", "Relay:ApiKey"}, "before the rotation"},
 	} {
 		t.Run(c.mishap, func(t *testing.T) {
@@ -63,7 +69,7 @@ func TestEveryLayer(t *testing.T) {
 					h = w.lab.Admin
 				}
 				w.do(c.mishap, h.Name)
-				if c.mishap == "unused" || c.mishap == "section" { // whoever changes how a service is started tries it before others rely on it
+				if c.mishap == "unused" || c.mishap == "section" || c.mishap == "config-env" { // whoever changes how a service is started tries it before others rely on it
 					if f, ok := finding(w.planned(), "service-changed"); !ok || f.Severity != reconciler.Error {
 						t.Fatalf("%+v", f)
 					}

@@ -59,7 +59,7 @@ func TestHowALicenseIsSignedIsTheDocuments(t *testing.T) {
 							t.Fatal(err)
 						}
 						p := w.planned()
-						if f, refused := finding(p, "license-invalid"); refused == good || refused && (f.Severity != reconciler.Error || len(p.Blocked()) == 0 || !strings.Contains(f.Text, "not by the declared public key")) {
+						if f, refused := finding(p, "license-invalid"); refused == good || refused && (f.Severity != reconciler.Error || len(p.Blocked()) == 0 || !strings.Contains(f.Text, "it is by the declared key, and made in another way")) {
 							t.Errorf("%+v", p.Changes)
 						}
 						text, err := json.Marshal(p)

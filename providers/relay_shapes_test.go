@@ -34,12 +34,13 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 		"year-one":       {"relay-list-heartbeat", []string{`lastHeartbeatUtc = "0001-01-01T00:00:00"`}},
 		"by-name":        {"admin-api", []string{"an object keyed by names"}},
 		"two-lists":      {"admin-api", []string{"not a list of relays"}},
+		"agents":         {"admin-api", []string{"holds several"}},
 		"unnamed":        {"relay-list-names", []string{"no entry with a name"}},
 		"own-names":      {"relay-list-names", []string{"no entry with a name"}},
 		"strangers":      {"relay-list-names", []string{"branch-1"}},
 		"other-domain":   {"relay-list-names", []string{".dmz.example"}},
 	}
-	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}, "own-names": {Name: "node", Connected: "alive", Heartbeat: "ping"}}
+	fields := map[string]specs.RelayFields{"agents": {List: "agents"}, "local": {Zone: "Asia/Kolkata"}, "own-names": {Name: "node", Connected: "alive", Heartbeat: "ping"}}
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +104,7 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 // says of relays that are connected can be seen when one is.
 func TestListsOfAnAdminThatWasDown(t *testing.T) {
 	vendor()
-	unread := []string{"page", "more", "odd-status", "null-connected", "state-number", "by-name", "two-lists", "unnamed", "own-names"}
+	unread := []string{"page", "more", "odd-status", "null-connected", "state-number", "by-name", "two-lists", "agents", "unnamed", "own-names"}
 	unseen := []string{"frozen", "strangers", "other-domain"}
 	untold := []string{"five-minutes", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one"} // they are connected, and nobody says since when: nothing is taken back for that
 	for _, shape := range lab.RelayShapes {
@@ -217,7 +218,7 @@ func TestCutOffIsNotProven(t *testing.T) {
 // more is known.
 func TestRelayListsBeforeAnyRelayHasConnected(t *testing.T) {
 	vendor()
-	for shape, code := range map[string]string{"plain": "relay-list-early", "odd-heartbeat": "relay-list-heartbeat", "no-heartbeat": "relay-list-early"} {
+	for shape, code := range map[string]string{"plain": "relay-list-early", "epoch": "relay-list-early", "epoch-text": "relay-list-early", "slash-date": "relay-list-early", "odd-heartbeat": "relay-list-heartbeat", "no-heartbeat": "relay-list-early"} {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {

@@ -108,8 +108,6 @@ func (u *universe) unlockAccount() {
 	if _, _, locked, _ := u.w.lab.Directory().Look(lab.Account); (u.Account != "" || u.lockout.locked) && locked {
 		u.lockout.locked = false
 		u.scheduler.Note("somebody unlocks the account")
-		password, _, _, _ := u.w.lab.Directory().Look(lab.Account)
-		u.w.lab.Directory().Set(lab.Account, password)
 		u.w.lab.Directory().Lock(lab.Account, false)
 	}
 }

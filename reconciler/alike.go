@@ -88,36 +88,64 @@ type alikeWriter struct {
 	hosts   []string          // of those that are held back
 	first   []json.RawMessage // the steps of the first of hosts
 	each    []json.RawMessage // of any of them; nil where they can be like no other's
-	room    []byte            // for what is compared
+
+	// Rooms for one stretch after the other: a fleet has tens of thousands, and nearly all are like the one before.
+	text  bytes.Buffer
+	to    *json.Encoder // to text
+	in    stepIn
+	ends  []int
+	parts [][]byte
+	room  []byte
 }
 
 func (w *alikeWriter) add(steps []Step) error {
-	t, can := steps[0].Op.Target(), steps[0].Op.Target().Kind == HostTarget
-	first := make([]json.RawMessage, 0, len(steps))
-	for _, s := range steps {
-		b, err := s.MarshalJSON() // json.Marshal would check it and copy it once more
-		if err != nil {
-			return err
-		}
-		can = can && !bytes.Contains(b, []byte(theHost))
-		first = append(first, b)
+	t := steps[0].Op.Target()
+	parts, err := w.write(t.Name, steps)
+	if err != nil {
+		return err
 	}
-	from, to := inJSON(t.Name), []byte(theHost)
-	if can && w.each != nil && w.hosts[len(w.hosts)-1] < t.Name && slices.EqualFunc(w.each, first, func(each, b json.RawMessage) bool {
+	name, parts := parts[0], parts[1:]
+	from, to := name[1:len(name)-1], []byte(theHost) // without its quotes
+	can := t.Kind == HostTarget && !slices.ContainsFunc(parts, func(b []byte) bool { return bytes.Contains(b, to) })
+	if can && w.each != nil && w.hosts[len(w.hosts)-1] < t.Name && slices.EqualFunc(w.each, parts, func(each json.RawMessage, b []byte) bool {
 		w.room = appendRenamed(w.room[:0], b, from, to)
 		return bytes.Equal(w.room, each)
 	}) {
 		w.hosts = append(w.hosts, t.Name)
 		return nil
 	}
-	err := w.end()
-	w.hosts, w.first, w.each = []string{t.Name}, first, nil
-	for _, b := range first {
+	err = w.end()
+	w.hosts, w.first, w.each = []string{t.Name}, nil, nil
+	for _, b := range parts {
+		w.first = append(w.first, bytes.Clone(b))
 		if can {
 			w.each = append(w.each, appendRenamed(nil, b, from, to))
 		}
 	}
 	return err
+}
+
+// write writes a name and steps as JSON. What it returns is good until it is called again.
+func (w *alikeWriter) write(name string, steps []Step) ([][]byte, error) {
+	w.text.Reset()
+	w.ends, w.parts = w.ends[:0], w.parts[:0]
+	if w.to == nil {
+		w.to = json.NewEncoder(&w.text)
+	}
+	err := w.to.Encode(name)
+	for i := 0; err == nil; i++ {
+		w.ends = append(w.ends, w.text.Len())
+		if i == len(steps) {
+			break
+		}
+		err = w.in.encode(steps[i], w.to, &w.text)
+	}
+	begins := 0
+	for _, end := range w.ends {
+		w.parts = append(w.parts, w.text.Bytes()[begins:end-len("\n")]) // every value ends a line
+		begins = end
+	}
+	return w.parts, err
 }
 
 // end writes what is held back.

@@ -164,7 +164,14 @@ func wayBack(taken []Step, prefix string, all ...Step) (steps []Step, order []li
 	for _, s := range all {
 		after[s.ID] = s.After
 	}
-	index := map[string]int{}
+	ways := 0
+	for _, s := range taken {
+		if s.Back.Op != nil {
+			ways++
+		}
+	}
+	steps = make([]Step, 0, ways)
+	index := make(map[string]int, ways)
 	of := make(map[string]int, len(taken)) // from a forward id to its way back
 	for _, s := range slices.Backward(taken) {
 		if s.Back.Op == nil {

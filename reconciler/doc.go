@@ -41,7 +41,7 @@
 // earlier run after which nothing has replaced it. A rotation then leaves nothing for a later run: what it would retire after
 // a while is a further round of this plan. The plan says it as a finding. The start in the ledger has the reason, and every
 // place that a step takes the old value out of ([Holder]); what became of each is what the ledger says of that step
-// (state.EvidenceOf).
+// (state.EvidenceOf). A run that an emergency began touches that secret and what it needs ([Needing]), and nothing else.
 //
 // # What is done (step.go, target.go)
 //
@@ -229,5 +229,6 @@
 //
 // Whatever happens is an [Event] to one listener, which serves the terminal, the log and JSON. Errors may carry advice:
 // [Hinted] adds it, [HintOf] finds it. No plan, event, error, report or ledger entry holds a secret value: steps carry
-// secret.Ref, and values live in secret.Value, which does not print.
+// secret.Ref, and values live in secret.Value, which does not print. What people type, such as why, and what
+// programs write goes through the Site before it is told ([Withholder]).
 package reconciler

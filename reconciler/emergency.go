@@ -33,6 +33,68 @@ func (in Input) urgent(ref secret.Ref) bool {
 	return in.Emergency != nil && in.Emergency.Secret == ref.Name
 }
 
+// Needing is a rotation that does not work without others of its deployment: an emergency of one takes them along.
+type Needing interface {
+	Rotation
+	// Needs names them, as the ledger does.
+	Needs() []string
+}
+
+// Urgent takes from some rotations the one that an emergency is about, and what that one needs. An emergency touches nothing else.
+func Urgent(rotations []Rotation, secret string) (urgent, others []Rotation) {
+	names := map[string]bool{secret: true}
+	for range rotations { // what is needed may need others
+		for _, r := range rotations {
+			if n, ok := r.(Needing); ok && names[r.Ref().Name] {
+				for _, name := range n.Needs() {
+					names[name] = true
+				}
+			}
+		}
+	}
+	for _, r := range rotations {
+		if names[r.Ref().Name] {
+			urgent = append(urgent, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return urgent, others
+}
+
+// NoteDue names what else is due by the record, and is left as it is by an emergency. Nobody looks at it for that.
+func (p *Plan) NoteDue(others []Rotation, in Input) {
+	if in.Emergency == nil {
+		return
+	}
+	var due []string
+	for _, r := range others {
+		last, proven := in.History.LastProven(r.Ref().Name)
+		_, pending := in.History.Pending(r.Ref().Name, r.Ref().Version)
+		c := r.Plan(Input{History: in.History, Now: in.Now})
+		switch late := !c.Due.IsZero() && c.Due.Before(in.Now); {
+		case !proven && !pending:
+			due = append(due, r.Ref().String()+" (proven by no run)")
+		case pending:
+			due = append(due, r.Ref().String()+" (begun, and not proven)")
+		case last.Version != r.Ref().Version:
+			due = append(due, fmt.Sprintf("%s (%s was proven last)", r.Ref(), last.Version))
+		case late:
+			due = append(due, r.Ref().String()+" (its cadence)")
+		}
+	}
+	if len(due) == 0 {
+		return
+	}
+	const most = 8
+	text := strings.Join(due[:min(len(due), most)], ", ")
+	if more := len(due) - most; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	p.Fleet = append(p.Fleet, Finding{Severity: Note, Code: "due-and-left", Text: "due as well by the record, and left as it is: " + text,
+		Hint: "`meshrotate plan` looks at it, when this is done"})
+}
+
 // compromised says so of a change.
 func compromised(c *Change, in Input) {
 	if what, why := in.History.Leaked(c.Secret.Name, c.Secret.Version, c.Parts); what != "" {
@@ -40,6 +102,7 @@ func compromised(c *Change, in Input) {
 		return
 	}
 	if c.Compromised = in.Compromised(c.Secret); c.Compromised == "" {
+		c.finishes = in.History.Emergency(c.Secret.Name) == c.Secret.Version
 		accepted(c, in)
 		return
 	}
@@ -82,13 +145,13 @@ type Holder interface{ Holds() string }
 // Maker is an op that puts a copy of a value somewhere: what a Holder that takes it out there calls that place.
 type Maker interface{ Makes() string }
 
-// heldFacts are the places that have the old value of a compromised secret, each with the step that takes it out of there; or that
-// the rotation keeps such a value in force.
+// heldFacts are the places that have the old value of a compromised secret, each with the step that takes it out of there, also where
+// an emergency was proven without them; or that the rotation keeps such a value in force.
 func heldFacts(p *Plan, c Change) []state.Fact {
 	if c.Leaked != "" {
 		return []state.Fact{{Field: state.Keeps, Value: c.Leaked}}
 	}
-	if c.Compromised == "" {
+	if c.Compromised == "" && !c.finishes {
 		return nil
 	}
 	var held []state.Fact
@@ -115,7 +178,11 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 	for i, t := range c.Left {
 		left[i] = t.Name
 	}
-	all := []state.Fact{{Field: state.Compromised, Value: c.Compromised}, {Field: state.LookedBut, Value: strings.Join(left, ",")}}
+	all := []state.Fact{{Field: state.LookedBut, Value: strings.Join(left, ",")}}
+	if c.Compromised == "" {
+		return append(all, held...)
+	}
+	all = append([]state.Fact{{Field: state.Compromised, Value: c.Compromised}}, all...)
 	for _, part := range c.Ousted {
 		all = append(all, state.Fact{Field: state.Ousted, Value: part})
 	}

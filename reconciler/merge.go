@@ -197,7 +197,7 @@ func (m *merger) round() (Round, error) {
 			break
 		}
 		back, ways := wayBack(r.Steps[len(r.Steps)-len(steps):], m.prefix)
-		if _, circle := arrange(back, ways); circle != nil {
+		if circle := circleIn(len(back), ways); circle != nil {
 			return r, fmt.Errorf("the way back: %w", m.contradiction(back, circle))
 		}
 	}
@@ -213,10 +213,10 @@ func (m *merger) wished(steps []Step) []Step {
 	for i, s := range all {
 		all[i].Before, all[i].Rather = slices.Concat(s.Before, s.Rather), nil
 	}
-	if _, circle := arrange(all, links(all)); circle != nil {
+	if circleIn(len(all), links(all)) != nil {
 		return steps
 	}
-	if _, circle := arrange(wayBack(all, m.prefix)); circle != nil {
+	if back, ways := wayBack(all, m.prefix); circleIn(len(back), ways) != nil {
 		return steps
 	}
 	return all

@@ -33,6 +33,11 @@ type Site interface {
 	Close(ctx context.Context)
 }
 
+// Withholder is a Site that takes values out of a text which people have typed: those that it knows, and the kept ones of these secrets.
+type Withholder interface {
+	Withhold(ctx context.Context, text string, secrets ...string) string
+}
+
 // Observe asks the site everything that the rotations want to know, each question once.
 func Observe(ctx context.Context, s Site, rotations []Rotation, tell func(Event)) Seen {
 	if tell == nil {

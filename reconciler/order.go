@@ -78,6 +78,15 @@ func arrange(steps []Step, links []link) (blocks []block, circle []link) {
 	return inOrder(blocks), nil
 }
 
+// circleIn is a circle in the links of n steps, nil when these can be arranged.
+func circleIn(n int, links []link) []link {
+	next, prior := neighbours(n, links)
+	if order := sorted(next, prior); len(order) < n {
+		return findCircle(n, order, prior)
+	}
+	return nil
+}
+
 func neighbours(n int, links []link) (next, prior [][]int) {
 	next = lists(n, links, func(l link) (int, int) { return l.before, l.after })
 	return next, lists(n, links, func(l link) (int, int) { return l.after, l.before })
@@ -110,7 +119,7 @@ func sorted(next, prior [][]int) []int {
 			*ready = append(*ready, i) // ascending: a heap already
 		}
 	}
-	var order []int
+	order := make([]int, 0, len(prior))
 	for ready.Len() > 0 {
 		i := heap.Pop(ready).(int)
 		order = append(order, i)

@@ -25,7 +25,7 @@ type Plan struct {
 	Trust string `json:"trust,omitempty"`
 	// Signed is who signed the commit; "" when nobody need, or when it is not signed by one who may.
 	Signed string `json:"signed,omitempty"`
-	// Only names the kinds that were planned for, when not all were: apply plans again for the same.
+	// Only names the kinds that were planned for, when not all were: apply plans again for the same. In an emergency it names the secrets.
 	Only []string `json:"only,omitempty"`
 	// Spec is the SHA-256 of the document with its defaults. A merge commit changes the commit, not this.
 	Spec string    `json:"spec"`
@@ -74,6 +74,9 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		return nil, fmt.Errorf("fingerprint %s: %w", d.Name, err)
 	}
 	p.Spec = sum(spec)
+	if in.Declared == nil {
+		in.Declared = Names(rotations)
+	}
 	p.Changes = changesOf(rotations, in)
 	for _, c := range p.Changes {
 		in.Coming = append(in.Coming, c.Alters...)
@@ -91,7 +94,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 	sayStopped(p.Changes)
 	p.beside()
 	p.placeFindings()
-	if err := p.silence(d.Policy.Silence, in.Now); err != nil {
+	if err := p.silence(d.Policy.Silence, in); err != nil {
 		return nil, err
 	}
 	if len(p.Blocked()) > 0 {
@@ -126,6 +129,15 @@ func (p *Plan) beside() {
 			}
 		}
 	}
+}
+
+// Names are those of some rotations.
+func Names(rotations []Rotation) map[string]bool {
+	names := map[string]bool{}
+	for _, r := range rotations {
+		names[r.Ref().Name] = true
+	}
+	return names
 }
 
 func changesOf(rotations []Rotation, in Input) []Change {

@@ -67,8 +67,20 @@ type Input struct {
 	Emergency *Emergency
 	// Minders are rotations that are not planned for, and may object to a stop: see Minder.
 	Minders []Rotation
+	// Declared are the names of all secrets of the document, planned for or not; nil: those that are planned for.
+	Declared map[string]bool
+	// Withhold takes values out of a text that people have typed; nil: there are none in it.
+	Withhold func(text string) string
 	// Forgotten are objections of secrets that the document does not name any more, by the ledger alone.
 	Forgotten []Minded
+}
+
+// Owns says that what a step has left on a host is this secret's to remove: the run that took the step there last did so for it, or for
+// none that the document has. Another's belongs to the run that goes on with that one.
+func (in Input) Owns(secret string, step Step) bool {
+	by := in.History.LastToBegin(step.Name(), step.Op.Target().Name)
+	by = slices.DeleteFunc(by, func(name string) bool { return !in.Declared[name] && name != secret })
+	return len(by) == 0 || slices.Contains(by, secret)
 }
 
 // Coming is a fact of a target as it will be once a round of the plan has been done.
@@ -163,6 +175,8 @@ type Change struct {
 	Unseen []string `json:"-"`
 	// Leaked is what is declared though others know it: the version, or one of its parts.
 	Leaked string `json:"-"`
+	// finishes: an emergency was proven with the declared version, and this comes to what that one has left behind.
+	finishes bool
 }
 
 // Overlap is an old value that is accepted beside the one that replaces it.

@@ -30,17 +30,18 @@ func (s Sights) MarshalJSON() ([]byte, error) {
 	all := []alikeFacts{}
 	var groups [][]HostFacts
 	at := map[string]int{}
+	var shape []byte
 	for _, h := range s {
-		shape := string(h.Reach)
+		shape = append(shape[:0], h.Reach...)
 		for _, f := range h.Facts {
-			shape += "\x00" + f.Field
+			shape = append(append(shape, 0), f.Field...)
 		}
-		i, known := at[shape]
+		i, known := at[string(shape)]
 		if !known || h.Target.Kind != HostTarget || groups[i][len(groups[i])-1].Target.Name >= h.Target.Name {
 			i = len(groups)
 			groups = append(groups, nil)
 			if h.Target.Kind == HostTarget {
-				at[shape] = i
+				at[string(shape)] = i
 			}
 		}
 		groups[i] = append(groups[i], h)

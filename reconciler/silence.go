@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/specs"
 )
@@ -17,10 +16,13 @@ type quiet struct {
 
 // silence marks the findings that the policy accepts for a while. One that refuses is never silenced: nothing is applied that a
 // guard objects to. What a silence said once it has ended is a finding of its own, so that nobody keeps it for ever.
-func (p *Plan) silence(all []specs.Silence, now time.Time) error {
+func (p *Plan) silence(all []specs.Silence, in Input) error {
 	var quiets []quiet
 	for _, s := range all {
-		if !now.Before(s.Ends()) {
+		if in.Withhold != nil {
+			s.Why = in.Withhold(s.Why)
+		}
+		if !in.Now.Before(s.Ends()) {
 			p.Fleet = append(p.Fleet, Finding{Severity: Note, Code: "silence-ended", Text: fmt.Sprintf("the silence of %s ended on %s (%s)", s.Finding, s.Until, s.Why),
 				Hint: "mend what it was about and take it out of policy.silence, or give it a later day"})
 			continue

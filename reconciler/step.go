@@ -140,22 +140,38 @@ type backIn struct {
 	Never string `json:"never,omitempty"`
 }
 
+// stepIn is a step with such ops.
+type stepIn struct {
+	plainStep
+	Back backIn `json:"back"`
+	Op   opIn   `json:"op"`
+	back opIn   // for Back
+}
+
+type plainStep Step // without its methods
+
 // MarshalJSON writes the ops as data.
 func (s Step) MarshalJSON() ([]byte, error) {
-	type plain Step
-	whole := struct {
-		plain
-		Back backIn `json:"back"`
-		Op   opIn   `json:"op"`
-	}{plain(s), backIn{Never: s.Back.Why}, opIn{s.Op.Kind(), s.Op.Target(), s.Op}}
+	var text bytes.Buffer
+	err := new(stepIn).encode(s, json.NewEncoder(&text), &text)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
+// encode writes a step, and the end of the line, by an encoder that writes to text.
+func (in *stepIn) encode(s Step, e *json.Encoder, text *bytes.Buffer) error {
+	*in = stepIn{plainStep: plainStep(s), Back: backIn{Never: s.Back.Why}, Op: opIn{s.Op.Kind(), s.Op.Target(), s.Op}}
 	if op := s.Back.Op; op != nil {
-		whole.Back.Op = &opIn{op.Kind(), op.Target(), op}
+		in.back = opIn{op.Kind(), op.Target(), op}
+		in.Back.Op = &in.back
 	}
-	b, err := json.Marshal(&whole)
-	if err == nil && !bytes.Contains(b, []byte(`"args":{}`)) { // which stands in no string: its quotes would be escaped
-		return b, nil
+	begins := text.Len()
+	if err := e.Encode(in); err == nil && !bytes.Contains(text.Bytes()[begins:], []byte(`"args":{}`)) { // which stands in no string: its quotes would be escaped
+		return nil
 	}
-	return s.byData() // an op without arguments is written without them; and an error names the op
+	b, err := s.byData() // an op without arguments is written without them; and an error names the op
+	text.Truncate(begins)
+	text.Write(append(b, '\n'))
+	return err
 }
 
 // byData is MarshalJSON by OpData.
@@ -168,12 +184,11 @@ func (s Step) byData() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	type plain Step
 	return json.Marshal(struct {
-		plain
+		plainStep
 		Back writtenBack `json:"back"`
 		Op   *OpData     `json:"op"`
-	}{plain(s), writtenBack{back, s.Back.Why}, op})
+	}{plainStep(s), writtenBack{back, s.Back.Why}, op})
 }
 
 // Name is the step without its target: the ledger's key, beside the host.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"meshrotate/state"
@@ -164,7 +165,12 @@ func (s Span) Of() time.Duration { return time.Duration(s) }
 func (s Span) String() string { return time.Duration(s).String() }
 
 // MarshalJSON writes seconds.
-func (s Span) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+func (s Span) MarshalJSON() ([]byte, error) {
+	if whole := s.Of().Truncate(time.Second); whole == s.Of() {
+		return strconv.AppendInt(nil, int64(whole/time.Second), 10), nil // as nearly all are
+	}
+	return json.Marshal(s.Of().Seconds())
+}
 
 // UnmarshalJSON reads seconds.
 func (s *Span) UnmarshalJSON(b []byte) error {

@@ -56,12 +56,15 @@ func (r *reader) checkWinRM(d *Deployment) {
 	said := map[string]bool{}
 	for _, host := range d.AllHosts() {
 		address, w := d.WinRMFor(host)
+		text, hint := winRMProblem(address, w)
+		if text == "" {
+			continue
+		}
 		path := []string{"connect", "winrm"}
 		if _, own := d.Connect.Hosts[host]; own {
 			path = []string{"connect", "hosts", host}
 		}
-		text, hint := winRMProblem(address, w)
-		if key := pathText(path) + text; text != "" && !said[key] {
+		if key := pathText(path) + text; !said[key] {
 			said[key] = true
 			r.at(path, text, hint)
 		}

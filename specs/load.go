@@ -1,8 +1,8 @@
 package specs
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,9 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"sigs.k8s.io/yaml"
 )
 
 // Loader reads documents. Its zero value knows no section.
@@ -52,9 +49,7 @@ func (l Loader) load(r *reader, data []byte) (*Deployment, error) {
 	r.names = s.names
 	tree := r.value(r.root, nil)
 	if !r.full() {
-		if err := r.validate(s, tree); err != nil {
-			return nil, err
-		}
+		r.validate(s, tree)
 	}
 	var d *Deployment
 	if !r.full() {
@@ -79,14 +74,13 @@ func (l Loader) schema() string {
 	return string(l.Schema)
 }
 
-// validate reports what the schema refuses. Its own error is not the document's.
-func (r *reader) validate(s *schema, tree any) error {
-	err := s.compiled.Validate(tree)
-	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		r.explain(s, invalid)
-		return nil
+// validate reports what the schema refuses.
+func (r *reader) validate(s *schema, tree any) {
+	c := check{schema: s}
+	c.conform(s.root, tree, rootPath())
+	for _, f := range c.found {
+		r.explain(s, f)
 	}
-	return err
 }
 
 // document is a Deployment whose sections are still to be decoded.
@@ -106,7 +100,7 @@ func (r *reader) fill(tree any, sections []Section) *Deployment {
 		return nil
 	}
 	var doc document
-	if err := yaml.UnmarshalStrict(data, &doc); err != nil {
+	if err := decodeStrict(data, &doc); err != nil {
 		r.whole("cannot be decoded: "+decodeText(err), "")
 		return nil
 	}
@@ -133,7 +127,7 @@ func (r *reader) decodeSections(d *Deployment, raw map[string]json.RawMessage, s
 			continue
 		}
 		spec := section.New()
-		if err := yaml.UnmarshalStrict(data, spec); err != nil {
+		if err := decodeStrict(data, spec); err != nil {
 			r.refuseAt(path, decodeText(err), "")
 			continue
 		}
@@ -162,14 +156,15 @@ func (r *reader) frameIsWhole() bool {
 	return !slices.ContainsFunc(r.broken, func(path []string) bool { return !slices.Contains(harmless, path[0]) })
 }
 
-// decodeText is a decoding error without the decoders' own names in front.
-func decodeText(err error) string {
-	text := err.Error()
-	for _, prefix := range []string{"error unmarshaling JSON: ", "while decoding JSON: ", "json: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return text
+// decodeStrict fills v from a part of the document, which is JSON by now, and refuses what v has no field for.
+func decodeStrict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
 }
+
+// decodeText is a decoding error without the decoder's own name in front.
+func decodeText(err error) string { return strings.TrimPrefix(err.Error(), "json: ") }
 
 // LoadFile reads a document from a file. Origin.Commit is set when the file is in a Git work tree and is as HEAD has it.
 // Files that the document refers to are read relative to it. All must be regular files: a pipe is refused.

@@ -80,6 +80,8 @@ func (c Component) Holding(key string) Component {
 // RelayFields are the names of what the relay list says of a relay: a field of its entry, or of an object in it, such as
 // `connection.state`. Left out: the usual names, see the README.
 type RelayFields struct {
+	// List is where the answer has the list of relays, where it has several: a field, or the path to it.
+	List string `json:"list,omitempty" jsonschema:"minLength=1,example=data.agents" trust:"target"`
 	// Name holds the computer's name.
 	Name string `json:"name,omitempty" jsonschema:"minLength=1,example=machineName" trust:"target"`
 	// Connected says whether it is connected.

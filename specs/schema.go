@@ -1,14 +1,15 @@
 package specs
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 //go:generate go run ./schemagen/write
@@ -19,22 +20,16 @@ var embedded string
 // Schema is the JSON Schema (2020-12) of a document with every Section of this program, for editors.
 func Schema() []byte { return []byte(embedded) }
 
-// schemaURL names the schema inside the validator; nothing is ever fetched. What has a name of this host is not held against the
-// schema of schemas, which takes as long as everything else about it: a test does that, once for all.
-const schemaURL = "https://json-schema.org/meshrotate"
-
-// secretsURL is where the sections stand in it.
-const secretsURL = "#/properties/secrets"
-
-// schema is a compiled JSON Schema, with its text at hand to explain what it refuses.
+// schema is a JSON Schema that documents are held against.
 type schema struct {
-	text     map[string]any
-	compiled *jsonschema.Schema
+	root     *part
+	sections map[string]*part
 	names    map[string]bool // of all properties
+	patterns map[string]*regexp.Regexp
 }
 
-// compiled are the schemas that this process has made, by their schemaKey: it takes longer than everything else about a document.
-var compiled sync.Map
+// schemas are those that this process has read, by their schemaKey: it takes longer than everything else about a document.
+var schemas sync.Map
 
 type schemaKey struct{ text, sections string }
 
@@ -44,83 +39,71 @@ func schemaOf(text string, sections []Section) (*schema, error) {
 	for _, section := range sections {
 		key.sections += section.Key + "\x00"
 	}
-	if s, ok := compiled.Load(key); ok {
+	if s, ok := schemas.Load(key); ok {
 		return s.(*schema), nil
 	}
 	s, err := newSchema(text, sections)
 	if err == nil {
-		compiled.Store(key, s)
+		schemas.Store(key, s)
 	}
 	return s, err
 }
 
-// newSchema compiles text for exactly these sections. A section that the text does not know is left to its own type:
+// newSchema reads text for exactly these sections. A section that the text does not know is left to its own type:
 // decoding is strict too.
 func newSchema(text string, sections []Section) (*schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
+	s := &schema{names: map[string]bool{}, patterns: map[string]*regexp.Regexp{}}
+	if err := decodeStrict([]byte(text), &s.root); err != nil {
 		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
 	}
-	s := &schema{names: map[string]bool{}}
-	s.text, _ = doc.(map[string]any)
-	secrets, ok := s.at(secretsURL).(map[string]any)
-	if !ok {
+	secrets := s.root.Properties["secrets"]
+	if secrets == nil {
 		return nil, fmt.Errorf("the document's JSON Schema has no secrets")
 	}
-	known, _ := secrets["properties"].(map[string]any)
-	wanted := map[string]any{}
+	s.sections = map[string]*part{}
 	for _, section := range sections {
-		wanted[section.Key] = map[string]any{}
-		if known[section.Key] != nil {
-			wanted[section.Key] = known[section.Key]
-		}
+		s.sections[section.Key] = cmp.Or(secrets.Properties[section.Key], &part{})
 	}
-	secrets["properties"] = wanted
-
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource(schemaURL, doc); err != nil {
+	secrets.Properties = s.sections
+	if err := s.add(s.root); err != nil {
 		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
 	}
-	if s.compiled, err = c.Compile(schemaURL); err != nil {
-		return nil, fmt.Errorf("the document's JSON Schema: %w", err)
-	}
-	addNames(s.names, s.text)
 	return s, nil
 }
 
-// at is the part of the schema that a URL's fragment (a JSON pointer, RFC 6901) names, nil when there is none.
-func (s *schema) at(url string) any {
-	_, pointer, _ := strings.Cut(url, "#")
-	var part any = s.text
-	for _, token := range strings.Split(pointer, "/")[1:] {
-		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
-		object, _ := part.(map[string]any)
-		part = object[token]
+// add notes what is in a part and below it, and says what cannot be followed.
+func (s *schema) add(p *part) (err error) {
+	if name, ok := strings.CutPrefix(p.Ref, "#/$defs/"); p.Ref != "" && (!ok || s.root.Defs[name] == nil) {
+		return fmt.Errorf("there is no %s", p.Ref)
 	}
-	return part
+	if p.Pattern != "" && s.patterns[p.Pattern] == nil {
+		if s.patterns[p.Pattern], err = regexp.Compile(p.Pattern); err != nil {
+			return err
+		}
+	}
+	for name := range p.Properties {
+		s.names[name] = true
+	}
+	for _, below := range slices.Concat(slices.Collect(maps.Values(p.Properties)), slices.Collect(maps.Values(p.Defs)), p.AnyOf, []*part{p.Items, p.AdditionalProperties.part}) {
+		if below != nil && err == nil {
+			err = s.add(below)
+		}
+	}
+	return err
 }
 
-// describe is the description of that part, empty when there is none. With a property's name it describes the property.
-func (s *schema) describe(url string, property ...string) string {
-	object, _ := s.at(url).(map[string]any)
+// describe is what a part says of itself, or of one of its properties.
+func (p *part) describe(property ...string) string {
 	for _, name := range property {
-		properties, _ := object["properties"].(map[string]any)
-		object, _ = properties[name].(map[string]any)
+		if p = p.Properties[name]; p == nil {
+			return ""
+		}
 	}
-	text, _ := object["description"].(string)
-	return strings.ReplaceAll(text, "\n", " ")
+	return strings.ReplaceAll(p.Description, "\n", " ")
 }
 
 // properties are the names that an object may hold.
-func (s *schema) properties(url string) []string {
-	object, _ := s.at(url).(map[string]any)
-	properties, _ := object["properties"].(map[string]any)
-	names := make([]string, 0, len(properties))
-	for name := range properties {
-		names = append(names, name)
-	}
-	return names
-}
+func (p *part) properties() []string { return slices.Collect(maps.Keys(p.Properties)) }
 
 // owner is the section that a key outside of the sections is named after, "" when there is none: the path of one secret's
 // file once stood under product.
@@ -129,7 +112,7 @@ func (s *schema) owner(path []string) string {
 		return ""
 	}
 	key, best := strings.ToLower(path[len(path)-1]), ""
-	for _, name := range s.properties(secretsURL) {
+	for name := range s.sections {
 		if strings.HasPrefix(key, strings.ToLower(name)) && len(name) > len(best) {
 			best = name
 		}
@@ -139,25 +122,7 @@ func (s *schema) owner(path []string) string {
 
 // sectionKeys are the keys of a section, sorted.
 func (s *schema) sectionKeys(section string) []string {
-	return slices.Sorted(slices.Values(s.properties(secretsURL + "/properties/" + section)))
-}
-
-// addNames collects the names of all properties below a part of the schema.
-func addNames(names map[string]bool, part any) {
-	switch p := part.(type) {
-	case map[string]any:
-		properties, _ := p["properties"].(map[string]any)
-		for name := range properties {
-			names[name] = true
-		}
-		for _, below := range p {
-			addNames(names, below)
-		}
-	case []any:
-		for _, below := range p {
-			addNames(names, below)
-		}
-	}
+	return slices.Sorted(maps.Keys(s.sections[section].Properties))
 }
 
 // toJSON is the tree as JSON, without the broken parts.

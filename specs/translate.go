@@ -5,56 +5,32 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"go.yaml.in/yaml/v3"
 )
 
-// explain turns what the validator found into problems. It repeats keys, never values.
-func (r *reader) explain(s *schema, e *jsonschema.ValidationError) {
+// explain turns what the schema refuses into a problem. It repeats keys, never values.
+func (r *reader) explain(s *schema, f refusal) {
 	if r.full() {
 		return
 	}
-	path := e.InstanceLocation
-	switch k := e.ErrorKind.(type) {
-	case *kind.Required:
-		for _, name := range k.Missing {
-			if at := under(path, name); !r.isBroken(at...) {
-				r.refuseAt(at, "is missing", s.describe(e.SchemaURL, name))
-			}
+	switch f.keyword {
+	case "required":
+		if at := under(f.path, f.key); !r.isBroken(at...) {
+			r.refuseAt(at, "is missing", f.part.describe(f.key))
 		}
-		return
-	case *kind.AdditionalProperties:
-		slices.Sort(k.Properties)
-		for _, name := range k.Properties[:min(len(k.Properties), maxShown)] {
-			r.unknownKey(s, e, under(path, name))
+	case "additionalProperties":
+		r.unknownKey(s, f.part, under(f.path, f.key))
+	case "$ref":
+		r.explainValue(f.key, f.path)
+	default:
+		if !r.isBroken(f.path...) {
+			text, hint := sentence(f)
+			r.refuseAt(f.path, text, hint)
 		}
-		return
-	case *kind.Reference:
-		if special := r.explainValue(k.URL, path); special {
-			return
-		}
-	}
-	if len(e.Causes) > 0 && !isChoice(e.ErrorKind) {
-		for _, cause := range e.Causes {
-			r.explain(s, cause)
-		}
-		return
-	}
-	if text, hint := sentence(e.ErrorKind, s.describe(e.SchemaURL)); !r.isBroken(path...) {
-		r.refuseAt(path, text, hint)
 	}
 }
 
-func isChoice(k jsonschema.ErrorKind) bool {
-	switch k.(type) {
-	case *kind.AnyOf, *kind.OneOf:
-		return true
-	}
-	return false
-}
-
-func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []string) {
+func (r *reader) unknownKey(s *schema, p *part, path []string) {
 	if r.isBroken(path...) {
 		return
 	}
@@ -62,7 +38,7 @@ func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []str
 		r.refuseAt(path, n.Why, n.Hint)
 		return
 	}
-	names := s.properties(e.SchemaURL)
+	names := p.properties()
 	hint := ""
 	if name := Nearest(path[len(path)-1], names); name != "" {
 		hint = "did you mean " + name + "?"
@@ -75,10 +51,12 @@ func (r *reader) unknownKey(s *schema, e *jsonschema.ValidationError, path []str
 	r.refuseAt(path, "unknown key", hint)
 }
 
+// isOwnType says of a part that there are words for what it wants: it is a type of this package that reads itself.
+func isOwnType(name string) bool { return name == "Version" || name == "Duration" || name == "Source" }
+
 // explainValue has its own words for the types of this package that read themselves: what is wrong inside them says
 // less than what was wanted.
-func (r *reader) explainValue(url string, path []string) bool {
-	_, name, _ := strings.Cut(url, "#/$defs/")
+func (r *reader) explainValue(name string, path []string) {
 	place := r.find(path)
 	text, hint := "", ""
 	switch name {
@@ -91,60 +69,63 @@ func (r *reader) explainValue(url string, path []string) bool {
 		if place.value != nil && place.value.Kind == yaml.ScalarNode && place.value.ShortTag() != "!!null" {
 			text, hint = "a value stands here where only its source may stand", sourceHint+". If this was a real secret, it is in this file's history: rotate it"
 		}
-	default:
-		return false
 	}
 	if !r.isBroken(path...) {
 		r.refuseAt(path, text, hint)
 	}
-	return true
 }
 
 // sentence says in plain words what a schema keyword refused.
-func sentence(k jsonschema.ErrorKind, description string) (text, hint string) {
-	switch k := k.(type) {
-	case *kind.Type:
-		if k.Got == "null" {
-			return "is empty", "write " + words(k.Want) + " here, or leave the key out"
-		}
-		if slices.Contains(k.Want, "string") && (k.Got == "number" || k.Got == "boolean") {
-			return "must be " + words(k.Want), "write it in quotes"
-		}
-		return "must be " + words(k.Want) + ", not " + word(k.Got), description
-	case *kind.Enum:
-		return enumSentence(k.Got, k.Want)
-	case *kind.Const:
-		return enumSentence(k.Got, []any{k.Want})
-	case *kind.MinLength:
-		if k.Want == 1 {
-			return "must not be empty", description
-		}
-		return fmt.Sprintf("must have at least %d characters", k.Want), description
-	case *kind.MaxLength:
-		return fmt.Sprintf("must have at most %d characters", k.Want), description
-	case *kind.MinItems:
-		if k.Want == 1 {
-			return "must not be empty", description
-		}
-		return fmt.Sprintf("must have at least %d entries", k.Want), description
-	case *kind.MaxItems:
-		return fmt.Sprintf("must have at most %d entries", k.Want), description
-	case *kind.Minimum:
-		return "must be at least " + k.Want.RatString(), description
-	case *kind.Maximum:
-		return "must be at most " + k.Want.RatString(), description
-	case *kind.UniqueItems:
+func sentence(f refusal) (text, hint string) {
+	p, hint := f.part, f.part.describe()
+	switch f.keyword {
+	case "type":
+		return typeSentence(typeOf(f.got), p.Type, hint)
+	case "enum":
+		return enumSentence(f.got, p.Enum)
+	case "const":
+		return enumSentence(f.got, []constant{*p.Const})
+	case "minLength":
+		return atLeast(*p.MinLength, "characters"), hint
+	case "maxLength":
+		return fmt.Sprintf("must have at most %d characters", *p.MaxLength), hint
+	case "minItems":
+		return atLeast(*p.MinItems, "entries"), hint
+	case "maxItems":
+		return fmt.Sprintf("must have at most %d entries", *p.MaxItems), hint
+	case "minimum":
+		return fmt.Sprintf("must be at least %d", *p.Minimum), hint
+	case "maximum":
+		return fmt.Sprintf("must be at most %d", *p.Maximum), hint
+	case "uniqueItems":
 		return "the same entry stands here twice", ""
-	case *kind.Pattern, *kind.Format:
-		return "does not have the right form", description
 	}
-	return "does not have the right form", description
+	return "does not have the right form", hint
 }
 
-func enumSentence(got any, want []any) (text, hint string) {
+func atLeast(n int, what string) string {
+	if n == 1 {
+		return "must not be empty"
+	}
+	return fmt.Sprintf("must have at least %d %s", n, what)
+}
+
+func typeSentence(got, want, description string) (text, hint string) {
+	switch {
+	case got == "null":
+		return "is empty", "write " + word(want) + " here, or leave the key out"
+	case want == "string" && (got == "integer" || got == "boolean"):
+		return "must be " + word(want), "write it in quotes"
+	case got == "integer":
+		got = "number"
+	}
+	return "must be " + word(want) + ", not " + word(got), description
+}
+
+func enumSentence(got any, want []constant) (text, hint string) {
 	names := make([]string, len(want))
 	for i, w := range want {
-		names[i] = fmt.Sprint(w)
+		names[i] = fmt.Sprint(w.value)
 	}
 	if written, ok := got.(string); ok {
 		if name := Nearest(written, names); name != "" {
@@ -155,14 +136,6 @@ func enumSentence(got any, want []any) (text, hint string) {
 		return "must be " + names[0], hint
 	}
 	return "must be one of " + strings.Join(names, ", "), hint
-}
-
-func words(types []string) string {
-	out := make([]string, len(types))
-	for i, t := range types {
-		out[i] = word(t)
-	}
-	return strings.Join(out, " or ")
 }
 
 // word is what a document's writer calls a JSON type.

@@ -14,7 +14,7 @@ func FieldName(f reflect.StructField) (name string, inline bool) {
 }
 
 // rootPath is the path of a part of the document, with room below.
-func rootPath(part string) []string { return append(make([]string, 0, 16), part) }
+func rootPath(part ...string) []string { return append(make([]string, 0, 16), part...) }
 
 // eachSource calls yield for every Source in a part of the document: a field that is added is found, too. Paths below
 // are written one over the other, as far as path has room: ten thousand hosts would have dozens each.
@@ -36,11 +36,15 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 			eachSource(v.Elem(), path, yield)
 		}
 	case reflect.Struct:
-		if s, ok := v.Interface().(Source); ok {
+		if v.Type() == reflect.TypeFor[Source]() {
+			s := v.Interface().(Source)
 			yield(slices.Clone(path), &s)
 			return
 		}
 		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				continue // nothing is said there: so it is of most of ten thousand hosts
+			}
 			f := v.Type().Field(i)
 			switch name, inline := FieldName(f); {
 			case inline:
@@ -78,11 +82,14 @@ func eachKept(v reflect.Value, path []string, yield func(path []string, from Sou
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				continue
+			}
 			f := v.Type().Field(i)
 			name, inline := FieldName(f)
-			if keep, ok := v.Field(i).Interface().(*Place); ok && keep != nil {
+			if f.Type == reflect.TypeFor[*Place]() {
 				from, _ := v.FieldByName("From").Interface().(Source)
-				yield(under(path, name), from, *keep)
+				yield(under(path, name), from, *v.Field(i).Interface().(*Place))
 			} else if inline {
 				eachKept(v.Field(i), path, yield)
 			} else if name != "" && name != "-" {

@@ -141,6 +141,16 @@ func (h History) LeakedOn(secret, host string) (what []string, why string) {
 	return slices.Compact(what), why
 }
 
+// Emergency is the version with which a run replaced last what others know of a secret, "" when none did.
+func (h History) Emergency(secret string) (version string) {
+	for _, e := range h.whole(secret) {
+		if _, told := compromised(e); told {
+			version = e.Version
+		}
+	}
+	return version
+}
+
 // leaks are what others know of a secret.
 type leaks struct {
 	known map[string]string // versions and parts of versions, each with why
@@ -212,6 +222,10 @@ func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
 		return v, false
 	}
 	var of, told []Entry // told: those of others with them, that took it out of a place of theirs
+	made, by := madeBefore(entries, first, v)
+	for _, i := range by {
+		v.Entries = append(v.Entries, witness(i, entries[i]))
+	}
 	others := map[string]bool{}
 	for i, e := range entries[first:] {
 		if e.Secret == secret && e.Version != v.Version {
@@ -232,7 +246,7 @@ func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
 		v.Entries = append(v.Entries, witness(first+i, e))
 	}
 	v.Rotations = NewHistory(of).Rotations(secret)
-	v.Places = placesOf(secret, told)
+	v.Places = placesOf(secret, told, made)
 	v.Again = again(entries, first, v)
 	v.Ledger = witness(len(entries)-1, entries[len(entries)-1])
 	return v, true
@@ -271,118 +285,4 @@ func compromised(e Entry) (why string, told bool) {
 		}
 	}
 	return "", false
-}
-
-// where is a place on a host, and what takes the old value out of it.
-type where struct{ place, host, by string }
-
-// found are the places that a start says still have the old value, and the targets that its run could not look at; ok is false when it
-// does not say.
-func found(e Entry) (still map[where]bool, away map[string]bool, ok bool) {
-	still, away = map[where]bool{}, map[string]bool{}
-	for _, f := range e.Facts {
-		if by, held := f.held(e.Secret); held {
-			still[where{f.Value, f.Host, by}] = true
-		}
-		if f.Field == LookedBut {
-			ok = true
-			for name := range strings.SplitSeq(f.Value, ",") {
-				away[name] = name != ""
-			}
-		}
-	}
-	return still, away, ok
-}
-
-// target is where a place is.
-func (w where) target() string {
-	if _, name, on := strings.Cut(w.place, " on "); on && w.host == "" {
-		return name
-	}
-	return w.host
-}
-
-// placesOf follows each place from the start that names it. Hosts where the same became of it, at the same time, are one.
-func placesOf(secret string, entries []Entry) []Place {
-	type fate struct {
-		became Outcome
-		at     time.Time
-	}
-	var order []where
-	fates := map[where]fate{}
-	of := map[[2]string][]where{}    // by what takes it out, and host
-	makes := map[[2]string][]where{} // by what makes it, and host
-	none := map[where]bool{}         // it is not made yet: without what takes it out
-	for _, e := range entries {
-		if still, away, ok := found(e); ok && e.Secret == secret {
-			for w, f := range fates {
-				if f.became != Done && f.became != Untouched && f.became != Gone && !still[w] && !away[w.target()] {
-					fates[w] = fate{Gone, e.Time}
-				}
-			}
-		}
-		for _, f := range e.Facts {
-			if step, made := strings.CutPrefix(f.Field, madeBy); made && e.Secret == secret {
-				w := where{f.Value, f.Host, ""}
-				by := [2]string{taking(secret, step), f.Host}
-				if _, known := none[w]; !known {
-					none[w] = true // what an earlier run has made stays made
-				}
-				makes[by] = append(makes[by], w)
-			}
-			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper && e.Secret == secret {
-				if _, known := fates[w]; !known {
-					order = append(order, w)
-				}
-				fates[w] = fate{Untouched, e.Time}
-			}
-			if by, held := f.held(e.Secret); held && e.Secret == secret {
-				w := where{f.Value, f.Host, by}
-				if _, known := fates[w]; !known {
-					order, fates[w] = append(order, w), fate{became: Started}
-					of[[2]string{by, f.Host}] = append(of[[2]string{by, f.Host}], w)
-				}
-			}
-		}
-		hosts := e.Hosts
-		if hosts == nil {
-			hosts = []string{""}
-		}
-		for _, h := range hosts {
-			for _, w := range of[[2]string{taking(e.Secret, e.Step), h}] {
-				fates[w] = fate{e.Outcome, e.Time}
-			}
-			for _, w := range makes[[2]string{taking(e.Secret, e.Step), h}] {
-				none[w] = false
-			}
-		}
-		if e.Step == "" && e.Outcome == Back { // what that run took out is there again
-			for w, f := range fates {
-				if f.became == Done && strings.HasPrefix(w.by, taking(e.Secret, "")) {
-					fates[w] = fate{Back, e.Time}
-				}
-			}
-		}
-	}
-	type alike struct {
-		place string
-		fate
-	}
-	var all []Place
-	at := map[alike]int{}
-	for _, w := range order {
-		if f := fates[w]; none[where{w.place, w.host, ""}] && (f.became == Started && f.at.IsZero() || f.became == Gone) {
-			continue // it never was
-		}
-		same := alike{w.place, fates[w]}
-		i, known := at[same]
-		if !known {
-			i, at[same] = len(all), len(all)
-			all = append(all, Place{Place: w.place, Became: same.became, At: same.at})
-		}
-		if w.host != "" {
-			all[i].Hosts = append(all[i].Hosts, w.host)
-		}
-	}
-	return all
 }

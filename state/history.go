@@ -20,6 +20,8 @@ type History struct {
 	salt       string // the last that an entry names
 	// took are the secrets whose rotations took a step, by its name.
 	took map[string]map[string]bool
+	// begun is who began a step, by its name, oldest first.
+	begun map[string][]taken
 	// confirmed is when somebody said last of a service that it runs, or is gone for good.
 	confirmed map[serviceOn]time.Time
 }
@@ -83,7 +85,7 @@ type stepOf struct{ version, step string }
 
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.
 func NewHistory(entries []Entry) History {
-	h := History{secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}, confirmed: map[serviceOn]time.Time{}}
+	h := History{secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}, begun: map[string][]taken{}, confirmed: map[serviceOn]time.Time{}}
 	for i := range entries {
 		e := &entries[i]
 		if e.Run != "" {
@@ -116,10 +118,7 @@ func NewHistory(entries []Entry) History {
 		} else {
 			r.addStep(e)
 			h.addTurn(r, e)
-			if h.took[e.Step] == nil {
-				h.took[e.Step] = map[string]bool{}
-			}
-			h.took[e.Step][e.Secret] = true
+			h.noteTaken(e)
 		}
 		r.facts.add(e, i, len(r.open) > 0)
 	}

@@ -43,7 +43,7 @@ func readDashboard(body []byte) error {
 	return nil
 }
 
-func notJSON(body []byte, want string) error {
+func notJSON(body []byte, want string) *Error {
 	e := &Error{Kind: WrongContent, Detail: "the answer is not " + want, otherwise: json.Valid(body)}
 	if e.begun = !e.otherwise && (startsWith(body, '{') || startsWith(body, '[')); e.begun {
 		e.Detail += ": it begins as JSON, and is cut short or damaged"

@@ -144,6 +144,7 @@ func (c *Client) failure(ctx context.Context, method string, err error) error {
 		return e
 	}
 	e = broken(err)
+	e.asked = c.asked.Load()
 	plainAnswer := errors.As(err, new(tls.RecordHeaderError)) // nobody got as far as the request
 	if method == http.MethodPost && (e.Kind == Unreachable || e.Kind == Local || e.Kind == TLS) && !plainAnswer && !neverSent(err) {
 		e.Kind = Lost
@@ -168,6 +169,9 @@ func (c *Client) named(err error, method, path string) error {
 func wantJSON(h http.Header, status int, body []byte) error {
 	if err := wantOK(h, status, body); err != nil {
 		return err
+	}
+	if len(body) == 0 {
+		return &Error{Kind: WrongContent, Status: status, Detail: "the answer has no content", otherwise: true}
 	}
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {

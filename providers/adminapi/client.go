@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -66,6 +67,7 @@ type Client struct {
 	host    string // as shown in errors
 	paths   Paths
 	fields  Fields
+	asked   *atomic.Bool // whether the server asked for a client's certificate
 	timeout time.Duration
 	maxBody int64
 	retry   Retry
@@ -87,6 +89,11 @@ func New(c Config) (*Client, error) {
 	tlsConfig, err := trust(c.CAPEM)
 	if err != nil {
 		return nil, err
+	}
+	asked := new(atomic.Bool)
+	tlsConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked.Store(true)
+		return &tls.Certificate{}, nil // none: meshrotate has no other way to say so
 	}
 	dial := c.DialContext
 	if dial == nil {
@@ -119,6 +126,7 @@ func New(c Config) (*Client, error) {
 		},
 		now:   orClock(c.Now),
 		auth:  auth,
+		asked: asked,
 		close: transport.CloseIdleConnections,
 	}, nil
 }

@@ -139,17 +139,17 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"a login page instead of a health check", answers(200, "text/html", "<html>"+canary), ready, adminapi.WrongContent, "web page"},
 		{"text instead of JSON", answers(200, "text/plain", canary), license, adminapi.WrongContent, "text/plain"},
 		{"no content type", answers(200, "", canary), license, adminapi.WrongContent, ""},
-		{"an empty answer", answers(200, js, ""), relays, adminapi.WrongContent, "not a list"},
+		{"an empty answer", answers(200, js, ""), relays, adminapi.WrongContent, "no content"},
 		{"JSON that ends early", answers(200, js, `[{"name":"a"},{"na`), relays, adminapi.WrongContent, "not a list"},
 		{"JSON with something behind it", answers(200, js, `[] []`), relays, adminapi.WrongContent, "not a list"},
 		{"an object without a list is not an empty list", answers(200, js, `{"count":0}`), relays, adminapi.WrongContent, "not a list"},
-		{"JSON of another layout is no login page", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "JSON of another layout"},
+		{"JSON of another layout is no login page", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "answers otherwise than it is known"},
 		{"an object by names", answers(200, js, `{"relay-01":{"connected":true}}`), relays, adminapi.WrongContent, "product.api"},
 		{"several lists", answers(200, js, `{"hq":{"relays":[{"name":"a"}]},"dmz":{"relays":[{"name":"b"}]}}`), relays, adminapi.WrongContent, "holds several, and nobody knows which"},
 		{"which is said", answers(200, js, `{"relay-01":{"connected":true},"relay-02":{"connected":false}}`), relays, adminapi.WrongContent, "keyed by names"},
 		{"and of no other object", answers(200, js, `{"fleet":{"members":["a"]}}`), relays, adminapi.WrongContent, "not a list of relays\n"},
-		{"nothing is not an empty list", answers(204, "", ""), relays, adminapi.WrongContent, "without a type"},
-		{"nor is it of the right type", answers(200, js, ""), relays, adminapi.WrongContent, "not a list"},
+		{"nothing is not an empty list", answers(204, "", ""), relays, adminapi.WrongContent, "no content"},
+		{"nor is it of the right type", answers(200, js, " "), relays, adminapi.WrongContent, "not a list"},
 		{"nobody asked for a compressed answer", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			answers(200, js, "\x1f\x8b")(w, r)

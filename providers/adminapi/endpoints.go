@@ -1,7 +1,6 @@
 package adminapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -65,50 +64,6 @@ func (c *Client) List(ctx context.Context, path string) ([]Object, Answer, error
 func (c *Client) Post(ctx context.Context, path string) error {
 	_, err := c.once(ctx, http.MethodPost, path, "", wantOK)
 	return c.named(err, http.MethodPost, path)
-}
-
-// pages bounds how many answers one list may have.
-const pages = 1000
-
-// Relays lists the relays that the Admin service knows, of all pages. Answer is that of the first, which is the oldest. It needs
-// the permission dashboard.read.
-func (c *Client) Relays(ctx context.Context) (Relays, error) {
-	var all Relays
-	read := map[string]bool{}
-	for path, n := c.paths.Relays, 0; ; n++ {
-		read[path] = true
-		var r Relays
-		a, err := c.read(ctx, path, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
-			if err = wantJSON(h, status, body); err == nil {
-				r, err = readRelays(body, c.fields)
-				r.headed(h)
-			}
-			return err
-		})
-		if err != nil {
-			return Relays{}, err
-		}
-		if n == 0 {
-			all = r
-			all.Answer = a
-		} else {
-			all.List = append(all.List, r.List...)
-			all.Unnamed += r.Unnamed
-		}
-		path, err = c.page(r.next)
-		if err == nil && read[path] {
-			if path = ""; all.Total == 0 || len(all.List)+all.Unnamed < all.Total {
-				err = &Error{Kind: WrongContent, Detail: "a page of the relay list leads back to one that was read"}
-			}
-		}
-		if err != nil || path != "" && n == pages {
-			return Relays{}, c.named(cmp.Or(err, error(&Error{Kind: WrongContent, Detail: "the relay list does not end"})), http.MethodGet, c.paths.Relays)
-		}
-		if path == "" {
-			all.More = r.More || all.pages > n+1 || all.Total > len(all.List)+all.Unnamed
-			return all, nil
-		}
-	}
 }
 
 // Dashboard asks for the dashboard, which reads the database. Its content is not looked at beyond being a JSON

@@ -53,6 +53,8 @@ type Error struct {
 	Permission string
 	Err        error // the cause; nil when Detail says it all
 	otherwise  bool  // the answer is JSON, and of another layout
+	which      bool  // the same, and it may be said where the list is
+	asked      bool  // it asked for a client's certificate
 	elsewhere  bool  // it leads to where nothing is asked
 	begun      bool  // the answer begins as JSON and is none, or is too long
 }
@@ -121,8 +123,11 @@ func (e *Error) Hint() string {
 		if e.elsewhere {
 			return "let Admin, or the proxy before it, write the address of connect.adminApi.url into its links; or name a path that gives all relays at once as product.api.relays"
 		}
+		if e.which {
+			return "name the field that holds the list of relays, or the path to it, as product.api.fields.list, such as data.agents"
+		}
 		if e.otherwise {
-			return "it is JSON of another layout than this endpoint is known to have: correct its path under product.api, or where the secret names it"
+			return "the endpoint answers otherwise than it is known to: correct its path under product.api, or where the secret names it"
 		}
 		if e.begun {
 			return "the answer did not come whole, or is no list of what was asked for: run again, and if it stays, look at the Admin service's log, and at a proxy on the way that cuts or pads answers"
@@ -148,6 +153,7 @@ func (e *Error) tlsHint() string {
 		Plain:  "use the port of the https endpoint in connect.adminApi.url, or http where nothing but this machine is on the way",
 		Renew:  "bind it to the Admin service (Kestrel's Certificates section, or http.sys: netsh http show sslcert)",
 		Client: "the Admin service demands a client certificate, which meshrotate does not send: use an endpoint without one",
+		Asked:  e.asked,
 		Log:    "look at the Admin service's log, and at the Admin host's System log, source Schannel",
 	})
 }

@@ -84,6 +84,9 @@ func epoch(n float64) time.Time {
 	switch {
 	case n > 58e16 && n < 1e18: // .NET's ticks, since the year 1
 		return time.Unix(0, 0).UTC().Add(time.Duration((n - 621355968e9) * 100))
+	case n > 12e16 && n < 16e16: // a FILETIME of Windows, since 1601
+		const second, since = 10_000_000, 11644473600
+		return time.Unix(int64(n)/second-since, int64(n)%second*100).UTC()
 	case n > 1e17:
 	case n > 3e14:
 		return time.UnixMicro(int64(n)).UTC()
@@ -94,6 +97,28 @@ func epoch(n float64) time.Time {
 		return time.UnixMilli(int64(n * 1000)).UTC()
 	}
 	return time.Time{}
+}
+
+// american are dates of the cultures en-US and of none, as ToString makes them. Where a day is meant before the month it is another
+// moment, months away.
+var american = []string{"1/2/2006 3:04:05 PM", "1/2/2006 15:04:05"}
+
+var spaces = strings.NewReplacer("\u202f", " ", "\u00a0", " ") // as newer libraries have before AM and PM
+
+// beatIn is a moment of a little while ago, in a zone where it is written without one. It may be written as a date that people read
+// differently: which moment is near the answer's own is judged elsewhere.
+func beatIn(zone *time.Location, raw json.RawMessage) (at time.Time, zoneless bool) {
+	if at, zoneless = momentIn(zone, raw); !at.IsZero() {
+		return at, zoneless
+	}
+	text, _ := textOf(raw)
+	for _, form := range american {
+		if t, err := time.Parse(form, strings.ToUpper(spaces.Replace(strings.TrimSpace(text)))); err == nil && t.Year() > 1 {
+			iso, _ := json.Marshal(t.Format("2006-01-02T15:04:05.999999999"))
+			return momentIn(zone, iso)
+		}
+	}
+	return at, zoneless
 }
 
 var slashDate = regexp.MustCompile(`^/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/$`) // the offset is for showing, not for counting
@@ -107,8 +132,10 @@ func parseMoment(s string) (t time.Time, zoneless bool, err error) {
 		}
 		return time.UnixMilli(n).UTC(), false, nil
 	}
-	if rest, ok := strings.CutSuffix(s, "z"); ok { // as RFC 3339 has it too
-		s = rest + "Z"
+	for _, zulu := range []string{"z", " UTC", " GMT"} { // the first as RFC 3339 has it too
+		if rest, ok := strings.CutSuffix(s, zulu); ok && strings.HasPrefix(s, "2") {
+			s = rest + "Z"
+		}
 	}
 	err = errors.New("no time")
 	for _, layout := range []struct {

@@ -30,15 +30,3 @@ func (r *Relays) add(f Fields, o Object, depth int) {
 	}
 	r.List = append(r.List, relay)
 }
-
-// several says that an answer holds more lists than one.
-func several(body []byte) bool {
-	o, _ := readObject(body)
-	n := 0
-	for _, raw := range o.fields {
-		if list, _, ok := listIn(raw, most); ok && len(list) > 0 {
-			n++
-		}
-	}
-	return n > 1
-}

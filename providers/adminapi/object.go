@@ -6,12 +6,21 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"meshrotate/providers/part"
 )
 
 // Object is an object that the Admin API answered, of which nobody here knows what it means.
 type Object struct {
 	Answer Answer
 	fields fields
+	own    bool
+}
+
+// Own is the object without what it says in it of its parts, as {"support": {…}} has it.
+func (o Object) Own() Object {
+	o.own = true
+	return o
 }
 
 // fields are an object's, by plain name.
@@ -78,15 +87,18 @@ func readObject(body []byte) (Object, error) {
 const most = 4
 
 // within are what stands in the objects of an object, as {"data": {…}} has it. The nearest counts; what two of one depth say
-// otherwise is unknown.
-func (f fields) within() fields {
+// otherwise is unknown. Of its own is what no part of it says.
+func (f fields) within(own bool) fields {
 	found := fields{}
 	level := []fields{f}
 	for range most {
 		here := fields{}
 		var next []fields
 		for _, outer := range level {
-			for _, raw := range outer {
+			for name, raw := range outer {
+				if own && part.Is(name) {
+					continue
+				}
 				if inner, err := readObject(raw); err == nil {
 					next = append(next, inner.fields)
 					for name, v := range inner.fields {
@@ -134,7 +146,7 @@ func (o Object) seek(names []string, will func(name string, raw json.RawMessage)
 	if !nested {
 		return
 	}
-	inner := o.fields.within()
+	inner := o.fields.within(o.own)
 	for _, name := range names {
 		if _, own := o.fields[plainName(name)]; own {
 			continue

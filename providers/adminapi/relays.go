@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"maps"
-	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,9 +21,15 @@ type Relays struct {
 	Total int
 	// More says that there are more than List has, by the server's own words, and no way to them.
 	More bool
+	// Moved says that this is so because entries went from one page to another while the pages were read.
+	Moved bool
 
-	next  string // of the next page
-	pages int    // that there are, as the server says
+	next string // of the next page
+	// perhaps is the same where it may be a token instead.
+	perhaps string
+	pages   int // that there are, as the server says
+	read    int // pages that were read
+	again   int // entries that stood on an earlier page already
 }
 
 // Relay is one entry of the list.
@@ -53,6 +56,8 @@ func (r Relay) IsConnected() bool { return r.Connected != nil && *r.Connected }
 
 // Fields are the product's names for what a relay says of itself. Those left out have the usual names.
 type Fields struct {
+	// List is where the list is in the answer: a field, or a path such as data.agents.
+	List                       string
 	Name, Connected, Heartbeat string
 	// Zone is that of heartbeats that are written without one; nil is UTC.
 	Zone *time.Location
@@ -67,22 +72,29 @@ var (
 	nextFields      = []string{"nextlink", "@odata.nextlink", "next", "nextpage"}
 	moreFields      = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "istruncated", "truncated", "partial", "ispartial", "continuationtoken", "nexttoken", "nextpagetoken", "nextcursor"}
 	totalFields     = []string{"totalcount", "total", "totalitems", "totalitemcount", "totalrecords", "totalelements", "@odata.count", "count"}
-	pagingFields    = []string{"paging", "pagination", "pageinfo", "page", "meta", "metadata", "links"} // objects that hold them
+	pagingFields    = []string{"@odata", "paging", "pagination", "pageinfo", "page", "meta", "metadata", "links"} // objects that hold them
 )
 
 // readRelays reads an array of relays, or of groups of them, or an object that holds one.
 func readRelays(body []byte, f Fields) (Relays, error) {
 	var r Relays
 	list, way, ok := listIn(body, most)
+	if f.List != "" {
+		list, way, ok = listAt(body, f.List)
+	}
 	if !ok { // no list at all is not an empty list
 		want := "a list of relays"
 		switch {
+		case f.List != "":
+			want += ": it has none as " + plain(f.List)
 		case keyed(body):
 			want += ", but an object keyed by names, which is not read"
-		case several(body):
+		case several(body, most):
 			want += ", but holds several, and nobody knows which is meant"
 		}
-		return Relays{}, notJSON(body, want)
+		e := notJSON(body, want)
+		e.which = e.otherwise && (f.List != "" || several(body, most))
+		return Relays{}, e
 	}
 	for _, o := range way {
 		r.paging(o)
@@ -116,177 +128,74 @@ func (r *Relays) spell(body []byte) {
 
 var fieldName = regexp.MustCompile(`"([A-Za-z0-9_$@.-]{1,64})"\s*:`)
 
-// keyed says that the answer is an object of nothing but objects without a list in them.
-func keyed(body []byte) bool {
-	o, err := readObject(body)
-	for _, raw := range o.fields {
-		inner, err := readObject(raw)
-		if err != nil || slices.ContainsFunc(slices.Collect(maps.Values(inner.fields)), func(raw json.RawMessage) bool { return startsWith(raw, '[') }) {
-			return false
-		}
-	}
-	return err == nil && len(o.fields) > 0
-}
-
-// listIn finds a list of objects: the answer itself, a field of it by a usual name, or the one in an object in it; with the objects
-// on the way.
-func listIn(body []byte, depth int) (list []Object, way []Object, ok bool) {
-	if startsWith(body, '[') {
-		var entries []map[string]json.RawMessage
-		if json.Unmarshal(body, &entries) != nil {
-			return nil, nil, false
-		}
-		list = make([]Object, len(entries))
-		for i, raw := range entries {
-			list[i].fields = plainly(raw)
-		}
-		return list, nil, true
-	}
-	o, err := readObject(body)
-	if err != nil || depth == 0 {
-		return nil, nil, false
-	}
-	for _, name := range listFields {
-		if raw := o.fields[name]; startsWith(raw, '[') {
-			if list, _, ok = listIn(raw, depth); ok {
-				return list, []Object{o}, true
-			}
-		}
-	}
-	if list, ok = onlyList(o); ok {
-		return list, []Object{o}, true
-	}
-	for _, raw := range o.fields {
-		if !startsWith(raw, '{') {
-			continue
-		}
-		if inner, on, found := listIn(raw, depth-1); found {
-			if ok {
-				return nil, nil, false // nobody knows which
-			}
-			list, way, ok = inner, append([]Object{o}, on...), true
-		}
-	}
-	return list, way, ok
-}
-
-// onlyList is the one list of an object that has objects in it, whatever its name. An empty one could be of anything.
-func onlyList(o Object) (list []Object, ok bool) {
-	for _, raw := range o.fields {
-		if !startsWith(raw, '[') {
-			continue
-		}
-		some, _, is := listIn(raw, most)
-		if !is || len(some) == 0 {
-			continue
-		}
-		if ok {
-			return nil, false // nobody knows which
-		}
-		list, ok = some, true
-	}
-	return list, ok
-}
-
-// paging reads what an answer says of further pages.
-func (r *Relays) paging(o Object) {
-	says := maps.Clone(o.fields)
-	for _, name := range pagingFields {
-		inner, _ := readObject(o.fields[name])
-		for field, raw := range inner.fields {
-			if _, own := says[field]; !own {
-				says[field] = raw
-			}
-		}
-	}
-	for _, name := range nextFields {
-		next, _ := textOf(says[name])
-		if o, err := readObject(says[name]); err == nil {
-			next, _ = textOf(o.fields["href"]) // of HAL, and of JSON:API
-		}
-		switch {
-		case strings.ContainsAny(next, "/?"):
-			r.next = cmp.Or(r.next, next)
-		case affirms(says[name]): // a number, a token or an object leads nowhere that is known
-			r.More = true
-		}
-	}
-	r.More = r.More || slices.ContainsFunc(moreFields, func(name string) bool { return affirms(says[name]) })
-	number := func(name string) int {
-		text, _ := textOf(says[name])
-		n, _ := strconv.Atoi(text)
-		return n
-	}
-	r.pages = max(r.pages, number("totalpages"), number("pagecount"))
-	for _, name := range totalFields {
-		r.Total = cmp.Or(r.Total, number(name))
-	}
-}
-
-// affirms says that a field is there and does not say no.
-func affirms(raw json.RawMessage) bool {
-	return !slices.Contains([]string{"", "null", "false", "0", `""`, `"false"`, "{}", "[]"}, strings.ToLower(strings.TrimSpace(string(raw))))
-}
-
-// headed reads what the headers say of further pages.
-func (r *Relays) headed(h http.Header) {
-	if r.Total == 0 {
-		r.Total, _ = strconv.Atoi(h.Get("X-Total-Count"))
-	}
-	for _, name := range []string{"X-Pagination", "Pagination", "X-Paging"} {
-		if o, err := readObject([]byte(h.Get(name))); err == nil {
-			r.paging(o)
-		}
-	}
-	if of := h.Get("Content-Range"); of != "" { // items 0-2/4; whoever does not say of how many sends a part
-		total, err := strconv.Atoi(of[strings.LastIndexByte(of, '/')+1:])
-		r.Total, r.More = max(r.Total, total), r.More || err != nil
-	}
-	if m := nextLink.FindStringSubmatch(strings.Join(h.Values("Link"), ",")); m != nil {
-		r.next = cmp.Or(r.next, m[1])
-	}
-}
-
-var nextLink = regexp.MustCompile(`(?i)<([^>]*)>(?:\s*;[^,;]*)*?;\s*rel="?next\b`) // RFC 8288
-
 // relay reads an entry.
 func (f Fields) relay(o Object) Relay {
 	r := Relay{Names: f.names(o.fields)}
 	if len(r.Names) == 0 {
-		r.Names = f.names(o.fields.within())
+		r.Names = f.names(o.fields.within(false))
 	}
 	if len(r.Names) > 0 {
 		r.Name = r.Names[0]
 	}
 	r.Version, _ = textOf(o.fields["version"])
+	r.connected(f, o)
+	r.heard(f, o)
+	return r
+}
+
+// connected reads whether it is. An entry's status may be that of its registration: where something in it that tells of its connection
+// says otherwise, that is not known.
+func (r *Relay) connected(f Fields, o Object) {
 	var odd []string
+	first := "" // what was taken, of a field that holds a state of any kind
 	o.seek(chosen(f.Connected, connectedFields), func(name string, raw json.RawMessage) bool {
 		yes, known := yesOf(raw)
-		if known = known && (f.Connected != "" || !state(name) || !numeral(raw)); known {
+		known = known && (f.Connected != "" || !state(name) || !numeral(raw))
+		switch {
+		case !known && first == "":
+			odd = noteOdd(odd, name, raw)
+		case known && r.Connected == nil:
 			r.Connected = &yes
+			if f.Connected == "" && registered(name, raw) {
+				first = name + " = " + plain(string(raw))
+				return false // a plainer word may stand in the entry
+			}
+			return true
+		case known && yes != *r.Connected && !registered(name, raw):
+			r.Connected = nil
+			odd = append(odd, first+", and not alike", name+" = "+plain(string(raw)))
 			return true
 		}
-		odd = noteOdd(odd, name, raw)
-		return false
+		return known && !registered(name, raw)
 	})
 	if r.Connected == nil {
 		r.Odd = append(r.Odd, odd...)
 	}
-	odd = nil
+}
+
+// registered says that a word may be of a registration as well as of a connection: its status is Active.
+func registered(name string, raw json.RawMessage) bool {
+	text, _ := textOf(raw)
+	return strings.HasPrefix(name, "stat") && !strings.Contains(strings.ToLower(text), "connect") && !strings.HasSuffix(strings.ToLower(text), "line")
+}
+
+// heard reads when it last was. A moment whose zone is known goes before one whose zone is not.
+func (r *Relay) heard(f Fields, o Object) {
+	var odd []string
 	o.seek(chosen(f.Heartbeat, heartbeatFields), func(name string, raw json.RawMessage) bool {
-		at, zoneless := momentIn(f.Zone, raw)
-		if !at.IsZero() {
-			r.LastHeartbeat, r.Zoneless = at, zoneless && !strings.HasSuffix(name, "utc")
-			r.Field, r.Raw = name, raw
-			return true
+		at, zoneless := beatIn(f.Zone, raw)
+		zoneless = zoneless && !strings.HasSuffix(name, "utc")
+		switch {
+		case at.IsZero():
+			odd = noteOdd(odd, name, raw)
+		case r.LastHeartbeat.IsZero(), !zoneless:
+			r.LastHeartbeat, r.Zoneless, r.Field, r.Raw = at, zoneless, name, raw
 		}
-		odd = noteOdd(odd, name, raw)
-		return false
+		return !at.IsZero() && !zoneless
 	})
 	if r.LastHeartbeat.IsZero() {
 		r.Odd = append(r.Odd, odd...)
 	}
-	return r
 }
 
 // names are all that an entry has and that differ.
@@ -331,29 +240,4 @@ func noteOdd(odd []string, name string, raw json.RawMessage) []string {
 		return append(odd, name+" is there twice, and not alike")
 	}
 	return append(odd, name+" = "+plain(string(raw)))
-}
-
-// page is the path of the next page, "" when there is none. It is asked of this server: a proxy before it may have it write another
-// one's name into its links, to the same list.
-func (c *Client) page(next string) (string, error) {
-	if next == "" {
-		return "", nil
-	}
-	at, err := url.Parse(c.base + c.paths.Relays)
-	if err != nil {
-		return "", err
-	}
-	to, err := at.Parse(next)
-	if err != nil {
-		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list has no address that can be read", begun: true}
-	}
-	if (to.Scheme != at.Scheme || to.Host != at.Host) && to.Path != at.Path {
-		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list is on another server, " + plain(to.Scheme+"://"+to.Host), elsewhere: true}
-	}
-	path := to.RequestURI()
-	root, err := url.Parse(c.base)
-	if err != nil || !strings.HasPrefix(path, root.Path) {
-		return "", &Error{Kind: WrongContent, Detail: "the next page of the relay list is elsewhere on the server", elsewhere: true}
-	}
-	return strings.TrimPrefix(path, root.Path), nil
 }

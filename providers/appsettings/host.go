@@ -50,9 +50,10 @@ func ServiceHosts() []Host {
 	return []Host{Generic, atBase(Generic), WebDefaults, atBase(WebDefaults), WebApplication}
 }
 
-// before are the layers that decide which files are read.
-func (h Host) before(p Process) []Layer {
-	layers := make([]Layer, 0, len(h.first))
+// before are the layers that decide which files are read. No host has more than three: what has a fixed size needs no heap.
+func (h Host) before(p Process) []Layer { return h.addBefore(make([]Layer, 0, 3), p) }
+
+func (h Host) addBefore(layers []Layer, p Process) []Layer {
 	for i, prefix := range h.first {
 		l := Layer{Name: "the command line", Args: given(p.Args)}
 		if prefix != "" {
@@ -153,7 +154,7 @@ func (h Host) Layers(p Process, name string, read func(path string) Layer) ([]La
 
 // LayersOf is Layers for whoever has asked for the files.
 func (h Host) LayersOf(p Process, files []string, read func(path string) Layer) []Layer {
-	layers := slices.Grow(h.before(p), len(files)+2+len(p.Prefixes))
+	layers := h.addBefore(make([]Layer, 0, len(h.first)+len(files)+2+len(p.Prefixes)), p)
 	for _, f := range files {
 		l := read(f)
 		l.Name = f

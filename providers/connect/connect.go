@@ -15,6 +15,7 @@ import (
 	"meshrotate/providers/adminapi"
 	"meshrotate/providers/live"
 	"meshrotate/providers/negotiate"
+	"meshrotate/providers/program"
 	"meshrotate/providers/values"
 	"meshrotate/providers/winhost"
 	"meshrotate/providers/winrm"
@@ -30,6 +31,7 @@ type connector struct {
 	credentials values.Config
 	record      *winrm.Record // nil: none is kept
 	idle        time.Duration // see Idle; it is asked of the whole fleet, once
+	known       *program.Known
 
 	mu       sync.Mutex
 	guards   map[string]*winrm.Guard
@@ -109,7 +111,7 @@ func Idle(d *specs.Deployment) time.Duration {
 }
 
 func relayFields(f specs.RelayFields) (fields adminapi.Fields, err error) {
-	fields = adminapi.Fields{Name: f.Name, Connected: f.Connected, Heartbeat: f.Heartbeat}
+	fields = adminapi.Fields{List: f.List, Name: f.Name, Connected: f.Connected, Heartbeat: f.Heartbeat}
 	if f.Zone != "" {
 		if fields.Zone, err = time.LoadLocation(f.Zone); err != nil {
 			err = fmt.Errorf("product.api.fields.zone: %w", err)
@@ -251,6 +253,7 @@ func (c *connector) value(ctx context.Context, s *specs.Source, what string) (se
 	if err != nil {
 		return secret.Value{}, err // it names what
 	}
+	c.known.Add(v)
 	c.mu.Lock() // not while a store is asked: others are asked meanwhile
 	defer c.mu.Unlock()
 	if first, ok := c.got[*s]; ok {

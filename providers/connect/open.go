@@ -12,6 +12,7 @@ import (
 	"meshrotate/providers/limits"
 	"meshrotate/providers/live"
 	"meshrotate/providers/negotiate"
+	"meshrotate/providers/program"
 	"meshrotate/providers/values"
 	"meshrotate/providers/winrm"
 	"meshrotate/reconciler"
@@ -52,6 +53,8 @@ type Options struct {
 	Shells string
 	// Poll is how often the Admin API is asked while waiting; 0 is live's.
 	Poll time.Duration
+
+	known *program.Known // what connections are made with
 }
 
 // State opens what is remembered about a deployment, where the document says. It creates nothing, and contacts nobody.
@@ -95,6 +98,7 @@ func stateDir(d *specs.Deployment) string {
 
 // Open reads the credentials that the document names and returns the deployment's site. It contacts nothing yet.
 func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o Options) (*live.Site, error) {
+	o.known = &program.Known{}
 	if o.State == nil {
 		opened, err := OpenState(d, o)
 		if err != nil {
@@ -103,7 +107,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 		o.State = &opened
 	}
 	stores := storesOf(d, o)
-	c := &connector{d: d, idle: Idle(d), guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
+	c := &connector{d: d, known: o.known, idle: Idle(d), guards: map[string]*winrm.Guard{}, kerberos: map[specs.Kerberos]*negotiate.Kerberos{},
 		credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Deployment: d.Name, Stores: stores.credentials}}
 	rotated := values.Config{ReadFile: d.Origin.ReadFile, LookupEnv: o.LookupEnv, Stores: stores.rotated}
 	var err error
@@ -146,7 +150,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 	return live.New(live.Config{
 		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadTrusted, Salt: salt, Parallel: parallel, Busy: o.Busy,
 		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll,
-		Program: o.Program, ChangePassword: change,
+		Program: o.Program, ChangePassword: change, Known: o.known,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },
 		Closers:    []func(){c.close, stores.close},

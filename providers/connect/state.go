@@ -24,7 +24,7 @@ import (
 // would hold the state.
 func inGit(d *specs.Deployment, o Options) state.State {
 	s := d.State.Git
-	c := &connector{d: d, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Stores: storesOf(d, o).credentials}}
+	c := &connector{d: d, known: o.known, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Stores: storesOf(d, o).credentials}}
 	url := s.Repo
 	if folder := !strings.Contains(url, ":"); folder && !filepath.IsAbs(url) {
 		url = filepath.Join(d.Origin.Dir, url)
@@ -74,7 +74,7 @@ func inSQL(d *specs.Deployment, q specs.SQL, o Options) state.State {
 	if d.State.SQL.Server == "" {
 		where = "connect.sql"
 	}
-	c := &connector{d: d, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Stores: storesOf(d, o).credentials}}
+	c := &connector{d: d, known: o.known, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Stores: storesOf(d, o).credentials}}
 	config := sync.OnceValues(func() (mssql.Config, error) {
 		config, err := c.signIn(context.Background(), q, where, o.DialSQL)
 		if err == nil {

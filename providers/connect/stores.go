@@ -23,7 +23,7 @@ type stores struct {
 
 // storesOf contacts nobody, and reads nothing. What a store is signed in to with comes from no store.
 func storesOf(d *specs.Deployment, o Options) stores {
-	c := &connector{d: d, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}}
+	c := &connector{d: d, known: o.known, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}}
 	all := stores{d: d, vaults: map[string]*opened[*vault.Client]{}}
 	credentials, rotated := map[string]func(context.Context) (values.Store, error){}, map[string]func(context.Context) (values.Store, error){}
 	for name, s := range d.Connect.Stores {

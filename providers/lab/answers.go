@@ -5,10 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -106,6 +103,19 @@ func answers() []Mishap {
 		})},
 		{"license-edition", "let it name the tier otherwise than the file", telling(license, func(served map[string]any) any {
 			served["tier"] = Tier + " Edition"
+			return served
+		})},
+		{"license-parts", "let it tell of support, a trial and telemetry as well, which have ended or are off", telling(license, func(served map[string]any) any {
+			served["support"] = map[string]any{"status": "Expired", "expiresUtc": "2026-01-01T00:00:00Z"}
+			served["trial"], served["telemetry"] = map[string]any{"isExpired": true, "valid": false}, map[string]any{"status": "disabled"}
+			return served
+		})},
+		{"license-other", "let it say of something else that it has expired", telling(license, func(served map[string]any) any {
+			served["partner"] = map[string]any{"status": "Expired"}
+			return served
+		})},
+		{"license-lower", "let it name a lower tier", telling(license, func(served map[string]any) any {
+			served["tier"] = tiers[1]
 			return served
 		})},
 		{"license-spelling", "let it write customer and expiry otherwise", telling(license, func(served map[string]any) any {
@@ -227,34 +237,6 @@ func retold(as func(e map[string]any)) func(*Lab, *Host) error {
 		}
 		answer(w, list)
 	})
-}
-
-// stuck lets Admin list its relays for ever as it does now.
-func (l *Lab) stuck(h *Host) error {
-	whole := &kept{header: http.Header{}, status: http.StatusOK}
-	l.getRelays(whole, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/api/relays"}})
-	return answering("/api/relays", http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		maps.Copy(w.Header(), whole.header)
-		_, _ = w.Write(whole.body)
-	})(l, h)
-}
-
-// cached lets a cache that keeps answers (RFC 9111) list the relays as Admin did an hour ago.
-func (l *Lab) cached(h *Host) error {
-	began := time.Now()
-	err := retold(func(e map[string]any) { e["lastHeartbeatUtc"] = began.Add(-time.Hour).UTC() })(l, h)
-	if err != nil {
-		return err
-	}
-	const list = "/api/relays"
-	l.mu.Lock()
-	inner := l.odd[list]
-	l.mu.Unlock()
-	return answering(list, http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
-		w.Header().Set("Date", began.Add(-time.Hour).UTC().Format(http.TimeFormat))
-		w.Header().Set("Age", strconv.Itoa(int((time.Hour + time.Since(began)).Seconds())))
-		inner(w, r, sound)
-	})(l, h)
 }
 
 func refusing(code int) oddAnswer {

@@ -61,6 +61,11 @@ func Mishaps() []Mishap {
 		}},
 		{"lock", "lock the services' account out", func(l *Lab, _ *Host) error { l.domain.Lock(Account, true); return nil }},
 		{"unlock", "let the account log on again", func(l *Lab, _ *Host) error { l.domain.Lock(Account, false); return nil }},
+		{"password", "change that account's password in the domain; services run on", func(l *Lab, _ *Host) error { l.changePassword(); return nil }},
+		{"store", "give the service manager the password that it has there", func(l *Lab, h *Host) error {
+			now, _, _, _ := l.domain.Look(Account)
+			return h.Machine.SetLogon(h.service(), Account, now)
+		}},
 		{"bar", "take the right to log on as a service from the account", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, false); return nil }},
 		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},

@@ -45,6 +45,8 @@ type Builds struct {
 	Fails, Unstamped bool
 	// Otherwise makes it sign with the old certificate, whatever it is told, and end well.
 	Otherwise bool
+	// Says is one more line that it writes.
+	Says string
 }
 
 // SetBuilds changes how builds go.
@@ -144,6 +146,9 @@ func (l *Lab) build(ctx context.Context, env map[string]string, out io.Writer) u
 	var paths []string
 	for _, name := range RelayConnectors() {
 		paths = append(paths, BuildFolder+`\`+name)
+	}
+	if b.Says != "" {
+		say("%s", b.Says)
 	}
 	for i, path := range append(paths, Installer) {
 		name := path[strings.LastIndex(path, `\`)+1:]

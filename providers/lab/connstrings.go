@@ -34,17 +34,29 @@ func (l *Lab) nameString(h *Host) error {
 	if h.service() == RelayService {
 		return errors.New("a relay has no connection string")
 	}
+	if err := h.comesBack(); err != nil {
+		return err
+	}
 	s, err := h.settingAt(h.stringKey())
 	if err != nil {
 		return err
 	}
 	section, name, _ := strings.Cut(namedString, ":")
+	if there, err := h.settingAt(namedString); err != nil {
+		return err
+	} else if there != "" {
+		return l.readsNamed(h) // it was let before
+	}
 	err = h.edit(h.Settings(), func(b []byte) []byte {
 		return []byte(strings.Replace(string(b), "{", fmt.Sprintf("{\r\n  %s: {%s: %s},", quote(section), quote(name), quote(s)), 1))
 	})
 	if err != nil {
 		return err
 	}
+	return l.readsNamed(h)
+}
+
+func (l *Lab) readsNamed(h *Host) error {
 	h.ReadsString(namedString)
 	return l.restart(h)
 }

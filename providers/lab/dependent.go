@@ -56,6 +56,9 @@ func (l *Lab) restart(h *Host) error { return h.around(func() error { return nil
 func (h *Host) around(do func() error) error {
 	service := h.service()
 	dependents := slices.Clone(h.Machine.Service(service).Dependents)
+	if err := h.comesBack(); err != nil {
+		return err
+	}
 	if err := h.halt(); err != nil && !errors.Is(err, machine.ErrNotActive) {
 		return err
 	}
@@ -85,4 +88,12 @@ func (h *Host) settle(service string, state winhost.ServiceState) error {
 		return nil
 	}
 	return fmt.Errorf("%s does not become %s", service, state)
+}
+
+// comesBack says why the service, once stopped, would not start again.
+func (h *Host) comesBack() error {
+	if h.Machine.Outdated(h.service()) {
+		return errors.New("the service's account has another password in the domain than the service manager: stopped, it would not start again (`lab break store`)")
+	}
+	return nil
 }

@@ -27,7 +27,10 @@ func exposures() []Mishap {
 		})
 	}
 	records := func(yes bool) func(*Lab, *Host) error {
-		return on(func(h *Host) error { h.Machine.Records(yes); return nil })
+		return on(func(h *Host) error {
+			h.Machine.SetRecords(machine.Records{Scripts: yes, Modules: yes, Transcripts: yes})
+			return nil
+		})
 	}
 	return []Mishap{
 		{"loosen", "let ordinary users change the settings file", loosen(true, file)},

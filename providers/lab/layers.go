@@ -71,11 +71,27 @@ func layers() []Mishap {
 		})},
 		{"jsonc", "put one into appsettings.jsonc beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("appsettings.jsonc")} })},
 		{"json5", "put one into settings.json5 beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("settings.json5")} })},
+		{"ini", "put one into appsettings.ini beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("appsettings.ini")} })},
+		{"yaml", "put one into appsettings.yaml beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("appsettings.yaml")} })},
+		{"xml", "put one into appsettings.xml beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside("appsettings.xml")} })},
+		{"dotenv", "put one into .env beside them", launched(func(h *Host, _ string) layer { return layer{file: h.beside(".env")} })},
+		{"subfolder", "put one into config\\appsettings.json below them", launched(func(h *Host, _ string) layer {
+			return layer{file: h.beside(`config\appsettings.json`)}
+		})},
+		{"config-env", "set " + Prefix + "CONFIG to the path of a file that has a key", launched(func(_ *Host, _ string) layer {
+			return layer{file: elsewhere + `\relay.json`, own: []string{Prefix + "CONFIG=" + elsewhere + `\relay.json`}}
+		})},
 		{"config", "put one into the program's .exe.config, in XML", launched(func(h *Host, _ string) layer {
 			return layer{file: h.beside(h.service() + ".exe.config")}
 		})},
 		{"wrapped", "start the program through NSSM, with a key among its variables", launched(func(h *Host, v string) layer {
 			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.service()), Environment: map[string]string{h.variable(): v}}}
+		})},
+		{"wrapped-plain", "start the program through NSSM, and nothing else", launched(func(h *Host, _ string) layer {
+			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.service())}}
+		})},
+		{"winsw-plain", "start it through WinSW, and nothing else", launched(func(h *Host, _ string) layer {
+			return layer{wrap: &machine.Wrapped{ByFile: true, Line: programOf(h.Settings(), h.service())}}
 		})},
 		{"wrapped-in", "start it through NSSM in a folder that has its own settings", launched(func(h *Host, _ string) layer {
 			return layer{wrap: &machine.Wrapped{Line: programOf(h.Settings(), h.service()), Folder: elsewhere}, file: elsewhere + `\appsettings.json`}
@@ -164,6 +180,14 @@ func (h *Host) settingsIn(path, value string) []byte {
 	switch {
 	case strings.HasSuffix(path, ".json5"):
 		return fmt.Appendf(nil, "{ %s: { %s: %s } }\n", section, name, "'"+value+"'")
+	case strings.HasSuffix(path, ".ini"):
+		return fmt.Appendf(nil, "[%s]\r\n%s=%s\r\n", section, name, value)
+	case strings.HasSuffix(path, ".yaml"):
+		return fmt.Appendf(nil, "%s:\n  %s: %s\n", section, name, value)
+	case strings.HasSuffix(path, ".xml"):
+		return fmt.Appendf(nil, "<settings>\r\n  <%s>\r\n    <%s>%s</%s>\r\n  </%s>\r\n</settings>\r\n", section, name, value, name, section)
+	case strings.HasSuffix(path, ".env"):
+		return fmt.Appendf(nil, "%s=%s\n", h.variable(), value)
 	case strings.HasSuffix(path, ".config"):
 		return fmt.Appendf(nil, "<configuration>\r\n  <appSettings>\r\n    <add key=%q value=%q />\r\n  </appSettings>\r\n</configuration>\r\n", h.key(), value)
 	}
@@ -206,7 +230,8 @@ func (h *Host) plain() error {
 	}
 	for _, path := range []string{h.beside("appsettings.Staging.json"), h.beside("appsettings.Production.json"), elsewhere + `\appsettings.json`,
 		h.beside(service + ".settings.json"), h.beside(service + ".settings.Production.json"), machine.UserSecretsOf(account), h.beside("custom.json"), h.beside("appsettings.Local.json"),
-		h.beside("appsettings.jsonc"), h.beside("settings.json5"), h.beside(service + ".exe.config"), winsw + ".xml"} {
+		h.beside("appsettings.jsonc"), h.beside("settings.json5"), h.beside(service + ".exe.config"), winsw + ".xml",
+		h.beside("appsettings.ini"), h.beside("appsettings.yaml"), h.beside("appsettings.xml"), h.beside(".env"), h.beside(`config\appsettings.json`), elsewhere + `\relay.json`} {
 		if err := h.Machine.FS.Remove(path); err != nil && !errors.Is(err, machine.ErrFileNotFound) && !errors.Is(err, machine.ErrPathNotFound) {
 			return fmt.Errorf("%s: %w", path, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ var LicenseShapes = []string{"dotted", "jwt", "lines", "envelope", "json", "xml"
 
 // american is a date that only its writer can read for sure.
 const american = "01/02/2006"
+
+// tiers are the product's enumeration.
+var tiers = []string{"Community", "Standard", "Professional", Tier}
 
 // License makes a license file signed by the lab's vendor.
 func (l *Lab) License(lic licensefile.License) ([]byte, error) {
@@ -53,7 +57,7 @@ func (l *Lab) LicenseAs(shape string, lic licensefile.License) ([]byte, error) {
 	case "end-of-time":
 		says["expiresUtc"] = "9999-12-31T23:59:59.9999999"
 	case "number":
-		says["tier"] = 3
+		says["tier"] = slices.Index(tiers, lic.Tier)
 	}
 	if shape == "nested" {
 		says = map[string]any{"id": lic.Expires.Unix(), "customer": map[string]any{"id": 7, "name": lic.Customer},
@@ -150,8 +154,8 @@ func served(lic *licensefile.License) map[string]any {
 		expires = nil
 	}
 	tier := lic.Tier
-	if tier == "3" { // its enumeration
-		tier = Tier
+	if n, err := strconv.Atoi(tier); err == nil && n >= 0 && n < len(tiers) {
+		tier = tiers[n]
 	}
 	return map[string]any{"tier": tier, "customerName": lic.Customer, "expiresUtc": expires}
 }

@@ -15,6 +15,7 @@ type adminState struct {
 	key     string
 	license *licensefile.License
 	reloads int
+	asked   int // pages of a list that moves
 }
 
 // Ail keeps Admin from ever being ready, or lets it.

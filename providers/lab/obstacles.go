@@ -47,6 +47,8 @@ func obstacles() []Mishap {
 		{"grant", "give that right again", forbid(false)},
 		{"fill", "fill the disk", onDisk(func(_ *Host, disk *machine.Memory) error { disk.Leave(4096); return nil })},
 		{"empty", "make room on it again", onDisk(func(_ *Host, disk *machine.Memory) error { disk.Leave(-1); return nil })},
+		{"program", "put half of another version in the place of its program", (*Lab).breakProgram},
+		{"reprogram", "copy the right one there, with an old time", (*Lab).mendProgram},
 		{"remove", "remove the service", (*Lab).breakRemove},
 		{"install", "install it again, and start it", (*Lab).breakInstall},
 		{"demote", "take the right to stop and start the service", on(func(h *Host) { h.Machine.Bar(h.service(), true) })},
@@ -94,6 +96,33 @@ func (h *Host) release() {
 	for _, release := range held {
 		release()
 	}
+}
+
+// program is the path of the service's own one.
+func (h *Host) program() (string, error) {
+	if h.manager != nil {
+		return "", errors.New("its services are real ones: do it there by hand")
+	}
+	return strings.Trim(programOf(h.Settings(), h.service()), `"`), nil
+}
+
+func (l *Lab) breakProgram(h *Host) error {
+	path, err := h.program()
+	if err != nil {
+		return err
+	}
+	return h.write(path, []byte("half a program"))
+}
+
+func (l *Lab) mendProgram(h *Host) error {
+	path, err := h.program()
+	if err != nil {
+		return err
+	}
+	if err := h.write(path, aProgram); err != nil {
+		return err
+	}
+	return h.Machine.FS.Touch(path, h.clock().Add(-90*24*time.Hour))
 }
 
 func (l *Lab) breakRemove(h *Host) error {

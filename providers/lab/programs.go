@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"strings"
 	"time"
 
@@ -34,6 +36,9 @@ func settings(m *machine.Machine, p *machine.Process, host appsettings.Host, key
 // configuration is all that a process reads settings from, as it starts.
 func configuration(m *machine.Machine, p *machine.Process, host appsettings.Host) ([]appsettings.Layer, error) {
 	program, args := appsettings.Program(m.Expand(p.ImagePath))
+	if content, _, err := m.FS.Read(program); err == nil && !bytes.HasPrefix(content, aProgram) {
+		return nil, errors.New("it is no program")
+	}
 	folder, name := appsettings.Split(program)
 	if p.Folder != "" { // nobody but the service manager makes a generic host take its program's folder
 		folder = m.Expand(p.Folder)

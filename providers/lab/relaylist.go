@@ -12,7 +12,7 @@ import (
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
 var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "ghost-bare", "value", "pages",
 	"snake", "nested", "attributes", "in-data", "references", "in-d", "groups", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
-	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists"}
+	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists", "links", "moving", "agents", "registered", "two-beats", "us-culture", "filetime", "utc"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
 func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
@@ -81,6 +81,25 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string]any{"items": entries[:min(1, len(entries))], "totalCount": len(entries)})
 	case "more":
 		answer(w, map[string]any{"items": entries[:min(1, len(entries))], "hasMore": true})
+	case "agents": // beside what else there is
+		answer(w, map[string]any{"agents": entries, "regions": []map[string]any{{"name": "eu"}}})
+	case "links", "moving": // of which one comes to the front at every second request
+		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		l.mu.Lock()
+		at := n
+		if shape == "moving" {
+			at = n + len(entries)*l.admin.asked - l.admin.asked/2
+			l.admin.asked++
+		}
+		l.mu.Unlock()
+		page := map[string]any{"items": []any{}, "totalCount": len(entries), "links": []map[string]any{{"rel": "self", "href": r.URL.Path}}}
+		if len(entries) > 0 {
+			page["items"] = []any{entries[at%len(entries)]}
+		}
+		if n+1 < len(entries) {
+			page["links"] = []map[string]any{{"rel": "self", "href": r.URL.Path}, {"rel": "next", "href": fmt.Sprintf("/api/relays?page=%d", n+1)}}
+		}
+		answer(w, page)
 	case "pages":
 		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
 		all := slices.Collect(slices.Chunk(entries, 1))
@@ -113,6 +132,17 @@ func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
 		put("connected", "isConnected", e.Connected)
 	case "status":
 		put("connected", "status", map[bool]string{true: "Connected", false: "Disconnected"}[e.Connected])
+	case "registered": // with the word of its connection in an object
+		delete(o, "connected")
+		o["status"], o["connection"] = "Active", map[string]any{"connected": e.Connected}
+	case "us-culture":
+		o["lastHeartbeatUtc"] = beat.Format("1/2/2006 3:04:05 PM")
+	case "filetime":
+		o["lastHeartbeatUtc"] = (beat.Unix()+11644473600)*10_000_000 + int64(beat.Nanosecond())/100
+	case "utc":
+		put("lastHeartbeatUtc", "lastHeartbeat", beat.Format("2006-01-02 15:04:05.999 UTC"))
+	case "two-beats":
+		o["lastHeartbeat"] = beat.In(time.FixedZone("", 5*3600+1800)).Format("2006-01-02T15:04:05.999")
 	case "slash-date":
 		put("lastHeartbeatUtc", "lastHeartbeat", fmt.Sprintf("/Date(%d)/", beat.UnixMilli()))
 	case "epoch":

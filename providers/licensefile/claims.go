@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"meshrotate/providers/part"
 )
 
 // Names that licenses, and those who serve them, give to what they say, most telling first. In a file case, '_' and '-' do not
@@ -45,11 +47,6 @@ func terms(o map[string]any) *License {
 	return l
 }
 
-// part is the name of something that a license is about, or comes with: when it ends is its own matter.
-var part = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^((module|feature|add ?on|product|option|component|update|upgrade|plugin|connector|service|entitlement)s?|maintenance|support|trial)$`)
-})
-
 // ofProduct matches the name of what is licensed, or of the license.
 var ofProduct = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)identity ?mesh|\b(licen[cs]e|subscription|key)\b`)
@@ -69,7 +66,7 @@ func flattened(o map[string]any) map[string]any {
 				if !ok || matches(name, "signature", "sig") {
 					continue
 				}
-				of := part().MatchString(plainName(name))
+				of := part.Is(plainName(name))
 				if !of {
 					next = append(next, inner)
 				}

@@ -36,7 +36,8 @@ type License struct {
 
 	signed    map[Over][]byte // what the signature may be over
 	signature []byte
-	unsigned  bool // the file says of itself that it is not signed: "alg": "none"
+	tokens    []token // or signatures that say themselves how they were made
+	unsigned  bool    // the file says of itself that it is not signed: "alg": "none"
 }
 
 // Opaque says that nobody here can read it.
@@ -47,7 +48,20 @@ func (l *License) SameExpiry(other *License) bool {
 	if l.Never || other.Never || l.Expires.IsZero() || other.Expires.IsZero() {
 		return l.Never == other.Never && l.Expires.Equal(other.Expires)
 	}
-	return l.Expires.Sub(other.Expires).Abs() <= max(l.Precision, other.Precision)
+	const day = 24 * time.Hour
+	loose, exact := l, other
+	if loose.Precision < exact.Precision {
+		loose, exact = exact, loose
+	}
+	if exact.Precision >= day { // two dates
+		return exact.Expires.Equal(loose.Expires)
+	}
+	early := loose.Precision
+	if early >= day { // it is the end of that day, or its beginning, in some zone
+		early -= day
+	}
+	after := exact.Expires.Sub(loose.Expires)
+	return -early <= after && after <= loose.Precision
 }
 
 // maxSize bounds a file, in bytes. Real ones have a few hundred.

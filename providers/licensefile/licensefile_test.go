@@ -94,7 +94,7 @@ func TestPublicKey(t *testing.T) {
 	}
 	block := func(kind string, b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}) }
 	for name, file := range map[string][]byte{"PKIX": block("PUBLIC KEY", pkix), "PKCS #1": block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&key.PublicKey))} {
-		if k, err := licensefile.PublicKey(file); err != nil || !k.Equal(&key.PublicKey) {
+		if k, err := licensefile.PublicKey(file); err != nil || !key.PublicKey.Equal(k) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -21,6 +21,7 @@ func (k *kept) found(ref secret.Ref, live secret.Value) {
 	known := k.live[ref.Name]
 	if len(known) < 2 && !slices.ContainsFunc(known, live.Equal) {
 		k.live[ref.Name] = append(known, live)
+		k.known.Add(live)
 	}
 }
 

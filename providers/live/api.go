@@ -123,7 +123,11 @@ func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
 		return nil, err
 	}
 	fields := map[string]string{}
+	whole := o
 	for _, f := range r.Fields {
+		if o = whole; f.Own {
+			o = whole.Own()
+		}
 		text := o.Text(f.Of...)
 		if len(f.Not) > 0 {
 			text = o.Word(f.Of...)

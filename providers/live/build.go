@@ -59,7 +59,7 @@ func readCertificates(_ context.Context, q *questions, r site.Certificates) (rec
 	}
 	seen := &site.CertificatesSeen{Store: r.Store}
 	for _, c := range res.Certificates {
-		seen.All = append(seen.All, site.Certificate{SHA1: c.SHA1, Subject: c.Subject, NotAfter: c.NotAfter, HasKey: c.HasKey})
+		seen.All = append(seen.All, site.Certificate{SHA1: c.SHA1, Subject: c.Subject, NotBefore: c.NotBefore, NotAfter: c.NotAfter, HasKey: c.HasKey})
 	}
 	return seen, nil
 }
@@ -204,5 +204,5 @@ func (k *kept) opened(ctx context.Context, r site.Package) *site.PackageSeen {
 	if err != nil {
 		return &site.PackageSeen{Problem: err.Error(), Hint: pfx.Hint(err)}
 	}
-	return &site.PackageSeen{Certificate: site.Certificate{SHA1: pfx.SHA1(c), Subject: c.Subject.String(), NotAfter: c.NotAfter, HasKey: true}, NotBefore: c.NotBefore, Code: pfx.SignsCode(c)}
+	return &site.PackageSeen{Certificate: site.Certificate{SHA1: pfx.SHA1(c), Subject: c.Subject.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter, HasKey: true}, Code: pfx.SignsCode(c)}
 }

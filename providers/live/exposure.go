@@ -18,7 +18,7 @@ func exposures(f *family) {
 			return nil, known(err, "no exposure")
 		}
 		e := res.Exposed
-		seen := &site.ExposedSeen{Exposure: r, Program: e.Program, Unquoted: e.Unquoted == winhost.Yes, Writable: e.Writable, Unknown: e.Unknown}
+		seen := &site.ExposedSeen{Exposure: r, Program: e.Program, Unquoted: e.Unquoted == winhost.Yes, Readable: e.Readable == winhost.Yes, Writable: e.Writable, Unknown: e.Unknown}
 		for _, l := range e.Left {
 			seen.Left = append(seen.Left, site.OldCopy{Name: l.Name, Changed: l.Changed, Readable: l.UsersCanRead == winhost.Yes})
 		}

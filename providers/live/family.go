@@ -214,7 +214,7 @@ func allOf(down map[string]time.Time) map[string]bool {
 // telling passes on what the programs of these steps write.
 func (h *host) telling(steps []reconciler.Step, tell func(reconciler.Event)) func(string) {
 	return func(line string) {
-		tell(reconciler.Event{Kind: reconciler.Said, Phase: steps[0].Phase.String(), Target: h.name, Text: line, Time: h.site.config.Now()})
+		tell(reconciler.Event{Kind: reconciler.Said, Phase: steps[0].Phase.String(), Target: h.name, Text: h.site.config.Known.Withhold(line), Time: h.site.config.Now()})
 	}
 }
 
@@ -301,9 +301,9 @@ const logonFailure = 1069
 // notStarted notes why a start failed after which the service does not run, as far as the answer tells, and says whether what runs as the
 // same account would fail like it.
 func (h *host) notStarted(op site.StartService, r winhost.Result, why error) (stays bool) {
-	h.failed[op.Service] = why
+	put(&h.failed, op.Service, why)
 	if r.Win32 == logonFailure {
-		h.barred[op.Service] = why
+		put(&h.barred, op.Service, why)
 	}
 	return r.Service != nil && r.Win32 == logonFailure && h.site.runAs(h.name, op.Service, r.Service.Account)
 }
@@ -330,6 +330,7 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 				report.Down = nil // it never stopped
 			}
 			if start, ok := s.Op.(site.StartService); ok {
+				report.Err = h.ofProgram(start.Service, r, report.Err)
 				if r.Service == nil || r.Service.State == winhost.Stopped || r.Service.State == winhost.StopPending {
 					report.Stays = h.notStarted(start, r, report.Err)
 				}

@@ -38,11 +38,11 @@ func (q *questions) base(path string) (site.Base, secret.Value, error) {
 	}
 	f := res.File
 	b := site.Base{Path: path, Exists: f.Exists, SHA256: f.SHA256, Modified: f.Modified, Changed: f.Changed,
-		Staged: f.Staged != nil, Backup: f.Backup != nil, UsersCanRead: f.UsersCanRead == winhost.Yes}
+		Staged: f.Staged != nil, Backup: f.Backup != nil}
 	if f.Exists {
 		b.Print = fingerprint(q.salt, f.Content.Expose())
 	}
-	q.host.files[path] = &file{content: f.Content, base: f.SHA256, read: true}
+	put(&q.host.files, path, &file{content: f.Content, base: f.SHA256, read: true})
 	return b, f.Content, nil
 }
 

@@ -22,6 +22,7 @@ type host struct {
 	running map[string]run        // by service: the process that this run has started
 	stopped map[string]bool       // by service: this run has stopped it, and not started it since
 	failed  map[string]error      // by service: why its start failed, where it has not started since
+	newer   map[string]string     // by service: how its program was changed since the process that the look has seen started
 	barred  map[string]error      // by service: why its account could not log on at its start, unless this run has set its logon since
 	logons  map[string]time.Time  // by service: when this run has set its logon, by the host's clock
 	sealer  *site.MachineIdentity // by whom this batch seals secrets; nil: it has not asked
@@ -48,6 +49,14 @@ type file struct {
 	read    bool         // this run has looked at it
 	// replaced: this run has made another one live.
 	replaced bool
+}
+
+// put makes a host's map with its first entry: most of ten thousand hosts have none.
+func put[V any](of *map[string]V, key string, value V) {
+	if *of == nil {
+		*of = map[string]V{}
+	}
+	(*of)[key] = value
 }
 
 // connect opens a shell, once.
@@ -132,7 +141,7 @@ func (h *host) drop(ctx context.Context) {
 func (h *host) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.files = map[string]*file{}
+	h.files = nil
 }
 
 // ask sends ops in one request and closes the session after an error: it is of no more use.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"meshrotate/providers/appsettings"
+	"meshrotate/providers/winhost"
 )
 
 // launches says of a program that it starts another one, and may give that settings: a shell, a script, a wrapper whose arguments
@@ -32,7 +33,7 @@ func settingsNamed(args []string) (paths []string) {
 			arg = value
 		}
 		arg = strings.Trim(arg, `"'`)
-		if slices.ContainsFunc([]string{".json", ".jsonc", ".yaml", ".yml", ".xml", ".ini", ".toml", ".config", ".env"}, func(end string) bool { return strings.HasSuffix(strings.ToLower(arg), end) }) {
+		if winhost.IsSettings(arg) {
 			paths = append(paths, arg)
 		}
 	}

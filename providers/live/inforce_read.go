@@ -1,7 +1,9 @@
 package live
 
 import (
+	"encoding/xml"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,8 +47,17 @@ func (j *judge) fetch(ask asking) error {
 	}
 	read := len(paths)
 	for _, name := range j.env.Beside {
-		if j.key != "" && !ofAnotherEnvironment(name) && !describesProgram(name) {
+		if j.key != "" && !ofAnotherEnvironment(name) && !describesProgram(name) && !strings.EqualFold(appsettings.Join(j.folder, name), appsettings.Clean(j.env.Described)) {
 			want(appsettings.Join(j.folder, name))
+		}
+	}
+	named := map[string]string{} // by path: which variable names it
+	for _, place := range j.places() {
+		for _, name := range slices.Sorted(maps.Keys(place.Files)) {
+			if path := appsettings.Clean(place.Files[name]); j.key != "" {
+				want(path)
+				named[path] = place.of + name
+			}
 		}
 	}
 	for _, path := range paths[read:] {
@@ -68,8 +79,15 @@ func (j *judge) fetch(ask asking) error {
 			j.paths = append(j.paths, paths[i])
 			continue
 		}
-		if verb := j.mentioned(contentOf(r)); verb != "" {
-			_, name := appsettings.Split(paths[i])
+		verb, by := j.mentioned(contentOf(r)), named[paths[i]]
+		switch {
+		case by != "" && r.File == nil && r.Code != winhost.NotFound:
+			j.doubts = append(j.doubts, fmt.Sprintf("%s names %s, which cannot be read: what that holds is not known", by, paths[i]))
+		case verb == "":
+		case by != "":
+			j.doubts = append(j.doubts, fmt.Sprintf("%s names %s, which %s %s too: the program may read it", by, paths[i], verb, j.key))
+		default:
+			name := paths[i][min(len(j.folder)+1, len(paths[i])):]
 			j.doubts = append(j.doubts, fmt.Sprintf("%s beside %s %s %s too: .NET does not read it by itself, but the program may", name, j.name, verb, j.key))
 		}
 	}
@@ -84,6 +102,10 @@ func (j *judge) mentioned(content []byte) string {
 		return "holds"
 	case err == nil || content == nil:
 		return ""
+	}
+	var x struct{ XMLName xml.Name }
+	if parseXML(content, &x) == nil && x.XMLName.Local == "doc" {
+		return "" // the compiler's words about a program
 	}
 	at := 0
 	text := strings.ToLower(string(content))

@@ -30,8 +30,11 @@ type place struct {
 }
 
 func variablesOf(env map[string]string) winhost.Variables {
-	v := winhost.Variables{Known: winhost.Yes, Names: slices.Sorted(maps.Keys(env)), Hosting: map[string]string{}}
+	v := winhost.Variables{Known: winhost.Yes, Names: slices.Sorted(maps.Keys(env)), Hosting: map[string]string{}, Files: map[string]string{}}
 	for name, value := range env {
+		if winhost.IsSettingsPath(value) {
+			v.Files[name] = value
+		}
 		if winhost.IsHosting(name) {
 			v.Hosting[name] = value
 		}
@@ -51,8 +54,11 @@ func (p place) judge(t *testing.T, key string) force {
 	for _, f := range p.files {
 		if i := strings.LastIndexByte(f, '\\'); strings.EqualFold(f[:i], folder) {
 			env.Beside = append(env.Beside, f[i+1:])
+		} else if within, below := strings.CutPrefix(f, folder+`\conf\`); below {
+			env.Beside = append(env.Beside, `conf\`+within)
 		}
 	}
+	slices.Sort(env.Beside)
 	f, err := judged("Svc", key, false, env, func(ops []winhost.Op) ([]winhost.Result, error) {
 		var results []winhost.Result
 		for _, op := range ops {
@@ -132,6 +138,10 @@ func TestInForce(t *testing.T) {
 		{"user secrets elsewhere", place{path: base, line: exe, secrets: []string{`C:\u\secrets.json`}, files: []string{`C:\u\secrets.json`}}, "", nil, nil},
 		{"files that the program may read", place{path: base, line: exe, files: []string{`C:\im\custom.json`, `C:\im\secrets.json`, `C:\im\Svc.deps.json`, `C:\im\Svc.runtimeconfig.json`}}, "", nil,
 			[]string{"custom.json beside appsettings.json", "secrets.json beside appsettings.json"}},
+		{"files of other formats", place{path: base, line: exe, files: []string{`C:\im\relay.yml`, `C:\im\conf\relay.toml`, `C:\im\.env`}}, "", nil,
+			[]string{".env beside appsettings.json", `conf\relay.toml beside appsettings.json`, "relay.yml beside appsettings.json"}},
+		{"a variable that names a file", place{path: base, line: exe, machine: map[string]string{"IM_CONFIG": `D:\conf\relay.json`, "Other": `D:\conf\none.json`, "PATH": `C:\a.json;D:\conf\relay.json`}, files: []string{`D:\conf\relay.json`}}, "", nil,
+			[]string{`the machine's environment variable IM_CONFIG names D:\conf\relay.json, which holds Relay:ApiKey`}},
 		{"an account whose variables are not loaded", place{path: base, line: exe, unloaded: true, account: `CORP\svc`}, "", nil, []string{`variables of CORP\svc cannot be read`}},
 		{"a declared file that the environment leaves unread", place{path: `C:\im\appsettings.Production.json`, line: exe + " --environment=Staging"}, "",
 			[]string{`the name of the environment, "Staging", in which appsettings.Production.json is not read`}, nil},

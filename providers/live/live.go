@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"meshrotate/providers/adminapi"
+	"meshrotate/providers/program"
 	"meshrotate/providers/site"
 	"meshrotate/providers/values"
 	"meshrotate/providers/winhost"
@@ -55,6 +56,8 @@ type Config struct {
 	// ChangePassword lets an account change its own password in its domain; nil where there is no way to it. An error that is no
 	// *negotiate.UnchangedError says that nobody knows what became of it.
 	ChangePassword func(ctx context.Context, account string, old, next secret.Value) (was bool, err error)
+	// Known are the values that are not to be shown in what people type and programs write; nil begins with none.
+	Known *program.Known
 	// Salt keys the fingerprints of files in plans.
 	Salt func(ctx context.Context) (secret.Value, error)
 	// Parallel is the most hosts that are spoken to at once, outside the switch; 0 is 500. It begins with fewer.
@@ -119,9 +122,12 @@ func New(c Config) *Site {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Known == nil {
+		c.Known = &program.Known{}
+	}
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), turns: newFlow(Begins, c.Parallel, 0, c.Now, c.Busy),
 		rush: newFlow(rushEach*runtime.GOMAXPROCS(0), everybody, rushPatience, c.Now, c.Busy)}
-	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile}
+	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile, known: c.Known}
 	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, clocks: s.clocks, host: c.MarkerHost, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, whyGone: s.whyGone, ends: s.isEnding, watch: s.watchMissing, ended: s.adminEnded}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:     onHosts{s},
@@ -264,7 +270,7 @@ func (s *Site) host(name string) *host {
 	defer s.mu.Unlock()
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, site: s, files: map[string]*file{}, running: map[string]run{}, took: map[string][]string{}, stopped: map[string]bool{}, failed: map[string]error{}, barred: map[string]error{}, logons: map[string]time.Time{}}
+		h = &host{name: name, site: s}
 		s.hosts[name] = h
 	}
 	return h

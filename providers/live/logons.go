@@ -64,7 +64,7 @@ func logonSet(_ context.Context, h *host, o site.SetLogon, d deed) reconciler.Re
 	if s == nil {
 		return h.unproven("service %s could not be looked at", o.Service)
 	}
-	h.logons[o.Service] = s.End
+	put(&h.logons, o.Service, s.End)
 	r := done("stored, in effect at the next start")
 	if o.Secret.Name != "" {
 		r.Facts = []state.Fact{site.StoredLogon{Version: o.Secret.Version, At: s.End}.Fact(h.name, o.Service)}

@@ -99,7 +99,7 @@ func (o *operator) hook(ctx context.Context, op site.RunHook) reconciler.Report 
 	limited, cancel := context.WithTimeout(ctx, op.Timeout.Of())
 	defer cancel()
 	said, err := o.run(limited, Program{Path: op.Program, Args: op.Args, Env: told(op), Input: v})
-	name, late, line := filepath.Base(op.Program)+" for "+op.Secret.Name, limited.Err() != nil, program.LastLine(said, v)
+	name, late, line := filepath.Base(op.Program)+" for "+op.Secret.Name, limited.Err() != nil, o.site.config.Known.Withhold(program.LastLine(said, v))
 	var ended *EndedError
 	switch {
 	case err != nil && !late && !errors.As(err, &ended):

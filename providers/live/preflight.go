@@ -28,6 +28,7 @@ func preflights(f *family) {
 		if r.Service != "" && !r.Logon {
 			if res, err := q.result(key + " logon"); err == nil && res.Logon != nil { // without an answer it is not known
 				seen.Exists, seen.Right, seen.Locked = string(res.Logon.Exists), string(res.Logon.Right), string(res.Logon.Locked)
+				seen.PasswordSet = res.Logon.PasswordSet
 			}
 		}
 		if r.Settings != "" {

@@ -26,7 +26,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
 	a.pulse.note(list)
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, More: list.More, Unnamed: list.Unnamed}
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
 			Names: r.Names, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})
@@ -46,6 +46,9 @@ func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 	if empty := len(list.Relays) == 0 && list.Unnamed == 0; empty && a.listed {
 		return nil, errEmptyList
 	}
+	if list.Moved {
+		return nil, errMovingList
+	}
 	if list.More {
 		return nil, errCutList
 	}
@@ -53,6 +56,8 @@ func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 }
 
 var errEmptyList = reconciler.Hinted(errors.New("its list has no relay at all, and had some before"), "look at Admin's dashboard and at what stands before Admin; the next run asks again")
+
+var errMovingList = reconciler.Hinted(errors.New("the pages of its list move while they are read"), "name a path that gives all at once or in an order that stays, such as product.api.relays: /api/relays?pageSize=10000")
 
 var errCutList = reconciler.Hinted(errors.New("its list is one page, without a way to the others"), "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000")
 

@@ -73,7 +73,7 @@ func olderThanAsked(s *winhost.Service) bool {
 
 func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler.Report {
 	s := d.results[0].Service
-	h.stopped[op.Service] = true
+	put(&h.stopped, op.Service, true)
 	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
 	if d.results[0].Code != winhost.Unchanged || d.again {
 		r.Down, r.Bounds = stops(op, d.since(s)), bound(op.Name, d.again)
@@ -83,7 +83,7 @@ func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler
 	}
 	for _, name := range s.Dependents {
 		if !slices.Contains(op.Dependents, name) {
-			h.took[op.Service] = append(h.took[op.Service], name)
+			put(&h.took, op.Service, append(h.took[op.Service], name))
 		}
 	}
 	return r
@@ -102,7 +102,7 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		// By our clock it began between these two moments, and what ran before had ended. The answer may have taken long.
 		h.site.ending(op.Name, false)
 		h.site.restarted(h.name, op.Noun != "", d.since(s), d.ended.Add(-s.Took()))
-		h.running[op.Service] = run{op.Name, s.PID, d.ended, d.again}
+		put(&h.running, op.Service, run{op.Name, s.PID, d.ended, d.again})
 	}
 	h.site.runsAs(h.name, op.Service, s.Account, s.PID)
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
@@ -117,9 +117,9 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		return h.restart(ctx, op)
 	}
 	if h.stopped[op.Service] && theirs { // its host did, and it has what it is to have
-		h.running[op.Service] = run{op.Name, s.PID, d.ended, true}
+		put(&h.running, op.Service, run{op.Name, s.PID, d.ended, true})
 	}
-	h.stopped[op.Service] = false
+	put(&h.stopped, op.Service, false)
 	delete(h.failed, op.Service)
 	if more := h.took[op.Service]; len(more) > 0 {
 		start := winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), Dependents: more}
@@ -157,7 +157,7 @@ func (h *host) outdated(ctx context.Context, service string) bool {
 
 // restart stops and starts a service that somebody has started since this run stopped it: it may have read the old file.
 func (h *host) restart(ctx context.Context, op site.StartService) reconciler.Report {
-	h.stopped[op.Service] = false
+	put(&h.stopped, op.Service, false)
 	ops := []winhost.Op{winhost.ServiceStop{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of())},
 		winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), StableSeconds: stableStart, Dependents: op.Dependents}}
 	began := h.site.config.Now()
@@ -176,7 +176,7 @@ func (h *host) restart(ctx context.Context, op site.StartService) reconciler.Rep
 		}
 	}
 	if results[0].Service != nil {
-		h.took[op.Service] = append(h.took[op.Service], results[0].Service.Dependents...)
+		put(&h.took, op.Service, append(h.took[op.Service], results[0].Service.Dependents...))
 	}
 	r := started(ctx, h, op, deed{results: results[1:], began: began, ended: h.site.config.Now()})
 	r.Note = fmt.Sprintf("somebody had started %s between its stop and its start: it was stopped and started once more", op.Service)

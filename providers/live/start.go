@@ -3,12 +3,14 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"meshrotate/providers/appsettings"
 	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
+	"meshrotate/reconciler"
 )
 
 // What Windows answers where a service does not start.
@@ -54,7 +56,28 @@ func (q *questions) start(ctx context.Context, r site.Preflight) (site.StartSeen
 		}
 	}
 	s.judge(j, env.Environment, own, err)
+	for _, c := range seen.Changed {
+		if strings.HasPrefix(c.What, site.Program) {
+			if q.host.newer == nil {
+				q.host.newer = map[string]string{}
+			}
+			q.host.newer[r.Service] = c.Says()
+		}
+	}
 	return seen, nil
+}
+
+// ofProgram adds to a start that did not come about that the program is another one than ran before.
+func (h *host) ofProgram(service string, r winhost.Result, err error) error {
+	says := h.newer[service]
+	if says == "" || r.Win32 == logonFailure {
+		return err
+	}
+	hint := "look first whether all files of the program belong together: " + says
+	if more := reconciler.HintOf(err); more != "" {
+		hint += "; or: " + more
+	}
+	return reconciler.Hinted(err, hint)
 }
 
 // further asks the host for more than the look did, each thing once.
@@ -117,6 +140,7 @@ func (s starting) judge(j *judge, env *winhost.Environment, own winhost.Result, 
 	}
 	s.Registration, s.Registered = env.Registration, env.Registered
 	s.changed(site.Registration, env.Registered, false)
+	s.program(j.env.Programs)
 	s.changed(fmt.Sprintf("the environment of its account (%s)", env.Account), env.UserChanged, false)
 	if j.env.Wrapped && !env.Wrapped && j.described.File != nil {
 		s.changed(env.Described, j.described.File.Modified, false)
@@ -130,6 +154,39 @@ func (s starting) judge(j *judge, env *winhost.Environment, own winhost.Result, 
 		} else if r.File != nil && r.File.Exists {
 			s.changed(path, r.File.Modified, false)
 		}
+	}
+}
+
+// program notes the files of the program that were written since the process started, together; and else those about which something
+// was changed, as their rights: what keeps the time of its last write may be a copy.
+func (s starting) program(files []winhost.ProgramFile) {
+	var written, touched []string
+	var at, touch time.Time
+	note := func(names []string, latest time.Time, path string, t time.Time) ([]string, time.Time) {
+		if len(names) > 0 {
+			_, path = appsettings.Split(path)
+		}
+		if slices.Contains(names, path) {
+			return names, latest
+		}
+		if t.After(latest) {
+			latest = t
+		}
+		return append(names, path), latest
+	}
+	for _, f := range files {
+		switch {
+		case s.since.IsZero():
+		case f.Written.After(s.since):
+			written, at = note(written, at, f.Path, f.Written)
+		case f.Changed.After(s.since):
+			touched, touch = note(touched, touch, f.Path, f.Changed)
+		}
+	}
+	if len(written) > 0 {
+		s.changed(site.Program+strings.Join(written, ", "), at, false)
+	} else if len(touched) > 0 {
+		s.Changed = append(s.Changed, site.Changed{What: site.Program + strings.Join(touched, ", "), At: touch, Kept: true})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"meshrotate/providers/program"
 	"meshrotate/providers/site"
 	"meshrotate/providers/values"
 	"meshrotate/reconciler"
@@ -21,6 +22,7 @@ type kept struct {
 	supply   values.Supply
 	needed   map[string]reconciler.Needed
 	readFile func(string) ([]byte, error)
+	known    *program.Known
 
 	mu   sync.Mutex
 	want map[secret.Ref]secret.Value // declared values that are not kept yet
@@ -103,6 +105,7 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	if !ok {
 		return seen // it will be generated
 	}
+	k.known.Add(v)
 	k.mu.Lock()
 	if k.want == nil {
 		k.want = map[secret.Ref]secret.Value{}
@@ -275,6 +278,7 @@ func (k *kept) value(ctx context.Context, ref secret.Ref) (secret.Value, error) 
 	if err != nil {
 		return secret.Value{}, &valueError{ref, err}
 	}
+	k.known.Add(v)
 	return v, nil
 }
 

@@ -20,9 +20,11 @@ type waiting struct {
 	admin string                   // Admin's host
 	lag   time.Duration            // how old what a list says may be
 	beats map[string]time.Time     // the first heartbeat that was listed of one once no list could be older than its restart, by host
-	odd   bool                     // heartbeats are told by a clock that is ahead, and nobody's
-	since map[string]time.Time     // by host, by our clock
-	rest  time.Time                // for all others
+	// seemed are those that seem to work by one of the clocks, and not by all: from when on they did nobody knows once that is known.
+	seemed map[string]bool
+	odd    bool                 // heartbeats are told by a clock that is ahead, and nobody's
+	since  map[string]time.Time // by host, by our clock
+	rest   time.Time            // for all others
 	// unwatched: nobody saw when Admin became ready again, so that all others may work for longer than since then.
 	unwatched bool
 	missing   []string
@@ -83,7 +85,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			}
 			continue
 		}
-		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy || w.unwatched && !restarted
+		w.up[host], w.late[host] = now, now.Sub(later(since, w.before)) > lateBy || w.unwatched && !restarted || w.seemed[host]
 		if at := w.first[host]; restarted && at.After(since) {
 			w.up[host], w.late[host] = at, w.wasLate[host]
 		}
@@ -154,6 +156,12 @@ func (w *waiting) lacking(host string, r *site.RelaySeen, then, since, now time.
 	lack := lackingOf(r, last)
 	if r == nil || lack == "" && !w.odd || last.Sub(first) <= exact && !w.odd {
 		return lack
+	}
+	if lackingOf(r, first) == "" {
+		if w.seemed == nil {
+			w.seemed = map[string]bool{}
+		}
+		w.seemed[host] = true
 	}
 	if w.odd {
 		first, lack = time.Time{}, "Admin lists %s as connected, and whose clock its heartbeats are told by is not known: further ones are waited for"

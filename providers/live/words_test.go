@@ -79,6 +79,30 @@ func TestHeartbeatsByAClockThatIsOff(t *testing.T) {
 	}
 }
 
+// How long a relay with a wrong clock was down is not measured by how long its proof took: that is the most.
+func TestTheProofsOwnWaitIsNoOutage(t *testing.T) {
+	began, yes := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC), true
+	for reason, c := range map[string]struct {
+		skew time.Duration
+		beat []time.Duration // of lists every 20 s
+		late bool
+	}{
+		"its clock is right":                    {0, []time.Duration{-time.Second, 19 * time.Second}, false},
+		"its clock is ahead, which is not sure": {4 * time.Minute, []time.Duration{-time.Second, 19 * time.Second, 39 * time.Second, 59 * time.Second, 79 * time.Second}, true},
+	} {
+		w := waiting{names: map[string]string{}, skews: map[string]time.Duration{"admin": 0, "r": c.skew}, admin: "admin", lag: time.Minute, beats: map[string]time.Time{}, missing: []string{"r"},
+			up: map[string]time.Time{}, late: map[string]bool{}, since: map[string]time.Time{"r": began}}
+		for i, beat := range c.beat {
+			at := began.Add(time.Duration(i+1) * 20 * time.Second)
+			w.before = at.Add(-time.Second) // it is looked at every second
+			w.check(&site.RelaysSeen{Time: at, Relays: []site.RelaySeen{{Name: "r", Connected: &yes, Heartbeat: began.Add(beat)}}}, adminClock{known: true}, at)
+		}
+		if len(w.missing) > 0 || w.late["r"] != c.late {
+			t.Errorf("%s: missing %v, at most %v", reason, w.missing, w.late)
+		}
+	}
+}
+
 // What a clock that nobody knows has proven so far is waited for again.
 func TestWhatAnUnknownClockHasProven(t *testing.T) {
 	began, yes := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC), true

@@ -63,21 +63,22 @@ func unwrapped(env *winhost.Environment, ask asking) (within *winhost.Environmen
 
 // find has the host say where the program is, as its variables put it, and whether it is there.
 func (d *described) find(within *winhost.Environment, ask asking) error {
-	if !strings.ContainsAny(d.Executable, `\/%`) {
-		return nil // Windows may find it elsewhere
-	}
 	line := string(within.CommandLine.Expose())
 	program, rest, _ := strings.Cut(line[1:], `"`)
-	ops := []winhost.Op{winhost.FileRead{Path: program, HashOnly: true}, winhost.EnvironmentRead{Path: program}}
+	ops := []winhost.Op{winhost.FileRead{Path: program, HashOnly: true}, winhost.EnvironmentRead{Path: program, Program: `"` + program + `"`}}
 	results, err := ask(ops)
 	if err != nil {
 		return err
 	}
-	if e := results[1].Environment; e != nil && e.Path != "" && strings.Contains(program, "%") {
-		program = e.Path
-		within.CommandLine = secret.NewString(`"` + program + `"` + rest)
+	if e := results[1].Environment; e != nil {
+		within.Programs = slices.Concat(within.Programs, e.Programs)
+		if e.Path != "" && strings.Contains(program, "%") {
+			program = e.Path
+			within.CommandLine = secret.NewString(`"` + program + `"` + rest)
+		}
 	}
-	if f := results[0].File; f != nil && !f.Exists && within.Missing == "" {
+	elsewhere := !strings.ContainsAny(d.Executable, `\/%`) // Windows may find it there
+	if f := results[0].File; f != nil && !f.Exists && within.Missing == "" && !elsewhere {
 		within.Missing = program
 	}
 	return nil

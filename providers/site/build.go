@@ -29,8 +29,8 @@ type CertificatesSeen struct {
 
 // Certificate is one with its thumbprint.
 type Certificate struct {
-	SHA1, Subject string
-	NotAfter      time.Time
+	SHA1, Subject       string
+	NotBefore, NotAfter time.Time
 	// HasKey says that its private key is there, too.
 	HasKey bool
 }
@@ -114,7 +114,6 @@ func (r Package) Key() string               { return "package " + r.File.String(
 // PackageSeen answers Package. It has no value in it.
 type PackageSeen struct {
 	Certificate
-	NotBefore time.Time
 	// Code says that it may sign code.
 	Code bool
 	// Problem is why nothing is known of it: no value, or a PFX that the password does not open.

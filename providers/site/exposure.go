@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,15 +11,21 @@ import (
 )
 
 // Exposure asks who else could come by a secret of a service: by its file and what lies beside that, by its program, by what the host
-// records. Answer: *ExposedSeen.
-type Exposure struct{ Host, Service, Path string }
+// records. Answer: *ExposedSeen. Several secrets may have one file: the question is the same, what it says to each of them is not.
+type Exposure struct {
+	Host, Service, Path string
+	// Bears is which secret the file holds: "the key"; "" for none.
+	Bears string
+	// Runs is what the file itself is the program of, "" where it is none: "secretscli".
+	Runs string
+}
 
 func (r Exposure) Target() reconciler.Target { return Host(r.Host) }
 func (r Exposure) Key() string               { return "exposure " + r.Service + " " + r.Path }
 
-// Exposure is about the same service and file.
-func (r Preflight) Exposure() Exposure {
-	return Exposure{Host: r.Host, Service: r.Service, Path: r.Path}
+// Exposure is about the same service and file, which holds a secret.
+func (r Preflight) Exposure(bears string) Exposure {
+	return Exposure{Host: r.Host, Service: r.Service, Path: r.Path, Bears: bears}
 }
 
 // ExposedSeen answers Exposure.
@@ -27,6 +34,8 @@ type ExposedSeen struct {
 	// Program is the service's, Unquoted that its path has a blank and no quotes.
 	Program  string
 	Unquoted bool
+	// Readable says that ordinary users may read Path.
+	Readable bool
 	// Writable is what ordinary users may change, Unknown where that could not be seen.
 	Writable, Unknown []string
 	// Left are files beside Path that look like earlier versions of it.
@@ -51,21 +60,26 @@ func Exposed(seen reconciler.Seen, reads []reconciler.Read) []reconciler.Finding
 	for _, r := range reads {
 		if e, ok := r.(Exposure); ok {
 			if s := Answer[ExposedSeen](seen, e); s != nil {
-				findings = append(findings, s.findings()...)
+				findings = append(findings, s.findings(e)...)
 			}
 		}
 	}
 	return findings
 }
 
-func (s *ExposedSeen) findings() []reconciler.Finding {
+// findings are what the answer says to who asked.
+func (s *ExposedSeen) findings(r Exposure) []reconciler.Finding {
 	var all []reconciler.Finding
 	ofProgram := func(path string) bool {
-		return s.Program != "" && (strings.EqualFold(path, s.Program) || strings.EqualFold(path, folderOf(s.Program)))
+		return s.Program != "" && (strings.EqualFold(path, s.Program) || strings.EqualFold(path, folderOf(s.Program))) || r.Runs != ""
 	}
 	if some := slices.DeleteFunc(slices.Clone(s.Writable), func(p string) bool { return !ofProgram(p) }); len(some) > 0 {
-		all = append(all, Warning("program-writable", fmt.Sprintf("%s: ordinary users may change the program of %s: %s", s.Host, s.Service, strings.Join(some, ", ")),
-			"take that right from them (`icacls`): whoever has it runs what he likes as the service's account", s.Host))
+		all = append(all, Warning("program-writable", fmt.Sprintf("%s: ordinary users may change the program of %s: %s", s.Host, cmp.Or(r.Runs, s.Service), strings.Join(some, ", ")),
+			"take that right from them (`icacls`): whoever has it runs what he likes as the account that runs it, with its secrets", s.Host))
+	}
+	if s.Readable && r.Bears != "" {
+		all = append(all, Warning("file-readable", fmt.Sprintf("%s: ordinary users may read %s, which holds %s", s.Host, s.Path, r.Bears),
+			"take Users out of the file's ACL", s.Host))
 	}
 	if some := slices.DeleteFunc(slices.Clone(s.Writable), ofProgram); len(some) > 0 {
 		all = append(all, Warning("file-writable", fmt.Sprintf("%s: ordinary users may change what the product reads: %s", s.Host, strings.Join(some, ", ")),
@@ -85,7 +99,7 @@ func (s *ExposedSeen) findings() []reconciler.Finding {
 	}
 	if len(s.Records) > 0 {
 		f := Note("host-records", fmt.Sprintf("%s: the host records %s", s.Host, strings.Join(s.Records, ", ")),
-			"nothing to do for meshrotate, whose values are in none of them; a secret that somebody types there is")
+			"nothing to do for meshrotate, which puts no value there unless the document permits an argument; a secret that somebody types there is")
 		f.Hosts = []string{s.Host}
 		all = append(all, f)
 	}

@@ -43,6 +43,9 @@ func ListingOf(in reconciler.Input, admin string, asked time.Duration) Listing {
 	return l
 }
 
+// Empty says that Admin listed nothing at all.
+func (s Listing) Empty() bool { return s.RelaysSeen != nil && len(s.Relays) == 0 && s.Unnamed == 0 }
+
 // fresh is how old the latest heartbeat may be of relays that are connected. What takes longer to be listed than a proof waits for
 // it proves nothing.
 func (s Listing) fresh() time.Duration {
@@ -74,7 +77,10 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 		}
 		all = append(all, f)
 	}
-	if s.More {
+	if s.Moved {
+		object("relay-list-cut", "name a path that gives all at once, or in an order that stays, such as product.api.relays: /api/relays?pageSize=10000", nil,
+			"the pages of Admin's list move while they are read, as they do where it is ordered by heartbeats: %d were seen, and others are missing, whichever they are", len(s.Relays))
+	} else if s.More {
 		of := fmt.Sprintf("%d of %d relays", len(s.Relays), s.Total)
 		if s.Total <= len(s.Relays) {
 			of = Count(len(s.Relays), "relay") + ", says that there are more"
@@ -153,7 +159,8 @@ func long(d time.Duration) string {
 // unreadable says of a field that it is not one of those by which programs say that something never was.
 func unreadable(odd string) bool { return !never.MatchString(odd) }
 
-var never = regexp.MustCompile(`(?i) = "?(null|never|none|n/a|-|0|-1|0001-01-01.*|/Date\(-62135596800000.*)?"?$`)
+// The year 1 is -62135596800 seconds since 1970, in a zone of its own up to 14 hours more or less; or the same in milli- or microseconds.
+var never = regexp.MustCompile(`(?i) = "?(null|never|none|n/a|-|0|-1|0001-01-01.*|(/Date\()?-6213[56]\d{6}(\d{3}){0,2}\b.*)?"?$`)
 
 // odd is what an entry holds in fields that could not be read.
 func (l Listed) odd() string {

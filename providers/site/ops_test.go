@@ -190,3 +190,28 @@ func TestBadData(t *testing.T) {
 		}
 	}
 }
+
+// A date may mean its whole day, in the zone of the answer. A moment that was written without a zone in the file has one in the answer.
+func TestWhatHasPassed(t *testing.T) {
+	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		served string
+		within time.Duration
+		passed bool
+	}{
+		{"2026-11-28T08:59:00Z", 0, true},
+		{"2026-11-28T09:01:00Z", 0, false},
+		{"2026-11-28T08:27:00Z", 14 * time.Hour, true},
+		{"2026-11-27T00:00:00Z", 38 * time.Hour, true},
+		{"2026-11-27T23:59:59.9999999Z", 38 * time.Hour, true},
+		{"2026-11-28T00:00:00Z", 38 * time.Hour, false},
+		{"2026-11-27T11:00:00Z", 38 * time.Hour, false},
+		{"", 0, false},
+		{Never, 0, false},
+	} {
+		f := Field{Time: true, Lasting: true, Within: reconciler.Span(c.within)}
+		if got := f.Passed(c.served, now); got != c.passed {
+			t.Errorf("%q within %s: passed is %v", c.served, c.within, got)
+		}
+	}
+}

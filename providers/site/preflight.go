@@ -3,6 +3,7 @@ package site
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"meshrotate/reconciler"
 )
@@ -46,7 +47,9 @@ type PreflightSeen struct {
 	// Exists, Right and Locked say of the account that the service is set to whether the host finds it, whether it may log on as a
 	// service there, and whether it is locked out: "yes", "no", or "" where the host cannot know.
 	Exists, Right, Locked string
-	Start                 StartSeen
+	// PasswordSet is when that account got its password, by the clock of who keeps it; zero where that is not known.
+	PasswordSet time.Time
+	Start       StartSeen
 }
 
 // Errors of Windows that a preflight meets.
@@ -223,6 +226,11 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 		all = append(all, mild...)
 		if down {
 			add(seen.newer(), false)
+			n := len(all)
+			add(p.password(in, seen))
+			for i := range all[n:] {
+				all[n+i].Unwell = true // as below
+			}
 			if p.Sets == "" && setsLogon(in, host, service) == "" {
 				n := len(all)
 				add(p.Shut.of(p.Service, host), true)

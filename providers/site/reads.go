@@ -82,6 +82,8 @@ type Field struct {
 	// Zone is that of a moment that is written without one, as IANA names it; "" is UTC.
 	Zone string `json:"zone,omitempty"`
 	Fold bool   `json:"fold,omitempty"`
+	// Own says that what the answer has of a part does not count, such as when its support ends.
+	Own bool `json:"own,omitempty"`
 	// Want is what a proof demands, "" for nothing; a moment is in RFC 3339, UTC, or Never.
 	Want string `json:"want,omitempty"`
 	// Within is how far the moment may lie from the wanted one.
@@ -118,10 +120,15 @@ func (f Field) Refused(value string) bool {
 	return slices.ContainsFunc(f.Not, func(not string) bool { return strings.EqualFold(not, strings.TrimSpace(value)) })
 }
 
-// Passed says that a proof does not take a moment, as it has passed.
+// Passed says that a proof does not take a moment, as it has passed. Where a date is wanted, its day may be meant. Its zone is the
+// answer's.
 func (f Field) Passed(value string, now time.Time) bool {
+	const day = 24 * time.Hour
 	at, err := time.Parse(time.RFC3339Nano, value)
-	return f.Lasting && err == nil && !now.Before(at.Add(f.Within.Of()))
+	if f.Within.Of() >= day && at.Minute() != 59 { // else it is the day's end
+		at = at.Add(day)
+	}
+	return f.Lasting && err == nil && !now.Before(at)
 }
 
 // Changed says that a value is another than before. One that is not there any more is no other one.
@@ -131,17 +138,25 @@ func (f Field) Changed(value string) bool {
 	return value != "" && (f.Was == "" || !before.Met(value))
 }
 
-func sameMoment(a, b time.Time, within time.Duration) bool {
-	if b.Before(a) {
-		a, b = b, a
-	}
+// sameMoment says that a moment is the wanted one. A date means any moment of its day, in some zone, and none before.
+func sameMoment(at, want time.Time, within time.Duration) bool {
 	const day = 24 * time.Hour
-	apart := b.Sub(a)
-	return apart <= within || apart < time.Second || a.Equal(a.Truncate(day)) && apart < day && apart >= day-time.Second
+	early := within
+	if early >= day {
+		early -= day
+	}
+	if after := at.Sub(want); -early <= after && after <= within {
+		return true
+	}
+	if want.Before(at) {
+		at, want = want, at
+	}
+	apart := want.Sub(at)
+	return apart < time.Second || at.Equal(at.Truncate(day)) && apart < day && apart >= day-time.Second
 }
 
 func (f Field) equal(g Field) bool {
-	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && f.Lasting == g.Lasting && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
+	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Own == g.Own && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && f.Lasting == g.Lasting && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
 }
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.

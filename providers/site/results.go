@@ -38,8 +38,6 @@ type Base struct {
 	Staged, Backup bool
 	// Error is the Windows error that reading it met, 0 for none. What else is said of the file is nothing then.
 	Error uint32
-	// UsersCanRead says that ordinary users of the host may read it.
-	UsersCanRead bool
 }
 
 func (b Base) facts(name string) []reconciler.Fact {
@@ -266,6 +264,7 @@ type RelaysSeen struct {
 	Relays  []RelaySeen
 	Total   int       // that there are, as the API says; 0 when it does not
 	More    bool      // there are more, as the API says, and no way to them
+	Moved   bool      // or they went from page to page while these were read
 	Unnamed int       // further entries, which have no name
 	Time    time.Time // Admin's clock
 	// Age is for how long something in between had the answer already.

@@ -35,9 +35,19 @@ type Changed struct {
 	At   time.Time // by the host's clock
 	// Own: it is the settings file that the document names.
 	Own bool
+	// Kept: the time of its last write is older than the process. A copy may keep that; or its rights alone were changed.
+	Kept bool
+}
+
+// Says is what was changed, and when.
+func (c Changed) Says() string {
+	return c.What + " was changed on " + c.when() + ", after the process before had started"
 }
 
 func (c Changed) when() string { return c.At.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// Program is how a change of a service's program begins; the names of its files follow.
+const Program = "its program "
 
 // Registration is what the service manager keeps of a service.
 const Registration = "its registration (command line, variables, account)"
@@ -69,6 +79,11 @@ func (p Part) changed(in reconciler.Input, s *PreflightSeen) (all []obstacle, mi
 		set := reconciler.Step{Phase: reconciler.Switch, Op: SetLogon{Host: s.Host, Service: s.Preflight.Service}}
 		registration := c.What == Registration
 		if c.Own || registration && (p.Sets == LogonAnew || setsLogon(in, s.Host, s.Preflight.Service) == LogonAnew || p.ours(in, set, c.At)) {
+			continue
+		}
+		if c.Kept {
+			mild = append(mild, Warning("service-changed", fmt.Sprintf("%s: something about %s of service %s was changed on %s, after its process had started: its rights, or all of it by a copy, which keeps the time of the last write",
+				s.Host, strings.TrimPrefix(c.What, "its "), s.Preflight.Service, c.when()), "where it was replaced, restart the service at a time of your choosing, and see that it works", s.Host))
 			continue
 		}
 		if registration && !differs(in, s, set) {

@@ -3,10 +3,12 @@
 package tlshint
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 )
@@ -20,6 +22,7 @@ type Server struct {
 	Plain  string // what to do when the port does not speak TLS
 	Renew  string // where a new certificate is put
 	Client string // what to do when it refuses ours
+	Asked  bool   // it asked for a client's certificate, and we have none
 	Log    string // where it says why it gave up
 }
 
@@ -35,9 +38,23 @@ func Hint(err error, s Server) string {
 	case errors.As(err, &name):
 		return s.name(name.Certificate)
 	case errors.As(err, new(x509.UnknownAuthorityError)) && !strings.Contains(err.Error(), "insecure algorithm"):
-		return "name the authority that issued the certificate of " + s.Who + " in " + s.CAFile + ", or give it a certificate of an authority that is trusted here"
+		return s.unknown(err)
 	}
 	return s.alert(err.Error())
+}
+
+// unknown is about an authority that nobody here knows. One between it and a known one may be missing, which the server is to send.
+func (s Server) unknown(err error) string {
+	hint := "name the authority that issued the certificate of " + s.Who + " in " + s.CAFile + ", or give it a certificate of an authority that is trusted here"
+	var verify *tls.CertificateVerificationError
+	if !errors.As(err, &verify) || len(verify.UnverifiedCertificates) == 0 {
+		return hint
+	}
+	last := verify.UnverifiedCertificates[len(verify.UnverifiedCertificates)-1]
+	if bytes.Equal(last.RawIssuer, last.RawSubject) {
+		return hint
+	}
+	return hint + fmt.Sprintf("; where that is known, an authority between it and the certificate is not sent: have %s send the certificate of %q as well (on Windows: in its store Intermediate Certification Authorities), or name that in %s", s.Who, last.Issuer.CommonName, s.CAFile)
 }
 
 func (s Server) invalid(e x509.CertificateInvalidError) string {
@@ -55,10 +72,14 @@ func (s Server) invalid(e x509.CertificateInvalidError) string {
 }
 
 func (s Server) name(c *x509.Certificate) string {
-	if c != nil && len(c.DNSNames)+len(c.IPAddresses) == 0 {
-		return fmt.Sprintf("the certificate names its host in the subject only, which nobody reads any more (RFC 9525): issue one with the DNS name %s (subjectAltName)", s.Host)
+	called := "the DNS name " + s.Host
+	if net.ParseIP(strings.Trim(s.Host, "[]")) != nil { // which a DNS name does not cover
+		called = "the IP address " + s.Host
 	}
-	return fmt.Sprintf("%s; or issue a certificate with the DNS name %s", s.Rename, s.Host)
+	if c != nil && len(c.DNSNames)+len(c.IPAddresses) == 0 {
+		return fmt.Sprintf("the certificate names its host in the subject only, which nobody reads any more (RFC 9525): issue one with %s (subjectAltName)", called)
+	}
+	return fmt.Sprintf("%s; or issue a certificate with %s (subjectAltName)", s.Rename, called)
 }
 
 // alert is about what one side says when it gives a handshake up: the library has texts for it only.
@@ -74,6 +95,8 @@ func (s Server) alert(text string) string {
 	switch {
 	case has("protocol version"):
 		return s.Who + " speaks older versions only: enable TLS 1.2 there (Schannel, Protocols\\TLS 1.2\\Server)"
+	case has("remote error") && has("handshake failure") && s.Asked:
+		return s.Client
 	case has("handshake failure", "insufficient security", "cipher suite"):
 		return s.Who + " and this machine have no cipher suite in common: allow one with ECDHE and AES-GCM there (Get-TlsCipherSuite), and see that its certificate has a private key"
 	case has("remote error") && has("certificate", "access denied"):

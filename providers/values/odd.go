@@ -41,7 +41,7 @@ var failure = sync.OnceValue(func() *regexp.Regexp {
 // reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here, insert-it-here-1,
 // example-value-1.
 var reminder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here([_\s-][a-z0-9]+)*)|(insert|enter|paste)([_\s-]?[a-z]+)*[_\s-]here([_\s-].*)?|example[_-].+|your[_-][a-z0-9_-]*(secret|key|password|token)([_-]?[0-9]+)?)$`)
+	return regexp.MustCompile(`(?i)^((todo|tbd|fixme)[:\s].*|(change|replace)[_\s-]?(me|this|with|by)([^a-z0-9].*)?|(your|my|insert|enter|put)([_\s-]?[a-z]+)*[_\s-](here|goes[_\s-]here([_\s-][a-z0-9]+)*)|(insert|enter|paste)([_\s-]?[a-z]+)*[_\s-]here([_\s-].*)?|your[_-][a-z_-]*(secret|key|password|token)[_-]here[_-].*|example[_-].+|your[_-][a-z0-9_-]*(secret|key|password|token)([_-]?[0-9]+)?)$`)
 })
 
 // named matches a text that has the value's name before it, or what a header has there.

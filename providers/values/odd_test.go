@@ -55,6 +55,7 @@ func TestOdd(t *testing.T) {
 		"[object Object]p4ss":                       "prints of an object",
 		"your-256-bit-secret":                       "placeholder",
 		"your-relay-api-key-goes-here-please-1":     "placeholder",
+		"your-relay-key-here-your-relay-key-here-1": "placeholder",
 		"*** *** *** ***":                           "one character",
 		"••••-••••-••••":                            "one character",
 		"0000-0000-0000":                            "one character",

@@ -73,8 +73,15 @@ func CommandLine(program string) string {
 	if strings.Contains(program, " ") {
 		program = `"` + program + `"`
 	}
-	return program + arguments()
+	if line, ok := commandLines.Load(program); ok {
+		return line.(string)
+	}
+	line, _ := commandLines.LoadOrStore(program, program+arguments())
+	return line.(string)
 }
+
+// commandLines are those of the programs that hosts were asked to start: mostly one, for all of them.
+var commandLines sync.Map
 
 // IsCommandLine says whether a command line is CommandLine of any program.
 func IsCommandLine(line string) bool {

@@ -16,10 +16,11 @@ type CertificatesRead struct {
 
 // StoredCertificate is a certificate in a store.
 type StoredCertificate struct {
-	SHA1     string    `json:"sha1"`   // of the certificate, upper-case hex: its thumbprint
-	SHA256   string    `json:"sha256"` // of the certificate, upper-case hex
-	Subject  string    `json:"subject"`
-	NotAfter time.Time `json:"notAfter"`
+	SHA1      string    `json:"sha1"`   // of the certificate, upper-case hex: its thumbprint
+	SHA256    string    `json:"sha256"` // of the certificate, upper-case hex
+	Subject   string    `json:"subject"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
 	// HasKey says that the store has a private key for it. Whether that can be used, only a signature shows.
 	HasKey bool `json:"hasKey"`
 }

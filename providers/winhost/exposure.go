@@ -17,6 +17,8 @@ type Exposed struct {
 	Program string `json:"program"`
 	// Unquoted says that its path has a blank and no quotes: Windows tries the part before the blank first.
 	Unquoted Answer `json:"unquoted"`
+	// Readable says that ordinary users may read the file; "" when there is none, or when that could not be seen.
+	Readable Answer `json:"readable"`
 	// Writable are those of the file, the program and the folders of both that ordinary users may change, put files into, or make
 	// their own. Unknown are those whose access rules could not be read.
 	Writable []string `json:"writable"`

@@ -2,6 +2,8 @@ package winhost
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"meshrotate/reconciler/secret"
@@ -32,16 +34,19 @@ type EnvironmentRead struct {
 	Service string `json:"service"`
 	// Path is that of the settings file, "" for none.
 	Path string `json:"path"`
+	// Program is a command line that the service's program is known to start, "" for none: WinSW's is in a file.
+	Program string `json:"program"`
 }
 
-// Environment is what was found. Values of variables stay on the host, but for Hosting.
+// Environment is what was found. Values of variables stay on the host, but for Hosting and Files.
 //
 // A variable in the machine's environment reaches a service when the host restarts, and a new process at once; one in
 // the account's or in the service's environment reaches it at its next start.
 type Environment struct {
 	// Path is the path asked for, with its variables replaced.
 	Path string `json:"path"`
-	// Beside are the names of the files of settings (.json, .jsonc, .json5, .config) in its folder of at most 1 MB, sorted.
+	// Beside are the names of the files of settings (IsSettings) in its folder of at most 1 MB, and, behind that folder's name, in config,
+	// conf and settings below it, sorted.
 	Beside []string `json:"beside"`
 	// CommandLine is how the service is started, with its variables replaced; zero when it is not installed. It may hold
 	// a secret, and travels as a blob.
@@ -74,6 +79,17 @@ type Environment struct {
 	// Registration is a digest of that registration: command line, account, variables, needs, and what a wrapper keeps; "" where there
 	// is none. A password is not in it.
 	Registration string `json:"registration"`
+	// Programs are the files of the service's program, of what a wrapper starts, and of the program that was asked about, as far as they
+	// are there: NAME.exe, NAME.dll, NAME.runtimeconfig.json and NAME.deps.json.
+	Programs []ProgramFile `json:"programs"`
+}
+
+// ProgramFile is a file that a start reads, UTC by the host's clock. Zero: not known.
+type ProgramFile struct {
+	Path string `json:"path"`
+	// Written is when its content was written, or the file was made; Changed, when anything about it was changed, as in File.
+	Written time.Time `json:"written,omitzero"`
+	Changed time.Time `json:"changed,omitzero"`
 }
 
 // Need is a service that another one depends on, or a driver.
@@ -93,7 +109,24 @@ type Variables struct {
 	// Hosting are the variables with their values that tell .NET which files to read: ENVIRONMENT, CONTENTROOT and
 	// APPLICATIONNAME behind DOTNET_ or ASPNETCORE_. Windows keeps no such variable twice.
 	Hosting map[string]string `json:"hosting"`
+	// Files are those whose value is the path of a file of settings, with that.
+	Files map[string]string `json:"files"`
 }
+
+// SettingsFolders are those below a program's folder that are looked into for settings.
+var SettingsFolders = []string{"config", "conf", "settings"}
+
+// IsSettings says of a file's name that files of settings end so.
+func IsSettings(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	end := strings.ToLower(name[dot+1:])
+	return dot >= 0 && slices.Contains([]string{"json", "jsonc", "json5", "config", "ini", "xml", "yaml", "yml", "toml", "env"}, end)
+}
+
+var rooted = regexp.MustCompile(`^([A-Za-z]:[\\/]|\\\\)[^<>"|?*;=:\x00-\x1f]{1,240}$`)
+
+// IsSettingsPath says of a variable's value that it belongs into Variables.Files.
+func IsSettingsPath(value string) bool { return rooted.MatchString(value) && IsSettings(value) }
 
 var hosting = regexp.MustCompile(`(?i)^(DOTNET|ASPNETCORE)_(ENVIRONMENT|CONTENTROOT|APPLICATIONNAME)$`)
 

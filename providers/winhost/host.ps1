@@ -236,6 +236,9 @@ function Use-HostNative {
         @('advapi32.dll', 'LsaFreeMemory', $i, @($p)),
         @('advapi32.dll', 'LsaClose', $i, @($p)),
         @('advapi32.dll', 'LookupAccountSidW', $i, @($p, $p, $b, $outI, $b, $outI, $outI)),
+        @('advapi32.dll', 'GetTokenInformation', $i, @($p, $i, $b, $i, $outI)),
+        @('secur32.dll', 'LsaGetLogonSessionData', $i, @($p, $outP)),
+        @('secur32.dll', 'LsaFreeReturnBuffer', $i, @($p)),
         @('advapi32.dll', 'OpenProcessToken', $i, @($p, $u, $outP)),
         @('netapi32.dll', 'NetUserGetLocalGroups', $i, @($p, $s, $i, $i, $outP, $i, $outI, $outI)),
         @('netapi32.dll', 'NetUserGetInfo', $i, @($p, $s, $i, $outP)),
@@ -437,29 +440,54 @@ function Get-HostLocalGroups([string]$user) {
     , $names
 }
 
-# Get-HostUserFlags USER: those of a user of this machine (USER_INFO_1), -1 when they cannot be known.
-function Get-HostUserFlags([string]$user) {
-    $n = Use-HostNative; $buffer = [IntPtr]::Zero; $e = 0
-    if ($n::NetUserGetInfo([IntPtr]::Zero, $user, 1, [ref]$buffer, [ref]$e) -ne 0) { return -1 }
-    [Runtime.InteropServices.Marshal]::ReadInt32($buffer, 4 * [IntPtr]::Size + 8)
+# Get-HostUser USER: @{ flags; passwordSet } of a user of this machine (USER_INFO_1), nothing when they cannot be known. Windows tells the
+# password's age in seconds.
+function Get-HostUser([string]$user) {
+    $n = Use-HostNative; $memory = [Runtime.InteropServices.Marshal]; $buffer = [IntPtr]::Zero; $e = 0
+    if ($n::NetUserGetInfo([IntPtr]::Zero, $user, 1, [ref]$buffer, [ref]$e) -ne 0) { return $null }
+    $u = @{ flags = $memory::ReadInt32($buffer, 4 * [IntPtr]::Size + 8); passwordSet = $null }
+    $age = [long]$memory::ReadInt32($buffer, 2 * [IntPtr]::Size) -band 4294967295
     [void]$n::NetApiBufferFree($buffer, [ref]$e)
+    if ($age -gt 0) { $u.passwordSet = [DateTime]::UtcNow.AddSeconds(-$age) }
+    $u
 }
 
-# Test-HostShut ACCOUNT: yes where its domain says that it is disabled or locked out. A domain that lets it in, or says nothing, says nothing
+# Test-HostShut REFUSAL: yes where it says that the account is disabled or locked out. A domain that lets it in, or says nothing, says nothing
 # of that. .NET keeps no number of the error, but its text, which Windows has in its own language.
-function Test-HostShut([string]$account) {
-    $text = Get-HostRefusal $account
+function Test-HostShut([string]$text) {
     foreach ($e in 1331, 1909) { if ($text -ne '' -and $text -eq [ComponentModel.Win32Exception]::new($e).Message.TrimEnd('.', ' ', "`r", "`n")) { return 'yes' } }
     ''
 }
 
-# Get-HostRefusal ACCOUNT: why the domain gives the host no identity of an account, nothing when it does. The host itself asks (Kerberos'
-# S4U2self): our logon could not go on to a domain controller from here. No password is tried, and nothing counts against the account.
-function Get-HostRefusal([string]$account) {
+# Get-HostIdentityOf ACCOUNT: @{ refusal; passwordSet }: why the domain gives the host no identity of an account, '' when it does, and when
+# that account's password was set. The host itself asks (Kerberos' S4U2self): our logon could not go on to a domain controller from
+# here. No password is tried, and nothing counts against the account.
+function Get-HostIdentityOf([string]$account) {
     $domain, $user = $account.Split('\')
     if ($null -ne $user) { $account = $user + '@' + $domain }
-    try { [Security.Principal.WindowsIdentity]::new($account).Dispose(); return '' }
-    catch { $e = $_.Exception; if ($null -ne $e.InnerException) { $e = $e.InnerException }; $e.Message.TrimEnd('.', ' ', "`r", "`n") }
+    try { $identity = [Security.Principal.WindowsIdentity]::new($account) }
+    catch { $e = $_.Exception; if ($null -ne $e.InnerException) { $e = $e.InnerException }; return @{ refusal = $e.Message.TrimEnd('.', ' ', "`r", "`n"); passwordSet = $null } }
+    try { @{ refusal = ''; passwordSet = (Get-HostPasswordSet $identity) } } finally { $identity.Dispose() }
+}
+
+# Get-HostPasswordSet IDENTITY: when the password of its account was set, as its domain told with it: that stands in the session which
+# Windows has made for the identity (SECURITY_LOGON_SESSION_DATA). Nothing where it does not.
+function Get-HostPasswordSet($identity) {
+    $n = Use-HostNative; $memory = [Runtime.InteropServices.Marshal]; $data = [IntPtr]::Zero; $size = 0; $e = 0
+    $statistics = [byte[]]::new(56)   # TOKEN_STATISTICS: the second LUID is the session's
+    if ($n::GetTokenInformation($identity.Token, 10, $statistics, 56, [ref]$size, [ref]$e) -eq 0) { return }
+    $session = $memory::AllocHGlobal(8)
+    try {
+        $memory::Copy($statistics, 8, $session, 8)
+        if ($n::LsaGetLogonSessionData($session, [ref]$data, [ref]$e) -ne 0 -or $data -eq [IntPtr]::Zero) { return }
+        $at = 248; if ([IntPtr]::Size -eq 4) { $at = 160 }
+        if ($memory::ReadInt32($data) -lt $at + 8) { return }
+        $set = $memory::ReadInt64($data, $at)
+        if ($set -gt 0 -and $set -lt [DateTime]::UtcNow.AddDays(1).ToFileTimeUtc()) { [DateTime]::FromFileTimeUtc($set) }
+    } finally {
+        $memory::FreeHGlobal($session)
+        if ($data -ne [IntPtr]::Zero) { [void]$n::LsaFreeReturnBuffer($data, [ref]$e) }
+    }
 }
 
 # Get-HostProcessUser ID: the SID of the account that a process runs as, nothing when it may not be asked.
@@ -503,7 +531,7 @@ function Test-HostHolder([string]$right, [string]$account, [string]$sid) {
 
 # Get-HostLogon SERVICE ACCOUNT: see Logon in logon.go. Without an account it is the service's own, and who runs is not asked.
 function Get-HostLogon([string]$service, [string]$account) {
-    $l = @{ exists = ''; right = ''; locked = ''; configured = ''; running = '' }
+    $l = @{ exists = ''; right = ''; locked = ''; configured = ''; running = ''; passwordSet = $null }
     $name = (Get-HostServiceConfig $service).account; $own = $account -eq ''; if ($own) { $account = $name }
     $sid = Get-HostSid $account
     if ($name -eq $account) { $l.configured = 'yes' }
@@ -517,9 +545,12 @@ function Get-HostLogon([string]$service, [string]$account) {
     }
     $at = $account.IndexOf('\')
     if ($at -gt 0 -and @('.', [Environment]::MachineName) -contains $account.Substring(0, $at)) {
-        $flags = Get-HostUserFlags $account.Substring($at + 1)
-        if ($flags -ge 0) { $l.locked = 'no'; if ($flags -band 18) { $l.locked = 'yes' } }   # UF_LOCKOUT, UF_ACCOUNTDISABLE
-    } elseif ($sid.StartsWith('S-1-5-21-')) { $l.locked = Test-HostShut $account }
+        $user = Get-HostUser $account.Substring($at + 1)
+        if ($null -ne $user) { $l.locked = 'no'; if ($user.flags -band 18) { $l.locked = 'yes' }; $l.passwordSet = $user.passwordSet }   # UF_LOCKOUT, UF_ACCOUNTDISABLE
+    } elseif ($sid.StartsWith('S-1-5-21-')) {
+        $known = Get-HostIdentityOf $account
+        $l.locked = Test-HostShut $known.refusal; $l.passwordSet = $known.passwordSet
+    }
     if ($own) { return $l }
     $now = Get-HostSid $name
     if ($now -eq $sid) { $l.configured = 'yes' } elseif ($null -ne $now) { $l.configured = 'no' }
@@ -976,12 +1007,13 @@ function Get-Leftovers([string]$path) {
 }
 
 function Invoke-Exposure($a) {
-    $e = @{ program = ''; unquoted = 'no'; writable = @(); unknown = @(); left = @(); scripts = ''; modules = ''; transcripts = ''; commandLines = ''; sysmon = '' }
+    $e = @{ program = ''; unquoted = 'no'; readable = ''; writable = @(); unknown = @(); left = @(); scripts = ''; modules = ''; transcripts = ''; commandLines = ''; sysmon = '' }
     $r = New-Result 'ok' ''; $r.exposed = $e
     if ($a.path -ne '') {
         $path = Resolve-HostPath $a.path
         if (-not [IO.Path]::IsPathRooted($path)) { $r = New-Result 'failed' 'the path is not absolute'; $r.win32 = 161; return $r }
         Add-Writable $e $a.path 0xD0006; Add-Writable $e (Get-Folder $a.path) 0xC0042   # write, append, delete, change rules, take ownership; of a folder: make files, delete in it
+        if ([IO.File]::Exists($path)) { try { $open = 'no'; if ((Get-HostRights $path) -band 1) { $open = 'yes' }; $e.readable = $open } catch { } }
         try { $e.left = @(Get-Leftovers $path) } catch { $e.unknown += Get-HostFullName (Get-Folder $a.path) }
     }
     if ($a.name -ne '') { $line = (Get-HostServiceConfig $a.name).imagePath } else { $line = '' }
@@ -1137,7 +1169,7 @@ function Get-StoredCertificates([string]$store) {
     try {
         foreach ($c in $opened.Certificates) {
             @{ sha1 = $c.Thumbprint.ToUpperInvariant(); sha256 = (Get-Hex $sha.ComputeHash($c.RawData)).ToUpperInvariant(); subject = $c.Subject
-                notAfter = $c.NotAfter.ToUniversalTime(); hasKey = $c.HasPrivateKey }
+                notBefore = $c.NotBefore.ToUniversalTime(); notAfter = $c.NotAfter.ToUniversalTime(); hasKey = $c.HasPrivateKey }
         }
     } finally { $opened.Dispose() }
 }
@@ -1274,13 +1306,16 @@ function Invoke-Build($a) {
 
 # --- environment, machine, logs
 
-# The names of variables, and the values of those alone that tell .NET which files to read.
+$settings = '.json', '.jsonc', '.json5', '.config', '.ini', '.xml', '.yaml', '.yml', '.toml', '.env'   # how files of settings are called
+
+# The names of variables, and the values of those alone that tell .NET which files to read, or that are the path of a file of settings.
 function Get-Variables($table) {
-    $v = @{ known = 'no'; names = @(); hosting = @{} }
+    $v = @{ known = 'no'; names = @(); hosting = @{}; files = @{} }
     if ($null -eq $table) { return $v }
     $v.known = 'yes'; $v.names = [string[]]@($table.Keys)
     foreach ($name in $v.names) {
         if ([regex]::IsMatch($name, '(?i)^(DOTNET|ASPNETCORE)_(ENVIRONMENT|CONTENTROOT|APPLICATIONNAME)$')) { $v.hosting[$name] = $table[$name] }
+        if ([regex]::IsMatch($table[$name], '^([A-Za-z]:[\\/]|\\\\)[^<>"|?*;=:\x00-\x1f]{1,240}$') -and $settings -contains [IO.Path]::GetExtension($table[$name])) { $v.files[$name] = $table[$name] }
     }
     [Array]::Sort($v.names, [StringComparer]::Ordinal)
     $v
@@ -1288,7 +1323,11 @@ function Get-Variables($table) {
 
 function Get-SettingsNames([string]$folder) {
     if (-not [IO.Directory]::Exists($folder)) { return }
-    $names = [string[]]@(foreach ($f in [IO.DirectoryInfo]::new($folder).GetFiles()) { if ($f.Length -le 1048576 -and @('.json', '.jsonc', '.json5', '.config') -contains $f.Extension) { $f.Name } })
+    $names = [string[]]@(foreach ($within in '', 'config\', 'conf\', 'settings\') {
+        $d = [IO.DirectoryInfo]::new([IO.Path]::Combine($folder, $within.TrimEnd('\'))); if (-not $d.Exists) { continue }
+        try { $all = $d.GetFiles() } catch [UnauthorizedAccessException] { if ($within -eq '') { throw }; continue }
+        foreach ($f in $all) { if ($f.Length -le 1048576 -and $settings -contains $f.Extension) { $within + $f.Name } }
+    })
     [Array]::Sort($names, [StringComparer]::Ordinal)
     $names
 }
@@ -1311,6 +1350,24 @@ function Get-MissingProgram([string]$line) {
     Get-HostFullName $path
 }
 
+# The files of the program that a command line begins with, with what .NET reads beside it, as far as they are there: when each was
+# written, or made, and when anything about it was changed last.
+function Get-Programs([string]$line) {
+    $path = (Split-Program $line).path
+    $library = [regex]::Match($line, '(?i)^\s*("[^"]*\bdotnet(\.exe)?"|(.*\\)?dotnet(\.exe)?)\s.*?("(?<path>[^"]+\.dll)"|(?<path>\S+\.dll)(\s|$))')   # which dotnet.exe hosts
+    if ($library.Success) { $path = $library.Groups['path'].Value }
+    if (-not [IO.Path]::IsPathRooted((Resolve-HostPath $path))) { return }
+    $name = [regex]::Replace($path, '(?i)\.(exe|dll)$', '')
+    foreach ($end in '.exe', '.dll', '.runtimeconfig.json', '.deps.json') {
+        $there = Resolve-HostPath ($name + $end)
+        if (-not [IO.File]::Exists($there)) { continue }
+        $p = @{ path = (Get-HostFullName ($name + $end)); written = [IO.File]::GetLastWriteTimeUtc($there); changed = $null }
+        $made = [IO.File]::GetCreationTimeUtc($there); if ($made -gt $p.written) { $p.written = $made }
+        try { $f = Open-Shared $there; if ($null -ne $f) { try { $p.changed = Get-HostFileChanged $f } finally { $f.Dispose() } } } catch { }   # held, or denied
+        $p
+    }
+}
+
 # A table's lines NAME=VALUE, sorted.
 function Get-Lines($table) {
     $all = [string[]]@(foreach ($name in $table.Keys) { $name + '=' + $table[$name] })
@@ -1331,16 +1388,17 @@ function Invoke-Environment($a) {
     if ($a.service -ne '') { $config = Get-HostServiceConfig $a.service }
     $e = @{ path = ''; beside = @(); account = $config.account; secrets = @(); commandLine = $null; booted = $boot.booted; changed = $boot.changed
         machine = (Get-Variables (Get-HostEnvironment '')); user = (Get-Variables $null); service = (Get-Variables @{})
-        wrapped = $false; folder = ''; described = ''; missing = ''; needs = @(); registered = $null; userChanged = $null; registration = '' }
+        wrapped = $false; folder = ''; described = ''; missing = ''; needs = @(); registered = $null; userChanged = $null; registration = ''; programs = @() }
     if ($a.path -ne '') { $e.path = Get-HostFullName $a.path; $e.beside = @(Get-SettingsNames ([IO.Path]::GetDirectoryName((Resolve-HostPath $a.path)))) }
     if ($config.imagePath -ne '') {
         $line = $config.imagePath; $own = Get-HostEnvironment $a.service
         $m = [regex]::Match($line, '(?i)^\s*"?(.+?)\.exe')
         if ($m.Success -and [IO.File]::Exists($m.Groups[1].Value + '.xml')) { $e.described = $m.Groups[1].Value + '.xml' }
         $w = Get-HostWrapped $a.service
-        $e.missing = Get-MissingProgram $line
+        $e.missing = Get-MissingProgram $line; $e.programs = @(Get-Programs $line)
         if ($null -ne $w) {
             if ($e.missing -eq '') { $e.missing = Get-MissingProgram $w.line }
+            $e.programs += @(Get-Programs $w.line)
             $line = $w.line; $e.folder = $w.folder; $e.wrapped = $true
             foreach ($name in @($w.variables.Keys)) { $own[$name] = $w.variables[$name] }
         }
@@ -1351,6 +1409,7 @@ function Invoke-Environment($a) {
         $start = Get-HostStart $a.service $config.account
         $e.registration = Get-Registration $a.service; $e.needs = $start.needs; $e.registered = $start.registered; $e.userChanged = $start.userChanged
     }
+    if ($a.program -ne '') { $e.programs += @(Get-Programs $a.program) }
     $r = New-Result 'ok' ''
     $r.environment = $e
     $r

@@ -3,6 +3,7 @@ package winhost
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 	"unicode/utf16"
 
 	"meshrotate/reconciler/secret"
@@ -48,6 +49,8 @@ type Logon struct {
 	// Configured says that the service is to run as it, Running that the service's process does.
 	Configured Answer `json:"configured"`
 	Running    Answer `json:"running"`
+	// PasswordSet is when the account got its password, by the clock of who keeps it: this host, or a domain controller. Zero: not known.
+	PasswordSet time.Time `json:"passwordSet,omitzero"`
 }
 
 func (o ServiceLogon) Name() string   { return "service.logon" }

@@ -114,15 +114,15 @@ function Sid([string]$account) { if ($account.StartsWith('NT ')) { 'S-1-5-80-1' 
 ${alias:Get-HostSid} = 'Sid'
 function Holder([string]$right, [string]$account, [string]$sid) { '' }
 ${alias:Test-HostHolder} = 'Holder'
-function Flags([string]$user) { -1 }
-${alias:Get-HostUserFlags} = 'Flags'
+function User([string]$user) { }
+${alias:Get-HostUser} = 'User'
 `
 	accounts := []string{`CONTOSO\svc-im`, `svc-im@contoso.example`, `.\svc-im`, `NT SERVICE\mr-quick`}
 	of := func(number int) string {
 		return "([ComponentModel.Win32Exception]::new(" + strconv.Itoa(number) + ").Message)"
 	}
 	for says, locked := range map[string]winhost.Answer{of(1331): winhost.Yes, of(1909): winhost.Yes, of(1326): "", of(1355): "", "''": "", "'locked out'": "", "": ""} {
-		prelude := "function Says([string]$account) { " + says + " }\n${alias:Get-HostRefusal} = 'Says'"
+		prelude := "function Says([string]$account) { @{ refusal = " + says + "; passwordSet = [DateTime]::UnixEpoch } }\n${alias:Get-HostIdentityOf} = 'Says'"
 		if says == "" {
 			prelude = ""
 		}

@@ -1,6 +1,7 @@
 package winrm
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -91,12 +92,17 @@ var messages sync.Pool
 
 // message is the envelope behind headRoom bytes, with room for the end of sealing. It is to be released.
 func (s shape) message(v *values) []byte {
-	size := headRoom + envelopeOverhead + len(v.line) + base64.StdEncoding.EncodedLen(len(v.data)) + len(sealEnd)
+	return s.append(empty(len(v.line)+base64.StdEncoding.EncodedLen(len(v.data))), v)
+}
+
+// empty is a message without an envelope, with room for one that carries so much. It is to be released.
+func empty(carries int) []byte {
+	size := headRoom + envelopeOverhead + carries + len(sealEnd)
 	room, ok := messages.Get().(*[]byte)
 	if !ok || cap(*room) < size {
-		room = new(make([]byte, 0, size))
+		return make([]byte, headRoom, size)
 	}
-	return s.append((*room)[:headRoom], v)
+	return (*room)[:headRoom]
 }
 
 // release gives a message's room to the next one, with nothing in it.
@@ -151,10 +157,12 @@ func (v *values) fill(b []byte, slot string) []byte {
 
 // newMessageID is a fresh MessageID. An ID that is still under way on the host gets fault 1359.
 func newMessageID() (string, error) {
-	id, err := uuid.NewV4()
-	if err != nil {
+	var id uuid.UUID
+	if _, err := rand.Read(id[:]); err != nil {
 		return "", err
 	}
+	id.SetVersion(uuid.V4)
+	id.SetVariant(uuid.VariantRFC4122)
 	const digits = "0123456789ABCDEF"
 	var room [len("uuid:") + 36]byte // in capitals, as Windows writes them; String would take three copies for that
 	text := append(room[:0], "uuid:"...)

@@ -111,7 +111,7 @@ func (s *Session) noTicket(ctx context.Context, err error) error {
 // leg sends one token with an empty body. It returns the host's next token, or nil when the host is content.
 func (s *Session) leg(ctx context.Context, c *connection, token []byte) ([]byte, error) {
 	s.requests++
-	a, err := c.post(ctx, soapType, "Negotiate "+base64.StdEncoding.EncodeToString(token), nil, 0)
+	a, err := c.post(ctx, soapType, "Negotiate "+base64.StdEncoding.EncodeToString(token), empty(0), headRoom)
 	if err != nil {
 		var bad *protocolError
 		if errors.As(err, &bad) {

@@ -205,8 +205,11 @@ func appendField(b []byte, n, at int) []byte {
 
 func utf16LE(s string) []byte {
 	b := make([]byte, 0, 2*len(s))
-	for _, u := range utf16.Encode([]rune(s)) {
-		b = binary.LittleEndian.AppendUint16(b, u)
+	for _, r := range s {
+		var units [2]uint16
+		for _, u := range utf16.AppendRune(units[:0], r) {
+			b = binary.LittleEndian.AppendUint16(b, u)
+		}
 	}
 	return b
 }

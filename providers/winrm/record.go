@@ -59,7 +59,7 @@ func (r *Record) note(sign, address, id string) {
 	if r.file == nil {
 		return
 	}
-	_, _ = fmt.Fprintln(r.file, sign, address, id)
+	_, _ = r.file.WriteString(sign + " " + address + " " + id + "\n")
 	if delete(r.shells, id); sign == madeSign {
 		r.shells[id] = true
 	}

@@ -43,8 +43,9 @@ type stream struct {
 // parseReply reads one SOAP envelope. It refuses whatever is not one from start to end.
 func parseReply(b []byte) (reply, error) {
 	var r reply
-	s, err := newScanner(b)
-	if err != nil {
+	s := scanners.Get().(*scanner)
+	defer s.release()
+	if err := s.begin(b); err != nil {
 		return r, err
 	}
 	root, err := s.root()

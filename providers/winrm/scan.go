@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -52,25 +53,35 @@ var declaration = regexp.MustCompile(`^<\?xml version=(?:"1\.0"|'1\.0')(?: encod
 
 var errXML = violation("the answer is not well-formed XML")
 
-func newScanner(b []byte) (*scanner, error) {
+// scanners are for answers while they are read.
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
+// release gives the scanner to the next answer, with nothing of this one in it.
+func (s *scanner) release() {
+	*s = scanner{}
+	scanners.Put(s)
+}
+
+// begin makes a new scanner read b.
+func (s *scanner) begin(b []byte) error {
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(b) || bytes.Contains(b, []byte("\xef\xbf\xbe")) || bytes.Contains(b, []byte("\xef\xbf\xbf")) {
-		return nil, errXML
+		return errXML
 	}
 	for _, c := range b {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
-			return nil, errXML
+			return errXML
 		}
 	}
-	s := &scanner{buf: b}
+	s.buf = b
 	s.open, s.scopes = s.room.open[:0], s.room.scopes[:0]
 	s.bound = append(s.room.bound[:0], binding{"xml", "http://www.w3.org/XML/1998/namespace"})
 	if bytes.HasPrefix(b, []byte("<?")) {
 		if s.pos = len(declaration.Find(b)); s.pos == 0 {
-			return nil, errXML
+			return errXML
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // next is the next token. Comments are skipped. Outside the root element there are no tokens but its own.
@@ -286,9 +297,13 @@ func known(text []byte) string {
 	return string(text)
 }
 
+// answers are the actions of those that are no faults.
+const answers = actionTransfer + "CreateResponse " + actionTransfer + "DeleteResponse " + actionShell + "CommandResponse " + actionShell + "SendResponse " +
+	actionShell + "ReceiveResponse " + actionShell + "SignalResponse"
+
 var usual = func() map[string]string {
 	all := map[string]string{}
-	for s := range strings.FieldsSeq(nsSOAP + " " + nsAddressing + " " + nsTransfer + " " + nsManagement + " " + nsShell + " " + nsFault + ` en-US xml:lang xmlns:s xmlns:a xmlns:x xmlns:w xmlns:p xmlns:rsp
+	for s := range strings.FieldsSeq(nsSOAP + " " + nsAddressing + " " + nsTransfer + " " + nsManagement + " " + nsShell + " " + nsFault + ` ` + answers + ` en-US xml:lang xmlns:s xmlns:a xmlns:x xmlns:w xmlns:p xmlns:rsp
 		s:Envelope s:Header s:Body a:Action a:MessageID a:To a:RelatesTo x:ResourceCreated a:Address a:ReferenceParameters w:ResourceURI w:SelectorSet w:Selector Name ShellId
 		rsp:Shell rsp:ShellId rsp:ResourceUri rsp:Owner rsp:ClientIP rsp:IdleTimeOut rsp:InputStreams rsp:OutputStreams rsp:CommandResponse rsp:CommandId rsp:SendResponse
 		rsp:ReceiveResponse rsp:Stream rsp:CommandState rsp:ExitCode rsp:SignalResponse CommandId State End stdout stderr TRUE true`) {

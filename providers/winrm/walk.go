@@ -106,7 +106,7 @@ func (s *scanner) once(to *string) error {
 	if err == nil && *to != "" {
 		return violation("an element is there twice")
 	}
-	*to = string(bytes.TrimSpace(text))
+	*to = known(bytes.TrimSpace(text))
 	return err
 }
 

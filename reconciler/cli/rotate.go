@@ -88,7 +88,8 @@ func (p *program) replace(ctx context.Context, s *source, e emergency) error {
 		return err
 	}
 	defer n.close(ctx)
-	n.flags, n.BreakGlass, n.Emergency = s.flags(), e.why, &reconciler.Emergency{Secret: e.secret, Why: e.why}
+	n.Replace(reconciler.Emergency{Secret: e.secret, Why: e.why})
+	n.flags = s.flags()
 	if err := n.asTrusted(nil); err != nil {
 		return err
 	}

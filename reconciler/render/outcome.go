@@ -19,7 +19,7 @@ type Outcome struct {
 	// Plan is the digest of what was applied, Run the run's name in the ledger.
 	Plan string `json:"plan"`
 	Run  string `json:"run"`
-	// Only names the kinds that the run was limited to, when not all were.
+	// Only names the kinds that the run was limited to, when not all were; in an emergency the secrets.
 	Only []string `json:"only,omitempty"`
 	// OK says that every secret is proven, nothing failed, and nothing is down or left behind. Halted says that the run
 	// stopped where it was.

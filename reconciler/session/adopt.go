@@ -20,6 +20,11 @@ func (s *Session) Adopt(ctx context.Context, ref secret.Ref, step reconciler.Ste
 	if u := s.Document.Origin.Unsigned; u != nil {
 		return "", reconciler.Hinted(fmt.Errorf("%s; nothing was contacted or changed", u.Text), u.Hint)
 	}
+	for _, r := range s.Rotations {
+		if u, is := r.(reconciler.Unreadable); is && r.Ref() == ref && u.Unreadable() != nil {
+			return "", fmt.Errorf("%s cannot be adopted: %w; nothing was contacted or changed", ref, u.Unreadable())
+		}
+	}
 	run := s.newRun()
 	who := s.holder(run)
 	who.Host = "" // the lock knows the machine better

@@ -25,7 +25,7 @@ func (s *Session) forbidden(p *reconciler.Plan, now time.Time) (all []reconciler
 	}
 	if off := policy.Suspend; off != nil && now.Before(off.Ends()) {
 		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "suspended",
-			Text: fmt.Sprintf("changes are suspended until %s (policy.suspend): %s", off.Until, off.Why),
+			Text: fmt.Sprintf("changes are suspended until %s (policy.suspend): %s", off.Until, s.suspended),
 			Hint: "take policy.suspend out when that is over; `meshrotate apply --break-glass WHY` applies now, and is recorded"})
 	}
 	if most := policy.MaxOutage.Of(); most > 0 {

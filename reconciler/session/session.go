@@ -20,7 +20,8 @@ import (
 type Session struct {
 	Document  *specs.Deployment
 	Rotations []reconciler.Rotation
-	// Only names the kinds that Rotations were limited to, sorted; nil is all. Others are the document's other rotations then.
+	// Only names the kinds that Rotations were limited to, sorted, or an emergency's secrets; nil is all. Others are the document's other
+	// rotations then.
 	Only   []string
 	Others []reconciler.Rotation
 	Site   reconciler.Site
@@ -33,13 +34,15 @@ type Session struct {
 	Parallel int
 	// BreakGlass is why the plan is applied though the policy forbids it now; it is written in the ledger. "" respects the policy.
 	BreakGlass string
-	// Emergency is a secret that others know; nil when there is none.
+	// Emergency is a secret that others know; nil when there is none. See Replace.
 	Emergency *reconciler.Emergency
 	// Confirmed are the secrets, or kinds, of which a person says that their part is done; and the hosts that the document does not name
 	// any more, of which one says that nothing is down there. It may be nil.
 	Confirmed []string
 	Now       func() time.Time       // nil is time.Now
 	Tell      func(reconciler.Event) // nil: nobody listens
+
+	suspended string // why, without what is known to be a value
 }
 
 // View is what a look found, and what follows from it.
@@ -117,13 +120,16 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	now := s.now()
 	v.Took = now.Sub(began)
-	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency, Minders: minders, Forgotten: s.unfinished(history)}
+	withhold := s.withhold(ctx)
+	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency, Minders: minders,
+		Withhold: withhold, Declared: reconciler.Names(slices.Concat(s.Rotations, s.Others)), Forgotten: s.unfinished(history)}
 	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, in)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
 	}
 	v.Plan.NoteDown(others, in)
 	v.Plan.NoteReturned(s.Others, in)
+	v.Plan.NoteDue(s.Others, in)
 	after, err := s.present(ctx) // the first look that lasts makes the salt
 	if err != nil {
 		return nil, err

@@ -125,7 +125,7 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return nil, c.around(ctx, "service.stop", name, m.Stop)
 	case "logon":
 		l, err := m.LogonOf(name, args[1])
-		return []string{string(l.Exists), string(l.Right), string(l.Locked), string(l.Configured), string(l.Running)}, err
+		return []string{string(l.Exists), string(l.Right), string(l.Locked), string(l.Configured), string(l.Running), fmt.Sprint(ticks(l.PasswordSet))}, err
 	case "log-on":
 		return nil, m.LogOn(name, args[1])
 	case "set-logon":

@@ -62,7 +62,8 @@ function Read-Password([byte[]]$b) { if ($null -eq $b) { '' } else { [Text.Encod
 function Use-SetLogon([string]$name, [string]$account, [byte[]]$b) { [void](Ask 'set-logon' $name $account (Read-Password $b)) }
 function Use-TryLogon([string]$account, [byte[]]$b) { [void](Ask 'log-on' $account (Read-Password $b)) }
 function Use-Logon([string]$name, [string]$account) {
-    $a = @(Ask 'logon' $name $account); @{ exists = $a[0]; right = $a[1]; locked = $a[2]; configured = $a[3]; running = $a[4] }
+    $a = @(Ask 'logon' $name $account); $set = $null; if ($a[5] -ne '0') { $set = [DateTime]::UnixEpoch.AddTicks([long]$a[5]) }
+    @{ exists = $a[0]; right = $a[1]; locked = $a[2]; configured = $a[3]; running = $a[4]; passwordSet = $set }
 }
 
 function Use-Signature([string]$path, $f) {

@@ -85,7 +85,7 @@ func (m *Machine) certificateImport(o *winhost.CertificateImport) winhost.Result
 	case pfx.SHA1(c) != o.SHA1:
 		return winhost.Result{Code: winhost.Conflict, Message: "the PFX does not have the certificate with its key"}
 	}
-	m.Store(o.Store, winhost.StoredCertificate{SHA1: o.SHA1, SHA256: pfx.SHA256(c), Subject: c.Subject.String(), NotAfter: c.NotAfter.UTC(), HasKey: true})
+	m.Store(o.Store, winhost.StoredCertificate{SHA1: o.SHA1, SHA256: pfx.SHA256(c), Subject: c.Subject.String(), NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), HasKey: true})
 	return winhost.Result{Code: winhost.OK}
 }
 

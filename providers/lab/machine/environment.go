@@ -81,6 +81,29 @@ func (m *Machine) Missing(line string) string {
 	return program
 }
 
+// programFiles are the files of the program that a command line begins with, as far as they are there.
+func (m *Machine) programFiles(line string) []winhost.ProgramFile {
+	all := []winhost.ProgramFile{}
+	program, _ := appsettings.Program(m.Expand(line))
+	if !strings.Contains(program, `\`) {
+		return all
+	}
+	name := program
+	if end := strings.ToLower(path.Ext(program)); end == ".exe" || end == ".dll" {
+		name = program[:len(program)-len(end)]
+	}
+	for _, end := range []string{".exe", ".dll", ".runtimeconfig.json", ".deps.json"} {
+		if _, info, err := m.FS.Read(name + end); err == nil {
+			f := winhost.ProgramFile{Path: name + end, Written: info.Modified.UTC(), Changed: info.Changed.UTC()}
+			if info.Created.After(info.Modified) {
+				f.Written = info.Created.UTC()
+			}
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // needs are the services that must run before a service. The machine is locked.
 func (m *Machine) needs(s *service) []winhost.Need {
 	all := []winhost.Need{}
@@ -121,6 +144,7 @@ func (m *Machine) Wrapped(service string) *Wrapped {
 
 func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	line, account := m.Registered(o.Service)
+	started := line
 	own, _ := m.Environment(o.Service)
 	missing := m.Missing(line)
 	w, described := m.Wrapped(o.Service), m.described(line)
@@ -143,7 +167,9 @@ func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	}
 	m.mu.Unlock()
 	e.Registration = m.Registration(o.Service)
+	e.Programs = slices.Concat(m.programFiles(started), m.programFiles(o.Program))
 	if w != nil {
+		e.Programs = append(e.Programs, m.programFiles(line)...)
 		e.Wrapped, e.Folder = true, m.Expand(w.Folder)
 	}
 	if line != "" {
@@ -154,11 +180,18 @@ func (m *Machine) environmentRead(o *winhost.EnvironmentRead) winhost.Result {
 	}
 	if o.Path != "" {
 		e.Path = m.Expand(o.Path)
-		for _, name := range m.FS.Names(e.Path[:max(strings.LastIndexByte(e.Path, '\\'), 0)]) {
-			if slices.Contains([]string{".json", ".jsonc", ".json5", ".config"}, strings.ToLower(path.Ext(name))) {
-				e.Beside = append(e.Beside, name)
+		folder := e.Path[:max(strings.LastIndexByte(e.Path, '\\'), 0)] + `\`
+		for _, within := range append([]string{""}, winhost.SettingsFolders...) {
+			if within != "" {
+				within += `\`
+			}
+			for _, name := range m.FS.Names(strings.TrimSuffix(folder+within, `\`)) {
+				if winhost.IsSettings(name) {
+					e.Beside = append(e.Beside, within+name)
+				}
 			}
 		}
+		slices.Sort(e.Beside)
 	}
 	return winhost.Result{Code: winhost.OK, Environment: e}
 }
@@ -194,8 +227,11 @@ const userSecrets = `\AppData\Roaming\Microsoft\UserSecrets\` + Secrets + `\secr
 const Secrets = "identitymesh"
 
 func variables(env map[string]string) winhost.Variables {
-	v := winhost.Variables{Known: winhost.Yes, Names: slices.Sorted(maps.Keys(env)), Hosting: map[string]string{}}
+	v := winhost.Variables{Known: winhost.Yes, Names: slices.Sorted(maps.Keys(env)), Hosting: map[string]string{}, Files: map[string]string{}}
 	for name, value := range env {
+		if winhost.IsSettingsPath(value) {
+			v.Files[name] = value
+		}
 		if winhost.IsHosting(name) {
 			v.Hosting[name] = value
 		}

@@ -19,11 +19,14 @@ func (m *Machine) Loosen(path string, on bool) {
 	m.loose[strings.ToLower(path)] = on
 }
 
-// Records lets PowerShell record script blocks, calls of modules and sessions, or no longer.
-func (m *Machine) Records(on bool) {
+// Records is what PowerShell records: script blocks, calls of modules, sessions.
+type Records struct{ Scripts, Modules, Transcripts bool }
+
+// SetRecords lets PowerShell record these, and nothing else.
+func (m *Machine) SetRecords(r Records) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.records = on
+	m.records = r
 }
 
 const mostLeftovers = 20
@@ -36,6 +39,9 @@ func (m *Machine) exposure(o *winhost.Exposure) winhost.Result {
 		folder, name := appsettings.Split(path)
 		paths = append(paths, path, folder)
 		e.Left = m.leftovers(folder, name)
+		if _, info, err := m.FS.Read(path); err == nil {
+			e.Readable = yesOrNo(info.UsersCanRead)
+		}
 	}
 	if line, _ := m.Registered(o.Service); line != "" {
 		e.Program, _ = appsettings.Program(line)
@@ -45,7 +51,7 @@ func (m *Machine) exposure(o *winhost.Exposure) winhost.Result {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.Scripts, e.Modules, e.Transcripts = yesOrNo(m.records), yesOrNo(m.records), yesOrNo(m.records)
+	e.Scripts, e.Modules, e.Transcripts = yesOrNo(m.records.Scripts), yesOrNo(m.records.Modules), yesOrNo(m.records.Transcripts)
 	for _, path := range paths {
 		if m.loose[strings.ToLower(path)] && !slices.Contains(e.Writable, path) {
 			e.Writable = append(e.Writable, path)

@@ -68,6 +68,8 @@ const Private = "?"
 // Info is what a disk knows about a file, beside its content.
 type Info struct {
 	Modified time.Time
+	// Created is when it was made, zero where the disk does not tell.
+	Created time.Time
 	// Changed is when anything about it was changed last, zero where the disk does not tell.
 	Changed      time.Time
 	ReadOnly     bool

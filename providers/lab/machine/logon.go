@@ -3,6 +3,7 @@ package machine
 import (
 	"strings"
 	"sync"
+	"time"
 
 	"meshrotate/providers/winhost"
 )
@@ -23,6 +24,7 @@ type account struct {
 	password string
 	wrong    int
 	locked   bool
+	set      time.Time // when it got the password
 }
 
 // Set makes an account, or gives it another password: it is not locked then. A managed one, whose name ends in $, has none.
@@ -32,7 +34,7 @@ func (d *Directory) Set(name, password string) {
 	if d.accounts == nil {
 		d.accounts = map[string]*account{}
 	}
-	d.accounts[strings.ToLower(name)] = &account{password: password}
+	d.accounts[strings.ToLower(name)] = &account{password: password, set: time.Now()}
 }
 
 // Lock locks an account out, or lets it in again.
@@ -53,6 +55,16 @@ func (d *Directory) Look(name string) (password string, wrong int, locked, ok bo
 		return "", 0, false, false
 	}
 	return a.password, a.wrong, a.locked, true
+}
+
+// passwordSet is when an account got its password, zero where it has none or nobody tells.
+func (d *Directory) passwordSet(name string) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a := d.accounts[strings.ToLower(name)]; a != nil && !d.Silent && !managed(name) {
+		return a.set
+	}
+	return time.Time{}
 }
 
 // logOn tries a password, and answers as LogonUser does. A wrong one counts.
@@ -149,6 +161,16 @@ func (m *Machine) Password(service string) string {
 	return ""
 }
 
+// Outdated says that the service manager keeps another password than the account of a service has.
+func (m *Machine) Outdated(service string) bool {
+	_, account := m.Registered(service)
+	if m.Directory == nil || own(account) || managed(account) {
+		return false
+	}
+	now, _, _, ok := m.Directory.Look(account)
+	return ok && now != m.Password(service)
+}
+
 // LoggedOn is what a service's process logged on with; ok is false while there is none.
 func (m *Machine) LoggedOn(service string) (account, password string, ok bool) {
 	m.mu.Lock()
@@ -189,6 +211,7 @@ func (m *Machine) LogonOf(service, account string) (winhost.Logon, error) {
 	if l.Exists = yes(ok); !ok && l.Configured == winhost.No {
 		l.Right, l.Configured = "", ""
 	}
+	l.PasswordSet = m.Directory.passwordSet(account)
 	if ok && strings.HasPrefix(strings.ToLower(account), strings.ToLower(m.Name)+`\`) {
 		l.Locked = yes(locked)
 	} else if ok && locked && !m.Directory.Silent { // a domain says yes, or nothing

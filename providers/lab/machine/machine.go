@@ -65,7 +65,7 @@ type Machine struct {
 	lastPID         uint32
 	scripts         int               // how many were started
 	loose           map[string]bool   // files and folders that ordinary users may change, by lower-case path
-	records         bool              // PowerShell records what it runs, and sessions
+	records         Records           // of PowerShell
 	tools           map[string]Tool   // by lower-case path
 	valued          int               // files with a value that were made for one of them
 	programs        map[string]Script // by lower-case path

@@ -98,7 +98,7 @@ func (m *Memory) Write(path string, content []byte) {
 	defer m.mu.Unlock()
 	f, _ := m.get(path)
 	if f == nil {
-		f = &memoryFile{info: Info{UsersCanRead: true, Owner: administrators}}
+		f = &memoryFile{info: Info{UsersCanRead: true, Owner: administrators, Created: m.now()}}
 		m.put(path, f)
 	}
 	now := m.now()
@@ -160,7 +160,7 @@ func (m *Memory) Create(path string, content []byte, like string) error {
 		info.UsersCanRead = l.info.UsersCanRead
 	}
 	info.Modified = m.now()
-	info.Changed = info.Modified
+	info.Changed, info.Created = info.Modified, info.Modified
 	m.put(path, &memoryFile{content: bytes.Clone(content), info: info})
 	return nil
 }
@@ -187,6 +187,7 @@ func (m *Memory) Replace(from, to, backup string) error {
 	}
 	staged.info.UsersCanRead, staged.info.Owner = live.info.UsersCanRead, live.info.Owner
 	staged.info.Changed, live.info.Changed = m.now(), m.now()
+	staged.info.Created = live.info.Created
 	m.put(to, staged)
 	m.put(backup, live)
 	delete(m.files, strings.ToLower(from))

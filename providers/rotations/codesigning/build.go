@@ -54,16 +54,24 @@ func (b *Build) pinOn(host string) site.Pin {
 // Ref names the certificate on the build host; its version is made of its thumbprint.
 func (r *builder) Ref() secret.Ref { return r.ref }
 
+// Needs are the lists: nothing is built that the relays would refuse.
+func (r *builder) Needs() []string { return []string{name} }
+
 // Reads are the store, the pin and what was built, and what the relays accept: nothing is built that they would refuse.
 func (r *builder) Reads() []reconciler.Read {
-	all := []reconciler.Read{r.store, r.pin, r.machine, r.preflight}
+	all := []reconciler.Read{r.store, r.pin, r.machine, r.preflight, r.exposure()}
 	for i, a := range r.artifacts {
 		all = append(all, a, r.writes[i])
 	}
-	if r.spec.PFX != nil {
+	if r.spec.PFX != nil && r.signing != "" {
 		all = append(all, site.Value{Secret: r.ref}, site.Value{Secret: r.password}, r.pfx())
 	}
 	return append(all, r.relays.Reads()...)
+}
+
+// exposure asks who may change what is run there, with the certificate at hand.
+func (r *builder) exposure() site.Exposure {
+	return site.Exposure{Host: r.host, Path: r.spec.Script, Runs: "the build"}
 }
 
 func (r *builder) pfx() site.Package { return site.Package{File: r.ref, Password: r.password} }
@@ -137,7 +145,7 @@ func (r *builder) look(in reconciler.Input) sight {
 	}
 	_, s.pending = in.History.Pending(r.ref.Name, r.ref.Version)
 	s.run = s.pinned != r.signing || len(s.unfit) > 0 || s.unbuilt(r) != "" || s.pending && !r.built(in)
-	s.tidy = s.pin.Staged || s.pin.Backup
+	s.tidy = site.Leftover(in, r.ref.Name, r.host, r.spec.Script, s.pin.Base)
 	for _, m := range r.relays.look(in) {
 		if !m.whole() && !r.relays.provenTo(in, m.host, r.signing) {
 			s.unsure = append(s.unsure, m.host)
@@ -169,7 +177,10 @@ func (r *builder) built(in reconciler.Input) bool {
 // Plan compares what is signed with, and what was signed, with what is declared.
 func (r *builder) Plan(in reconciler.Input) reconciler.Change {
 	s := r.look(in)
-	c := reconciler.Change{Secret: r.ref, Title: "build host", Findings: r.guard(in, s)}
+	if r.signing == "" {
+		return r.unsaid(s)
+	}
+	c := reconciler.Change{Secret: r.ref, Title: "build host", Findings: r.guard(in, s), Beside: site.Exposed(in.Seen, []reconciler.Read{r.exposure()})}
 	if s.pinned != "" {
 		c.Before = s.pinned[:len(r.ref.Version)]
 	}

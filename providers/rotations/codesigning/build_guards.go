@@ -120,6 +120,7 @@ func (r *builder) dates(in reconciler.Input, s sight) []reconciler.Finding {
 	var all []reconciler.Finding
 	known := r.relays.need(in).certificates()
 	for _, c := range s.store.All {
+		all = append(all, r.early(in, s, c)...)
 		_, told := known[c.SHA1]
 		if told || c.SHA1 != s.pinned && !slices.Contains(r.relays.spec.declared(), c.SHA1) {
 			continue
@@ -133,4 +134,28 @@ func (r *builder) dates(in reconciler.Input, s sight) []reconciler.Finding {
 		}
 	}
 	return all
+}
+
+// early says that a declared certificate in the store is not valid yet, and refuses to sign with it.
+func (r *builder) early(in reconciler.Input, s sight, c site.Certificate) []reconciler.Finding {
+	if !c.NotBefore.After(in.Now) || !slices.Contains(r.relays.spec.declared(), c.SHA1) {
+		return nil
+	}
+	say, hint := site.Warning, "mark it with `use: signing` once it is valid"
+	if c.SHA1 == r.signing && (s.set || s.run) {
+		say, hint = site.Problem, "sign with another one until then: nothing was changed"
+	}
+	return []reconciler.Finding{say("certificate-early", fmt.Sprintf("%s: %s in %s is not valid before %s: nothing can be signed with it until then", r.host, c.SHA1, r.spec.Store, c.NotBefore.UTC().Format("2006-01-02 15:04 UTC")), hint, r.host)}
+}
+
+// unsaid is the change where no certificate is marked for signing. No document is so; but a request may leave out the mark and the build
+// host, and the build host stays as it was agreed to.
+func (r *builder) unsaid(s sight) reconciler.Change {
+	is := "no certificate is pinned"
+	if s.pinned != "" {
+		is = short(s.pinned) + " stays pinned"
+	}
+	return reconciler.Change{Secret: r.ref, Title: "build host", Before: s.pinned[:min(8, len(s.pinned))], Status: reconciler.Refused, Reason: "no certificate is marked for signing; " + is,
+		Findings: []reconciler.Finding{site.Problem("signing-unsaid", r.host+": it is declared to build, and no certificate is marked with `use: signing`",
+			"mark the one to sign with; or take secrets.codeSigning.buildHost out where that is agreed to, by itself, and the mark after that", r.host)}}
 }

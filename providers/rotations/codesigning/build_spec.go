@@ -97,7 +97,7 @@ func (s *Spec) buildVersion() string {
 
 // values are the PFX and its password.
 func (s *Spec) values() []reconciler.Needed {
-	if s.BuildHost == nil || s.BuildHost.PFX == nil {
+	if s.BuildHost == nil || s.BuildHost.PFX == nil || s.signing() == "" {
 		return nil
 	}
 	v := s.buildVersion()

@@ -173,6 +173,11 @@ func TestBuildHostPlans(t *testing.T) {
 		{"one that expires soon", func(w *workshop) { w.pfx.NotAfter = now.AddDate(0, 0, 3) }, reconciler.Rotate, "certificate-expires", whole, 1},
 		{"a store of one account", func(w *workshop) { w.spec.BuildHost.Store = `CurrentUser\My` }, reconciler.Rotate, "store-of-one-account", whole, 1},
 		{"it expires soon", func(w *workshop) { w.moved(); w.store.All[1].NotAfter = now.AddDate(0, 0, 25) }, reconciler.AsDeclared, "certificate-expires", "", 0},
+		{"it is not valid yet, imported by hand", func(w *workshop) {
+			w.store.All = append(w.store.All, site.Certificate{SHA1: nextOne, NotBefore: now.AddDate(0, 0, 1), NotAfter: now.AddDate(3, 0, 0), HasKey: true})
+		}, reconciler.Refused, "certificate-early", "", 0},
+		{"it is signed with, and not valid yet", func(w *workshop) { w.moved(); w.store.All[1].NotBefore = now.AddDate(0, 0, 1) }, reconciler.AsDeclared, "certificate-early", "", 0},
+		{"it is valid from now on", func(w *workshop) { w.moved(); w.store.All[1].NotBefore = now }, reconciler.AsDeclared, "", "", 0},
 		{"it has expired", func(w *workshop) { w.moved(); w.store.All[1].NotAfter = now }, reconciler.Refused, "certificate-expired", "", 0},
 	} {
 		w := newWorkshop()

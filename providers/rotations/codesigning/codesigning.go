@@ -205,6 +205,14 @@ func (r *Rotation) hosts() []string {
 // Ref names the secret; its version is made of the declared thumbprints.
 func (r *Rotation) Ref() secret.Ref { return r.ref }
 
+// Needs is the build host: a certificate that it is told to sign with is not taken off the lists.
+func (r *Rotation) Needs() []string {
+	if r.build == nil {
+		return nil
+	}
+	return []string{buildName}
+}
+
 // Reads are the list, the connectors and the service of every relay, the relays as Admin lists them, and what the
 // build host has and is pinned to.
 func (r *Rotation) Reads() []reconciler.Read {
@@ -216,7 +224,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, r.build.pin, r.build.store)
 	}
 	for _, n := range r.relays {
-		reads = append(reads, n.list, n.signatures, n.service, n.machine, n.preflight)
+		reads = append(reads, n.list, n.signatures, n.service, n.machine, n.preflight, n.preflight.Exposure(""))
 	}
 	return reads
 }

@@ -29,7 +29,7 @@ func (w work) none() bool {
 // Plan compares what the relays accept with what is declared.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
-	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w), Parts: r.spec.declared(), Ousted: w.ousted()}
+	c := reconciler.Change{Secret: r.ref, Title: "code signing", Before: r.before(in, w), Parts: r.spec.declared(), Ousted: w.ousted(), Beside: site.Exposed(in.Seen, r.Reads())}
 	c.Findings, w.left = r.guard(in, w)
 	c.Keepers = r.keepers(in, c.Ousted)
 	c.Unseen = hosts(site.Where(w.all, func(m member) bool { return m.reach == reconciler.Unreachable }))
@@ -90,7 +90,7 @@ func (r *Rotation) need(in reconciler.Input) work {
 		case len(m.lost) > 0:
 			w.revive = append(w.revive, m)
 		}
-		tidy := m.list.Staged || m.list.Backup
+		tidy := site.Leftover(in, r.ref.Name, m.host, m.component.Settings, m.list.Base)
 		if tidy {
 			w.tidy = append(w.tidy, m)
 		}

@@ -68,6 +68,8 @@ type section struct {
 	stored           site.StoredSecrets
 	tool             site.SecretsTool
 	beside           site.Preflight // of the tool, where a value stands in a file for a moment
+	program          site.Exposure  // of the tool
+	settings         site.Exposure  // of Engine, which opens what is stored
 	machine          site.Machine
 	identity         site.Identity
 	engine           site.Service
@@ -84,6 +86,9 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 	s.stored = site.StoredSecrets{Server: s.sqlServer, Database: d.Connect.SQL.Database,
 		Tables: site.Tables{Secrets: t.Secrets, Ref: t.Ref, Updated: t.Updated, Owners: t.Connectors, ID: t.ID, Name: t.Name}}
 	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
+	engine := d.Product.Engine.On(s.host)
+	s.program = site.Exposure{Host: s.host, Path: spec.Tool, Runs: "secretscli"}
+	s.settings = site.Exposure{Host: s.host, Service: engine.Service, Path: engine.Settings}
 	s.beside = site.Preflight{Host: s.host, Path: spec.Tool}
 	s.machine, s.identity = site.Machine{Host: s.host}, site.Identity{Host: s.host, Service: d.Product.Engine.Service}
 	s.engine = site.Service{Host: s.host, Name: d.Product.Engine.Service}
@@ -103,7 +108,7 @@ func (r *Rotation) Ref() secret.Ref { return r.secret.secret() }
 
 // Reads are what is stored, the program that sets it, who its host is, and the value. All but the value are the same for every secret.
 func (r *Rotation) Reads() []reconciler.Read {
-	all := []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine, r.identity}
+	all := []reconciler.Read{site.Value{Secret: r.Ref()}, r.stored, r.tool, r.machine, r.identity, r.program, r.settings}
 	if r.spec.Value == byFile {
 		all = append(all, r.beside)
 	}

@@ -193,6 +193,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	ref, s := r.Ref(), r.look(in)
 	c := reconciler.Change{Secret: ref, Title: "connector " + r.label(s), Group: "connector secrets",
 		Before: s.vouched, Findings: r.guard(in, s)}
+	if r.first {
+		c.Beside = site.Exposed(in.Seen, []reconciler.Read{r.program, r.settings})
+	}
 	if e, ok := in.History.Pending(ref.Name, ref.Version); ok {
 		c.Before = e.Before
 	}

@@ -84,6 +84,30 @@ func TestWhatIsDemandedOfAdmin(t *testing.T) {
 	}
 }
 
+// What the file does not say of its tier by name, Admin does: a lower one than was live, or is declared, is not taken. Nor is one that
+// has ended.
+func TestWhatAdminMustNotSay(t *testing.T) {
+	for _, tier := range []string{"", "3"} {
+		for declared, takes := range map[string]bool{"": false, "Standard": true, "Enterprise": false} {
+			s := newScene()
+			s.spec.Tier = declared
+			number(s, "2", tier)
+			told := map[string]string{"customer": "Contoso Ltd", "tier": "Standard", "expiry": until(372).Expires.Format(time.RFC3339)}
+			op := proof(s.plan(t))
+			if op == nil {
+				t.Fatalf("%q, %q: %+v", tier, declared, s.plan(t).Findings)
+			}
+			taken := !slices.ContainsFunc(op.Want, func(f site.Field) bool { return !f.Met(told[f.Name]) || f.Passed(told[f.Name], now) })
+			if taken != takes {
+				t.Errorf("tier %q, declared %q: Standard is taken: %v", tier, declared, taken)
+			}
+			if !slices.ContainsFunc(op.Want, func(f site.Field) bool { return f.Name == "expiry" && f.Passed(told[f.Name], now.AddDate(2, 0, 0)) }) {
+				t.Error("one that has ended is taken")
+			}
+		}
+	}
+}
+
 // A run that died after Admin had read the file: what it answered before is in the ledger, and what it answers now is no measure.
 func TestAnOpaqueLicenseAfterACrash(t *testing.T) {
 	s := newScene()
@@ -120,6 +144,9 @@ func TestWhatIsTheSameLicense(t *testing.T) {
 		{"a date, of which Admin makes the end of the day", func(s *scene) {
 			s.value.Content, s.served.Expires = day(until(372)), until(372).Expires.Add(24*time.Hour-time.Second)
 		}, reconciler.AsDeclared},
+		{"a date, of which Admin makes the day before", func(s *scene) {
+			s.value.Content, s.served.Expires = day(until(372)), until(371).Expires
+		}, reconciler.Rotate},
 		{"another date", func(s *scene) {
 			s.value.Content, s.served.Expires = day(until(372)), until(375).Expires
 		}, reconciler.Rotate},

@@ -106,20 +106,7 @@ func (r *Rotation) guardClaims(input reconciler.Input, next *licensefile.License
 		findings = append(findings, site.Problem("license-customer", fmt.Sprintf("license %s is for %q; %s %q", r.ref.Version, next.Customer, source, customer),
 			"if the customer was renamed, declare the new name as secrets.license.customer"))
 	}
-	tier, source := r.spec.Tier, "the document asks for"
-	if tier == "" {
-		tier, source = whose(served.Tier, file.Tier, "Admin serves", "the live file has")
-	}
-	have, want := r.spec.rank(next.Tier), r.spec.rank(tier)
-	switch {
-	case next.Tier == "" || number(next.Tier):
-	case have < 0:
-		findings = append(findings, site.Problem("license-tier", fmt.Sprintf("license %s has the tier %q, which is none of %s", r.ref.Version, next.Tier, strings.Join(r.spec.Tiers, ", ")),
-			"if the vendor has new tiers, list all of them, lowest first, as secrets.license.tiers"))
-	case tier != "" && have < want:
-		findings = append(findings, site.Problem("license-tier", fmt.Sprintf("license %s has the tier %s; %s %s", r.ref.Version, next.Tier, source, tier),
-			"if the lower tier is meant, declare it as secrets.license.tier"))
-	}
+	findings = append(findings, r.guardTier(input, next, all, served, file)...)
 	if end, precision, never, err := licensefile.ParseExpiry(r.spec.Expires); r.spec.Expires != "" && err == nil &&
 		!next.SameExpiry(&licensefile.License{Expires: end, Precision: precision, Never: never}) {
 		findings = append(findings, site.Problem("license-expiry", fmt.Sprintf("license %s %s; the document says %s", r.ref.Version, ends(next), r.spec.Expires),
@@ -141,6 +128,48 @@ func (r *Rotation) guardClaims(input reconciler.Input, next *licensefile.License
 	return findings
 }
 
+// guardTier refuses a lower tier than is declared, or else live. Which one a number is, only Admin can say: of the file that it has read.
+func (r *Rotation) guardTier(input reconciler.Input, next *licensefile.License, all []reader, served, file *licensefile.License) []reconciler.Finding {
+	tier, source := r.spec.Tier, "the document asks for"
+	if tier == "" {
+		tier, source = whose(served.Tier, file.Tier, "Admin serves", "the live file has")
+	}
+	have, want := r.spec.rank(next.Tier), r.spec.rank(tier)
+	lower := func(text string) []reconciler.Finding {
+		return []reconciler.Finding{site.Problem("license-tier", fmt.Sprintf("license %s %s; %s %s", r.ref.Version, text, source, tier),
+			"if the lower tier is meant, declare it as secrets.license.tier")}
+	}
+	switch {
+	case next.Tier == "" || number(next.Tier):
+		read, told := r.fileRead(input, all), ""
+		if answer := loaded(site.Answer[site.AnswerSeen](input.Seen, r.served())); answer != nil && read != nil && (!all[0].edit || next.Tier != "" && read.Tier == next.Tier) {
+			told = answer.Tier
+		}
+		_, pending := input.History.Pending(r.ref.Name, r.ref.Version) // the proof has the word then, and a way back
+		if have = r.spec.rank(told); have >= 0 && have < want && !pending {
+			return lower(fmt.Sprintf("has a tier that Admin calls %s", told))
+		}
+		if have >= 0 || next.Tier == "" || r.spec.Tier == "" && (next.Tier == served.Tier || next.Tier == file.Tier) {
+			return nil
+		}
+	case have < 0:
+		return []reconciler.Finding{site.Problem("license-tier", fmt.Sprintf("license %s has the tier %q, which is none of %s", r.ref.Version, next.Tier, strings.Join(r.spec.Tiers, ", ")),
+			"if the vendor has new tiers, list all of them, lowest first, as secrets.license.tiers")}
+	case have < want:
+		return lower("has the tier " + next.Tier)
+	case !number(tier):
+		return nil
+	}
+	if tier == "" {
+		return nil
+	}
+	text := fmt.Sprintf("license %s has the tier %s; %s %s: whether that is lower is not known", r.ref.Version, next.Tier, source, tier)
+	if r.hasAPI && want >= 0 && !number(served.Tier) {
+		text += ", and it is put back where Admin calls it by the name of a lower one"
+	}
+	return []reconciler.Finding{site.Warning("license-tier-number", text, "make sure that it is the one that is meant")}
+}
+
 // guardLayout refuses a file that is written in another way than the live one: it is cut short, or something else.
 func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Finding {
 	var findings []reconciler.Finding
@@ -156,8 +185,11 @@ func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Find
 }
 
 func inDays(n int) string {
-	if n <= 0 {
-		return "today" // of a day that has begun somewhere, and is not over everywhere
+	switch {
+	case n < 0:
+		return "which is over, but not in every zone"
+	case n == 0:
+		return "today"
 	}
 	return "in " + site.Count(n, "day")
 }

@@ -89,7 +89,10 @@ func TestGuards(t *testing.T) {
 		{"license-end", "an end that nobody can read", func(s *scene) { next(s).Expires, next(s).UnreadEnd = time.Time{}, `expires = "11/30/2028"` }, reconciler.Rotate, `expires = "11/30/2028"`},
 		{"license-end", "no end at all", func(s *scene) { next(s).Expires, next(s).Tier = time.Time{}, "" }, reconciler.Rotate, "once Admin's answer to GET /api/license changes and names no tier below Professional"},
 		{"license-answer", "nothing in the answer could change", func(s *scene) { opaque(s); s.served = &licensefile.License{} }, reconciler.Refused, "names nothing of a license"},
-		{"license-state", "Admin finds the live one bad", func(s *scene) { s.also = map[string]string{"status": "Expired"} }, reconciler.Rotate, `status = "Expired"`},
+		{"license-state", "Admin finds the live one bad", func(s *scene) { s.also = map[string]string{"status": "Suspended"} }, reconciler.Rotate, `status = "Suspended"`},
+		{"license-state", "Admin says that the live one has ended, and it has", func(s *scene) { live(-3)(s); s.also = map[string]string{"status": "Expired"} }, reconciler.Rotate, `status = "Expired"`},
+		{"license-state", "Admin says that something has ended, and the license has not", func(s *scene) { s.also = map[string]string{"status": "Expired"} }, reconciler.Refused, "which expires 2026-11-22: that is said of something else"},
+		{"license-state", "the same by a name of its own", func(s *scene) { s.also = map[string]string{"isExpired": "true"} }, reconciler.Refused, "said of something else"},
 		{"license-state", "so it may say by a name of its own", func(s *scene) { s.also = map[string]string{"isRevoked": "true"} }, reconciler.Rotate, `isRevoked = "true"`},
 		{"license-state", "so it may say without a word", func(s *scene) { s.also = map[string]string{"valid": "false"} }, reconciler.Rotate, `valid = "false"`},
 		{"license-expiry", "it ends at another time than the document says", func(s *scene) { s.spec.Expires = "2030-01-01" }, reconciler.Refused, "2030-01-01"},
@@ -98,6 +101,33 @@ func TestGuards(t *testing.T) {
 			s.files[admin].Content = &licensefile.License{Layout: licensefile.Unknown}
 			next(s).Tier = "Standard"
 		}, reconciler.Refused, "Standard"},
+		{"license-tier", "a number that Admin calls a lower tier than the document asks for", func(s *scene) {
+			*s = *done()
+			s.spec.Tier, s.served.Tier = "Enterprise", "Standard"
+			number(s, "1", "1")
+		}, reconciler.Refused, "that Admin calls Standard; the document asks for Enterprise"},
+		{"license-tier", "no tier, and Admin calls it a lower one", func(s *scene) {
+			*s = *done()
+			s.spec.Tier, s.served.Tier = "Enterprise", "Standard"
+			number(s, "", "")
+		}, reconciler.Refused, "that Admin calls Standard"},
+		{"license-tier", "the number of the live one, and that is a lower tier", func(s *scene) {
+			s.spec.Tier = "Enterprise"
+			number(s, "2", "2")
+		}, reconciler.Refused, "that Admin calls Professional"},
+		{"license-tier-number", "another number than the live one", func(s *scene) { number(s, "3", "1") }, reconciler.Rotate, "has the tier 1; Admin serves Professional: whether that is lower is not known, and it is put back where"},
+		{"license-tier-number", "another number than Admin says", func(s *scene) {
+			s.served.Tier = "3"
+			number(s, "3", "1")
+		}, reconciler.Rotate, "has the tier 1; the live file has 3"},
+		{"license-tier-number", "a number, and the document asks for a name", func(s *scene) {
+			s.spec.Tier, s.served.Tier = "Enterprise", "3"
+			number(s, "3", "3")
+		}, reconciler.Rotate, "has the tier 3; the document asks for Enterprise"},
+		{"license-tier-number", "a name, and the live one is a number", func(s *scene) {
+			s.served.Tier = "3"
+			number(s, "3", "Standard")
+		}, reconciler.Rotate, "has the tier Standard; the live file has 3"},
 		{"admin-api", "Admin cannot say what it serves", func(s *scene) { s.api = reconciler.Look{Reach: reconciler.Unreachable, Err: errors.New("refused")} }, reconciler.Refused, "refused"},
 		{"admin-stopped", "Admin is stopped: it is started", func(s *scene) {
 			s.api, s.service["IdentityMeshAdmin"].State = reconciler.Look{Reach: reconciler.Unreachable}, "stopped"
@@ -156,10 +186,24 @@ func TestNoWarningInGoodTime(t *testing.T) {
 		t.Errorf("a higher tier is %s: %+v", c.Status, c.Findings)
 	}
 	s = newScene()
+	number(s, "2", "2")
+	if c := s.plan(t); c.Status != reconciler.Rotate || len(slices.DeleteFunc(c.Findings, soon)) > 0 {
+		t.Errorf("the number of the live tier is %s: %+v", c.Status, c.Findings)
+	}
+	s = newScene()
 	s.spec.Tier, next(s).Tier = "Standard", "Standard"
 	if c := s.plan(t); c.Status != reconciler.Rotate {
 		t.Errorf("a declared lower tier is %s: %+v", c.Status, c.Findings)
 	}
+}
+
+// number lets the live license and the next have these tiers.
+func number(s *scene, live, declared string) {
+	for _, f := range s.files {
+		l := *f.Content.(*licensefile.License)
+		l.Tier, f.Content = live, &l
+	}
+	next(s).Tier = declared
 }
 
 // An answer that names less than the live file says, or something else, would prove no other license: nothing is stopped for it.

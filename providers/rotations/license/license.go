@@ -40,9 +40,10 @@ type Spec struct {
 	// Layout is how the file is written, where it is another way than the live one: dotted (a payload, a dot, a signature), jwt,
 	// lines, envelope (JSON with a payload and a signature), json, xml, or opaque: only the product can read it.
 	Layout string `json:"layout,omitempty" jsonschema:"enum=dotted,enum=jwt,enum=lines,enum=envelope,enum=json,enum=xml,enum=opaque" trust:"guard,live"`
-	// PublicKey is a PEM file with the RSA key that signs licenses. Left out: the signature is not checked.
+	// PublicKey is a PEM file with the key that signs licenses, of RSA, ECDSA or Ed25519. Left out: the signature is not checked.
 	PublicKey string `json:"publicKey,omitempty" trust:"file"`
-	// Signature is how licenses are signed. Left out: PKCS #1 v1.5 over the payload itself. The hash is SHA-256.
+	// Signature is how licenses are signed. Left out: PKCS #1 v1.5 over the payload itself, with SHA-256. A JWT
+	// or a JWS says so itself.
 	Signature *Signature `json:"signature,omitempty"`
 	// Path is the license file on every host that reads it.
 	Path string `json:"path,omitempty" jsonschema:"minLength=1,default=%ProgramData%\\IdentityMesh\\license.key" trust:"target"`
@@ -69,21 +70,6 @@ type Fields struct {
 	Status string `json:"status,omitempty" jsonschema:"minLength=1,example=license.status" trust:"target"`
 	// Zone is the time zone of an end that is written without one, as IANA names it. Left out: UTC.
 	Zone string `json:"zone,omitempty" jsonschema:"minLength=1,example=Europe/Berlin" trust:"target"`
-}
-
-// Signature is how licenses are signed.
-type Signature struct {
-	// Padding is pkcs1 (RFC 8017, v1.5) or pss.
-	Padding string `json:"padding,omitempty" jsonschema:"enum=pkcs1,enum=pss,default=pkcs1" trust:"guard"`
-	// Over is what is signed: the decoded payload, or its base64 as the file has it, encoded.
-	Over string `json:"over,omitempty" jsonschema:"enum=decoded,enum=encoded,default=decoded" trust:"guard"`
-}
-
-func (s *Spec) signature() licensefile.Signature {
-	if s.Signature == nil {
-		return licensefile.Signature{}
-	}
-	return licensefile.Signature{PSS: s.Signature.Padding == "pss", Over: licensefile.Over(s.Signature.Over)}
 }
 
 func (s *Spec) ref() secret.Ref { return secret.Ref{Name: name, Version: string(s.Version)} }
@@ -124,7 +110,7 @@ func (s *Spec) verify(value []byte, open func(string) ([]byte, error)) error {
 	}
 	err = l.Verify(key, s.signature())
 	if errors.Is(err, licensefile.ErrNotCheckable) {
-		return fmt.Errorf("%w: leave secrets.license.publicKey out to have it taken unchecked, and judged by what Admin serves", err)
+		return fmt.Errorf("%w; declare how it is signed, or leave secrets.license.publicKey out to have it taken unchecked, and judged by what Admin serves", err)
 	}
 	return err
 }
@@ -235,7 +221,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, r.served(), r.ready(), r.reloads())
 	}
 	for _, c := range r.consumers {
-		reads = append(reads, c.file, c.service, c.machine, c.preflight, c.preflight.Exposure())
+		reads = append(reads, c.file, c.service, c.machine, c.preflight, c.preflight.Exposure("the license"))
 	}
 	return reads
 }
@@ -266,7 +252,7 @@ func fields(l licensefile.License) []site.Field {
 	}
 	return []site.Field{{Name: "customer", Of: licensefile.CustomerNames, Fold: true, Want: l.Customer},
 		{Name: "tier", Of: licensefile.TierNames, Fold: true, Want: l.Tier},
-		{Name: "expiry", Of: licensefile.ExpiryNames, Time: true, Want: want, Within: reconciler.Span(l.Precision)}}
+		{Name: "expiry", Of: licensefile.ExpiryNames, Time: true, Own: true, Want: want, Within: reconciler.Span(l.Precision)}}
 }
 
 // fields are the same by the names that the document gives them.

@@ -146,7 +146,7 @@ func (r *Rotation) need(input reconciler.Input) work {
 			if !hosts[c.host] && l.edit {
 				w.files = append(w.files, l)
 			}
-			if !hosts[c.host] && (l.file.Staged || l.file.Backup) {
+			if !hosts[c.host] && site.Leftover(input, r.ref.Name, c.host, r.spec.Path, l.file.Base) {
 				w.tidy = append(w.tidy, l)
 			}
 			if len(l.lost) > 0 && !l.restart {

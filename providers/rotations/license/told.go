@@ -30,7 +30,7 @@ var (
 
 // marks are what else tells one license from another. Seats do not: two licenses may have as many, and one may change how many are in use.
 func (r *Rotation) marks() []site.Field {
-	all := []site.Field{{Name: "number", Of: numberNames}, {Name: "fingerprint", Of: printNames, Fold: true}, {Name: "issue", Of: issueNames, Time: true}}
+	all := []site.Field{{Name: "number", Of: numberNames, Own: true}, {Name: "fingerprint", Of: printNames, Fold: true, Own: true}, {Name: "issue", Of: issueNames, Time: true, Own: true}}
 	if r.spec.Fields != nil && r.spec.Fields.Number != "" {
 		all[0].Of = []string{r.spec.Fields.Number}
 	}
@@ -39,9 +39,9 @@ func (r *Rotation) marks() []site.Field {
 
 // health is whether Admin finds the license good.
 func (r *Rotation) health() []site.Field {
-	all := []site.Field{{Name: "valid", Of: validNames, Not: no}, {Name: "status", Of: statusNames, Fold: true, Not: bad}}
+	all := []site.Field{{Name: "valid", Of: validNames, Own: true, Not: no}, {Name: "status", Of: statusNames, Fold: true, Own: true, Not: bad}}
 	for _, name := range endedNames { // each by itself: one that has not expired may be revoked
-		all = append(all, site.Field{Name: name, Of: []string{name}, Not: yes})
+		all = append(all, site.Field{Name: name, Of: []string{name}, Own: true, Not: yes})
 	}
 	if r.spec.Fields != nil && r.spec.Fields.Status != "" {
 		own := []string{r.spec.Fields.Status}
@@ -110,9 +110,14 @@ func (r *Rotation) proof(w work) site.ProveAnswer {
 	}
 	if w.told == plainly {
 		op := r.serves(&next)
+		if next.Tier == "" { // what the file does not say by name, Admin does
+			tier := r.fields(next)[1]
+			tier.Not = r.lower(cmp.Or(r.spec.Tier, w.before["tier"]))
+			op.Want = append(op.Want, tier)
+		}
 		op.Want, op.Before = append(op.Want, r.health()...), note
 		for i, f := range op.Want {
-			op.Want[i].Was = w.before[f.Name]
+			op.Want[i].Was, op.Want[i].Lasting = w.before[f.Name], f.Name == "expiry"
 		}
 		return op
 	}
@@ -150,13 +155,7 @@ func (r *Rotation) lower(tier string) []string {
 // guardTold says how far a file that nobody here can read will be proven.
 func (r *Rotation) guardTold(input reconciler.Input, w work) []reconciler.Finding {
 	var findings []reconciler.Finding
-	answer := site.Answer[site.AnswerSeen](input.Seen, r.served())
-	for _, f := range r.health() {
-		if answer != nil && f.Refused(answer.Fields[f.Name]) {
-			findings = append(findings, site.Warning("license-state", fmt.Sprintf("Admin's answer to GET %s says %s = %q of the license that it serves: a proof does not take that of another", r.spec.Endpoint, f.Name, answer.Fields[f.Name]),
-				"see what is wrong with the live license; if another field tells whether it is good, name it as secrets.license.fields.status"))
-		}
-	}
+	findings = append(findings, r.guardState(input, w)...)
 	const declare = "declare what the file says: secrets.license.customer, tier, expires"
 	code, says := reconciler.FindingID("license-opaque"), fmt.Sprintf("license %s is of a layout that only the product reads", r.ref.Version)
 	switch {
@@ -185,6 +184,31 @@ func (r *Rotation) guardTold(input reconciler.Input, w work) []reconciler.Findin
 	case read:
 		findings = append(findings, site.Warning(code, says+", and was proven before: Admin is asked to read it again, and that it has is not shown",
 			"see in Admin's log that it took the file; or name what in the answer is another for each license as secrets.license.fields.number"))
+	}
+	return findings
+}
+
+// guardState says that a proof would not take what Admin says of the live license. A new one may be the cure, but for a word that is not
+// the license's: one that says it has ended, when by the same answer it has not.
+func (r *Rotation) guardState(input reconciler.Input, w work) (findings []reconciler.Finding) {
+	answer := site.Answer[site.AnswerSeen](input.Seen, r.served())
+	if answer == nil {
+		return nil
+	}
+	lasts := w.served.Never || w.served.Expires.After(input.Now)
+	for _, f := range r.health() {
+		word := answer.Fields[f.Name]
+		if !f.Refused(word) {
+			continue
+		}
+		text := fmt.Sprintf("Admin's answer to GET %s says %s = %q of the license that it serves", r.spec.Endpoint, f.Name, word)
+		if lasts && w.reload && !w.pending && strings.Contains(strings.ToLower(f.Name+word), "expired") {
+			findings = append(findings, site.Problem("license-state", text+fmt.Sprintf(", which %s: that is said of something else, another license would not change it, and no proof takes it", ends(w.served)),
+				"name the field that tells whether the license is good as secrets.license.fields.status, such as license.status"))
+			continue
+		}
+		findings = append(findings, site.Warning("license-state", text+": a proof does not take that of another",
+			"see what is wrong with the live license; if another field tells whether it is good, name it as secrets.license.fields.status"))
 	}
 	return findings
 }

@@ -20,11 +20,16 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 		return nil
 	}
 	if late := site.Where(off, func(l member) bool { return !l.connected() && r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of() }); !w.pending && len(late) == len(site.Where(relays, member.whole)) {
-		f := site.Warning("no-relay-connected", "no relay is connected, though all run with Admin's key: nothing proves the new one, and all is put back, unless one comes",
-			"bring one back first: look at a relay's log and at its way to Admin", hosts(off)...)
+		seen, hint := "no relay is connected", "bring one back first: look at a relay's log and at its way to Admin"
+		why := ": the key is not the reason, and nothing would prove another"
+		if list.Empty() { // which is not what Admin knows of them, if anything stands between
+			seen, why = "Admin's list has no relay at all", ": whether one is connected is not known, and nothing would prove another key"
+			hint = "see in Admin's dashboard whether relays are connected, and what GET " + r.api.Relays + " answers there; if none is, bring one back first: look at its log"
+		}
+		f := site.Warning("no-relay-connected", seen+", though all run with Admin's key: nothing proves the new one, and all is put back, unless one comes", hint, hosts(off)...)
 		// Where a process may have another key than its file, the rotation may be the cure.
 		if admin.sure() && !slices.ContainsFunc(late, func(l member) bool { return !l.sure() }) {
-			f.Severity, f.Text = reconciler.Error, "no relay is connected, though all are known to run with Admin's key: the key is not the reason, and nothing would prove another"
+			f.Severity, f.Text = reconciler.Error, seen+", though all are known to run with Admin's key"+why
 		}
 		return []reconciler.Finding{f}
 	}

@@ -107,10 +107,6 @@ func (r *Rotation) guardNode(l member) []reconciler.Finding {
 		add(site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", l.host, l.component.Settings, l.setting.Refused), "mend the file on the host; nothing was written"))
 	}
 	all = append(all, l.setting.InForce(l.host)...)
-	if l.setting.UsersCanRead {
-		add(reconciler.Finding{Severity: reconciler.Warning, Code: "file-readable",
-			Text: fmt.Sprintf("%s: ordinary users may read %s, which holds the key", l.host, l.component.Settings), Hint: "take Users out of the file's ACL"})
-	}
 	return all
 }
 

@@ -174,7 +174,6 @@ func TestGuards(t *testing.T) {
 		{"relay-undeclared", "a connected relay that is not declared is cut off", func(s *scene) {
 			s.relays = append(s.relays, site.RelaySeen{Name: "RELAY-99", Connected: &yes})
 		}, reconciler.Rotate, "not in the document"},
-		{"file-readable", "everybody on the host can read the key", func(s *scene) { s.hosts[r1].setting.UsersCanRead = true }, reconciler.Rotate, r1},
 		{"relay-disconnected", "the key is right, the relay is not there", func(s *scene) {
 			*s = *done()
 			s.relays = s.relays[:1]

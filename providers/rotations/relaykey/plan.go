@@ -137,7 +137,7 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 	if admin.whole() {
 		w.editAdmin = admin.edit
 		w.bounce = admin.edit || admin.stale || admin.stopped
-		if admin.setting.Staged || admin.setting.Backup {
+		if site.Leftover(in, r.ref.Name, admin.host, admin.component.Settings, admin.setting.Base) {
 			w.tidy = append(w.tidy, admin)
 		}
 		if len(admin.lost) > 0 && !w.bounce {
@@ -159,7 +159,7 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 		} else if len(l.lost) > 0 {
 			w.revive = append(w.revive, l)
 		}
-		if l.setting.Staged || l.setting.Backup {
+		if site.Leftover(in, r.ref.Name, l.host, l.component.Settings, l.setting.Base) {
 			w.tidy = append(w.tidy, l)
 		}
 		if silent && !w.bounce && !w.pending && !l.edit && !l.stopped {

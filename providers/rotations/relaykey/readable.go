@@ -44,7 +44,7 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 	if absent(missing) {
 		object("relay-list-names", "see what Admin calls them, and name the field that holds the computer's name: product.api.fields.name", missing,
 			"%s in Admin's list, which has %s", none(missing), namesIn(list))
-	} else if lost := r.unlisted(in, w, relays, healthy); len(lost) > 0 {
+	} else if lost := r.unlisted(in, w, relays, healthy); len(lost) > 0 && !list.More { // else it may be on another page
 		object("relay-unlisted", "declare its host by the name that Admin has for it, or have Admin list it; policy.unreachable.tolerate lets it be left behind", lost,
 			"%s in Admin's list, which has others, though running with Admin's key: nothing would prove the new one there", whoIsNot(lost))
 	}
@@ -72,7 +72,7 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 	alike := site.Where(up, func(l member) bool { return !l.stale && !admin.stale && l.setting.Alike(admin.setting) })
 	if f, is := r.early(in, w, admin, relays, alike); is && len(healthy) == 0 && !absent(missing) { // else that is not known
 		findings = append(findings, f)
-	} else if f, is := r.newcomers(in, w, admin, r.unlisted(in, w, relays, r.young(in, admin, alike))); is && !absent(missing) {
+	} else if f, is := r.newcomers(in, w, admin, r.unlisted(in, w, relays, r.young(in, admin, alike))); is && !absent(missing) && !list.More {
 		findings = append(findings, f)
 	}
 	if quiet := r.unspared(relays, site.Where(r.young(in, admin, alike), unheard)); len(quiet) > 0 && len(quiet) < len(alike) && !w.pending {
@@ -173,6 +173,9 @@ func namesIn(list *site.RelaysSeen) string {
 			break
 		}
 		names = append(names, r.Name)
+	}
+	if len(names) == 0 && list.Unnamed == 0 {
+		return "no relay at all"
 	}
 	if len(names) == 0 {
 		return "no entry with a name"

@@ -131,7 +131,7 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 	r.admin, r.relays = r.nodes[0], r.nodes[1:]
 	r.reads = []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}, r.ready()}
 	for _, n := range r.nodes {
-		r.reads = append(r.reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure())
+		r.reads = append(r.reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure("the key"))
 	}
 	return r
 }

@@ -143,7 +143,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, r.readyNow())
 	}
 	for _, n := range r.nodes {
-		reads = append(reads, n.service(), n.machine(), n.preflight(), n.preflight().Exposure(), r.logon(n))
+		reads = append(reads, n.service(), n.machine(), n.preflight(), n.preflight().Exposure(""), r.logon(n))
 	}
 	return reads
 }

@@ -53,9 +53,6 @@ func (r *Rotation) guardHost(in reconciler.Input, s sight, h holder, shut site.S
 		add("string-missing", fmt.Sprintf("there is no connection string at %s in %s", key, path), "name its key: secrets.sqlLogin.settings")
 	}
 	all = append(all, h.setting.InForce(h.host)...)
-	if h.setting.UsersCanRead {
-		all = append(all, site.Warning("file-readable", fmt.Sprintf("%s: ordinary users may read %s, which holds the connection string", h.host, path), "take Users out of the file's ACL", h.host))
-	}
 	return all
 }
 

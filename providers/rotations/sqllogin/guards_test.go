@@ -114,7 +114,6 @@ func TestGuards(t *testing.T) {
 		{"a service is disabled", "single", func(s *scene) { s.hosts[engine].service.StartMode = "disabled" }, "service-disabled", ""},
 		{"a clock is off", "single", func(s *scene) { s.hosts[admin].skew = time.Hour }, "clock-skew", ""},
 		{"the product's data crosses in clear", "single", both(func(h *hostSeen) { h.says.Encrypted = false }), "string-unencrypted", reconciler.Rotate},
-		{"users may read the file", "single", both(func(h *hostSeen) { h.setting.UsersCanRead = true }), "file-readable", reconciler.Rotate},
 		{"no value", "single", func(s *scene) { s.value = &site.ValueSeen{Problem: "sealed"} }, "value-unavailable", ""},
 		{"the same value", "single", func(s *scene) { s.value = &site.ValueSeen{Available: true, SameAs: "11"} }, "value-unchanged", ""},
 		{"too long a value", "single", func(s *scene) { s.value = &site.ValueSeen{Available: true, Unfit: "129"} }, "value-unfit", ""},

@@ -139,7 +139,7 @@ func (r *Rotation) need(in reconciler.Input, s sight) work {
 		case len(h.lost) > 0:
 			w.revive = append(w.revive, h)
 		}
-		if !shared && (h.setting.Staged || h.setting.Backup) {
+		if !shared && site.Leftover(in, r.ref.Name, h.host, h.component.Settings, h.setting.Base) {
 			w.tidy = append(w.tidy, h)
 		}
 	}

@@ -267,7 +267,7 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, t)
 	}
 	for _, n := range r.nodes {
-		reads = append(reads, n.preflight, n.preflight.Exposure())
+		reads = append(reads, n.preflight, n.preflight.Exposure("the connection string"))
 	}
 	for _, server := range r.servers {
 		reads = append(reads, site.Instance{Server: server, Database: r.database})

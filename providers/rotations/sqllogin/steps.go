@@ -37,7 +37,7 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	}
 	steps = append(steps, r.retireOn(w, w.retire, false)...)
 	for _, h := range w.holders {
-		if h.edit || h.setting.Staged || h.setting.Backup {
+		if h.edit || slices.ContainsFunc(w.tidy, func(o holder) bool { return o.host == h.host && o.component.Settings == h.component.Settings }) {
 			steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Back: reconciler.Nothing(),
 				Op: site.Discard{Host: h.host, Path: h.component.Settings, Staged: true, Backup: true}})
 		}

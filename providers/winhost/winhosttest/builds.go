@@ -63,7 +63,7 @@ func NewPFX(t *testing.T, name, password string) PFX {
 	must(err)
 	b, err := pkcs12.Modern.Encode(key, leaf, []*x509.Certificate{above}, password)
 	must(err)
-	return PFX{winhost.StoredCertificate{SHA1: pfx.SHA1(leaf), SHA256: pfx.SHA256(leaf), Subject: "CN=" + name, NotAfter: leaf.NotAfter.UTC(), HasKey: true}, b, pfx.SHA1(above)}
+	return PFX{winhost.StoredCertificate{SHA1: pfx.SHA1(leaf), SHA256: pfx.SHA256(leaf), Subject: "CN=" + name, NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), HasKey: true}, b, pfx.SHA1(above)}
 }
 
 const machineStore = `LocalMachine\My`

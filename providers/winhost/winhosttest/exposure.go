@@ -32,6 +32,9 @@ var exposureCases = []testCase{
 					w.Errorf("no %s among %q", name, names)
 				}
 			}
+			if e.Readable != winhost.Yes && e.Readable != winhost.No {
+				w.Errorf("who may read it: %q", e.Readable)
+			}
 			if len(names) != len(left)+1 || !slices.Contains(names, transcript) {
 				w.Errorf("%q", names)
 			}
@@ -61,7 +64,7 @@ var exposureCases = []testCase{
 		reason: "no file and no folder is an answer, and half a path is none",
 		run: func(w *world) {
 			e := w.one(winhost.OK, &winhost.Exposure{Path: w.path("none.json")}).Exposed
-			if slices.ContainsFunc(e.Left, func(l winhost.OldCopy) bool { return strings.HasPrefix(l.Name, w.file("none")) }) || len(e.Unknown) > 0 {
+			if slices.ContainsFunc(e.Left, func(l winhost.OldCopy) bool { return strings.HasPrefix(l.Name, w.file("none")) }) || len(e.Unknown) > 0 || e.Readable != "" {
 				w.Errorf("%+v", e)
 			}
 			if r := w.one(winhost.Failed, &winhost.Exposure{Path: "appsettings.json"}); r.Win32 != 161 {

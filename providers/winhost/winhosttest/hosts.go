@@ -32,7 +32,7 @@ var (
 		"MRTEST__apikey": Canary, "ASPNETCORE_MrTest__ApiKey": Canary, "SQLCONNSTR_MrTest": Canary, "MrTestApiKey": Canary,
 	}
 	ServiceEnvironment = map[string]string{
-		"MrTest__ApiKey": Canary, "ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging", "Other": "x",
+		"MrTest__ApiKey": Canary, "ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging", "Other": "x", "ConfigFile": `D:\conf\relay.json`,
 	}
 	WrappedEnvironment = map[string]string{"MrTest__ApiKey": Canary, "DOTNET_ENVIRONMENT": "Staging"}
 )
@@ -72,7 +72,7 @@ var hostCases = []testCase{
 		run: func(w *world) {
 			w.Write(w.file("a.json"), Content("a"))
 			w.Write(w.file("b.json"), Content("b"))
-			for _, name := range []string{"c.exe.config", "d.JSON5", "e.txt"} {
+			for _, name := range []string{"c.exe.config", "d.JSON5", "e.txt", "f.ini", "g.yml", "h.env"} {
 				w.Write(w.file(name), Content("b"))
 			}
 			e := w.one(winhost.OK, &winhost.EnvironmentRead{Service: QuickService, Path: w.path("a.json")}).Environment
@@ -84,8 +84,8 @@ var hostCases = []testCase{
 					w.Errorf("machine: no %s among %v", name, e.Machine.Names)
 				}
 			}
-			want := winhost.Variables{Known: winhost.Yes, Names: []string{"ASPNETCORE_ENVIRONMENT", "MrTest__ApiKey", "Other", "dotnet_environment"},
-				Hosting: map[string]string{"ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging"}}
+			want := winhost.Variables{Known: winhost.Yes, Names: []string{"ASPNETCORE_ENVIRONMENT", "ConfigFile", "MrTest__ApiKey", "Other", "dotnet_environment"},
+				Hosting: map[string]string{"ASPNETCORE_ENVIRONMENT": "Production", "dotnet_environment": "Staging"}, Files: map[string]string{"ConfigFile": `D:\conf\relay.json`}}
 			if !reflect.DeepEqual(e.Service, want) {
 				w.Errorf("service: %+v", e.Service)
 			}
@@ -93,7 +93,8 @@ var hostCases = []testCase{
 				w.Errorf("user %+v of %s, %s", e.User, e.Account, e.CommandLine.Expose())
 			}
 			if !strings.HasSuffix(e.Path, w.path("a.json")) || !slices.Contains(e.Beside, w.file("a.json")) || !slices.Contains(e.Beside, w.file("b.json")) ||
-				!slices.Contains(e.Beside, w.file("c.exe.config")) || !slices.Contains(e.Beside, w.file("d.JSON5")) || slices.Contains(e.Beside, w.file("e.txt")) {
+				!slices.Contains(e.Beside, w.file("c.exe.config")) || !slices.Contains(e.Beside, w.file("d.JSON5")) || slices.Contains(e.Beside, w.file("e.txt")) ||
+				!slices.Contains(e.Beside, w.file("f.ini")) || !slices.Contains(e.Beside, w.file("g.yml")) || !slices.Contains(e.Beside, w.file("h.env")) {
 				w.Errorf("path %s, beside it %v", e.Path, e.Beside)
 			}
 			if age := time.Since(e.Changed); w.Kind == Wine && (e.Booted.IsZero() || e.Booted.After(time.Now()) || age < -time.Minute || age > time.Hour) {
@@ -112,6 +113,28 @@ var hostCases = []testCase{
 			e = w.one(winhost.OK, &winhost.EnvironmentRead{Service: "mr-none"}).Environment
 			if !e.CommandLine.IsZero() || e.Account != "" || len(e.Service.Names) > 0 {
 				w.Errorf("a service that is not there: %+v", e)
+			}
+		},
+	}, {
+		name:   "the files of a program",
+		reason: "a process that runs says nothing of a program that was replaced since: whoever stops it must know",
+		run: func(w *world) {
+			for _, name := range []string{"a.exe", "a.runtimeconfig.json", "a.json"} {
+				w.Write(w.file(name), Content("a"))
+			}
+			for line, dotnet := range map[string]bool{`"` + w.path("a.exe") + `" --one`: false, `"C:\Program Files\dotnet\dotnet.exe" "` + w.path("a.dll") + `" --one`: true} {
+				all := w.one(winhost.OK, &winhost.EnvironmentRead{Program: line}).Environment.Programs
+				if len(all) != 2 || !strings.HasSuffix(all[0].Path, "a.exe") || !strings.HasSuffix(all[1].Path, "a.runtimeconfig.json") {
+					w.Fatalf("dotnet %v: %+v", dotnet, all)
+				}
+				for _, f := range all {
+					if age := time.Since(f.Written); age < -time.Minute || age > time.Minute || w.Kind != Model && f.Changed.IsZero() {
+						w.Errorf("%+v", f)
+					}
+				}
+			}
+			if all := w.one(winhost.OK, &winhost.EnvironmentRead{Service: "mr-none"}).Environment.Programs; len(all) > 0 {
+				w.Errorf("no service: %+v", all)
 			}
 		},
 	}, {
@@ -255,7 +278,7 @@ var serviceCases = []testCase{
 				w.Errorf("query: %+v", s)
 			}
 			slices.Sort(s.Environment)
-			if !slices.Equal(s.Environment, []string{"ASPNETCORE_ENVIRONMENT", "MrTest__ApiKey", "Other", "dotnet_environment"}) {
+			if !slices.Equal(s.Environment, []string{"ASPNETCORE_ENVIRONMENT", "ConfigFile", "MrTest__ApiKey", "Other", "dotnet_environment"}) {
 				w.Errorf("environment %q", s.Environment)
 			}
 			stop := &winhost.ServiceStop{Service: QuickService, TimeoutSeconds: 10}

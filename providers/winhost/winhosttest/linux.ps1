@@ -60,7 +60,7 @@ function Use-TryLogon([string]$account, [byte[]]$password) {
     if ($account -eq 'MRTEST\barred') { throw [ComponentModel.Win32Exception]::new(1385) }
 }
 function Use-Logon([string]$name, [string]$account) {
-    $l = @{ exists = 'yes'; right = 'yes'; locked = ''; configured = 'no'; running = '' }
+    $l = @{ exists = 'yes'; right = 'yes'; locked = ''; configured = 'no'; running = ''; passwordSet = $null }
     if ($account -eq 'MRTEST\nobody') { $l.exists = 'no'; $l.right = ''; $l.configured = '' }
     if ($account -eq 'MRTEST\barred') { $l.right = 'no' }
     if ((Use-Config $name).account -eq $account) { $l.configured = 'yes' }
