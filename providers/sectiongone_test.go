@@ -64,3 +64,52 @@ func TestASecretThatWasCutOffIsNamedNoMore(t *testing.T) {
 		})
 	}
 }
+
+// Relays that a rotation has cut off stay cut off when the document names its secret no more: whoever looks or applies is told, with
+// how to end it. Those that work are not named.
+func TestRelaysThatWereCutOffAreNamedNoMore(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.killed(w.lab.Admin, "service.start", machine.After)
+		w.lab.Admin.Points(nil)
+		time.Sleep(10 * time.Minute)
+		secrets := w.doc.Secrets
+		w.doc.Secrets = maps.Clone(secrets)
+		delete(w.doc.Secrets, "relayKey")
+		told := func(want int) {
+			t.Helper()
+			s := w.process()
+			defer s.close()
+			p := s.look().Plan
+			all := slices.DeleteFunc(p.Untouched(), func(d reconciler.Down) bool { return !d.CutOff })
+			if len(all) != want {
+				t.Errorf("%d are told to be cut off, not %d: %+v", len(all), want, p.Untouched())
+			}
+			i := slices.IndexFunc(p.Fleet, func(f reconciler.Finding) bool {
+				return f.Code == "down-elsewhere" && strings.HasPrefix(f.Text, "cut off since ")
+			})
+			if want > 0 && (i < 0 || len(p.Fleet[i].Hosts) != want || !strings.Contains(p.Fleet[i].Hint, "name the secret again, with version 7, and apply")) {
+				t.Errorf("%+v", p.Fleet)
+			}
+			if want == 0 && i >= 0 {
+				t.Errorf("%+v", p.Fleet[i])
+			}
+		}
+		told(3)
+		if _, o := w.run(); o.Err != nil { // the license, which is another matter
+			t.Error(o.Err)
+		}
+		told(3)
+		key := w.kept("relaykey", lab.NewKey)
+		write(t, w.relay(1), lab.RelaySettings, func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), w.old, key)) })
+		w.relay(1).Machine.Kill(lab.RelayService)
+		if err := w.relay(1).Machine.Start(lab.RelayService); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		told(2)
+		w.doc.Secrets = secrets
+		w.converged()
+		told(0)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -58,6 +59,49 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 		return turns[of].started.After(w.Told) || h.confirmed[of].After(w.Told)
 	})
 	return slices.SortedFunc(maps.Values(at), func(a, b Word) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Service, b.Service)) })
+}
+
+// UnfinishedElsewhere are the hosts on which a rotation that is not at an end had something to do, for secrets that nobody plans for there
+// any more, each once, by host: since its switch began, they may not fit to what it changed elsewhere.
+func (h History) UnfinishedElsewhere(planned func(secret, host string) bool) (all []Word) {
+	for _, secret := range slices.Sorted(maps.Keys(h.secrets)) {
+		for _, version := range h.Begun(secret) {
+			s := h.secrets[secret].steps[version]
+			if s == nil {
+				continue
+			}
+			since, hosts := s.switched()
+			for _, host := range slices.Sorted(maps.Keys(hosts)) {
+				of := func(w Word) bool { return w.Host == host }
+				if !since.IsZero() && !planned(secret, host) && !slices.ContainsFunc(all, of) {
+					all = append(all, Word{Since: since, Told: since, Host: host, Secret: secret, Begun: version, Unsure: true})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// switched is when the first step of the switch began, zero when none did, and all hosts that any step names.
+func (s *steps) switched() (since time.Time, hosts map[string]bool) {
+	hosts = map[string]bool{}
+	note := func(step string, entries []stepEntry) {
+		for _, e := range entries {
+			if strings.HasPrefix(step, "switch/") && (since.IsZero() || e.Time.Before(since)) {
+				since = e.Time
+			}
+			for _, host := range e.Hosts {
+				hosts[host] = true
+			}
+		}
+	}
+	for of, entries := range s.single {
+		note(of.step, entries)
+	}
+	for step, entries := range s.many {
+		note(step, entries)
+	}
+	return since, hosts
 }
 
 // confirm takes what somebody said about a service.

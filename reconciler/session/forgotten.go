@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,4 +42,21 @@ func (s *Session) unfinished(h state.History) (all []reconciler.Minded) {
 // nameAgain is what to do about a service that a rotation has left which nobody goes on with.
 func nameAgain(w state.Word) string {
 	return fmt.Sprintf("name the secret again, with version %s, and apply: that finishes it, and starts the service with what works. Only where you know that it runs well with what it has: `meshrotate apply --confirm %s`", w.Begun, w.Host)
+}
+
+// severed are relays that a rotation which is not at an end has, or may have, cut off from what it changed elsewhere, for a secret that the
+// document does not name any more. Those that work are taken out by whoever asks.
+func (s *Session) severed(v *View, reads planned) (all []reconciler.Down) {
+	relays := s.Document.Relays()
+	for _, w := range v.History.UnfinishedElsewhere(reads.has) {
+		down := slices.ContainsFunc(v.Plan.Down, func(d reconciler.Down) bool { return d.Target.Name == w.Host })
+		if down || !slices.Contains(relays, w.Host) {
+			continue
+		}
+		d := downElsewhere(w)
+		d.CutOff, d.Cause = true, fmt.Sprintf("a run that was to set version %s of %s did not finish, and the document does not name that secret any more", w.Begun, w.Secret)
+		d.Why = reconciler.Hinted(errors.New(d.Cause), fmt.Sprintf("name the secret again, with version %s, and apply: that finishes it", w.Begun))
+		all = append(all, d)
+	}
+	return all
 }

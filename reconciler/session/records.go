@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"meshrotate/reconciler"
@@ -151,7 +152,8 @@ func (s *Session) forgotten(ctx context.Context, v *View) (findings []reconciler
 			findings = append(findings, v.gone(w, s.unnamed(w), reads))
 		}
 	}
-	return append(findings, s.here(ctx, v, here)...)
+	findings = append(findings, s.here(ctx, v, here)...)
+	return append(findings, s.here(ctx, v, s.severed(v, reads))...) // what runs may be cut off
 }
 
 // workElsewhere are the hosts that the document does not name, and that work by the word of others: nobody asks them.
@@ -209,17 +211,30 @@ func (s *Session) here(ctx context.Context, v *View, down []reconciler.Down) (fi
 		return nil
 	}
 	now := s.Site.Running(ctx, down)
+	severed := map[string]*reconciler.Finding{}
 	for _, d := range down {
-		if _, runs := now.Started[d.What]; runs {
+		_, runs := now.Started[d.What]
+		if _, works := now.Up[d.What]; runs || works {
 			continue
 		}
 		d.Unsure = slices.Contains(now.Missing, d.What)
-		is := "is down"
-		if d.Unsure {
-			is = "may be DOWN"
-		}
 		v.Plan.Down = append(v.Plan.Down, d)
-		findings = append(findings, elsewhere(d, fmt.Sprintf("%s: %s %s since %s: %s", d.Target.Name, d.Service, is, d.Since.UTC().Format("2006-01-02 15:04:05 UTC"), d.Cause), reconciler.HintOf(d.Why)))
+		since := " since " + d.Since.UTC().Format("2006-01-02 15:04:05 UTC") + ": " + d.Cause
+		is := map[bool]string{false: "is down", true: "may be DOWN"}[d.Unsure]
+		if !d.CutOff {
+			findings = append(findings, elsewhere(d, d.Target.Name+": "+d.Service+" "+is+since, reconciler.HintOf(d.Why)))
+			continue
+		}
+		is = map[bool]string{false: "cut off", true: "may be cut off"}[d.Unsure]
+		if f := severed[is+since]; f != nil { // one for a fleet
+			f.Hosts = append(f.Hosts, d.Target.Name)
+			continue
+		}
+		f := elsewhere(d, is+since, reconciler.HintOf(d.Why))
+		severed[is+since] = &f
+	}
+	for _, said := range slices.Sorted(maps.Keys(severed)) {
+		findings = append(findings, *severed[said])
 	}
 	return findings
 }
