@@ -35,7 +35,7 @@ Exit codes: 0 as declared · 1 an error, or something could not be looked at ·
 			return err
 		}
 		stuck := p.stuck(v.Plan)
-		if stuck != nil || v.Held != nil || v.Plan.Empty() {
+		if stuck != nil || v.Refused != nil || v.Plan.Empty() {
 			stuck = idle(v, stuck)
 		}
 		if r.Drifted && !errors.As(stuck, new(*Exit)) {

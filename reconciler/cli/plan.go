@@ -154,7 +154,7 @@ func save(path string, plan *reconciler.Plan) error {
 // pending is the end of a verb that only looks.
 func (p *program) pending(v *session.View) error {
 	err := p.stuck(v.Plan)
-	if err == nil && v.Held == nil && !v.Plan.Empty() {
+	if err == nil && v.Refused == nil && !v.Plan.Empty() {
 		return &Exit{Code: ExitPending}
 	}
 	return idle(v, err)
@@ -163,8 +163,8 @@ func (p *program) pending(v *session.View) error {
 // idle is the end where nothing can be done: what is down stays so, and apply would end as with this.
 func idle(v *session.View, err error) error {
 	down := v.Plan.AllDown()
-	if v.Held != nil && err == nil {
-		err = v.Held
+	if v.Refused != nil && err == nil {
+		err = v.Refused
 	}
 	if len(down) > 0 && err == nil {
 		err = reconciler.Hinted(errors.New("nothing is to be done about what is down"), "the report says what brings it back")

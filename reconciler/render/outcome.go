@@ -129,7 +129,11 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 		r.Secrets = append(r.Secrets, rotated(e, o.Left))
 	}
 	down := o.Down
-	if len(o.Secrets) == 0 { // nobody had to do anything about what an earlier run left
+	switch {
+	case len(o.Secrets) > 0:
+	case run == "" && o.Err != nil: // it was refused: what it would have brought back stays, too
+		down = p.Untouched()
+	default: // nobody had to do anything about what an earlier run left
 		down = p.AllDown()
 	}
 	for _, d := range down {

@@ -92,7 +92,8 @@ func (s *Session) stillTrue(ctx context.Context, v *View, t reconciler.Target) e
 // againMost is for how long a host is waited for that went silent after the look.
 const againMost = time.Minute
 
-// Survey is a Look for who has no lock. While another run has it, dead or alive, no apply starts what is down.
+// Survey is a Look for who has no lock. While another run has it, dead or alive, or the policy forbids changes now, no apply starts what
+// is down.
 func (s *Session) Survey(ctx context.Context) (*View, error) {
 	v, err := s.Look(ctx)
 	if err != nil || len(v.Plan.AllDown()) == 0 {
@@ -102,11 +103,16 @@ func (s *Session) Survey(ctx context.Context) (*View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the lock of %s: %w", s.Document.Name, err)
 	}
-	if v.Held = v.marked; held && !h.Ended {
-		v.Held = &state.HeldError{Holder: h}
+	switch {
+	case held && !h.Ended:
+		v.Refused = &state.HeldError{Holder: h}
+	case v.marked != nil:
+		v.Refused = v.marked
+	default:
+		v.Refused = s.glass(v)
 	}
-	if v.Held != nil {
-		v.Plan.StartsNothing(v.Held.Hint())
+	if v.Refused != nil {
+		v.Plan.StartsNothing(reconciler.HintOf(v.Refused))
 	}
 	return v, nil
 }

@@ -51,7 +51,7 @@ type View struct {
 	History state.History
 	Took    time.Duration
 
-	Held *state.HeldError // another run has the lock, or left it: what is down stays so until that ends
+	Refused error // why an apply would start nothing now: another run has the lock, or left it, or the policy forbids it
 
 	marked    *state.HeldError // another state's run was seen at work
 	confirmed []state.Word     // what was left down elsewhere, and somebody says is not any more
