@@ -1,11 +1,13 @@
 package providers_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
@@ -215,5 +217,48 @@ func TestWhoIsCutOffIsNamedUntilItWorks(t *testing.T) {
 			w.do("install", "im-admin")
 			w.quietly()
 		})
+	})
+}
+
+// Who was left behind is told still when the document names the secret no more; and adopt, which changes nothing live, makes nobody
+// forget it, nor what a killed run has left.
+func TestWhoIsLeftBehindIsNotForgotten(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.doc.Policy.Unreachable.Tolerate = []string{w.relay(1).Name}
+		w.relay(1).Unplug(true)
+		w.run()
+		w.relay(1).Unplug(false)
+		time.Sleep(time.Hour)
+		secrets := w.doc.Secrets
+		w.doc.Secrets = maps.Clone(secrets)
+		delete(w.doc.Secrets, "relayKey")
+		p, _ := w.run()
+		saysCutOff(t, p.AllDown(), w.relay(1).Name)
+		w.doc.Secrets = secrets
+		w.converged()
+	})
+}
+
+func TestAdoptForgetsNothing(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey")
+		w.killed(w.lab.Admin, "service.start", machine.After)
+		w.lab.Admin.Points(nil)
+		time.Sleep(10 * time.Minute)
+		before := w.history().Begun("relaykey")
+		_, err := w.adopt()
+		says(t, err, "did not finish", "would be forgotten")
+		hinted(t, err)
+		if now := w.history().Begun("relaykey"); len(before) != 1 || !slices.Equal(before, now) {
+			t.Errorf("%v, and then %v", before, now)
+		}
+		if _, o := w.run(); o.Err != nil {
+			t.Errorf("%v", o)
+		}
+		if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
+			t.Error(err)
+		}
 	})
 }

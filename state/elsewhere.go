@@ -61,10 +61,16 @@ func (h History) DownElsewhere(planned func(secret, host string) bool) []Word {
 	return slices.SortedFunc(maps.Values(at), func(a, b Word) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Service, b.Service)) })
 }
 
-// UnfinishedElsewhere are the hosts on which a rotation that is not at an end had something to do, for secrets that nobody plans for there
-// any more, each once, by host: since its switch began, they may not fit to what it changed elsewhere.
+// UnfinishedElsewhere are the hosts on which a rotation that is not at an end had something to do, or which the last one has left behind,
+// for secrets that nobody plans for there any more, each once: they may not fit to what was changed elsewhere since its switch began.
 func (h History) UnfinishedElsewhere(planned func(secret, host string) bool) (all []Word) {
 	for _, secret := range slices.Sorted(maps.Keys(h.secrets)) {
+		last, _ := h.LeftBehind(secret)
+		for _, host := range last.Left {
+			if !planned(secret, host) {
+				all = append(all, Word{Since: last.Time, Told: last.Time, Host: host, Secret: secret, Begun: last.Version, Unsure: true, Sooner: true})
+			}
+		}
 		for _, version := range h.Begun(secret) {
 			s := h.secrets[secret].steps[version]
 			if s == nil {

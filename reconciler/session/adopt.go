@@ -58,6 +58,8 @@ func (s *Session) Adopt(ctx context.Context, ref secret.Ref, step reconciler.Ste
 		if ends[0].Outcome, err, evidence = r.Outcome, r.Err, r.Evidence; err != nil {
 			ends[0].Detail = err.Error()
 		} else if r.Outcome == state.Done {
+			before, _ := v.History.LeftBehind(ref.Name)
+			ends[1].Left = before.Left // they have still not been finished
 			ends[0].Detail, ends[1].Outcome, ends[1].Detail = evidence, state.Proven, "adopted: "+evidence
 		}
 	}
@@ -77,6 +79,15 @@ func (s *Session) adoptable(v *View, ref secret.Ref, step reconciler.Step) error
 	for _, c := range v.Plan.Changes {
 		if c.Secret == ref && c.Status == reconciler.AsDeclared && kept && !slices.ContainsFunc(c.Findings, reconciler.Finding.OfState) {
 			return fmt.Errorf("nothing to adopt: the value of %s is live, kept and on record already", ref)
+		}
+	}
+	if begun := v.History.Begun(ref.Name); len(begun) > 0 {
+		return reconciler.Hinted(fmt.Errorf("a run that was to set version %s of %s did not finish: what it stopped or cut off would be forgotten", begun[0], ref.Name),
+			"`meshrotate apply` finishes it; adopt then, where that is needed still. Where it cannot, declare another version")
+	}
+	for _, c := range v.Plan.Changes {
+		if i := slices.IndexFunc(c.Down, func(d reconciler.Down) bool { return !d.Found }); c.Secret == ref && i >= 0 {
+			return reconciler.Hinted(fmt.Errorf("%s is down, or may be, since an earlier run: that would be forgotten", c.Down[i].What), "`meshrotate apply` starts it; adopt then")
 		}
 	}
 	missing := s.Document.Policy.Unreachable.Count
