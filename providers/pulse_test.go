@@ -3,6 +3,10 @@ package providers_test
 import (
 	"testing"
 	"time"
+
+	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/rotations/relaykey"
+	"meshrotate/state"
 )
 
 // A list that froze a moment ago is as it should be in the look. Before anything is stopped it must say something new of some relay.
@@ -32,4 +36,30 @@ func TestAListThatFrozeAMomentAgo(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A killed run has cut off all relays, and the list that says so is frozen. The next run gives them the key: that the list does not say
+// that they are connected refutes nothing, and nobody is taken back to where all were cut off.
+func TestAFrozenListOfRelaysThatWereCutOff(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey")
+		w.killed(w.lab.Admin, "service.start", machine.After)
+		w.lab.Admin.Points(nil)
+		time.Sleep(10 * time.Minute)
+		w.doc.Secrets["relayKey"].(*relaykey.Spec).Version = "8"
+		w.do("relays-stuck", "im-admin")
+		_, o := w.run()
+		if len(o.With(state.Back)) > 0 || o.Err == nil {
+			t.Errorf("%v", o)
+		}
+		says(t, o.Err, "not known", "what it said before the restart")
+		hinted(t, o.Err)
+		if err := w.keyWorks(w.kept("relaykey", "8"), w.old); err != nil {
+			t.Error(err)
+		}
+		w.do("sound", "im-admin")
+		if _, o := w.run(); o.Err != nil {
+			t.Errorf("%v", o)
+		}
+	})
 }

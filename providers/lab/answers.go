@@ -105,7 +105,7 @@ func answers() []Mishap {
 			served["tier"] = Tier + " Edition"
 			return served
 		})},
-		{"license-parts", "let it tell of support, a trial and telemetry as well, which have ended or are off", telling(license, func(served map[string]any) any {
+		{"license-parts", "let it tell of support and a trial as well, which are over", telling(license, func(served map[string]any) any {
 			served["support"] = map[string]any{"status": "Expired", "expiresUtc": "2026-01-01T00:00:00Z"}
 			served["trial"], served["telemetry"] = map[string]any{"isExpired": true, "valid": false}, map[string]any{"status": "disabled"}
 			return served

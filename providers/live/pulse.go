@@ -20,12 +20,16 @@ type pulse struct {
 	sum   uint64
 	asked time.Time // when the list was asked for last that says what the last one said
 	moved time.Time // when one was asked for that another one followed
+	since time.Time // when one was asked for first that says what the last one said
 }
 
 func (p *pulse) note(list adminapi.Relays) {
 	sum := sumOf(list.List)
 	if !p.asked.IsZero() && sum != p.sum {
 		p.moved = p.asked
+	}
+	if p.asked.IsZero() || sum != p.sum {
+		p.since = list.Answer.Sent
 	}
 	p.sum, p.asked = sum, list.Answer.Sent
 }
@@ -87,10 +91,14 @@ const passGET = "let whatever lies between here and Admin (a proxy, a cache) pas
 // stands is what an entry lacks in a list that does not move.
 const stands = "Admin lists %s as connected, and its list has not changed for any relay since the restart"
 
+// still is the same of a relay that is not connected, in a list that says what it said before the restart. Of relays that were all cut off
+// before it, one that lives may say so too: what is known then is nothing.
+const still = "Admin lists %s as not connected, and its list says of every relay what it said before the restart"
+
 // seeList is where to look for what the list does not tell.
 func (w *waiting) seeList() string {
 	for _, host := range w.missing {
-		if w.lacks[host] == stands {
+		if w.lacks[host] == stands || w.lacks[host] == still {
 			return "see in Admin's dashboard whether heartbeats go on; " + passGET + "; the next run asks again"
 		}
 	}

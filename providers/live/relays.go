@@ -116,7 +116,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		if list, last = a.told(ctx); last == nil {
 			a.mu.Lock()
 			clock := a.clock
-			w.before, w.moved = a.lists[1], a.pulse.moved
+			w.before, w.moved, w.same = a.lists[1], a.pulse.moved, a.pulse.since
 			a.mu.Unlock()
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))

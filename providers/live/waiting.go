@@ -34,6 +34,7 @@ type waiting struct {
 	heard     time.Time            // of the last list
 	before    time.Time            // of the list before it
 	moved     time.Time            // since when the list has changed last, at the least
+	same      time.Time            // since when it says what it says now, as far as it was asked for
 	late      map[string]bool      // of those that are up, and may have been for longer: nobody could look
 	fell      map[string]fallen    // who worked, and did not at a later look
 	gone      []string             // whose host said why they do not come: nobody waits for them
@@ -82,6 +83,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			w.mute[host] = tellsNothing(listed.Of[host]) || slices.Contains(listed.Ambiguous, host)
 			if listed.Of[host].IsConnected() && !w.mute[host] && w.moved.Before(since) {
 				w.lacks[host], w.mute[host] = stands, true
+			}
+			if r := listed.Of[host]; r != nil && !r.IsConnected() && !w.mute[host] && !w.same.IsZero() && w.same.Before(since) {
+				w.lacks[host], w.mute[host] = still, true
 			}
 			continue
 		}
