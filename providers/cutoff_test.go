@@ -262,3 +262,32 @@ func TestAdoptForgetsNothing(t *testing.T) {
 		}
 	})
 }
+
+// A relay that Admin did not have before the run, though it runs with Admin's key, is cut off by something else: neither the fleet's
+// outage nor what is down at the end is this run's doing.
+func TestWhoWasNotConnectedBeforeIsNotCutOffByTheRun(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey")
+		w.do("cut", w.relay(3).Name)
+		time.Sleep(time.Hour)
+		starts := 0
+		w.lab.Admin.Points(func(p machine.Point) (a machine.Action) {
+			if p.Op == "service.start" && p.When == machine.Before {
+				w.do([]string{"ready-503", "sound"}[min(starts, 1)], "im-admin")
+				starts++
+			}
+			return a
+		})
+		_, o := w.run()
+		if len(o.With(state.Back)) != 1 {
+			t.Fatalf("%v", o)
+		}
+		for _, e := range o.Secrets {
+			for _, x := range e.Outages {
+				if x.What == "relays cut off" && !x.Since.IsZero() {
+					t.Errorf("%+v", x)
+				}
+			}
+		}
+	})
+}

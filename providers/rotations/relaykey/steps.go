@@ -229,7 +229,10 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 		return o, nil
 	}
 	if w.admin.edit || w.admin.stale {
-		o.Members = append(hosts(running), hosts(w.left)...) // who is left behind is cut off until a later run finishes it
+		// Who is left behind is cut off until a later run finishes it. One that runs with Admin's key, and that Admin did not have before,
+		// is cut off by something else.
+		worked := site.Where(running, func(l member) bool { return l.relay == nil || l.connected() || w.apart(l) })
+		o.Members = append(hosts(worked), hosts(w.left)...)
 	}
 	o.AtLeast = slices.ContainsFunc(running, w.apart) // they were cut off before this run, and nobody knows since when
 	from, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)

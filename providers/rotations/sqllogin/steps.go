@@ -293,8 +293,9 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	}
 	add(site.ProveAnswer{Path: r.api.Dashboard, Timeout: ready.Timeout, What: "Admin shows its dashboard, which needs the database"}, nil)
 	for _, h := range w.holders {
+		_, again := bounced[h.label]
 		op := site.ProveProcess{Host: h.host, Service: h.component.Service, Path: h.component.Settings, Stable: reconciler.Span(h.component.Stable.Of()), Who: h.who(),
-			Known: len(w.bounce) == 0 && h.reading != site.Unread}
+			Known: !again && h.reading != site.Unread}
 		if bounced[h.label] {
 			add(op, op)
 		} else {
