@@ -48,6 +48,9 @@ func TestASecretThatWasCutOffIsNamedNoMore(t *testing.T) {
 				if f, ok := finding(p, "cut-off-elsewhere"); !ok || !strings.Contains(f.Hint, "name the secret again, with version ") || f.Severity != reconciler.Error {
 					t.Errorf("%+v", p.Changes)
 				}
+				if found := p.FoundStopped(); len(found) > 0 {
+					t.Errorf("what a run has stopped is said to be stopped by none: %+v", found)
+				}
 				if now := w.lab.Strings(); !maps.Equal(before, now) {
 					t.Errorf("somebody was started: %v", o)
 				}

@@ -72,7 +72,9 @@ const cutOffEnds = "make its host answer, or mend what else stands in the way, t
 func (p *Plan) FoundStopped() []Down {
 	earlier := p.StillDown()
 	return slices.DeleteFunc(p.down(func(d Down) bool { return d.Found }), func(d Down) bool {
-		return slices.ContainsFunc(earlier, func(e Down) bool { return e.What == d.What })
+		return slices.ContainsFunc(earlier, func(e Down) bool {
+			return e.What == d.What || d.Service != "" && e.Service == d.Service && e.Target == d.Target // by whatever name
+		})
 	})
 }
 

@@ -185,10 +185,10 @@ func (s *Session) unnamed(w state.Word) reconciler.Down {
 func (v *View) gone(w state.Word, d reconciler.Down, reads planned) reconciler.Finding {
 	verb := "has left %s down"
 	if w.Unsure {
-		verb = "that was cut off may have left %s down"
+		verb = "that was cut off may have left %s down, or without what the others have,"
 	}
 	d.Cause = fmt.Sprintf("a run "+verb+" on %s, and the document does not name this host any more", w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
-	hint := "start it on the host, or name the host again: the next apply starts it; where it runs, or is gone for good, `meshrotate apply --confirm " + w.Host + "`"
+	hint := "name the host again: the next apply finishes it; or start it on the host. Where it works with the others (Admin has it as connected), or is gone for good: `meshrotate apply --confirm " + w.Host + "`"
 	d.Why = reconciler.Hinted(errors.New(d.Cause), hint)
 	down := &v.Plan.Down
 	for i, c := range v.Plan.Changes {
