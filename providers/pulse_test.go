@@ -63,3 +63,26 @@ func TestAFrozenListOfRelaysThatWereCutOff(t *testing.T) {
 		}
 	})
 }
+
+// A list that has other names for all relays since Admin's restart, or none that anybody can read, refutes nothing; and the cause is what
+// was seen last, not that the time is over.
+func TestAListThatIsAnotherOneAfterTheRestart(t *testing.T) {
+	for mishap, words := range map[string][]string{"relays-renamed": {"not known", "lists others as connected"}, "relays-404": {"not known", "HTTP 404"}} {
+		t.Run(mishap, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "relaykey")
+				when(w.relay(1), "service.start", machine.Before, func() { w.do(mishap, "im-admin") })
+				_, o := w.run()
+				if len(o.With(state.Back)) > 0 || o.Err == nil {
+					t.Fatalf("%v", o)
+				}
+				says(t, o.Err, words...)
+				hinted(t, o.Err)
+				w.relay(1).Points(nil)
+				w.do("sound", "im-admin")
+				w.settled()
+			})
+		})
+	}
+}

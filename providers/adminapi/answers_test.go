@@ -66,7 +66,7 @@ func TestReadRelays(t *testing.T) {
 		{"whole minutes", `[{"name":"a","lastHeartbeatUtc":"2026-11-23T06:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
 		{"without a zone, in a field that does not say UTC", `[{"name":"a","lastHeartbeat":"2026-11-23T06:00:00"}]`, one(Relay{Name: "a", LastHeartbeat: beat, Zoneless: true})},
 		{"another field's name", `[{"name":"a","lastContactUtc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},
-		{"a domain before the name", `[{"relayName":"CONTOSO\\RELAY-01"}]`, one(Relay{Name: "RELAY-01"})},
+		{"a domain before the name", `[{"relayName":"CONTOSO\\RELAY-01"}]`, one(Relay{Name: "RELAY-01", Domain: "CONTOSO"})},
 		{"a computer's account", `[{"name":"RELAY-01$"}]`, one(Relay{Name: "RELAY-01"})},
 		{"a display name beside the machine's", `[{"displayName":"Berlin, floor 2","machineName":"relay-01","fqdn":"relay-01.hq.example"}]`,
 			one(Relay{Name: "relay-01", Names: []string{"relay-01", "relay-01.hq.example", "Berlin, floor 2"}})},

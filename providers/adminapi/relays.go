@@ -34,9 +34,10 @@ type Relays struct {
 
 // Relay is one entry of the list.
 type Relay struct {
-	// Name is the first of its names. Names are all that differ, without a domain before a backslash.
-	Name  string
-	Names []string
+	// Name is the first of its names. Names are all that differ, without a domain before a backslash: that is Domain, "" for none.
+	Name   string
+	Names  []string
+	Domain string
 	// Connected is nil when the answer does not say.
 	Connected *bool
 	// LastHeartbeat is on the Admin host's clock, UTC. Zero: the answer does not say. Zoneless says that it was written without a
@@ -130,9 +131,9 @@ var fieldName = regexp.MustCompile(`"([A-Za-z0-9_$@.-]{1,64})"\s*:`)
 
 // relay reads an entry.
 func (f Fields) relay(o Object) Relay {
-	r := Relay{Names: f.names(o.fields)}
-	if len(r.Names) == 0 {
-		r.Names = f.names(o.fields.within(false))
+	var r Relay
+	if r.Names, r.Domain = f.names(o.fields); len(r.Names) == 0 {
+		r.Names, r.Domain = f.names(o.fields.within(false))
 	}
 	if len(r.Names) > 0 {
 		r.Name = r.Names[0]
@@ -198,19 +199,19 @@ func (r *Relay) heard(f Fields, o Object) {
 	}
 }
 
-// names are all that an entry has and that differ.
-func (f Fields) names(of fields) (names []string) {
+// names are all that an entry has and that differ, and the domain that stands before one of them.
+func (f Fields) names(of fields) (names []string, domain string) {
 	for _, name := range chosen(f.Name, nameFields) {
 		text, _ := textOf(of.at(name))
 		text = strings.TrimSpace(text)
-		if _, after, ok := strings.Cut(text, `\`); ok { // DOMAIN\computer
-			text = after
+		if before, after, ok := strings.Cut(text, `\`); ok { // DOMAIN\computer
+			text, domain = after, cmp.Or(domain, before)
 		}
 		if text = strings.TrimSuffix(text, "$"); text != "" && !slices.Contains(names, text) {
 			names = append(names, text)
 		}
 	}
-	return names
+	return names, domain
 }
 
 // state says that a field holds one of several states. Which of them a number is, is not known.

@@ -59,6 +59,7 @@ func answers() []Mishap {
 		{"relays-empty", "let it be an empty list", says(relays, object, "[]")},
 		{"relays-null", "let it not say whether relays are connected", retold(func(e map[string]any) { e["connected"] = nil })},
 		{"relays-odd", "let it say so in a word that nobody knows", retold(func(e map[string]any) { e["connected"] = "Healthy" })},
+		{"relays-renamed", "let it call them by other names", retold(func(e map[string]any) { e["name"] = "conn" + strings.TrimLeft(e["name"].(string), "RELAYrelay") })},
 		{"relays-mute", "let it not say when it last heard of them", retold(func(e map[string]any) { e["lastHeartbeatUtc"] = nil })},
 		{"relays-stuck", "let it be the one of now for ever, in answers that are new", (*Lab).stuck},
 		{"relays-cached", "let a cache answer for it, with what was so an hour ago", (*Lab).cached},

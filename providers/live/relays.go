@@ -29,7 +29,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
-			Names: r.Names, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})
+			Names: r.Names, Domain: r.Domain, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})
 	}
 	return seen, nil
 }
@@ -105,7 +105,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 		w.rest = a.now()
 	}
 	w.unwatched = a.unready() || late
-	var last error
+	var last, said error // said: what the last answer was, where the time is over before the next one
 	var stopped map[string]bool
 	watched := a.now()
 	for {
@@ -120,8 +120,13 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			a.mu.Unlock()
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
+			said = nil
 		} else if ctx.Err() == nil {
+			said = last
 			say(fmt.Sprintf("%d of %d relays connected; waiting for the Admin API: %s", len(w.up), len(op.Relays), inShort(last)))
+		}
+		if ctx.Err() != nil && said != nil {
+			last = said
 		}
 		a.prove(w)
 		w.drop(a.gone)

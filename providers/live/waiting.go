@@ -69,6 +69,12 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	listed := list.Directory(slices.AppendSeq(slices.Clone(w.missing), maps.Keys(w.up)), w.names)
 	w.lacks, w.mute = map[string]string{}, map[string]bool{}
 	w.fall(listed)
+	if w.strange(list, listed, clock) {
+		for _, host := range w.missing {
+			w.lacks[host], w.mute[host] = "Admin lists others as connected since, and not %s, nor any that was restarted", true
+		}
+		return
+	}
 	var missing []string
 	for _, host := range w.missing {
 		since, restarted := w.since[host]
@@ -98,6 +104,14 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		}
 	}
 	w.missing = missing
+}
+
+// strange says that the list has relays that are connected and were heard of since, and none of ours: by the names that it has now, none
+// of them can be told.
+func (w *waiting) strange(list *site.RelaysSeen, listed site.Directory, clock adminClock) bool {
+	return len(listed.Of) == 0 && len(listed.Ambiguous) == 0 && slices.ContainsFunc(list.Relays, func(r site.RelaySeen) bool {
+		return r.HeardAfter(clock.latest(w.rest))
+	})
 }
 
 // fall takes those out of who works that the list says no more of: one that was connected for a moment does not work.

@@ -38,7 +38,12 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	if s == nil {
 		return d
 	}
-	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays, time: s.Time}
+	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays, time: s.Time, domained: map[string]bool{}}
+	for _, h := range hosts {
+		if _, first, bare := labels(h); !bare {
+			x.domained[first+" "+domainOf(h)] = true
+		}
+	}
 	for i, r := range s.Relays {
 		for _, name := range r.names() {
 			whole, first, _ := labels(name)
@@ -87,6 +92,21 @@ type index struct {
 	whole, first map[string][]int
 	relays       []RelaySeen
 	time         time.Time // of the answer
+	domained     map[string]bool
+}
+
+// domainOf is the first label of a host's domain, in lower case: by custom the NetBIOS name of an Active Directory domain. Whoever named it
+// otherwise cannot be told by it.
+func domainOf(host string) string {
+	_, domain, _ := strings.Cut(strings.ToLower(host), ".")
+	domain, _, _ = strings.Cut(domain, ".")
+	return domain
+}
+
+// another says that an entry has the domain of another of the hosts with the same first label.
+func (x index) another(i int, host, first string) bool {
+	domain := strings.ToLower(x.relays[i].Domain)
+	return domain != "" && domain != domainOf(host) && x.domained[first+" "+domain]
 }
 
 // find gives every entry that stands for the host: those with its name, whatever the case, and those that have its first label where
@@ -96,6 +116,9 @@ func (x index) find(host string) []int {
 	whole, first, bare := labels(host)
 	found := slices.Clip(x.whole[whole]) // it is the index's
 	for _, i := range x.first[first] {
+		if !bare && x.another(i, host, first) {
+			continue
+		}
 		if bare || !slices.ContainsFunc(x.relays[i].names(), func(name string) bool {
 			_, other, bareToo := labels(name)
 			return other == first && !bareToo // it has a domain, and another one

@@ -43,6 +43,13 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("%s: %q, ambiguous %v", test.reason, got, d.Ambiguous)
 		}
 	}
+	two := &RelaysSeen{Relays: []RelaySeen{{Name: "RELAY-01", Domain: "HQ", Connected: &yes, Heartbeat: at}, {Name: "RELAY-01", Domain: "DMZ", Connected: &no, Heartbeat: at}}}
+	for _, hosts := range [][]string{{"relay-01.hq.example", "relay-01.dmz.example"}, {"relay-01.dmz.example", "relay-01.hq.example"}} {
+		d := two.Directory(hosts, nil)
+		if hq, dmz := d.Of["relay-01.hq.example"], d.Of["relay-01.dmz.example"]; hq == nil || dmz == nil || hq.Domain != "HQ" || dmz.Domain != "DMZ" || len(d.Ambiguous) > 0 {
+			t.Errorf("two domains are two hosts: %+v %+v %v", hq, dmz, d.Ambiguous)
+		}
+	}
 	d := list.Directory([]string{"relay-03.hq.example"}, nil)
 	if r := d.Of["relay-03.hq.example"]; r == nil || !*r.Connected || !r.Heartbeat.Equal(at) {
 		t.Errorf("a host that connected anew is its living entry: %+v", r)

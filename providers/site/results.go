@@ -215,6 +215,8 @@ type RelaySeen struct {
 	Name string
 	// Names are all that it has, where there are several: of the machine, of its domain, for people.
 	Names []string
+	// Domain is a NetBIOS domain that stands before one of them, "" for none.
+	Domain string
 	// Odd are fields that could not be read, with what they hold.
 	Odd []string
 	// Zoneless says that the heartbeat was written without a zone: it is read as UTC.
