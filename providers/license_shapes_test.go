@@ -177,6 +177,28 @@ func TestALicenseThatNobodyRead(t *testing.T) {
 	})
 }
 
+// Admin tells the end as a date, and the file has a time: the date is what both mean. Another date is another license.
+func TestAnEndThatAdminTellsAsADate(t *testing.T) {
+	for _, hours := range []int{0, 15} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 0, "license")
+			w.do("license-date", "im-admin")
+			w.settled()
+			spec := w.issue("2027-01", "json", 500)
+			b, err := w.lab.LicenseAs("json", licensefile.License{Customer: lab.Customer, Tier: lab.Tier,
+				Expires: time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 500).Add(time.Duration(hours) * time.Hour)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.write(spec, string(b))
+			if p, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 {
+				t.Errorf("%v %+v", o, p.Changes)
+			}
+			w.settled()
+		})
+	}
+}
+
 // What nobody here can read is proven by what changes in Admin's answer, and by nothing else.
 func TestLicensesThatOnlyTheProductReads(t *testing.T) {
 	vendor()

@@ -194,6 +194,18 @@ func (o Object) Time(zone *time.Location, names ...string) (at time.Time) {
 	return at
 }
 
+// Day is the date that Time would read, where it is written without a time of day, as 2006-01-02; else "".
+func (o Object) Day(names ...string) (day string) {
+	o.seek(names, func(_ string, raw json.RawMessage) bool {
+		at, _ := momentIn(nil, raw)
+		if text, _ := textOf(raw); !at.IsZero() && strings.TrimSpace(text) == at.Format(time.DateOnly) {
+			day = at.Format(time.DateOnly)
+		}
+		return !at.IsZero()
+	})
+	return day
+}
+
 func startsWith(body []byte, first byte) bool {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	return len(trimmed) > 0 && trimmed[0] == first

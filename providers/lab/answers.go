@@ -115,6 +115,12 @@ func answers() []Mishap {
 			served["partner"] = map[string]any{"status": "Expired"}
 			return served
 		})},
+		{"license-date", "let it tell the end as a date", telling(license, func(served map[string]any) any {
+			if end, ok := served["expiresUtc"].(time.Time); ok {
+				served["expiresUtc"] = end.Format(time.DateOnly)
+			}
+			return served
+		})},
 		{"license-lower", "let it name a lower tier", telling(license, func(served map[string]any) any {
 			served["tier"] = tiers[1]
 			return served

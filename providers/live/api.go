@@ -141,7 +141,7 @@ func (a *api) get(ctx context.Context, r site.Get) (*site.AnswerSeen, error) {
 			if t := o.Time(zone, f.Of...); t.Year() >= 9999 {
 				text = site.Never
 			} else if !t.IsZero() {
-				text = t.Format(time.RFC3339Nano)
+				text = cmp.Or(o.Day(f.Of...), t.Format(time.RFC3339Nano))
 			}
 		}
 		if text != "" {

@@ -108,9 +108,7 @@ func (f Field) Met(value string) bool {
 	case f.Time && want == Never:
 		return value == "" || value == Never
 	case f.Time:
-		a, err1 := time.Parse(time.RFC3339Nano, value)
-		b, err2 := time.Parse(time.RFC3339Nano, want)
-		return err1 == nil && err2 == nil && sameMoment(a.UTC(), b.UTC(), f.Within.Of())
+		return sameTime(value, want, f.Within.Of())
 	}
 	return value == want || f.Fold && strings.EqualFold(value, want)
 }
@@ -124,8 +122,8 @@ func (f Field) Refused(value string) bool {
 // answer's.
 func (f Field) Passed(value string, now time.Time) bool {
 	const day = 24 * time.Hour
-	at, err := time.Parse(time.RFC3339Nano, value)
-	if f.Within.Of() >= day && at.Minute() != 59 { // else it is the day's end
+	at, date, err := TimeOf(value)
+	if (date || f.Within.Of() >= day) && at.Minute() != 59 { // else it is the day's end
 		at = at.Add(day)
 	}
 	return f.Lasting && err == nil && !now.Before(at)
@@ -136,6 +134,33 @@ func (f Field) Changed(value string) bool {
 	before := f
 	before.Want, before.Within, before.Not = f.Was, 0, nil
 	return value != "" && (f.Was == "" || !before.Met(value))
+}
+
+// TimeOf reads a moment as a field has it. Date says that it is a date without a time of day.
+func TimeOf(value string) (at time.Time, date bool, err error) {
+	if at, err = time.Parse(time.DateOnly, value); err == nil {
+		return at, true, nil
+	}
+	at, err = time.Parse(time.RFC3339Nano, value)
+	return at.UTC(), false, err
+}
+
+// sameTime says that a value is the wanted one: as moments where both are, else by the date, which is that of somebody's zone.
+func sameTime(value, want string, within time.Duration) bool {
+	const day, east, west = 24 * time.Hour, 14 * time.Hour, 12 * time.Hour // how far zones are from UTC
+	a, aDate, err1 := TimeOf(value)
+	b, bDate, err2 := TimeOf(want)
+	switch {
+	case err1 != nil || err2 != nil:
+		return false
+	case !aDate && !bDate:
+		return sameMoment(a, b, within)
+	case aDate && bDate, within >= day: // the other one is a date as well
+		return a.Format(time.DateOnly) == b.Format(time.DateOnly)
+	case bDate:
+		a, b = b, a
+	}
+	return !b.Before(a.Add(-east)) && b.Before(a.Add(day+west))
 }
 
 // sameMoment says that a moment is the wanted one. A date means any moment of its day, in some zone, and none before.

@@ -276,7 +276,10 @@ func loaded(s *site.AnswerSeen) *licensefile.License {
 	}
 	l := &licensefile.License{Customer: s.Fields["customer"], Tier: s.Fields["tier"]}
 	if l.Never = s.Fields["expiry"] == site.Never; !l.Never {
-		l.Expires, _ = time.Parse(time.RFC3339Nano, s.Fields["expiry"]) // zero when it says none
+		var date bool
+		if l.Expires, date, _ = site.TimeOf(s.Fields["expiry"]); date { // zero when it says none
+			l.Expires, l.Precision, _, _ = licensefile.ParseExpiry(s.Fields["expiry"])
+		}
 	}
 	return l
 }
