@@ -62,6 +62,9 @@ func State(d *specs.Deployment) (state.State, error) { return OpenState(d, Optio
 
 // OpenState is State with another environment, or another way to a database.
 func OpenState(d *specs.Deployment, o Options) (state.State, error) {
+	if err := authorities(); err != nil {
+		return state.State{}, err
+	}
 	if q, ok := d.StateServer(); ok {
 		return inSQL(d, q, o), nil
 	}
