@@ -30,9 +30,15 @@ func TestWhatATakenBackRequestLeftDown(t *testing.T) {
 			delete(w.doc.Secrets, "relayKey")
 			h.Unplug(true)
 		}, "may be DOWN", true},
-		{"the key, and somebody has started it", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+		{"the key, and somebody has started it, with the old one", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
 			delete(w.doc.Secrets, "relayKey")
 			_ = h.Machine.Start(lab.RelayService)
+		}, "cut off since", true},
+		{"the key, and somebody has mended and started it", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
+			delete(w.doc.Secrets, "relayKey")
+			_, _ = w.lab.Break("mend", h.Name)
+			_ = h.Machine.Start(lab.RelayService)
+			time.Sleep(2 * time.Minute)
 		}, "", false},
 		{"the relay", func(w *world) *lab.Host { return w.relay(1) }, func(w *world, h *lab.Host) {
 			w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
