@@ -34,7 +34,11 @@ func (d *Directory) Set(name, password string) {
 	if d.accounts == nil {
 		d.accounts = map[string]*account{}
 	}
-	d.accounts[strings.ToLower(name)] = &account{password: password, set: time.Now()}
+	set := time.Now()
+	if d.accounts[strings.ToLower(name)] == nil {
+		set = set.AddDate(-1, 0, 0) // it was there before any process, also by a clock that is wrong
+	}
+	d.accounts[strings.ToLower(name)] = &account{password: password, set: set}
 }
 
 // Lock locks an account out, or lets it in again.
