@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -230,7 +231,8 @@ func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.
 
 // stuckHint adds the way around a secret that is stuck.
 func stuckHint(err error, plan *reconciler.Plan) error {
-	if plan.Count(reconciler.Rotate) == 0 {
+	fleet := slices.ContainsFunc(plan.Fleet, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
+	if fleet || plan.Count(reconciler.Rotate) == 0 { // what is wrong with all of it is wrong with a part
 		return err
 	}
 	return reconciler.Hinted(err, reconciler.HintOf(err)+"; or rotate the others alone: --only KIND")
