@@ -198,6 +198,9 @@ func (g Git) Auth() (transport.AuthMethod, error) {
 	}
 	var files []string
 	if g.KnownHosts != "" {
+		if _, err := readFile(g.KnownHosts, maxBytes+1); err != nil { // the library passes over what is not there, and would wait for a pipe
+			return nil, fmt.Errorf("known SSH hosts: %w", err)
+		}
 		files = []string{g.KnownHosts}
 	}
 	known, err := ssh.NewKnownHostsCallback(files...)

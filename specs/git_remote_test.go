@@ -16,6 +16,7 @@ import (
 
 	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
+	"meshrotate/specs/gittest"
 )
 
 // TestLoadGitHTTPS serves one repository in two ways: the first needs nothing but Go, the second is git itself.
@@ -116,8 +117,9 @@ func TestLoadGitStops(t *testing.T) {
 func TestLoadGitSSH(t *testing.T) {
 	h := newHistory(t)
 	program := lookPath(t, "git")
-	clientPublic, clientPEM := newSSHKey(t)
-	address, known := serveSSH(t, program, clientPublic)
+	client, clientPEM := gittest.Key(t)
+	address, host := gittest.ListenSSH(t, program, client.PublicKey(), "upload-pack")
+	known := gittest.KnownHosts(t, address, host)
 	good := specs.Git{Repo: "ssh://git@" + address + h.dir, Path: "deployments/contoso.yaml", SSHKey: secret.New(clientPEM), KnownHosts: known}
 	for _, c := range []struct{ reason, ref, commit, voucher string }{
 		{"a branch", "main", h.second, "second"},
@@ -131,7 +133,7 @@ func TestLoadGitSSH(t *testing.T) {
 			wantRevision(t, d, err, c.commit, c.voucher)
 		})
 	}
-	_, otherPEM := newSSHKey(t)
+	_, otherPEM := gittest.Key(t)
 	empty := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -1,27 +1,14 @@
 package specs_test
 
 import (
-	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
-
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/server"
 	"github.com/go-git/go-git/v5/storage"
-
-	"meshrotate/specs/gittest"
 )
 
 // goServer serves one repository over git's smart HTTP protocol with go-git's own server, which cannot be shallow.
@@ -61,57 +48,3 @@ func goServer(h *history) http.Handler {
 type oneLoader struct{ s storage.Storer }
 
 func (l oneLoader) Load(*transport.Endpoint) (storer.Storer, error) { return l.s, nil }
-
-func newSSHKey(t *testing.T) (ssh.PublicKey, []byte) {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ssh.NewPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, pem.EncodeToMemory(block)
-}
-
-// serveSSH runs git upload-pack for whoever has the client's key. It returns its address and a known_hosts file.
-func serveSSH(t *testing.T, git string, client ssh.PublicKey) (address, known string) {
-	t.Helper()
-	_, hostPEM := newSSHKey(t)
-	host, err := ssh.ParsePrivateKey(hostPEM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if !bytes.Equal(key.Marshal(), client.Marshal()) {
-			return nil, os.ErrPermission
-		}
-		return nil, nil
-	}}
-	config.AddHostKey(host)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go gittest.ServeSSH(conn, config, git, "upload-pack")
-		}
-	}()
-	known = filepath.Join(t.TempDir(), "known_hosts")
-	line := knownhosts.Line([]string{listener.Addr().String()}, host.PublicKey())
-	if err := os.WriteFile(known, []byte(line+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().String(), known
-}

@@ -51,11 +51,17 @@ func inGit(d *specs.Deployment, o Options) state.State {
 			if g.SSHKey, err = c.value(ctx, s.SSHKey, "state.git.sshKey"); err != nil {
 				return nil, err
 			}
-			return g.Auth()
+			if method, err = g.Auth(); err != nil {
+				return nil, fmt.Errorf("state.git: %w", err)
+			}
+			return method, nil
 		},
 		CAs: func() ([]byte, error) {
 			if s.CAFile == "" {
 				return nil, nil
+			}
+			if _, err := c.pool(s.CAFile); err != nil {
+				return nil, fmt.Errorf("state.git.%w", err)
 			}
 			return c.readFile(s.CAFile)
 		},

@@ -2,18 +2,82 @@
 package gittest
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// ServeSSH answers one connection: it runs these of git's commands ("upload-pack", "receive-pack"), with this program, on the folder
-// that the client names.
-func ServeSSH(conn net.Conn, config *ssh.ServerConfig, git string, verbs ...string) {
+// Key is a new key pair, and its private half as a file holds it.
+func Key(t testing.TB) (ssh.Signer, []byte) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, pem.EncodeToMemory(block)
+}
+
+// ListenSSH runs these of git's commands ("upload-pack", "receive-pack"), with this program, for whoever has the client's key, until
+// the test ends. It returns its address and its own key.
+func ListenSSH(t testing.TB, git string, client ssh.PublicKey, verbs ...string) (address string, host ssh.PublicKey) {
+	t.Helper()
+	own, _ := Key(t)
+	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if !bytes.Equal(key.Marshal(), client.Marshal()) {
+			return nil, os.ErrPermission
+		}
+		return nil, nil
+	}}
+	config.AddHostKey(own)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn, config, git, verbs)
+		}
+	}()
+	return l.Addr().String(), own.PublicKey()
+}
+
+// KnownHosts is a file that says whose key that is.
+func KnownHosts(t testing.TB, address string, host ssh.PublicKey) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(path, []byte(knownhosts.Line([]string{address}, host)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// serve answers one connection on the folder that the client names.
+func serve(conn net.Conn, config *ssh.ServerConfig, git string, verbs []string) {
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return

@@ -1,13 +1,9 @@
 package git_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/pem"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -114,38 +110,11 @@ func https(t *testing.T) *world {
 func overSSH(t *testing.T) *world {
 	t.Helper()
 	w := folder(t)
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if !bytes.Equal(key.Marshal(), signer.PublicKey().Marshal()) {
-			return nil, os.ErrPermission
-		}
-		return nil, nil
-	}}
-	config.AddHostKey(signer)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
+	client, _ := gittest.Key(t)
+	address, host := gittest.ListenSSH(t, program(t), client.PublicKey(), "upload-pack", "receive-pack")
 	t.Cleanup(w.end)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go gittest.ServeSSH(conn, config, "git", "upload-pack", "receive-pack")
-		}
-	}()
-	w.url = "ssh://git@" + l.Addr().String() + w.dir
-	w.auth = &gitssh.PublicKeys{User: "git", Signer: signer, HostKeyCallbackHelper: gitssh.HostKeyCallbackHelper{HostKeyCallback: ssh.FixedHostKey(signer.PublicKey())}}
+	w.url = "ssh://git@" + address + w.dir
+	w.auth = &gitssh.PublicKeys{User: "git", Signer: client, HostKeyCallbackHelper: gitssh.HostKeyCallbackHelper{HostKeyCallback: ssh.FixedHostKey(host)}}
 	return w
 }
 
