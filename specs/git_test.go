@@ -145,6 +145,10 @@ func TestLoadGitRefuses(t *testing.T) {
 		}
 		h.commit(t, map[string]string{"x": "y"})
 	}
+	nobody := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(nobody, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		reason string
 		git    specs.Git
@@ -167,7 +171,7 @@ func TestLoadGitRefuses(t *testing.T) {
 		{"http across a network", specs.Git{Repo: "http://git.example/x", Path: "x.yaml"}, "use https"},
 		{"the git protocol", specs.Git{Repo: "git://git.example/x", Path: "x.yaml"}, "not supported"},
 		{"a program of git's", specs.Git{Repo: "ext://sh", Path: "x.yaml"}, "not supported"},
-		{"a key that is none", specs.Git{Repo: "ssh://git@127.0.0.1:1/x", Path: "x.yaml", SSHKey: secret.NewString("hunter2"), KnownHosts: os.DevNull}, "the SSH key cannot be read"},
+		{"a key that is none", specs.Git{Repo: "ssh://git@127.0.0.1:1/x", Path: "x.yaml", SSHKey: secret.NewString("hunter2"), KnownHosts: nobody}, "the SSH key cannot be read"},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			_, err := testLoader(t).LoadGit(t.Context(), c.git)
