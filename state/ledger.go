@@ -313,6 +313,9 @@ func (e *HeldError) Hint() string {
 	if e.Marker != "" {
 		return fmt.Sprintf("wait for it to end: without a heartbeat for %v it is taken over; if that run is dead, `meshrotate unlock --marker` shows what it was doing and removes its marker", MarkerTTL)
 	}
+	if e.Holder.Damaged != "" && e.Holder.Fence == 0 {
+		return "make sure that no meshrotate is at work, then remove the lock: `meshrotate unlock`"
+	}
 	return "wait for it to end; if that run is dead, `meshrotate unlock` shows what it was doing and removes its lock"
 }
 

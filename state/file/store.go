@@ -224,7 +224,7 @@ func (s *Store) locked(ctx context.Context, name string, do func() error) error 
 		return err
 	}
 	if info, err := os.Stat(s.path(name)); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("lock %s: it is not a regular file", s.path(name)) // a FIFO would be waited for
+		return &hinted{fmt.Errorf("lock %s: it is not a regular file", s.path(name)), "remove it: it is made again"} // a FIFO would be waited for
 	}
 	lock := flock.New(s.path(name))
 	waiting, cancel := context.WithTimeout(ctx, lockMost)
