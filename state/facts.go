@@ -21,7 +21,7 @@ type fact struct {
 func (f *facts) add(e *Entry, at int, open bool) {
 	if e.Step == "" && (e.Outcome == Proven || e.Outcome == Back && !open) {
 		for key, known := range *f {
-			if known.passing && (e.Outcome == Proven || known.run == e.Run) && !slices.Contains(e.Left, key.host) { // on a host that was left behind nothing is at an end
+			if known.passing && (e.Outcome == Proven || known.run == e.Run) && !e.unfinishedOn(key.host) {
 				delete(*f, key)
 			}
 		}
@@ -32,6 +32,12 @@ func (f *facts) add(e *Entry, at int, open bool) {
 		}
 		(*f)[factKey{told.Host, told.Field}] = fact{told.Value, at, e.Outcome == Started, e.Run}
 	}
+}
+
+// unfinishedOn says that nothing is at an end on a host: it was left behind, or something of it is down still, be it that the document no longer
+// names it.
+func (e *Entry) unfinishedOn(host string) bool {
+	return slices.Contains(e.Left, host) || slices.ContainsFunc(e.Outages, func(o Outage) bool { return o.Host == host && !o.Since.IsZero() })
 }
 
 // Fact is what the ledger knows about a host ("" for none), told with an entry about a secret. What was told with a

@@ -63,6 +63,11 @@ func TestFactsOfWhoWasLeftBehind(t *testing.T) {
 		e.Run = run
 		return e
 	}
+	down := func(version, host string) state.Entry {
+		e := whole(version, state.Proven)
+		e.Outages = []state.Outage{{What: host, Host: host, Service: "s", Since: t0}}
+		return e
+	}
 	told := state.Entry{Secret: "k", Version: "7", Outcome: state.Started, Step: "stop", Hosts: []string{"a", "b"},
 		Facts: []state.Fact{{Host: "a", Field: "f", Value: "x"}, {Host: "b", Field: "f", Value: "y"}}}
 	for _, c := range []struct {
@@ -75,6 +80,8 @@ func TestFactsOfWhoWasLeftBehind(t *testing.T) {
 		{"and then with it", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b"), whole("7", state.Started), whole("7", state.Proven)}, false, false},
 		{"proven, without b, and another version went back", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b"), of("r2", whole("8", state.Started)), of("r2", whole("8", state.Back))}, false, true},
 		{"and what that one told itself is at an end", []state.Entry{whole("7", state.Started), told, whole("7", state.Proven, "b"), of("r2", whole("8", state.Started)), of("r2", told), of("r2", whole("8", state.Back))}, false, false},
+		{"cut off, and another version was proven without b, which is down still", []state.Entry{whole("7", state.Started), told, whole("8", state.Started), down("8", "b")}, false, true},
+		{"and then it was up", []state.Entry{whole("7", state.Started), told, whole("8", state.Started), down("8", "b"), whole("9", state.Started), whole("9", state.Proven)}, false, false},
 		{"cut off, and another version went back", []state.Entry{whole("7", state.Started), told, whole("8", state.Started), whole("8", state.Back)}, true, true},
 	} {
 		h := state.NewHistory(c.entries)
