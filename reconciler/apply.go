@@ -30,8 +30,10 @@ type Run struct {
 	Parallel int
 	// Last is how long what a plan stops was down last, in seconds, by its name in the outages: the slowest goes first. It may be nil.
 	Last map[string]float64
-	Now  func() time.Time
-	Tell func(Event)
+	// Begun is done once the ledger has that the run was begun, before the first step; it may be nil. Where it fails, nothing is changed.
+	Begun func() error
+	Now   func() time.Time
+	Tell  func(Event)
 }
 
 // progress is what the engine knows while it runs. The engine's goroutine alone changes it.
@@ -112,6 +114,9 @@ func (r Run) Apply(ctx context.Context) Outcome {
 		if err != nil && i == 0 {
 			p.lookAtDown(ctx) // what the look found may have come back
 			return Outcome{Err: err, Down: p.clock.stillDown()}
+		}
+		if i == 0 && r.Begun != nil {
+			err = r.Begun()
 		}
 		if p.cause = err; err == nil {
 			p.passRound(ctx, i)

@@ -237,6 +237,25 @@ func TestALedgerThatRefuses(t *testing.T) {
 	}
 }
 
+// What is to be done before the first step, and not before the run is on record: killed there, it is begun; refused there, nothing is.
+func TestBegun(t *testing.T) {
+	for _, err := range []error{nil, errors.New("no")} {
+		b := newBench(t, usual("a"))
+		var words []string
+		var did int
+		o := reconciler.Run{ID: "r", By: "t", Site: b, Ledger: b, Lease: b, Plan: b.plan, Parallel: 1, Now: time.Now, Begun: func() error {
+			words, did = b.words(), len(b.did)
+			return err
+		}}.Apply(t.Context())
+		if !slices.Equal(words, []string{"started a"}) || did > 0 {
+			t.Errorf("%v: on record %q, and %d steps were done", err, words, did)
+		}
+		if want := len(b.did) == 0 && errors.Is(o.Err, err) && slices.Equal(b.words(), []string{"started a", "back a"}); err != nil && !want || err == nil && o.Err != nil {
+			t.Errorf("%v: %q was done, on record %q, %+v", err, b.did, b.words(), o)
+		}
+	}
+}
+
 // Somebody else's work is told with the outcome and kept in the ledger, hosts with the same news in one line.
 func TestRemarks(t *testing.T) {
 	b := newBench(t, rotation{name: "a", steps: []reconciler.Step{step(reconciler.Switch, "r1", "start r"), step(reconciler.Switch, "r2", "start r"),

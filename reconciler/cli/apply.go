@@ -223,9 +223,6 @@ func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.
 			return err
 		}
 	}
-	if n.consented != nil {
-		return n.consented()
-	}
 	return nil
 }
 

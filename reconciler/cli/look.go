@@ -18,10 +18,8 @@ type opened struct {
 	program *program
 	flags   string // that name the document again
 	again   bool   // a saved plan that is too old may be applied if it is equal to the present one
-	// question is what a person is asked before a plan is applied, nil for what is asked of every plan; consented is done once it
-	// was answered, before the first effect.
-	question  func(*reconciler.Plan) string
-	consented func() error
+	// question is what a person is asked before a plan is applied, nil for what is asked of every plan.
+	question func(*reconciler.Plan) string
 	// needs is a secret that a plan must rotate, "" for none; ran is the run that began.
 	needs, ran string
 }

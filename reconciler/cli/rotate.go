@@ -94,7 +94,7 @@ func (p *program) replace(ctx context.Context, s *source, e emergency) error {
 		return err
 	}
 	n.question = question
-	n.consented = func() error { return raised.write(p) }
+	n.Begun = func() error { return raised.write(p) } // whoever is killed before that has an emergency on record, and not an ordinary version in the document
 	n.needs = e.secret
 	err = n.apply(ctx, nil, e.yes)
 	return n.witnessed(ctx, e, err)

@@ -39,8 +39,10 @@ type Session struct {
 	// Confirmed are the secrets, or kinds, of which a person says that their part is done; and the hosts that the document does not name
 	// any more, of which one says that nothing is down there. It may be nil.
 	Confirmed []string
-	Now       func() time.Time       // nil is time.Now
-	Tell      func(reconciler.Event) // nil: nobody listens
+	// Begun is done once the ledger has that a run was begun, before its first step; it may be nil.
+	Begun func() error
+	Now   func() time.Time       // nil is time.Now
+	Tell  func(reconciler.Event) // nil: nobody listens
 
 	suspended string // why, without what is known to be a value
 }
@@ -210,7 +212,7 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	}
 	began := s.now()
 	done.Run = run
-	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan),
+	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan), Begun: s.Begun,
 		Parallel: parallel, Last: v.lastOutages(), Now: s.now, Tell: s.Tell}.Apply(ctx)
 	done.Took = s.now().Sub(began)
 	if waiting := v.Plan.Deferred(); len(waiting) > 0 && done.Outcome.Err == nil && !done.Outcome.Halted {
