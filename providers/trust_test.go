@@ -128,6 +128,7 @@ func TestBind(t *testing.T) {
 			"  connectors:\n", "  connectors:\n    timeout: 1s\n"},
 			loosened: []string{"policy.hostTimeout is new or loosens, and is not in force: 10s (agreed: 5m)", "policy.patience", "secrets.connectors.hook.timeout", "secrets.connectors.login.timeout", "connect.stores.op.exec.timeout", "secrets.sqlLogin.soak",
 				"secrets.codeSigning.buildHost.timeout", "product.api.readyTimeout", "product.api.connectedTimeout", "product.relay.stopTimeout", "product.relay.startTimeout", "product.relay.stable", "secrets.connectors.timeout"}},
+		{reason: "a replaced login that stays", edit: []string{"logins: [a, b],", "logins: [a, b], soak: 9999d,"}, loosened: []string{"secrets.sqlLogin.soak is new or loosens, and is not in force: 9999d (agreed: 7d)"}},
 		{reason: "a guard that is changed", edit: []string{"customer: Contoso", "customer: Fabrikam"}, loosened: []string{"secrets.license.customer"}},
 		{reason: "a guard that is left out", edit: []string{"customer: Contoso, ", ""}, loosened: []string{"secrets.license.customer"}},
 		{reason: "another order of tiers", edit: []string{"customer: Contoso,", "customer: Contoso, tiers: [Enterprise, Professional, Standard, Community],"}, loosened: []string{"secrets.license.tiers"}},

@@ -31,7 +31,7 @@ type kept struct {
 	live    map[string][]secret.Value // by the secret's name: the different ones that the latest look found, two at most
 }
 
-func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, _ secret.Value) reconciler.Look {
+func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
 	look := reconciler.Look{Reach: reconciler.Reached, Results: map[string]reconciler.Result{}}
 	var values []site.Value
 	var packages []site.Package // of values that have been looked at
@@ -46,7 +46,7 @@ func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler
 		}
 	}
 	seen := make([]*site.ValueSeen, len(values))
-	atOnce(len(values), func(i int) { seen[i] = k.see(ctx, values[i]) })
+	atOnce(len(values), func(i int) { seen[i] = k.see(ctx, values[i], salt) })
 	for i, r := range values {
 		look.Results[r.Key()] = seen[i]
 	}
@@ -74,7 +74,7 @@ func atOnce(n int, do func(i int)) {
 }
 
 // see looks at the declared version without keeping it.
-func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
+func (k *kept) see(ctx context.Context, r site.Value, salt secret.Value) *site.ValueSeen {
 	seen := &site.ValueSeen{Secret: r.Secret, Place: k.supply.Keep.Place()}
 	damaged, _ := k.supply.Keep.Damaged(ctx, r.Secret.Name) // what could not be read is asked for again where it is needed
 	for _, err := range damaged {
@@ -114,7 +114,7 @@ func (k *kept) see(ctx context.Context, r site.Value) *site.ValueSeen {
 	k.mu.Unlock()
 	seen.Available = true
 	if !seen.Kept {
-		seen.About = k.supply.About(r.Secret.Name)
+		seen.About, seen.Print = k.supply.About(r.Secret.Name), fingerprint(salt, v.Expose())
 	}
 	seen.SourceChanged = seen.Kept && k.changed(ctx, r.Secret, v)
 	k.read(seen, v)

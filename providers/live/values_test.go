@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -77,4 +78,39 @@ func TestAThousandValues(t *testing.T) {
 			}
 		}
 	})
+}
+
+type fixedSource string
+
+func (s fixedSource) Get(context.Context, secret.Ref) (secret.Value, error) {
+	return secret.NewString(string(s)), nil
+}
+
+// What was reviewed is one value of a source: with another there the plan is another, and nobody who has only the plan can test guesses.
+func TestAPlanIsOfOneValue(t *testing.T) {
+	identity, _, err := values.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal, err := values.SealFrom(nil, values.Config{LookupEnv: func(string) (string, bool) { return string(identity.Expose()), true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := site.Value{Secret: secret.Ref{Name: "connector:ad", Version: "5"}}
+	fact := func(value, salt string) string {
+		s := values.Supply{Keep: values.NewKeep(inmemory.New().Open().State().Values, seal), Sources: map[string]values.Source{"connector:ad": fixedSource(value)}, Declared: map[string]string{"connector:ad": "5"}}
+		look := (&kept{supply: s}).look(t.Context(), site.Values, []reconciler.Read{read}, secret.NewString(salt))
+		facts := look.Results[read.Key()].Facts()
+		if len(facts) != 1 || strings.Contains(facts[0].Value, value) {
+			t.Fatalf("%v", facts)
+		}
+		return facts[0].Value
+	}
+	one := fact("hunter2-one", "salt")
+	if fact("hunter2-one", "salt") != one {
+		t.Error("the same value is another fact")
+	}
+	if fact("hunter2-two", "salt") == one || fact("hunter2-one", "other salt") == one {
+		t.Errorf("another value, or another salt, is the same fact: %s", one)
+	}
 }

@@ -34,17 +34,16 @@ func (t *Tail) Bytes() []byte { return t.data }
 // part is how many letters of a value, in a row, are too many to show.
 const part = 5
 
-// LastLine is the last line of what a program wrote that got a value, as ": text"; a line that may hold a part of the value is
-// withheld.
-func LastLine(said []byte, v secret.Value) string {
+// LastLine is the last line of what a program wrote that got values, as ": text"; a line that may hold a part of one is withheld.
+func LastLine(said []byte, values ...secret.Value) string {
 	lines := strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' || r == '\r' })
 	for i := len(lines) - 1; i >= 0; i-- {
 		line := strings.TrimSpace(strings.Map(printable, lines[i]))
 		switch {
 		case line == "":
 			continue
-		case holds(line, v.Expose()):
-			return "; what it wrote holds a part of the value, and is not shown"
+		case slices.ContainsFunc(values, func(v secret.Value) bool { return holds(line, v.Expose()) }):
+			return "; what it wrote holds a part of a value, and is not shown"
 		}
 		const most = 300
 		if r := []rune(line); len(r) > most {

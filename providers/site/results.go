@@ -341,6 +341,8 @@ type ValueSeen struct {
 	About string
 	// Available says that it is kept, or that its source has it.
 	Available bool
+	// Print is a keyed fingerprint of what its source has, while it is not kept: what was reviewed is that value, and no other.
+	Print string
 	// SameAs is the kept version that has the same value, "" when there is none or when it is this one.
 	SameAs string
 	// Others are the other versions that are kept.
@@ -362,7 +364,7 @@ func (s *ValueSeen) Facts() []reconciler.Fact {
 	case s.Kept:
 		v = "kept"
 	case s.Available:
-		v = "available" + s.About
+		v = "available" + s.About + ", fingerprint " + s.Print
 	}
 	return []reconciler.Fact{{Field: "value of " + s.Secret.String(), Value: v}}
 }

@@ -46,7 +46,7 @@ func TestWhenChangesAreAllowed(t *testing.T) {
 				t.Error("something was changed")
 			}
 			d.unlocked(t)
-			d.run(t.Context(), "", "apply", "--yes", "--break-glass", " ").expect(t, 1, "--break-glass says nothing")
+			d.run(t.Context(), "", "apply", "--yes", "--break-glass", " ").expect(t, 1, "--break-glass is empty")
 			d.run(t.Context(), "", "apply", "{}/plan.json", "--break-glass", "the key has leaked").expect(t, 0)
 			d.run(t.Context(), "", "history").expect(t, 0, "glass broken ("+c.id+"): the key has leaked")
 			d.run(t.Context(), "", "apply", "--yes").expect(t, 0, "nothing to do") // which is always allowed

@@ -65,9 +65,6 @@ run apply again: it looks at what is there and finishes.
 			return reconciler.Hinted(errors.New("apply cannot be limited to one host: all that share a secret must change together"),
 				"--host works with plan, status and drift; --only limits apply to one kind of secret")
 		}
-		if cmd.Flags().Changed("break-glass") && strings.TrimSpace(glass) == "" {
-			return reconciler.Hinted(errors.New("--break-glass says nothing"), "say why: it is written in the ledger")
-		}
 		saved, err := readSaved(args, s)
 		if err != nil {
 			return err

@@ -157,6 +157,6 @@ func (p *program) errStyle() render.Style {
 }
 
 func (p *program) progress() *render.Progress {
-	terminal := p.io.ErrTerminal && p.io.Env("TERM") != "dumb"
+	terminal := p.io.ErrTerminal && p.io.env("TERM") != "dumb"
 	return render.NewProgress(newUnheard(p.io.Err), p.errStyle(), terminal, p.app.Now)
 }

@@ -86,8 +86,9 @@ func (d *deployment) run(ctx context.Context, answer string, args ...string) res
 	for i, a := range args {
 		args[i] = strings.ReplaceAll(a, "{}", d.dir)
 	}
-	s := cli.Stdio{In: strings.NewReader(answer), Out: &out, Err: &err, InTerminal: answer != "", Env: func(name string) string {
-		return map[string]string{"USER": "ada"}[name]
+	s := cli.Stdio{In: strings.NewReader(answer), Out: &out, Err: &err, InTerminal: answer != "", Env: func(name string) (string, bool) {
+		value, set := map[string]string{"USER": "ada"}[name]
+		return value, set
 	}}
 	if answer == "never" {
 		s.In = silent{d.asked}

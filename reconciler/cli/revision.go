@@ -11,7 +11,7 @@ import (
 // revision is the document of --repo at a revision.
 func (p *program) revision(s *source, ref string) specs.Git {
 	g := specs.Git{Repo: s.repo, Ref: ref, Path: cmp.Or(s.path, defaultFile)}
-	if token := p.io.Env(specs.GitToken); token != "" {
+	if token := p.io.env(specs.GitToken); token != "" {
 		g.Password = secret.New([]byte(token))
 	}
 	return g

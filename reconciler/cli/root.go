@@ -40,7 +40,9 @@ func (p *program) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// In a pipeline it is a variable that is not set: without what it should have named, other things would be believed or done.
+		PersistentPreRunE: noneEmpty,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(p.io.In)
 	root.SetOut(p.io.Out)

@@ -11,8 +11,8 @@ import (
 type Stdio struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// Env looks up an environment variable, "" when it is not there.
-	Env func(name string) string
+	// Env looks up an environment variable.
+	Env func(name string) (value string, set bool)
 	// InTerminal says that a person can answer; OutTerminal and ErrTerminal that colours and redrawn lines are seen.
 	InTerminal, OutTerminal, ErrTerminal bool
 	// Width is the terminal's, in columns; 0 when there is none.
@@ -21,7 +21,7 @@ type Stdio struct {
 
 // OS is the process's own standard input, output and environment.
 func OS() Stdio {
-	s := Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
+	s := Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv,
 		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())) && understandsEscapes(os.Stdout),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())) && understandsEscapes(os.Stderr),
@@ -46,13 +46,19 @@ func (s Stdio) filled() Stdio {
 		s.Err = io.Discard
 	}
 	if s.Env == nil {
-		s.Env = func(string) string { return "" }
+		s.Env = func(string) (string, bool) { return "", false }
 	}
 	return s
 }
 
 // colour says whether the user wants any (https://no-color.org).
-func (s Stdio) colour() bool { return s.Env("NO_COLOR") == "" && s.Env("TERM") != "dumb" }
+func (s Stdio) colour() bool { return s.env("NO_COLOR") == "" && s.env("TERM") != "dumb" }
+
+// env is an environment variable, "" when it is not there.
+func (s Stdio) env(name string) string {
+	value, _ := s.Env(name)
+	return value
+}
 
 type eof struct{}
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,29 @@ func flagError(cmd *cobra.Command, err error) error {
 		return reconciler.Hinted(err, "did you mean --"+near+"?")
 	}
 	return reconciler.Hinted(err, "`"+cmd.CommandPath()+" --help` lists the flags")
+}
+
+// noneEmpty refuses flags and arguments that are there, and say nothing.
+func noneEmpty(cmd *cobra.Command, args []string) (err error) {
+	if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
+		return nil // what is being typed
+	}
+	const hint = "name what is meant, or leave it out; in a pipeline: is the variable set?"
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && strings.TrimSpace(f.Value.String()) == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if empty && err == nil {
+			err = reconciler.Hinted(fmt.Errorf("--%s is empty; nothing was contacted", f.Name), hint)
+		}
+	})
+	for _, a := range args {
+		if strings.TrimSpace(a) == "" && err == nil {
+			err = reconciler.Hinted(fmt.Errorf("`%s`: an argument is empty; nothing was contacted", cmd.CommandPath()), hint)
+		}
+	}
+	return err
 }
 
 // noArgs refuses arguments.

@@ -25,7 +25,11 @@ const operatorFile = "MESHROTATE_OPERATOR"
 // is, unless a side is named; a revision is always held against one.
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
-	operator := cmp.Or(s.operator, p.io.Env(operatorFile))
+	operator, set := p.io.Env(operatorFile)
+	if set && operator == "" && s.operator == "" {
+		return nil, reconciler.Hinted(fmt.Errorf("%s is set and empty: nobody knows which file was meant; nothing was contacted", operatorFile), "name the operator's file, or unset it")
+	}
+	operator = cmp.Or(s.operator, operator)
 	believed := s.repo == "" && s.base == "" && operator == ""
 	d, err := p.written(ctx, l, s)
 	if err != nil {

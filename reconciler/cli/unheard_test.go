@@ -30,7 +30,7 @@ func TestNobodyReadsTheProgress(t *testing.T) {
 		d := deploy(t)
 		err := &deaf{listens: make(chan struct{})}
 		var out bytes.Buffer
-		s := cli.Stdio{In: strings.NewReader(""), Out: &out, Err: err, Env: func(string) string { return "" }}
+		s := cli.Stdio{In: strings.NewReader(""), Out: &out, Err: err, Env: func(string) (string, bool) { return "", false }}
 		code := cli.Main(t.Context(), []string{"apply", "--yes", "-o", format, "-f", filepath.Join(d.dir, "meshrotate.yaml")}, s, d.app)
 		if code != 0 || d.w.Hosts["relay-2.example"]["alpha"] != "7" {
 			t.Errorf("exit code %d: %s", code, out.String())

@@ -60,6 +60,11 @@ func TestUsage(t *testing.T) {
 		{[]string{"plan", "--ref", "main"}, []string{"--ref and --path go with --repo"}},
 		{[]string{"plan", "--repo", "."}, []string{"-f and --repo exclude each other"}},
 		{[]string{"plan", "--parallel", "-1"}, []string{"--parallel is -1"}},
+		{[]string{"plan", "--base", ""}, []string{"--base is empty; nothing was contacted"}},
+		{[]string{"apply", "--yes", "--only", ""}, []string{"--only is empty; nothing was contacted"}},
+		{[]string{"drift", "--only", "alpha,"}, []string{"--only is empty"}},
+		{[]string{"apply", "--operator", " "}, []string{"--operator is empty"}},
+		{[]string{"apply", ""}, []string{"`meshrotate apply`: an argument is empty"}},
 		{[]string{"history", "--since", "yesterday"}, []string{"neither a span nor a day", "90d"}},
 		{[]string{"history", "--since"}, []string{"flag needs an argument"}},
 	} {

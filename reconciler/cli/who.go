@@ -8,7 +8,7 @@ import (
 // user is who runs this, as the environment says, or else the system.
 func (p *program) user() string {
 	for _, name := range []string{"USER", "LOGNAME", "USERNAME"} {
-		if v := p.io.Env(name); v != "" {
+		if v := p.io.env(name); v != "" {
 			return v
 		}
 	}

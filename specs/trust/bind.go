@@ -137,7 +137,7 @@ func (b *binder) judge(l leaf, was, is []leaf) {
 		if len(was) > 0 && !stricter(was, is) {
 			b.loosened(l, is, was)
 		}
-	case l.class == Signer:
+	case l.class == Signer || l.class == Either:
 		b.loosened(l, is, was)
 	case l.class == Value && len(is) > 0 && (len(more) == 0 || b.wanted(more[0].from, was)):
 	case len(more) > 0:

@@ -28,6 +28,7 @@ const (
 	Less       Class = "less"       // policy: a smaller number, or fewer names, is tighter
 	More       Class = "more"       // how long something is waited for: who shortens it may have it cut off in its middle
 	Guard      Class = "guard"      // what refuses a value: it may be added by anybody, a span made shorter, and a day (guard,later) put off
+	Either     Class = "either"     // how long something old stays good: who lengthens it keeps what may be known, who shortens it takes it from whoever needs it
 	Signer     Class = "signer"     // files with keys
 	Value      Class = "value"      // where a rotated value comes from: wanted if it is generated, or a file of the revision
 	Deployment Class = "deployment" // whose ledger it is
@@ -46,7 +47,7 @@ const (
 
 // Classes are those that a tag may name.
 func Classes() []Class {
-	return []Class{Wanted, Less, More, Guard, Signer, Value, Deployment, Host, URL, SignIn, Credential, Variable, Keep, File, Local, Program, State, Target}
+	return []Class{Wanted, Less, More, Guard, Either, Signer, Value, Deployment, Host, URL, SignIn, Credential, Variable, Keep, File, Local, Program, State, Target}
 }
 
 // tagOf reads a field's tag: its class, and whether it tells the items of a list apart.

@@ -214,7 +214,6 @@ func TestBesideTheDocument(t *testing.T) {
 	t.Parallel()
 	file := []string{"-f", "deployments/contoso.yaml", "--base", "main"}
 	plan := func(args ...string) []string { return append([]string{"plan"}, args...) }
-	hostileDocument := strings.Replace(agreedDocument, `url: "http://FRIEND"`, `url: "http://STRANGER"`, 1)
 	for _, c := range []struct {
 		name, says string
 		do         func(h *hostile)
@@ -277,6 +276,23 @@ func TestBesideTheDocument(t *testing.T) {
 			h.refuses(c.says, c.args...)
 		})
 	}
+}
+
+var hostileDocument = strings.Replace(agreedDocument, `url: "http://FRIEND"`, `url: "http://STRANGER"`, 1)
+
+// TestAnEmptyName: a variable of a pipeline that is not set takes no protection away.
+func TestAnEmptyName(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t)
+	h.request()
+	h.commit("deployments/contoso.yaml", hostileDocument)
+	for _, verb := range []string{"plan", "apply", "drift", "validate"} {
+		for _, flag := range []string{"--base", "--operator"} {
+			h.refuses(flag+" is empty", verb, "-f", "deployments/contoso.yaml", flag, "")
+		}
+	}
+	h.env = append(h.env, "MESHROTATE_OPERATOR=")
+	h.refuses("MESHROTATE_OPERATOR is set and empty", "plan", "-f", "deployments/contoso.yaml")
 }
 
 // TestOtherNamesOfACheckout: however the checkout is named, its files are the request's.

@@ -58,7 +58,7 @@ type Spec struct {
 	// Every is how often it should be rotated; status and drift say when it is due.
 	Every specs.Duration `json:"every,omitzero" trust:"wanted"`
 	// Soak is how long the login that was replaced stays as it is, for mode: alternating.
-	Soak specs.Duration `json:"soak,omitzero" jsonschema:"default=7d" trust:"more"`
+	Soak specs.Duration `json:"soak,omitzero" jsonschema:"default=7d" trust:"either"`
 	// Retire says what becomes of it then.
 	Retire string `json:"retire,omitempty" jsonschema:"enum=disable,enum=keep,default=disable" trust:"guard"`
 	// Settings are the configuration keys that hold the connection string, as .NET names them.
