@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -204,4 +205,50 @@ func (w *world) signsWith(c winhost.Signer) {
 		}
 	}
 	w.doc.Secrets["codeSigning"] = &spec
+}
+
+// Others have the key that the build host signs with. To sign with another one takes nothing from them while relays accept it: that is
+// refused, and where it was done all the same it is drift, until it is taken off the relays.
+func TestAStolenSignerIsTakenOffTheRelays(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "codesigning/build")
+		old, next := lab.Certificates()
+		p, o := w.replace("codesigning:build", "the laptop with the PFX was stolen")
+		if f, ok := finding(p, "signer-still-accepted"); !ok || f.Severity != reconciler.Error || !strings.Contains(f.Text, old.SHA1) || len(o.Secrets) > 0 {
+			t.Errorf("%v, %v", f, o)
+		}
+		if err := w.builds(false); err != nil {
+			t.Error(err)
+		}
+		if _, o := w.run(); o.Err != nil { // an ordinary one
+			t.Fatal(o.Err)
+		}
+		if _, ok := finding(w.planned(), "signer-still-accepted"); ok {
+			t.Error("nobody has said that others have a key")
+		}
+		version := func(s winhost.Signer) string { return s.SHA1[:8] }
+		told := state.Entry{Time: time.Now(), Run: "r0", Secret: "codesigning:build", Version: version(next), Before: version(old), Outcome: state.Started,
+			Facts: []state.Fact{{Field: state.Compromised, Value: "the laptop with the PFX was stolen"}}}
+		proven := told
+		proven.Outcome, proven.Facts = state.Proven, nil
+		if err := w.state.Ledger.Append(t.Context(), told, proven); err != nil {
+			t.Fatal(err)
+		}
+		if f, ok := finding(w.planned(), "signer-still-accepted"); !ok || f.Severity != reconciler.Warning || !f.Drift || !strings.Contains(f.Text, old.SHA1) || strings.Contains(f.Text, next.SHA1) {
+			t.Errorf("relays accept what others have the key of: %v", f)
+		}
+		w.redeploys(next, w.lab.Relays...)
+		w.declares(next)
+		w.signsWith(next)
+		if _, o := w.replace("codesigning", "the laptop with the PFX was stolen"); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		if err := errors.Join(w.acceptsOnly(next), w.builds(true)); err != nil {
+			t.Error(err)
+		}
+		if f, ok := finding(w.planned(), "signer-still-accepted"); ok {
+			t.Error(f)
+		}
+	})
 }

@@ -62,7 +62,7 @@ func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 				"deploy nothing of it there before a run has reached the relay and proven it", h))
 		}
 	}
-	return append(all, r.dates(in, s)...)
+	return append(append(all, r.guardSigner(in, s)...), r.dates(in, s)...)
 }
 
 // whence is where it says where the PFX and its password are.

@@ -46,7 +46,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 		settings[m.host] = &m.list.SettingSeen
 	}
 	all = append(all, site.EnvironmentsChanged(settings)...)
-	all = append(all, r.guardPin(in, w)...)
+	all = append(append(all, r.guardPin(in, w)...), r.guardSigner(in, w)...)
 	all = append(all, r.connectors(in, w)...)
 	return append(all, r.dates(in, w)...), left
 }
@@ -276,4 +276,43 @@ func (r *Rotation) usage(w work) []reconciler.Finding {
 		all = append(all, site.Note("thumbprint-use", text, ""))
 	}
 	return all
+}
+
+// guardSigner says of certificates whose key others have, as they were taken from the build host for that, that relays go on accepting
+// them: a thief signs on, whatever the build host signs with.
+func (r *Rotation) guardSigner(in reconciler.Input, w work) (all []reconciler.Finding) {
+	for _, t := range r.trusted(w) {
+		var begins []string
+		for n := enough; n <= len(t); n++ {
+			begins = append(begins, t[:n])
+		}
+		if what, why := in.History.Leaked(buildName, "", begins); what != "" && !r.stolen(in, t) {
+			f := site.Warning("signer-still-accepted", fmt.Sprintf("%s: others have its key (%s), and relays accept it, or are to: what they sign is loaded", t, why), r.takeOff())
+			f.Drift = true
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// trusted are the certificates that relays are to accept, or accept now.
+func (r *Rotation) trusted(w work) []string {
+	all := r.spec.declared()
+	for _, m := range w.all {
+		all = append(all, m.accepts...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (r *Rotation) takeOff() string {
+	return "take it out of secrets.codeSigning.thumbprints, and run `meshrotate rotate --compromised " + name + " WHY`: it goes from the relays, and the build host signs with another one, in one run"
+}
+
+// guardSigner refuses to replace what others have the key of on the build host alone.
+func (r *builder) guardSigner(in reconciler.Input, s sight) []reconciler.Finding {
+	if in.Compromised(r.ref) == "" || s.pinned == "" || s.pinned == r.signing || !slices.Contains(r.relays.trusted(r.relays.need(in)), s.pinned) {
+		return nil
+	}
+	return []reconciler.Finding{site.Problem("signer-still-accepted", fmt.Sprintf("%s: others have its key, and relays accept it, or are to: to sign with another one takes nothing from a thief", s.pinned), r.relays.takeOff())}
 }
