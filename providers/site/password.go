@@ -35,6 +35,6 @@ func (p Part) password(in reconciler.Input, seen *PreflightSeen) (all []obstacle
 	} else {
 		text += ": whether the service manager keeps that one cannot be read"
 	}
-	return []obstacle{{"password-newer", text, "give the service manager the new one (services.msc, Log On), or declare it in the document as that account's; " +
-		"where it has it already, restart the service at a time of your choosing: that it runs again contents the guard"}}, sure
+	return []obstacle{{"password-newer", text, alone(in, host, s.Name, "give the service manager the new one (services.msc, Log On), or declare it in the document as that account's; " +
+		"where it has it already, restart the service at a time of your choosing: that it runs again contents the guard")}}, sure
 }

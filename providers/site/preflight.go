@@ -233,7 +233,7 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 			}
 			if p.Sets == "" && setsLogon(in, host, service) == "" {
 				n := len(all)
-				add(p.Shut.of(p.Service, host), true)
+				add(p.Shut.of(in, p.Service, host), true)
 				for i := range all[n:] {
 					all[n+i].Unwell = true // a start of the service that is stopped shows whether the account can log on now
 				}

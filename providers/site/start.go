@@ -151,14 +151,31 @@ func (p Part) ours(in reconciler.Input, step reconciler.Step, at time.Time) bool
 	})
 }
 
-// setsLogon is how a plan sets a service's logon.
+// setsLogon is how a plan sets a service's logon before anybody stops it. In a later round it is too late: whoever stops the service in
+// the first would start it with what it has now.
 func setsLogon(in reconciler.Input, host, service string) (how string) {
+	how, round := logonComing(in, host, service)
+	if round > 0 {
+		return ""
+	}
+	return how
+}
+
+func logonComing(in reconciler.Input, host, service string) (how string, round int) {
 	for _, c := range in.Coming {
 		if c.Target == Host(host) && c.Fact.Field == LogonComing(service) {
-			return c.Fact.Value
+			return c.Fact.Value, c.Round
 		}
 	}
-	return ""
+	return "", 0
+}
+
+// alone is what to do first about an account by which a service would not start, where this plan gives the service another logon too late.
+func alone(in reconciler.Input, host, service, hint string) string {
+	if _, round := logonComing(in, host, service); round > 0 {
+		return "the document gives the service another logon, and it would be stopped for something else before it has that: apply the accounts alone first, with --only, and then the rest"
+	}
+	return hint
 }
 
 // LogonComing is the field of the fact that a service's logon is set by a plan.
@@ -201,11 +218,13 @@ func (p Part) shutOutBefore(in reconciler.Input, seen *PreflightSeen) (f reconci
 	}
 	host := p.Preflight.Host
 	at, err := time.Parse(time.RFC3339, in.History.LastFact(host, startRefused(s.Name)))
-	if until := at.Add(refusedFor); err == nil && !seen.Start.Registered.Add(-skewOf(p.Machine)).After(at) && in.Now.Before(until) && !p.Fleet && p.Sets == "" && setsLogon(in, host, s.Name) == "" {
+	how, round := logonComing(in, host, s.Name)
+	stays := !p.Fleet && how == "" || round > 0 // a relay of many may wait for the next run; where it is to have another logon, it waits for that
+	if until := at.Add(refusedFor); err == nil && !seen.Start.Registered.Add(-skewOf(p.Machine)).After(at) && in.Now.Before(until) && p.Sets == "" && stays {
 		const clock = "15:04:05 UTC"
 		return Problem(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started at %s (Windows error %d): it is not tried again before %s, as wrong passwords lock an account out",
 			host, s.Account, s.Name, at.UTC().Format(clock), s.ExitCode, until.UTC().Format(clock)),
-			"mend the account (unlock it, or set its password in the service manager), and start the service there; then apply", host), true
+			alone(in, host, s.Name, "mend the account (unlock it, or set its password in the service manager), and start the service there; then apply"), host), true
 	}
 	f = Warning(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started last (Windows error %d): it is tried again", host, s.Account, s.Name, s.ExitCode),
 		"see first that the account is mended: unlocked, and its password set in the service manager", host)
@@ -248,11 +267,11 @@ func logonOn(host, account string) string {
 }
 
 // of is why a service that runs is not to be stopped.
-func (a Shut) of(s *ServiceSeen, host string) []obstacle {
+func (a Shut) of(in reconciler.Input, s *ServiceSeen, host string) []obstacle {
 	text := a[logonOn(host, s.Account)]
 	if text == "" {
 		return nil
 	}
 	return []obstacle{{shutOut, fmt.Sprintf("stopped, service %s would not start again (Windows error 1069): its account could not log on: %s", s.Name, text),
-		"mend the account (unlock it, or set its password in the service manager), and start the service that is stopped"}}
+		alone(in, host, s.Name, "mend the account (unlock it, or set its password in the service manager), and start the service that is stopped")}}
 }
