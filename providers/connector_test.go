@@ -217,9 +217,18 @@ func TestSituationsOfConnectors(t *testing.T) {
 				t.Error("it does not")
 			}
 			w.connectsAfter()
+			entries, err := w.state.Ledger.Entries(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if strings.HasPrefix(e.Secret, "connector:") && e.Version != "4" && e.Outcome == state.Proven && e.Unproven == "" {
+					t.Errorf("the ledger has %s as proven", e.Secret)
+				}
+			}
 			w.do("restore", "im-engine") // nothing shows it, and that is said, without being drift
 			p := w.planned()
-			if f, ok := finding(p, "connector-not-proven"); !ok || f.Severity != reconciler.Note || !p.Empty() || render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted {
+			if f, ok := finding(p, "connector-not-proven"); !ok || f.Severity != reconciler.Warning || !strings.Contains(f.Text, "and not proven: that the stored value opens") || !p.Empty() || render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted {
 				t.Errorf("%+v", p.Changes)
 			}
 		}},

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -115,4 +116,38 @@ func TestAPasswordThatTheRunStores(t *testing.T) {
 		}
 		w.converged()
 	})
+}
+
+// Somebody sets the account's password in the domain again, after a run had stored it. Where it is the same, a sign-in shows it and it is
+// stored again; where it is another one, that is said, nothing is stopped for it, and it is tried once.
+func TestAPasswordThatIsSetAgain(t *testing.T) {
+	vendor()
+	for _, same := range []bool{true, false} {
+		t.Run(fmt.Sprint("the same: ", same), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "relaykey", "license", "serviceaccount")
+				w.converged()
+				time.Sleep(time.Hour)
+				now, _, _, _ := w.lab.Directory().Look(lab.Account)
+				if !same {
+					now = "Another-1-" + now
+				}
+				w.lab.Directory().Set(lab.Account, now)
+				time.Sleep(time.Minute)
+				if c := w.planned().Changes[2]; c.Status != reconciler.Rotate || !strings.Contains(c.Reason, "got a password on") {
+					t.Errorf("%s: %s", c.Status, c.Reason)
+				}
+				before := w.starts()
+				if same {
+					w.converged()
+					return
+				}
+				_, o := w.run()
+				if _, wrong, _, _ := w.lab.Directory().Look(lab.Account); o.Err == nil || wrong != 1 || len(o.Down) > 0 || !slices.Equal(before, w.starts()) {
+					t.Errorf("%d wrong passwords, %v", wrong, o)
+				}
+			})
+		})
+	}
 }

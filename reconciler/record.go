@@ -253,7 +253,7 @@ func (p *progress) recordProven(ctx context.Context) {
 			continue
 		}
 		e := p.entry(c, state.Proven, strings.Join(p.evidence[name], "; "))
-		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
+		e.Unproven, e.Outages, e.Left = c.Unproven, p.clock.outages(c), p.leftBy(c)
 		entries = append(entries, e)
 		proven = append(proven, name)
 		p.toldDown[name] = slices.DeleteFunc(slices.Clone(e.Outages), func(o state.Outage) bool { return o.Since.IsZero() })
@@ -317,7 +317,7 @@ func (p *progress) finish(ctx context.Context) {
 			fell, rose := p.clock.fallen(c), p.risen(c)
 			if len(fell)+len(rose) > 0 { // the ledger has it as proven already
 				e := p.entry(c, state.Proven, afterProof(fell, rose))
-				e.Outages, e.Left = p.clock.outages(c), p.leftBy(c)
+				e.Unproven, e.Outages, e.Left = c.Unproven, p.clock.outages(c), p.leftBy(c)
 				e.Outages = slices.DeleteFunc(e.Outages, func(o state.Outage) bool { return !o.UpBy.IsZero() }) // what came back before was told
 				entries = append(entries, e)
 			}

@@ -155,6 +155,9 @@ type Change struct {
 	Opens string `json:"-"`
 	// Later is what they are called, without those that are in this plan: "the next start of Admin". The plan says it.
 	Later string `json:"later,omitempty"`
+	// Unproven is what nobody will have seen though all that can be seen here says that it works: "that the source takes it". Then it is
+	// stored, and not called proven.
+	Unproven string `json:"unproven,omitempty"`
 	// Due is when the next rotation is due by the declared cadence, zero when there is none or it is not known.
 	Due     time.Time `json:"due,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`

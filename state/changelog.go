@@ -21,6 +21,8 @@ type Rotation struct {
 	Detail  string   `json:"detail,omitempty"`
 	Outages []Outage `json:"outages,omitempty"`
 	Left    []string `json:"left,omitempty"` // hosts left behind, for a later run to finish
+	// Unproven is what nobody has seen of one that ended as proven: nothing that the run could ask shows it.
+	Unproven string `json:"unproven,omitempty"`
 	// TakenOver says that a later run had begun when this one told how it ended: it says what it knew, and the later one knew more.
 	TakenOver bool `json:"takenOver,omitempty"`
 	// Turned are the services that the run has stopped, or was to stop, while it has told no end: then Outages say it.
@@ -73,7 +75,7 @@ func (h *History) addLate(e Entry) {
 
 // add takes a word that came after the start.
 func (r *Rotation) add(e Entry) {
-	r.Outcome, r.Ended, r.turns = e.Outcome, e.Time, nil
+	r.Outcome, r.Ended, r.Unproven, r.turns = e.Outcome, e.Time, e.Unproven, nil
 	// A rotation that failed and then came back has two things to say.
 	switch {
 	case r.Detail == "":
@@ -95,7 +97,7 @@ func (r *Rotation) add(e Entry) {
 // begin tells a rotation from its first entry, which is an outcome when nobody recorded the start.
 func begin(e Entry) Rotation {
 	r := Rotation{Secret: e.Secret, Version: e.Version, Before: e.Before, Run: e.Run, Commit: e.Commit, Plan: e.Plan,
-		By: e.By, Outcome: e.Outcome, Outages: e.Outages, Left: e.Left}
+		By: e.By, Outcome: e.Outcome, Unproven: e.Unproven, Outages: e.Outages, Left: e.Left}
 	if e.Outcome == Started {
 		r.Started, r.Reason = e.Time, e.Detail
 	} else {

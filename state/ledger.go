@@ -67,6 +67,8 @@ type Entry struct {
 	Starts string `json:"starts,omitempty"`
 	// Detail is a sentence for people: why it failed, how it was proven.
 	Detail string `json:"detail,omitempty"`
+	// Unproven is, with Proven, what nobody has seen all the same: nothing here shows it.
+	Unproven string `json:"unproven,omitempty"`
 	// Facts are what was learnt, for a later run.
 	Facts []Fact `json:"facts,omitempty"`
 	// Outages are the measured downtimes of a rotation, with what the plan predicted.

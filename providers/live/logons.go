@@ -43,7 +43,7 @@ func readLogon(_ context.Context, q *questions, r site.Logon) (reconciler.Result
 	}
 	l := res.Logon
 	return &site.LogonSeen{Service: r.Service, Account: r.Account, Exists: string(l.Exists), Right: string(l.Right), Locked: string(l.Locked),
-		Configured: string(l.Configured), Running: string(l.Running)}, nil
+		Configured: string(l.Configured), Running: string(l.Running), PasswordSet: l.PasswordSet}, nil
 }
 
 func setLogon(ctx context.Context, h *host, o site.SetLogon) ([]winhost.Op, error) {

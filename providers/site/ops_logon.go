@@ -21,6 +21,8 @@ type LogonSeen struct {
 	// Exists: the host finds the account. Right: it may log on as a service there. Locked: it is locked out or disabled.
 	// Configured: the service is to run as it. Running: the service's process does. Each is "yes", "no" or "".
 	Exists, Right, Locked, Configured, Running string
+	// PasswordSet is when the account got its password, by the clock of who keeps it; zero where that is not known.
+	PasswordSet time.Time
 }
 
 // The answers.

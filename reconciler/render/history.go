@@ -42,6 +42,9 @@ func endedWithin(r state.Rotation) (words, style string) {
 	case state.Started:
 		return "no outcome yet: under way, or cut off", yellow
 	case state.Proven:
+		if r.Unproven != "" {
+			return "stored" + lasted(r) + ", and NOT PROVEN " + r.Unproven, yellow
+		}
 		return "proven" + lasted(r), green
 	case state.Back:
 		return "put back as it was" + lasted(r), yellow
@@ -86,7 +89,7 @@ func (h History) rotation(p *page, r state.Rotation) {
 	}
 	p.under(22, strings.Join(who, ", "))
 	for _, l := range [][2]string{{"why", r.Reason}, {"said", r.Detail}, {"outage", outage(r)}, {"left", leftBy(r)}} {
-		if r.Outcome == state.Proven && l[0] == "said" {
+		if r.Outcome == state.Proven && r.Unproven == "" && l[0] == "said" {
 			l[0] = "proof"
 		}
 		if l[1] != "" {

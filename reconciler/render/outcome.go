@@ -68,6 +68,8 @@ type Rotated struct {
 	Waits string `json:"waits,omitempty"`
 	// Later says from when on it is in force, where that is not now: it is stored, and that is what is proven.
 	Later string `json:"later,omitempty"`
+	// Unproven is what nobody has seen though all that could be asked says that it works: it is stored, and not called proven.
+	Unproven string `json:"unproven,omitempty"`
 	// Proof is what was proven, "" where it was not; Evidence is what was seen.
 	Proof    string         `json:"proof,omitempty"`
 	Evidence []string       `json:"evidence,omitempty"`
@@ -208,7 +210,7 @@ func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 	case "":
 		s.Ending = state.Unknown
 	case state.Proven:
-		s.Proof, s.Later = c.Proof, c.Later
+		s.Proof, s.Later, s.Unproven = c.Proof, c.Later, c.Unproven
 	}
 	if e.Why != nil {
 		s.Why = e.Why.Error()

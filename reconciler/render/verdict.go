@@ -113,8 +113,11 @@ func (r Outcome) Verdict() string {
 		return "nothing was changed"
 	case r.OK:
 		word = "done: " + count(proven, "secret") + " rotated and proven"
-		if later := len(slices.DeleteFunc(slices.Clone(r.Secrets), func(s Rotated) bool { return s.Later == "" })); later > 0 {
+		if later := r.those(func(s Rotated) bool { return s.Later != "" }); later > 0 {
 			word = "done: " + count(proven, "secret") + " stored or rotated, and proven; " + number(later) + " of them not in force yet"
+		}
+		if unproven := r.those(func(s Rotated) bool { return s.Unproven != "" }); unproven > 0 {
+			word = "done: " + count(proven, "secret") + " stored or rotated; " + number(unproven) + " of them NOT PROVEN, as nothing here shows it"
 		}
 	case r.kept != nil && r.proven():
 		return "done: " + count(proven, "secret") + " rotated and proven; but not everything was given back, in " + seconds(r.Seconds)
@@ -139,6 +142,16 @@ func (r Outcome) Verdict() string {
 		word += r.tally(proven, back, ahead, unknown)
 	}
 	return word + ", in " + seconds(r.Seconds)
+}
+
+// those is how many secrets are such.
+func (r Outcome) those(is func(Rotated) bool) (n int) {
+	for _, s := range r.Secrets {
+		if is(s) {
+			n++
+		}
+	}
+	return n
 }
 
 // proven says that nothing but what was not given back is in the way of a good end.
@@ -200,6 +213,9 @@ func (r Outcome) how(s Rotated) string {
 		text = s.Proof
 		if text == "" || s.short {
 			text = strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
+		}
+		if s.Unproven != "" {
+			return "STORED, and NOT PROVEN " + s.Unproven + suffix("; seen: ", text)
 		}
 		if s.Later != "" {
 			return "STORED, which is proven; in force from " + s.Later + " on" + suffix(": ", text)

@@ -50,7 +50,7 @@ func full() state.Entry {
 	return state.Entry{
 		Time: time.Date(2026, 11, 23, 2, 11, 7, 123456789, time.UTC), Run: "r1", Commit: "4f2a91c", By: "ops@build",
 		Fence: 1<<53 + 1, Secret: "connector:ad:hq:bind", Version: "2026-11", Before: "2025-11", Deployment: "contoso", Step: "stop relay-07", Plan: "9c1f04d2", Salt: "5c0ffee0a1b2",
-		Hosts: []string{"relay-07.hq.example", "relay-08.hq.example"}, Outcome: state.Failed, Detail: "it did not stop", Stops: "Agent", Starts: "Agent", Left: []string{"relay-dmz"},
+		Hosts: []string{"relay-07.hq.example", "relay-08.hq.example"}, Outcome: state.Failed, Detail: "it did not stop", Unproven: "that it works", Stops: "Agent", Starts: "Agent", Left: []string{"relay-dmz"},
 		Facts:   []state.Fact{{Host: "relay-07.hq.example", Field: "heartbeat", Value: "2026-11-23T02:10:59Z"}, {Field: "machine", Value: "8c1e"}},
 		Outages: []state.Outage{{What: "relays", Predicted: 21, Measured: 20.25}},
 	}

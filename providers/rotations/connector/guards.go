@@ -29,6 +29,8 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
 		all = append(all, r.doubts(s)...)
+	} else if last, _ := in.History.LastProven(r.Ref().Name); s.known() && s.there && !s.wait && !r.shown(s) && last.Version == r.Ref().Version && last.Unproven != "" {
+		all = append(all, site.Warning("connector-not-proven", fmt.Sprintf("%sstored on %s, and not proven: %s", r.which(), last.Time.UTC().Format(time.DateOnly), last.Unproven), r.howShown()))
 	} else if s.known() && s.there && !s.wait && !r.syncs(s) {
 		all = append(all, site.Note("connector-not-proven", r.which()+"not seen: whether what is stored opens on the Engine host; where that host was restored from an image, nothing shows it",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector: they show it; else give the secrets new versions and values after a restore"))
@@ -283,6 +285,16 @@ func (r *Rotation) which() string {
 	return r.secret.Ref + ": "
 }
 
+// opensAndTaken is what nothing shows of a connector without sync runs and without a login.
+const opensAndTaken = "that the stored value opens on the Engine host and that the source system takes it"
+
+// shown says that something tells whether the stored value works.
+func (r *Rotation) shown(s sight) bool { return r.syncs(s) || r.logsIn() }
+
+func (r *Rotation) howShown() string {
+	return "name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or a program that signs in at its source, secrets.connectors.login; or look at the next sync run"
+}
+
 // doubts are what a run will not have shown in the end, and what is left to a person.
 func (r *Rotation) doubts(s sight) []reconciler.Finding {
 	var all []reconciler.Finding
@@ -292,8 +304,7 @@ func (r *Rotation) doubts(s sight) []reconciler.Finding {
 		all = append(all, site.Note("connector-not-proven", r.which()+"not proven: that the stored value opens on the Engine host; only that it was stored, and that the source system takes it, is",
 			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
 	default:
-		all = append(all, site.Warning("connector-not-proven", r.which()+"not proven: that the stored value opens on the Engine host and that the source system takes it; only that it was stored is",
-			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or a program that signs in at its source, secrets.connectors.login; or look at the next sync run"))
+		all = append(all, site.Warning("connector-not-proven", r.which()+"not proven: "+opensAndTaken+"; only that it was stored is", r.howShown()))
 	}
 	if r.secret.Source.Changed == after && !r.hooked() && !r.again(s) {
 		hint := "prepare that before you apply; the run waits for a sync run that succeeds, and pauses; later runs go on waiting"

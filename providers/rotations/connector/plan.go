@@ -216,6 +216,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(s)
 		c.Rounds = r.rounds(in, s, c.Before)
+		if !r.shown(s) {
+			c.Unproven = opensAndTaken
+		}
 		if s.push && !r.hookFirst(s) && r.earlier(s, c.Before) != nil {
 			c.Undo = "the value before it is set again, until the new one is proven"
 		}

@@ -21,7 +21,8 @@ type member struct {
 	machine *site.MachineSeen
 	logon   *site.LogonSeen
 	stored  site.StoredLogon
-	doubt   string // another version, that a run which did not finish began to give it
+	doubt   string    // another version, that a run which did not finish began to give it
+	reset   time.Time // when the domain gave the account a password after this one was stored, and since then runs as it; zero: it did not
 	// set: its logon is not known to be the declared one. stale: the process is older than the logon. stopped: it should run; ours: a
 	// run has stopped it.
 	set, stale, stopped, ours bool
@@ -148,7 +149,8 @@ func (r *Rotation) need(in reconciler.Input) work {
 			m.stopped = !m.service.Running()
 			m.ours = m.stopped && begun
 			m.doubt = r.doubt(in.History, n)
-			m.set = m.logon.Configured != site.Yes || w.pending || m.doubt != "" || r.password && m.stored.Version != r.ref.Version
+			m.reset = r.resetSince(m)
+			m.set = m.logon.Configured != site.Yes || w.pending || m.doubt != "" || r.password && m.stored.Version != r.ref.Version || !m.reset.IsZero()
 			waits := !m.set && !m.stopped && !m.stored.At.IsZero()
 			m.stale = waits && m.service.StartedAt.Before(m.stored.At) || !m.set && m.logon.Running == site.No
 			r.sort(m, &w)
@@ -156,6 +158,19 @@ func (r *Rotation) need(in reconciler.Input) work {
 		w.all = append(w.all, m)
 	}
 	return w
+}
+
+// resetSince is when the domain gave the account a password after the declared one was stored, or was shown to work. It may be the same
+// one: a sign-in shows it, and then it is stored again.
+func (r *Rotation) resetSince(m member) (at time.Time) {
+	known := m.stored.At
+	if known.IsZero() {
+		known = m.service.StartedAt
+	}
+	if !r.password || m.stored.Version != r.ref.Version || known.IsZero() || !m.logon.PasswordSet.After(known.Add(site.StoredSoon)) {
+		return at
+	}
+	return m.logon.PasswordSet
 }
 
 // sort says what a member needs.
@@ -216,6 +231,8 @@ func (r *Rotation) reason(w work) string {
 		return "an earlier run began with " + r.ref.Version + " and did not finish: what a service manager has cannot be read back"
 	case r.doubtful(w.set) != "":
 		return r.doubtful(w.set) + soon
+	case len(w.set) > 0 && !w.set[0].reset.IsZero():
+		return fmt.Sprintf("the account got a password on %s, after %s was stored: whether it is that one a sign-in shows%s", w.set[0].reset.UTC().Format("2006-01-02 15:04 UTC"), r.ref.Version, soon)
 	case len(w.set) > 0 && w.set[0].stored.Version != "":
 		return fmt.Sprintf("the spec asks for %s; %s %s", r.ref.Version, have(w.set), w.set[0].stored.Version+soon)
 	case len(w.set) > 0:
