@@ -84,6 +84,8 @@ state: {dir: /var/lib/im, seal: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7
 
 var limits = []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 1m, suspend: {why: closing, until: '2027-01-03'}"}
 
+var inWindow = []string{"version: 2, from: {env: SVC_PASSWORD}", "version: 2, from: {env: SVC_PASSWORD}, restart: window, restartIn: [Sun 03:00-04:00 UTC]"}
+
 // TestBind: what is wanted is the request's, the rest is what was agreed to, and whatever is not in force is said.
 func TestBind(t *testing.T) {
 	files := map[string]string{"ca.pem": "agreed", "vendor.pem": "agreed"}
@@ -128,6 +130,8 @@ func TestBind(t *testing.T) {
 			"  connectors:\n", "  connectors:\n    timeout: 1s\n"},
 			loosened: []string{"policy.hostTimeout is new or loosens, and is not in force: 10s (agreed: 5m)", "policy.patience", "secrets.connectors.hook.timeout", "secrets.connectors.login.timeout", "connect.stores.op.exec.timeout", "secrets.sqlLogin.soak",
 				"secrets.codeSigning.buildHost.timeout", "product.api.readyTimeout", "product.api.connectedTimeout", "product.relay.stopTimeout", "product.relay.startTimeout", "product.relay.stable", "secrets.connectors.timeout"}},
+		{reason: "a restart at once, and not in its window", from: inWindow, edit: []string{inWindow[1], inWindow[0]}, loosened: []string{`secrets.serviceAccounts["C\\svc"].restart `, `secrets.serviceAccounts["C\\svc"].restartIn`}},
+		{reason: "a restart in another window", from: inWindow, edit: []string{"Sun 03:00-04:00 UTC", "daily 00:00-24:00 UTC"}, loosened: []string{`secrets.serviceAccounts["C\\svc"].restartIn`}},
 		{reason: "a replaced login that stays", edit: []string{"logins: [a, b],", "logins: [a, b], soak: 9999d,"}, loosened: []string{"secrets.sqlLogin.soak is new or loosens, and is not in force: 9999d (agreed: 7d)"}},
 		{reason: "a guard that is changed", edit: []string{"customer: Contoso", "customer: Fabrikam"}, loosened: []string{"secrets.license.customer"}},
 		{reason: "a guard that is left out", edit: []string{"customer: Contoso, ", ""}, loosened: []string{"secrets.license.customer"}},

@@ -1,11 +1,15 @@
 package cli_test
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"meshrotate/reconciler/cli"
 )
 
 // What the policy forbids now, apply does not do: before anything is changed, and with nobody asked. The plan says it and stays what
@@ -51,5 +55,35 @@ func TestWhenChangesAreAllowed(t *testing.T) {
 			d.run(t.Context(), "", "history").expect(t, 0, "glass broken ("+c.id+"): the key has leaked")
 			d.run(t.Context(), "", "apply", "--yes").expect(t, 0, "nothing to do") // which is always allowed
 		})
+	}
+}
+
+// late answers a question after a while.
+type late struct {
+	now *time.Time
+	io.Reader
+}
+
+func (l late) Read(b []byte) (int, error) {
+	*l.now = l.now.Add(time.Minute)
+	return l.Reader.Read(b)
+}
+
+// A window that closes while somebody thinks about the answer is closed; and who is let in by it has broken no glass.
+func TestTheWindowClosesAtThePrompt(t *testing.T) {
+	for text, code := range map[string]int{"daily 10:00-11:00 UTC": 1, "daily 10:00-12:00 UTC": 0} {
+		d := deploy(t)
+		must(t, os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(document+"policy:\n  window: ["+text+"]\n"), 0o600))
+		now := time.Date(2026, 11, 28, 10, 59, 30, 0, time.UTC)
+		app := d.app
+		app.Now = func() time.Time { return now }
+		var out, said bytes.Buffer
+		got := cli.Main(t.Context(), []string{"apply", "-f", filepath.Join(d.dir, "meshrotate.yaml")}, cli.Stdio{In: late{&now, strings.NewReader("yes\n")}, Out: &out, Err: &said, InTerminal: true}, app)
+		if got != code || code == 1 && (!strings.Contains(said.String(), "changes are allowed at "+text+" only") || d.w.Hosts["relay-1.example"]["alpha"] != "6") {
+			t.Errorf("%s: %d\n%s%s", text, got, out.String(), said.String())
+		}
+		if r := d.run(t.Context(), "", "history"); strings.Contains(r.out, "glass broken") {
+			t.Errorf("nobody has broken it:\n%s", r.out)
+		}
 	}
 }

@@ -192,6 +192,9 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	if err := agree(ctx, v, func(what string) { _ = lease.Doing(ctx, what) }); err != nil {
 		return done, err
 	}
+	if err := s.glass(v); err != nil { // a person may have taken long to answer
+		return done, err
+	}
 	if err := s.takeWord(ctx, v, lease, run); err != nil {
 		return done, err
 	}

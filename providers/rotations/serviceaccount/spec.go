@@ -43,9 +43,9 @@ type Account struct {
 	Every specs.Duration `json:"every,omitzero" trust:"wanted"`
 	// Restart says when the services start with it: now; in a window, by the first apply that is run in one; or whenever they next
 	// start. Until then the password is stored: a service that runs keeps its logon.
-	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=window,enum=later,default=now" trust:"wanted"`
+	Restart string `json:"restart,omitempty" jsonschema:"enum=now,enum=window,enum=later,default=now" trust:"guard"`
 	// RestartIn are the windows, written as policy.window's: days, hours, zone.
-	RestartIn []string `json:"restartIn,omitempty" jsonschema:"minLength=1,example=Sat 02:00-05:00 Europe/Zurich" trust:"wanted"`
+	RestartIn []string `json:"restartIn,omitempty" jsonschema:"minLength=1,example=Sat 02:00-05:00 Europe/Zurich" trust:"guard"`
 }
 
 // unversioned stands for the version where there is no password.
