@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -369,6 +370,48 @@ func TestKerberosFilesOfTheRequest(t *testing.T) {
 			if (err != nil) != refused || refused && !strings.Contains(err.Error(), "connect.winrm.kerberos."+name+": "+path+" lies among the files of the request") {
 				t.Errorf("%s: %s: %v", name, path, err)
 			}
+		}
+	}
+}
+
+// TestAFileOfTheRequestForAProgram: what a store's program is given on its standard input may say whom it contacts, and with what: a sealed
+// file of sops names who opens it. It is read from the trusted side, and a change of it is said.
+func TestAFileOfTheRequestForAProgram(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	load := func(file string) *specs.Deployment {
+		text := strings.NewReplacer("op: {exec: {program: /usr/bin/op,", "op: {exec: {program: /usr/bin/op, stdin: true,", "{ref: two, version: 1, from: {env: TWO}}", "{ref: two, version: 1, from: {store: op, path: two.yaml}}").Replace(agreed)
+		d, err := loader.Load("contoso.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Origin.ReadFile = func(path string) ([]byte, error) {
+			if path == "two.yaml" && file == "" {
+				return nil, os.ErrNotExist
+			}
+			return []byte(map[bool]string{true: file, false: "agreed"}[path == "two.yaml"]), nil
+		}
+		return d
+	}
+	for _, c := range []struct {
+		reason, base, request string
+		said                  bool
+	}{
+		{"as it was", "agreed", "agreed", false},
+		{"another one", "agreed", "hostile", true},
+		{"a new one", "", "hostile", true},
+	} {
+		bound, err := trust.Bind(loader, load(c.request), trust.Side{Base: load(c.base), Name: "main at 1234567", Root: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.ContainsFunc(bound.Origin.Doubts, func(d specs.Doubt) bool {
+			return d.Blocks && strings.Contains(d.Text, "secrets.connectors.secrets.two.from: two.yaml is changed, and not read")
+		})
+		if said != c.said {
+			t.Errorf("%s: %+v", c.reason, bound.Origin.Doubts)
+		}
+		if data, _ := bound.Origin.ReadTrusted("two.yaml"); string(data) != c.base {
+			t.Errorf("%s: the program is given %q", c.reason, data)
 		}
 	}
 }

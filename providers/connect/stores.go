@@ -44,11 +44,9 @@ func storesOf(d *specs.Deployment, o Options) stores {
 			}
 			credentials[name], rotated[name] = open, open
 		case s.Exec != nil:
-			run := func(read func(string) ([]byte, error)) func(context.Context) (values.Store, error) {
-				e := values.NewExec(name, *s.Exec, values.Config{ReadFile: read, LookupEnv: o.LookupEnv})
-				return func(context.Context) (values.Store, error) { return e, nil }
-			}
-			credentials[name], rotated[name] = run(d.Origin.ReadTrusted), run(d.Origin.ReadFile)
+			e := values.NewExec(name, *s.Exec, values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv}) // what it is given may say whom it contacts
+			run := func(context.Context) (values.Store, error) { return e, nil }
+			credentials[name], rotated[name] = run, run
 		}
 	}
 	all.credentials, all.rotated = values.NewStores(credentials), values.NewStores(rotated)

@@ -257,17 +257,34 @@ func (b *binder) contents(request *specs.Deployment) {
 		return
 	}
 	for _, l := range leaves(reflect.ValueOf(request), "", "") {
-		if l.class != File && l.class != Signer || b.doubted[l.path] || filepath.IsAbs(l.text) {
+		path, told := b.given(l)
+		if l.class == File || l.class == Signer {
+			path = l.text
+		}
+		if path == "" || b.doubted[l.path] || filepath.IsAbs(path) {
 			continue
 		}
-		is, err := request.Origin.ReadFile(l.text)
+		is, err := request.Origin.ReadFile(path)
 		if err != nil {
 			continue // the trusted side's is read
 		}
-		if was, err := b.side.Base.Origin.ReadFile(l.text); err == nil && !bytes.Equal(was, is) {
-			b.doubt(l, l.class == File, "%s: %s is changed, and not read: the agreed one is", l.path, l.text)
+		if was, err := b.side.Base.Origin.ReadFile(path); err != nil && told || err == nil && !bytes.Equal(was, is) {
+			b.doubt(l, l.class != Signer, "%s: %s is changed, and not read: the agreed one is", l.path, path)
 		}
 	}
+}
+
+// given is a file of the request's that a store's program is given on its standard input. It may tell the program whom to contact, and
+// with which of its credentials: so it is the trusted side's.
+func (b *binder) given(l leaf) (path string, is bool) {
+	if l.class != Value && l.class != Credential || l.from == nil || l.from.Store == "" {
+		return "", false
+	}
+	s := b.base.Connect.Stores[l.from.Store]
+	if s.Exec == nil || !s.Exec.Stdin {
+		return "", false
+	}
+	return l.from.Path, true
 }
 
 // reader reads what the trusted side names: from the base, or by a full path outside the request's files.
@@ -299,7 +316,7 @@ func (b *binder) local(d *specs.Deployment) error {
 				}
 			}
 		}
-		if l.class == Credential && l.from != nil && filepath.IsAbs(l.from.Path) && b.side.Root != "" && specs.Inside(l.from.Path, b.side.Root) {
+		if _, told := b.given(l); (l.class == Credential || told) && l.from != nil && filepath.IsAbs(l.from.Path) && b.side.Root != "" && specs.Inside(l.from.Path, b.side.Root) {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.from.Path),
 				"name a file outside the repository by its full path")
 		}
