@@ -200,7 +200,7 @@ func (k *kept) opened(ctx context.Context, r site.Package) *site.PackageSeen {
 	if !known || !both {
 		return &site.PackageSeen{Problem: "there is no PFX with its password to be looked at"}
 	}
-	c, err := pfx.Open(file, password)
+	c, err := pfx.Open(ctx, file, password)
 	if err != nil {
 		return &site.PackageSeen{Problem: err.Error(), Hint: pfx.Hint(err)}
 	}

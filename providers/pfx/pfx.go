@@ -2,6 +2,7 @@
 package pfx
 
 import (
+	"context"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -24,6 +26,7 @@ var ErrPassword = errors.New("the password does not open the PFX")
 var (
 	ErrForm  = errors.New("the file is no PFX (PKCS #12)")
 	ErrNoKey = errors.New("the PFX has no private key in it")
+	ErrLong  = fmt.Errorf("the PFX could not be opened in %s: it wants its password hashed more often than anybody needs", most)
 )
 
 // Hint is what to do about an error of Open.
@@ -39,8 +42,35 @@ func Hint(err error) string {
 	return "export it again, as PFX with one certificate and its private key"
 }
 
-// Open returns the certificate whose key is in the file.
-func Open(file, password secret.Value) (*x509.Certificate, error) {
+// most is how long a file may take to be opened. It says itself how often its password is to be hashed, be it two thousand million times; what
+// Windows exports is opened in milliseconds.
+const most = 20 * time.Second
+
+// Open returns the certificate whose key is in the file. Where that takes too long, or nobody waits any more, it goes on behind.
+func Open(ctx context.Context, file, password secret.Value) (*x509.Certificate, error) {
+	type opened struct {
+		c   *x509.Certificate
+		err error
+	}
+	limited, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	done := make(chan opened, 1)
+	go func() {
+		c, err := open(file, password)
+		done <- opened{c, err}
+	}()
+	select {
+	case o := <-done:
+		return o.c, o.err
+	case <-limited.Done():
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, ErrLong
+	}
+}
+
+func open(file, password secret.Value) (*x509.Certificate, error) {
 	var whole asn1.RawValue
 	if rest, err := asn1.Unmarshal(file.Expose(), &whole); err != nil || len(rest) > 0 || whole.Tag != asn1.TagSequence {
 		return nil, ErrForm // the library's words are about its own types

@@ -1,6 +1,7 @@
 package pfx_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -42,25 +43,39 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := pfx.Open(secret.New(b), secret.NewString("päss wörd")); err != nil || pfx.SHA1(got) != pfx.SHA1(c) || len(pfx.SHA1(got)) != 40 || len(pfx.SHA256(got)) != 64 {
+		if got, err := pfx.Open(t.Context(), secret.New(b), secret.NewString("päss wörd")); err != nil || pfx.SHA1(got) != pfx.SHA1(c) || len(pfx.SHA1(got)) != 40 || len(pfx.SHA256(got)) != 64 {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := pfx.Open(secret.New(b), secret.NewString("another")); !errors.Is(err, pfx.ErrPassword) {
+		if _, err := pfx.Open(t.Context(), secret.New(b), secret.NewString("another")); !errors.Is(err, pfx.ErrPassword) {
 			t.Errorf("%s: another password: %v", name, err)
 		}
-		if _, err := pfx.Open(secret.New(b[:len(b)/2]), secret.NewString("päss wörd")); err == nil {
+		if _, err := pfx.Open(t.Context(), secret.New(b[:len(b)/2]), secret.NewString("päss wörd")); err == nil {
 			t.Errorf("%s: half of it opens", name)
 		}
 	}
-	if _, err := pfx.Open(secret.NewString("-----BEGIN CERTIFICATE-----"), secret.NewString("x")); !errors.Is(err, pfx.ErrForm) {
+	if _, err := pfx.Open(t.Context(), secret.NewString("-----BEGIN CERTIFICATE-----"), secret.NewString("x")); !errors.Is(err, pfx.ErrForm) {
 		t.Errorf("a file of another kind: %v", err)
 	}
 	b, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{c}, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pfx.Open(secret.New(b), secret.NewString("x")); !errors.Is(err, pfx.ErrNoKey) {
+	if _, err := pfx.Open(t.Context(), secret.New(b), secret.NewString("x")); !errors.Is(err, pfx.ErrNoKey) {
 		t.Errorf("without its key: %v", err)
+	}
+}
+
+// A file says itself how much work it is. Whoever is interrupted does not wait for it.
+func TestOpenIsEnded(t *testing.T) {
+	c, key := certificate(t, x509.ExtKeyUsageCodeSigning)
+	b, err := pkcs12.Modern.WithIterations(1<<20).Encode(key, c, nil, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := pfx.Open(ctx, secret.New(b), secret.NewString("x")); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 

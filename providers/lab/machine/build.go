@@ -76,7 +76,7 @@ func (m *Machine) certificateImport(o *winhost.CertificateImport) winhost.Result
 	if no, _ := m.tryBuild(); no != 0 {
 		return failure(no, "the store may not be changed")
 	}
-	c, err := pfx.Open(o.PFX, o.Password)
+	c, err := pfx.Open(context.Background(), o.PFX, o.Password)
 	switch {
 	case errors.Is(err, pfx.ErrPassword):
 		return failure(errPassword, "the specified network password is not correct")
