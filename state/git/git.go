@@ -100,10 +100,28 @@ func (s *Store) Salt(ctx context.Context) (salt secret.Value, err error) {
 		if salt, err = t.salt(); !errors.Is(err, errNoSalt) {
 			return c, err
 		}
+		if err := s.maybeBegun(ctx, t); err != nil {
+			return c, err
+		}
 		salt = secret.New(fresh)
 		return change{files: map[string][]byte{saltFile: fresh}, message: "Begin the state"}, nil
 	})
 	return salt, err
+}
+
+// maybeBegun refuses to begin a state where the lock knows of one: its branch was deleted, and another one in its place would be in the
+// way of whoever pushes it again.
+func (s *Store) maybeBegun(ctx context.Context, t *tip) error {
+	if _, there := t.files[ledgerFile]; there {
+		return nil
+	}
+	return s.lock.look(ctx, "look at the lock", func(t *tip) error {
+		record, err := t.record()
+		if err != nil {
+			return err
+		}
+		return s.hasAll(record, nil)
+	})
 }
 
 // PresentSalt is Salt for a look that is compared with no other: where none was made yet it writes nothing, and returns

@@ -234,6 +234,9 @@ func TestABranchThatWasTakenBack(t *testing.T) {
 		if _, err := fresh.Acquire(t.Context(), state.Holder{Run: "r2", By: "b"}); !errors.Is(err, state.ErrDamaged) {
 			t.Errorf("%s: the lock is given: %v", reason, err)
 		}
+		if _, err := fresh.Salt(t.Context()); reason == "deleted" && !errors.Is(err, state.ErrDamaged) {
+			t.Errorf("%s: another state is begun in its place: %v", reason, err)
+		}
 		w.git("--git-dir", w.dir, "update-ref", "-d", "refs/heads/meshrotate/contoso-lock") // as the hint says
 		if _, err := fresh.Entries(t.Context()); err != nil {
 			t.Errorf("%s: %v", reason, err)
