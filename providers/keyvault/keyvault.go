@@ -90,7 +90,9 @@ func (c *Client) Get(ctx context.Context, name, version string) (v secret.Value,
 		return v, "", &RefusedError{Store: c.name, What: what(name, version), Why: "it has no value", Advice: "set it"}
 	}
 	if s.ID != nil {
-		about = "version " + s.ID.Version()
+		if about = "version " + s.ID.Version(); version != "" && !strings.EqualFold(s.ID.Version(), version) {
+			return v, "", &RefusedError{Store: c.name, What: what(name, version), Why: "its answer is " + about, Advice: "see what stands between, a proxy or a cache"}
+		}
 	}
 	if a := s.Attributes; a != nil && a.Created != nil {
 		about += " of " + a.Created.UTC().Format("2006-01-02 15:04 MST")

@@ -78,6 +78,8 @@ func secrets(w http.ResponseWriter, r *http.Request) {
 		one(latest, canary+"-2", map[string]any{"exp": 1795179720})
 	case "secrets/im-relay-key/" + first:
 		one(first, canary+"-1", nil)
+	case "secrets/stale/" + first: // as a cache has it
+		one(latest, canary+"-2", nil)
 	case "secrets/disabled":
 		refuse(http.StatusForbidden, "Forbidden")
 	case "secrets/empty":
@@ -113,6 +115,7 @@ func TestGet(t *testing.T) {
 		{"im-relay-key", latest + "0", "store azure: im-relay-key, version " + latest + "0: there is no such secret", "look at its name"},
 		{"disabled", "", "store azure: disabled: it answered 403 Forbidden", "Key Vault Secrets User"},
 		{"empty", "", "it has no value", "set it"},
+		{"stale", first, "its answer is version " + latest, "cache"},
 	} {
 		_, _, err := c.Get(t.Context(), x.name, x.version)
 		refused(t, err, x.why, x.advice)

@@ -90,6 +90,9 @@ func (c *Client) Get(ctx context.Context, path string, version int) (*Entry, err
 	if kv.Data == nil || kv.Metadata.Version == 0 {
 		return nil, c.misread(what)
 	}
+	if version > 0 && kv.Metadata.Version != version {
+		return nil, &RefusedError{Store: c.c.Name, What: what, Why: fmt.Sprintf("its answer is version %d", kv.Metadata.Version), Advice: "see what stands between, a proxy or an agent with a cache"}
+	}
 	e.Version, e.Created, e.fields = kv.Metadata.Version, kv.Metadata.Created, kv.Data
 	return e, nil
 }

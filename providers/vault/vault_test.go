@@ -319,3 +319,17 @@ func TestEnvironmentDoesNotCount(t *testing.T) {
 	_, err := open(t, vault.Config{URL: s.URL, Token: secret.NewString("hvs.ours")}).Get(t.Context(), "a", 0)
 	refused(t, err, "failed to verify certificate", "caFile")
 }
+
+// TestAnotherVersion: what was asked for by its number is not taken from another one, as a cache between may have it.
+func TestAnotherVersion(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"data": {"data": {"value": %q}, "metadata": {"version": 7}}}`, canary)
+	}))
+	defer s.Close()
+	c := open(t, vault.Config{URL: s.URL, CAPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), Token: secret.NewString("hvs.CANARY")})
+	_, err := c.Get(t.Context(), "a", 4)
+	refused(t, err, "its answer is version 7", "cache")
+	if e, err := c.Get(t.Context(), "a", 7); err != nil || e.Version != 7 {
+		t.Error(e, err)
+	}
+}
