@@ -74,7 +74,8 @@ var fakes = map[string]string{
 	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; printf 'the progress\n  \140\140\140\n# free\n' >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
-case "$*" in *issues/*/comments*--jq*|"issue list"*) [ -z "$FOUND" ] || echo "$FOUND";; esac`,
+case "$*" in *issues/*/comments*--jq*) [ -z "$FOUND" ] || echo "$FOUND";;
+"issue list"*) while [ "$1" != --jq ]; do shift; done; printf '%s' "${ISSUES:-[]}" | jq -r "$2";; esac`,
 	"git": `echo "$SUBJECT"`,
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
@@ -187,8 +188,9 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "github-actions.yml", part: 2, of: 3, steps: map[string]step{
 			"no drift":        {code: 0, calls: []string{drift, "gh issue list"}, never: []string{"issue create", "issue edit", "issue close"}},
 			"drift":           {code: 2, calls: []string{drift, "gh label create drift", "gh issue create --title Drift: contoso.yaml"}, body: []string{"the report"}, exitCode: 2},
-			"drift still":     {code: 2, env: []string{"FOUND=12"}, calls: []string{"gh issue edit 12 "}, never: []string{"issue create"}, body: []string{"the report"}, exitCode: 2},
-			"drift that ends": {code: 0, env: []string{"FOUND=12"}, calls: []string{"gh issue close 12 "}},
+			"drift still":     {code: 2, env: []string{`ISSUES=[{"number": 11, "title": "Drift in my boat"}, {"number": 12, "title": "Drift: contoso.yaml"}]`}, calls: []string{"gh issue edit 12 "}, never: []string{"issue create"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, env: []string{`ISSUES=[{"number": 12, "title": "Drift: contoso.yaml"}]`}, calls: []string{"gh issue close 12 "}},
+			"somebody's own":  {code: 0, env: []string{`ISSUES=[{"number": 11, "title": "Drift in my boat"}]`}, calls: []string{"gh issue list"}, never: []string{"issue edit", "issue close"}},
 			"nobody knows":    {code: 1, calls: []string{"gh issue create"}, body: []string{"the progress"}, exitCode: 1},
 		}},
 		{file: "azure-pipelines.yml", part: 0, of: 3, words: azureWords, steps: map[string]step{
@@ -207,7 +209,7 @@ func TestPipelineSteps(t *testing.T) {
 		}},
 		{file: "azure-pipelines.yml", part: 2, of: 3, words: azureWords, steps: map[string]step{
 			"no drift": {code: 0, answer: `{"workItems": []}`, calls: []string{drift, "--data @query.json azure/p/_apis/wit/wiql?api-version=7.1&$top=1"}, never: []string{"PATCH", "POST"},
-				body: []string{`CONTAINS 'meshrotate-drift' AND [System.State] <> 'Done'`}},
+				body: []string{`CONTAINS 'meshrotate-drift' AND [System.Title] = 'Drift: contoso.yaml' AND [System.State] <> 'Done'`}},
 			"drift": {code: 2, answer: `{"workItems": []}`, calls: []string{"--data @body.json --request POST azure/p/_apis/wit/workitems/$Issue?api-version=7.1"},
 				body: []string{`"value": "<pre>the report\n`, `"value": "Drift: contoso.yaml"`, `"value": "meshrotate-drift"`}, exitCode: 2},
 			"drift still":     {code: 2, answer: `{"workItems": [{"id": 12}]}`, calls: []string{"--request PATCH azure/p/_apis/wit/workitems/12?api-version=7.1"}, never: []string{"POST"}, body: []string{"the report"}, exitCode: 2},
@@ -232,8 +234,8 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "gitlab-ci.yml", part: 2, of: 3, steps: map[string]step{
 			"no drift":        {code: 0, answer: `[]`, calls: []string{drift, "issues?state=opened"}, never: []string{"--data", "PUT"}},
 			"drift":           {code: 2, answer: `[]`, calls: []string{"title=Drift: contoso.yaml"}, body: []string{"the report"}, exitCode: 2},
-			"drift still":     {code: 2, answer: `[{"iid": 12}]`, calls: []string{"--request PUT --data-urlencode description@drift.md https://git/api/v4/projects/3/issues/12"}, body: []string{"the report"}, exitCode: 2},
-			"drift that ends": {code: 0, answer: `[{"iid": 12}]`, calls: []string{"--request PUT --data state_event=close https://git/api/v4/projects/3/issues/12"}},
+			"drift still":     {code: 2, answer: `[{"iid": 11, "title": "Drift in my boat"}, {"iid": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PUT --data-urlencode description@drift.md https://git/api/v4/projects/3/issues/12"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, answer: `[{"iid": 11, "title": "Drift in my boat"}, {"iid": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PUT --data state_event=close https://git/api/v4/projects/3/issues/12"}},
 		}},
 		{file: "Jenkinsfile", part: 0, of: 3, steps: map[string]step{
 			"a plan":             {code: 2, calls: []string{plan + " --out plan.json"}},
@@ -243,8 +245,8 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "Jenkinsfile", part: 2, of: 3, steps: map[string]step{
 			"no drift":        {code: 0, answer: `[]`, calls: []string{drift, "https://git/api/issues?state=open&labels=drift"}, never: []string{"--data"}},
 			"drift":           {code: 2, answer: `[]`, calls: []string{"--data @body.json https://git/api/issues"}, never: []string{"PATCH"}, body: []string{`"title": "Drift: contoso.yaml"`, "the report", `"drift"`}, exitCode: 2},
-			"drift still":     {code: 2, answer: `[{"number": 12}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{"the report"}, exitCode: 2},
-			"drift that ends": {code: 0, answer: `[{"number": 12}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{`"state": "closed"`}},
+			"drift still":     {code: 2, answer: `[{"number": 11, "title": "Drift: contoso.yaml", "pull_request": {}}, {"number": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, answer: `[{"number": 11, "title": "Drift: contoso.yaml", "pull_request": {}}, {"number": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{`"state": "closed"`}},
 			"nobody knows":    {code: 1, answer: `[]`, calls: []string{"--data @body.json"}, body: []string{"the progress"}, exitCode: 1},
 		}},
 	} {
