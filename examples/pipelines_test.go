@@ -75,7 +75,7 @@ var fakes = map[string]string{
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
 case "$*" in *issues/*/comments*--jq*) [ -z "$FOUND" ] || echo "$FOUND";;
-"issue list"*) while [ "$1" != --jq ]; do shift; done; printf '%s' "${ISSUES:-[]}" | jq -r "$2";; esac`,
+"issue list"*) while [ "$1" != --jq ]; do shift; done; printf '%s' "${OPEN:-[]}" | jq -r "$2";; esac`,
 	"git": `echo "$SUBJECT"`,
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
@@ -188,9 +188,9 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "github-actions.yml", part: 2, of: 3, steps: map[string]step{
 			"no drift":        {code: 0, calls: []string{drift, "gh issue list"}, never: []string{"issue create", "issue edit", "issue close"}},
 			"drift":           {code: 2, calls: []string{drift, "gh label create drift", "gh issue create --title Drift: contoso.yaml"}, body: []string{"the report"}, exitCode: 2},
-			"drift still":     {code: 2, env: []string{`ISSUES=[{"number": 11, "title": "Drift in my boat"}, {"number": 12, "title": "Drift: contoso.yaml"}]`}, calls: []string{"gh issue edit 12 "}, never: []string{"issue create"}, body: []string{"the report"}, exitCode: 2},
-			"drift that ends": {code: 0, env: []string{`ISSUES=[{"number": 12, "title": "Drift: contoso.yaml"}]`}, calls: []string{"gh issue close 12 "}},
-			"somebody's own":  {code: 0, env: []string{`ISSUES=[{"number": 11, "title": "Drift in my boat"}]`}, calls: []string{"gh issue list"}, never: []string{"issue edit", "issue close"}},
+			"drift still":     {code: 2, env: []string{`OPEN=[{"number": 11, "title": "Drift in my boat"}, {"number": 12, "title": "Drift: contoso.yaml"}]`}, calls: []string{"gh issue edit 12 "}, never: []string{"issue create"}, body: []string{"the report"}, exitCode: 2},
+			"drift that ends": {code: 0, env: []string{`OPEN=[{"number": 12, "title": "Drift: contoso.yaml"}]`}, calls: []string{"gh issue close 12 "}},
+			"somebody's own":  {code: 0, env: []string{`OPEN=[{"number": 11, "title": "Drift in my boat"}]`}, calls: []string{"gh issue list"}, never: []string{"issue edit", "issue close"}},
 			"nobody knows":    {code: 1, calls: []string{"gh issue create"}, body: []string{"the progress"}, exitCode: 1},
 		}},
 		{file: "azure-pipelines.yml", part: 0, of: 3, words: azureWords, steps: map[string]step{
