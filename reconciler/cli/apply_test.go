@@ -243,7 +243,8 @@ func TestLocked(t *testing.T) {
 	must(t, lease.Doing(t.Context(), "switch, 3 targets"))
 	d.run(t.Context(), "", "apply", "--yes").expect(t, 1, "locked by bob@", "r-other", "switch, 3 targets", "hint: wait for it to end")
 	d.run(t.Context(), "", "status").expect(t, 2, "locked by bob@")
-	d.run(t.Context(), "", "plan").expect(t, 2, "1 to rotate") // looking needs no lock
+	d.run(t.Context(), "", "plan").expect(t, 2, "1 to rotate", "state-locked", "locked by bob@", "what is seen here may be of its making") // looking needs no lock
+	d.run(t.Context(), "", "drift", "-o", "markdown").expect(t, 2, "state-locked")
 	d.run(t.Context(), "", "unlock").expect(t, 1, "bob@", "doing switch, 3 targets", "looks ALIVE", "nobody to ask", "--yes --fence 1")
 	d.run(t.Context(), "", "unlock", "--yes").expect(t, 1, "the holder was alive", "--fence 1")
 	d.run(t.Context(), "", "unlock", "--yes", "--fence", "9").expect(t, 1, "the lock's fence is 1, not 9")

@@ -96,12 +96,19 @@ const againMost = time.Minute
 // is down.
 func (s *Session) Survey(ctx context.Context) (*View, error) {
 	v, err := s.Look(ctx)
-	if err != nil || len(v.Plan.AllDown()) == 0 {
+	if err != nil || s.Document.Origin.Unagreed {
 		return v, err
 	}
 	h, held, err := s.State.Lock.Current(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at the lock of %s: %w", s.Document.Name, err)
+	}
+	if held && h.Damaged == "" && h.AtWork(s.now()) {
+		v.Plan.Fleet = append(v.Plan.Fleet, reconciler.Finding{Severity: reconciler.Note, Code: "state-locked",
+			Text: (&state.HeldError{Holder: h}).Error() + ": what is seen here may be of its making", Hint: "look again when it has ended"})
+	}
+	if len(v.Plan.AllDown()) == 0 {
+		return v, nil
 	}
 	switch {
 	case held && !h.Ended:
