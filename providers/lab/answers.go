@@ -38,6 +38,7 @@ func answers() []Mishap {
 		{"dashboard-500", "let it fail", status(dashboard, http.StatusInternalServerError)},
 		{"dashboard-page", "let a web page answer for it", says(dashboard, web, "<html>Dashboard</html>")},
 		{"relays-404", "let Admin have no " + relays, status(relays, http.StatusNotFound)},
+		{"relays-401", "let it know nobody", status(relays, http.StatusUnauthorized)},
 		{"relays-403", "let it want a permission", status(relays, http.StatusForbidden)},
 		{"relays-503", "let it be away", status(relays, http.StatusServiceUnavailable)},
 		{"relays-302", "let it redirect to a sign-in", answering(relays, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
@@ -85,6 +86,8 @@ func answers() []Mishap {
 			http.Redirect(w, r, "https://login.example/sign-in", http.StatusFound)
 		})},
 		{"license-null", "let all that it says be null", says(license, object, `{"tier":null,"customerName":null,"expiresUtc":null}`)},
+		{"license-401", "let it know nobody", status(license, http.StatusUnauthorized)},
+		{"license-403", "let it want a permission", status(license, http.StatusForbidden)},
 		{"license-404", "let Admin have no " + license, status(license, http.StatusNotFound)},
 		{"license-bare", "let its answer name the tier alone", says(license, object, `{"tier":"`+Tier+`"}`)},
 		{"license-inner", "let its answer be an object in an object", telling(license, func(served map[string]any) any { return map[string]any{"status": "ok", "license": served} })},

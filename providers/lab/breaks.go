@@ -70,7 +70,7 @@ func Mishaps() []Mishap {
 		{"unbar", "give the account that right again", func(_ *Lab, h *Host) error { h.Machine.Allow(Account, true); return nil }},
 		{"unplug", "make the host unreachable", func(_ *Lab, h *Host) error { h.Unplug(true); return nil }},
 		{"plug", "make it reachable again", func(_ *Lab, h *Host) error { h.Unplug(false); return nil }},
-	}, slices.Concat(layers(), connectionStrings(), obstacles(), answers(), exposures())...)
+	}, slices.Concat(layers(), connectionStrings(), obstacles(), answers(), exposures(), certificates())...)
 }
 
 // Break makes a mishap happen to a host, and says what it did.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
@@ -31,6 +32,8 @@ type Host struct {
 	faults func(wsman.Event) wsman.Fault
 	points func(machine.Point) machine.Action
 	noSQL  bool // SQL Server is not reached from here
+	// oddTLS is how its WinRM speaks TLS for now, nil for the usual way.
+	oddTLS *tls.Config
 	// stringAt is the key of the connection string that its service reads, "" for the product's own.
 	stringAt string
 	// held close the files that a mishap holds open; removed is the service that one has removed, nil for none.
@@ -91,7 +94,7 @@ func (l *Lab) newHost(name string) (*Host, error) {
 	if r := l.config.Record; r != nil {
 		m.Record = func(kind, text string) { r(name, kind, text) }
 	}
-	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault, TLS: l.hostTLS}
+	h.server = &wsman.Server{Auth: webauth.Rules{NTLM: l.ntlm(m.Name), Negotiate: true}, Run: run, Faults: h.fault, TLS: l.listening(h)}
 	if l.config.Memory {
 		return h, nil
 	}

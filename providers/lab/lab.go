@@ -139,7 +139,7 @@ type Lab struct {
 	images        atomic.Int64
 	reticent      atomic.Bool
 	hostTLS       *tls.Config // nil: HTTP
-	hostAuthority []byte
+	hostAuthority *tds.Authority
 
 	mu    sync.Mutex
 	admin adminState
@@ -288,18 +288,6 @@ func (l *Lab) hosts() error {
 	}
 	l.all = slices.Clip(l.Hosts())
 	return nil
-}
-
-// certify makes the hosts' certificate, which they share. Records are whole and keys are exchanged as Windows does it.
-func (l *Lab) certify() error {
-	if !l.config.HTTPS {
-		return nil
-	}
-	own, authority, err := tds.Issue("*.lab.example")
-	l.hostAuthority = authority
-	l.hostTLS = &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true,
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}}
-	return err
 }
 
 // RelayName is the name of the nth of all relays.

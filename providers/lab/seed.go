@@ -154,7 +154,7 @@ func (l *Lab) operator(key string, old, next []byte) error {
 		files[pfxFile] = string(file)
 	}
 	if l.config.HTTPS {
-		files["keys/hosts.pem"] = string(l.hostAuthority)
+		files["keys/hosts.pem"] = string(l.hostAuthority.PEM())
 	}
 	for name, text := range files {
 		path := filepath.Join(dir, name)
