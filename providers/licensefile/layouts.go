@@ -2,15 +2,12 @@ package licensefile
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/net/html/charset"
 )
 
 // The layouts that are read.
@@ -187,68 +184,4 @@ func ofJSON(text []byte) (*License, error) {
 	l := claims(o)
 	l.Layout = flat
 	return l, nil
-}
-
-// ofXML takes every element and attribute with a value for a claim. Its signature is not read: XML signatures are over a
-// canonical form, which only whoever made the file can be trusted to know.
-func ofXML(text []byte) (*License, error) {
-	d := xml.NewDecoder(bytes.NewReader(text))
-	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
-		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
-			return in, nil // as .NET declares what it writes into a string; the bytes are UTF-8 by now
-		}
-		return charset.NewReaderLabel(label, in)
-	}
-	o, own := map[string]any{}, map[string]any{}
-	put := func(within []string, name, value string) {
-		if value = strings.TrimSpace(value); value == "" {
-			return
-		}
-		if find(o, name) == nil {
-			o[name] = value
-		}
-		if itself := len(within) == 1 || len(within) == 2 && matches(within[1], ofItself...); itself && find(own, name) == nil {
-			own[name] = value
-		}
-	}
-	var path []string
-	elements := 0
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			l := terms(o)
-			l.standing(own)
-			l.Layout = markup
-			return l, nil
-		}
-		var syntax *xml.SyntaxError
-		switch {
-		case err == nil:
-		case elements > 1 && errors.As(err, &syntax) && syntax.Msg == "unexpected EOF":
-			return nil, errors.New("the license file is cut short: it ends in the middle of its XML")
-		default:
-			return &License{Layout: Unknown}, nil // what begins with a bracket need not be XML, or not of the version that is read here
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			elements++
-			path = append(path, t.Name.Local)
-			for _, a := range t.Attr {
-				if matches(t.Name.Local, "attribute", "feature", "property") && matches(a.Name.Local, "name", "key") {
-					path[len(path)-1] = a.Value // it names what stands in it
-					continue
-				}
-				put(path, a.Name.Local, a.Value)
-			}
-		case xml.CharData:
-			if n := len(path); n > 1 && strings.EqualFold(path[n-1], "name") { // Customer/Name is a customer
-				put(path[:n-2], path[n-2], string(t))
-			}
-			if n := len(path); n > 0 {
-				put(path[:n-1], path[n-1], string(t))
-			}
-		case xml.EndElement:
-			path = path[:len(path)-1]
-		}
-	}
 }

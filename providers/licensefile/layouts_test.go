@@ -245,3 +245,35 @@ func TestSignatures(t *testing.T) {
 		}
 	}
 }
+
+// What stands in an element about something else, be it a feature, support, what went before or the signature, is not the license's own. It is
+// read as an object of JSON is; what two elements say otherwise, none of them being nearer, is not known.
+func TestXMLOfParts(t *testing.T) {
+	const end = "2027-12-05"
+	for reason, c := range map[string]struct{ file, customer, end string }{
+		"a feature that ends later":      {`<License><Customer>c</Customer><Features><Feature name="Sync" expires="2031-01-01"/></Features><Expiration>2027-12-05</Expiration></License>`, "c", end},
+		"a feature that has ended":       {`<License><Customer>c</Customer><Features><Feature name="Sync" expires="2025-01-01"/></Features><Expiration>2027-12-05</Expiration></License>`, "c", end},
+		"support that has ended":         {`<License><Customer>c</Customer><Support><Expires>2025-01-01</Expires></Support><Expires>2027-12-05</Expires></License>`, "c", end},
+		"what went before":               {`<License><Customer>c</Customer><Previous><Expires>2025-01-01</Expires></Previous><Expires>2027-12-05</Expires></License>`, "c", end},
+		"a certificate in the signature": {`<License><Customer>c</Customer><Expires>2027-12-05</Expires><Signature><KeyInfo><NotAfter>2025-01-01</NotAfter></KeyInfo></Signature></License>`, "c", end},
+		"a reseller":                     {`<License><Reseller><Name>Fabrikam</Name><Customer>Fabrikam</Customer></Reseller><Customer>c</Customer><Expires>2027-12-05</Expires></License>`, "c", end},
+		"an end of the features alone":   {`<License><Customer>c</Customer><Features><Feature name="Sync" expires="2031-01-01"/></Features></License>`, "c", ""},
+		"features that say nothing":      {`<License><Customer>c</Customer><Features><Feature name="Sync">true</Feature><Feature name="Rooms">false</Feature></Features><Expires>2027-12-05</Expires></License>`, "c", end},
+		"two ends":                       {`<License><Customer>c</Customer><Expires>2025-01-01</Expires><Expires>2027-12-05</Expires></License>`, "c", ""},
+		"the same twice":                 {`<License expires="2027-12-05"><Customer>c</Customer><Expires>2027-12-05</Expires></License>`, "c", end},
+		"a text beside an attribute":     {`<License><Customer id="5">c</Customer><Expires zone="UTC">2027-12-05</Expires></License>`, "c", end},
+		"its validity":                   {`<License><Customer><Name>c</Name></Customer><Validity from="2020-01-01" validTo="2027-12-05"/></License>`, "c", end},
+	} {
+		l, err := licensefile.Parse([]byte(c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if !l.Expires.IsZero() {
+			got = l.Expires.Format(time.DateOnly)
+		}
+		if l.Customer != c.customer || got != c.end {
+			t.Errorf("%s: %q until %q", reason, l.Customer, got)
+		}
+	}
+}
