@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,7 +11,7 @@ import (
 )
 
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
-var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "ghost-bare", "value", "pages",
+var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "ghost-bare", "ghost-twin", "value", "pages",
 	"snake", "nested", "attributes", "in-data", "references", "in-d", "groups", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
 	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists", "links", "moving", "agents", "registered", "two-beats", "us-culture", "filetime", "utc"}
 
@@ -41,6 +42,10 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 			entries = append(entries, ghost, o)
 		case "ghost-after":
 			entries = append(entries, o, ghost)
+		case "ghost-twin": // the heartbeat is the machine's, not the connection's
+			twin := maps.Clone(o)
+			twin["connected"] = false
+			entries = append(entries, twin, o)
 		case "ghost-bare": // it told its name in full then
 			o["name"], _, _ = strings.Cut(strings.ToUpper(e.Name), ".")
 			entries = append(entries, ghost, o)

@@ -153,8 +153,9 @@ func appendOnce(all []int, i int) []int {
 	return append(all, i)
 }
 
-// living is the entry with the latest heartbeat; one that has not come yet says nothing of an entry that is not connected. Of two
-// that are as late, or say nothing, it is the worse one.
+// living is the entry with the latest heartbeat; one that has not come yet says nothing of an entry that is not connected. Of two that
+// are as late it is the one that is connected: a heartbeat may be kept by machine, and comes over a connection, so the other is one that
+// has ended. Of two that say nothing it is the worse one.
 func (x index) living(entries []int) *RelaySeen {
 	beat := func(r RelaySeen) time.Time {
 		if !r.IsConnected() && !x.time.IsZero() && r.Heartbeat.After(x.time.Add(time.Second)) {
@@ -165,7 +166,7 @@ func (x index) living(entries []int) *RelaySeen {
 	best := x.relays[entries[0]]
 	for _, i := range entries[1:] {
 		r := x.relays[i]
-		if beat(r).After(beat(best)) || beat(r).Equal(beat(best)) && !r.IsConnected() {
+		if beat(r).After(beat(best)) || beat(r).Equal(beat(best)) && r.IsConnected() == !beat(r).IsZero() {
 			best = r
 		}
 	}

@@ -54,11 +54,13 @@ func TestDirectory(t *testing.T) {
 	if r := d.Of["relay-03.hq.example"]; r == nil || !*r.Connected || !r.Heartbeat.Equal(at) {
 		t.Errorf("a host that connected anew is its living entry: %+v", r)
 	}
-	for i := range list.Relays {
-		list.Relays[i].Heartbeat = at
-	}
-	if r := list.Directory([]string{"relay-03.hq.example"}, nil).Of["relay-03.hq.example"]; r == nil || *r.Connected {
-		t.Errorf("of two that say as much it is the worse: %+v", r)
+	for _, beat := range []time.Time{{}, at} {
+		for i := range list.Relays {
+			list.Relays[i].Heartbeat = beat
+		}
+		if r := list.Directory([]string{"relay-03.hq.example"}, nil).Of["relay-03.hq.example"]; r == nil || *r.Connected != !beat.IsZero() {
+			t.Errorf("of two that say as much it is the one that is connected, and the worse where neither was heard of: %+v", r)
+		}
 	}
 	for i, r := range list.Relays { // one that is not connected has a heartbeat that has not come yet
 		if !r.IsConnected() {
