@@ -27,6 +27,8 @@ type Answer struct {
 	Age time.Duration
 	// Sent and Received are the local clock around the request that was answered, its sign-in left out.
 	Sent, Received time.Time
+	// Unwell says, of Ready, that it is 200 and says in words that it is not well.
+	Unwell bool
 	// Unready is, of WaitReady, when it was seen last that the service was not ready; zero when it was at once, or nothing was seen.
 	Unready time.Time
 }

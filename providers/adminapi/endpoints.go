@@ -14,8 +14,21 @@ const dashboardRead = "dashboard.read"
 // Ready asks whether the Admin service and its database are ready: 200 is ready, 503 is not, and both are answers.
 // Anything else is an error.
 func (c *Client) Ready(ctx context.Context) (bool, Answer, error) {
-	a, err := c.read(ctx, c.paths.Ready, "", readyOrNot)
-	return err == nil && a.Status == http.StatusOK, a, err
+	check, unwell := readiness()
+	a, err := c.read(ctx, c.paths.Ready, "", check)
+	a.Unwell = *unwell
+	return err == nil && a.Status == http.StatusOK && !a.Unwell, a, err
+}
+
+// readiness is a check of an answer, and whether that one says in words what its status does not: a health check may be mapped to 200
+// whatever it found, as load balancers have it.
+func readiness() (check func(http.Header, int, []byte) error, unwell *bool) {
+	unwell = new(bool)
+	return func(h http.Header, status int, body []byte) error {
+		err := readyOrNot(h, status, body)
+		*unwell = err == nil && status == http.StatusOK && saysUnwell(body)
+		return err
+	}, unwell
 }
 
 func readyOrNot(h http.Header, status int, body []byte) error {
@@ -36,6 +49,9 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 	var o Object
 	a, err := c.read(ctx, path, "", func(h http.Header, status int, body []byte) (err error) {
 		if err = wantJSON(h, status, body); err == nil {
+			err = failedInside(body)
+		}
+		if err == nil {
 			o, err = readObject(body)
 		}
 		return err
@@ -99,9 +115,10 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 			return Answer{}, c.named(ended(ctx, last), http.MethodGet, c.paths.Ready)
 		case <-pause.C:
 		}
-		a, err := c.once(ctx, http.MethodGet, c.paths.Ready, "", readyOrNot)
+		check, unwell := readiness()
+		a, err := c.once(ctx, http.MethodGet, c.paths.Ready, "", check)
 		switch {
-		case err == nil && a.Status == http.StatusOK:
+		case err == nil && a.Status == http.StatusOK && !*unwell:
 			a.Unready = unready
 			return a, nil
 		case err == nil:

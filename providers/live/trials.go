@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -20,6 +21,9 @@ func (a *api) try(ctx context.Context, r site.Trial) (*site.TrialSeen, error) {
 		ready, answer, failed := a.readySoon(ctx)
 		if err = failed; err == nil && !ready {
 			seen.Status, seen.Problem = answer.Status, fmt.Sprintf("not ready (HTTP %d)", answer.Status)
+			if answer.Unwell {
+				seen.Status, seen.Problem = http.StatusServiceUnavailable, fmt.Sprintf("not ready (HTTP %d, and it says Unhealthy)", answer.Status)
+			}
 		}
 	case site.AsksRuns:
 		all, failed := a.syncRuns(ctx, r.Path)
