@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -14,9 +15,12 @@ import (
 )
 
 // template matches a text that some tool should have replaced, whole or in part: ${{ secrets.X }}, $(X), ${X}, ${NAME}-and-more, #{X},
-// #{X}#, %X%, {{ .X }}, <x>, [X], [REDACTED] and more, __X__, @@X@@.
+// #{X}#, %X%, {{ .X }}, <x>, [X], [REDACTED] and more, __X__, @@X@@, ((x)), [[x]], $[x], %%X%%, <<X>>, __x__,
+// @X@, {x}; ${NAME} and {{x}} also within.
 var template = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}#?|[$#]\{[A-Za-z_][A-Za-z0-9_.:-]{2,}\}.*|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\]|\[(?i:redacted|masked|hidden|removed)\].*|__[A-Z][A-Z0-9_]*__|@@?[A-Z][A-Z0-9_.]*@@?)$`)
+	return regexp.MustCompile(`^(\$\{\{.*\}\}|\$\([^()]*\)|[$#]\{[^{}]*\}#?|[$#]\{[A-Za-z_][A-Za-z0-9_.:-]{2,}\}.*|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<[^<>]*>|\[[A-Za-z _-]+\]|\[(?i:redacted|masked|hidden|removed)\].*|__[A-Z][A-Z0-9_]*__|@@?[A-Z][A-Z0-9_.]*@@?` +
+		`|\(\([A-Za-z][\w./-]*\)\)|\[\[[A-Za-z_][\w .-]*\]\]|\$\[[A-Za-z][\w.'-]*\]|%%[A-Za-z_]\w*%%|<<[A-Za-z_]\w*>>|__[a-z]+(_[a-z]+)+__|@[A-Za-z][A-Za-z0-9_.]*@|\{[a-z]+([_.][a-z]+)+\}` +
+		`|.*[$#]\{[A-Za-z_][A-Za-z0-9_.:-]{2,}\}.*|.*\{\{[\w .|-]+\}\}.*)$`)
 })
 
 // reference matches a whole text that names a secret, or wraps one, for some other tool: @Microsoft.KeyVault(…), secret://…,
@@ -24,7 +28,7 @@ var template = sync.OnceValue(func() *regexp.Regexp {
 // (!secret NAME), /run/secrets/…, a sealed file of age or of Ansible, a value of SOPS, a pointer of Git LFS, what Vault's transit engine,
 // DPAPI or ASP.NET's data protection made of one.
 var reference = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|(?i:dpapi|enc|encrypted|protected|cipher):\S+|\{(?i:cipher|enc|aes|dpapi)\}\S+|AQAAANCMnd8BFdERjHoAwE\S+|(?i:01000000d08c9ddf0115d111)[0-9A-Fa-f]+|CfDJ8[A-Za-z0-9_-]{60,}|version https://git-lfs\.github\.com/.*)$`)
+	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|!(Ref|Sub|GetAtt|ImportValue) \S.*|(var|local|module|data)\.[a-z_][a-z0-9_.]*|[a-z][a-z0-9-]*/data/[^\s#]+#\S+|[A-Za-z]+(__[A-Za-z]+)+|(?i:dpapi|enc|encrypted|protected|cipher):\S+|\{(?i:cipher|enc|aes|dpapi)\}\S+|AQAAANCMnd8BFdERjHoAwE\S+|(?i:01000000d08c9ddf0115d111)[0-9A-Fa-f]+|CfDJ8[A-Za-z0-9_-]{60,}|version https://git-lfs\.github\.com/.*)$`)
 })
 
 // located matches the address of a page, or the path of a file on Windows. Its directories and names are of plain characters only: a
@@ -35,7 +39,7 @@ var located = sync.OnceValue(func() *regexp.Regexp {
 
 // failure matches what a program says instead of a value.
 var failure = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^(error:.*|access (is |was )?denied([\s.:,;!(].*)?|(the )?secret (is |was )?not found([\s.:,;!(].*)?)$`)
+	return regexp.MustCompile(`(?i)^(error:.*|access (is |was )?denied([\s.:,;!(].*)?|(the )?secret (is |was )?not found([\s.:,;!(].*)?|.*(command not found|: not found|was not found|could not be found|no value found at |no such file or directory).*|unable to (get|find|read|retrieve) .*|fatal: .*|[a-z.]+exception: .*|[a-z]+\.[a-z.]*error: .*)$`)
 })
 
 // reminder matches a text that somebody wrote to be reminded: "TODO: ask Operations", change-me-later, your_key_here, insert-it-here-1,
@@ -53,6 +57,22 @@ var named = sync.OnceValue(func() *regexp.Regexp {
 var object = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile("^(\\[object [A-Z][A-Za-z]*\\].*|(System|Microsoft|Windows|Newtonsoft|java|javax)(\\.[A-Za-z_][A-Za-z0-9_+`]*)+(\\[[^ ]*\\]|@[0-9a-f]+)?|@\\{.*\\}|<[a-z_.]+ object at 0x[0-9a-fA-F]+>)$")
 })
+
+// page matches what a server or a browser saves that was asked for a file.
+var page = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(<!doctype |<html[\s>]|<\?xml |<head>|<body[\s>])`)
+})
+
+// escaped matches what another program has written into a text of its own form: &amp; within, or a line's end in two letters behind it.
+var escaped = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`&(amp|lt|gt|quot|apos|#[0-9]{2,5}|#x[0-9A-Fa-f]{2,4});|\\r\\n$`)
+})
+
+// blank are characters of a width that show nothing and are no spaces to Unicode.
+const blank = "\u3164\u2800\u115f\u1160\uffa0"
+
+// words are texts that say that there is no value, or are what people type to try something; alone they are none.
+var words = []string{"n/a", "nil", "password", "secret", "test", "dummy", "not set", "unset", "unknown"}
 
 // placeholders are texts that stand where somebody meant to put a secret. Letters alone are compared.
 var placeholders = []string{"changeme", "changeit", "replaceme", "todo", "tbd", "xxx", "placeholder", "yourpassword", "yourpasswordhere", "yourkeyhere", "null", "none", "undefined", "redacted"}
@@ -90,6 +110,10 @@ func Odd(value []byte) error {
 		return errors.New("it is an identity of age, which opens sealed files, and no password")
 	case strings.HasPrefix(text, "-----BEGIN "):
 		return errors.New("it is a key or a certificate in PEM, and no password")
+	case page().MatchString(text):
+		return errors.New("it is a web page or another document, and no password")
+	case escaped().MatchString(text):
+		return errors.New("it is written as HTML, XML or JSON escapes it, and not as it is")
 	case object().MatchString(text):
 		return errors.New("it is what a program prints of an object, and not what the object holds")
 	case named().MatchString(text):
@@ -101,7 +125,7 @@ func Odd(value []byte) error {
 			return errors.New("it has more than one line")
 		case unicode.IsControl(r):
 			return fmt.Errorf("it holds the control character U+%04X", r)
-		case unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' ':
+		case unicode.In(r, unicode.Cf, unicode.Variation_Selector) || strings.ContainsRune(blank, r) || unicode.IsSpace(r) && r != ' ':
 			return fmt.Errorf("it holds the invisible character U+%04X", r)
 		}
 	}
@@ -120,6 +144,9 @@ func Odd(value []byte) error {
 				return errors.New("it is a few characters, repeated")
 			}
 		}
+	}
+	if slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, text) }) {
+		return errors.New("it is a placeholder that nothing was put in the place of")
 	}
 	letters := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {
