@@ -19,7 +19,7 @@ import (
 var (
 	CustomerNames = []string{"customerName", "customer", "licensee", "licensedTo", "issuedTo", "company", "organization", "licenseHolder", "owner"}
 	TierNames     = []string{"tier", "edition", "licenseTier", "level", "plan"}
-	ExpiryNames   = []string{"expiresUtc", "expires", "expiresAt", "expiry", "expiryDate", "expiration", "expirationDate", "validUntil", "validTo", "notAfter", "exp"}
+	ExpiryNames   = []string{"expiresUtc", "expires", "expiresAt", "expiry", "expiryDate", "expiration", "expirationDate", "validUntil", "validUntilUtc", "validTo", "expiresOn", "endDate", "endsOn", "endsAt", "notAfter", "exp"}
 )
 
 // claims reads what an object says, and else the objects in it.

@@ -248,7 +248,7 @@ func TestSignatures(t *testing.T) {
 
 // What stands in an element about something else, be it a feature, support, what went before or the signature, is not the license's own. It is
 // read as an object of JSON is; what two elements say otherwise, none of them being nearer, is not known.
-func TestXMLOfParts(t *testing.T) {
+func TestEndsOfParts(t *testing.T) {
 	const end = "2027-12-05"
 	for reason, c := range map[string]struct{ file, customer, end string }{
 		"a feature that ends later":      {`<License><Customer>c</Customer><Features><Feature name="Sync" expires="2031-01-01"/></Features><Expiration>2027-12-05</Expiration></License>`, "c", end},
@@ -259,6 +259,9 @@ func TestXMLOfParts(t *testing.T) {
 		"a reseller":                     {`<License><Reseller><Name>Fabrikam</Name><Customer>Fabrikam</Customer></Reseller><Customer>c</Customer><Expires>2027-12-05</Expires></License>`, "c", end},
 		"an end of the features alone":   {`<License><Customer>c</Customer><Features><Feature name="Sync" expires="2031-01-01"/></Features></License>`, "c", ""},
 		"features that say nothing":      {`<License><Customer>c</Customer><Features><Feature name="Sync">true</Feature><Feature name="Rooms">false</Feature></Features><Expires>2027-12-05</Expires></License>`, "c", end},
+		"JSON, a certificate":            {`{"customer":"c","expiresOn":"2027-12-05","certificate":{"notAfter":"2031-01-01"}}`, "c", end},
+		"JSON, days of grace":            {`{"customer":"c","endDate":"2027-12-05","grace":{"expires":"2031-01-01"}}`, "c", end},
+		"JSON, a signer alone":           {`{"customer":"c","signer":{"validTo":"2031-01-01"}}`, "c", ""},
 		"two ends":                       {`<License><Customer>c</Customer><Expires>2025-01-01</Expires><Expires>2027-12-05</Expires></License>`, "c", ""},
 		"the same twice":                 {`<License expires="2027-12-05"><Customer>c</Customer><Expires>2027-12-05</Expires></License>`, "c", end},
 		"a text beside an attribute":     {`<License><Customer id="5">c</Customer><Expires zone="UTC">2027-12-05</Expires></License>`, "c", end},
