@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -205,6 +206,65 @@ func (w *world) signsWith(c winhost.Signer) {
 		}
 	}
 	w.doc.Secrets["codeSigning"] = &spec
+}
+
+// Others have the key of a certificate, and the build host is off the network, as one is that was broken into. The relays are rid of it all
+// the same; the build host is named as what is left, in the plan, in the outcome and in the evidence; and once it is back, the next run
+// tells it to sign with another one, also where the emergency was killed, and an ordinary run ends it.
+func TestEmergencyWhileTheBuildHostIsAway(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprint("killed: ", killed), func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 2, "codesigning/build")
+				_, next := lab.Certificates()
+				build := w.lab.BuildHost
+				w.redeploys(next, w.lab.Relays...)
+				w.declares(next)
+				w.signsWith(next)
+				build.Unplug(true)
+				var o reconciler.Outcome
+				if killed {
+					s := w.process()
+					s.Replace(reconciler.Emergency{Secret: "codesigning", Why: "stolen"})
+					w.killedIn(s, w.relay(1), "file.swap", machine.After)
+					w.relay(1).Points(nil)
+					time.Sleep(10 * time.Minute)
+					_, o = w.run()
+				} else {
+					_, o = w.replace("codesigning", "stolen")
+				}
+				if o.Err != nil || len(o.With(state.Proven)) != 1 || len(o.Left) != 1 || o.Left[0].Target.Name != build.Name {
+					t.Fatalf("%v, left %v", o, o.Left)
+				}
+				if err := w.acceptsOnly(next); err != nil {
+					t.Error(err)
+				}
+				pin := func() (became state.Outcome) {
+					for _, p := range w.evidence("codesigning").Places {
+						if slices.Contains(p.Hosts, build.Name) && strings.Contains(p.Place, "CODESIGN_THUMBPRINT") {
+							became = p.Became
+						}
+					}
+					return became
+				}
+				if pin() != state.Started {
+					t.Errorf("the build host's pin: %q in %+v", pin(), w.evidence("codesigning").Places)
+				}
+				build.Unplug(false)
+				time.Sleep(time.Hour)
+				if _, o := w.run(); o.Err != nil || len(o.Left) > 0 {
+					t.Fatalf("it is back: %v", o)
+				}
+				if err := errors.Join(w.acceptsOnly(next), w.builds(true)); err != nil {
+					t.Error(err)
+				}
+				if pin() != state.Done {
+					t.Errorf("the build host's pin, once it is back: %q", pin())
+				}
+			})
+		})
+	}
 }
 
 // Others have the key that the build host signs with. To sign with another one takes nothing from them while relays accept it: that is

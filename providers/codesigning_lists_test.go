@@ -44,6 +44,76 @@ func TestListsInOneText(t *testing.T) {
 	}
 }
 
+// A relay whose list has a stolen certificate in both its forms was away when that one was taken out. Once it is back it is taken out
+// there as well: what no relay looks at keeps no connector working.
+func TestBothFormsOfAStolenCertificate(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "codesigning")
+		old, next := lab.Certificates()
+		w.declares(old, next)
+		w.settlesOn(old, next)
+		w.redeploys(next, w.relay(1), w.relay(2))
+		away := w.relay(3) // its connectors are signed with old still
+		if err := w.lab.SetThumbprints(away, old.SHA1, old.SHA256, next.SHA1); err != nil {
+			t.Fatal(err)
+		}
+		w.do("stop", away.Name)
+		time.Sleep(20 * time.Second)
+		w.do("start", away.Name)
+		time.Sleep(time.Minute)
+		away.Unplug(true)
+		w.doc.Policy.Unreachable.Tolerate = []string{away.Name}
+		w.declares(next)
+		if _, o := w.replace("codesigning", "stolen"); o.Err != nil || len(o.Left) != 1 {
+			t.Fatalf("%v", o)
+		}
+		away.Unplug(false)
+		time.Sleep(time.Hour)
+		if _, o := w.run(); o.Err != nil || len(o.Left) > 0 {
+			t.Fatalf("it is back: %v", o)
+		}
+		if err := w.acceptsOnly(next); err != nil && !strings.Contains(err.Error(), "refuses") {
+			t.Error(err)
+		}
+		w.redeploys(next, away)
+		w.settlesOn(next)
+	})
+}
+
+// What no relay looks at refuses nothing: a SHA-256, or a thumbprint with a colon, of the certificate that a connector is signed with. The
+// relay refuses that connector already, and the plan says so.
+func TestMembersThatNoRelayLooksAt(t *testing.T) {
+	t.Parallel()
+	old, next := lab.Certificates()
+	for _, member := range []string{strings.ToLower(next.SHA256), next.SHA1[:2] + ":" + next.SHA1[2:]} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, "codesigning")
+			w.declares(old)
+			w.settlesOn(old)
+			one := w.relay(1)
+			if err := w.lab.SetThumbprints(one, old.SHA1, member); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.lab.Deploy(one, map[string][]byte{lab.RelayConnectors()[0]: lab.Connector("1", next)}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			w.do("stop", one.Name)
+			time.Sleep(20 * time.Second)
+			w.do("start", one.Name)
+			time.Sleep(time.Minute)
+			c := w.planned().Changes[0]
+			if findingOf(c, "connector-not-accepted") == nil || findingOf(c, "thumbprint-in-use") != nil {
+				t.Errorf("%s: %+v", member, c.Findings)
+			}
+			if p, o := w.run(); o.Err != nil || len(p.Blocked()) > 0 || !w.planned().Empty() {
+				t.Errorf("%s: %v", member, o)
+			}
+		})
+	}
+}
+
 // A list that no member can be added to is refused before anything begins.
 func TestListsThatCannotBeEdited(t *testing.T) {
 	t.Parallel()

@@ -211,6 +211,25 @@ func TestSituationsOfConnectors(t *testing.T) {
 			}
 			w.connectsAfter()
 		}},
+		{"a wrong letter in the connector's name", "what is stored is not called proven, and it is drift until it is corrected", func(t *testing.T, w *world) {
+			w.connectorSpec().Secrets[0].Connector = "adx"
+			p, o := w.run()
+			if f, ok := finding(p, "connector-unknown"); !ok || f.Severity != reconciler.Warning {
+				t.Errorf("%+v", p.Changes)
+			}
+			for _, e := range o.Secrets {
+				if wrong := strings.HasSuffix(e.Change.Secret.Name, w.connectorSpec().Secrets[0].Ref); wrong != (e.Change.Unproven != "") {
+					t.Errorf("%s is not proven: %q", e.Change.Secret, e.Change.Unproven)
+				}
+			}
+			if p := w.planned(); !p.Empty() || !render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted {
+				t.Errorf("no drift: %+v", p.Changes)
+			}
+			w.connectorSpec().Secrets[0].Connector = "ad"
+			if p := w.planned(); !p.Empty() || render.StatusOf(p, state.NewHistory(nil), 0, "").Drifted {
+				t.Errorf("corrected: %+v", p.Changes)
+			}
+		}},
 		{"nothing tells of sync runs", "the plan says what is not proven", func(t *testing.T, w *world) {
 			w.connectorSpec().Syncs.Path = ""
 			if f, ok := finding(w.planned(), "connector-not-proven"); !ok || f.Severity != reconciler.Warning {
@@ -372,7 +391,7 @@ func TestAThousandConnectors(t *testing.T) {
 			if err := render.Write(&b, render.Style{Format: f}, render.Plan{Plan: p}); err != nil {
 				t.Fatal(err)
 			}
-			if text := b.String(); strings.Count(text, "\n") > 40 || len(text) > 6000 || !strings.Contains(text, "1000 connector secrets") {
+			if text := b.String(); strings.Count(text, "\n") > 45 || len(text) > 6000 || !strings.Contains(text, "1000 connector secrets") {
 				t.Errorf("%s: %d bytes:\n%.4000s", f, len(text), text)
 			}
 		}

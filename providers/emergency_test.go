@@ -9,9 +9,11 @@ import (
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
+	"meshrotate/providers/values"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/render"
 	"meshrotate/reconciler/rotationtest"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -65,6 +67,15 @@ func (w *world) connectorNext(ref string) string {
 	return next
 }
 
+// keepOf keeps a value that no secret of the document has.
+func (w *world) keepOf(name, version, value string) string {
+	w.t.Helper()
+	if err := values.NewKeep(w.state.Values, w.seal).Put(w.t.Context(), secret.Ref{Name: name, Version: version}, secret.NewString(value)); err != nil {
+		w.t.Fatal(err)
+	}
+	return value
+}
+
 // evidence is what the ledger tells of an emergency.
 func (w *world) evidence(secret string) state.Evidence {
 	w.t.Helper()
@@ -116,6 +127,30 @@ func TestEvidenceOfABackupOfAnEarlierRun(t *testing.T) {
 	})
 }
 
+// Copies of a settings file that somebody made have the key, too. No rotation takes it out of them: the evidence names them.
+func TestEvidenceOfCopies(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "relaykey")
+		h := w.relay(1)
+		b, _, err := h.Machine.FS.Read(h.Settings())
+		if err == nil {
+			err = h.Write(h.Settings()+".bak", b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, o := w.replace("relaykey", "posted"); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		v := w.evidence("relaykey")
+		i := slices.IndexFunc(v.Places, func(p state.Place) bool { return strings.HasPrefix(p.Place, "appsettings.json.bak beside ") })
+		if i < 0 || v.Places[i].Became != state.Untouched || !slices.Equal(v.Places[i].Hosts, []string{h.Name}) {
+			t.Errorf("the copy is not named: %+v", v.Places)
+		}
+	})
+}
+
 // Whoever writes why may write the value beside it. It is in no plan, outcome, ledger or evidence, in whatever format: process.close looks
 // for it there.
 func TestWhyHoldsNoValue(t *testing.T) {
@@ -127,6 +162,9 @@ func TestWhyHoldsNoValue(t *testing.T) {
 		{"sqllogin", func(w *world) string { return w.lab.SQLPasswords()[lab.SQLLogin] }},
 		{"connector", func(w *world) string { return w.connectorNext(w.lab.Refs()[0]) }},
 		{"the account of meshrotate", func(w *world) string { return w.lab.Password }},
+		{"a kept value of another secret", func(w *world) string { return w.kept("sqllogin", lab.OldLogin) }},
+		{"a kept value of no declared secret", func(w *world) string { return w.keepOf("codesigning:password", "E4384D27", "a password of no PFX") }},
+		{"a declared value of another", func(w *world) string { return w.connectorNext(w.lab.Refs()[0]) }},
 	} {
 		t.Run(c.secret, func(t *testing.T) {
 			t.Parallel()
@@ -147,8 +185,11 @@ func TestWhyHoldsNoValue(t *testing.T) {
 				if o.Err != nil {
 					t.Fatal(o.Err)
 				}
-				if p.Changes[0].Compromised != "posted as [secret] in ticket 4711" {
-					t.Error("why is as it was typed, or lost")
+				if got := p.Changes[0].Compromised; got != "posted as [secret] in ticket 4711" {
+					t.Errorf("why is as it was typed, or lost: %q", got)
+				}
+				if len(o.With(state.Proven)) == 0 {
+					t.Fatalf("%+v", p.Changes)
 				}
 				v := w.evidence(name)
 				var said bytes.Buffer

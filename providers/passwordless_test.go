@@ -9,6 +9,8 @@ import (
 
 	"meshrotate/providers/lab"
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/rotationtest"
+	"meshrotate/state"
 )
 
 // An account without a password is tried on one service before the others get it, in a later round. Whatever else is due would stop them
@@ -80,4 +82,47 @@ func (w *world) relaysLogOnAs(account string) {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+// An account without a password costs the second service a stop of its own, and the plan says so before.
+func TestTheAccountWithoutAPasswordAmongAllSecrets(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "license", "relaykey", "sqllogin", "serviceaccount")
+		w.runAs(lab.Domain+`\gmsa-im$`, lab.AdminService, lab.EngineService)
+		password, _, _, _ := w.lab.Directory().Look(lab.Account)
+		w.logOnAs(lab.Account, password)
+		time.Sleep(time.Minute)
+		admin, engine := counting(w.lab.Admin), counting(w.lab.EngineHost)
+		p, o := w.run()
+		if f, ok := finding(p, "account-one-by-one"); !ok || f.Severity != reconciler.Note || !strings.Contains(f.Text, "what else of this plan stops Engine comes before that") {
+			t.Errorf("%+v", f)
+		}
+		if o.Err != nil || len(o.With(state.Proven)) != 4 || admin.stops.Load() != 1 || engine.stops.Load() != 2 {
+			t.Errorf("Admin was stopped %d times, Engine %d times: %v", admin.stops.Load(), engine.stops.Load(), o)
+		}
+		w.converged()
+	})
+}
+
+// managed is a world in which Admin and Engine move from one account without a password to another.
+func managed(t *testing.T) *rotationtest.World {
+	var w *world
+	r := fixture(func(t *testing.T, relays int, kinds ...string) *world {
+		w = newWorld(t, relays, kinds...)
+		w.runAs(lab.Domain+`\gmsa-im$`, lab.AdminService, lab.EngineService)
+		w.logOnAs("LocalSystem", "")
+		return w
+	}, "serviceaccount")(t)
+	r.Old = func() error { return w.bothRunAs("LocalSystem") }
+	r.New = func() error { return w.bothRunAs(lab.Domain + `\gmsa-im$`) }
+	return r
+}
+
+func (w *world) bothRunAs(want string) error {
+	for _, h := range []*lab.Host{w.lab.Admin, w.lab.EngineHost} {
+		if account, _, ok := h.Machine.LoggedOn(serviceOf(h)); !ok || account != want {
+			return fmt.Errorf("%s runs as %q", h.Name, account)
+		}
+	}
+	return nil
 }

@@ -161,6 +161,10 @@ func TestRotations(t *testing.T) {
 		t.Parallel()
 		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "serviceaccount/kpasswd"), Virtual: true, Sample: sample})
 	})
+	t.Run("serviceaccount-managed", func(t *testing.T) {
+		t.Parallel()
+		rotationtest.Run(t, rotationtest.Fixture{New: managed, Virtual: true, Sample: sample})
+	})
 	t.Run("serviceaccount-later", func(t *testing.T) {
 		t.Parallel()
 		rotationtest.Run(t, rotationtest.Fixture{New: fixture(newWorld, "serviceaccount/later"), Virtual: true})

@@ -275,7 +275,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 		u.down(out, before)
 		u.unwell(out)
 		u.lastSeen(out)
-		u.timed(out, len(o.applied.Plan.Deferred()) > 0)
+		u.timed(out, len(o.applied.Plan.Deferred())+len(o.applied.Plan.Only) > 0)
 		u.dependents(out, before)
 		u.split(out, before)
 		u.between(out)

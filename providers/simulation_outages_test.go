@@ -123,8 +123,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// timed compares what a run says about outages with the world. Deferred: its plan had secrets about which it did nothing; since when one
-// of their relays has another key nobody may know.
+// timed compares what a run says about outages with the world. Deferred: there are secrets about which it did nothing, or it was limited to
+// others; since when one of their relays has another key nobody may know.
 func (u *universe) timed(out reconciler.Outcome, deferred bool) {
 	now := time.Now()
 	keys := u.w.lab.Keys()

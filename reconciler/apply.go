@@ -87,6 +87,8 @@ type progress struct {
 	cause    error                     // the first failure that is not its target's own
 	withheld error                     // the first of what no further round was begun for
 	halted   bool
+	// interrupted: nothing but an interrupt has halted the run, as far as the switch goes.
+	interrupted bool
 	// waitsUntil is how long a ledger that is away is waited for at the end, once that has begun.
 	waitsUntil time.Time
 	// regained: the lease was taken anew since it was told last. Nil before the way back.
@@ -274,17 +276,6 @@ func (p *progress) pass(ctx context.Context, phase Phase) {
 	p.switching = p.switching || phase == Switch
 	p.work(ctx, phase, steps, onward)
 	p.run.Tell(Event{Kind: PhaseEnded, Phase: phase.String(), Time: p.run.Now()})
-}
-
-// interrupt ends the run. Until something was stopped everything is taken back; from then on the new values are live,
-// and the next run proves them.
-func (p *progress) interrupt(ctx context.Context, when string, phase Phase) {
-	err := fmt.Errorf("interrupted %s %s: %w", when, phase, context.Cause(ctx))
-	if p.switching {
-		p.halt(err)
-	} else if p.cause == nil {
-		p.cause = err
-	}
 }
 
 // remaining leaves out targets that were left behind, proofs of what has failed already, and the removal of what is old

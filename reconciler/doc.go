@@ -101,8 +101,9 @@
 // target is left behind: undoing what may not have happened would be a guess. What it has stopped on the other targets comes up
 // (rise.go), with what it has there, or, where that is dead, with what it is to have.
 //
-// An interrupt is heard outside the switch only: services that are down come up first. A ledger that refuses ends a run
-// before the first stop; after it, it keeps no service down.
+// An interrupt is heard outside the switch only: services that are down come up first. What has no way back, and was switched to the end,
+// is ahead then, with what shares a file with it (interrupted.go); what has one was not taken back and is unknown. A ledger that refuses
+// ends a run before the first stop; after it, it keeps no service down.
 //
 // What a person does is a step too (byhand.go, [ByHand]), in Verify. It is asked of nobody within a run: unless it was
 // confirmed, the run does what else there is, and ends ahead for that secret, without a failure; the ledger has what the

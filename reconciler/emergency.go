@@ -174,10 +174,12 @@ func heldFacts(p *Plan, c Change) []state.Fact {
 	slices.SortStableFunc(held, func(a, b state.Fact) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Host, b.Host))
 	})
-	left := make([]string, len(c.Left))
-	for i, t := range c.Left {
-		left[i] = t.Name
+	left := slices.Clone(c.Unseen)
+	for _, t := range c.Left {
+		left = append(left, t.Name)
 	}
+	slices.Sort(left)
+	left = slices.Compact(left)
 	all := []state.Fact{{Field: state.LookedBut, Value: strings.Join(left, ",")}}
 	if c.Compromised == "" {
 		return append(all, held...)

@@ -1,7 +1,6 @@
 package reconciler_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -288,46 +287,6 @@ func TestALedgerWithoutRoom(t *testing.T) {
 	o := b.run(t.Context())
 	if b.has("stop relay") || !b.has("back discard a") || !slices.Equal(ended(o), []string{"a back"}) || o.Err == nil {
 		t.Errorf("%+v; %q", o, b.did)
-	}
-}
-
-func TestAnInterruptWaitsUntilTheServicesAreUp(t *testing.T) {
-	for _, key := range []string{"stop relay", "stop admin", "swap a", "start admin", "start relay"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		b := newBench(t, usual("a"))
-		b.before[key] = cancel
-		o := b.run(ctx)
-		b.order("start admin", "start relay")
-		if !o.Halted || o.Err == nil || !errors.Is(o.Err, context.Canceled) || b.has("back restore a") || b.has("prove a") || !slices.Equal(ended(o), []string{"a unknown"}) {
-			t.Errorf("interrupted at %s: %+v; %q", key, o, b.did)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	b := newBench(t, usual("a"))
-	b.before["stage a"] = cancel
-	if o := b.run(ctx); b.has("stop relay") || o.Err == nil || !slices.Equal(ended(o), []string{"a back"}) {
-		t.Errorf("interrupted before the switch: %+v; %q", o, b.did)
-	}
-}
-
-// An interrupt between the beginning of a phase and its first block is heard too, and nothing old is removed by a run that
-// proved nothing.
-func TestAnInterruptBeforeTheFirstBlock(t *testing.T) {
-	for _, c := range []struct {
-		phase string
-		ended string
-	}{{"prepare", "a back"}, {"verify", "a unknown"}} {
-		ctx, cancel := context.WithCancel(t.Context())
-		b := newBench(t, usual("a"))
-		b.tell = func(e reconciler.Event) {
-			if e.Kind == reconciler.PhaseBegan && e.Phase == c.phase {
-				cancel()
-			}
-		}
-		o := b.run(ctx)
-		if !errors.Is(o.Err, context.Canceled) || b.has("tidy a") || !slices.Equal(ended(o), []string{c.ended}) {
-			t.Errorf("interrupted when %s began: %v; %q", c.phase, o, b.did)
-		}
 	}
 }
 

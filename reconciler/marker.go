@@ -96,8 +96,9 @@ func withMarker(reads []Read, m Marker) []Read {
 }
 
 // Again looks at one target once more, and says why the plan is no longer true there, nil when it is. Reached is false when
-// it did not answer: that says nothing.
-func (p *Plan) Again(ctx context.Context, s Site, rotations []Rotation, t Target) (reached bool, err error) {
+// it did not answer: that says nothing. It asks what the plan has the answers of: for the planned rotations, and for the others that were
+// looked at beside them.
+func (p *Plan) Again(ctx context.Context, s Site, in Input, planned, others []Rotation, t Target) (reached bool, err error) {
 	of := func(all []HostFacts) (h HostFacts) {
 		for _, h := range all {
 			if h.Target == t {
@@ -106,12 +107,13 @@ func (p *Plan) Again(ctx context.Context, s Site, rotations []Rotation, t Target
 		}
 		return HostFacts{Target: t}
 	}
-	reads := slices.DeleteFunc(readsOf(rotations), func(r Read) bool { return r.Target() != t })
+	reads := slices.DeleteFunc(readsOf(slices.Concat(planned, others)), func(r Read) bool { return r.Target() != t })
 	if len(reads) == 0 {
 		return true, nil
 	}
 	seen := s.Look(ctx, reads, func(Event) {})
-	then, now := of(p.Seen), of(seen.facts())
+	in.Seen = seen
+	then, now := of(p.Seen), of(in.unminded(planned).facts())
 	switch {
 	case now.Reach != Reached && !(now.Reach == then.Reach && len(seen[t].Errs) > 0): // a part is not answered, as before
 		return false, Hinted(fmt.Errorf("%s does not answer a second look: %w", t, seen[t].Err), HintOf(seen[t].Err))

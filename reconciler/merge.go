@@ -234,7 +234,7 @@ func (m *merger) contradiction(steps []Step, circle []link) error {
 		wishes = append(wishes, fmt.Sprintf("%s wants `%s` on %s before `%s` on %s", who, a.Op.Key(), a.Op.Target(), b.Op.Key(), b.Op.Target()))
 	}
 	return Hinted(fmt.Errorf("two orders contradict each other: %s", strings.Join(wishes, "; ")),
-		"rotate one of them alone: --only KIND")
+		"rotate one of them alone: `meshrotate apply --only KIND`")
 }
 
 // asks is who asks first for one step before another, "" for nobody: then something else than a wish is the reason.

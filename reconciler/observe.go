@@ -33,9 +33,11 @@ type Site interface {
 	Close(ctx context.Context)
 }
 
-// Withholder is a Site that takes values out of a text which people have typed: those that it knows, and the kept ones of these secrets.
+// Withholder is a Site that takes values out of a text which people have typed: those that it knows.
 type Withholder interface {
-	Withhold(ctx context.Context, text string, secrets ...string) string
+	Withhold(ctx context.Context, text string) string
+	// KnowAll makes known what is kept, also of other secrets than a run is about, and what is at hand: what goes on record stays there.
+	KnowAll(ctx context.Context)
 }
 
 // Observe asks the site everything that the rotations want to know, each question once.

@@ -164,6 +164,11 @@ func (p *progress) outcome() Outcome {
 			o.Left = append(o.Left, LeftBehind{Target: t, Why: errors.New("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
 		}
 	}
+	for _, c := range p.run.Plan.Behind() {
+		for _, t := range c.Left {
+			o.Left = append(o.Left, LeftBehind{Target: t, Why: errors.New("could not be looked at, and the emergency did not wait for it"), Secrets: []string{c.Secret.Name}})
+		}
+	}
 	var left []LeftBehind
 	for _, t := range p.order {
 		stuck, back := p.stuck[t]

@@ -168,11 +168,12 @@ func sum(b []byte) string {
 // Empty says that there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Rounds) == 0 }
 
-// Blocked are the changes that a guard refuses or that could not be looked at, but for those that wait for another one.
+// Blocked are the changes that a guard refuses or that could not be looked at, but for those that wait for another one, or that an
+// emergency leaves behind.
 func (p *Plan) Blocked() []Change {
 	var blocked []Change
 	for _, c := range p.Changes {
-		if c.Waits == "" && (c.Status == Refused || c.Status == Unknown) {
+		if c.Waits == "" && !c.Behind && (c.Status == Refused || c.Status == Unknown) {
 			blocked = append(blocked, c)
 		}
 	}
@@ -187,6 +188,11 @@ func (p *Plan) Deferred() (titles []string) {
 		}
 	}
 	return titles
+}
+
+// Behind are the changes that an emergency leaves as they are.
+func (p *Plan) Behind() (some []Change) {
+	return slices.DeleteFunc(slices.Clone(p.Changes), func(c Change) bool { return !c.Behind })
 }
 
 // Count returns how many changes have the status.

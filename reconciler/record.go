@@ -70,6 +70,9 @@ func (b *books) note(s Step, o state.Outcome, detail, news string, facts []state
 		}
 		n.detail = detail
 		n.facts = append(n.facts, facts...)
+		if h, holds := s.Op.(Holder); holds && h.Holds() != "" && t.Kind != HostTarget {
+			n.facts = append(n.facts, state.Fact{Field: state.On, Value: t.Name})
+		}
 	}
 }
 
@@ -311,6 +314,7 @@ func (p *progress) inRoundNow(c Change) bool {
 // finish writes every ending that is not written yet. What has none is unknown: the next run looks.
 func (p *progress) finish(ctx context.Context) {
 	var entries []state.Entry
+	forward := p.forward()
 	for _, c := range p.rotating() {
 		name := c.Secret.Name
 		if p.ending[name] == state.Proven {
@@ -335,6 +339,8 @@ func (p *progress) finish(ctx context.Context) {
 			p.asBefore[name] = []string{p.nothingLive(name)}
 		case p.earlier[name] && !p.inRoundNow(c):
 			p.ending[name] = state.Ahead // what its earlier round proved stays; the rest was not begun
+		case forward[name]:
+			p.ending[name] = state.Ahead
 		}
 		p.ending[name] = cmp.Or(p.ending[name], state.Unknown)
 		if !p.announced[name] {
@@ -349,6 +355,7 @@ func (p *progress) finish(ctx context.Context) {
 		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c, missed...)
 		entries = append(entries, e)
 	}
+	p.halted = p.halted && !p.known()
 	if err := p.writeEnding(ctx, true, entries...); err != nil {
 		p.unwritten(err)
 	}

@@ -140,6 +140,8 @@ type Change struct {
 	Returned []Returned `json:"returned,omitempty"`
 	// Left are targets that this change leaves behind because the policy tolerates it.
 	Left []Target `json:"left,omitempty"`
+	// Behind: it could not be looked at, and is left as it is: an emergency takes it along, and goes on without it. Left are its targets.
+	Behind bool `json:"behind,omitempty"`
 	// Unreached are what will take the old value out of what is left behind, once a later run comes there.
 	Unreached []Step `json:"-"`
 	// Tolerate says which targets may still fall behind while it is applied.
@@ -173,7 +175,7 @@ type Change struct {
 	// Keepers are the places, some on hosts, that have what others know and that no step of this takes it out of. One whose field is a
 	// state.HeldUntilBy is another secret's.
 	Keepers []state.Fact `json:"-"`
-	// Unseen are hosts that accept values of the secret, and which ones is not seen now: where others know one that an earlier run took
+	// Unseen are hosts, or other targets, that have or accept values of the secret, and which ones is not seen now: where others know one that an earlier run took
 	// out elsewhere, the plan says so.
 	Unseen []string `json:"-"`
 	// Leaked is what is declared though others know it: the version, or one of its parts.

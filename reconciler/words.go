@@ -76,30 +76,6 @@ func proofOf(steps []*Step) string {
 	return sentence([]block{{steps: proofs}}, false)
 }
 
-// undoOf says what can be taken back, and what cannot. What the rotation itself says is added.
-func undoOf(steps []*Step, more string) string {
-	var files int
-	var said []string
-	for _, s := range steps {
-		if s.swaps() != "" && s.Back.kind == way {
-			files++
-		}
-		if s.Back.kind == never {
-			said = appendNew(said, "no way back: "+s.Back.Why)
-		}
-	}
-	switch {
-	case files == 1:
-		said = slices.Insert(said, 0, "the file as it was, until it is proven")
-	case files > 1:
-		said = slices.Insert(said, 0, fmt.Sprintf("the %d files as they were, until it is proven", files))
-	}
-	if more != "" {
-		said = append(said, more)
-	}
-	return strings.Join(said, "; ")
-}
-
 func appendNew(all []string, s string) []string {
 	if slices.Contains(all, s) {
 		return all

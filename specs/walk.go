@@ -62,6 +62,14 @@ func eachSource(v reflect.Value, path []string, yield func(path []string, s *Sou
 	}
 }
 
+// Credentials are the sources of all that is signed in with.
+func (d *Deployment) Credentials() (all []Source) {
+	for _, v := range []any{d.Connect, d.State} {
+		eachSource(reflect.ValueOf(v), rootPath(), func(_ []string, s *Source) { all = append(all, *s) })
+	}
+	return all
+}
+
 // eachKept calls yield for every place in which a value is kept besides, with the source of that value, which stands beside it.
 func eachKept(v reflect.Value, path []string, yield func(path []string, from Source, keep Place)) {
 	switch v.Kind() {

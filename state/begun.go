@@ -51,3 +51,9 @@ func (r *record) lastBegun() (version string) {
 	}
 	return version
 }
+
+// Unfinished is Pending where no other version was proven since: else what was live before it is no longer what is live now.
+func (h History) Unfinished(secret, version string) (Entry, bool) {
+	e, ok := h.Pending(secret, version)
+	return e, ok && slices.Contains(h.Begun(secret), version)
+}

@@ -26,6 +26,28 @@ const Keeper = "keeper"
 // it has no step at a place that an earlier run named, the old value is there no more.
 const LookedBut = "looked everywhere but at"
 
+// On is the fact that a step which takes an old value out of places was done on this target, which is no host: it has another place on
+// each of those, and one of them may be left behind.
+const On = "on"
+
+// LookedFor is the step of an entry, of no secret, that a run has looked for what others know of one and found nothing to do: with the fact
+// LookedBut. The run that took it out was ended before it could say so.
+func LookedFor(secret string) string { return "look for the old " + secret }
+
+// Open are the targets where the old value may be still, as far as the ledger knows; "" is none that it can name.
+func (v Evidence) Open() (targets []string) {
+	for _, p := range v.Places {
+		if !(fate{became: p.Became}).open() {
+			continue
+		}
+		targets = append(targets, p.Hosts...)
+		if len(p.Hosts) == 0 {
+			targets = append(targets, where{place: p.Place}.target())
+		}
+	}
+	return targets
+}
+
 const (
 	heldUntil = "holds it until "
 	heldBy    = "holds it until, by "
@@ -61,6 +83,8 @@ type Evidence struct {
 	Before  string `json:"before,omitempty"`
 	Version string `json:"version"`
 	Why     string `json:"why"`
+	// Parts are what of the version others know, where it is made of several things; empty: all of it.
+	Parts []string `json:"-"`
 	// Rotations are the runs that worked at it, oldest first, each with who, when, how it ended, its proof and its outages.
 	Rotations []Rotation `json:"rotations"`
 	// Places held the old value when the first run began.
@@ -141,11 +165,19 @@ func (h History) LeakedOn(secret, host string) (what []string, why string) {
 	return slices.Compact(what), why
 }
 
-// Emergency is the version with which a run replaced last what others know of a secret, "" when none did.
+// WasCompromised says that an emergency of a secret is on record.
+func (h History) WasCompromised(secret string) bool {
+	return slices.ContainsFunc(h.whole(secret), func(e Entry) bool { _, told := compromised(e); return told })
+}
+
+// Emergency is the version with which a run replaced last what others know of a secret, "" when none did, or when another version was
+// proven since.
 func (h History) Emergency(secret string) (version string) {
 	for _, e := range h.whole(secret) {
 		if _, told := compromised(e); told {
 			version = e.Version
+		} else if e.Outcome == Proven && e.Version != version {
+			version = ""
 		}
 	}
 	return version
@@ -201,88 +233,4 @@ func (l leaks) keeps(e Entry) string {
 		}
 	}
 	return l.known[e.Version]
-}
-
-// EvidenceOf is that of the last rotation of a secret that was said to be compromised; ok is false when none was.
-func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
-	first, ended := -1, true
-	for i, e := range entries {
-		if e.Secret != secret {
-			continue
-		}
-		if why, told := compromised(e); told {
-			if ended || e.Version != v.Version {
-				first, v = i, Evidence{Secret: secret, Version: e.Version, Before: e.Before, Why: why}
-			}
-			ended = false
-		}
-		ended = ended || e.Version == v.Version && e.Step == "" && e.Outcome == Proven
-	}
-	if first < 0 {
-		return v, false
-	}
-	var of, told []Entry // told: those of others with them, that took it out of a place of theirs
-	made, by := madeBefore(entries, first, v)
-	for _, i := range by {
-		v.Entries = append(v.Entries, witness(i, entries[i]))
-	}
-	others := map[string]bool{}
-	for i, e := range entries[first:] {
-		if e.Secret == secret && e.Version != v.Version {
-			break
-		}
-		for _, f := range e.Facts {
-			if by, held := f.held(secret); held && e.Secret == secret {
-				name, _, _ := strings.Cut(by, ": ")
-				others[by], others[name+": "] = true, true
-			}
-		}
-		if e.Secret == secret {
-			of = append(of, e)
-		} else if !others[taking(e.Secret, e.Step)] {
-			continue
-		}
-		told = append(told, e)
-		v.Entries = append(v.Entries, witness(first+i, e))
-	}
-	v.Rotations = NewHistory(of).Rotations(secret)
-	v.Places = placesOf(secret, told, made)
-	v.Again = again(entries, first, v)
-	v.Ledger = witness(len(entries)-1, entries[len(entries)-1])
-	return v, true
-}
-
-// again is the last rotation since the first of an emergency that puts into force what others know.
-func again(entries []Entry, first int, v Evidence) *Witness {
-	var last *Witness
-	version := ""
-	for i := first; i < len(entries); i++ {
-		e := entries[i]
-		if e.Secret != v.Secret || e.Step != "" {
-			continue
-		}
-		_, told := compromised(e)
-		keeps := e.Version == v.Before && v.Before != v.Version || slices.ContainsFunc(e.Facts, func(f Fact) bool { return f.Field == Keeps })
-		switch {
-		case e.Outcome == Started && keeps && !told:
-			w := witness(i, e)
-			last, version = &w, e.Version
-		case e.Outcome == Back && e.Version == version, e.Outcome == Proven && e.Version != version:
-			last = nil
-		}
-	}
-	return last
-}
-
-func witness(i int, e Entry) Witness {
-	return Witness{Entry: i + 1, Hash: e.Link, Time: e.Time, Run: e.Run, Step: e.Step, Hosts: e.Hosts, Outcome: e.Outcome, Detail: e.Detail}
-}
-
-func compromised(e Entry) (why string, told bool) {
-	for _, f := range e.Facts {
-		if f.Field == Compromised && e.Outcome == Started && e.Step == "" {
-			return f.Value, true
-		}
-	}
-	return "", false
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +27,20 @@ func found(e Entry) (still map[where]bool, away map[string]bool, ok bool) {
 	return still, away, ok
 }
 
+// on are the targets that an entry is about, nil where it does not say: it is about all of its step.
+func (e Entry) on() map[string]bool {
+	var on map[string]bool
+	for _, f := range e.Facts {
+		if f.Field == On {
+			if on == nil {
+				on = map[string]bool{}
+			}
+			on[f.Value] = true
+		}
+	}
+	return on
+}
+
 // target is where a place is.
 func (w where) target() string {
 	if _, name, on := strings.Cut(w.place, " on "); on && w.host == "" {
@@ -34,81 +49,149 @@ func (w where) target() string {
 	return w.host
 }
 
-// placesOf follows each place from the start that names it; copies are those that were there before that. Hosts where the same became of it,
-// at the same time, are one.
-func placesOf(secret string, entries []Entry, copies map[where]int) []Place {
-	type fate struct {
-		became Outcome
-		at     time.Time
+// fate is what became of a place, and when.
+type fate struct {
+	became Outcome
+	at     time.Time
+}
+
+// open says that the old value may be there still.
+func (f fate) open() bool { return f.became != Done && f.became != Untouched && f.became != Gone }
+
+// places are where the old value of a secret was, and what became of each.
+type places struct {
+	secret string
+	copies map[where]int // that were there before the start that names their place
+	order  []where
+	fates  map[where]fate
+	of     map[[2]string][]where // by what takes it out, and host
+	makes  map[[2]string][]where // by what makes it, and host
+	none   map[where]bool        // it is not made yet: without what takes it out
+	later  map[where]fate        // what a rotation of a later version took out, and what was known before that
+	keeps  bool                  // that rotation puts into force what others know
+}
+
+func newPlaces(secret string, copies map[where]int) *places {
+	return &places{secret: secret, copies: copies, fates: map[where]fate{}, of: map[[2]string][]where{}, makes: map[[2]string][]where{},
+		none: map[where]bool{}, later: map[where]fate{}}
+}
+
+// add takes what an entry tells: of the secret, or of another one that takes the old value out of a place.
+func (p *places) add(e Entry) {
+	if e.Secret == p.secret {
+		p.looked(e)
+		p.name(e)
 	}
-	var order []where
-	fates := map[where]fate{}
-	of := map[[2]string][]where{}    // by what takes it out, and host
-	makes := map[[2]string][]where{} // by what makes it, and host
-	none := map[where]bool{}         // it is not made yet: without what takes it out
-	for _, e := range entries {
-		if still, away, ok := found(e); ok && e.Secret == secret {
-			for w, f := range fates {
-				if f.became != Done && f.became != Untouched && f.became != Gone && !still[w] && !away[w.target()] {
-					fates[w] = fate{Gone, e.Time}
-				}
+	hosts, on := e.places(), e.on()
+	for _, h := range hosts {
+		for _, w := range p.of[[2]string{taking(e.Secret, e.Step), h}] {
+			if h != "" || on == nil || on[w.target()] {
+				p.fates[w] = fate{e.Outcome, e.Time}
 			}
 		}
-		for _, f := range e.Facts {
-			if step, made := strings.CutPrefix(f.Field, madeBy); made && e.Secret == secret {
-				w := where{f.Value, f.Host, ""}
-				by := [2]string{taking(secret, step), f.Host}
-				if _, known := none[w]; !known {
-					_, was := copies[w]
-					none[w] = !was // what an earlier run has made stays made
-				}
-				makes[by] = append(makes[by], w)
-			}
-			if w := (where{f.Value, f.Host, ""}); f.Field == Keeper && e.Secret == secret {
-				if _, known := fates[w]; !known {
-					order = append(order, w)
-				}
-				fates[w] = fate{Untouched, e.Time}
-			}
-			if by, held := f.held(e.Secret); held && e.Secret == secret {
-				w := where{f.Value, f.Host, by}
-				if _, known := fates[w]; !known {
-					order, fates[w] = append(order, w), fate{became: Started}
-					of[[2]string{by, f.Host}] = append(of[[2]string{by, f.Host}], w)
-				}
-			}
+		for _, w := range p.makes[[2]string{taking(e.Secret, e.Step), h}] {
+			p.none[w] = false
 		}
-		hosts := e.Hosts
-		if hosts == nil {
-			hosts = []string{""}
-		}
-		for _, h := range hosts {
-			for _, w := range of[[2]string{taking(e.Secret, e.Step), h}] {
-				fates[w] = fate{e.Outcome, e.Time}
-			}
-			for _, w := range makes[[2]string{taking(e.Secret, e.Step), h}] {
-				none[w] = false
-			}
-		}
-		if e.Step == "" && e.Outcome == Back { // what that run took out is there again
-			for w, f := range fates {
-				if f.became == Done && strings.HasPrefix(w.by, taking(e.Secret, "")) {
-					fates[w] = fate{Back, e.Time}
-				}
+	}
+	if e.Step == "" && e.Outcome == Back { // what that run took out is there again
+		for w, f := range p.fates {
+			if f.became == Done && strings.HasPrefix(w.by, taking(e.Secret, "")) {
+				p.fates[w] = fate{Back, e.Time}
 			}
 		}
 	}
+}
+
+// places are the hosts of an entry, or "" for none.
+func (e Entry) places() []string {
+	if e.Hosts == nil {
+		return []string{""}
+	}
+	return e.Hosts
+}
+
+// looked ends what a run that has looked finds no more. It says whether there was any.
+func (p *places) looked(e Entry) (ended bool) {
+	still, away, ok := found(e)
+	if !ok {
+		return false
+	}
+	for w, f := range p.fates {
+		if f.open() && !still[w] && !away[w.target()] {
+			p.fates[w], ended = fate{Gone, e.Time}, true
+		}
+	}
+	return ended
+}
+
+// name takes the places that a start names.
+func (p *places) name(e Entry) {
+	for _, f := range e.Facts {
+		w := where{f.Value, f.Host, ""}
+		if step, made := strings.CutPrefix(f.Field, madeBy); made {
+			by := [2]string{taking(p.secret, step), f.Host}
+			if _, known := p.none[w]; !known {
+				_, was := p.copies[w]
+				p.none[w] = !was // what an earlier run has made stays made
+			}
+			p.makes[by] = append(p.makes[by], w)
+		}
+		if f.Field == Keeper {
+			if _, known := p.fates[w]; !known {
+				p.order = append(p.order, w)
+			}
+			p.fates[w] = fate{Untouched, e.Time}
+		}
+		if by, held := f.held(e.Secret); held {
+			w.by = by
+			if _, known := p.fates[w]; !known {
+				p.order, p.fates[w] = append(p.order, w), fate{became: Started}
+				p.of[[2]string{by, f.Host}] = append(p.of[[2]string{by, f.Host}], w)
+			}
+		}
+	}
+}
+
+// after takes what an entry tells once another version was begun: the same steps take the old value out of where it was left. It says
+// whether the entry told anything.
+func (p *places) after(e Entry) (told bool) {
+	hosts, on := e.places(), e.on()
+	if e.Secret == p.secret && e.Step == "" && e.Outcome == Started {
+		p.keeps = slices.ContainsFunc(e.Facts, func(f Fact) bool { return f.Field == Keeps })
+	}
+	for _, h := range hosts {
+		for _, w := range p.of[[2]string{taking(e.Secret, e.Step), h}] {
+			if f := p.fates[w]; e.Outcome == Done && !p.keeps && f.open() && (h != "" || on == nil || on[w.target()]) {
+				p.later[w], p.fates[w], told = f, fate{Done, e.Time}, true
+			}
+		}
+	}
+	if e.Step != "" || e.Outcome != Back && e.Outcome != Proven {
+		return told
+	}
+	for w, was := range p.later {
+		if !strings.HasPrefix(w.by, taking(e.Secret, "")) {
+			continue
+		}
+		if delete(p.later, w); e.Outcome == Back { // what was there is there again
+			p.fates[w], told = was, true
+		}
+	}
+	return told
+}
+
+// all are the places. Hosts where the same became of it, at the same time, are one.
+func (p *places) all() (all []Place) {
 	type alike struct {
 		place string
 		fate
 	}
-	var all []Place
 	at := map[alike]int{}
-	for _, w := range order {
-		if f := fates[w]; none[where{w.place, w.host, ""}] && (f.became == Started && f.at.IsZero() || f.became == Gone) {
+	for _, w := range p.order {
+		if f := p.fates[w]; p.none[where{w.place, w.host, ""}] && (f.became == Started && f.at.IsZero() || f.became == Gone) {
 			continue // it never was
 		}
-		same := alike{w.place, fates[w]}
+		same := alike{w.place, p.fates[w]}
 		i, known := at[same]
 		if !known {
 			i, at[same] = len(all), len(all)

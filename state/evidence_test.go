@@ -43,6 +43,12 @@ func TestEvidence(t *testing.T) {
 		}
 		return e
 	}
+	after := func(o state.Outcome, step string, hosts ...string) state.Entry { // of a later version
+		return state.Entry{Time: at, Run: "3", Secret: "key", Version: "8", Step: step, Hosts: hosts, Outcome: o}
+	}
+	seen := state.Entry{Time: at, Run: "4", Step: state.LookedFor("key"), Outcome: state.Done, Facts: []state.Fact{{Field: state.LookedBut, Value: "b"}}}
+	kept := after(state.Started, "")
+	kept.Facts = []state.Fact{{Field: state.Keeps, Value: "6"}}
 	for _, c := range []struct {
 		reason      string
 		entries     []state.Entry
@@ -54,6 +60,14 @@ func TestEvidence(t *testing.T) {
 		{"done, failed, and not known", []state.Entry{start("7", "1"), step(state.Started, "a", "b", "c"), step(state.Done, "a"), step(state.Failed, "b"), step(state.Unknown, "c")},
 			map[string]state.Outcome{"a": state.Done, "b": state.Failed, "c": state.Unknown}, "posted", 1},
 		{"put back", []state.Entry{start("7", "1"), step(state.Done, "a", "b"), end(state.Back)}, map[string]state.Outcome{"a": state.Back, "b": state.Back, "c": state.Started}, "posted", 1},
+		{"left behind, and come to with a later version", []state.Entry{start("7", "1"), step(state.Done, "a"), end(state.Proven), after(state.Started, ""), after(state.Started, swap, "a", "b", "c"), after(state.Done, swap, "b"), after(state.Failed, swap, "c"), after(state.Proven, "")},
+			map[string]state.Outcome{"a": state.Done, "b": state.Done, "c": state.Started}, "", 1},
+		{"a later version that went back", []state.Entry{start("7", "1"), step(state.Done, "a"), end(state.Proven), after(state.Started, ""), after(state.Done, swap, "b"), after(state.Back, "")},
+			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Started}, "", 1},
+		{"a later version that keeps it", []state.Entry{start("7", "1"), step(state.Done, "a"), end(state.Proven), kept, after(state.Done, swap, "b"), after(state.Proven, "")},
+			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Started}, "posted", 1},
+		{"nothing is left, but one is away", []state.Entry{start("7", "1"), step(state.Done, "a"), end(state.Proven), seen},
+			map[string]state.Outcome{"a": state.Done, "b": state.Started, "c": state.Gone}, "", 1},
 		{"put back, and then done", []state.Entry{start("7", "1"), step(state.Done, "a"), end(state.Back), start("7", "2"), step(state.Done, "a", "b", "c"), end(state.Proven)},
 			map[string]state.Outcome{"a": state.Done, "b": state.Done, "c": state.Done}, "", 2},
 		{"one was left behind, and finished later", []state.Entry{start("7", "1"), step(state.Done, "a", "b"), end(state.Proven), end(state.Started), step(state.Done, "c"), end(state.Proven)},

@@ -200,6 +200,8 @@ type Blobs interface {
 	Read(ctx context.Context, name string) ([]byte, error)
 	// List names the blobs in a folder, "relaykey", as Read takes them, sorted; none when there is no such folder.
 	List(ctx context.Context, folder string) ([]string, error)
+	// Folders names those that List has something in, sorted.
+	Folders(ctx context.Context) ([]string, error)
 	// Remove takes a blob away for good, and fails with fs.ErrNotExist when there is none. Only a person's word is a reason: what
 	// hosts hold may not be told from another value afterwards.
 	Remove(ctx context.Context, name string) error

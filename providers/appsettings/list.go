@@ -29,6 +29,25 @@ func GetList(file []byte, key string) (List, error) {
 	return l.List, err
 }
 
+// Array is how many members a key has in a file that has an array there, be it an empty one: a stronger file's array with as many takes the
+// place of them all. ok is false where the file has something else there.
+func Array(file []byte, key string) (n int, ok bool) {
+	d, err := read(file)
+	if err != nil {
+		return 0, false
+	}
+	l, err := d.list(key)
+	if err != nil || l.Text {
+		return 0, false
+	}
+	for i, m := range l.members {
+		if n := d.nodes[m]; n.at != n.from || n.name != strconv.Itoa(i) { // what has a name may lose its number
+			return 0, false
+		}
+	}
+	return len(l.members), true
+}
+
 // list is a List with its place.
 type list struct {
 	List

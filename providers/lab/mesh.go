@@ -109,6 +109,18 @@ func (l *Lab) Connected() int {
 	return n
 }
 
+// Listed counts the relays that Admin lists as connected now. It learns late that one is gone.
+func (l *Lab) Listed() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.list(time.Now()) {
+		if r.Connected {
+			n++
+		}
+	}
+	return n
+}
+
 // IsConnected says whether a relay really is connected now.
 func (l *Lab) IsConnected(h *Host) bool {
 	l.mu.Lock()

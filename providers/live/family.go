@@ -345,5 +345,8 @@ func (h *host) report(ctx context.Context, s reconciler.Step, ops []winhost.Op, 
 			return report
 		}
 	}
+	if was, ok := s.Back.Op.(site.SetLogon); ok {
+		h.site.setBack(h.name, was.Service, was.Account)
+	}
 	return h.site.families.ops[s.Op.Kind()].report(ctx, h, s.Op, d)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"meshrotate/providers/appsettings"
+	"meshrotate/providers/site"
 	"meshrotate/providers/winhost"
 )
 
@@ -16,6 +17,7 @@ type force struct {
 	mends     []string // what to do about each
 	doubts    []string
 	refused   string
+	under     site.Under
 	changed   bool // the machine's environment, since the host started
 }
 
@@ -175,6 +177,7 @@ func (j *judge) compare(host appsettings.Host, p appsettings.Process, files []st
 			j.variables(host)
 		case found && l.Env != nil:
 			j.override(host, fmt.Sprintf("the environment's variables behind %s (%s)", l.Prefix, j.key), "remove the variable and plan again")
+		case found && i < at && j.hidden(l):
 		case found && !unnamed:
 			elsewhere = true
 			j.override(host, j.called(l.Name), j.another(l.Name, at >= 0))
@@ -183,6 +186,21 @@ func (j *judge) compare(host appsettings.Host, p appsettings.Process, files []st
 	if at < 0 && !unnamed && !elsewhere {
 		j.lost(host, p)
 	}
+}
+
+// hidden says of a weaker file that its list adds nothing to an array with as many members.
+func (j *judge) hidden(l appsettings.Layer) bool {
+	n, ok := appsettings.Array(l.Data, j.key)
+	if ok && n > j.under.Members {
+		j.under = site.Under{Members: n, Name: j.called(l.Name), Mend: j.another(l.Name, true)}
+	}
+	return ok
+}
+
+// shows says that a file with this content leaves members of a weaker one in force.
+func shows(u site.Under, content []byte, key string) bool {
+	n, ok := appsettings.Array(content, key)
+	return u.Members > 0 && (!ok || n < u.Members)
 }
 
 // another is what to do about another file. Where the declared one is not read by its name, its folder may be written otherwise, and

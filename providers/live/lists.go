@@ -33,6 +33,9 @@ func readList(ctx context.Context, q *questions, r site.List) (reconciler.Result
 	if err != nil || seen.Version != "" {
 		return seen, err
 	}
+	if u := seen.Under; shows(u, content.Expose(), r.Setting) {
+		seen.Overrides, seen.Mends = append(seen.Overrides, u.Name), append(seen.Mends, u.Mend)
+	}
 	l, err := appsettings.GetList(content.Expose(), r.Setting)
 	if err != nil {
 		seen.Refused = err.Error()
@@ -76,6 +79,8 @@ func proveList(ctx context.Context, h *host, op site.ProveList, d deed) reconcil
 		return unseen(err)
 	case len(force.overrides) > 0:
 		return h.unproven("%s is overridden by %s", op.Setting, force.overrides[0])
+	case shows(force.under, base.Content.Expose(), op.Setting):
+		return h.unproven("%s is overridden by %s", op.Setting, force.under.Name)
 	case force.refused != "":
 		return h.unproven("%s may be overridden: %s", op.Setting, force.refused)
 	}

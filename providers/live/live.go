@@ -58,6 +58,8 @@ type Config struct {
 	ChangePassword func(ctx context.Context, account string, old, next secret.Value) (was bool, err error)
 	// Known are the values that are not to be shown in what people type and programs write; nil begins with none.
 	Known *program.Known
+	// AtHand makes the credentials known that need nobody to be asked; nil: none.
+	AtHand func(ctx context.Context)
 	// Salt keys the fingerprints of files in plans.
 	Salt func(ctx context.Context) (secret.Value, error)
 	// Parallel is the most hosts that are spoken to at once, outside the switch; 0 is 500. It begins with fewer.

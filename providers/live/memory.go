@@ -25,7 +25,9 @@ type memory struct {
 	ends map[string]bool
 	// accounts are what services run as that a start has found running, or started.
 	accounts map[accountOf]string
-	pids     map[accountOf]int // and as which processes
+	// backs are those that services get on the way back, where this run has given them another one.
+	backs map[accountOf]string
+	pids  map[accountOf]int // and as which processes
 	// restarts are when services of hosts began to start again, at the latest, by our clock.
 	restarts map[string]time.Time
 	// began is the same at the earliest: what a service does once after its start is no older than this.
@@ -54,7 +56,7 @@ type push struct {
 type settingOf struct{ host, path, setting string }
 
 func newMemory() memory {
-	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, why: map[string]error{}, ends: map[string]bool{}, accounts: map[accountOf]string{}, pids: map[accountOf]int{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
+	return memory{computers: map[string]string{}, skews: map[string]time.Duration{}, dead: map[string]time.Time{}, why: map[string]error{}, ends: map[string]bool{}, accounts: map[accountOf]string{}, backs: map[accountOf]string{}, pids: map[accountOf]int{}, restarts: map[string]time.Time{}, began: map[string]time.Time{}, fleet: map[string]bool{}, stored: map[string]time.Time{}, pushes: map[string]push{}, values: map[settingOf]secret.Value{}, signers: map[string][]site.Signer{}}
 }
 
 // computerNames are the names that the hosts gave themselves, by host. It never waits for a host that is at work.
@@ -151,12 +153,20 @@ func (m *memory) others(host, service string, pid int) bool {
 	return false
 }
 
-// runAs says that another service runs as this account.
+// setBack notes the account that a service gets on the way back.
+func (m *memory) setBack(host, service, account string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.backs[accountOf{host, service}] = account
+}
+
+// runAs says that another service runs as this account, and would be started with it once more on the way back.
 func (m *memory) runAs(host, service, account string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for of, other := range m.accounts {
-		if of != (accountOf{host, service}) && site.SameAccount(account, other) {
+		back := m.backs[of]
+		if of != (accountOf{host, service}) && site.SameAccount(account, other) && (back == "" || site.SameAccount(account, back)) {
 			return true
 		}
 	}

@@ -280,13 +280,26 @@ func bound(name string, is bool) map[string]bool {
 // died says why a service does not run, and that nobody need wait for what it would do.
 func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report {
 	r := h.unproven("service %s is %s (exit code %d)", op.Service, s.State, s.ExitCode)
-	r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: after its start "+site.EndedBy(s.ExitCode))
+	kept := h.keptDown(op.Service, s)
+	if kept {
+		r.Err = reconciler.Hinted(r.Err, notStartedYet)
+	} else {
+		r.Err = reconciler.Hinted(r.Err, "look at the Application log and at the service's own log on the host: after its start "+site.EndedBy(s.ExitCode))
+	}
 	if why := h.refused(op.Service, s); why != nil {
 		r.Err = why
 	}
-	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, r.Err, h.site.config.Now)}, h.refused(op.Service, s) == nil
+	r.Down, r.Ended = map[string]time.Time{op.Name: h.site.gone(h.name, r.Err, h.site.config.Now)}, !kept && h.refused(op.Service, s) == nil
 	return r
 }
+
+// keptDown says that a service is stopped because this run stopped it, and has not started it since: nothing has ended by itself.
+func (h *host) keptDown(service string, s *winhost.Service) bool {
+	return s.State == winhost.Stopped && h.stopped[service]
+}
+
+// notStartedYet is what to do about one.
+const notStartedYet = "this run stopped it and has not started it: mend what failed before that, and apply again"
 
 // refused is why a service is stopped whose start failed, nil of any other: nobody has stopped it after that.
 func (h *host) refused(service string, s *winhost.Service) error {

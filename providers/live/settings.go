@@ -95,6 +95,7 @@ func (q *questions) setting(ctx context.Context, r site.Setting, list bool, seen
 	q.judged[env.Environment] = j
 	force := j.force
 	seen.Overrides, seen.Mends, seen.Doubts, seen.Refused, seen.EnvironmentChanged = force.overrides, force.mends, force.doubts, force.refused, force.changed
+	seen.Under = force.under
 	if !base.Exists {
 		seen.Version, seen.Refused = site.Absent, "the file does not exist"
 	}
@@ -232,7 +233,7 @@ func (h *host) unread(op site.ProveSetting, service *winhost.Service, hint, form
 	}
 	r.Err = reconciler.Hinted(r.Err, hint)
 	if now := h.site.gone(h.name, r.Err, h.site.config.Now); service.State == winhost.Stopped {
-		r.Down, r.Ended = map[string]time.Time{op.Name: now}, refused == nil
+		r.Down, r.Ended = map[string]time.Time{op.Name: now}, refused == nil && !h.keptDown(op.Service, service)
 	}
 	return r
 }

@@ -184,7 +184,7 @@ func (d *database) tellWhere(op site.AlterLogin, r reconciler.Report) reconciler
 func altered(op site.AlterLogin, since string) reconciler.Report {
 	r := done(op.Login + " has version " + op.Secret.Version + since)
 	if op.Enable {
-		r.Facts = []state.Fact{{Field: site.RetiredLogin}}
+		r.Facts = []state.Fact{site.RetiredFact(op.Login, false)}
 	}
 	return r
 }
@@ -242,7 +242,7 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		c.Database, how = op.Database, "has a password that nobody knows on "
 	}
 	q := &catalogue{logins: []string{op.Login}, now: d.site.config.Now}
-	sessions := 0
+	sessions, gone := 0, false
 	err = d.insist(ctx, func(ctx context.Context) error {
 		s, err := d.open(ctx, c)
 		if err != nil {
@@ -251,6 +251,9 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		defer s.Close()
 		if err := q.read(ctx, s); err != nil {
 			return err
+		}
+		if gone = !q.login(op.Login).Exists && op.Database == ""; gone {
+			return nil
 		}
 		busy := q.instance.Of(op.Login)
 		if sessions = len(busy); sessions > 0 && !op.InUse {
@@ -262,11 +265,14 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		return failed(err)[0]
 	}
 	evidence := op.Login + " " + how + q.instance.Name
+	if gone {
+		evidence = "there is no login " + op.Login + " on " + q.instance.Name
+	}
 	if sessions > 0 {
 		evidence += fmt.Sprintf("; sessions that were signed in with it, and stay until they end: %d", sessions)
 	}
 	r := done(evidence)
-	r.Facts = []state.Fact{{Field: site.RetiredLogin, Value: op.Login}}
+	r.Facts = []state.Fact{site.RetiredFact(op.Login, true)}
 	return r
 }
 

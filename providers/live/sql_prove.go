@@ -136,6 +136,7 @@ func (d *database) proveSessions(ctx context.Context, c mssql.Config, op site.Pr
 					first = heard
 				}
 				shown = done(fmt.Sprintf("%s is signed in as %s from %s", own[0].Program, own[0].Login, own[0].Host))
+				shown.Facts = op.Facts(heard)
 				shown.Note = stays(q.instance.Of(op.Replaced), names)
 				beside := d.site.besides(op, own[0], names[op.Beside])
 				came = came || slices.ContainsFunc(q.instance.Of(op.Login), beside)

@@ -61,6 +61,9 @@ func TestAThousandValues(t *testing.T) {
 		if took := time.Since(began); len(look.Results) != n || took > (n/mostAtOnce+1)*time.Second || source.most != mostAtOnce {
 			t.Errorf("%d values in %s, %d at a time", len(look.Results), took, source.most)
 		}
+		if took := time.Since(began); took > 2*time.Minute { // whatever mostAtOnce is: one after the other they take 17 minutes
+			t.Errorf("a plan waits %s for them", took)
+		}
 
 		// What a look has not read is read before it is kept, and nothing else is done before all are.
 		var steps []reconciler.Step

@@ -58,8 +58,8 @@ func (s *Site) adminEnded(ctx context.Context) error {
 	return s.endedOn(ctx, s.config.MarkerHost, "its API")
 }
 
-// endedOn says which service on a host is stopped, of those that this run has started there, or could not
-// start; nil when none is, or when nobody can say now.
+// endedOn says which service on a host is stopped, of those that this run has started there, could not start, or
+// keeps down; nil when none is, or when nobody can say now.
 func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 	h := s.host(host)
 	if !h.mu.TryLock() {
@@ -73,6 +73,10 @@ func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 	for name := range h.running {
 		ours[name] = true
 	}
+	for name, is := range h.stopped { // it is not to be started any more: what it would do does not come
+		ours[name] = ours[name] || is
+	}
+	maps.DeleteFunc(ours, func(_ string, is bool) bool { return !is })
 	ctx, cancel := context.WithTimeout(ctx, markerTry)
 	defer cancel()
 	stopped := h.whichStopped(ctx, slices.Sorted(maps.Keys(ours)))
@@ -83,6 +87,9 @@ func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 	if why := h.failed[name]; why != nil {
 		return stoppedError{reconciler.Hinted(fmt.Errorf("%w: %s is not waited for", why, waited), reconciler.HintOf(why))}
 	}
-	return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, name, stopped[name], waited),
-		"look at the Application log and at the service's own log on the host: "+site.EndedBy(stopped[name]))}
+	hint := "look at the Application log and at the service's own log on the host: " + site.EndedBy(stopped[name])
+	if h.stopped[name] {
+		hint = notStartedYet
+	}
+	return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, name, stopped[name], waited), hint)}
 }

@@ -3,18 +3,39 @@ package live
 import (
 	"context"
 
+	"meshrotate/providers/values"
 	"meshrotate/reconciler/secret"
 )
 
-// Withhold takes out of a text that people have typed what this run knows, and the kept values of these secrets, whatever version.
-func (s *Site) Withhold(ctx context.Context, text string, secrets ...string) string {
-	for _, name := range secrets {
-		versions, _ := s.values.supply.Keep.Versions(ctx, name) // what cannot be read is not known
-		for _, v := range versions {
-			if kept, err := s.values.supply.Keep.Get(ctx, secret.Ref{Name: name, Version: v}); err == nil {
-				s.config.Known.Add(kept)
-			}
+// Withhold takes out of a text that people have typed what this run knows.
+func (s *Site) Withhold(_ context.Context, text string) string {
+	return s.config.Known.Withhold(text)
+}
+
+// KnowAll makes known what is kept, of every secret and version, and what is at hand on this machine: variables and files that the
+// document names. No store elsewhere is asked for it, and what cannot be read stays unknown.
+func (s *Site) KnowAll(ctx context.Context) {
+	supply := s.values.supply
+	names, _ := supply.Keep.Names(ctx)
+	for _, name := range names {
+		versions, _ := supply.Keep.Versions(ctx, name)
+		for _, version := range versions {
+			s.know(supply.Keep.Get(ctx, secret.Ref{Name: name, Version: version}))
 		}
 	}
-	return s.config.Known.Withhold(text)
+	for name, from := range supply.Sources {
+		switch from.(type) {
+		case values.Env, values.File, values.AgeFile:
+			s.know(from.Get(ctx, secret.Ref{Name: name, Version: supply.Declared[name]}))
+		}
+	}
+	if s.config.AtHand != nil {
+		s.config.AtHand(ctx)
+	}
+}
+
+func (s *Site) know(v secret.Value, err error) {
+	if err == nil {
+		s.config.Known.Add(v)
+	}
 }

@@ -14,7 +14,7 @@ var meanings = map[int32]meaning{
 	18456: {Login, WrongPassword, "login failed", "the server's error log says why, by the state of error 18456: 8 is a wrong password, 5 no such login, 7 disabled, 58 Windows sign-in only"},
 	18452: {Login, Refused, "a login of an untrusted domain", "the server takes Windows sign-in only, or does not trust the domain"},
 	18470: {Login, Disabled, "the login is disabled", "find out who disabled it, and why; then ALTER LOGIN … ENABLE"},
-	18486: {Login, LockedOut, "the login is locked out", "wait for the lockout to end or unlock it, and find who uses the old password"},
+	18486: {Login, LockedOut, "the login is locked out", "find who uses the old password; then wait for the lockout to end, or unlock it: ALTER LOGIN … WITH CHECK_POLICY = OFF, and then CHECK_POLICY = ON with CHECK_EXPIRATION as it was"},
 	18487: {Login, Expired, "the password has expired", "the login has CHECK_EXPIRATION on; a new password ends it"},
 	18488: {Login, MustChange, "the password must be changed at the first sign-in", "it was set with MUST_CHANGE; set it without"},
 	18461: {Login, Unavailable, "the server is in single-user mode", "wait until its maintenance is done"},
@@ -58,7 +58,7 @@ var meanings = map[int32]meaning{
 	15117: {Policy, "", "the password is too long", "128 characters is the most"},
 	15118: {Policy, "", "the password is not complex enough", "commit another version, whose value has three of: capital letters, small letters, digits, other characters"},
 	15119: {Policy, "", "a password filter of the server's domain refuses the password", "ask who runs the domain's password filter, and commit another version"},
-	15113: {Policy, "", "too many failed sign-ins: the login is locked", "unlock it first"},
+	15113: {Policy, "", "too many failed sign-ins: the login is locked", "unlock it first: ALTER LOGIN … WITH CHECK_POLICY = OFF, and then CHECK_POLICY = ON with CHECK_EXPIRATION as it was"},
 	15128: {Policy, "", "CHECK_POLICY and CHECK_EXPIRATION cannot be off when MUST_CHANGE is on", ""},
 
 	15151: {Permission, "", "the login or user does not exist, or it may not be altered", "the rotator needs ALTER ANY LOGIN, and CONTROL SERVER for a login with that right; a contained user needs ALTER ANY USER"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // Exposure asks who else could come by a secret of a service: by its file and what lies beside that, by its program, by what the host
@@ -65,6 +66,23 @@ func Exposed(seen reconciler.Seen, reads []reconciler.Read) []reconciler.Finding
 		}
 	}
 	return findings
+}
+
+// Copies are the files beside one with a secret that look like earlier versions of it. Where others know the secret they may have it, and
+// no rotation comes to them: see reconciler.Change.Keepers.
+func Copies(seen reconciler.Seen, reads []reconciler.Read) (all []state.Fact) {
+	for _, r := range reads {
+		e, ok := r.(Exposure)
+		if !ok || e.Bears == "" {
+			continue
+		}
+		if s := Answer[ExposedSeen](seen, e); s != nil {
+			for _, l := range s.Left {
+				all = append(all, state.Fact{Host: s.Host, Value: l.Name + " beside " + shortName(s.Path) + ", which looks like an earlier version of it: it may have it"})
+			}
+		}
+	}
+	return all
 }
 
 // findings are what the answer says to who asked.

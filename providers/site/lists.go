@@ -32,6 +32,22 @@ type ListSeen struct {
 	Closed string
 }
 
+// Under is the longest array that a weaker file has under the same key: the stronger one takes the place of its members, one by one, as long
+// as it has as many. Mend is what to do about it.
+type Under struct {
+	Members    int
+	Name, Mend string
+}
+
+// Uncovered objects to a list with fewer members than a weaker file has: the last of those would be in force beside it.
+func (s *ListSeen) Uncovered(host string, members int) []reconciler.Finding {
+	if members >= s.Under.Members {
+		return nil
+	}
+	return []reconciler.Finding{Problem("setting-overridden", fmt.Sprintf("%s: %s is to have %s, and %s has %d: .NET adds the last of those", host, s.Key, Count(members, "member"), s.Under.Name, s.Under.Members),
+		s.Under.Mend, host)}
+}
+
 // Facts are the members, as they are written.
 func (s *ListSeen) Facts() []reconciler.Fact {
 	f := s.facts(shortName(s.Path))
@@ -40,6 +56,9 @@ func (s *ListSeen) Facts() []reconciler.Fact {
 		value = Absent
 	}
 	f = append(f, reconciler.Fact{Field: s.Key + " in " + shortName(s.Path), Value: value})
+	if s.Under.Members > 0 {
+		f = append(f, reconciler.Fact{Field: s.Key + " in " + s.Under.Name, Value: Count(s.Under.Members, "member") + ", which it hides"})
+	}
 	return append(f, s.doubtful()...)
 }
 

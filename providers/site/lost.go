@@ -41,7 +41,7 @@ func APIFailed(seen reconciler.Seen, read reconciler.Read, without, why string) 
 	f.Text = "the Admin API could not be asked: " + without + reason(err, "")
 	if len(seen[API].Errs) > 0 {
 		f.Text = "the Admin API gave no answer of use: " + without + reason(err, "")
-		f.Hint += "; what does not need this answer can be applied alone (--only)"
+		f.Hint += "; what does not need this answer can be applied alone (`meshrotate apply --only KIND`)"
 	}
 	_, f.Unwell = unready(seen)
 	return f

@@ -29,8 +29,10 @@ type AlterLogin struct {
 	Awaited bool `json:"awaited,omitempty"`
 	// Begun is another version that an earlier run may have given to it, "" for none.
 	Begun string `json:"begun,omitempty"`
-	// Turns says that it takes turns with another login: what it had is not what was live.
+	// Turns says that it takes the place of another login: what it had is not what was live.
 	Turns bool `json:"turns,omitempty"`
+	// Instead are the logins whose place it takes, as WriteReplaced has them.
+	Instead string `json:"instead,omitempty"`
 }
 
 func (o AlterLogin) Kind() string              { return "alter-login" }
@@ -61,11 +63,11 @@ func (o AlterLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
 
 // Foresees is which login the version is for: the next run goes on with it.
 func (o AlterLogin) Foresees() []state.Fact {
-	return []state.Fact{{Field: LoginOf, Value: o.Login}}
+	return []state.Fact{{Field: LoginOf, Value: o.Login}, {Field: LeavingLogins, Value: o.Instead}}
 }
 
-// Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin the one that was disabled last,
-// RetiringLogin the one that a run was to disable which may have died.
+// Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin with a login's name that it was disabled,
+// RetiringLogin with one that a run was to disable it which may have died.
 const (
 	LoginOf       = "login"
 	RetiredLogin  = "retired login"
@@ -180,7 +182,24 @@ type ProveSessions struct {
 	Replaced string `json:"replaced,omitempty"`
 	Beside   string `json:"beside,omitempty"`
 	With     string `json:"with,omitempty"`
+	// Serves: with this proof the login is in force, and Leaves are those that were replaced until now, as WriteReplaced has them.
+	Serves bool   `json:"serves,omitempty"`
+	Leaves string `json:"leaves,omitempty"`
 	Who
+}
+
+// Facts are who is in force at a moment, and who was replaced.
+func (o ProveSessions) Facts(now time.Time) []state.Fact {
+	if !o.Serves {
+		return nil
+	}
+	all := ReadReplaced(o.Leaves)
+	for i := range all {
+		if all[i].Since.IsZero() {
+			all[i].Since = now
+		}
+	}
+	return []state.Fact{{Field: ServingLogin, Value: o.Login}, {Field: ReplacedLogins, Value: WriteReplaced(all)}}
 }
 
 func (o ProveSessions) Kind() string              { return "prove-sessions" }
@@ -191,7 +210,7 @@ func (o ProveSessions) Says() reconciler.Phrase {
 }
 func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveSessions)
-	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Who != o.Who {
+	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Serves != o.Serves || b.Leaves != o.Leaves || b.Who != o.Who {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)
@@ -211,7 +230,7 @@ type RetireLogin struct {
 
 // Foresees is which login may be found disabled.
 func (o RetireLogin) Foresees() []state.Fact {
-	return []state.Fact{{Field: RetiringLogin, Value: o.Login}}
+	return []state.Fact{{Field: RetiringLogin + " " + strings.ToLower(o.Login), Value: o.Login}}
 }
 
 func (o RetireLogin) Kind() string              { return "retire-login" }

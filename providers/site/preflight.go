@@ -74,7 +74,7 @@ func (s *PreflightSeen) Facts() []reconciler.Fact {
 			facts = append(facts, reconciler.Fact{Field: about, Value: o.text})
 		}
 	}
-	add("control of service "+s.Preflight.Service, s.service())
+	add("control of service "+s.Preflight.Service, append(s.account(), s.service()...))
 	add("start of service "+s.Preflight.Service, s.lacking())
 	add("replacing "+shortName(s.Path), s.file())
 	add("adding to "+s.Preflight.Store, s.store())
@@ -89,25 +89,28 @@ func (s *PreflightSeen) service() []obstacle {
 	} else {
 		what += " " + s.Preflight.Service
 	}
-	var all []obstacle
+	switch s.Service {
+	case 0, noService: // which the service's own look says
+		return nil
+	case denied:
+		return []obstacle{{"service-denied", "meshrotate's account may not " + what,
+			"let it be an administrator of the host, or give it these rights to the service (`sc.exe sdset`)"}}
+	}
+	return []obstacle{{"service-denied", fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, s.Service), "see what is wrong with the service on the host"}}
+}
+
+// account is why the account that the service is set to keeps it from starting again.
+func (s *PreflightSeen) account() []obstacle {
 	for _, is := range []struct {
 		so   bool
 		text string
 	}{{s.Exists == No, "is not found there"}, {s.Locked == Yes, "is locked out or disabled"}, {s.Right == No, `may not log on as a service there`}} {
 		if is.so {
-			all = append(all, obstacle{"service-cannot-start", "the account of service " + s.Preflight.Service + " " + is.text + ": stopped, it would not start again (Windows error 1069)",
-				"mend that first: the account in the domain, or its right \"Log on as a service\" (secpol.msc, Local Policies, User Rights Assignment)"})
-			break
+			return []obstacle{{shutOut, "the account of service " + s.Preflight.Service + " " + is.text + ": stopped, it would not start again (Windows error 1069)",
+				"mend that first: the account in the domain, or its right \"Log on as a service\" (secpol.msc, Local Policies, User Rights Assignment)"}}
 		}
 	}
-	switch s.Service {
-	case 0, noService: // which the service's own look says
-		return all
-	case denied:
-		return append(all, obstacle{"service-denied", "meshrotate's account may not " + what,
-			"let it be an administrator of the host, or give it these rights to the service (`sc.exe sdset`)"})
-	}
-	return append(all, obstacle{"service-denied", fmt.Sprintf("it cannot be found out whether meshrotate's account may %s (Windows error %d)", what, s.Service), "see what is wrong with the service on the host"})
+	return nil
 }
 
 // store is what stands in the way of a certificate.
@@ -246,10 +249,25 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 		if p.Error != 0 {
 			trials.File = 0 // the same, and said
 		}
+		add(p.barred(in, seen), p.Restart)
 		add(trials.service(), p.Restart)
 		add(trials.file(), p.Replace)
 		add(trials.store(), p.Import)
 		add(trials.environment(), p.Variable)
+	}
+	return all
+}
+
+// barred is why the service's account keeps it from starting again. Where the plan gives it another one before it stops, that one is
+// looked at where it is set.
+func (p Part) barred(in reconciler.Input, seen *PreflightSeen) []obstacle {
+	host, service := p.Preflight.Host, p.Preflight.Service
+	if setsLogon(in, host, service) != "" {
+		return nil
+	}
+	all := seen.account()
+	for i := range all {
+		all[i].hint = alone(in, host, service, all[i].hint)
 	}
 	return all
 }

@@ -88,6 +88,8 @@ type SettingSeen struct {
 	// Some__Setting". While there is one, editing the file changes nothing. Mends say what to do about each.
 	Overrides []string
 	Mends     []string
+	// Under is what a weaker file has under the key, where that is a list.
+	Under Under
 	// Doubts are what may mislead about the file, but does not win over it.
 	Doubts []string
 	// Beside are what the file, or another that the service reads, has of the setting's form under other keys.

@@ -173,7 +173,7 @@ func logonComing(in reconciler.Input, host, service string) (how string, round i
 // alone is what to do first about an account by which a service would not start, where this plan gives the service another logon too late.
 func alone(in reconciler.Input, host, service, hint string) string {
 	if _, round := logonComing(in, host, service); round > 0 {
-		return "the document gives the service another logon, and it would be stopped for something else before it has that: apply the accounts alone first, with --only, and then the rest"
+		return "the document gives the service another logon, and it would be stopped for something else before it has that: apply the accounts alone first, with `meshrotate apply --only`, and then the rest"
 	}
 	return hint
 }

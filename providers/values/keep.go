@@ -174,6 +174,21 @@ func (k *Keep) Versions(ctx context.Context, name string) ([]string, error) {
 	return versions, nil
 }
 
+// Names are those of the secrets that have a value kept, whether the document declares them or not.
+func (k *Keep) Names(ctx context.Context) ([]string, error) {
+	folders, err := k.blobs.Folders(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("kept values: %w", err)
+	}
+	var names []string
+	for _, f := range folders {
+		if name, ok := unescape(f); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // Match says which kept version of a secret equals a value that was found live. Where several do, that of ref wins,
 // then the last. An error means that some version could not be compared and no other was equal: then it is not known
 // what is live. It is state.ErrDamaged where damage is the only reason.

@@ -204,7 +204,7 @@ func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.
 	}
 	if stuck := session.Stuck(v.Plan); stuck != nil {
 		n.program.explain(v)
-		return fmt.Errorf("nothing was changed: %w", stuckHint(stuck, v.Plan))
+		return fmt.Errorf("nothing was changed: %w", n.stuckHint(stuck, v.Plan))
 	}
 	if err := n.rotates(v.Plan); err != nil || saved != nil || v.Plan.Empty() {
 		return err
@@ -223,10 +223,10 @@ func (n *opened) agreed(ctx context.Context, v *session.View, saved *reconciler.
 	return nil
 }
 
-// stuckHint adds the way around a secret that is stuck.
-func stuckHint(err error, plan *reconciler.Plan) error {
+// stuckHint adds the way around a secret that is stuck. An emergency is of one secret, and of what that one needs.
+func (n *opened) stuckHint(err error, plan *reconciler.Plan) error {
 	fleet := slices.ContainsFunc(plan.Fleet, func(f reconciler.Finding) bool { return f.Severity == reconciler.Error })
-	if fleet || plan.Count(reconciler.Rotate) == 0 { // what is wrong with all of it is wrong with a part
+	if fleet || n.Emergency != nil || plan.Count(reconciler.Rotate) == 0 { // what is wrong with all of it is wrong with a part
 		return err
 	}
 	return reconciler.Hinted(err, reconciler.HintOf(err)+"; or rotate the others alone: --only KIND")

@@ -27,11 +27,26 @@ func (p *program) evidenceOf(ctx context.Context, d *specs.Deployment, entries [
 	}
 	var sealed []string
 	if keep, err := p.app.OpenValues(ctx, d); err == nil {
-		if versions, err := keep.Versions(ctx, name); err == nil && slices.Contains(versions, found.Before) {
-			sealed = []string{secret.Ref{Name: name, Version: found.Before}.String()}
-		}
+		sealed = sealedOf(ctx, keep, found)
 	}
 	return render.EvidenceOf(d.Name, found, sealed), nil
+}
+
+// sealedOf is what the state keeps of what others know, whatever the document declares: the version itself; and of one that is made of
+// several things what is kept by their names, of this secret and of those that are called after it, as a certificate's PFX and its password.
+func sealedOf(ctx context.Context, keep Values, found state.Evidence) (sealed []string) {
+	names, _ := keep.Names(ctx)
+	for _, name := range names {
+		versions, _ := keep.Versions(ctx, name)
+		for _, v := range versions {
+			begins := func(part string) bool { return strings.HasPrefix(part, v) }
+			of := name == found.Secret || strings.HasPrefix(name, found.Secret+":")
+			if name == found.Secret && v == found.Before || of && slices.ContainsFunc(found.Parts, begins) {
+				sealed = append(sealed, secret.Ref{Name: name, Version: v}.String())
+			}
+		}
+	}
+	return sealed
 }
 
 // witnessed writes the evidence after a run, whatever came of it; nothing where no run began.
@@ -84,5 +99,5 @@ func writeNew(path string, data []byte, kind string) error {
 	if old, err := specs.ReadReferred(path); err == nil && !strings.Contains(string(old[:min(len(old), 256)]), kind) {
 		return fmt.Errorf("%s is there, and holds something else", path)
 	}
-	return durable.Replace(path, data)
+	return durable.Replace(followed(path), data)
 }

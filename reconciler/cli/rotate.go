@@ -115,7 +115,7 @@ func (r *raised) write(p *program) error {
 	if now, err := specs.ReadDocument(r.path); err != nil || string(now) != string(r.was) {
 		return reconciler.Hinted(errors.Join(fmt.Errorf("%s was changed meanwhile; nothing was changed here", r.path), err), "run it again")
 	}
-	if err := durable.Replace(r.path, r.new); err != nil {
+	if err := durable.Edit(followed(r.path), r.new); err != nil {
 		return fmt.Errorf("raise the version in %s: %w; nothing was changed", r.path, err)
 	}
 	fmt.Fprintln(p.io.Err, r.said)
@@ -231,8 +231,8 @@ func question(plan *reconciler.Plan) string {
 func (n *opened) rotates(plan *reconciler.Plan) error {
 	for _, c := range plan.Changes {
 		if c.Secret.Name == n.needs && c.Status == reconciler.AsDeclared {
-			return reconciler.Hinted(fmt.Errorf("%s is live, so nothing would replace what others know; nothing was changed", c.Secret),
-				"say --to VERSION; where no version is written, change what the document declares and run this again")
+			return reconciler.Hinted(fmt.Errorf("what %s declares is live already, so nothing would replace what others know; nothing was changed", c.Secret),
+				"give another version, with --to VERSION, a value that nobody knows; where no version is written, change what the document declares and run this again")
 		}
 	}
 	return nil

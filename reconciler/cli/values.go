@@ -21,6 +21,8 @@ type Values interface {
 	// Check says whether there is an identity to open them with.
 	Check(ctx context.Context) error
 	Versions(ctx context.Context, name string) ([]string, error)
+	// Names are those of all that is kept, whether the document declares it or not.
+	Names(ctx context.Context) ([]string, error)
 	// Get opens one.
 	Get(ctx context.Context, ref secret.Ref) (secret.Value, error)
 	// Forget removes one for good.
@@ -42,9 +44,9 @@ func (p *program) values() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "values",
 		Short: "Show which values are kept, and whether they open",
-		Long: `Show which versions of the declared secrets are kept, and whether each opens with
-the age identity as what it should be. No value is shown, and no host is
-contacted.`,
+		Long: `Show which values are kept, also of secrets that the document does not declare
+(any more), and whether each opens with the age identity as what it should be.
+No value is shown, and no host is contacted.`,
 		Args: noArgs,
 	}
 	s := p.documentFlags(cmd)
@@ -110,7 +112,7 @@ found again.`,
 	return cmd
 }
 
-// keptValues are those of the declared secrets, or of the one that is named first, or its versions that are named after it.
+// keptValues are those of all secrets, the declared ones first, or of the one that is named first, or its versions that are named after it.
 func (p *program) keptValues(ctx context.Context, s *source, named []string) (*specs.Deployment, Values, []keptValue, error) {
 	d, err := p.load(ctx, s)
 	if err != nil {
@@ -133,12 +135,25 @@ func (p *program) keptValues(ctx context.Context, s *source, named []string) (*s
 		declared[r.Ref().Name] = r.Ref().Version
 		names = append(names, r.Ref().Name)
 	}
-	if len(named) > 0 {
-		ref, _, err := p.secretOf(d, named[0])
-		if err != nil {
-			return nil, nil, nil, err
+	kept, err := keep.Names(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, name := range kept {
+		if _, is := declared[name]; !is {
+			names = append(names, name)
 		}
-		names, named = []string{ref.Name}, named[1:]
+	}
+	if len(named) > 0 {
+		name := named[0]
+		if !slices.Contains(kept, name) {
+			ref, _, err := p.secretOf(d, name)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			name = ref.Name
+		}
+		names, named = []string{name}, named[1:]
 	}
 	var all []keptValue
 	for _, name := range names {

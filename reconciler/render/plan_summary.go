@@ -42,6 +42,7 @@ func (r Plan) summary() string {
 	}
 	add(blocked[reconciler.Refused], "refused")
 	add(blocked[reconciler.Unknown], "unknown")
+	add(len(r.Behind()), "left behind")
 	add(r.Count(reconciler.AsDeclared), "as declared")
 	if n := r.warnings(); n > 0 {
 		parts = append(parts, count(n, "warning"))

@@ -250,16 +250,23 @@ func killsOfLedger(t *testing.T, f Fixture) {
 	}
 }
 
-// cancels interrupts a run at every step. Whatever it was at, it leaves the services running.
+// cancels interrupts a run at every step. Whatever it was at, it leaves the services running, and says ahead, not
+// unknown, of what has no way back.
 func cancels(t *testing.T, f Fixture) {
 	for i, s := range outline(t, f) {
 		f.universe(t, fmt.Sprintf("%02d %s", i, at(s)), func(t *testing.T, w *World) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			l := newLife(plot{end: moment{step: at(s)}, cancel: cancel})
-			_, out := run(ctx, t, w, l)
+			plan, out := run(ctx, t, w, l)
 			if !l.came {
 				t.Fatalf("the step was not reached: %v", out)
+			}
+			one := oneWays(plan)
+			for _, e := range out.Secrets {
+				if e.Ending == state.Unknown && one[e.Change.Secret.Name] {
+					t.Errorf("only interrupted, with no way back, and nobody knows: %v", out)
+				}
 			}
 			if err := eventually(w.Up); err != nil {
 				t.Errorf("interrupted, and %v: %v", err, out)

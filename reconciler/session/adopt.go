@@ -83,11 +83,18 @@ func (s *Session) adoptable(v *View, ref secret.Ref, step reconciler.Step) error
 	}
 	if begun := v.History.Begun(ref.Name); len(begun) > 0 {
 		return reconciler.Hinted(fmt.Errorf("a run that was to set version %s of %s did not finish: what it stopped or cut off would be forgotten", begun[0], ref.Name),
-			"`meshrotate apply` finishes it; adopt then, where that is needed still. Where it cannot, declare another version")
+			"`meshrotate apply` finishes it; adopt then, where that is needed still. Where it cannot, declare another version and apply that")
 	}
 	for _, c := range v.Plan.Changes {
 		if i := slices.IndexFunc(c.Down, func(d reconciler.Down) bool { return !d.Found }); c.Secret == ref && i >= 0 {
 			return reconciler.Hinted(fmt.Errorf("%s is down, or may be, since an earlier run: that would be forgotten", c.Down[i].What), "`meshrotate apply` starts it; adopt then")
+		}
+	}
+	for _, r := range s.Rotations {
+		if a, is := r.(reconciler.Adoptable); is && r.Ref() == ref {
+			if err := a.Adoptable(v.in); err != nil {
+				return fmt.Errorf("%s cannot be adopted: %w; nothing was changed", ref, err)
+			}
 		}
 	}
 	missing := s.Document.Policy.Unreachable.Count

@@ -78,7 +78,7 @@ func (s *Session) mark(ctx context.Context, v *View, lock state.Lease, run strin
 // stillTrue looks at the marker's host again: between the look and the marker another run may have come and gone.
 func (s *Session) stillTrue(ctx context.Context, v *View, t reconciler.Target) error {
 	for until := s.now().Add(againMost); ; {
-		reached, err := v.Plan.Again(ctx, s.Site, s.Rotations, t)
+		reached, err := v.Plan.Again(ctx, s.Site, v.in, s.Rotations, v.beside, t)
 		if reached || s.now().After(until) || ctx.Err() != nil {
 			return err
 		}

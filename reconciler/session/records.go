@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"meshrotate/reconciler"
 	"meshrotate/specs"
@@ -118,6 +119,42 @@ func (s *Session) takeSalt(ctx context.Context, v *View, lease state.Lease, run 
 		Deployment: s.Document.Name, Fence: lease.Fence(), Step: "salt", Outcome: state.Done, Salt: v.Plan.Salt})
 	if err != nil {
 		return fmt.Errorf("the ledger does not take the salt: %w", err)
+	}
+	return nil
+}
+
+// noteGone records, of secrets that others knew, where the old value is found no more: nothing is left to do for them, and whoever took
+// it out there was ended before the ledger knew. What could not be looked at stays as it was told.
+func (s *Session) noteGone(ctx context.Context, v *View, lease state.Lease, run string) error {
+	var all []state.Entry
+	var entries []state.Entry
+	for _, c := range v.Plan.Changes {
+		name := c.Secret.Name
+		if c.Status != reconciler.AsDeclared || c.Leaked != "" || !v.History.WasCompromised(name) {
+			continue
+		}
+		if entries == nil {
+			var err error
+			if entries, err = s.State.Ledger.Entries(ctx); err != nil {
+				return fmt.Errorf("nothing was changed: read the ledger of %s: %w", s.Document.Name, err)
+			}
+		}
+		e, _ := state.EvidenceOf(entries, name)
+		open := e.Open()
+		slices.Sort(open)
+		open = slices.Compact(open)
+		away := slices.DeleteFunc(slices.Clone(open), func(t string) bool { return v.reached[t] && !slices.Contains(c.Unseen, t) })
+		if len(away) == len(open) {
+			continue
+		}
+		all = append(all, state.Entry{Time: s.now().UTC(), Run: run, By: s.By, Commit: s.Document.Origin.Commit, Deployment: s.Document.Name, Fence: lease.Fence(),
+			Step: state.LookedFor(name), Outcome: state.Done, Facts: []state.Fact{{Field: state.LookedBut, Value: strings.Join(away, ",")}}})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := s.State.Ledger.Append(ctx, all...); err != nil {
+		return fmt.Errorf("nothing was changed: the ledger does not take what was looked for: %w", err)
 	}
 	return nil
 }

@@ -55,8 +55,12 @@ type View struct {
 
 	Refused error // why an apply would start nothing now: another run has the lock, or left it, or the policy forbids it
 
+	reached   map[string]bool  // targets that were looked at, by their names
 	marked    *state.HeldError // another state's run was seen at work
 	confirmed []state.Word     // what was left down elsewhere, and somebody says is not any more
+
+	in     reconciler.Input      // what the plan was made of
+	beside []reconciler.Rotation // that were looked at beside what was planned for, as they have left something down
 }
 
 // Applied is what a run did. Without a plan that had anything to do, Run is "" and the Outcome is zero.
@@ -112,6 +116,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	v := &View{History: history}
 	others := reconciler.LeftDown(s.Others, history, began)
 	minders := reconciler.Minders(s.Others, s.Rotations)
+	v.beside = others
 	seen := reconciler.Observe(ctx, s.Site, slices.Concat(s.Rotations, others, minders), func(e reconciler.Event) {
 		if ctx.Err() == nil && s.Tell != nil { // an interrupt is nobody's failure
 			s.Tell(e)
@@ -122,9 +127,14 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	}
 	now := s.now()
 	v.Took = now.Sub(began)
+	v.reached = map[string]bool{}
+	for t, look := range seen {
+		v.reached[t.Name] = v.reached[t.Name] || look.Reach == reconciler.Reached
+	}
 	withhold := s.withhold(ctx)
 	in := reconciler.Input{Seen: seen, History: v.History, Now: now, Emergency: s.Emergency, Minders: minders,
 		Withhold: withhold, Declared: reconciler.Names(slices.Concat(s.Rotations, s.Others)), Forgotten: s.unfinished(history)}
+	v.in = in
 	v.Plan, err = reconciler.MakePlan(s.Document, s.Rotations, in)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", s.Document.Name, err)
@@ -196,6 +206,9 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 		return done, err
 	}
 	if err := s.takeWord(ctx, v, lease, run); err != nil {
+		return done, err
+	}
+	if err := s.noteGone(ctx, v, lease, run); err != nil {
 		return done, err
 	}
 	if v.Plan.Empty() {

@@ -36,6 +36,26 @@ func Replace(path string, data []byte) error {
 	return SyncDir(filepath.Dir(path))
 }
 
+// Edit is Replace of a file that is there, which stays open to whom it was: who else reads it is not ours to say.
+func Edit(path string, data []byte) error {
+	is, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	tmp, err := temporary(path, data)
+	if err != nil {
+		return err
+	}
+	err = os.Chmod(tmp, is.Mode().Perm())
+	if err == nil {
+		err = patiently(func() error { return os.Rename(tmp, path) })
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
 // Create makes path with the content data, and fails with fs.ErrExist when it is there already: of many writers, in
 // any number of processes, exactly one succeeds. When it returns fs.ErrExist, the file of the one that succeeded is
 // durable too. The file system must have hard links.

@@ -96,6 +96,31 @@ func (s *Store) List(ctx context.Context, folder string) ([]string, error) {
 	return names, nil
 }
 
+// Folders names those with a blob.
+func (s *Store) Folders(ctx context.Context) (folders []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	dirs, err := os.ReadDir(s.Place())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, s.misplaced("", err)
+	}
+	for _, d := range dirs {
+		if !d.IsDir() || state.CheckFolder(d.Name()) != nil {
+			continue
+		}
+		names, err := s.List(ctx, d.Name())
+		if err != nil {
+			return nil, err
+		}
+		if len(names) > 0 {
+			folders = append(folders, d.Name())
+		}
+	}
+	slices.Sort(folders)
+	return folders, nil
+}
+
 // Check writes a file beside the blobs, or where their folder would be made, and removes it.
 func (s *Store) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

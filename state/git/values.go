@@ -93,6 +93,25 @@ func (s *Store) List(ctx context.Context, folder string) (names []string, err er
 	return names, err
 }
 
+// Folders names those with a value.
+func (s *Store) Folders(ctx context.Context) (folders []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = s.main.look(ctx, "list the values", func(t *tip) error {
+		folders = nil
+		for file := range t.files {
+			if name, ours := strings.CutPrefix(file, valuesFolder); ours && state.CheckBlob(name) == nil {
+				folder, _, _ := strings.Cut(name, "/")
+				folders = append(folders, folder)
+			}
+		}
+		return nil
+	})
+	slices.Sort(folders)
+	return slices.Compact(folders), err
+}
+
 // Check asks the server whether it would take a push.
 func (s *Store) Check(ctx context.Context) error {
 	return s.main.insist(ctx, "see whether the branch can be pushed to", s.main.remote.mayPush)

@@ -211,6 +211,19 @@ func (p *Process) List(ctx context.Context, folder string) (names []string, err 
 	return names, err
 }
 
+// Folders names those with a blob.
+func (p *Process) Folders(ctx context.Context) (folders []string, err error) {
+	err = p.do(ctx, func(s *Store) error {
+		for name := range s.blobs {
+			folder, _, _ := strings.Cut(name, "/")
+			folders = append(folders, folder)
+		}
+		return nil
+	})
+	slices.Sort(folders)
+	return slices.Compact(folders), err
+}
+
 // Check finds room always.
 func (p *Process) Check(ctx context.Context) error {
 	return p.do(ctx, func(*Store) error { return nil })

@@ -3,7 +3,7 @@ package mssql
 // Templates are all statements that may be sent, with the tables' names in braces.
 func Templates() []string {
 	all := []string{readHead, findTables, mayCreate, makeSalt, begin, commit, lockSchema, readRows, rehearse, readLease, takeLease, renewLease, dropLease,
-		breakLease, lockLease, createKept, readKept, dropKept, listKept, setVersion(7), appendRows(1), appendRows(rowsAtOnce)}
+		breakLease, lockLease, createKept, readKept, dropKept, listKept, listFolders, setVersion(7), appendRows(1), appendRows(rowsAtOnce)}
 	for _, m := range migrations {
 		all = append(all, m...)
 	}

@@ -39,6 +39,8 @@ WHERE id = 1 AND beats = @p1; SELECT @@ROWCOUNT`
 	readKept = `SELECT content FROM {kept} WHERE folder = @p1 AND name = @p2`
 	dropKept = `DELETE FROM {kept} WHERE folder = @p1 AND name = @p2`
 	listKept = `SELECT name FROM {kept} WHERE folder = @p1`
+
+	listFolders = `SELECT DISTINCT folder FROM {kept}`
 )
 
 func setVersion(n int) string { return fmt.Sprintf("UPDATE {state} SET version = %d WHERE id = 1", n) }

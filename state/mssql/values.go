@@ -127,6 +127,24 @@ func (s *Store) List(ctx context.Context, folder string) (all []string, err erro
 	return all, err
 }
 
+// Folders names those with a value.
+func (s *Store) Folders(ctx context.Context) (all []string, err error) {
+	err = s.insist(ctx, "list the values", func(ctx context.Context, x Session) error {
+		all = nil
+		if _, ok, err := s.head(ctx, x); err != nil || !ok {
+			return err
+		}
+		return x.Select(ctx, s.sql(listFolders), nil, func(_ int, scan func(...any) error) error {
+			var folder string
+			err := scan(&folder)
+			all = append(all, folder)
+			return err
+		})
+	})
+	slices.Sort(all)
+	return all, err
+}
+
 // Check inserts a value and takes it back. Where there are no tables yet, it asks whether they may be made.
 func (s *Store) Check(ctx context.Context) error {
 	return s.insist(ctx, "see whether a value can be kept", func(ctx context.Context, x Session) error {

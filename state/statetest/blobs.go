@@ -48,6 +48,11 @@ func Removal(t *testing.T, open func() state.Blobs) {
 		t.Errorf("read of what was removed: %v, want fs.ErrNotExist", err)
 	}
 	wantNames(t, open(), "relaykey", "relaykey/6.age")
+	mustCreate(t, open(), "alone/1.age", "one")
+	if err := open().Remove(t.Context(), "alone/1.age"); err != nil {
+		t.Fatal(err)
+	}
+	wantFolders(t, open(), "relaykey")
 	wantContent(t, open(), "relaykey/6.age", "six")
 	for _, name := range []string{"relaykey/7.age", "nobody/1.age"} {
 		if err := open().Remove(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
@@ -66,6 +71,7 @@ func emptyBlobs(t *testing.T, open func() state.Blobs) {
 		t.Fatalf("read of nothing: %v, want fs.ErrNotExist", err)
 	}
 	wantNames(t, open(), "relaykey")
+	wantFolders(t, open())
 	if open().Place() == "" {
 		t.Fatal("nobody can be told where the values are")
 	}
@@ -103,6 +109,7 @@ func listBlobs(t *testing.T, open func() state.Blobs) {
 	wantNames(t, open(), "b", want...)
 	wantNames(t, open(), "bb", "bb/2.age")
 	wantNames(t, open(), "c")
+	wantFolders(t, open(), "a", "b", "bb")
 	for _, name := range want {
 		wantContent(t, open(), name, name)
 	}
@@ -169,6 +176,9 @@ func cancelledBlob(t *testing.T, open func() state.Blobs) {
 	if _, err := b.List(ctx, "a"); err == nil {
 		t.Error("a cancelled List reported success")
 	}
+	if _, err := b.Folders(ctx); err == nil {
+		t.Error("a cancelled Folders reported success")
+	}
 	if err := b.Check(ctx); err == nil {
 		t.Error("a cancelled Check reported success")
 	}
@@ -213,6 +223,13 @@ func wantContent(t *testing.T, b state.Blobs, name, want string) {
 	t.Helper()
 	if got, err := b.Read(t.Context(), name); err != nil || string(got) != want {
 		t.Fatalf("read %s: %.40q (%d bytes), %v; want %.40q", name, got, len(got), err, want)
+	}
+}
+
+func wantFolders(t *testing.T, b state.Blobs, want ...string) {
+	t.Helper()
+	if got, err := b.Folders(t.Context()); err != nil || !slices.Equal(got, want) {
+		t.Fatalf("folders: %q, %v; want %q", got, err, want)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,27 +19,6 @@ import (
 	"meshrotate/state"
 	"meshrotate/state/file"
 )
-
-// Demo is what `meshrotate demo -o json` prints.
-type Demo struct {
-	// OK says that every secret is proven and that the second plan is empty.
-	OK              bool         `json:"ok"`
-	Secrets         []DemoSecret `json:"secrets"`
-	SecondPlanEmpty bool         `json:"second_plan_empty"`
-	Seconds         float64      `json:"seconds"`
-}
-
-// DemoSecret is one rotated secret. Kind is the rotation package's name.
-type DemoSecret struct {
-	Kind   string `json:"kind"`
-	Before string `json:"before"`
-	After  string `json:"after"`
-	Proven bool   `json:"proven"`
-	// Proof is what the run saw, as its ledger tells it; Lab is what the lab itself says, which nobody asked before.
-	Proof   []string       `json:"proof"`
-	Lab     string         `json:"lab"`
-	Outages []state.Outage `json:"outages,omitempty"` // seconds
-}
 
 func demoCommand(stdio cli.Stdio, app func(lookup func(string) (string, bool)) cli.App) *cobra.Command {
 	var relays int
@@ -68,7 +46,9 @@ Exit codes: 0 every row is proven and the second plan is empty · 1 otherwise`,
 				err = d.table(result)
 			}
 			if err == nil && !result.OK {
-				err = errors.New("the demo did not prove everything: see above")
+				if err = errors.New("the demo did not prove everything: see above"); d.json {
+					err = result.cause()
+				}
 			}
 			return err
 		},
@@ -78,11 +58,12 @@ Exit codes: 0 every row is proven and the second plan is empty · 1 otherwise`,
 }
 
 type demo struct {
-	io   cli.Stdio
-	app  func(lookup func(string) (string, bool)) cli.App
-	json bool
-	lab  *lab.Lab
-	dir  string
+	io     cli.Stdio
+	app    func(lookup func(string) (string, bool)) cli.App
+	json   bool
+	lab    *lab.Lab
+	dir    string
+	failed []DemoFailure
 }
 
 func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
@@ -103,16 +84,11 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 	}
 	before := d.lab.Keys()[d.lab.Admin.Name]
 	saved := filepath.Join(dir, "plan.json")
-	out, code := d.verb(ctx, "plan", "--out", saved)
-	if code != cli.ExitPending {
-		return nil, fmt.Errorf("plan ended with %d instead of %d", code, cli.ExitPending)
+	if !d.verb(ctx, cli.ExitPending, "plan", "--out", saved) {
+		return &Demo{Secrets: []DemoSecret{}, Failed: d.failed}, nil
 	}
-	d.show(out)
-	out, applied := d.verb(ctx, "apply", saved)
-	d.show(out)
-	out, code = d.verb(ctx, "plan")
-	d.show(out)
-	result := &Demo{SecondPlanEmpty: code == cli.ExitOK}
+	d.verb(ctx, cli.ExitOK, "apply", saved)
+	result := &Demo{SecondPlanEmpty: d.verb(ctx, cli.ExitOK, "plan")}
 	result.Secrets, err = d.rows(ctx, before)
 	if err != nil {
 		return nil, err
@@ -122,7 +98,8 @@ func (d *demo) run(ctx context.Context, relays int) (*Demo, error) {
 		return nil, err
 	}
 	result.Secrets = append(result.Secrets, moved)
-	result.OK = result.SecondPlanEmpty && applied == cli.ExitOK && len(result.Secrets) > 0
+	result.Failed = d.failed
+	result.OK = len(d.failed) == 0 && len(result.Secrets) > 0
 	for _, row := range result.Secrets {
 		result.OK = result.OK && row.Proven
 	}
@@ -153,10 +130,10 @@ func (d *demo) drift(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until no relay is about to start or to stop, and Admin knows that the two are gone: a saved plan is refused when what it
-// was made of has changed.
+// settle waits until no relay is about to start or to stop, and Admin's own list, which is late, says that the two are gone: a saved
+// plan is refused when what it was made of has changed.
 func (d *demo) settle(ctx context.Context) {
-	for since := time.Now(); d.lab.Connected() > len(d.lab.Relays)-2 && ctx.Err() == nil && time.Since(since) < time.Minute; {
+	for since := time.Now(); d.lab.Listed() > len(d.lab.Relays)-2 && ctx.Err() == nil && time.Since(since) < time.Minute; {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, h := range d.lab.Relays {
@@ -166,17 +143,22 @@ func (d *demo) settle(ctx context.Context) {
 	}
 }
 
-// verb runs a verb as an operator would, and returns what it wrote.
-func (d *demo) verb(ctx context.Context, args ...string) ([]byte, int) {
+// verb runs a verb as an operator would, shows what it wrote, and says whether it ended as it should.
+func (d *demo) verb(ctx context.Context, want int, args ...string) bool {
 	d.say("$ meshrotate %s", strings.Join(args, " "))
-	var out bytes.Buffer
+	var out, said bytes.Buffer
 	stdio := d.io
 	stdio.Out, stdio.OutTerminal = &out, false
 	if d.json {
-		stdio.Err, stdio.ErrTerminal = io.Discard, false
+		stdio.Err, stdio.ErrTerminal = &said, false
 	}
 	code := cli.Main(ctx, append(args, "-f", filepath.Join(d.dir, "meshrotate.yaml")), stdio, d.app(d.lab.Env))
-	return out.Bytes(), code
+	d.show(out.Bytes())
+	if code != want {
+		text := strings.TrimSpace(out.String() + "\n" + said.String())
+		d.failed = append(d.failed, DemoFailure{Verb: args[0], Code: code, Want: want, Said: text})
+	}
+	return code == want
 }
 
 // rows are what the ledger says of this run, and whether the lab agrees.
@@ -228,12 +210,13 @@ func (d *demo) move(ctx context.Context) (row DemoSecret, err error) {
 	}
 	d.say("%s", text)
 	row.After = machine()
-	out, drifted := d.verb(ctx, "drift", "--only", "connector")
-	d.show(out)
-	out, applied := d.verb(ctx, "apply", "--yes", "--only", "connector")
-	d.show(out)
-	row.Proven = row.Before != row.After && drifted == cli.ExitPending && applied == cli.ExitOK
+	drifted := d.verb(ctx, cli.ExitPending, "drift", "--only", "connector")
+	applied := d.verb(ctx, cli.ExitOK, "apply", "--yes", "--only", "connector")
+	row.Proven = row.Before != row.After && drifted && applied
 	row.Proof = []string{"drift named the other machine, and apply has set every connector's secret again"}
+	if !row.Proven {
+		row.Proof = []string{"drift did not name the other machine, or apply did not set every connector's secret again"}
+	}
 	row.Lab = "each opens on the machine that Engine is on now"
 	for _, ref := range d.lab.Refs() {
 		if !d.lab.Works(ref) {
@@ -309,45 +292,4 @@ func (d *demo) show(out []byte) {
 	if !d.json {
 		fmt.Fprintf(d.io.Out, "\n%s", out)
 	}
-}
-
-// table is narrow enough for 80 columns: how a secret was proven stands below it.
-func (d *demo) table(r *Demo) error {
-	fmt.Fprintf(d.io.Out, "\n%-14s %-9s %-9s %s\n", "SECRET", "BEFORE", "AFTER", "HOW IT WAS PROVEN")
-	for _, s := range r.Secrets {
-		how := append(s.Proof, "the lab says: "+s.Lab)
-		if !s.Proven {
-			how = append([]string{"NOT PROVEN"}, how...)
-		}
-		for i, line := range fold(how, 44) {
-			if i == 0 {
-				fmt.Fprintf(d.io.Out, "%-14s %-9s %-9s %s\n", s.Kind, s.Before, s.After, line)
-			} else {
-				fmt.Fprintf(d.io.Out, "%35s%s\n", "", line)
-			}
-		}
-	}
-	second := "empty: nothing to do"
-	if !r.SecondPlanEmpty {
-		second = "NOT empty"
-	}
-	_, err := fmt.Fprintf(d.io.Out, "\nsecond plan %s · %.1f s in all\n", second, r.Seconds)
-	return err
-}
-
-// fold breaks lines at spaces; what goes on is indented by two.
-func fold(lines []string, width int) []string {
-	var all []string
-	for _, l := range lines {
-		for len(l) > width {
-			at := strings.LastIndexByte(l[:width], ' ')
-			if at < 3 {
-				break
-			}
-			all = append(all, l[:at])
-			l = "  " + l[at+1:]
-		}
-		all = append(all, l)
-	}
-	return all
 }

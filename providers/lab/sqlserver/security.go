@@ -117,9 +117,15 @@ func (b *batch) createLogin(p *parser) *Error {
 	return b.addLogin(l)
 }
 
+// policy turns it on or off. What that does beside is as Microsoft documents it for ALTER LOGIN: the history of passwords begins anew,
+// the expiration follows unless it is said, and off ends a lockout.
 func (o principalOptions) policy(l *Login) {
-	if t, ok := o["CHECK_POLICY"]; ok {
+	if t, ok := o["CHECK_POLICY"]; ok && t.is("OFF") != l.NoPolicy {
 		l.NoPolicy = t.is("OFF")
+		l.Expires, l.history = !l.NoPolicy, nil
+		if l.NoPolicy {
+			l.locked, l.failures = time.Time{}, 0
+		}
 	}
 	if t, ok := o["CHECK_EXPIRATION"]; ok {
 		l.Expires = t.is("ON")

@@ -78,6 +78,25 @@ func TestLockout(t *testing.T) {
 	for range 3 {
 		try("wrong")
 	}
+	admin := login(t, s, rotator, rotatorPass) // by the policy, without another password; its history is forgotten
+	must(t, admin, "ALTER LOGIN im_app WITH CHECK_POLICY = OFF")
+	must(t, admin, "ALTER LOGIN im_app WITH CHECK_POLICY = ON, CHECK_EXPIRATION = OFF")
+	if l, _, _ := s.LookLogin(appLogin); l.NoPolicy || l.Expires {
+		t.Errorf("%+v", l)
+	}
+	if got := try("Next-Horse-2"); got != nil {
+		t.Errorf("its policy was off and on: %v", got)
+	}
+	must(t, admin, "ALTER LOGIN im_app WITH PASSWORD = N'"+appPassword+"'")
+	must(t, admin, "ALTER LOGIN im_app WITH CHECK_POLICY = OFF")
+	must(t, admin, "ALTER LOGIN im_app WITH CHECK_POLICY = ON, CHECK_EXPIRATION = OFF")
+	must(t, admin, "ALTER LOGIN im_app WITH PASSWORD = N'Next-Horse-2'")
+	if got := try("Next-Horse-2"); got != nil {
+		t.Errorf("its history was forgotten: %v", got)
+	}
+	for range 3 {
+		try("wrong")
+	}
 	clock = clock.Add(11 * time.Minute)
 	if got := try("Next-Horse-2"); got != nil {
 		t.Errorf("when the time has passed: %v", got)

@@ -184,7 +184,7 @@ func (r *builder) Plan(in reconciler.Input) reconciler.Change {
 	if s.pinned != "" {
 		c.Before = s.pinned[:len(r.ref.Version)]
 	}
-	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+	if e, ok := in.History.Unfinished(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		c.Before = e.Before
 	}
 	if s.whole() {
@@ -195,6 +195,7 @@ func (r *builder) Plan(in reconciler.Input) reconciler.Change {
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case !s.whole():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
+		r.leaveBehind(in, &c)
 	case blocked && s.none():
 		c.Status, c.Reason = reconciler.Refused, r.asDeclared(s)+", and a guard objects"
 	case blocked:

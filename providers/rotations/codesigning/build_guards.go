@@ -65,6 +65,18 @@ func (r *builder) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	return append(append(all, r.guardSigner(in, s)...), r.dates(in, s)...)
 }
 
+// leaveBehind lets the relays be rid of what others have the key of while the build host cannot be looked at: it may be off the network
+// just for that. What it builds the relays refuse then.
+func (r *builder) leaveBehind(in reconciler.Input, c *reconciler.Change) {
+	if in.Compromised(r.relays.ref) == "" {
+		return
+	}
+	c.Behind, c.Left = true, site.LeftOf([]string{r.host})
+	for i, f := range c.Findings {
+		c.Findings[i].Severity, c.Findings[i].Hint = reconciler.Warning, f.Hint+"; the relays do not wait for it: until a later run comes to it, it may sign with what they accept no longer"
+	}
+}
+
 // whence is where it says where the PFX and its password are.
 const whence = "look at pfx and password in secrets.codeSigning.buildHost, and at state.seal"
 

@@ -64,6 +64,9 @@ func (r *Rotation) guardRelay(in reconciler.Input, m member, shut site.Shut) []r
 			fmt.Sprintf("make %s an array on the host, be it an empty one; nothing was written", r.spec.Setting), m.host))
 	}
 	all = append(all, m.list.InForce(m.host)...)
+	if len(m.list.Overrides) == 0 {
+		all = append(all, m.list.Uncovered(m.host, len(m.wanted))...)
+	}
 	if m.list.Text && len(m.wanted) > 1 {
 		all = append(all, site.Warning("list-in-one-text", fmt.Sprintf("%s: %s is one text, and will hold %d thumbprints", m.host, r.spec.Setting, len(m.wanted)),
 			"if the product does not take it apart at commas, make an array of it first", m.host))
@@ -98,7 +101,7 @@ func (r *Rotation) guardUse(in reconciler.Input, m member) []reconciler.Finding 
 		all = append(all, site.Problem("thumbprint-in-use", fmt.Sprintf("%s: %s signed with %s, which is to be retired: without it the relay refuses %s", m.host, isSigned(use[t]), t, them(use[t])),
 			keeping(in, "deploy connectors that are signed with another accepted certificate first, or leave it on the list", t), m.host))
 	}
-	if spared := r.spared(in, m.retired); len(spared) > 0 {
+	if spared := r.spared(in, m.going()); len(spared) > 0 {
 		all = append(all, m.unknownUse(spared)...)
 	}
 	return all
@@ -121,21 +124,21 @@ func (m member) unknownUse(gone []string) []reconciler.Finding {
 
 // guardPin refuses to take a certificate off while builds are signed with it, or while nobody can say so.
 func (r *Rotation) guardPin(in reconciler.Input, w work) []reconciler.Finding {
-	retiring := site.Where(w.all, func(m member) bool { return m.whole() && len(m.retired) > 0 })
+	retiring := site.Where(w.all, func(m member) bool { return m.whole() && len(m.going()) > 0 })
 	if r.build == nil || len(retiring) == 0 {
 		return nil
 	}
 	say := site.Problem
-	if !slices.ContainsFunc(retiring, func(m member) bool { return len(r.spared(in, m.retired)) > 0 }) {
+	if !slices.ContainsFunc(retiring, func(m member) bool { return len(r.spared(in, m.going())) > 0 }) {
 		say = site.Warning
 	}
 	seen, host := site.Answer[site.PinSeen](in.Seen, r.build.pin), r.build.host
 	if seen == nil || seen.Refused != "" || seen.Other {
-		return []reconciler.Finding{say("pin-unseen", fmt.Sprintf("%s: which certificate it signs with is not known: it may be %s, which is to be retired", host, shorts(retiring[0].retired)),
+		return []reconciler.Finding{say("pin-unseen", fmt.Sprintf("%s: which certificate it signs with is not known: it may be %s, which is to be retired", host, shorts(retiring[0].going())),
 			"see that the build host can be looked at, and what "+r.build.pin.PinAt.Says()+" is", host)}
 	}
 	for _, m := range retiring {
-		if t := pinned(seen); slices.Contains(m.retired, t) {
+		if t := pinned(seen); slices.Contains(m.going(), t) {
 			if r.stolen(in, t) {
 				return nil // the build host is told to sign with another one in this same plan
 			}
@@ -195,7 +198,7 @@ const notAccepted reconciler.FindingID = "connector-not-accepted"
 func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding {
 	var all []reconciler.Finding
 	for _, m := range site.Where(w.all, member.whole) {
-		if text, hint := m.unseen(); text != "" && len(m.retired) == 0 {
+		if text, hint := m.unseen(); text != "" && len(m.going()) == 0 {
 			all = append(all, site.Warning("connectors-unseen", text+": which connectors it has is not known", hint, m.host))
 		}
 		say := func(code reconciler.FindingID, says, hint string, is func(site.SignedFile) bool) {
@@ -236,7 +239,7 @@ func (r *Rotation) connectors(in reconciler.Input, w work) []reconciler.Finding 
 			return !m.mayAccept(first) && !slices.Contains(m.accepts, first) && !slices.Contains(r.spec.declared(), first)
 		})
 		say("connector-unjudged", "its signature cannot be judged", "see what is wrong with the file on the host", func(f site.SignedFile) bool {
-			return f.Error != 0 && (len(f.Signers) > 0 || len(r.spared(in, m.retired)) == 0) // else it refuses, by another name
+			return f.Error != 0 && (len(f.Signers) > 0 || len(r.spared(in, m.going())) == 0) // else it refuses, by another name
 		})
 	}
 	return append(all, r.usage(w)...)

@@ -103,15 +103,18 @@ func (m *member) wants(thumbprint string) bool {
 	return slices.ContainsFunc(m.wanted, func(text string) bool { t, ok := found(text); return ok && t == thumbprint })
 }
 
+// going are the certificates that the list lets the relay accept, and that are to go. What it does not find keeps nothing working.
+func (m member) going() []string {
+	return site.Where(m.retired, func(t string) bool { return slices.Contains(m.accepts, t) })
+}
+
 // inUse are the connectors that were signed with a certificate that is to go, and with none that stays.
 func (m member) inUse(declared []string) map[string][]string {
-	all := map[string][]string{}
+	all, going := map[string][]string{}, m.going()
 	for _, f := range m.signatures.Files {
 		for _, s := range f.Signers {
-			for _, t := range []string{s.SHA1, s.SHA256} {
-				if slices.Contains(m.retired, t) && !slices.Contains(declared, s.SHA1) && !slices.Contains(all[t], f.Name) {
-					all[t] = append(all[t], f.Name)
-				}
+			if t := s.SHA1; slices.Contains(going, t) && !slices.Contains(declared, t) && !slices.Contains(all[t], f.Name) {
+				all[t] = append(all[t], f.Name)
 			}
 		}
 	}
@@ -121,13 +124,13 @@ func (m member) inUse(declared []string) map[string][]string {
 // losing are the connectors that the process as it runs may take and that the next start makes it refuse, by certificate: its list
 // was changed since it read it, and neither that list nor the one that is to come has a certificate of theirs.
 func (m member) losing(stays []string) map[string][]string {
-	all := map[string][]string{}
+	all, going := map[string][]string{}, m.going()
 	if !m.stale {
 		return all
 	}
 	for _, f := range m.signatures.Files {
 		for _, s := range f.Signers {
-			if m.mayAccept(s.SHA1) && !slices.Contains(stays, s.SHA1) && !slices.Contains(m.retired, s.SHA1) && !slices.Contains(all[s.SHA1], f.Name) {
+			if m.mayAccept(s.SHA1) && !slices.Contains(stays, s.SHA1) && !slices.Contains(going, s.SHA1) && !slices.Contains(all[s.SHA1], f.Name) {
 				all[s.SHA1] = append(all[s.SHA1], f.Name)
 			}
 		}
@@ -140,7 +143,7 @@ func (m member) losing(stays []string) map[string][]string {
 func (m member) gone(stays []string) []string {
 	return slices.DeleteFunc(slices.Clone(m.had), func(digits string) bool {
 		is := func(t string) bool { return strings.HasPrefix(t, digits) }
-		return slices.ContainsFunc(stays, is) || slices.ContainsFunc(m.retired, is)
+		return slices.ContainsFunc(stays, is) || slices.ContainsFunc(m.going(), is)
 	})
 }
 

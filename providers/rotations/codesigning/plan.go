@@ -33,6 +33,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	c.Findings, w.left = r.guard(in, w)
 	c.Keepers = r.keepers(in, c.Ousted)
 	c.Unseen = hosts(site.Where(w.all, func(m member) bool { return m.reach == reconciler.Unreachable }))
+	if r.build != nil && in.Seen.Reach(site.Host(r.build.host)) != reconciler.Reached {
+		c.Unseen = append(c.Unseen, r.build.host)
+	}
 	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
 	switch blocked := reconciler.Blocked(c.Findings); {
@@ -122,7 +125,7 @@ func (r *Rotation) keepers(in reconciler.Input, ousted []string) (all []state.Fa
 		at("the certificate store " + r.build.spec.Store + ", which could not be read: it may have it")
 	}
 	if pin == nil || pin.Error != 0 {
-		at(r.build.pin.PinAt.Says() + ", which could not be read: it may be it")
+		all = append(all, state.Fact{Host: r.build.host, Field: state.HeldUntilBy(buildName, r.build.repin(&site.PinSeen{}).Name()), Value: r.build.pin.PinAt.Says() + ", which could not be read: it may be it"})
 	}
 	kept := site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.build.ref})
 	for _, t := range ousted {
@@ -142,14 +145,15 @@ func (r *Rotation) keepers(in reconciler.Input, ousted []string) (all []state.Fa
 }
 
 // stolen says that others have the key of a certificate that is to go: it goes at once, whatever is signed with it. So do all that an
-// emergency takes out, and on a relay that this one could not reach, or that has it again, what an earlier one took out. It is so
-// only while nothing is declared that others have the key of.
+// emergency takes out, while nothing is declared that others have the key of; and on a relay that this one could not reach, or that has
+// it again, what an earlier one took out, while something is declared that nobody knows.
 func (r *Rotation) stolen(in reconciler.Input, certificate string) bool {
-	if what, _ := in.History.Leaked(r.ref.Name, r.ref.Version, r.spec.declared()); what != "" {
-		return false
+	leaked := func(t string) bool { what, _ := in.History.Leaked(r.ref.Name, "", []string{t}); return what != "" }
+	known := len(site.Where(r.spec.declared(), leaked))
+	if what, _ := in.History.Leaked(r.ref.Name, r.ref.Version, nil); what != "" {
+		known = len(r.spec.declared())
 	}
-	leaked, _ := in.History.Leaked(r.ref.Name, "", []string{certificate})
-	return leaked != "" || in.Compromised(r.ref) != ""
+	return leaked(certificate) && known < len(r.spec.declared()) || known == 0 && in.Compromised(r.ref) != ""
 }
 
 // spared are the certificates that may not go while something is signed with them.
@@ -180,7 +184,7 @@ func (w work) lists() (versions []string, of map[string][]member) {
 
 // before is what was accepted before the rotation began, by most relays.
 func (r *Rotation) before(in reconciler.Input, w work) string {
-	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+	if e, ok := in.History.Unfinished(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
 	versions, _ := w.lists()

@@ -59,7 +59,7 @@ func (r *Rotation) edit(in reconciler.Input, m member) []reconciler.Step {
 	steps := []reconciler.Step{{Phase: reconciler.Prepare,
 		Op:   site.StageSettings{Host: m.host, Path: path, Lists: []site.ListEdit{{Setting: r.spec.Setting, Members: m.wanted}}, Who: m.who},
 		Back: reconciler.Way(site.Discard{Host: m.host, Path: path, Staged: true})}}
-	if retired := r.spared(in, m.retired); len(retired) > 0 {
+	if retired := r.spared(in, m.going()); len(retired) > 0 {
 		steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(), Op: r.unused(m, retired)})
 		if r.build != nil {
 			steps = append(steps, reconciler.Step{Phase: reconciler.Accept, Back: reconciler.Nothing(), Op: r.unpinned(retired)})
@@ -84,11 +84,11 @@ func (r *Rotation) unpinned(certificates []string) site.ProveUnpinned {
 // taken are the certificates that nothing on the relay may be signed with once this is done: those that go now, and those that a run
 // which was cut off has taken off already, of which the ledger has the first digits.
 func (r *Rotation) taken(in reconciler.Input, m member) []string {
-	all := r.spared(in, m.retired)
+	all := r.spared(in, m.going())
 	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && in.Compromised(r.ref) == "" {
 		for _, digits := range strings.Split(e.Before, "+") {
 			is := func(t string) bool { return strings.HasPrefix(t, digits) }
-			if what, _ := in.History.Leaked(r.ref.Name, "", m.signers(is)); what == "" && !slices.ContainsFunc(slices.Concat(r.spec.declared(), m.retired), is) {
+			if what, _ := in.History.Leaked(r.ref.Name, "", m.signers(is)); what == "" && !slices.ContainsFunc(slices.Concat(r.spec.declared(), m.going()), is) {
 				all = append(all, digits)
 			}
 		}

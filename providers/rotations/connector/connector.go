@@ -18,6 +18,8 @@
 package connector
 
 import (
+	"strings"
+
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -74,13 +76,14 @@ type section struct {
 	identity         site.Identity
 	engine           site.Service
 	declared         map[string]bool
+	folded           map[string]string // as they are declared, by their lower case
 	timeout, syncing reconciler.Span
 	hook, login      site.OperatorProgram
 }
 
 // New makes the rotations that the document asks for.
 func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
-	s := &section{spec: spec, host: d.EngineHost(), sqlServer: d.Connect.SQL.Server, declared: map[string]bool{},
+	s := &section{spec: spec, host: d.EngineHost(), sqlServer: d.Connect.SQL.Server, declared: map[string]bool{}, folded: map[string]string{},
 		timeout: reconciler.Span(spec.Timeout.Of()), syncing: reconciler.Span(spec.Syncs.Timeout.Of())}
 	t := spec.Tables
 	s.stored = site.StoredSecrets{Server: s.sqlServer, Database: d.Connect.SQL.Database,
@@ -96,7 +99,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 	var all []reconciler.Rotation
 	for i := range spec.Secrets {
 		one := &spec.Secrets[i]
-		s.declared[one.Ref] = true
+		s.declared[one.Ref], s.folded[strings.ToLower(one.Ref)] = true, one.Ref
 		s.stored.Refs = append(s.stored.Refs, one.Ref)
 		all = append(all, &Rotation{section: s, secret: one, first: i == 0})
 	}

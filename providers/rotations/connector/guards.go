@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +106,8 @@ const mostNamed = 10
 func (r *Rotation) orphans(s sight) []reconciler.Finding {
 	refs := make([]string, 0, len(s.stored.Updated))
 	for ref := range s.stored.Updated {
-		if !r.declared[ref] {
+		_, stored := s.stored.Updated[r.folded[strings.ToLower(ref)]]
+		if other := r.folded[strings.ToLower(ref)] != "" && !stored; !r.declared[ref] && !other { // in other letters is said of that one
 			refs = append(refs, ref)
 		}
 	}
@@ -124,16 +126,34 @@ func (r *Rotation) orphans(s sight) []reconciler.Finding {
 	return []reconciler.Finding{site.Warning("connector-undeclared", text, hint)}
 }
 
+// spelled is how a declared secret is stored that is there in other letters alone, "" for any other.
+func (r *Rotation) spelled(s sight) (stored string) {
+	if s.there || !s.known() {
+		return ""
+	}
+	for ref := range s.stored.Updated {
+		if strings.EqualFold(ref, r.secret.Ref) && (stored == "" || ref < stored) {
+			stored = ref
+		}
+	}
+	return stored
+}
+
 // guardOne looks at the secret and its connector.
 func (r *Rotation) guardOne(in reconciler.Input, s sight) []reconciler.Finding {
 	var all []reconciler.Finding
 	ref := r.secret.Ref
-	if !s.there {
+	if stored := r.spelled(s); stored != "" {
+		all = append(all, site.Problem("connector-spelling", fmt.Sprintf("ref %q is in the spec, and %q in %s: whether the product takes the two for one is not known here, and SQL Server mostly does: the stored value would be overwritten, and no run would know which one it was", ref, stored, r.spec.Tables.Secrets),
+			"write it as it is stored: ref: "+strconv.Quote(stored)))
+	} else if !s.there {
 		all = append(all, site.Warning("connector-missing", fmt.Sprintf("ref %q is in the spec and not in %s", ref, r.spec.Tables.Secrets), "see that it is written as secretscli lists it; if it is new, apply sets it"))
 	}
 	switch {
 	case r.secret.Connector != "" && s.owner == (site.Owner{}):
-		all = append(all, site.Warning("connector-unknown", fmt.Sprintf("%q, the connector of %s, is not in %s", r.secret.Connector, ref, r.spec.Tables.Connectors), "correct its name or id"))
+		f := site.Warning("connector-unknown", fmt.Sprintf("%q, the connector of %s, is not in %s", r.secret.Connector, ref, r.spec.Tables.Connectors), "correct its name or id; or leave `connector:` out, where the reference names it")
+		f.Drift = s.there && r.spec.Syncs.Path != "" // of a new secret the connector may be made later; of another, a wrong letter takes the proof away
+		all = append(all, f)
 	case s.guessed:
 		all = append(all, site.Note("connector-guessed", fmt.Sprintf("%s is taken to be of the connector %s, which is named in it", ref, s.owner.Name), "declare `connector:` to be sure"))
 	}
@@ -275,47 +295,4 @@ func (r *Rotation) guardSyncs(in reconciler.Input, s sight) []reconciler.Finding
 func told(seen *site.TrialSeen, owner site.Owner) bool {
 	_, is := seen.Runs[strings.ToLower(owner.Name)]
 	return is
-}
-
-// which names the secret where others are proven by their sync runs: what is said is not true of all.
-func (r *Rotation) which() string {
-	if r.spec.Syncs.Path == "" {
-		return ""
-	}
-	return r.secret.Ref + ": "
-}
-
-// opensAndTaken is what nothing shows of a connector without sync runs and without a login.
-const opensAndTaken = "that the stored value opens on the Engine host and that the source system takes it"
-
-// shown says that something tells whether the stored value works.
-func (r *Rotation) shown(s sight) bool { return r.syncs(s) || r.logsIn() }
-
-func (r *Rotation) howShown() string {
-	return "name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or a program that signs in at its source, secrets.connectors.login; or look at the next sync run"
-}
-
-// doubts are what a run will not have shown in the end, and what is left to a person.
-func (r *Rotation) doubts(s sight) []reconciler.Finding {
-	var all []reconciler.Finding
-	switch {
-	case !s.known() || r.syncs(s):
-	case r.logsIn():
-		all = append(all, site.Note("connector-not-proven", r.which()+"not proven: that the stored value opens on the Engine host; only that it was stored, and that the source system takes it, is",
-			"name the endpoint that tells of sync runs, secrets.connectors.syncs, and the connector; or look at the next sync run"))
-	default:
-		all = append(all, site.Warning("connector-not-proven", r.which()+"not proven: "+opensAndTaken+"; only that it was stored is", r.howShown()))
-	}
-	if r.secret.Source.Changed == after && !r.hooked() && !r.again(s) {
-		hint := "prepare that before you apply; the run waits for a sync run that succeeds, and pauses; later runs go on waiting"
-		switch {
-		case r.syncs(s):
-		case r.logsIn():
-			hint = "prepare that before you apply; the run tries the login there, and pauses while it is refused; later runs try it again"
-		default:
-			hint = "prepare that before you apply: the run pauses there, and goes on when it is told that it was done, apply --confirm"
-		}
-		all = append(all, site.Warning("connector-source-after", fmt.Sprintf("a person changes the password of %s at its source system once it is set here; until then its sync runs fail", r.label(s)), hint))
-	}
-	return all
 }

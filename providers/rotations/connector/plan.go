@@ -196,7 +196,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if r.first {
 		c.Beside = site.Exposed(in.Seen, []reconciler.Read{r.program, r.settings})
 	}
-	if e, ok := in.History.Pending(ref.Name, ref.Version); ok {
+	if e, ok := in.History.Unfinished(ref.Name, ref.Version); ok {
 		c.Before = e.Before
 	}
 	c.Due, _ = in.History.Due(ref.Name, r.secret.Every.Of())

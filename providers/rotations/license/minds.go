@@ -29,7 +29,7 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 			continue
 		}
 		f := site.Warning("restart-other-license", fmt.Sprintf("%s: %s is neither license %s nor the one that was proven last, and service %s is not known to have read it: a restart brings it into force",
-			c.host, r.spec.Path, r.ref.Version, c.component.Service), "see that the file is meant; or rotate the license with it: leave --only out, or name it as well", c.host)
+			c.host, r.spec.Path, r.ref.Version, c.component.Service), "see that the file is meant; or rotate the license first: `meshrotate apply` without --only, or with it for the license as well", c.host)
 		all = append(all, reconciler.Minded{Service: c.component.Service, Finding: f})
 	}
 	return all

@@ -62,7 +62,7 @@ func (w work) none() bool {
 // Plan compares the live files, and what Admin serves, with the declared file.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	w := r.need(in)
-	c := reconciler.Change{Secret: r.ref, Title: "license", Before: r.before(in, w.all), Beside: site.Exposed(in.Seen, r.Reads())}
+	c := reconciler.Change{Secret: r.ref, Title: "license", Before: r.before(in, w.all), Beside: site.Exposed(in.Seen, r.Reads()), Keepers: site.Copies(in.Seen, r.Reads())}
 	if w.pending {
 		c.Live = r.held(w.all)
 	}
@@ -167,7 +167,7 @@ func (r *Rotation) need(input reconciler.Input) work {
 
 // before is the version that was live before the rotation began.
 func (r *Rotation) before(in reconciler.Input, all []reader) string {
-	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+	if e, ok := in.History.Unfinished(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
 	return r.held(all)

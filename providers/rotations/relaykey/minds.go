@@ -36,7 +36,7 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 			if !admin.whole() {
 				text += ", and whether Admin has it was not looked at"
 			}
-			mind(site.Problem("restart-other-key", text, "rotate the relay key with it: leave --only out, or name it as well", l.host))
+			mind(site.Problem("restart-other-key", text, "rotate the relay key first: `meshrotate apply` without --only, or with it for the relay key as well", l.host))
 		}
 	}
 	return all

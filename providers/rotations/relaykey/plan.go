@@ -40,7 +40,7 @@ func (w work) none() bool {
 // Plan compares the live keys with the declared version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	admin, relays, directory := r.look(in)
-	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays), Beside: site.Exposed(in.Seen, r.Reads())}
+	c := reconciler.Change{Secret: r.ref, Title: "relay key", Before: r.before(in, admin, relays), Beside: site.Exposed(in.Seen, r.Reads()), Keepers: site.Copies(in.Seen, r.Reads())}
 	c.Due, _ = in.History.Due(r.ref.Name, r.spec.Every.Of())
 	findings, left, lost := r.guard(in, admin, relays, directory)
 	w := r.need(in, admin, relays, left)
@@ -182,7 +182,7 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 
 // before is the version that was live before the rotation began.
 func (r *Rotation) before(in reconciler.Input, admin member, relays []member) string {
-	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+	if e, ok := in.History.Unfinished(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
 	return r.held(admin, relays)

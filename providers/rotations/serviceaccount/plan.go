@@ -110,6 +110,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
 		c.Rounds = r.rounds(w)
+		c.Findings = append(c.Findings, r.oneByOne(w, c.Rounds)...)
 		c.Alters = alters(w, c.Rounds)
 		c.Outages = r.predict(in, w)
 		if len(w.set) > 0 {
@@ -197,7 +198,7 @@ func (r *Rotation) starts(w work, m member) bool {
 
 // before is the version that was live before, "" where a run that did not finish may have given another one to some.
 func (r *Rotation) before(in reconciler.Input) string {
-	if e, ok := in.History.Pending(r.ref.Name, r.ref.Version); ok && e.Before != "" {
+	if e, ok := in.History.Unfinished(r.ref.Name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
 	if v := r.inDomain(in.History); v != "" {
@@ -264,7 +265,15 @@ func (r *Rotation) asDeclared(w work) string {
 		}
 		return text
 	}
-	return names(w.all) + verb(w.all, " runs as ", " run as ") + r.spec.Account
+	seen := site.Where(w.all, member.whole)
+	away := site.Where(w.all, func(m member) bool { return !m.whole() })
+	switch {
+	case len(seen) == 0:
+		return "nothing was seen of what runs as " + r.spec.Account
+	case len(away) > 0:
+		return names(seen) + verb(seen, " runs as ", " run as ") + r.spec.Account + "; " + names(away) + " not seen"
+	}
+	return names(seen) + verb(seen, " runs as ", " run as ") + r.spec.Account
 }
 
 // names tells of a few members by name, and of many by number.

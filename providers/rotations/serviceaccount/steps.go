@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"fmt"
 	"slices"
 
 	"meshrotate/providers/site"
@@ -26,6 +27,16 @@ func (r *Rotation) rounds(w work) []reconciler.Round {
 	}
 	one.revive = nil
 	return []reconciler.Round{{Steps: r.steps(one)}, {Steps: r.steps(rest)}}
+}
+
+// oneByOne says what a second round costs.
+func (r *Rotation) oneByOne(w work, rounds []reconciler.Round) []reconciler.Finding {
+	if len(rounds) < 2 {
+		return nil
+	}
+	rest := site.Where(w.set, func(m member) bool { return !m.same(w.set[0]) })
+	return []reconciler.Finding{site.Note("account-one-by-one", fmt.Sprintf("%s cannot be tried but by a start: %s get%s it in a further round, once %s runs as it; what else of this plan stops %s comes before that, so there is one stop more",
+		r.spec.Account, names(rest), verb(rest, "s", ""), names(w.set[:1]), names(rest)), "where that is too long, apply the accounts alone in another window, with --only")}
 }
 
 // alters tells whoever else stops a service that its logon is set, and who follows a service to another account.

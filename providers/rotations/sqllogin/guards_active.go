@@ -52,7 +52,7 @@ func (r *Rotation) shutOut(i instance, l *site.LoginSeen) (reconciler.Finding, b
 	case l.Disabled:
 		return site.Problem("login-disabled", said+"is disabled", "find out who disabled it, and why; then ALTER LOGIN "+quoted(l.Name)+" ENABLE: its password need not change"), true
 	case l.Locked:
-		return site.Problem("login-locked", said+"is locked out: too many wrong passwords", "find who uses an old password, and wait for the lockout to end: no statement unlocks it without another password"), true
+		return site.Problem("login-locked", said+"is locked out: too many wrong passwords", "find who uses an old password; then wait for the lockout to end, or unlock it: "+unlocking(l.Name)), true
 	case l.MustChange:
 		return site.Problem("login-must-change", said+"must change its password at its first sign-in, which the product cannot do", renew), true
 	case l.Expired:
@@ -98,4 +98,10 @@ func (r *Rotation) sayBehind(w work) (all []reconciler.Finding) {
 		all = append(all, site.Warning("replica-behind", text, "apply: it is set there, without an outage; until then a failover to it stops the product"))
 	}
 	return all
+}
+
+// unlocking is how a login is unlocked without another password, and what that costs, as Microsoft documents it for ALTER LOGIN.
+func unlocking(login string) string {
+	name := quoted(login)
+	return "ALTER LOGIN " + name + " WITH CHECK_POLICY = OFF, and after that ALTER LOGIN " + name + " WITH CHECK_POLICY = ON, with CHECK_EXPIRATION as it was, which the first one turns off; the history of its passwords is forgotten"
 }

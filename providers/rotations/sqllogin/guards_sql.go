@@ -173,11 +173,11 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 			text := fmt.Sprintf("%s: %s is locked out: Admin and Engine may have tried a password that a run has replaced which did not finish; this one unlocks it", i.server, l.Name)
 			hint := ""
 			if s.pending { // it may have this password already
-				hint = "a policy with a history of passwords may refuse that: then both services stay down until a run after the lockout's end"
+				hint = "a policy with a history of passwords may refuse that: then both services stay down until a run after the lockout's end, or after somebody has unlocked it: " + unlocking(l.Name)
 			}
 			all = append(all, site.Warning("login-locked", text, hint))
 		case l.Locked:
-			add("login-locked", "is locked out: too many wrong passwords", "find who uses an old password; wait for the lockout to end, or unlock it")
+			add("login-locked", "is locked out: too many wrong passwords", "find who uses an old password; then wait for the lockout to end, or unlock it: "+unlocking(l.Name))
 		case l.Expired && r.spec.Mode == external:
 			add("login-expired", "has a password that has expired", "set a new one, without MUST_CHANGE")
 		case l.MustChange && r.spec.Mode == external:
@@ -189,14 +189,12 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 
 // retired says that meshrotate disabled the login itself.
 func (r *Rotation) retired(in reconciler.Input, login string) bool {
-	was, ok := in.History.Fact(name, "", site.RetiredLogin)
-	return ok && strings.EqualFold(was, login)
+	return site.IsRetired(in.History, name, login)
 }
 
 // retiring says that a run was cut off which may have disabled it.
 func (r *Rotation) retiring(in reconciler.Input, login string) bool {
-	was, ok := in.History.Fact(name, "", site.RetiringLogin)
-	return ok && strings.EqualFold(was, login) && !r.retired(in, login)
+	return site.IsRetiring(in.History, name, login) && !r.retired(in, login)
 }
 
 // guardSignIns says what became of the strings that are in force.

@@ -58,7 +58,7 @@ type sight struct {
 	value     *site.ValueSeen
 	pending   bool
 	begun     []string // versions that earlier runs have begun with and not ended
-	// target is the login that is to have the declared version, "" when none can. old is the one that is in force.
+	// target is the login that is to have the declared version, "" when none can. old is the one that is in force, where a file has it still.
 	target, old string
 	// behind are the instances on which the version that is live was never proven.
 	behind []instance
@@ -116,6 +116,16 @@ func (s sight) reached() []instance {
 		some = append(some, i)
 	}
 	return some
+}
+
+// unseen are the instances that did not answer.
+func (s sight) unseen() (servers []string) {
+	for _, i := range s.instances {
+		if i.seen == nil {
+			servers = append(servers, i.server)
+		}
+	}
+	return servers
 }
 
 // sessions are those of a login on every instance: a secondary may be readable.
@@ -179,8 +189,9 @@ func (r *Rotation) look(in reconciler.Input) sight {
 
 // choose finds the login for the declared version, and the one that is in force.
 //
-// Of a pair it is the one that already has it, by a file; or that an earlier run began with, by the ledger; or else the one
-// that no file names and nobody is signed in with; after a run that left the files half swapped, that no running service has.
+// Of a pair it is the one that already has it, by a file; or that an earlier run began with, by the ledger, unless a file names that
+// one with another version: the run had another mode or another pair, and the login is in force; or else the one that no file names and
+// nobody is signed in with; after a run that left the files half swapped, that no running service has.
 func (r *Rotation) choose(in reconciler.Input, s *sight) {
 	for _, h := range s.holders {
 		if h.whole() && !h.declared(r.ref.Version) {
@@ -197,7 +208,7 @@ func (r *Rotation) choose(in reconciler.Input, s *sight) {
 			s.target = h.says.User
 		}
 	}
-	if begun, ok := in.History.Fact(name, "", site.LoginOf); s.target == "" && s.pending && ok && r.ours(begun) {
+	if begun, ok := in.History.Fact(name, "", site.LoginOf); s.target == "" && s.pending && ok && r.ours(begun) && !r.named(*s, begun) {
 		s.target = begun
 	}
 	for _, inUse := range []func(sight, string) bool{r.named, r.running} {
@@ -210,9 +221,6 @@ func (r *Rotation) choose(in reconciler.Input, s *sight) {
 			break // nobody left the files half swapped
 		}
 	}
-	if s.old == "" {
-		s.old = r.other(s.target)
-	}
 }
 
 // ours says that a login is declared.
@@ -223,17 +231,6 @@ func (r *Rotation) ours(login string) bool {
 		}
 	}
 	return false
-}
-
-// other is the other one of the pair.
-func (r *Rotation) other(login string) string {
-	if r.spec.Mode != alternating || login == "" {
-		return ""
-	}
-	if strings.EqualFold(login, r.spec.Logins[0]) {
-		return r.spec.Logins[1]
-	}
-	return r.spec.Logins[0]
 }
 
 // running says that a service may run with the login: its file names it, and it is not stopped.

@@ -26,6 +26,8 @@ type work struct {
 	about   string     // what the declared password's store says of it
 	retire  []instance // where the login that was replaced is disabled
 	replace string     // that login
+	left    []left     // all that were replaced, by the ledger and the files
+	strange []string   // logins in the files that are not declared, and that no run has brought there
 }
 
 func (w work) none() bool {
@@ -35,12 +37,13 @@ func (w work) none() bool {
 // Plan compares the live strings with the declared version.
 func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	s := r.look(in)
-	c := reconciler.Change{Secret: r.ref, Title: "SQL login", Before: r.before(in, s), Findings: r.guard(in, s), Beside: site.Exposed(in.Seen, r.Reads())}
+	c := reconciler.Change{Secret: r.ref, Title: "SQL login", Before: r.before(in, s), Findings: r.guard(in, s), Beside: site.Exposed(in.Seen, r.Reads()), Keepers: site.Copies(in.Seen, r.Reads())}
 	if r.spec.Mode == integrated {
 		return r.planIntegrated(c, s)
 	}
 	c.Due, _ = in.History.Due(name, r.spec.Every.Of())
 	w := r.need(in, s)
+	c.Unseen = w.unseen()
 	if w.pending {
 		c.Live = r.held(s)
 	}
@@ -62,6 +65,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			"find out who; set it to the version in the files there, or the product cannot sign in after a failover"))
 	}
 	c.Findings = append(c.Findings, r.guardBeside(w)...)
+	c.Findings = append(c.Findings, r.guardStays(in, w)...)
+	c.Keepers = r.keepers(in, w)
 	c.Overlaps = r.overlap(in, w)
 	if f, ok := r.guardRetire(in, w); ok {
 		c.Findings = append(c.Findings, f)
@@ -77,17 +82,17 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}))
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && s.whole() && s.main().seen != nil && !s.declared(r.ref.Version):
-		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+		c.Status, c.Reason = reconciler.Refused, r.reason(in, w)
 	case blocked && w.none() && s.whole() && s.main().seen != nil:
 		c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is in both files, and a guard objects"
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+		c.Status, c.Reason = reconciler.Refused, r.reason(in, w)
 	case w.none():
 		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(in, w)
 	default:
-		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+		c.Status, c.Reason = reconciler.Rotate, r.reason(in, w)
 		c.Rounds = r.rounds(in, w)
 		c.Left = r.awayFrom(w)
 		for _, t := range c.Left {
@@ -203,32 +208,15 @@ func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
 
 // takes is what a later run does on an instance that was away.
 func (r *Rotation) takes(w work, server string) reconciler.Step {
-	if r.spec.Mode == alternating {
+	if w.replace != "" {
 		return reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: server, Login: w.replace}}
 	}
-	return reconciler.Step{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target}}
-}
-
-// overlap is the login that was replaced, until its soak is over and it is disabled.
-func (r *Rotation) overlap(in reconciler.Input, w work) []reconciler.Overlap {
-	over, known := r.soaked(in)
-	if !known || w.replace == "" || w.edit || w.pending || r.spec.Retire != "disable" ||
-		!slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i) }) {
-		return nil
-	}
-	o := reconciler.Overlap{Old: w.replace, Began: over.Add(-r.spec.Soak.Of()), Ends: over}
-	if r.besideNames(w.sight, w.replace) {
-		o.Held = "a connection string under another key names it"
-	}
-	if all := w.inUse(); len(all) > 0 {
-		o.Held = fmt.Sprintf("%s on %s is signed in with it", all[0].Program, all[0].Host)
-	}
-	return []reconciler.Overlap{o}
+	return reconciler.Step{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target, Turns: r.spec.Mode == alternating}}
 }
 
 // before is the version that was live before the rotation began.
 func (r *Rotation) before(in reconciler.Input, s sight) string {
-	if e, ok := in.History.Pending(name, r.ref.Version); ok && e.Before != "" {
+	if e, ok := in.History.Unfinished(name, r.ref.Version); ok && e.Before != "" {
 		return e.Before
 	}
 	return r.held(s)
@@ -271,7 +259,7 @@ func (r *Rotation) holds(h holder) string {
 	}
 }
 
-func (r *Rotation) reason(w work) string {
+func (r *Rotation) reason(in reconciler.Input, w work) string {
 	if !w.whole() {
 		return "the spec asks for " + r.ref.Version
 	}
@@ -303,6 +291,8 @@ func (r *Rotation) reason(w work) string {
 		return fmt.Sprintf("%s was replaced by %s, and a run was cut off that was to disable it", w.replace, w.target)
 	case w.pending:
 		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", r.ref.Version)
+	case len(w.retire) > 0 && r.known(in):
+		return fmt.Sprintf("%s was replaced by %s, and others know its password: it is disabled on %s", w.replace, w.target, serversOf(w.retire))
 	case len(w.retire) > 0:
 		return fmt.Sprintf("%s was replaced by %s, its soak of %s is over, and nobody is signed in with it", w.replace, w.target, r.spec.Soak)
 	default:
@@ -315,8 +305,8 @@ func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
 	if r.besideNames(w.sight, w.replace) || slices.ContainsFunc(w.inUse(), w.onTheirHosts) {
 		text = w.admin().says.User + " in the files of Admin and Engine"
 	}
-	if over, known := r.soaked(in); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
-		if slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i) }) {
+	if over, known := r.soaked(w); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
+		if slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i, w.replace) }) {
 			text += fmt.Sprintf("; %s is to be disabled from %s on", w.replace, over.UTC().Format(time.DateOnly))
 		}
 	}

@@ -144,7 +144,7 @@ func TestRetire(t *testing.T) {
 	}
 	s.spec.Version = "13" // back to the one that was retired
 	s.value = &site.ValueSeen{}
-	s.history = append(s.history, state.Entry{Secret: "sqllogin", Version: "12", Outcome: state.Done, Step: "retire", Facts: []state.Fact{{Field: site.RetiredLogin, Value: a}}})
+	s.history = append(s.history, state.Entry{Secret: "sqllogin", Version: "12", Outcome: state.Done, Step: "retire", Facts: []state.Fact{site.RetiredFact(a, true)}})
 	c = s.plan(t)
 	if alter := find(c, reconciler.Accept, "alter login im_app_a", sql1); alter == nil || !alter.Op.(site.AlterLogin).Enable {
 		t.Errorf("%s: %s; %+v", c.Status, c.Reason, c.Findings)

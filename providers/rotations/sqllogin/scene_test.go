@@ -118,6 +118,10 @@ func live(mode, login string) *scene {
 	}
 	s.value = &site.ValueSeen{Kept: true, Available: true}
 	s.history = []state.Entry{{Secret: "sqllogin", Version: "12", Outcome: state.Started, Before: "11"}, {Secret: "sqllogin", Version: "12", Outcome: state.Proven, Time: written}}
+	if mode == "alternating" && login == b { // a proof has noted whom it replaced
+		proof := site.ProveSessions{Login: b, Serves: true, Leaves: a}
+		s.history = append(s.history, state.Entry{Secret: "sqllogin", Version: "12", Step: "verify/" + proof.Key(), Outcome: state.Done, Time: written, Facts: proof.Facts(written)})
+	}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package sqllogin
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -35,7 +36,7 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	if len(w.retire) == 0 {
 		steps = append(steps, r.proofs(w)...)
 	}
-	steps = append(steps, r.retireOn(w, w.retire, false)...)
+	steps = append(steps, r.retireOn(w, w.retire, w.replace, r.known(in))...)
 	for _, h := range w.holders {
 		if h.edit || slices.ContainsFunc(w.tidy, func(o holder) bool { return o.host == h.host && o.component.Settings == h.component.Settings }) {
 			steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Back: reconciler.Nothing(),
@@ -48,22 +49,26 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 // rounds are the steps; and where others know the password of the login that is replaced, its end, once the other one is proven.
 func (r *Rotation) rounds(in reconciler.Input, w work) []reconciler.Round {
 	rounds := []reconciler.Round{{Steps: r.steps(in, w)}}
-	if w.replace == "" || len(w.retire) > 0 || in.Compromised(r.ref) == "" {
+	if len(w.retire) > 0 || !r.known(in) || !r.alters() {
 		return rounds
 	}
-	known := site.Where(w.reached(), func(i instance) bool { return r.enabled(in, w, i) })
-	if last := r.retireOn(w, known, true); len(last) > 0 {
+	var last []reconciler.Step
+	for _, l := range w.left {
+		known := site.Where(w.reached(), func(i instance) bool { return r.enabled(in, w, i, l.login) })
+		last = append(last, r.retireOn(w, known, l.login, true)...)
+	}
+	if len(last) > 0 {
 		rounds = append(rounds, reconciler.Round{Steps: last})
 	}
 	return rounds
 }
 
 // retireOn disables the login that was replaced; whoever is signed in with it does not hold that up where others know its password.
-func (r *Rotation) retireOn(w work, instances []instance, known bool) []reconciler.Step {
+func (r *Rotation) retireOn(w work, instances []instance, login string, known bool) []reconciler.Step {
 	var steps []reconciler.Step
 	for _, i := range instances {
-		op := site.RetireLogin{Server: i.server, Login: w.replace, InUse: known}
-		if w.contained(w.replace) {
+		op := site.RetireLogin{Server: i.server, Login: login, InUse: known}
+		if w.user(login) {
 			op.Database = r.database
 		}
 		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: op,
@@ -112,9 +117,13 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 			if w.halfChanged() && w.begun[0] != r.ref.Version {
 				op.Begun = w.begun[0]
 			}
+			op.Turns = !r.named(w.sight, w.target)
 			step.Op, step.Back = op, reconciler.Never("the old password of "+w.target+" is gone")
 			step.Needed = op.Awaited && !w.edit && slices.ContainsFunc(w.holders, func(h holder) bool { return h.stopped && !h.accepted() })
 		}
+		op := step.Op.(site.AlterLogin)
+		op.Instead = leaves(w.left)
+		step.Op = op
 		steps = append(steps, step)
 		after = append(after[:len(after):len(after)], reconciler.StepID(phase, step.Op))
 	}
@@ -197,20 +206,6 @@ func (w work) replicasFirst() []instance {
 // isMain says that the strings lead to the instance now.
 func (s sight) isMain(i instance) bool {
 	return s.main().seen != nil && i.seen != nil && strings.EqualFold(i.seen.Name, s.main().seen.Name)
-}
-
-// oneWay says why a file that is swapped does not come back, "" when it may. While the password is changed in this very run
-// that step says it.
-func (r *Rotation) oneWay(w work) string {
-	switch {
-	case r.spec.Mode == single && w.taken:
-		return w.target + " has version " + r.ref.Version + " already: the old password is gone"
-	case r.spec.Mode == external && !w.admin().accepted():
-		return "the old password is no longer accepted"
-	case len(w.holders) > 1 && len(w.edited()) == 1:
-		return "one of the two has version " + r.ref.Version + " already, and they never run on two"
-	}
-	return ""
 }
 
 func stop(h holder) site.StopService {
@@ -304,12 +299,13 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	}
 	e := w.engine()
 	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Service: e.component.Service, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who(), Beside: w.admin().host}
-	if !strings.EqualFold(w.old, w.target) {
-		session.Replaced, session.With = w.old, w.admin().component.Service
+	session.Serves, session.Leaves = true, leaves(w.left)
+	if old := cmp.Or(w.old, w.replace); old != "" && !sameLogin(old, w.target) {
+		session.Replaced, session.With = old, w.admin().component.Service
 	}
 	if bounced[e.label] && e.edit && e.accepted() {
 		old := session
-		old.Login, old.Replaced, old.With = e.says.User, "", ""
+		old.Login, old.Replaced, old.With, old.Serves, old.Leaves = e.says.User, "", "", false, ""
 		add(session, old)
 	} else {
 		add(session, nil)

@@ -1,0 +1,114 @@
+package sqllogin
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"meshrotate/providers/site"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// left is a login that a rotation has replaced, or this one will; since is when that was proven, zero while it is not.
+type left struct {
+	login string
+	since time.Time
+}
+
+// replaced are the logins that were replaced and are not in force: by the ledger, and where a file is to be swapped, by that file. What
+// the other one of a pair is does not tell: it may never have served, and the one that did need not be declared any more. Strange are
+// those in the files that are not declared, and that no run of meshrotate has brought there: they may be anybody's.
+func (r *Rotation) replaced(in reconciler.Input, w work) (all []left, strange []string) {
+	has := func(login string) bool {
+		return sameLogin(login, w.target) || slices.ContainsFunc(all, func(l left) bool { return sameLogin(l.login, login) })
+	}
+	known := site.ReplacedBy(in.History, name)
+	served, _ := in.History.Fact(name, "", site.ServingLogin)
+	for _, l := range known {
+		if !has(l.Login) && !r.named(w.sight, l.Login) {
+			all = append(all, left{l.Login, l.Since})
+		}
+	}
+	for _, h := range w.edited() {
+		login := h.says.User
+		switch ours := r.ours(login) || sameLogin(login, served) || slices.ContainsFunc(known, func(l site.Replaced) bool { return sameLogin(l.Login, login) }); {
+		case login == "" || has(login) || slices.Contains(strange, login):
+		case ours:
+			all = append(all, left{login: login})
+		default:
+			strange = append(strange, login)
+		}
+	}
+	leaving, _ := in.History.Fact(name, "", site.LeavingLogins)
+	for _, l := range site.ReadReplaced(leaving) { // a run that was cut off has begun to replace it
+		if !has(l.Login) && !r.named(w.sight, l.Login) {
+			all = append(all, left{login: l.Login})
+		}
+	}
+	return all, strange
+}
+
+// leaves is what the ledger keeps of them.
+func leaves(all []left) string {
+	var some []site.Replaced
+	for _, l := range all {
+		some = append(some, site.Replaced{Login: l.login, Since: l.since})
+	}
+	return site.WriteReplaced(some)
+}
+
+// stay are the logins that this rotation takes out of the strings and does not end: nobody knows whose one is that is not declared, and
+// what somebody else changes, they end.
+func (r *Rotation) stay(w work) []string {
+	some := slices.Clone(w.strange)
+	for _, l := range w.left {
+		if w.edit && !r.alters() {
+			some = append(some, l.login)
+		}
+	}
+	return some
+}
+
+// guardStays names them.
+func (r *Rotation) guardStays(in reconciler.Input, w work) []reconciler.Finding {
+	var all []reconciler.Finding
+	for _, l := range r.stay(w) {
+		text := l + " is in the strings that are replaced, and is not declared: it stays as it is, and its password goes on signing in"
+		if in.Compromised(r.ref) != "" {
+			text += ", also where others know it"
+		}
+		all = append(all, site.Warning("old-login-stays", text, "where nothing else uses it: ALTER LOGIN "+quoted(l)+" DISABLE, once this is proven"))
+	}
+	return all
+}
+
+// keepers are the places of these in an emergency: the evidence says that they have what others know.
+func (r *Rotation) keepers(in reconciler.Input, w work) (all []state.Fact) {
+	if in.Compromised(r.ref) == "" {
+		return nil
+	}
+	for _, l := range r.stay(w) {
+		for _, i := range w.reached() {
+			all = append(all, state.Fact{Value: "the login " + l + " on " + i.server})
+		}
+	}
+	return all
+}
+
+// overlap is the login that was replaced, until its soak is over and it is disabled.
+func (r *Rotation) overlap(in reconciler.Input, w work) []reconciler.Overlap {
+	over, known := r.soaked(w)
+	if !known || w.replace == "" || w.edit || w.pending || r.spec.Retire != "disable" ||
+		!slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i, w.replace) }) {
+		return nil
+	}
+	o := reconciler.Overlap{Old: w.replace, Began: over.Add(-r.spec.Soak.Of()), Ends: over}
+	if r.besideNames(w.sight, w.replace) {
+		o.Held = "a connection string under another key names it"
+	}
+	if all := w.inUse(); len(all) > 0 {
+		o.Held = fmt.Sprintf("%s on %s is signed in with it", all[0].Program, all[0].Host)
+	}
+	return []reconciler.Overlap{o}
+}

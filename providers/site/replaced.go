@@ -1,0 +1,81 @@
+package site
+
+import (
+	"strings"
+	"time"
+
+	"meshrotate/state"
+)
+
+// Facts of the ledger about logins that take another's place: ServingLogin is the one that was proven last, ReplacedLogins those that were
+// replaced and are not in force, LeavingLogins those that a run is to replace which may have died.
+const (
+	ServingLogin   = "serving login"
+	ReplacedLogins = "replaced logins"
+	LeavingLogins  = "logins being replaced"
+)
+
+// Replaced is a login that a rotation has replaced, and when that was proven: zero while it is not.
+type Replaced struct {
+	Login string
+	Since time.Time
+}
+
+// ReplacedBy are those that the ledger has of a secret.
+func ReplacedBy(h state.History, secret string) []Replaced {
+	text, _ := h.Fact(secret, "", ReplacedLogins)
+	return ReadReplaced(text)
+}
+
+// ReadReplaced reads what WriteReplaced has written: a line for each, with a tab before the time. Neither is in a login's name.
+func ReadReplaced(text string) (all []Replaced) {
+	for line := range strings.SplitSeq(text, "\n") {
+		login, since, _ := strings.Cut(line, "\t")
+		if login == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, since)
+		if err != nil {
+			at = time.Time{}
+		}
+		all = append(all, Replaced{login, at})
+	}
+	return all
+}
+
+// WriteReplaced is the text of a fact.
+func WriteReplaced(all []Replaced) string {
+	var lines []string
+	for _, l := range all {
+		line := l.Login
+		if !l.Since.IsZero() {
+			line += "\t" + l.Since.UTC().Format(time.RFC3339)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// RetiredFact is what the ledger keeps of a login that was disabled; off is false once it was enabled again.
+func RetiredFact(login string, off bool) state.Fact {
+	f := state.Fact{Field: RetiredLogin + " " + strings.ToLower(login)}
+	if off {
+		f.Value = login
+	}
+	return f
+}
+
+// IsRetired says that a run disabled the login, and none has enabled it since.
+func IsRetired(h state.History, secret, login string) bool {
+	was, ok := h.Fact(secret, "", RetiredFact(login, true).Field)
+	if !ok { // as ledgers had it that knew one at a time
+		was, _ = h.Fact(secret, "", RetiredLogin)
+	}
+	return strings.EqualFold(was, login) && login != ""
+}
+
+// IsRetiring says that a run was to disable the login, and may have died.
+func IsRetiring(h state.History, secret, login string) bool {
+	was, _ := h.Fact(secret, "", RetiringLogin+" "+strings.ToLower(login))
+	return strings.EqualFold(was, login) && login != ""
+}
