@@ -10,6 +10,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"meshrotate/specs"
+	"meshrotate/specs/gittest"
 )
 
 // TestExactly: a name of what is trusted means one thing, or nothing.
@@ -71,7 +72,7 @@ func TestDefaultBranch(t *testing.T) {
 
 // TestLinkedWorkTree: what `git worktree add` makes is a work tree of the repository itself.
 func TestLinkedWorkTree(t *testing.T) {
-	program, h := lookPath(t, "git"), newHistory(t)
+	program, h := gittest.Program(t), newHistory(t)
 	linked := filepath.Join(t.TempDir(), "linked")
 	cmd := exec.Command(program, "worktree", "add", "-q", "-b", "request", linked)
 	cmd.Dir = h.dir

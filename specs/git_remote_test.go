@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/pem"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -26,9 +24,7 @@ func TestLoadGitHTTPS(t *testing.T) {
 	h.set(t, "refs/tags/both", h.second)
 	t.Run("go", func(t *testing.T) { testHTTPS(t, h, goServer(h)) })
 	t.Run("git", func(t *testing.T) {
-		program := lookPath(t, "git")
-		testHTTPS(t, h, &cgi.Handler{Path: program, Args: []string{"http-backend"},
-			Env: []string{"GIT_PROJECT_ROOT=" + h.dir, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"}})
+		testHTTPS(t, h, gittest.Backend(t, h.dir))
 	})
 }
 
@@ -116,7 +112,7 @@ func TestLoadGitStops(t *testing.T) {
 
 func TestLoadGitSSH(t *testing.T) {
 	h := newHistory(t)
-	program := lookPath(t, "git")
+	program := gittest.Program(t)
 	client, clientPEM := gittest.Key(t)
 	address, host := gittest.ListenSSH(t, program, client.PublicKey(), "upload-pack")
 	known := gittest.KnownHosts(t, address, host)
@@ -155,17 +151,4 @@ func TestLoadGitSSH(t *testing.T) {
 			}
 		})
 	}
-}
-
-// lookPath finds a program, or skips; where CI promises the program, it fails.
-func lookPath(t *testing.T, name string) string {
-	t.Helper()
-	program, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not here, and CI must have it", name)
-		}
-		t.Skipf("%s is not here", name)
-	}
-	return program
 }

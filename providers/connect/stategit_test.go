@@ -4,7 +4,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -19,16 +18,10 @@ import (
 	"meshrotate/state"
 )
 
-// bare is a repository that takes pushes, and git's program. Where CI promises git, a machine without it fails.
+// bare is a repository that takes pushes, and git's program.
 func bare(t *testing.T) (dir, program string) {
 	t.Helper()
-	program, err := exec.LookPath("git")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("git is not here, and CI must have it")
-		}
-		t.Skip("git is not here")
-	}
+	program = gittest.Program(t)
 	dir = filepath.Join(t.TempDir(), "state.git")
 	if out, err := exec.Command(program, "init", "-q", "--bare", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -104,9 +97,8 @@ func TestStateInGitBySSHKey(t *testing.T) {
 // The same over HTTPS, with a token and an authority: from the place that the document names, and else from the environment.
 func TestStateInGitByToken(t *testing.T) {
 	const token = "hunter2-token"
-	dir, program := bare(t)
-	backend := &cgi.Handler{Path: program, Args: []string{"http-backend"}, Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(dir), "GIT_HTTP_EXPORT_ALL=1",
-		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=http.receivepack", "GIT_CONFIG_VALUE_1=true"}}
+	dir, _ := bare(t)
+	backend := gittest.Backend(t, filepath.Dir(dir))
 	var users atomic.Value
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()

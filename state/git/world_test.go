@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -42,19 +41,6 @@ type world struct {
 	held []state.Lease
 }
 
-// git is the program, or the test is skipped; where CI promises it, it fails.
-func program(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("git")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("git is not here, and CI must have it")
-		}
-		t.Skip("git is not here")
-	}
-	return path
-}
-
 // folder is a repository in a folder.
 func folder(t *testing.T) *world {
 	t.Helper()
@@ -67,7 +53,7 @@ func folder(t *testing.T) *world {
 
 func (w *world) git(args ...string) string {
 	w.t.Helper()
-	c := exec.Command(program(w.t), args...)
+	c := exec.Command(gittest.Program(w.t), args...)
 	c.Env = append(os.Environ(), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
 	out, err := c.CombinedOutput()
 	if err != nil {
@@ -82,8 +68,7 @@ const token = "hunter2-token"
 func https(t *testing.T) *world {
 	t.Helper()
 	w := folder(t)
-	backend := &cgi.Handler{Path: program(t), Args: []string{"http-backend"}, Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(w.dir), "GIT_HTTP_EXPORT_ALL=1",
-		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=http.receivepack", "GIT_CONFIG_VALUE_1=true"}}
+	backend := gittest.Backend(t, filepath.Dir(w.dir))
 	s := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		_, password, _ := r.BasicAuth()
 		switch {
@@ -111,7 +96,7 @@ func overSSH(t *testing.T) *world {
 	t.Helper()
 	w := folder(t)
 	client, _ := gittest.Key(t)
-	address, host := gittest.ListenSSH(t, program(t), client.PublicKey(), "upload-pack", "receive-pack")
+	address, host := gittest.ListenSSH(t, gittest.Program(t), client.PublicKey(), "upload-pack", "receive-pack")
 	t.Cleanup(w.end)
 	w.url = "ssh://git@" + address + w.dir
 	w.auth = &gitssh.PublicKeys{User: "git", Signer: client, HostKeyCallbackHelper: gitssh.HostKeyCallbackHelper{HostKeyCallback: ssh.FixedHostKey(host)}}
