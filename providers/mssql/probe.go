@@ -75,7 +75,6 @@ func probe(ctx context.Context, c Config) (answer Answer, counted bool) {
 	conn, err := l.signIn(ctx)
 	if err == nil {
 		conn.Close()
-		l.close()
 		return Answer{Verdict: Accepted}, false
 	}
 	answer.Err = err

@@ -134,15 +134,27 @@ func (l *line) signIn(ctx context.Context) (driver.Conn, error) {
 	conn, err := connector.Connect(ctx)
 	switch ended := !stop(); {
 	case err == nil && !ended:
-		return conn, nil
+		return &alone{conn.(*mssql.Conn), l}, nil
 	case err == nil:
-		conn.Close()
 		err = context.Cause(ctx)
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
 	l.close()
 	return nil, judge(l.config.Host, err)
+}
+
+// alone is a connection of the driver that keeps its buffer to itself. The driver's own Close hands the buffer to the next
+// connection although the reader of an answer that was not waited for may still fill it (microsoft/go-mssqldb, pull request
+// 410); here the line is closed, and the buffer ends with its reader.
+type alone struct {
+	*mssql.Conn
+	line *line
+}
+
+func (c *alone) Close() error {
+	c.line.close()
+	return nil
 }
 
 // signedIn gives database/sql the one connection that there is.
