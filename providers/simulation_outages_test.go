@@ -165,7 +165,7 @@ func (u *universe) timed(out reconciler.Outcome, deferred bool) {
 			continue
 		}
 		if d.Since.IsZero() && !(d.CutOff && deferred) || d.Since.After(now) && !u.carried {
-			u.wrong("7: %s is named down since %v", d.What, d.Since)
+			u.wrong("7: %s is named down since %v: %+v", d.What, d.Since, d)
 		}
 	}
 }

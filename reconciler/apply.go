@@ -241,13 +241,14 @@ func (p *progress) lookAtStarted(ctx context.Context) {
 	}
 	for _, d := range unshown {
 		_, runs := r.Started[d.What]
+		_, told := r.Down[d.What]
 		if up, works := r.Up[d.What]; works {
 			p.clock.note(Target{}, Report{Outcome: state.Done, Up: map[string]time.Time{d.What: up}, Bounds: map[string]bool{d.What: true}})
 		}
 		switch {
 		case slices.Contains(r.Missing, d.What):
 			p.clock.now[d.What] = d
-		case !runs && d.Service != "" && d.Target.Kind == HostTarget: // it has ended since it was asked a moment ago
+		case !runs && !told && d.Service != "" && d.Target.Kind == HostTarget: // it has ended since it was asked a moment ago
 			p.clock.note(Target{}, Report{Outcome: state.Unknown, Down: map[string]time.Time{d.What: p.run.Now()}, Ended: true, Fallen: errEnded})
 		}
 	}

@@ -135,6 +135,9 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 	defer end()
 	s.byList(ctx, &r, down)
 	for name, at := range up {
+		if _, ended := r.Down[name]; ended {
+			continue
+		}
 		r.Up[name], r.Bounds[name] = at, true
 	}
 	return r

@@ -42,7 +42,7 @@ func (q *questions) base(path string) (site.Base, secret.Value, error) {
 	if f.Exists {
 		b.Print = fingerprint(q.salt, f.Content.Expose())
 	}
-	put(&q.host.files, path, &file{content: f.Content, base: f.SHA256, read: true})
+	put(&q.host.files, path, &file{content: f.Content, base: f.SHA256, read: true, written: f.Modified})
 	return b, f.Content, nil
 }
 

@@ -47,6 +47,7 @@ type file struct {
 	base    string       // its SHA-256, "" when there was none
 	staged  string       // SHA-256 of what was staged, "" when nothing was
 	read    bool         // this run has looked at it
+	written time.Time    // by its own word, as it was seen
 	// replaced: this run has made another one live.
 	replaced bool
 }

@@ -100,7 +100,13 @@ func (s *Site) unseen() []string {
 func (s *Site) endedUnseen(ctx context.Context, r *reconciler.Report, known []reconciler.Down) {
 	stopped, silent := s.stoppedOn(ctx, s.unseen())
 	for _, d := range known {
-		if !d.Unwell { // it ran
+		switch _, ran := r.Started[d.What]; {
+		case ran: // a moment ago: the later word counts
+			if stopped[d.What] != nil {
+				delete(r.Started, d.What)
+				delete(r.Since, d.What)
+			}
+		case !d.Unwell: // it is known already
 			delete(stopped, d.What)
 		}
 	}

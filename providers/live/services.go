@@ -220,11 +220,17 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 	return r
 }
 
-// readAfter says that the process is the one that this run started after it had written the file, which still has that content:
-// whatever was changed about it since, it has been read.
+// readAfter says that the process is the one that this run started after it had written the file, or looked at it, and that the file
+// still has that content: whatever clocks say, it has been read. A file's time may lie ahead of its host's clock.
 func (h *host) readAfter(op site.ProveProcess, s *winhost.Service, f *winhost.File) bool {
 	ours, known := h.running[op.Service], h.files[op.Path]
-	return s.PID != 0 && ours.pid == s.PID && known != nil && known.replaced && known.staged == f.SHA256
+	if s.PID == 0 || ours.pid != s.PID || known == nil {
+		return false
+	}
+	if known.replaced {
+		return known.staged == f.SHA256
+	}
+	return known.read && known.base == f.SHA256 && known.written.Equal(f.Modified)
 }
 
 // stays demands that the process is the same after a while.

@@ -36,6 +36,10 @@ func (l member) sure() bool {
 	return l.reading == site.Read && !l.overridden() && len(l.setting.Doubts) == 0
 }
 
+// after says that the process started after the last change of its file, and not in the moment of it, as far as clocks tell: then it
+// may have read what was there before.
+func (l member) after() bool { return l.service.StartedAt.After(l.setting.Changed) }
+
 // look sorts what was seen by node. Listed is which entry of Admin's list stands for which relay.
 func (r *Rotation) look(in reconciler.Input) (admin member, relays []member, listed site.Directory) {
 	seen := in.Seen

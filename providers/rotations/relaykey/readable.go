@@ -59,7 +59,7 @@ func (r *Rotation) readable(in reconciler.Input, w work, admin member, relays []
 		return listed
 	}), !w.none())...)
 	if apart := site.Where(settled, func(l member) bool {
-		return l.sure() && admin.sure() && l.setting.Differs(admin.setting) && r.upFor(in, admin, l) > longKnown && l.relay.IsConnected() && !l.relay.Heartbeat.IsZero() && listing.Heard(l.listed())
+		return l.sure() && admin.sure() && l.after() && admin.after() && l.setting.Differs(admin.setting) && r.upFor(in, admin, l) > longKnown && l.relay.IsConnected() && !l.relay.Heartbeat.IsZero() && listing.Heard(l.listed())
 	}); len(apart) > 0 && !w.pending {
 		object("key-elsewhere", "find where the key in force comes from (another file, a variable, a vault, a second key that Admin accepts), and name that under product; until then nothing here would prove a new key", apart,
 			"Admin lists %s as connected, though the file there holds another key than Admin's, and both processes have started since these files were written: one of them does not take its key from its file", whom(apart))

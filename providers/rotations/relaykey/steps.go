@@ -215,7 +215,11 @@ func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, do
 		if !l.whole() {
 			cause += "; its host cannot be looked at"
 		}
-		all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: w.list == nil || l.connected(), Cause: cause})
+		d := reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: w.list == nil || l.connected(), Cause: cause}
+		if since.IsZero() { // that run found Admin stopped: it knew only that it left this one without the key
+			d.Since, d.Sooner = last.Time, true
+		}
+		all = append(all, d)
 	}
 	return all
 }
@@ -225,7 +229,7 @@ func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, do
 func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []reconciler.Returned) {
 	o = state.Outage{What: "relays cut off", With: w.admin.who.Name}
 	running := slices.Concat(w.prove, w.silent)
-	if len(running) == 0 || !w.admin.whole() {
+	if len(running)+len(w.left) == 0 || !w.admin.whole() {
 		return o, nil
 	}
 	if w.admin.edit || w.admin.stale {
