@@ -66,6 +66,9 @@ func (u *universe) episode(n int, e episode) {
 		u.scheduler.Note("commit: relay key %s, license %s, %d relays, SQL login %s, retire %v", e.Key, e.License, e.Declared, e.Login, e.Retire)
 		u.commit(e)
 	}
+	if e.Mode != "" {
+		u.commitMode(e.Mode)
+	}
 	if e.Revert {
 		u.revert()
 	}

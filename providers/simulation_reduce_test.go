@@ -70,6 +70,7 @@ func smaller(t *testing.T, s schedule) (all []schedule) {
 		some(func(c *schedule) {
 			c.Runs[i].Key, c.Runs[i].License, c.Runs[i].Login, c.Runs[i].Declared = "", "", "", 0
 		})
+		some(func(c *schedule) { c.Runs[i].Mode = "" })
 		some(func(c *schedule) { c.Runs[i].Move = false })
 		some(func(c *schedule) { c.Runs[i].Retire = false })
 		some(func(c *schedule) { c.Runs[i].Ship, c.Runs[i].Retire = false, false })

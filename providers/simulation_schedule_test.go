@@ -70,6 +70,8 @@ type episode struct {
 	License  string `json:"license,omitempty"`
 	Login    string `json:"login,omitempty"`
 	Declared int    `json:"declared,omitempty"`
+	// Mode: the document asks for the other mode of the SQL login, with the "next" version or with the "same".
+	Mode string `json:"mode,omitempty"`
 	// Ship: connectors are deployed that are signed with the further certificate. Retire: the document gives the old one up.
 	Ship   bool `json:"ship,omitempty"`
 	Retire bool `json:"retire,omitempty"`
@@ -222,6 +224,7 @@ func draw(seed uint64) schedule {
 	drawMoves(&s)
 	drawOnly(&s)
 	drawReverts(&s)
+	drawModes(&s)
 	return s
 }
 

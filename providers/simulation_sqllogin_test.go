@@ -19,6 +19,8 @@ import (
 type loginSide struct {
 	looked    time.Time // when it was last seen who serves
 	want      string    // the version that the document asks for
+	mode      string    // how it asks for that
+	single    bool      // it ever did so of one login
 	most      int       // the highest that it ever asked for
 	external  string    // the password that somebody else has given out, "" while it is the lab's
 	known     map[string]bool
@@ -101,7 +103,7 @@ func (u *universe) beginLogin() {
 	if u.Login == "" {
 		return
 	}
-	u.login = loginSide{want: lab.NewLogin, known: map[string]bool{}, processes: map[string]servedBy{}, read: map[string][2]string{}}
+	u.login = loginSide{want: lab.NewLogin, mode: u.Login, single: u.Login == "single", known: map[string]bool{}, processes: map[string]servedBy{}, read: map[string][2]string{}}
 	for _, p := range u.passwords() {
 		u.login.known[p] = true
 	}
@@ -165,7 +167,7 @@ func (u *universe) overlapping() bool {
 
 // dead: a service runs with a password that its login does not take. Of a pair the other login stays good.
 func (u *universe) dead() bool {
-	if u.Login != "single" {
+	if !u.login.single {
 		return false
 	}
 	for _, text := range u.w.lab.Strings() {
@@ -218,7 +220,7 @@ func (u *universe) foreignPair() bool {
 
 // learnPassword looks for a password among the kept values.
 func (u *universe) learnPassword(password string) bool {
-	for version := 11; version < 17; version++ {
+	for version := 11; version < 24; version++ {
 		ref := secret.Ref{Name: "sqllogin", Version: fmt.Sprint(version)}
 		if u.w.unseal(ref) == password || u.other != nil && u.w.unsealIn(u.other, ref) == password {
 			return true
@@ -246,7 +248,7 @@ func (u *universe) judgeLogin(out reconciler.Outcome, before snapshot, left map[
 	}
 	if ending == state.Back || ending == "" {
 		for at, now := range u.passwords() {
-			if was := before.passwords[at]; u.Login == "single" && was != now {
+			if was := before.passwords[at]; u.login.mode == "single" && was != now {
 				u.wrong("4: the password at %s was changed, and the run says %q: %v", at, ending, out)
 			}
 		}
@@ -309,7 +311,7 @@ func (u *universe) loginSettled() error {
 		return nil
 	}
 	err := u.w.signsIn(u.login.want)
-	if u.Login == "external" { // who has his own state may have rolled it out, and the value is kept there
+	if u.login.mode == "external" { // who has his own state may have rolled it out, and the value is kept there
 		value, _ := u.env("IM_LAB_SQL_PASSWORD")
 		err = u.w.signsInWith(value, u.login.want)
 	}

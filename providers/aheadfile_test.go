@@ -1,0 +1,49 @@
+package providers_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"meshrotate/providers/lab"
+	"meshrotate/reconciler"
+	"meshrotate/state"
+)
+
+// A host's clock is set back, and a file there that this run has nothing to write into is of the future by it: the service was started
+// after the file was looked at, and has read it.
+func TestAFileOfTheFuture(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Relays: 1, Memory: true, Login: "alternating"}, "license", "sqllogin")
+		w.lab.EngineHost.Skew(-5 * time.Second)
+		if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 2 {
+			t.Fatalf("%v", o)
+		}
+	})
+}
+
+// The only relay is left behind while Admin is found stopped: it is cut off, and since that run at the latest.
+func TestTheOnlyRelayIsLeftBehind(t *testing.T) {
+	for name, stopped := range map[string]bool{"Admin ran": false, "Admin was found stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 1, "relaykey")
+				w.doc.Policy.Unreachable.Count = 1
+				w.do("unplug", "relay-01")
+				if stopped {
+					w.do("stop", "im-admin")
+					time.Sleep(time.Minute)
+				}
+				if _, o := w.run(); len(o.With(state.Proven)) != 1 || len(o.Left) != 1 {
+					t.Fatalf("%v", o)
+				}
+				time.Sleep(time.Minute)
+				p, _ := w.run()
+				cut := slices.DeleteFunc(p.AllDown(), func(d reconciler.Down) bool { return !d.CutOff })
+				if len(cut) != 1 || cut[0].What != w.relay(1).Name || cut[0].Since.IsZero() || cut[0].Sooner != stopped {
+					t.Errorf("%+v", cut)
+				}
+			})
+		})
+	}
+}
