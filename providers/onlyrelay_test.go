@@ -5,22 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"meshrotate/providers/lab"
 	"meshrotate/reconciler"
 	"meshrotate/state"
 )
-
-// A host's clock is set back, and a file there that this run has nothing to write into is of the future by it: the service was started
-// after the file was looked at, and has read it.
-func TestAFileOfTheFuture(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorldAt(t, lab.Config{Relays: 1, Memory: true, Login: "alternating"}, "license", "sqllogin")
-		w.lab.EngineHost.Skew(-5 * time.Second)
-		if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 2 {
-			t.Fatalf("%v", o)
-		}
-	})
-}
 
 // The only relay is left behind while Admin is found stopped: it is cut off, and since that run at the latest.
 func TestTheOnlyRelayIsLeftBehind(t *testing.T) {
