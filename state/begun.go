@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"strings"
 )
 
 // Begun are the versions of rotations that were begun after the last one that was proven and are not at an end, the latest
@@ -56,4 +57,25 @@ func (r *record) lastBegun() (version string) {
 func (h History) Unfinished(secret, version string) (Entry, bool) {
 	e, ok := h.Pending(secret, version)
 	return e, ok && slices.Contains(h.Begun(secret), version)
+}
+
+// MayBeLive says that a version is in use, or may be: it was proven last, or a rotation to it that is not at an end has begun to give it
+// out. One that an emergency began gives out what nobody else knows, until it is proven.
+func (h History) MayBeLive(secret, version string) bool {
+	if last, proven := h.LastProven(secret); proven && last.Version == version {
+		return true
+	}
+	if _, pending := h.Pending(secret, version); !pending || h.Emergency(secret) == version {
+		return false
+	}
+	of := h.secrets[secret].steps[version]
+	if of == nil {
+		return h.secrets[secret].lastBegun() != version // what an earlier rotation did is not kept
+	}
+	for step := range of.names {
+		if !strings.HasPrefix(step, "prepare/") && !strings.HasPrefix(step, back+"prepare/") {
+			return true
+		}
+	}
+	return false
 }

@@ -34,7 +34,8 @@ func (p *program) rotate() *cobra.Command {
 		Short: "Replace a secret that others know, at once and everywhere",
 		Long: `Give a compromised secret its next version and apply that now. In the document
 the version is raised, and nothing else; where another version than the live one
-is declared already, that is taken.
+is declared already, that is taken, unless a run has begun to give it out: others
+may know it.
 
 There is no overlap and no soak: what a rotation leaves for a later run, such as
 a login that was replaced, is taken away in this one. policy.window, suspend and
@@ -128,10 +129,11 @@ func (p *program) raise(ctx context.Context, s *source, e *emergency) (*raised, 
 	if err != nil {
 		return nil, err
 	}
-	kind, version, err := p.declared(d, e.secret)
+	kind, declared, err := p.declared(d, e.secret)
 	if err != nil {
 		return nil, err
 	}
+	version := declared.Ref().Version
 	s.only = []string{kind.Name}
 	remembered, err := p.app.OpenState(ctx, d)
 	if err != nil {
@@ -142,26 +144,25 @@ func (p *program) raise(ctx context.Context, s *source, e *emergency) (*raised, 
 		return nil, fmt.Errorf("read the ledger of %s: %w", d.Name, err)
 	}
 	h := state.NewHistory(entries)
-	last, proven := h.LastProven(e.secret)
 	_, pending := h.Pending(e.secret, version)
-	live := proven && last.Version == version && !pending
-	if e.to == version || e.to == "" && !live {
+	parts := len(declared.Plan(reconciler.Input{History: h, Now: p.app.Now()}).Parts) > 0 // it is no value: what is to go is no part of it
+	if e.to == version || e.to == "" && (!h.MayBeLive(e.secret, version) || pending && parts) {
 		return nil, nil // what is declared replaces what others know
 	}
 	return p.raiseIn(d, s, kind, *e, version)
 }
 
-// declared is the kind and the declared version of a secret.
-func (p *program) declared(d *specs.Deployment, secret string) (reconciler.Kind, string, error) {
+// declared is the kind and the rotation of a secret, to the declared version.
+func (p *program) declared(d *specs.Deployment, secret string) (reconciler.Kind, reconciler.Rotation, error) {
 	var names []string
 	for _, k := range p.app.Kinds {
 		rotations, err := session.RotationsOf([]reconciler.Kind{k}, d, nil)
 		if err != nil {
-			return k, "", err
+			return k, nil, err
 		}
 		for _, r := range rotations {
 			if r.Ref().Name == secret {
-				return k, r.Ref().Version, nil
+				return k, r, nil
 			}
 			names = append(names, r.Ref().Name)
 		}
@@ -169,12 +170,12 @@ func (p *program) declared(d *specs.Deployment, secret string) (reconciler.Kind,
 	err := fmt.Errorf("--compromised %s: %s declares no such secret", secret, d.Name)
 	of := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, secret) }) // of one kind
 	if near := specs.Nearest(secret, names); near != "" && len(of) == 0 {
-		return reconciler.Kind{}, "", reconciler.Hinted(err, "did you mean "+near+"? It declares "+strings.Join(names, "; "))
+		return reconciler.Kind{}, nil, reconciler.Hinted(err, "did you mean "+near+"? It declares "+strings.Join(names, "; "))
 	}
 	if len(of) == 0 {
 		of = names
 	}
-	return reconciler.Kind{}, "", reconciler.Hinted(err, "it declares "+strings.Join(of, "; "))
+	return reconciler.Kind{}, nil, reconciler.Hinted(err, "it declares "+strings.Join(of, "; "))
 }
 
 var versionText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -205,7 +206,7 @@ func (p *program) raiseIn(d *specs.Deployment, s *source, kind reconciler.Kind, 
 		if err != nil {
 			continue
 		}
-		if _, now, err := p.declared(changed, e.secret); err == nil && now != version {
+		if _, now, err := p.declared(changed, e.secret); err == nil && now.Ref().Version != version {
 			s.text = text
 			return &raised{path: path, was: was, new: text, said: fmt.Sprintf("%s:%d: version %s → %s; commit it", path, w.Line, version, next)}, nil
 		}
