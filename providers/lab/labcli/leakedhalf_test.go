@@ -32,7 +32,8 @@ func TestLeakedWhileHalfRotated(t *testing.T) {
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			t.Parallel()
-			w, l := startHere(t, lab.Config{Relays: 1, Login: c.login, Connectors: 4})
+			w, l := startHere(t, lab.Config{Relays: 1, Login: c.login})
+			w.run(0, "apply", "--yes", "--only", "license") // so that there is more to search for
 			r := w.start("apply", "--yes", "--only", c.secret)
 			r.reaches(c.killed)
 			r.signal(os.Kill)
