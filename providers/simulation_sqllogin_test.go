@@ -27,6 +27,7 @@ type loginSide struct {
 	processes map[string]servedBy  // of Admin and Engine, by host
 	parted    bool                 // they run on two strings
 	locked    bool                 // a login was locked out, and it was said
+	failover  bool                 // the group has another primary for a while: of a password that changes, replicas may have one each
 	starved   bool                 // a service that no run started ran with a dead password: it locks its login out itself
 	read      map[string][2]string // login and password of each connection string that was looked at: that is done after every event
 }
@@ -122,7 +123,7 @@ func (u *universe) watchLogin() {
 		u.login.known[p] = true // said once
 	}
 	u.whoServes()
-	u.login.starved = u.login.starved || u.dead() && u.foreignPair()
+	u.login.starved = u.login.starved || u.dead() && (u.foreignPair() || u.login.failover)
 	if err := u.w.noLockout(); err != nil && !u.login.locked && !u.login.starved {
 		u.login.locked = true // said once
 		u.wrong("8: %v", err)

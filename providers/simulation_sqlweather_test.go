@@ -92,6 +92,7 @@ func (u *universe) strikeSQL(t fault, lasts time.Duration, then func(func())) {
 			return
 		}
 		then(func() {
+			u.login.failover = true
 			to := u.w.lab.SQLReplicas()[0].Instance
 			if g.Primary() == to {
 				to = u.w.lab.SQLReplicas()[1].Instance

@@ -110,6 +110,9 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating {
 			op.Turns, op.Idle = true, w.edit && !w.pending && len(i.seen.Of(w.target)) == 0
 			step.Op = op
+			if why := r.oneWay(w); r.overwrites(w) && w.isMain(i) {
+				step.Back = reconciler.Never(why)
+			}
 		}
 		if r.spec.Mode == single {
 			op := step.Op.(site.AlterLogin)
