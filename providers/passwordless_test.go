@@ -42,9 +42,13 @@ func TestAccountsWithoutAPasswordAmongOthers(t *testing.T) {
 					case silent && ok:
 						t.Error("nobody can know it")
 					}
-					for range 4 { // nobody tries a dead logon again and again
-						time.Sleep(5 * time.Minute)
+					stopped := w.starts()
+					for _, pause := range []time.Duration{5 * time.Minute, 5 * time.Minute, 35 * time.Minute, 24 * time.Hour, 24 * time.Hour} {
+						time.Sleep(pause)
 						w.run()
+					}
+					if !slices.Equal(stopped, w.starts()) {
+						t.Error("a dead logon is tried again and again")
 					}
 					if _, wrong, locked, _ := w.lab.Directory().Look(lab.Account); locked || wrong > 3 {
 						t.Errorf("%d wrong passwords, locked out: %v", wrong, locked)

@@ -210,7 +210,8 @@ func startRefused(service string) string { return "start refused of " + service 
 
 // shutOutBefore says of a service that is to start that its account could not log on when that was tried last. It is tried again later,
 // for nothing is lost by that then: whoever has mended the account has it started, and what else waits for it knows then; or at once, where
-// somebody has written the service's registration since, as who sets its password does.
+// somebody has written the service's registration since, as who sets its password does. Where the plan gives it another logon, and too
+// late, nobody is to mend what it has: until then each try would only be a wrong password more.
 func (p Part) shutOutBefore(in reconciler.Input, seen *PreflightSeen) (f reconciler.Finding, is bool) {
 	s := p.Service
 	if !p.Restart || s == nil || s.State != "stopped" || !slices.Contains(refusals, s.ExitCode) {
@@ -219,12 +220,17 @@ func (p Part) shutOutBefore(in reconciler.Input, seen *PreflightSeen) (f reconci
 	host := p.Preflight.Host
 	at, err := time.Parse(time.RFC3339, in.History.LastFact(host, startRefused(s.Name)))
 	how, round := logonComing(in, host, s.Name)
-	stays := !p.Fleet && how == "" || round > 0 // a relay of many may wait for the next run; where it is to have another logon, it waits for that
-	if until := at.Add(refusedFor); err == nil && !seen.Start.Registered.Add(-skewOf(p.Machine)).After(at) && in.Now.Before(until) && p.Sets == "" && stays {
+	written := err == nil && seen.Start.Registered.Add(-skewOf(p.Machine)).After(at)
+	if round > 0 && !written && p.Sets == "" {
+		return Problem(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started last (Windows error %d): it is not tried again with what the service manager has", host, s.Account, s.Name, s.ExitCode),
+			alone(in, host, s.Name, ""), host), true
+	}
+	stays := !p.Fleet && how == "" // a relay of many may wait for the next run
+	if until := at.Add(refusedFor); err == nil && !written && in.Now.Before(until) && p.Sets == "" && stays {
 		const clock = "15:04:05 UTC"
 		return Problem(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started at %s (Windows error %d): it is not tried again before %s, as wrong passwords lock an account out",
 			host, s.Account, s.Name, at.UTC().Format(clock), s.ExitCode, until.UTC().Format(clock)),
-			alone(in, host, s.Name, "mend the account (unlock it, or set its password in the service manager), and start the service there; then apply"), host), true
+			"mend the account (unlock it, or set its password in the service manager), and start the service there; then apply", host), true
 	}
 	f = Warning(shutOut, fmt.Sprintf("%s: %s could not log on when service %s was started last (Windows error %d): it is tried again", host, s.Account, s.Name, s.ExitCode),
 		"see first that the account is mended: unlocked, and its password set in the service manager", host)
