@@ -70,6 +70,10 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	if d, err = p.signed(ctx, l, d, at, signers); err != nil {
 		return nil, fmt.Errorf("%w; no host was contacted", err)
 	}
+	if s.text != nil && d.Origin.Unsigned != nil { // it is in no commit yet
+		d.Origin.Unsigned = &specs.Doubt{Text: "the next version is in no commit, so no signature says anything about " + d.Origin.File + " with it",
+			Hint: "raise the version there yourself, commit it (`git commit -S`), and run this again"}
+	}
 	bound, err := trust.Bind(l, d, side)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (p *page) findings(all []reconciler.Finding) {
 	}
 	for _, f := range all[:min(len(all), maxFindings)] {
 		style := map[reconciler.Severity]string{reconciler.Error: red, reconciler.Warning: yellow}[f.Severity]
-		p.hang(style, "    "+string(f.Severity), 14, f.Text+"  ["+string(f.Code)+"]")
+		p.hang(style, "    "+string(f.Severity), 14, p.cut(f.Text)+"  ["+string(f.Code)+"]")
 		if names := hostList(f.Hosts); names != "" && !mentions(f.Text, f.Hosts) {
 			if len(f.Hosts) > shown {
 				names = count(len(f.Hosts), "host") + ": " + names

@@ -15,6 +15,15 @@ type page struct {
 	w      *bytes.Buffer
 	width  int
 	colour bool
+	most   int // how many characters of one text are shown, where there is not room for all; 0: all
+}
+
+// cut is as much of a text as there is room for.
+func (p *page) cut(s string) string {
+	if p.most == 0 {
+		return s
+	}
+	return clip(s, p.most)
 }
 
 // The colours, as the parameters of a terminal's SGR sequence (ECMA-48, section 8.3.117).
@@ -50,7 +59,9 @@ func (p *page) line(format string, args ...any) { p.hang(plain, "", 4, fmt.Sprin
 // hang writes a label and, in the column indent, a wrapped text. A label that is too long has a line of its own. The
 // style is the label's, or the text's when there is no label.
 func (p *page) hang(style, label string, indent int, text string) {
-	label = Safe(label)
+	if label = Safe(label); p.most > 0 {
+		text = clip(text, p.most+100) // a finding's code stands after its text
+	}
 	lines := wrap(Safe(text), p.columns()-indent)
 	first := label
 	if label != "" {
@@ -92,6 +103,10 @@ func (p *page) table(indent int, rows [][]string) {
 		}
 	}
 	for n, r := range rows {
+		r = slices.Clone(r)
+		for i, c := range r {
+			r[i] = p.cut(c)
+		}
 		label := strings.Repeat(" ", indent)
 		for i, c := range r[:len(r)-1] {
 			label += pad(Safe(c), widths[i]) + "  "

@@ -38,7 +38,9 @@ func (r Plan) markdown(m *mark) {
 		if !slices.ContainsFunc(fleet, func(f reconciler.Finding) bool { return f.Severity != reconciler.Warning }) {
 			what = "warning"
 		}
-		m.fold(count(len(fleet), what)+" about the whole deployment", inset(func(p *page) { p.findings(fleet) }))
+		if !m.fold(count(len(fleet), what)+" about the whole deployment", inset(func(p *page) { p.findings(fleet) })) {
+			left++
+		}
 	}
 	for _, c := range together(r.Changes) {
 		c.Findings = about(c.Findings, r.Host)
@@ -107,9 +109,13 @@ func (r Plan) rows(m *mark) {
 	}
 }
 
+// maxText is how many characters of one text stand in a section: whoever proposes a document may write long ones, and nothing else is to
+// lose its room for them.
+const maxText = 1500
+
 // inset is text for a fenced block.
 func inset(write func(p *page)) string {
 	var b bytes.Buffer
-	write(&page{w: &b, width: markdownWidth})
+	write(&page{w: &b, width: markdownWidth, most: maxText})
 	return b.String()
 }

@@ -241,6 +241,21 @@ func TestFindingsWithoutRoom(t *testing.T) {
 	}
 }
 
+// TestLongTextsLeaveRoom demands that a text as long as who proposes a document likes takes no room from what else a comment is to say.
+func TestLongTextsLeaveRoom(t *testing.T) {
+	key := relayKey(1)
+	long := strings.Repeat("Sat 00:00-01:00 Europe/Zurich, ", 4000)
+	key.Findings = []reconciler.Finding{{Severity: reconciler.Note, Code: "window-closed", Text: long, Hint: long}}
+	p := planOf(1, key)
+	p.Fleet = []reconciler.Finding{{Severity: reconciler.Warning, Code: "trust-looser-window", Text: long, Hint: long}, {Severity: reconciler.Warning, Code: "trust-loosened", Text: "policy.unreachable.count is 2"}}
+	out := written(t, Plan{Plan: p}, Style{Format: Markdown})
+	for _, want := range []string{"[window-closed]", "[trust-looser-window]", "policy.unreachable.count is 2  [trust-loosened]", "\n    prepare", "\n    switch"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s is missing: %.3000s", want, out)
+		}
+	}
+}
+
 // TestDeterministic demands the same bytes for the same plan.
 func TestDeterministic(t *testing.T) {
 	for _, f := range Formats() {
