@@ -50,6 +50,17 @@ func of(some map[Target]bool, seen []HostFacts) []HostFacts {
 	return slices.DeleteFunc(slices.Clone(seen), func(h HostFacts) bool { return !some[h.Target] })
 }
 
+// reasoned are the secrets whose plan has another reason now.
+func reasoned(then, now []Change) (all []string) {
+	for _, c := range now {
+		i := slices.IndexFunc(then, func(o Change) bool { return o.Secret == c.Secret })
+		if i >= 0 && (then[i].Reason != c.Reason || then[i].Status != c.Status) {
+			all = append(all, fmt.Sprintf("%s: it was %s (%s), and is %s (%s)", c.Title, then[i].Status, then[i].Reason, c.Status, c.Reason))
+		}
+	}
+	return all
+}
+
 // unread are the warnings about what is rotated now that a reader of then has not read, each with the hosts that are new in it. Their
 // words do not count: they may tell minutes. A secret that a guard refuses stops the run by itself.
 func unread(then, now []Change) []string {

@@ -286,3 +286,21 @@ func TestASavedPlanIsSealed(t *testing.T) {
 		}
 	}
 }
+
+// Steps that differ for what no fact shows, such as Admin's list or the ledger, have another reason: that is what the reader is told.
+func TestASavedPlanWithAnotherReason(t *testing.T) {
+	made := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	plan := func(reason string, phase reconciler.Phase) *reconciler.Plan {
+		d := &specs.Deployment{Name: "lab", Policy: specs.Policy{PlanTTL: specs.Duration{Text: "1d", Seconds: 86400}}}
+		r := rotation{name: "a", steps: []reconciler.Step{step(phase, "relay", "check a")}, with: func(c *reconciler.Change) { c.Reason = reason }}
+		p, err := reconciler.MakePlan(d, []reconciler.Rotation{r}, reconciler.Input{Now: made, Seen: seen(map[string]looked{"r1": {"key=old"}})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	err := save(t, plan("r1 holds 6", reconciler.Verify)).Check(plan("r1 is cut off", reconciler.Prepare), state.History{})
+	if want := "a: it was rotate (r1 holds 6), and is rotate (r1 is cut off)"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
