@@ -120,7 +120,14 @@ func (w *WorkTree) ReadFile(name, dir string) ([]byte, error) {
 	if err := w.Plain(full); err != nil {
 		return nil, err
 	}
-	return ReadReferred(full)
+	data, err := ReadReferred(full)
+	if err == nil {
+		err = w.asAdded(full, data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // Committed says that something of the folder is a part of the revision that is checked out: then it is not only ours.

@@ -258,6 +258,17 @@ func TestBesideTheDocument(t *testing.T) {
 			h.agreeToAFile()
 			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: ../.GIT/config.age}", 1))
 		}, plan(file...)},
+		{"a value that another step of the runner has put there", "Git does not know it", func(h *hostile) {
+			h.agreeToAFile()
+			must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "login.age"), []byte(cloudKey), 0o600))
+			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: login.age}", 1))
+		}, plan(file...)},
+		{"a value whose place a request has kept for it", "is not as Git knows it", func(h *hostile) {
+			h.agreeToAFile()
+			h.commit("deployments/login.age", "nothing yet")
+			must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "login.age"), []byte(cloudKey), 0o600))
+			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: login.age}", 1))
+		}, plan(file...)},
 		{"a repository that the request brings, with a base of its own", "a repository among the files of", func(h *hostile) {
 			inner := newHostile(h.t)
 			inner.commit("contoso.yaml", hostileDocument)
