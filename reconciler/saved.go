@@ -138,10 +138,10 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	case (s.Salt != "" || history.Salt() != "") && !s.sealed(now):
 		return Hinted(errors.New("the saved plan was changed after it was made, by somebody who does not have the state: its seal is that of another one; nothing was changed"),
 			"find out who can write it; "+again)
-	case s.goesOn(now, history):
+	case s.goesOn(now, history) && (s.switched(history) || !now.Made.After(s.GoodUntil)):
 		now.Continues = s.Digest
 		return nil
-	case history.Applied(s.Digest):
+	case history.Applied(s.Digest) && !s.goesOn(now, history):
 		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
 	case now.Made.After(s.GoodUntil):
 		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
@@ -206,6 +206,12 @@ func (s *Saved) goesOn(now *Plan, history state.History) bool {
 		open = open || pending && e.Plan == s.Digest
 	}
 	return open && s.Spec == now.Spec
+}
+
+// switched says that its run has begun to give out what is new: then it is finished, however late. One that was cut off before has changed
+// nothing, and is too old when any other plan is.
+func (s *Saved) switched(history state.History) bool {
+	return slices.ContainsFunc(s.Changes, func(c Change) bool { return c.Status == Rotate && history.GivenOut(c.Secret.Name, c.Secret.Version) })
 }
 
 func orNone(s string) string {

@@ -107,6 +107,7 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 	longer.PlanTTL.Text = "2d"
 	applied := []state.Entry{{Secret: "a", Outcome: state.Started, Plan: then.Digest}}
 	cutOff := []state.Entry{{Secret: "a", Version: "2", Outcome: state.Started, Plan: then.Digest}}
+	inSwitch := append(slices.Clone(cutOff), state.Entry{Secret: "a", Version: "2", Step: "switch/stop relay", Hosts: []string{"relay"}, Outcome: state.Started, Plan: then.Digest})
 	ended := append(slices.Clone(cutOff), state.Entry{Secret: "a", Version: "2", Outcome: state.Proven, Plan: then.Digest})
 	byHand := append(slices.Clone(cutOff), state.Entry{Secret: "a", Version: "2", Outcome: state.Started, Plan: "another"})
 	warned := planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, warnedOf(reconciler.Rotate, reconciler.Warning))
@@ -134,7 +135,9 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 		{"its last second", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour), map[string]looked{"r1": {"key=old"}}), nil, nil, ""},
 		{"too old", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour+time.Second), map[string]looked{"r1": {"key=old"}}), nil, []string{"good until 2026-01-02T12:00:00Z"}, ""},
 		{"a plan is used once", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), applied, []string{then.Digest[:8], "already applied"}, ""},
-		{"its run was cut off: what is left is done, however late and whatever that run has changed", planned(doc("lab", "abc", day), made.Add(48*time.Hour), map[string]looked{"r1": {"key=new"}}), cutOff, nil, ""},
+		{"its run was cut off: what is left is done, however late and whatever that run has changed", planned(doc("lab", "abc", day), made.Add(48*time.Hour), map[string]looked{"r1": {"key=new"}}), inSwitch, nil, ""},
+		{"it was cut off before it gave anything out", planned(doc("lab", "abc", day), made.Add(time.Hour), map[string]looked{"r1": {"key=new"}}), cutOff, nil, ""},
+		{"so it was, and that is too long ago", planned(doc("lab", "abc", day), made.Add(48*time.Hour), map[string]looked{"r1": {"key=new"}}), cutOff, []string{"good until 2026-01-02T12:00:00Z"}, ""},
 		{"its run has ended since", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), ended, []string{"already applied"}, ""},
 		{"another run has gone on since", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), byHand, []string{"already applied"}, ""},
 		{"its run was cut off, and the document is another now", planned(doc("lab", "0123456789", longer), made, map[string]looked{"r1": {"key=old"}}), cutOff, []string{"already applied"}, ""},

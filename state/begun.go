@@ -65,7 +65,12 @@ func (h History) MayBeLive(secret, version string) bool {
 	if last, proven := h.LastProven(secret); proven && last.Version == version {
 		return true
 	}
-	if _, pending := h.Pending(secret, version); !pending || h.Emergency(secret) == version {
+	return h.Emergency(secret) != version && h.GivenOut(secret, version)
+}
+
+// GivenOut says that a rotation to a version that is not at an end has done more than prepare it, or may have.
+func (h History) GivenOut(secret, version string) bool {
+	if _, pending := h.Pending(secret, version); !pending {
 		return false
 	}
 	of := h.secrets[secret].steps[version]

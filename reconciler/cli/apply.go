@@ -65,7 +65,8 @@ run apply again: it looks at what is there and finishes.
 			return reconciler.Hinted(errors.New("apply cannot be limited to one host: all that share a secret must change together"),
 				"--host works with plan, status and drift; --only limits apply to one kind of secret")
 		}
-		saved, err := readSaved(args, s)
+		operator, _ := p.io.Env(operatorFile)
+		saved, err := readSaved(args, s, s.base+s.operator+operator != "")
 		if err != nil {
 			return err
 		}

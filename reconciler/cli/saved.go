@@ -12,8 +12,10 @@ import (
 // maxSaved bounds a saved plan. Two secrets on ten thousand hosts, the most that a document may name, make 2 MiB.
 const maxSaved = 64 << 20
 
-// readSaved reads the saved plan, nil when none is named. The plan knows for which kinds it was made.
-func readSaved(args []string, s *source) (*reconciler.Saved, error) {
+// readSaved reads the saved plan, nil when none is named. The plan knows for which kinds it was made, and of which document. That document
+// is believed where it lies here, as the usual one does, or is held against a trusted side: else whoever can put a folder here, with a plan
+// and a document in it, would say what is contacted, and what state tells whether the plan is true.
+func readSaved(args []string, s *source, held bool) (*reconciler.Saved, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
@@ -30,6 +32,10 @@ func readSaved(args []string, s *source) (*reconciler.Saved, error) {
 	}
 	s.only = saved.Only
 	if s.file == "" && s.repo == "" && filepath.IsLocal(saved.Source) {
+		if !held && filepath.Dir(saved.Source) != "." {
+			return nil, reconciler.Hinted(fmt.Errorf("%s was made of %s, and a file does not say what to believe; nothing was contacted", args[0], saved.Source),
+				"if that is the document, name it: -f "+quoted(saved.Source)+"; or name the trusted side, with --base REF or --operator FILE")
+		}
 		s.file = saved.Source // what stands there must be what was planned for
 	}
 	return saved, nil
