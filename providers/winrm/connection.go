@@ -46,6 +46,7 @@ type connection struct {
 	now           func() time.Time
 	used          time.Time
 	closing       bool // the host wants no further request here
+	head          int  // how many bytes of an answer's head may come still; 0: none is read, below: it had more
 }
 
 // usable says that the connection may take another request.
@@ -201,13 +202,26 @@ func (c *connection) receive() (answer, error) {
 	return a, err
 }
 
-// Read is that of what is below, but for the byte that was waited for.
+// maxHead is how many bytes the head of an answer may have. IIS and http.sys send some hundred.
+const maxHead = 64 << 10
+
+// Read is that of what is below, but for the byte that was waited for. A head without end is cut off: whoever stands before a host could
+// else take all memory, before anything was signed.
 func (c *connection) Read(b []byte) (int, error) {
 	if c.unread && len(b) > 0 {
 		b[0], c.unread = c.first[0], false
 		return 1, nil
 	}
-	return c.Conn.Read(b)
+	if c.head < 0 {
+		return 0, fmt.Errorf("the head of the answer has more than %d bytes", maxHead)
+	}
+	n, err := c.Conn.Read(b)
+	if c.head > 0 {
+		if c.head -= n; c.head == 0 {
+			c.head = -1
+		}
+	}
+	return n, err
 }
 
 func (c *connection) read(from *bufio.Reader) (answer, error) {
@@ -216,7 +230,9 @@ func (c *connection) read(from *bufio.Reader) (answer, error) {
 		_, err := io.ReadFull(from, a.body)
 		return a, err
 	}
+	c.head = maxHead
 	resp, err := http.ReadResponse(from, nil) // it is of no HEAD
+	c.head = 0
 	if err != nil {
 		return answer{}, err
 	}

@@ -2,6 +2,7 @@ package winrm
 
 import (
 	"bufio"
+	"net"
 	"net/http"
 	"reflect"
 	"strings"
@@ -53,4 +54,28 @@ func FuzzPlainHead(f *testing.F) {
 			t.Fatalf("%q: %+v and %d bytes, net/http reads %+v and %d, close %v", text, a, length, want, resp.ContentLength, resp.Close)
 		}
 	})
+}
+
+// Whoever stands before a host may answer with headers for ever: they are cut off before they take memory.
+func TestAHeadWithoutEnd(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	sent := make(chan int, 1)
+	go func() {
+		n, _ := far.Write([]byte("HTTP/1.1 200 OK\r\n"))
+		for {
+			more, err := far.Write([]byte("X-More: " + strings.Repeat("a", 1000) + "\r\n"))
+			if n += more; err != nil || n > 16<<20 {
+				far.Close()
+				sent <- n
+				return
+			}
+		}
+	}()
+	c := &connection{Conn: near, maxAnswer: 1 << 20}
+	_, err := c.receive()
+	near.Close()
+	if n := <-sent; err == nil || !strings.Contains(err.Error(), "the head of the answer has more than 65536 bytes") || n > maxHead+8192 {
+		t.Errorf("%v, after %d bytes", err, n)
+	}
 }
