@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,7 +52,7 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 		{"relays-gzip", "im-admin", []string{"relaykey"}, "admin-api", []string{"encoded (gzip)"}},
 		{"relays-cut", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
 		{"relays-more", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
-		{"relays-large", "im-admin", []string{"relaykey"}, "admin-api", []string{"longer than 64 MiB"}},
+		{"relays-large", "im-admin", []string{"relaykey"}, "admin-api", []string{"longer than 16 MiB"}},
 		{"relays-empty", "im-admin", []string{"relaykey"}, "relay-list-names", []string{"which has no relay at all"}},
 		{"relays-empty", "im-admin", []string{"relaykey"}, "no-relay-connected", []string{"Admin's list has no relay at all", "is not known", "GET /api/relays"}},
 		{"relays-cached", "im-admin", []string{"relaykey"}, "relay-list-time", []string{"out of a cache", "1h10m", "pass GET"}},
@@ -223,6 +224,31 @@ func TestAReloadThatIsRefusedLater(t *testing.T) {
 		w.lab.WireAPI(nil)
 		w.settled()
 	})
+}
+
+// A connection that ends as Admin is asked for the license says nothing of the license: Admin is asked again.
+func TestAReloadThatIsLost(t *testing.T) {
+	vendor()
+	for name, kind := range map[string]wsman.Kind{"before Admin heard it": wsman.CutBefore, "after Admin did it": wsman.CutAfter} {
+		for _, which := range []int32{1, 2} { // the one that is tried before anything is stopped, and the one that counts
+			t.Run(fmt.Sprintf("%s, request %d", name, which), func(t *testing.T) {
+				virtual(t, func(t *testing.T) {
+					w := newWorld(t, 0, "license")
+					var posts atomic.Int32
+					w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
+						if e.Action == "POST /api/license/reload" && posts.Add(1) == which {
+							f.Kind = kind
+						}
+						return f
+					})
+					began := time.Now()
+					if _, o := w.run(); o.Err != nil || len(o.With(state.Proven)) != 1 || time.Since(began) > 30*time.Second {
+						t.Errorf("after %s: %v", time.Since(began), o)
+					}
+				})
+			})
+		}
+	}
 }
 
 // Admin serves the next license in words that it did not use for the one before: that shows before any service stops, whatever else

@@ -275,8 +275,12 @@ func (a *api) isReady(ctx context.Context) bool {
 // is starting.
 const patience = 15 * time.Second
 
-// callAgain is when Admin is asked to do the same again, where something answered that it may be away: it may have done it.
-const callAgain = 2 * time.Second
+// callAgain is when Admin is asked to do the same again, where something answered that it may be away, or the answer was lost: it may
+// have done it. lostAnswers is how often that is done of answers that are lost.
+const (
+	callAgain   = 2 * time.Second
+	lostAnswers = 3
+)
 
 // call asks Admin to do something. A way back starts Admin just before, and it may not listen yet, or what stands before it may
 // say so. What is asked for is done twice without harm: another run asks for it again, too. A try, before anything stops, says
@@ -284,12 +288,17 @@ const callAgain = 2 * time.Second
 func (a *api) call(ctx context.Context, op site.Call, try bool) reconciler.Report {
 	ctx, cancel := a.within(ctx, cmp.Or(op.Timeout.Of(), patience))
 	defer cancel()
-	for {
+	for lost := 0; ; {
 		err := a.client.Post(ctx, op.Path)
 		a.note(err)
 		if try && adminapi.KindOf(err) == adminapi.Lost {
 			if _, silent := a.client.WaitReady(ctx, a.poll); silent != nil {
 				return failed(silent)[0]
+			}
+		}
+		if adminapi.KindOf(err) == adminapi.Lost {
+			if lost++; lost < lostAnswers && pause(ctx, callAgain) == nil {
+				continue // the connection may have ended before it was heard
 			}
 		}
 		if err == nil || adminapi.KindOf(err) == adminapi.Lost || adminapi.StatusOf(err) == http.StatusGatewayTimeout {
