@@ -106,9 +106,25 @@ func compromised(c *Change, in Input) {
 		accepted(c, in)
 		return
 	}
+	if last, _ := in.History.LastProven(c.Secret.Name); c.Status == AsDeclared && last.Version == c.Secret.Version && last.Unproven != "" {
+		unshown(c)
+		return
+	}
 	text := "compromised: " + c.Compromised + ". Nothing is to accept the old value after this run"
 	c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Text: text,
 		Hint: "what held it, and what became of it there: `meshrotate history --evidence " + c.Secret.Name + "`"})
+}
+
+// unshown says of a secret whose next value was stored that nothing has shown it to be taken: what others know may be good still. Where
+// something shows it now, the emergency is over.
+func unshown(c *Change) {
+	if c.Unproven == "" {
+		c.Compromised = ""
+		return
+	}
+	c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Drift: true,
+		Text: fmt.Sprintf("compromised: %s. Version %s is stored, and not proven: %s; what others know may be good still", c.Compromised, c.Secret.Version, c.Unproven),
+		Hint: "see where it is used that the new value is taken and the old one is not; what shows it to a plan, the other finding says"})
 }
 
 // accepted says which hosts may accept still what others know: the run that took it out elsewhere left them behind.

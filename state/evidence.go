@@ -205,7 +205,7 @@ func (h History) leaks(secret string) leaks {
 			}
 		case e.Outcome == Back && keeping[e.Version] != "":
 			l.now = before
-		case e.Outcome == Proven:
+		case e.Outcome == Proven && e.Unproven == "": // what nothing shows to work replaces nothing
 			l.now = cmp.Or(keeping[e.Version], l.known[e.Version])
 		}
 	}

@@ -30,7 +30,7 @@ func (r *Rotation) guard(in reconciler.Input, s sight) []reconciler.Finding {
 	if s.push {
 		all = append(all, r.guardTool(in, s)...)
 		all = append(all, r.doubts(s)...)
-	} else if last, _ := in.History.LastProven(r.Ref().Name); s.known() && s.there && !s.wait && !r.shown(s) && last.Version == r.Ref().Version && last.Unproven != "" {
+	} else if last, is := r.unproven(in, s); is {
 		all = append(all, site.Warning("connector-not-proven", fmt.Sprintf("%sstored on %s, and not proven: %s", r.which(), last.Time.UTC().Format(time.DateOnly), last.Unproven), r.howShown()))
 	} else if s.known() && s.there && !s.wait && !r.syncs(s) {
 		all = append(all, site.Note("connector-not-proven", r.which()+"not seen: whether what is stored opens on the Engine host; where that host was restored from an image, nothing shows it",

@@ -210,6 +210,9 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Rounds = []reconciler.Round{{Steps: []reconciler.Step{{Phase: reconciler.Verify, Op: site.RecordMachine{Host: r.host, Service: r.identity.Service}, Back: reconciler.Nothing()}}}}
 	case !s.push && !s.wait:
 		c.Status, c.Reason = reconciler.AsDeclared, "set on "+s.updated.UTC().Format(time.DateOnly)
+		if last, is := r.unproven(in, s); is {
+			c.Unproven = last.Unproven
+		}
 		if s.failing {
 			c.Reason += ", and its latest sync run failed"
 		}
@@ -224,6 +227,12 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 	}
 	return c
+}
+
+// unproven is the rotation that stored what there is, where nothing has shown since that it works.
+func (r *Rotation) unproven(in reconciler.Input, s sight) (last state.Entry, is bool) {
+	last, _ = in.History.LastProven(r.Ref().Name)
+	return last, s.known() && s.there && !s.push && !s.wait && !r.shown(s) && last.Version == r.Ref().Version && last.Unproven != ""
 }
 
 // label is what people call it.
