@@ -74,11 +74,13 @@ var fakes = map[string]string{
 	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; printf 'the progress\n  \140\140\140\n# free\n' >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
+case "$*" in *comment.md*) if [ -n "$LONG" ] && grep -q "the report" comment.md; then echo "Body is too long" >&2; exit 1; fi;; esac
 case "$*" in *issues/*/comments*--jq*) [ -z "$FOUND" ] || echo "$FOUND";;
 "issue list"*) while [ "$1" != --jq ]; do shift; done; printf '%s' "${OPEN:-[]}" | jq -r "$2";; esac`,
 	"git": `echo "$SUBJECT"`,
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
+case "$*" in *--data*) if [ -n "$LONG" ] && grep -q "the report" comment.md; then exit 22; fi;; esac
 case "$*" in *connectionData*) printf '{"authenticatedUser": {"id": "me"}}'; exit;; *api/v4/user*) printf '{"id": 9}'; exit;; esac
 echo "$*" | sed 's/--data @query.json//' | grep -Eq -- '--data|--request' || case "$*" in *page=2*) printf '%s' "$MORE";; *) printf '%s' "$ANSWER";; esac`,
 }
@@ -177,6 +179,7 @@ func TestPipelineSteps(t *testing.T) {
 		{file: "github-actions.yml", part: 0, of: 3, steps: map[string]step{
 			"the first plan":     {code: 2, calls: []string{plan, "gh api --paginate repos/im/rotation/issues/7/comments", "gh pr comment 7"}, never: []string{"PATCH"}, body: []string{"<!-- meshrotate plan -->\nthe report"}},
 			"the next one":       {code: 2, env: []string{"FOUND=41\n42"}, calls: []string{plan, "gh api --method PATCH repos/im/rotation/issues/comments/41 "}, never: []string{"pr comment"}, body: []string{"the report"}},
+			"too long":           {code: 2, env: []string{"FOUND=41", "LONG=1"}, calls: []string{"comments/41 ", "comments/41 "}, body: []string{"<!-- meshrotate plan -->\nThe plan of 4f2a91c could not be posted"}, exitCode: 1},
 			"nothing to do":      {code: 0, calls: []string{"gh pr comment 7"}},
 			"something is down":  {code: 3, calls: []string{"gh pr comment 7"}, body: []string{"the report", "the progress"}},
 			"a plan that failed": {code: 1, calls: []string{"gh pr comment 7"}, body: []string{"\n\nWhat it said:\n\n    the progress\n"}, exitCode: 1},
@@ -200,6 +203,8 @@ func TestPipelineSteps(t *testing.T) {
 				calls: []string{"--data @body.json"}, never: []string{"PATCH"}},
 			"the next one": {code: 2, answer: `{"value": [{"id": 4, "comments": [{"id": 1, "author": {"id": "other"}, "content": "<!-- meshrotate plan -->\nold"}]}, {"id": 5, "comments": [{"id": 1, "author": {"id": "me"}, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
 				calls: []string{plan, "--request PATCH --data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads/5/comments/1?"}, body: []string{"the report"}},
+			"too long": {code: 2, env: []string{"LONG=1", "BUILD_SOURCEVERSION=4f2a91c"}, answer: `{"value": [{"id": 5, "comments": [{"id": 1, "author": {"id": "me"}, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
+				calls: []string{"threads/5/comments/1?", "threads/5/comments/1?"}, body: []string{"The plan of 4f2a91c could not be posted"}, exitCode: 1},
 			"a plan that failed": {code: 1, answer: `{"value": []}`, calls: []string{"--data"}, body: []string{"the progress"}, exitCode: 1},
 		}},
 		{file: "azure-pipelines.yml", part: 1, of: 3, words: azureWords, steps: map[string]step{
@@ -224,6 +229,8 @@ func TestPipelineSteps(t *testing.T) {
 				env: []string{`MORE=[{"id": 104, "author": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`}, calls: []string{"merge_requests/7/notes/104"}},
 			"the next one": {code: 2, answer: `[{"id": 3, "author": {"id": 8}, "body": "<!-- meshrotate plan -->\nold"}, {"id": 4, "author": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`, calls: []string{"--request PUT --data-urlencode body@comment.md https://git/api/v4/projects/3/merge_requests/7/notes/4"},
 				body: []string{"the report"}},
+			"too long": {code: 2, env: []string{"LONG=1"}, answer: `[{"id": 4, "author": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`, calls: []string{"notes/4", "notes/4"},
+				body: []string{"The plan of 4f2a91c could not be posted"}, exitCode: 1},
 			"a plan that failed": {code: 1, answer: `[]`, calls: []string{"--data-urlencode"}, body: []string{"the progress"}, exitCode: 1},
 		}},
 		{file: "gitlab-ci.yml", part: 1, of: 3, steps: map[string]step{

@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -294,8 +295,24 @@ func TestRecords(t *testing.T) {
 				if err := os.Symlink(to, w.records("values")); err != nil {
 					t.Fatal(err)
 				}
-				w.damaged("values", "not a folder")
+				w.damaged("values")
 				if err := os.Remove(w.records("values")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}},
+		{"a secret's values, or one, are a link to nowhere", "they may be on a volume that is not mounted, and no host is blamed", func(t *testing.T, w *world) {
+			w.run()
+			for _, name := range []string{"values/relaykey", "values/relaykey/" + lab.NewKey + ".age"} {
+				at := w.records(name)
+				if err := errors.Join(os.Rename(at, at+".away"), os.Symlink("nowhere", at)); err != nil {
+					t.Fatal(err)
+				}
+				p := w.doubted("state-value-damaged", "leads nowhere")
+				if len(p.Blocked()) == 0 || !p.Empty() {
+					t.Errorf("%s: it is judged all the same: %+v", name, p.Changes)
+				}
+				if err := errors.Join(os.Remove(at), os.Rename(at+".away", at)); err != nil {
 					t.Fatal(err)
 				}
 			}

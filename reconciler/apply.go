@@ -51,7 +51,7 @@ type progress struct {
 	round     int
 	all       []Step            // its steps
 	before    *before           // what each of them waits for
-	ran       []Step            // what was begun, in order
+	ran       []*Step           // what was begun, in order
 	done      map[string]bool   // by id: it was done
 	refused   map[string]bool   // by id: it changed nothing for certain
 	stays     map[string]bool   // by id: Report.Stays

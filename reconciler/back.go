@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"meshrotate/reconciler/secret"
@@ -78,7 +79,7 @@ func (p *progress) stand(ctx context.Context) {
 // spoil adds to the secrets that failed those that must share their fate. Before Verify these are all that are not live
 // everywhere, and everything when no secret is the reason.
 func (p *progress) spoil(ctx context.Context) {
-	if !slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase >= Verify }) {
+	if !slices.ContainsFunc(p.ran, func(s *Step) bool { return s.Phase >= Verify }) {
 		all := len(p.failed) == 0 || ctx.Err() != nil
 		for _, c := range p.rotating() {
 			if name := c.Secret.Name; p.failed[name] == nil && p.inRound(c) && (all || !p.live(name)) {
@@ -86,7 +87,7 @@ func (p *progress) spoil(ctx context.Context) {
 			}
 		}
 	}
-	spread(p.ran, Step.edits, func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
+	spread(p.whatRan(), Step.edits, func(name string) bool { return p.failed[name] != nil }, func(name string) { p.failed[name] = p.cause })
 }
 
 // live says that everything was done that makes a secret live in this round, but on targets that were left behind.
@@ -105,11 +106,22 @@ func (p *progress) inRound(c Change) bool {
 // edits says that the step swaps a file.
 func (s Step) edits() bool { return s.swaps() != "" }
 
+// whatRan are the steps that were begun in this round, in order.
+func (p *progress) whatRan() iter.Seq[Step] {
+	return func(yield func(Step) bool) {
+		for _, s := range p.ran {
+			if !yield(*s) {
+				return
+			}
+		}
+	}
+}
+
 // spread carries a mark from secret to secret along those of the steps that join them.
-func spread(steps []Step, joins func(Step) bool, marked func(string) bool, mark func(string)) {
+func spread(steps iter.Seq[Step], joins func(Step) bool, marked func(string) bool, mark func(string)) {
 	for again := true; again; {
 		again = false
-		for _, s := range steps {
+		for s := range steps {
 			if !joins(s) || !slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return marked(r.Name) }) {
 				continue
 			}
@@ -145,11 +157,11 @@ func (p *progress) ahead() map[string]bool {
 	steps := (Round{p.all}).of(Switch)
 	for known := -1; known != len(on); {
 		known = len(on)
-		spread(p.all, Step.edits, is, mark)
+		spread(slices.Values(p.all), Step.edits, is, mark)
 		behind := following(steps, func(s Step) bool {
 			return s.edits() && !p.done[s.ID] && slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return on[r.Name] })
 		})
-		spread(steps, func(s Step) bool { return behind[s.ID] }, is, mark)
+		spread(slices.Values(steps), func(s Step) bool { return behind[s.ID] }, is, mark)
 	}
 	return on
 }
@@ -220,7 +232,7 @@ func (p *progress) undo(ctx context.Context, names []string) {
 	goes := func(s Step) bool { return slices.ContainsFunc(names, s.needs) }
 	taken := func(phase Phase) []Step {
 		var some []Step
-		for _, s := range p.ran {
+		for s := range p.whatRan() {
 			if s.Phase == phase && goes(s) {
 				some = append(some, s)
 			}
@@ -228,7 +240,7 @@ func (p *progress) undo(ctx context.Context, names []string) {
 		return append(some, p.awaits(phase, some)...)
 	}
 	total := 0
-	for _, s := range p.ran {
+	for s := range p.whatRan() {
 		if s.Back.Op != nil && goes(s) {
 			total++
 		}
@@ -236,7 +248,7 @@ func (p *progress) undo(ctx context.Context, names []string) {
 	p.run.Tell(Event{Kind: Undoing, Text: p.cause.Error(), Total: total, Time: p.run.Now()})
 	p.books.failedBack, p.books.untriedBack = map[string]error{}, map[string]bool{}
 	proofs := func(of func(Step) bool) []Step {
-		return slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) || p.notBack(s) || !of(s) })
+		return without(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) || p.notBack(s) || !of(s) })
 	}
 	p.passBack(ctx, Retire, taken(Retire))
 	p.passBack(ctx, Switch, taken(Switch))
@@ -283,7 +295,7 @@ const NotInUse = "nothing that is in use was changed; what is to be used next wa
 
 // nothingLive is what is said where no way back was needed.
 func (p *progress) nothingLive(name string) string {
-	if slices.ContainsFunc(p.ran, func(s Step) bool {
+	if slices.ContainsFunc(p.ran, func(s *Step) bool {
 		return s.Phase == Accept && !s.Proof && s.Back.Op == nil && !p.refused[s.ID] && s.needs(name)
 	}) {
 		return NotInUse
@@ -294,12 +306,12 @@ func (p *progress) nothingLive(name string) string {
 // acceptedFor says that something live was changed for a secret before the switch, by a step that has a way back: what proves
 // that everything is as it was comes after that.
 func (p *progress) acceptedFor(name string) bool {
-	return slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase == Accept && s.Back.Op != nil && s.needs(name) })
+	return slices.ContainsFunc(p.ran, func(s *Step) bool { return s.Phase == Accept && s.Back.Op != nil && s.needs(name) })
 }
 
 // final says that something of a secret was begun in this round that has no way back.
 func (p *progress) final(name string) bool {
-	return slices.ContainsFunc(p.ran, func(s Step) bool { return s.Back.kind == never && !p.refused[s.ID] && s.needs(name) })
+	return slices.ContainsFunc(p.ran, func(s *Step) bool { return s.Back.kind == never && !p.refused[s.ID] && s.needs(name) })
 }
 
 // accepted says it of one of the step's secrets.

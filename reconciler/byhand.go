@@ -45,7 +45,7 @@ func (o ByHand) Merge(other Op) (Op, error) {
 func (s Step) byHand() bool { return s.Op.Target().Kind == PersonTarget }
 
 // asked answers for what persons do: done where that was confirmed.
-func (r Run) asked(steps []Step) []Report {
+func (r *Run) asked(steps []Step) []Report {
 	var all []Report
 	for _, s := range steps {
 		o, ok := s.Op.(ByHand)

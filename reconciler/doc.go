@@ -41,7 +41,8 @@
 // earlier run after which nothing has replaced it. A rotation then leaves nothing for a later run: what it would retire after
 // a while is a further round of this plan. The plan says it as a finding. The start in the ledger has the reason, and every
 // place that a step takes the old value out of ([Holder]); what became of each is what the ledger says of that step
-// (state.EvidenceOf). A run that an emergency began touches that secret and what it needs ([Needing]), and nothing else.
+// (state.EvidenceOf). A place that accepts the old value after that (Change.Still) is a finding until the rotation sees that it
+// does not. A run that an emergency began touches that secret and what it needs ([Needing]), and nothing else.
 //
 // # What is done (step.go, target.go)
 //

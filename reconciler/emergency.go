@@ -102,7 +102,7 @@ func compromised(c *Change, in Input) {
 		return
 	}
 	if c.Compromised = in.Compromised(c.Secret); c.Compromised == "" {
-		c.finishes = in.History.Emergency(c.Secret.Name) == c.Secret.Version
+		c.finishes = in.History.Emergency(c.Secret.Name) == c.Secret.Version || len(c.Still) > 0
 		accepted(c, in)
 		return
 	}
@@ -111,6 +111,12 @@ func compromised(c *Change, in Input) {
 		return
 	}
 	text := "compromised: " + c.Compromised + ". Nothing is to accept the old value after this run"
+	if n := len(c.Still); n > 0 {
+		text += ", but " + c.Still[0].Place + " goes on"
+		if n > 1 {
+			text += fmt.Sprintf(", and so do %d more places", n-1)
+		}
+	}
 	c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Text: text,
 		Hint: "what held it, and what became of it there: `meshrotate history --evidence " + c.Secret.Name + "`"})
 }
@@ -127,8 +133,9 @@ func unshown(c *Change) {
 		Hint: "see where it is used that the new value is taken and the old one is not; what shows it to a plan, the other finding says"})
 }
 
-// accepted says which hosts may accept still what others know: the run that took it out elsewhere left them behind.
+// accepted says which hosts may accept still what others know: the run that took it out elsewhere left them behind, or could not.
 func accepted(c *Change, in Input) {
+	said := map[string]bool{}
 	for _, host := range c.Unseen {
 		what, why := in.History.LeakedOn(c.Secret.Name, host)
 		if len(what) == 0 {
@@ -137,7 +144,19 @@ func accepted(c *Change, in Input) {
 		c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Drift: true, Hosts: []string{host},
 			Text: fmt.Sprintf("%s: left behind when %s was taken out, and others know it: %s. As far as is known it is accepted there still", host, strings.Join(what, ", "), why),
 			Hint: "bring the host back, and apply: it is taken out there, too"})
+		said[host] = true
 	}
+	for _, s := range c.Still {
+		if !said[s.On] {
+			c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Drift: true, Hosts: []string{s.On},
+				Text: s.Place + ": others know what it has, and it was not taken away. As far as is known it is accepted still", Hint: s.Hint})
+		}
+	}
+}
+
+// StillOn says that a target accepts what others know.
+func (c *Change) StillOn(target string) bool {
+	return slices.ContainsFunc(c.Still, func(s Still) bool { return s.On == target })
 }
 
 // leaked says of a change that what is declared is what others know. Who puts it back to have a product that works may do so; an

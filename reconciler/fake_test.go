@@ -272,8 +272,11 @@ func (b *bench) Fence() uint64                                                { 
 func (b *bench) Running(context.Context, []reconciler.Down) reconciler.Report { return b.running }
 func (b *bench) Worked(context.Context) reconciler.Report                     { return b.worked }
 func (b *bench) Fallen(context.Context) reconciler.Report                     { return b.fallen }
-func (b *bench) Marker() reconciler.Marker                                    { return nil }
-func (b *bench) Close(context.Context)                                        {}
+func (b *bench) Enter(context.Context, reconciler.Target, reconciler.Phase) (func(error), error) {
+	return func(error) {}, nil
+}
+func (b *bench) Marker() reconciler.Marker { return nil }
+func (b *bench) Close(context.Context)     {}
 func (b *bench) Doing(_ context.Context, what string) error {
 	b.doing = append(b.doing, what)
 	return nil

@@ -73,13 +73,13 @@ func (p *progress) untouched(ctx context.Context, names []string) []string {
 	}
 	goes := func(s Step) bool { return slices.ContainsFunc(same, s.needs) }
 	var staged []Step
-	for _, s := range p.ran {
+	for s := range p.whatRan() {
 		if s.Phase == Prepare && goes(s) {
 			staged = append(staged, s)
 		}
 	}
 	p.books.failedBack, p.books.untriedBack = map[string]error{}, map[string]bool{}
-	p.passBack(ctx, Verify, slices.DeleteFunc(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) }))
+	p.passBack(ctx, Verify, without(Round{p.all}.of(Verify), func(s Step) bool { return !goes(s) }))
 	p.passBack(ctx, Prepare, staged)
 	for _, name := range same {
 		if p.failed[name] == nil {
@@ -95,7 +95,7 @@ func (p *progress) untouched(ctx context.Context, names []string) []string {
 
 // altered says that a step of the secret may have changed something that lives, other than to stop and start what has it.
 func (p *progress) altered(name string) bool {
-	return slices.ContainsFunc(p.ran, func(s Step) bool {
+	return slices.ContainsFunc(p.ran, func(s *Step) bool {
 		if _, turns := s.Op.(Turning); turns || !s.needs(name) || s.Phase == Prepare || s.Phase == Verify || p.refused[s.ID] {
 			return false
 		}
@@ -107,7 +107,7 @@ func (p *progress) altered(name string) bool {
 func (p *progress) holdsUp(name string) bool {
 	return slices.ContainsFunc(p.all, func(s Step) bool {
 		t, turns := s.Op.(Turning)
-		return turns && !t.Stops() && s.needs(name) && !p.done[s.ID] && slices.ContainsFunc(p.ran, func(o Step) bool {
+		return turns && !t.Stops() && s.needs(name) && !p.done[s.ID] && slices.ContainsFunc(p.ran, func(o *Step) bool {
 			stop, turns := o.Op.(Turning)
 			return turns && stop.Stops() && o.Op.Target() == s.Op.Target()
 		})

@@ -33,7 +33,7 @@ func (p *progress) forward() map[string]bool {
 			on[c.Secret.Name] = true
 		}
 	}
-	spread(p.all, Step.edits, func(name string) bool { return on[name] }, func(name string) { on[name] = true })
+	spread(slices.Values(p.all), Step.edits, func(name string) bool { return on[name] }, func(name string) { on[name] = true })
 	maps.DeleteFunc(on, func(name string, _ bool) bool { return p.failed[name] != nil || !p.live(name) })
 	return on
 }

@@ -173,7 +173,7 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 		}
 		// Until a file is changed everything can be put back, whatever happened to this step. So can what other secrets have changed
 		// on other targets.
-		p.halted = p.halted || phase >= Verify || phase == Switch && slices.ContainsFunc(p.ran, func(o Step) bool {
+		p.halted = p.halted || phase >= Verify || phase == Switch && slices.ContainsFunc(p.ran, func(o *Step) bool {
 			return o.edits() && (o.Op.Target() == s.Op.Target() || slices.ContainsFunc(o.Secrets, func(r secret.Ref) bool { return s.needs(r.Name) }))
 		})
 	default:

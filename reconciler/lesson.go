@@ -37,7 +37,7 @@ func Lessons() []Lesson {
 		{ID: "secret-compromised",
 			Means:   "Somebody has said, with `meshrotate rotate --compromised`, that others know the live value of this secret.",
 			Matters: "Whoever knows it can use it until nothing accepts it any more. So there is no overlap and no soak: what a rotation leaves for a later run is done in this one, whatever it costs.",
-			Do:      "Agree to the outage and let it run to its end. Then read `meshrotate history --evidence SECRET`: each place that held the value, and what became of it there. A run that was cut off is finished by `meshrotate apply` in the same way. Where the declared version is the very one that others know, declare another: it stays so for good, and it is drift. So is a host that was left behind and may accept the value still: bring it back, and apply.",
+			Do:      "Agree to the outage and let it run to its end. Then read `meshrotate history --evidence SECRET`: each place that held the value, and what became of it there. A run that was cut off is finished by `meshrotate apply` in the same way. Where the declared version is the very one that others know, declare another: it stays so for good, and it is drift. So is a host that was left behind and may accept the value still: bring it back, and apply. Where no run takes it out, take it away by hand: the plan says so until it sees that, or until it is silenced for that host.",
 			Example: "compromised: the key was posted in a ticket. Nothing is to accept the old value after this run"},
 		{ID: "due-and-left",
 			Means:   "An emergency replaces one secret, and by the record others are due as well.",

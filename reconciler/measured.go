@@ -39,7 +39,7 @@ func (c *clock) measure(o state.Outage, names ...string) (state.Outage, bool) {
 
 // outages compares what was measured with what the change predicted. A fleet is down while one of it is. What came back before
 // this run is told apart, and first: the last word about something is what is known of it now.
-func (c *clock) outages(change Change) []state.Outage {
+func (c *clock) outages(change Change, wentBack bool) []state.Outage {
 	var all []state.Outage
 	for _, r := range change.Returned {
 		if r.UpBy.IsZero() {
@@ -52,20 +52,28 @@ func (c *clock) outages(change Change) []state.Outage {
 		all = append(all, o)
 	}
 	for _, predicted := range change.Outages {
-		names := predicted.Members
+		names, least := predicted.Members, predicted.With != "" && len(predicted.Members) == 0
+		if least {
+			names = predicted.Unseen
+		}
 		if predicted.With != "" {
 			names = slices.Clone(names)
 			for i, n := range names {
 				names[i] = cutOff(n)
 			}
 		}
-		least := predicted.With != "" && len(names) == 0
-		if least {
+		if len(names) == 0 && least {
 			names = []string{predicted.With}
 		}
 		o, any := c.measure(state.Outage{What: predicted.What, Predicted: predicted.Predicted, AtLeast: least}, names...)
 		if !any {
 			continue
+		}
+		switch {
+		case !wentBack:
+			c.unseen(&o, predicted.Unseen)
+		case least && len(predicted.Unseen) > 0: // what was not seen to work before is as it was
+			o.Since = time.Time{}
 		}
 		all = append(all, o)
 		if predicted.With != "" || len(predicted.Members) == 1 && predicted.Members[0] == predicted.What {
@@ -78,6 +86,21 @@ func (c *clock) outages(change Change) []state.Outage {
 		}
 	}
 	return c.known(change, all)
+}
+
+// outages are those of the change, as far as it has come.
+func (p *progress) outages(c Change) []state.Outage {
+	return p.clock.outages(c, p.ending[c.Secret.Name] == state.Back)
+}
+
+// unseen adds that some do not work still that were not seen to work before: the outage of the others goes on for them, and may have
+// begun sooner. One that works by now adds nothing: nobody knows for how long it did not.
+func (c *clock) unseen(o *state.Outage, names []string) {
+	for _, name := range names {
+		if since := c.since(cutOff(name)); !since.IsZero() && (o.Since.IsZero() || !since.After(o.Since)) {
+			o.Since, o.AtLeast = since, true
+		}
+	}
 }
 
 // known adds what the next run has to know: what is down still since an earlier run, and nobody was to start; and what was started

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,6 +16,9 @@ type Site interface {
 	// Look answers the reads, one batch per target, targets in parallel. It must not modify anything. A target that
 	// does not answer is in Seen with its outcome; Look itself never fails.
 	Look(ctx context.Context, reads []Read, tell func(Event)) Seen
+	// Enter waits for a host's turn to be worked on in a phase; whoever asks first is let in first. Leave gives the turn back, with
+	// what went wrong.
+	Enter(ctx context.Context, host Target, phase Phase) (leave func(error), err error)
 	// Do runs the steps of one target in order. It answers for every step that it was given; the first that is not
 	// Done ends the batch.
 	Do(ctx context.Context, target Target, steps []Step, tell func(Event)) []Report
@@ -66,6 +70,14 @@ type Look struct {
 	Results map[string]Result
 	// Errs is why a read has no answer, by its key, where the target answered others. The look is Broken then.
 	Errs map[string]error
+}
+
+// Why is why something that was asked has no answer, nil where all has one.
+func (l Look) Why() error {
+	if l.Err != nil || len(l.Errs) == 0 {
+		return l.Err
+	}
+	return l.Errs[slices.Min(slices.Collect(maps.Keys(l.Errs)))]
 }
 
 // Seen is everything that was seen, by target.

@@ -67,12 +67,17 @@ func arrange(steps []Step, links []link) (blocks []block, circle []link) {
 		of[i] = b
 		many[b]++
 	}
-	room := make([]Step, len(steps)) // for all of them: to grow each block's would take twice that
-	for b, n := range many {
-		blocks[b].steps, room = room[:0:n], room[n:]
-	}
-	for _, i := range order {
-		blocks[of[i]].steps = append(blocks[of[i]].steps, steps[i])
+	for i := 0; i < len(order); {
+		b, first, n := of[order[i]], order[i], 0
+		for ; i < len(order) && order[i] == first+n && of[order[i]] == b; i++ {
+			n++
+		}
+		if n == many[b] { // as they stand in a plan: ten thousand hosts' are not copied
+			blocks[b].steps = steps[first : first+n : first+n]
+			continue
+		}
+		blocks[b].steps = slices.Grow(blocks[b].steps, many[b]-len(blocks[b].steps))
+		blocks[b].steps = append(blocks[b].steps, steps[first:first+n]...)
 	}
 	connect(blocks, of, links)
 	return inOrder(blocks), nil

@@ -61,8 +61,9 @@ func newClock(plan *Plan) clock {
 			if o.With == "" || change.Status != Rotate {
 				continue
 			}
-			c.with[o.With] = append(c.with[o.With], o.Members...)
-			for _, name := range o.Members {
+			cut := slices.Concat(o.Members, o.Unseen)
+			c.with[o.With] = append(c.with[o.With], cut...)
+			for _, name := range cut {
 				if !o.Since.IsZero() {
 					c.spans[cutOff(name)] = []span{{down: o.Since, earlier: true, sooner: o.AtLeast, noSooner: o.AtMost}}
 				}

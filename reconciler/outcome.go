@@ -145,7 +145,7 @@ func (p *progress) outcome() Outcome {
 	o := Outcome{Halted: p.halted, Err: p.cause, Down: p.clock.stillDown(), Remarks: p.remarks}
 	changed := false
 	for _, c := range p.rotating() {
-		e := Ended{Change: c, Ending: p.ending[c.Secret.Name], Evidence: p.evidence[c.Secret.Name], Outages: p.clock.outages(c)}
+		e := Ended{Change: c, Ending: p.ending[c.Secret.Name], Evidence: p.evidence[c.Secret.Name], Outages: p.outages(c)}
 		if e.Ending == state.Back {
 			e.Evidence = p.asBefore[c.Secret.Name]
 		}
@@ -214,9 +214,13 @@ func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
 				if since.IsZero() || !own.IsZero() && own.Before(since) {
 					since = own
 				}
+				unseen, why := slices.Contains(o.Unseen, l.Target.Name), l.Why
+				if unseen {
+					why = fmt.Errorf("%w; nor was it seen to work when this run looked", l.Why)
+				}
 				lacks := !p.touched[l.Target] || p.unsure[l.Target] // what was sent to it may not have come that far
-				if slices.Contains(o.Members, l.Target.Name) && slices.Contains(l.Secrets, c.Secret.Name) && !since.IsZero() && (lacks || p.unproven[l.Target]) {
-					add(Down{What: l.Target.Name, Target: l.Target, Since: since, CutOff: true, Unsure: !sure || p.touched[l.Target] && !p.unproven[l.Target], Why: l.Why})
+				if (unseen || slices.Contains(o.Members, l.Target.Name)) && slices.Contains(l.Secrets, c.Secret.Name) && !since.IsZero() && (lacks || p.unproven[l.Target]) {
+					add(Down{What: l.Target.Name, Target: l.Target, Since: since, Sooner: unseen, CutOff: true, Unsure: !sure || p.touched[l.Target] && !p.unproven[l.Target], Why: why})
 				}
 			}
 		}

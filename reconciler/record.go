@@ -256,7 +256,7 @@ func (p *progress) recordProven(ctx context.Context) {
 			continue
 		}
 		e := p.entry(c, state.Proven, strings.Join(p.evidence[name], "; "))
-		e.Unproven, e.Outages, e.Left = c.Unproven, p.clock.outages(c), p.leftBy(c)
+		e.Unproven, e.Outages, e.Left = c.Unproven, p.outages(c), p.leftBy(c)
 		entries = append(entries, e)
 		proven = append(proven, name)
 		p.toldDown[name] = slices.DeleteFunc(slices.Clone(e.Outages), func(o state.Outage) bool { return o.Since.IsZero() })
@@ -321,7 +321,7 @@ func (p *progress) finish(ctx context.Context) {
 			fell, rose := p.clock.fallen(c), p.risen(c)
 			if len(fell)+len(rose) > 0 { // the ledger has it as proven already
 				e := p.entry(c, state.Proven, afterProof(fell, rose))
-				e.Unproven, e.Outages, e.Left = c.Unproven, p.clock.outages(c), p.leftBy(c)
+				e.Unproven, e.Outages, e.Left = c.Unproven, p.outages(c), p.leftBy(c)
 				e.Outages = slices.DeleteFunc(e.Outages, func(o state.Outage) bool { return !o.UpBy.IsZero() }) // what came back before was told
 				entries = append(entries, e)
 			}
@@ -352,7 +352,7 @@ func (p *progress) finish(ctx context.Context) {
 			detail += "; " + ownRecords + since
 		}
 		e := p.entry(c, p.ending[name], detail)
-		e.Outages, e.Left = p.clock.outages(c), p.leftBy(c, missed...)
+		e.Outages, e.Left = p.outages(c), p.leftBy(c, missed...)
 		entries = append(entries, e)
 	}
 	p.halted = p.halted && !p.known()
@@ -364,7 +364,7 @@ func (p *progress) finish(ctx context.Context) {
 // risen is what the ledger has as down with the proof of a secret, and was seen to run at the end, or to work: the next run may not be
 // able to ask, and the report says so. A fleet is named where no service of it is.
 func (p *progress) risen(c Change) []string {
-	now := p.clock.outages(c)
+	now := p.outages(c)
 	var services, others []string
 	for _, told := range p.toldDown[c.Secret.Name] {
 		_, down := p.clock.now[told.What]

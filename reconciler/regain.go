@@ -34,7 +34,7 @@ func (p *progress) mayRegain(ctx context.Context) {
 		p.run.Lease = returning{p.run.Lease, p.regained}
 	}
 	begun := func(phase Phase) bool {
-		return slices.ContainsFunc(p.ran, func(s Step) bool { return s.Phase == phase })
+		return slices.ContainsFunc(p.ran, func(s *Step) bool { return s.Phase == phase })
 	}
 	if !p.halted || !lostLease(p.cause) || !begun(Switch) || begun(Verify) || p.run.Lease.Check(ctx) != nil {
 		return

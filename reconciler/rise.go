@@ -63,7 +63,7 @@ func (p *progress) stranded(t Target) bool {
 
 // finals says it of one of the steps without a way back that were begun for a secret of this one.
 func (p *progress) finals(s Step, is func(Step) bool) bool {
-	return slices.ContainsFunc(p.ran, func(o Step) bool {
-		return o.Back.kind == never && o.Op.Target() != s.Op.Target() && is(o) && slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return o.needs(r.Name) })
+	return slices.ContainsFunc(p.ran, func(o *Step) bool {
+		return o.Back.kind == never && o.Op.Target() != s.Op.Target() && is(*o) && slices.ContainsFunc(s.Secrets, func(r secret.Ref) bool { return o.needs(r.Name) })
 	})
 }

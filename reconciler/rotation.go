@@ -175,13 +175,21 @@ type Change struct {
 	// Keepers are the places, some on hosts, that have what others know and that no step of this takes it out of. One whose field is a
 	// state.HeldUntilBy is another secret's.
 	Keepers []state.Fact `json:"-"`
+	// Still are the places that accept what others know, since an emergency or, in one, after it.
+	Still []Still `json:"-"`
 	// Unseen are hosts, or other targets, that have or accept values of the secret, and which ones is not seen now: where others know one that an earlier run took
 	// out elsewhere, the plan says so.
 	Unseen []string `json:"-"`
 	// Leaked is what is declared though others know it: the version, or one of its parts.
 	Leaked string `json:"-"`
-	// finishes: an emergency was proven with the declared version, and this comes to what that one has left behind.
+	// finishes: an emergency was proven, and this comes to what that one has left behind.
 	finishes bool
+}
+
+// Still is a place that accepts what others know, on a target, and what ends that. Ends says that a step of this change does.
+type Still struct {
+	Place, On, Hint string
+	Ends            bool
 }
 
 // Overlap is an old value that is accepted beside the one that replaces it.

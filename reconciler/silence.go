@@ -57,7 +57,8 @@ func hush(findings []Finding, quiets []quiet) {
 			continue
 		}
 		mine := slices.DeleteFunc(slices.Clone(quiets), func(q quiet) bool { return q.Finding != string(f.Code) })
-		if len(mine) == 0 || !slices.ContainsFunc(mine, func(q quiet) bool { return q.hosts == nil }) && !covers(mine, f.Hosts) {
+		every := !specs.ByHost(string(f.Code)) && slices.ContainsFunc(mine, func(q quiet) bool { return q.hosts == nil })
+		if len(mine) == 0 || !every && !covers(mine, f.Hosts) {
 			continue
 		}
 		f.Severity, f.Hint = Silenced, fmt.Sprintf("until %s: %s", mine[0].Until, mine[0].Why)

@@ -39,6 +39,8 @@ func TestSilence(t *testing.T) {
 		{"of what refuses", say(reconciler.Error, "dusty", "a"), []specs.Silence{silence("dusty", "")}, day, reconciler.Error},
 		{"of the record of the state", say(reconciler.Warning, "state-new"), []specs.Silence{silence("state-new", "")}, day, reconciler.Warning},
 		{"of what others know", say(reconciler.Warning, "secret-compromised"), []specs.Silence{silence("secret-compromised", "")}, day, reconciler.Warning},
+		{"of what others know, on a host where it was left", say(reconciler.Warning, "secret-compromised", "a"), []specs.Silence{silence("secret-compromised", "a")}, day, reconciler.Silenced},
+		{"of what others know, on every host", say(reconciler.Warning, "secret-compromised", "a"), []specs.Silence{silence("secret-compromised", "")}, day, reconciler.Warning},
 		{"of what is down", say(reconciler.Warning, "still-down", "a"), []specs.Silence{silence("still-down", "")}, day, reconciler.Warning},
 		{"after its last day", say(reconciler.Warning, "dusty", "a"), []specs.Silence{silence("dusty", "")}, day.Add(time.Hour), reconciler.Warning},
 	} {

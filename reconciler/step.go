@@ -208,9 +208,17 @@ type Round struct {
 	Steps []Step `json:"steps"`
 }
 
-// of are the steps of a phase, in order.
+// of are the steps of a phase, in order. They are the round's own where they stand together, as in a plan: who changes them clones them.
 func (r Round) of(p Phase) []Step {
-	some := make([]Step, 0, r.count(p))
+	n := r.count(p)
+	if n == 0 {
+		return nil
+	}
+	first := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Phase == p })
+	if together := r.Steps[first:min(first+n, len(r.Steps))]; (Round{together}).count(p) == n {
+		return slices.Clip(together)
+	}
+	some := make([]Step, 0, n)
 	for _, s := range r.Steps {
 		if s.Phase == p {
 			some = append(some, s)

@@ -41,7 +41,14 @@ type worker struct {
 	parallel int
 	rest     map[Target]int    // blocks of a target that have not ended
 	targets  map[string]Target // of the steps
+	queue    chan sent         // hosts' blocks, until their turn comes
 	answers  chan answer
+}
+
+// sent is a block that is on its way to its target. More: another of that target is to come.
+type sent struct {
+	block int
+	more  bool
 }
 
 // work does steps of one phase. It returns when nothing of it runs any more.
@@ -49,7 +56,7 @@ type worker struct {
 func (p *progress) work(ctx context.Context, phase Phase, steps []Step, toward direction, failed ...string) {
 	blocks, _ := arrange(steps, links(steps)) // the plan was refused if it had no order
 	w := &worker{progress: p, phase: phase, toward: toward, blocks: blocks, waits: make([]int, len(blocks)),
-		next: make([][]int, len(blocks)), broken: map[int]bool{}, behind: map[int]bool{}, parallel: p.run.Parallel, rest: map[Target]int{}, targets: map[string]Target{}, answers: make(chan answer)}
+		next: make([][]int, len(blocks)), broken: map[int]bool{}, behind: map[int]bool{}, parallel: p.run.Parallel, rest: map[Target]int{}, targets: map[string]Target{}, queue: make(chan sent, len(blocks)), answers: make(chan answer, len(blocks))}
 	if toward == backward {
 		for _, s := range steps {
 			w.targets[s.ID] = s.Op.Target()
@@ -71,7 +78,9 @@ func (p *progress) work(ctx context.Context, phase Phase, steps []Step, toward d
 		}
 	}
 	w.slowestFirst(w.ready)
+	go w.admit(ctx)
 	w.loop(ctx)
+	close(w.queue)
 	p.halted = p.halted || p.unheard
 }
 
@@ -124,19 +133,47 @@ func (w *worker) start(ctx context.Context, i int) {
 	}
 	w.blocks[i].steps = b.steps
 	w.running++
-	more := w.rest[b.target] > 1
-	go func() {
-		a := answer{block: i}
-		if a.lease = w.run.Lease.Check(context.WithoutCancel(ctx)); a.lease == nil {
-			a.reports = w.do(ctx, b)
-			w.tellDone(ctx, b, a.reports, more)
+	s := sent{i, w.rest[b.target] > 1}
+	if b.target.Kind == HostTarget {
+		w.queue <- s
+		return
+	}
+	go w.pass(ctx, s, func(error) {})
+}
+
+// admit lets hosts in as their turns come. Ten thousand that wait have no goroutines.
+func (w *worker) admit(ctx context.Context) {
+	for s := range w.queue {
+		leave, err := w.run.Site.Enter(ctx, w.blocks[s.block].target, w.phase)
+		if err != nil { // nothing was sent
+			w.answers <- answer{block: s.block, reports: []Report{{Outcome: state.Failed, Err: err}}}
+			continue
 		}
-		w.answers <- a
-	}()
+		go w.pass(ctx, s, leave)
+	}
+}
+
+// pass does a block whose turn has come, while the lease is ours. What it has on its stack while it waits, thousands have.
+func (w *worker) pass(ctx context.Context, s sent, leave func(error)) {
+	a := answer{block: s.block}
+	if a.lease = w.run.Lease.Check(context.WithoutCancel(ctx)); a.lease == nil {
+		a.reports = w.do(ctx, &w.blocks[s.block])
+		w.tellDone(ctx, &w.blocks[s.block], a.reports, s.more)
+	}
+	leave(errors.Join(a.lease, errorOf(a.reports)))
+	w.answers <- a
+}
+
+// errorOf is what went wrong in a block.
+func errorOf(reports []Report) (err error) {
+	for i := range reports {
+		err = errors.Join(err, reports[i].Err)
+	}
+	return err
 }
 
 // do lets a block be done: by the site, or by the person who has done it.
-func (w *worker) do(ctx context.Context, b block) []Report {
+func (w *worker) do(ctx context.Context, b *block) []Report {
 	if b.target.Kind == PersonTarget {
 		return w.run.asked(b.steps)
 	}
@@ -218,7 +255,8 @@ func (w *worker) hear(ctx context.Context, a answer) {
 // noteRan remembers what was begun: what was tried, and everything after an answer that is missing or not known.
 func (w *worker) noteRan(b block, reports []Report) {
 	ended, unknown := false, false // the batch had ended; nobody knows how far it came
-	for j, s := range b.steps {
+	for j := range b.steps {
+		s := &b.steps[j]
 		var r Report
 		if j < len(reports) {
 			r = reports[j]
@@ -233,7 +271,7 @@ func (w *worker) noteRan(b block, reports []Report) {
 		}
 		if w.toward != backward {
 			if w.ran == nil {
-				w.ran = make([]Step, 0, len(w.all))
+				w.ran = make([]*Step, 0, len(w.all))
 			}
 			w.ran = append(w.ran, s)
 		}
@@ -245,9 +283,14 @@ func (w *worker) noteRan(b block, reports []Report) {
 			w.stays[s.ID] = true
 		}
 		if s.Vital && r.Outcome != state.Done {
-			w.undone[b.target] = append(w.undone[b.target], s)
+			w.undone[b.target] = append(w.undone[b.target], *s)
 		}
-		w.done[s.ID], w.refused[s.ID] = r.Outcome == state.Done, r.Outcome == state.Failed && r.Refused
+		w.done[s.ID] = r.Outcome == state.Done
+		if r.Outcome == state.Failed && r.Refused {
+			w.refused[s.ID] = true
+		} else {
+			delete(w.refused, s.ID)
+		}
 	}
 }
 
@@ -262,7 +305,7 @@ func (w *worker) lostFirst(ctx context.Context, reports []Report) {
 	}
 }
 
-func (w *worker) tellDone(ctx context.Context, b block, reports []Report, more bool) {
+func (w *worker) tellDone(ctx context.Context, b *block, reports []Report, more bool) {
 	e := Event{Kind: TargetDone, Phase: w.phase.String(), Target: b.target.String(), More: more, Time: w.run.Now()}
 	for _, r := range reports {
 		if r.Err != nil && !r.Waits {

@@ -91,10 +91,14 @@ func (r *reader) checkRelays(names []string, add func(name string, path ...strin
 	}
 }
 
-// Loud says that a finding is not silenced: it is about what is remembered, what is down, or what others know.
+// Loud says that a finding is not silenced: it is about what is remembered, or what is down.
 func Loud(finding string) bool {
-	return strings.HasPrefix(finding, "state-") || finding == "still-down" || finding == "secret-compromised"
+	return strings.HasPrefix(finding, "state-") || finding == "still-down"
 }
+
+// ByHost says that a finding is silenced of hosts by their names alone: what others know is, where it was left there, and such a host
+// need not be declared any more.
+func ByHost(finding string) bool { return finding == "secret-compromised" }
 
 func (r *reader) checkSilence(d *Deployment) {
 	if r.isBroken("policy", "silence") {
@@ -107,7 +111,10 @@ func (r *reader) checkSilence(d *Deployment) {
 	for i, s := range d.Policy.Silence {
 		path := []string{"policy", "silence", strconv.Itoa(i)}
 		if Loud(s.Finding) {
-			r.at(under(path, "finding"), "what is wrong with the record of the state, what is down, and what others know cannot be silenced", "`meshrotate explain "+s.Finding+"` says what to do")
+			r.at(under(path, "finding"), "what is wrong with the record of the state, and what is down, cannot be silenced", "`meshrotate explain "+s.Finding+"` says what to do")
+		}
+		if ByHost(s.Finding) && s.Host == "" {
+			r.at(under(path, "finding"), "what others know cannot be silenced, but for a host on which it was left", "name that host; `meshrotate explain "+s.Finding+"` says what to do")
 		}
 		if _, err := time.Parse(time.DateOnly, s.Until); err != nil {
 			r.at(under(path, "until"), "there is no such day", "write it as 2026-12-31")
@@ -119,7 +126,7 @@ func (r *reader) checkSilence(d *Deployment) {
 		if err != nil {
 			r.at(under(path, "host"), err.Error(), "")
 		}
-		if i := slices.IndexFunc(names, func(n string) bool { return !known[strings.ToLower(n)] }); i >= 0 && !r.isBroken("hosts") {
+		if i := slices.IndexFunc(names, func(n string) bool { return !known[strings.ToLower(n)] }); i >= 0 && !ByHost(s.Finding) && !r.isBroken("hosts") {
 			r.at(under(path, "host"), names[i]+" is not one of the hosts", "name hosts as they stand under hosts, or take it out")
 		}
 	}

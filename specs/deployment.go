@@ -64,6 +64,8 @@ type Origin struct {
 	Unsigned *Doubt
 	// Doubts are what the document as it was written says, and the trusted side does not. None of it is in force.
 	Doubts []Doubt
+	// Changed is what the base has otherwise, and an operator's file allows: it is in force.
+	Changed []Doubt
 	// Unagreed says that the trusted side has nothing to say in place of what is in doubt: nothing may be contacted.
 	Unagreed bool
 }

@@ -74,7 +74,12 @@ func (g Git) DefaultBranch() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cloned := slices.ContainsFunc(names, plumbing.ReferenceName.IsRemote) // then a branch called main may be anybody's
+	config, err := repo.Config()
+	if err != nil {
+		return "", err
+	}
+	// Then a branch called main may be anybody's. A job that fetched a single commit has a remote, and no branch of it.
+	cloned := len(config.Remotes) > 0 || slices.ContainsFunc(names, plumbing.ReferenceName.IsRemote)
 	for _, name := range []plumbing.ReferenceName{"refs/heads/main", "refs/heads/master"} {
 		if !cloned && slices.Contains(names, name) {
 			return name.String(), nil

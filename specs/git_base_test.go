@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"meshrotate/specs"
@@ -59,6 +60,13 @@ func TestDefaultBranch(t *testing.T) {
 		}
 	}
 	expect("no remote", "refs/heads/main")
+	if _, err := h.repo.CreateRemote(&config.RemoteConfig{Name: "origin", URLs: []string{"https://git.contoso.example/im.git"}}); err != nil {
+		t.Fatal(err)
+	}
+	expect("a remote of which a single commit was fetched", "")
+	if err := h.repo.DeleteRemote("origin"); err != nil {
+		t.Fatal(err)
+	}
 	h.set(t, "refs/remotes/origin/main", h.first)
 	expect("a clone that does not say", "")
 	if err := h.repo.Storer.SetReference(plumbing.NewSymbolicReference("refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")); err != nil {

@@ -203,6 +203,7 @@ func TestSilences(t *testing.T) {
 		`{finding: clock-skew, host: A, why: x, until: "2026-12-31"}`:                    "",
 		`{finding: state-new, why: x, until: "2026-12-31"}`:                              "cannot be silenced",
 		`{finding: secret-compromised, why: x, until: "2026-12-31"}`:                     "cannot be silenced",
+		`{finding: secret-compromised, host: gone, why: x, until: "2026-12-31"}`:         "",
 	} {
 		if _, err := testLoader(t).Load("x.yaml", []byte(frame+silence+"]}\n")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error()+hints(err), want) {
 			t.Errorf("%s: %v", silence, err)

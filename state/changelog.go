@@ -64,7 +64,7 @@ func (h *History) addRotation(of *record, e Entry) {
 // addLate takes what a run says of a secret that a later run has begun with since: it has lost its lock, and the other has seen more.
 // It is what became of that run, and says nothing about anything else.
 func (h *History) addLate(e Entry) {
-	for i := len(h.all) - 1; i >= 0 && e.Step == ""; i-- {
+	for i := len(h.all) - 1; i >= 0 && e.Step == "" && e.Outcome != Started; i-- {
 		if r := &h.all[i]; r.Secret == e.Secret && r.Run == e.Run {
 			r.add(e)
 			r.TakenOver = true

@@ -158,6 +158,7 @@ func (p *places) after(e Entry) (told bool) {
 	hosts, on := e.places(), e.on()
 	if e.Secret == p.secret && e.Step == "" && e.Outcome == Started {
 		p.keeps = slices.ContainsFunc(e.Facts, func(f Fact) bool { return f.Field == Keeps })
+		told = p.taken(e)
 	}
 	for _, h := range hosts {
 		for _, w := range p.of[[2]string{taking(e.Secret, e.Step), h}] {
@@ -175,6 +176,23 @@ func (p *places) after(e Entry) (told bool) {
 		}
 		if delete(p.later, w); e.Outcome == Back { // what was there is there again
 			p.fates[w], told = was, true
+		}
+	}
+	return told
+}
+
+// taken takes from a start which of its steps come to a place that an emergency has left: another step than that one's, where something
+// else is declared by then. It says whether there is any.
+func (p *places) taken(e Entry) (told bool) {
+	for _, f := range e.Facts {
+		by, held := f.held(e.Secret)
+		if !held {
+			continue
+		}
+		for _, w := range p.order {
+			if at := [2]string{by, f.Host}; w.place == f.Value && w.host == f.Host && w.by != by && p.fates[w].open() && !slices.Contains(p.of[at], w) {
+				p.of[at], told = append(p.of[at], w), true
+			}
 		}
 	}
 	return told

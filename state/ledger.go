@@ -118,6 +118,9 @@ type Outage struct {
 	Service string `json:"service,omitempty"`
 	// Members are what it is the outage of, while it is a prediction: a fleet's hosts. Not recorded.
 	Members []string `json:"-"`
+	// Unseen are further ones that were not seen to work when it was predicted: nobody knows whether they did. They count where they do
+	// not at its end. Not recorded.
+	Unseen []string `json:"-"`
 	// With is what they are cut off by, while it is a prediction: from its stop on they cannot work, whether they run or not. Without
 	// Members nobody looks when they do again.
 	With string `json:"-"`
@@ -149,8 +152,21 @@ type Present struct {
 	Fence uint64
 	// Place is where it is, for people.
 	Place string
+	// Journals are what runs of this machine recorded and could not bring to the place that all share.
+	Journals []Journal
 	// Unable is why no record can be begun here, where that is known before anybody tries; nil otherwise.
 	Unable error
+}
+
+// Journal is what a run recorded on this machine's disk alone.
+type Journal struct {
+	Place, Run string
+	// Says is what is in it, in short.
+	Says string
+	// Late says that another run has begun since: it is told as what became of that run, and nothing else hangs on it.
+	Late bool
+	// Published says that this process has just brought it to where all see it.
+	Published bool
 }
 
 // SaltID tells one salt from another.

@@ -16,7 +16,7 @@ func (e Entry) Recorded() Entry {
 	e.Link = ""
 	e.Facts, e.Left, e.Outages = clone(e.Facts), clone(e.Left), clone(e.Outages)
 	for i := range e.Outages {
-		e.Outages[i].Members, e.Outages[i].With = nil, ""
+		e.Outages[i].Members, e.Outages[i].Unseen, e.Outages[i].With = nil, nil, ""
 		e.Outages[i].Since = e.Outages[i].Since.UTC().Round(0)
 		e.Outages[i].UpBy = e.Outages[i].UpBy.UTC().Round(0)
 	}

@@ -134,12 +134,17 @@ func (h *host) askBut(ctx context.Context, ops []winhost.Op, restarted func(serv
 	if err != nil {
 		return nil, err
 	}
+	return unskipped(results, ops, skips), nil
+}
+
+// unskipped has answers for the ops that were not sent, too.
+func unskipped(results []winhost.Result, ops []winhost.Op, skips func(winhost.Op) bool) []winhost.Result {
 	for i, op := range ops {
 		if skips(op) {
 			results = slices.Insert(results, i, winhost.Result{Code: winhost.Unchanged, Service: &winhost.Service{Installed: true}})
 		}
 	}
-	return results, nil
+	return results
 }
 
 // A service that others wait for is looked at over a second connection when the batch that stops or starts it is not answered for a
@@ -155,15 +160,19 @@ var errAnswerLost = errors.New("no answer came, though everything was done")
 
 // awaited says that the steps stop or start a service that is not one of many.
 func awaited(steps []reconciler.Step) bool {
-	return slices.ContainsFunc(steps, func(s reconciler.Step) bool {
-		switch op := s.Op.(type) {
+	for i := range steps {
+		switch op := steps[i].Op.(type) {
 		case site.StopService:
-			return op.Noun == ""
+			if op.Noun == "" {
+				return true
+			}
 		case site.StartService:
-			return op.Noun == ""
+			if op.Noun == "" {
+				return true
+			}
 		}
-		return false
-	})
+	}
+	return false
 }
 
 // watched is a context that ends when a second connection shows that all was done. Call end when the answer is there.

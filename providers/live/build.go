@@ -91,7 +91,7 @@ func importCertificate(ctx context.Context, h *host, o site.ImportCertificate) (
 }
 
 func stageScript(_ context.Context, h *host, o site.StageScript) ([]winhost.Op, error) {
-	f := h.files[o.Script]
+	f := h.files.of(o.Script)
 	if f == nil || f.content.IsZero() {
 		return nil, fmt.Errorf("%s was not read in this run", o.Script)
 	}

@@ -22,7 +22,7 @@ func (h *host) lookOnceMore(steps []reconciler.Step) []winhost.Op {
 		return nil
 	}
 	var ops []winhost.Op
-	for _, name := range slices.Sorted(maps.Keys(h.running)) {
+	for _, name := range h.running.names() {
 		ops = append(ops, winhost.ServiceQuery{Service: name})
 	}
 	return ops
@@ -36,8 +36,8 @@ func (h *host) fallen(r reconciler.Report, asked []winhost.Op, results []winhost
 		if _, queries := op.(winhost.ServiceQuery); !queries || results[i].Err(op) != nil || s == nil || s.State != winhost.Stopped {
 			continue
 		}
-		ours, started := h.running[op.Object()]
-		if _, told := r.Down[ours.name]; told || !started || h.stopped[op.Object()] {
+		ours, started := h.running.find(op.Object())
+		if _, told := r.Down[ours.name]; told || !started || h.stopped.of(op.Object()) {
 			continue
 		}
 		if r.Down == nil {
@@ -148,7 +148,7 @@ func (s *Site) Running(ctx context.Context, down []reconciler.Down) reconciler.R
 func (s *Site) worksNow(ctx context.Context, d reconciler.Down) bool {
 	h := s.host(d.Target.Name)
 	h.mu.Lock()
-	_, ours := h.running[d.Service]
+	_, ours := h.running.find(d.Service)
 	h.mu.Unlock()
 	switch {
 	case !ours || d.What == d.Target.Name:
@@ -177,7 +177,7 @@ func (h *host) runs(ctx context.Context, service string) (yes, seen bool, since 
 	if !yes {
 		return yes, seen, since
 	}
-	if ours, known := h.running[service]; known && ours.pid == results[0].Service.PID {
+	if ours, known := h.running.find(service); known && ours.pid == results[0].Service.PID {
 		return yes, seen, ours.at
 	}
 	if m := results[1].Machine; m != nil {

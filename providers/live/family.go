@@ -89,13 +89,10 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sealer, h.tell = nil, h.telling(steps, tell)
-	ops, counts, err := h.ops(ctx, steps)
+	ops, counts, checks, err := h.batch(ctx, steps)
 	if err != nil {
-		return failed(fmt.Errorf("%s: %w", h.name, err))
+		return failed(err)
 	}
-	checks := h.checks(steps)
-	last := h.lookOnceMore(steps)
-	ops = slices.Concat(checks, ops, last)
 	var began time.Time
 	var results []winhost.Result
 	var ran, final error // of a try that may have had an effect; of the last try
@@ -120,8 +117,9 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 				return final
 			}
 			err = h.fitful(err)
-			final, away = err, lost(err).Unreachable
-			if lost(err).Outcome != state.Unknown {
+			var unknown bool
+			final = err
+			if unknown, away = mayHaveRun(err); !unknown {
 				return err
 			}
 			if ran == nil {
@@ -138,14 +136,32 @@ func (h *host) do(ctx context.Context, steps []reconciler.Step, tell func(reconc
 	}
 	h.silent = h.silent || err != nil && passes(err)
 	if err != nil {
-		return []reconciler.Report{unfinished(steps, err, ran, away, began)}
+		return unfinished(steps, err, ran, away, began)
 	}
 	d := deed{began: began, ended: h.site.config.Now(), again: ran != nil}
-	return h.reports(ctx, steps, ops, counts, results, len(checks), d)
+	return h.reports(ctx, steps, ops, counts, results, checks, d)
+}
+
+// batch are the ops of steps, with checks before them, and what is looked at after them; counts says how many each step became.
+func (h *host) batch(ctx context.Context, steps []reconciler.Step) (ops []winhost.Op, counts []int, checks int, err error) {
+	ops, counts, err = h.ops(ctx, steps)
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("%s: %w", h.name, err)
+	}
+	before := h.checks(steps)
+	return slices.Concat(before, ops, h.lookOnceMore(steps)), counts, len(before), nil
+}
+
+// mayHaveRun says of a try that ended without an answer whether it may have had an effect, and that it has reached nobody.
+//
+//go:noinline
+func mayHaveRun(err error) (unknown, away bool) {
+	r := lost(err)
+	return r.Outcome == state.Unknown, r.Unreachable
 }
 
 // unfinished is what is known of a batch without an answer.
-func unfinished(steps []reconciler.Step, err, ran error, away bool, began time.Time) reconciler.Report {
+func unfinished(steps []reconciler.Step, err, ran error, away bool, began time.Time) []reconciler.Report {
 	r := lost(err)
 	if ran == nil && lostLease(err) {
 		r.Outcome = state.Failed // nothing was sent
@@ -161,7 +177,7 @@ func unfinished(steps []reconciler.Step, err, ran error, away bool, began time.T
 	if late := new(slowError); steps[0].Phase == reconciler.Prepare && !steps[0].Undoes() && errors.As(err, &late) {
 		r.Err = fmt.Errorf("%s, before any service is stopped: %w", steps[0].Op.Key(), err)
 	}
-	return r
+	return []reconciler.Report{r}
 }
 
 // reports are what the answers say of the steps. The first ops are checks. It is no part of do, which waits: what a function has on
@@ -225,8 +241,8 @@ func (h *host) checks(steps []reconciler.Step) []winhost.Op {
 		return nil
 	}
 	var ops []winhost.Op
-	for _, path := range slices.Sorted(maps.Keys(h.files)) {
-		if f := h.files[path]; f.staged != "" {
+	for path, f := range h.files.all() {
+		if f.staged != "" {
 			ops = append(ops, winhost.FileRead{Path: path, HashOnly: true, Any: []string{f.base, f.staged}})
 		}
 	}
@@ -249,7 +265,8 @@ func (d deed) since(s *winhost.Service) time.Time {
 // host that goes silent in the middle is asked anew after that.
 func triesAt(steps []reconciler.Step) time.Duration {
 	t := 30 * time.Second
-	for _, s := range steps {
+	for i := range steps {
+		s := &steps[i]
 		t += s.Limit.Of()
 		switch op := s.Op.(type) {
 		case site.StopService:
@@ -267,12 +284,17 @@ func triesAt(steps []reconciler.Step) time.Duration {
 
 // tidies says that nothing live is changed or looked at: files are staged, or what was staged is removed.
 func tidies(steps []reconciler.Step) bool {
-	return !slices.ContainsFunc(steps, func(s reconciler.Step) bool { return s.Phase != reconciler.Prepare && s.Phase != reconciler.Retire })
+	for i := range steps {
+		if p := steps[i].Phase; p != reconciler.Prepare && p != reconciler.Retire {
+			return false
+		}
+	}
+	return true
 }
 
 func once(steps []reconciler.Step) bool {
-	for _, s := range steps {
-		if s.Once {
+	for i := range steps {
+		if steps[i].Once {
 			return true
 		}
 	}

@@ -42,7 +42,7 @@ func (q *questions) base(path string) (site.Base, secret.Value, error) {
 	if f.Exists {
 		b.Print = fingerprint(q.salt, f.Content.Expose())
 	}
-	put(&q.host.files, path, &file{content: f.Content, base: f.SHA256, read: true, written: f.Modified})
+	q.host.files.put(path, &file{content: f.Content, base: f.SHA256, read: true, written: f.Modified})
 	return b, f.Content, nil
 }
 
@@ -78,7 +78,7 @@ func stageFile(ctx context.Context, h *host, op site.StageFile) ([]winhost.Op, e
 
 // stage writes beside the file that this run has read, and no other.
 func (h *host) stage(path string, content secret.Value) ([]winhost.Op, error) {
-	f := h.files[path]
+	f := h.files.of(path)
 	if f == nil || !f.read {
 		return nil, fmt.Errorf("%s was not read in this run", path)
 	}
@@ -87,7 +87,7 @@ func (h *host) stage(path string, content secret.Value) ([]winhost.Op, error) {
 }
 
 func swap(_ context.Context, h *host, op site.Swap) ([]winhost.Op, error) {
-	f := h.files[op.Path]
+	f := h.files.of(op.Path)
 	if f == nil || f.staged == "" {
 		return nil, fmt.Errorf("nothing was staged for %s", op.Path)
 	}
@@ -97,7 +97,7 @@ func swap(_ context.Context, h *host, op site.Swap) ([]winhost.Op, error) {
 // restore undoes a swap, also one that brought a file where there was none; where the swap did not happen, the host
 // answers that nothing is to be done.
 func restore(_ context.Context, h *host, op site.Restore) ([]winhost.Op, error) {
-	f := h.files[op.Path]
+	f := h.files.of(op.Path)
 	if f == nil || f.staged == "" {
 		return nil, fmt.Errorf("nothing was staged for %s", op.Path)
 	}
@@ -106,7 +106,7 @@ func restore(_ context.Context, h *host, op site.Restore) ([]winhost.Op, error) 
 
 // replaced notes that another file is live since a step that was just done: what started before has read the one before.
 func (h *host) replaced(path string) reconciler.Report {
-	h.files[path].replaced = true
+	h.files.of(path).replaced = true
 	return done("")
 }
 
@@ -133,7 +133,7 @@ func proveFile(ctx context.Context, h *host, op site.ProveFile, d deed) reconcil
 }
 
 func proveAsBefore(_ context.Context, h *host, op site.ProveAsBefore, d deed) reconciler.Report {
-	was, f := h.files[op.Path], d.results[0].File
+	was, f := h.files.of(op.Path), d.results[0].File
 	switch {
 	case was == nil || !was.read:
 		return h.unproven("what %s was is not known", op.Path)

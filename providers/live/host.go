@@ -18,9 +18,9 @@ type host struct {
 	mu      hostLock
 	shell   Shell
 	session *winhost.Session
-	files   map[string]*file
-	running map[string]run        // by service: the process that this run has started
-	stopped map[string]bool       // by service: this run has stopped it, and not started it since
+	files   few[*file]
+	running few[run]              // by service: the process that this run has started
+	stopped few[bool]             // by service: this run has stopped it, and not started it since
 	failed  map[string]error      // by service: why its start failed, where it has not started since
 	newer   map[string]string     // by service: how its program was changed since the process that the look has seen started
 	barred  map[string]error      // by service: why its account could not log on at its start, unless this run has set its logon since

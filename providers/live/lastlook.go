@@ -46,8 +46,12 @@ func (h *host) stoppedNow(ctx context.Context) (all map[string]error, answered b
 		return nil, true // to a batch
 	}
 	defer h.mu.Unlock()
-	ours := maps.Clone(h.running)
-	maps.DeleteFunc(ours, func(service string, _ run) bool { return h.stopped[service] })
+	ours := map[string]run{}
+	for service, r := range h.running.all() {
+		if !h.stopped.of(service) {
+			ours[service] = r
+		}
+	}
 	all = map[string]error{}
 	stopped := h.whichStopped(ctx, slices.Sorted(maps.Keys(ours)))
 	for service, exit := range stopped {

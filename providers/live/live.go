@@ -228,9 +228,10 @@ func (s *Site) Do(ctx context.Context, t reconciler.Target, steps []reconciler.S
 		return failed(fmt.Errorf("nobody here knows how to do anything on a %s", t.Kind))
 	}
 	reports := w.do(ctx, t, steps, tell)
-	for i, r := range reports {
+	for i := range reports {
+		r := &reports[i]
 		if own := new(valueError); steps[i].Phase == reconciler.Verify && r.Outcome == state.Failed && errors.As(r.Err, &own) {
-			reports[i].Outcome = state.Unknown // without the value nothing was refuted
+			r.Outcome = state.Unknown // without the value nothing was refuted
 		}
 	}
 	return reports

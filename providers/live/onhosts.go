@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"meshrotate/reconciler"
@@ -39,29 +38,26 @@ func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconcil
 func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	limit := s.config.HostTimeout
 	own := time.Duration(0)
-	for _, step := range steps {
-		own += step.Limit.Of()
+	for i := range steps {
+		own += steps[i].Limit.Of()
 	}
 	setting := hostTimeout
 	if own > limit {
 		limit, setting = own, ""
 	}
-	turns, phase := s.turns, steps[0].Phase
+	ctx, cancel := within(ctx, limit, setting)
+	defer cancel()
+	return s.host(t.Name).do(ctx, steps, tell)
+}
+
+// Enter waits for a host's turn.
+func (s *Site) Enter(ctx context.Context, _ reconciler.Target, phase reconciler.Phase) (leave func(error), err error) {
+	turns := s.turns
 	if phase == reconciler.Switch {
 		turns = s.rush
 	}
 	began, err := turns.enter(ctx)
-	if err != nil {
-		return failed(err) // nothing was sent
-	}
-	ctx, cancel := within(ctx, limit, setting)
-	defer cancel()
-	reports := s.host(t.Name).do(ctx, steps, tell)
-	for _, r := range reports {
-		err = errors.Join(err, r.Err)
-	}
-	turns.leave(phase.String(), began, err)
-	return reports
+	return func(err error) { turns.leave(phase.String(), began, err) }, err
 }
 
 // lookAtHost looks at a host that has queued, and gives its turn back.

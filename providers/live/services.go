@@ -73,7 +73,7 @@ func olderThanAsked(s *winhost.Service) bool {
 
 func stopped(_ context.Context, h *host, op site.StopService, d deed) reconciler.Report {
 	s := d.results[0].Service
-	put(&h.stopped, op.Service, true)
+	h.stopped.put(op.Service, true)
 	r := done(fmt.Sprintf("stopped in %.1f s", s.Took().Seconds()))
 	if d.results[0].Code != winhost.Unchanged || d.again {
 		r.Down, r.Bounds = stops(op, d.since(s)), bound(op.Name, d.again)
@@ -102,7 +102,7 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 		// By our clock it began between these two moments, and what ran before had ended. The answer may have taken long.
 		h.site.ending(op.Name, false)
 		h.site.restarted(h.name, op.Noun != "", d.since(s), d.ended.Add(-s.Took()))
-		put(&h.running, op.Service, run{op.Name, s.PID, d.ended, d.again})
+		h.running.put(op.Service, run{op.Name, s.PID, d.ended, d.again})
 	}
 	h.site.runsAs(h.name, op.Service, s.Account, s.PID)
 	r := reconciler.Report{Outcome: state.Done, Evidence: fmt.Sprintf("running, process %d", s.PID), Started: map[string]time.Time{op.Name: d.ended}}
@@ -113,13 +113,13 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 	if !theirs {
 		r.Facts = site.StartedWith(h.name, op.Service, s.Registration)
 	}
-	if h.stopped[op.Service] && theirs && (!d.again || h.outdated(ctx, op.Service)) {
+	if h.stopped.of(op.Service) && theirs && (!d.again || h.outdated(ctx, op.Service)) {
 		return h.restart(ctx, op)
 	}
-	if h.stopped[op.Service] && theirs { // its host did, and it has what it is to have
-		put(&h.running, op.Service, run{op.Name, s.PID, d.ended, true})
+	if h.stopped.of(op.Service) && theirs { // its host did, and it has what it is to have
+		h.running.put(op.Service, run{op.Name, s.PID, d.ended, true})
 	}
-	put(&h.stopped, op.Service, false)
+	h.stopped.put(op.Service, false)
 	delete(h.failed, op.Service)
 	if more := h.took[op.Service]; len(more) > 0 {
 		start := winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), Dependents: more}
@@ -141,8 +141,8 @@ func started(ctx context.Context, h *host, op site.StartService, d deed) reconci
 // have started it, that alone tells whether somebody else did, too early; and relays follow Admin before its process is proven.
 func (h *host) outdated(ctx context.Context, service string) bool {
 	ops := []winhost.Op{winhost.ServiceQuery{Service: service}}
-	for _, path := range slices.Sorted(maps.Keys(h.files)) {
-		if h.files[path].replaced {
+	for path, f := range h.files.all() {
+		if f.replaced {
 			ops = append(ops, winhost.FileRead{Path: path, HashOnly: true})
 		}
 	}
@@ -157,7 +157,7 @@ func (h *host) outdated(ctx context.Context, service string) bool {
 
 // restart stops and starts a service that somebody has started since this run stopped it: it may have read the old file.
 func (h *host) restart(ctx context.Context, op site.StartService) reconciler.Report {
-	put(&h.stopped, op.Service, false)
+	h.stopped.put(op.Service, false)
 	ops := []winhost.Op{winhost.ServiceStop{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of())},
 		winhost.ServiceStart{Service: op.Service, TimeoutSeconds: seconds(op.Timeout.Of()), StableSeconds: stableStart, Dependents: op.Dependents}}
 	began := h.site.config.Now()
@@ -209,7 +209,7 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 		return r // one of many: the fleet's evidence is the Admin API's
 	}
 	after := "after the change"
-	if ours, known := h.running[op.Service]; !known || ours.pid != first.PID {
+	if ours, known := h.running.find(op.Service); !known || ours.pid != first.PID {
 		after = "after its file was written" // an earlier run, or somebody else, started it
 	}
 	r := done(fmt.Sprintf("%s runs since %s, %s", op.Name, first.StartedAt.UTC().Format(time.TimeOnly), after))
@@ -223,7 +223,7 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 // readAfter says that the process is the one that this run started after it had written the file, or looked at it, and that the file
 // still has that content: whatever clocks say, it has been read. A file's time may lie ahead of its host's clock.
 func (h *host) readAfter(op site.ProveProcess, s *winhost.Service, f *winhost.File) bool {
-	ours, known := h.running[op.Service], h.files[op.Path]
+	ours, known := h.running.of(op.Service), h.files.of(op.Path)
 	if s.PID == 0 || ours.pid != s.PID || known == nil {
 		return false
 	}
@@ -268,7 +268,7 @@ func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.S
 // upSince is from when on a service that this run has started is known to be up: from its start on, now that it has stayed. A
 // process that somebody else started is up by now, and one that was started by a batch whose answer was lost, by the next answer.
 func (h *host) upSince(service string, s *winhost.Service) (at time.Time, late, ours bool) {
-	started, ours := h.running[service]
+	started, ours := h.running.find(service)
 	if ours && started.pid != s.PID {
 		return h.site.config.Now(), true, true
 	}
@@ -301,7 +301,7 @@ func (h *host) died(op site.ProveProcess, s *winhost.Service) reconciler.Report 
 
 // keptDown says that a service is stopped because this run stopped it, and has not started it since: nothing has ended by itself.
 func (h *host) keptDown(service string, s *winhost.Service) bool {
-	return s.State == winhost.Stopped && h.stopped[service]
+	return s.State == winhost.Stopped && h.stopped.of(service)
 }
 
 // notStartedYet is what to do about one.

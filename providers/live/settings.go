@@ -135,7 +135,7 @@ func (h *host) understand(ctx context.Context, r site.Setting, value secret.Valu
 
 // edited is the settings file as it was seen, with the edits.
 func (h *host) edited(ctx context.Context, op site.StageSettings) (secret.Value, error) {
-	f := h.files[op.Path]
+	f := h.files.of(op.Path)
 	if f == nil || f.content.IsZero() {
 		return secret.Value{}, fmt.Errorf("%s was not read in this run", op.Path)
 	}

@@ -26,7 +26,8 @@ type catalogue struct {
 const catalogueBatch = `SELECT @@SERVERNAME, SUSER_SNAME(), CAST(SERVERPROPERTY('EngineEdition') AS int), HAS_PERMS_BY_NAME(NULL, NULL, 'ALTER ANY LOGIN'), HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE');
 SELECT containment, is_read_only, state_desc, CASE WHEN group_database_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE name = @p1;
 SELECT r.replica_server_name FROM sys.availability_replicas AS r JOIN sys.availability_databases_cluster AS d ON d.group_id = r.group_id WHERE d.database_name = @p1 ORDER BY r.replica_server_name;
-SELECT login_name, host_name, program_name, host_process_id, COUNT(*), DATEDIFF(second, MAX(login_time), GETDATE()) FROM sys.dm_exec_sessions WHERE is_user_process = 1 AND session_id <> @@SPID GROUP BY login_name, host_name, program_name, host_process_id ORDER BY login_name, host_name, program_name, host_process_id`
+SELECT login_name, host_name, program_name, host_process_id, COUNT(*), DATEDIFF(second, MAX(login_time), GETDATE()) FROM sys.dm_exec_sessions WHERE is_user_process = 1 AND session_id <> @@SPID GROUP BY login_name, host_name, program_name, host_process_id ORDER BY login_name, host_name, program_name, host_process_id;
+SELECT name, is_disabled, CAST(LOGINPROPERTY(name, 'PasswordLastSetTime') AS datetime) FROM sys.server_principals WHERE type = 'S' ORDER BY name`
 
 const loginsBatch = `;
 SELECT name, sid, type, is_disabled, default_database_name, CAST(LOGINPROPERTY(name, 'IsLocked') AS int), CAST(LOGINPROPERTY(name, 'IsExpired') AS int), CAST(LOGINPROPERTY(name, 'IsMustChange') AS int), CAST(LOGINPROPERTY(name, 'BadPasswordCount') AS int), DATEDIFF(minute, CAST(LOGINPROPERTY(name, 'BadPasswordTime') AS datetime), GETDATE()), CAST(LOGINPROPERTY(name, 'PasswordLastSetTime') AS datetime) FROM sys.server_principals WHERE type IN ('S', 'U') AND name IN (`
@@ -75,6 +76,13 @@ func (q *catalogue) row(result int, scan func(...any) error) error {
 		err := scan(&s.Login, &host, &program, &process, &s.Count, &age)
 		s.Host, s.Program, s.Process, s.Newest = deref(host), deref(program), *cmp.Or(process, new(int)), q.now().Add(-time.Duration(age)*time.Second)
 		i.Sessions = append(i.Sessions, s)
+		return err
+	case 4:
+		l := site.LoginSeen{Exists: true}
+		var set *time.Time
+		err := scan(&l.Name, &l.Disabled, &set)
+		l.PasswordSet = stamp(set)
+		i.Logins = append(i.Logins, l)
 		return err
 	}
 	l := &site.LoginSeen{Exists: true}

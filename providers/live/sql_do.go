@@ -180,12 +180,10 @@ func (d *database) tellWhere(op site.AlterLogin, r reconciler.Report) reconciler
 	return r
 }
 
-// altered is the report of a login that has the version. One that was enabled for it is retired no more.
+// altered is the report of a login that has the version: it is retired no more there, whoever has enabled it.
 func altered(op site.AlterLogin, since string) reconciler.Report {
 	r := done(op.Login + " has version " + op.Secret.Version + since)
-	if op.Enable {
-		r.Facts = []state.Fact{site.RetiredFact(op.Login, false)}
-	}
+	r.Facts = []state.Fact{site.RetiredFact(op.Login, false), site.RetiredOn(op.Server, op.Login, false)}
 	return r
 }
 
@@ -272,7 +270,7 @@ func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLog
 		evidence += fmt.Sprintf("; sessions that were signed in with it, and stay until they end: %d", sessions)
 	}
 	r := done(evidence)
-	r.Facts = []state.Fact{site.RetiredFact(op.Login, true)}
+	r.Facts = []state.Fact{site.RetiredFact(op.Login, true), site.RetiredOn(op.Server, op.Login, true)}
 	return r
 }
 

@@ -70,10 +70,10 @@ func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 	for name := range h.failed {
 		ours[name] = true
 	}
-	for name := range h.running {
+	for name := range h.running.all() {
 		ours[name] = true
 	}
-	for name, is := range h.stopped { // it is not to be started any more: what it would do does not come
+	for name, is := range h.stopped.all() { // it is not to be started any more: what it would do does not come
 		ours[name] = ours[name] || is
 	}
 	maps.DeleteFunc(ours, func(_ string, is bool) bool { return !is })
@@ -88,7 +88,7 @@ func (s *Site) endedOn(ctx context.Context, host, waited string) error {
 		return stoppedError{reconciler.Hinted(fmt.Errorf("%w: %s is not waited for", why, waited), reconciler.HintOf(why))}
 	}
 	hint := "look at the Application log and at the service's own log on the host: " + site.EndedBy(stopped[name])
-	if h.stopped[name] {
+	if h.stopped.of(name) {
 		hint = notStartedYet
 	}
 	return stoppedError{reconciler.Hinted(fmt.Errorf("%s: service %s is stopped (exit code %d): %s is not waited for", h.name, name, stopped[name], waited), hint)}

@@ -155,9 +155,10 @@ type Bounce struct {
 
 // Steps are the stop and the start.
 func (b Bounce) Steps() []reconciler.Step {
-	stop := reconciler.Step{Phase: reconciler.Switch, Op: b.Stop, Back: reconciler.Way(b.Start), Alone: b.Alone, WasDown: b.WasDown, After: b.StopAfter}
-	start := reconciler.Step{Phase: reconciler.Switch, Op: b.Start, Back: reconciler.Way(b.Stop), Alone: b.Alone,
-		After: append(slices.Clone(b.StartAfter), StepOf(b.Stop))}
+	var stops, starts reconciler.Op = b.Stop, b.Start // once for both steps: a fleet has ten thousand
+	stop := reconciler.Step{Phase: reconciler.Switch, Op: stops, Back: reconciler.Way(starts), Alone: b.Alone, WasDown: b.WasDown, After: b.StopAfter}
+	start := reconciler.Step{Phase: reconciler.Switch, Op: starts, Back: reconciler.Way(stops), Alone: b.Alone,
+		After: append(slices.Clone(b.StartAfter), StepOf(stops))}
 	for _, path := range b.Swaps {
 		start.After = append(start.After, StepOf(Swap{Host: b.Start.Host, Path: path}), StepOf(Restore{Host: b.Start.Host, Path: path}))
 	}

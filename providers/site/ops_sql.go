@@ -63,7 +63,7 @@ func (o AlterLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
 
 // Foresees is which login the version is for: the next run goes on with it.
 func (o AlterLogin) Foresees() []state.Fact {
-	return []state.Fact{{Field: LoginOf, Value: o.Login}, {Field: LeavingLogins, Value: o.Instead}}
+	return []state.Fact{{Field: LoginOf, Value: o.Login}, {Field: LeavingLogins, Value: o.Instead}, brought(o.Login)}
 }
 
 // Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin with a login's name that it was disabled,
@@ -95,9 +95,14 @@ func VersionOn(server, login, version string) state.Fact {
 // by another zone's clock after its own has changed: whole quarters of an hour are no difference.
 func SetAnew(h state.History, secret, instance string, l *LoginSeen) bool {
 	text, _ := h.Fact(secret, "", passwordSet(instance, l.Name))
-	proven, err := time.Parse(Stamp, text)
-	now, err2 := time.Parse(Stamp, l.PasswordSet)
-	return err == nil && err2 == nil && now.Sub(proven)%(15*time.Minute) != 0
+	return setAnew(text, l.PasswordSet)
+}
+
+// setAnew says that two moments of one server's clock are two. One that cannot be read is none.
+func setAnew(then, now string) bool {
+	was, err := time.Parse(Stamp, then)
+	is, err2 := time.Parse(Stamp, now)
+	return err == nil && err2 == nil && is.Sub(was)%(15*time.Minute) != 0
 }
 
 // ProveLogin signs in on a connection of its own, with the very string that a host has or is to get: the one that was read
@@ -114,6 +119,9 @@ type ProveLogin struct {
 	Contained bool `json:"contained,omitempty"`
 	Who
 }
+
+// Foresees is that the login may be found in the strings: somebody else may have set its password.
+func (o ProveLogin) Foresees() []state.Fact { return []state.Fact{brought(o.Form.User)} }
 
 func (o ProveLogin) Kind() string              { return "prove-login" }
 func (o ProveLogin) Target() reconciler.Target { return SQL(o.Server) }
@@ -182,9 +190,11 @@ type ProveSessions struct {
 	Replaced string `json:"replaced,omitempty"`
 	Beside   string `json:"beside,omitempty"`
 	With     string `json:"with,omitempty"`
-	// Serves: with this proof the login is in force, and Leaves are those that were replaced until now, as WriteReplaced has them.
+	// Serves: with this proof the login is in force, and Leaves are those that were replaced until now, as WriteReplaced has them. Known
+	// are those that others know by then, as WriteKnown has them.
 	Serves bool   `json:"serves,omitempty"`
 	Leaves string `json:"leaves,omitempty"`
+	Known  string `json:"known,omitempty"`
 	Who
 }
 
@@ -199,7 +209,7 @@ func (o ProveSessions) Facts(now time.Time) []state.Fact {
 			all[i].Since = now
 		}
 	}
-	return []state.Fact{{Field: ServingLogin, Value: o.Login}, {Field: ReplacedLogins, Value: WriteReplaced(all)}}
+	return []state.Fact{{Field: ServingLogin, Value: o.Login}, {Field: ReplacedLogins, Value: WriteReplaced(all)}, {Field: KnownLogins, Value: o.Known}}
 }
 
 func (o ProveSessions) Kind() string              { return "prove-sessions" }
@@ -210,7 +220,7 @@ func (o ProveSessions) Says() reconciler.Phrase {
 }
 func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveSessions)
-	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Serves != o.Serves || b.Leaves != o.Leaves || b.Who != o.Who {
+	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Serves != o.Serves || b.Leaves != o.Leaves || b.Known != o.Known || b.Who != o.Who {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)

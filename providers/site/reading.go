@@ -24,9 +24,10 @@ const (
 
 // ReadingOf compares a service's process with its file. That the file looks older than the process says little: a copy keeps the
 // time of the file that it was made of. What no copy keeps is when the file was changed, which the file system notes. Holds says that
-// the file holds the version: a process that was proven with it has not read what holds another.
-func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, b Base, holds bool) Reading {
-	started := s.StartedAt
+// the file holds the version: a process that was proven with it has not read what holds another. A file whose time lies in its host's
+// future was written before the clock was set back: no process can be younger, and to restart one shows nothing.
+func ReadingOf(in reconciler.Input, ref secret.Ref, host string, s *ServiceSeen, m *MachineSeen, b Base, holds bool) Reading {
+	h, started := in.History, s.StartedAt
 	if !s.Running() || started.IsZero() {
 		return Unread
 	}
@@ -36,6 +37,8 @@ func ReadingOf(h state.History, ref secret.Ref, host string, s *ServiceSeen, m *
 	switch {
 	case same && holds: // it has what the file holds, whoever has written that anew since: a policy does so every night
 		return Read
+	case ok && holds && b.ahead(in.Now, m): // proven there, and it holds it still
+		return Likely
 	case started.Before(b.Modified):
 		return Unread
 	case !b.Changed.IsZero() && !started.Before(b.Changed):
@@ -88,6 +91,11 @@ func foundIt(h state.History, ref secret.Ref, host string, m *MachineSeen, b Bas
 	swap := reconciler.Step{Phase: reconciler.Switch, Op: Swap{Host: host, Path: b.Path}}
 	_, wrote := h.StepBegan(ref.Name, ref.Version, swap.Name(), host)
 	return !wrote && b.Modified.Add(-skewOf(m)).Before(proven.Add(SkewError))
+}
+
+// ahead says that the file's time lies in the future of its host's clock.
+func (b Base) ahead(now time.Time, m *MachineSeen) bool {
+	return !now.IsZero() && b.Modified.After(now.Add(skewOf(m)+SkewError))
 }
 
 // Written is when the file was last changed by anybody, as far as the host tells.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"meshrotate/providers/site"
+	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
@@ -44,6 +45,9 @@ func TestReadingOf(t *testing.T) {
 	}{
 		{"it is younger than every change", at(20), at(10), at(10), nil, 0, site.Read},
 		{"it is older than the last write", at(9), at(10), at(10), as("6", proven), 0, site.Unread},
+		{"its time lies in the future, another process since, and the content is ours", at(20), at(64), at(64), proven, 0, site.Likely},
+		{"also by its host's clock alone", at(18), at(58), at(58), proven, -4 * time.Minute, site.Likely},
+		{"its time lies in the future, and nobody has proven it", at(20), at(64), at(64), nil, 0, site.Unread},
 		{"a copy kept its time", at(20), at(5), at(30), nil, 0, site.Unread},
 		{"also where a run of ours wrote an earlier one", at(20), at(5), at(30), proven, 0, site.Unread},
 		{"this very process was proven, whatever was done to the file since", at(11), at(10), at(30), proven, 0, site.Read},
@@ -62,18 +66,18 @@ func TestReadingOf(t *testing.T) {
 		{"the host does not say when it started", never, at(10), at(10), proven, 0, site.Unread},
 	} {
 		s := &site.ServiceSeen{Name: "S", Installed: true, State: "running", StartedAt: c.started}
-		got := site.ReadingOf(state.NewHistory(c.history), ref, "a", s, &site.MachineSeen{Skew: c.skew}, site.Base{Path: `C:\f`, Modified: c.modified, Changed: c.changed}, true)
+		got := site.ReadingOf(reconciler.Input{History: state.NewHistory(c.history), Now: at(60)}, ref, "a", s, &site.MachineSeen{Skew: c.skew}, site.Base{Path: `C:\f`, Modified: c.modified, Changed: c.changed}, true)
 		if got != c.want {
 			t.Errorf("%s: %d, want %d", c.reason, got, c.want)
 		}
 	}
 	for reason, started := range map[string]time.Time{"another value was copied there since this process was proven": at(11), "and another process was started since": at(20)} {
 		s := &site.ServiceSeen{Name: "S", Installed: true, State: "running", StartedAt: started}
-		if got := site.ReadingOf(state.NewHistory(proven), ref, "a", s, nil, site.Base{Path: `C:\f`, Modified: at(10), Changed: at(30)}, false); got != site.Unread {
+		if got := site.ReadingOf(reconciler.Input{History: state.NewHistory(proven), Now: at(60)}, ref, "a", s, nil, site.Base{Path: `C:\f`, Modified: at(10), Changed: at(30)}, false); got != site.Unread {
 			t.Errorf("%s: %d", reason, got)
 		}
 	}
-	if got := site.ReadingOf(state.NewHistory(proven), ref, "a", &site.ServiceSeen{Name: "S", Installed: true, State: "stopped"}, nil, site.Base{}, true); got != site.Unread {
+	if got := site.ReadingOf(reconciler.Input{History: state.NewHistory(proven), Now: at(60)}, ref, "a", &site.ServiceSeen{Name: "S", Installed: true, State: "stopped"}, nil, site.Base{}, true); got != site.Unread {
 		t.Errorf("a service that does not run has read it: %d", got)
 	}
 }

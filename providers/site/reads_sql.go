@@ -66,6 +66,9 @@ type InstanceSeen struct {
 	// Replicas are the instances of the availability group that the database is in, by their own names.
 	Replicas []string
 	Sessions []SessionSeen
+	// Logins are those of SQL Server itself that this program may see, of which little is known. One that was replaced need not be
+	// declared any more.
+	Logins []LoginSeen
 }
 
 // DatabaseSeen is a database of an instance.
@@ -104,6 +107,23 @@ func (s *InstanceSeen) Facts() []reconciler.Fact {
 		facts = append(facts, reconciler.Fact{Field: "replicas", Value: strings.Join(s.Replicas, ", ")})
 	}
 	return facts
+}
+
+// Find is one of all the logins; nil when it is not seen, and may be there: of another kind, or out of this program's sight. Whoever
+// may alter any login sees all of them.
+func (s *InstanceSeen) Find(name string) *LoginSeen {
+	if s == nil || len(s.Logins) == 0 {
+		return nil
+	}
+	for i, l := range s.Logins {
+		if strings.EqualFold(l.Name, name) {
+			return &s.Logins[i]
+		}
+	}
+	if s.MayAlter && !s.Database.Contained {
+		return &LoginSeen{Name: name}
+	}
+	return nil
 }
 
 // Of are the sessions of a login.

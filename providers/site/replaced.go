@@ -56,7 +56,35 @@ func WriteReplaced(all []Replaced) string {
 	return strings.Join(lines, "\n")
 }
 
-// RetiredFact is what the ledger keeps of a login that was disabled; off is false once it was enabled again.
+// brought is what the ledger keeps of a login that a run is to bring into the strings, which may have died: each has a fact of its own, so
+// that the next run with another login does not hide it.
+func brought(login string) state.Fact {
+	return state.Fact{Field: "login brought " + strings.ToLower(login), Value: login}
+}
+
+// IsBrought says that a run was to bring the login into the strings, and was not proven.
+func IsBrought(h state.History, secret, login string) bool {
+	was, _ := h.Fact(secret, "", brought(login).Field)
+	begun, _ := h.Fact(secret, "", LoginOf)
+	return login != "" && (strings.EqualFold(was, login) || strings.EqualFold(begun, login))
+}
+
+// RetiredOn is what the ledger keeps of a login that was disabled on one instance, by the document's name for it: another one may have been
+// away. Off is false once it has a password of ours again.
+func RetiredOn(server, login string, off bool) state.Fact {
+	f := RetiredFact(login, off)
+	f.Host = server
+	return f
+}
+
+// IsRetiredOn says that a run disabled the login on that instance, and none has set its password there since; known is false where the
+// ledger does not say, as one of a time before it told instances apart.
+func IsRetiredOn(h state.History, secret, server, login string) (retired, known bool) {
+	was, known := h.Fact(secret, server, RetiredOn(server, login, true).Field)
+	return strings.EqualFold(was, login) && login != "", known
+}
+
+// RetiredFact is what the ledger keeps of a login that was disabled somewhere; off is false once it was enabled again.
 func RetiredFact(login string, off bool) state.Fact {
 	f := state.Fact{Field: RetiredLogin + " " + strings.ToLower(login)}
 	if off {

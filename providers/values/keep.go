@@ -140,7 +140,7 @@ func (k *Keep) load(ctx context.Context, ref secret.Ref) (kept, error) {
 	if err != nil {
 		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
 	}
-	data, err := k.seal.openKept(ctx, k.blobs.Place()+"/"+name, ref, sealed)
+	data, err := k.seal.openKept(ctx, k.at(name), ref, sealed)
 	if err != nil {
 		return kept{}, fmt.Errorf("kept value of %s: %w", ref, err)
 	}
@@ -218,7 +218,7 @@ func (k *Keep) Match(ctx context.Context, ref secret.Ref, live secret.Value) (ve
 	if len(failed) == 0 {
 		failed = damaged
 	}
-	return "", false, errors.Join(failed...)
+	return "", false, joined(failed)
 }
 
 // Forget removes the kept value of a version for good, whether it can be opened or not.

@@ -194,7 +194,7 @@ func TestMatch(t *testing.T) {
 	}
 
 	path := filepath.Join(dir, "values", "k", "9.age")
-	if err := os.WriteFile(path, []byte("junk"), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(path, []byte("junk"), 0o600), os.WriteFile(filepath.Join(dir, "values", "k", "8.age"), []byte("junk"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	fresh := values.NewKeep(blobs(t, dir), sealOf(t, identity))
@@ -205,6 +205,9 @@ func TestMatch(t *testing.T) {
 	wantError(t, err, path)
 	if ok {
 		t.Error("unknown was taken for an answer")
+	}
+	if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "; kept value of k 9") {
+		t.Errorf("two that are damaged: %q", err)
 	}
 }
 

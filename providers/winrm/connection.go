@@ -83,6 +83,11 @@ func (c *connection) talk(ctx context.Context, message []byte) (int, []byte, err
 	if err != nil {
 		return 0, nil, err
 	}
+	return c.opened(a)
+}
+
+// opened is the status and the envelope of an answer. It is no part of talk, which waits: what that has on its stack, ten thousand have.
+func (c *connection) opened(a answer) (int, []byte, error) {
 	if a.status != http.StatusOK && a.status != http.StatusInternalServerError {
 		return a.status, nil, nil // these have no message; whatever is there is not read
 	}
@@ -142,13 +147,7 @@ func (c *connection) post(ctx context.Context, contentType, authorization string
 		return answer{}, err
 	}
 	release(message)
-	a, err := c.receive()
-	c.offers = a.offers
-	c.used = c.now()
-	if err != nil && !isLoss(err) {
-		err = violation("%v", err)
-	}
-	return a, err
+	return c.receive()
 }
 
 func (c *connection) send(out []byte) error {
@@ -190,8 +189,24 @@ func (c *connection) receive() (answer, error) {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return answer{}, err
+		return answer{}, c.ended(err)
 	}
+	a, err := c.answer()
+	c.offers = a.offers
+	return a, c.ended(err)
+}
+
+// ended notes that an exchange has ended, and makes a breach of the protocol of what is no loss.
+func (c *connection) ended(err error) error {
+	c.used = c.now()
+	if err != nil && !isLoss(err) {
+		return violation("%v", err)
+	}
+	return err
+}
+
+// answer reads what has begun to come.
+func (c *connection) answer() (answer, error) {
 	c.unread = true
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(c)

@@ -44,20 +44,20 @@ const (
 // exchange sends one request and returns its answer. It resends only what the host certainly did not process, on a new
 // connection: once after 401 or 400 (the keys are old, or the login is gone) or when the connection was found ended before
 // the whole request was written, and after a refused login as often as the Guard says.
-func (s *Session) exchange(ctx context.Context, op *operation, v *values) (reply, error) {
+func (s *Session) exchange(ctx context.Context, op *operation, v *values) (*reply, error) {
 	if s.broken != nil && op.ran {
-		return reply{}, s.broken
+		return nil, s.broken
 	}
 	for again := false; ; {
 		if err := s.reconnect(ctx, op); err != nil {
 			if op.shape == shapeCommand {
-				return reply{}, err // it was not sent
+				return nil, err // it was not sent
 			}
-			return reply{}, s.settle(op, err)
+			return nil, s.settle(op, err)
 		}
 		id, err := newMessageID()
 		if err != nil {
-			return reply{}, s.fail(op, Refused, err)
+			return nil, s.fail(op, Refused, err)
 		}
 		v.messageID = id
 		status, body, err := s.post(ctx, op, v)
@@ -75,9 +75,9 @@ func (s *Session) exchange(ctx context.Context, op *operation, v *values) (reply
 			s.drop()
 			continue
 		case unsent && op.shape == shapeCommand:
-			return reply{}, err
+			return nil, err
 		case err != nil:
-			return reply{}, s.settle(op, err)
+			return nil, s.settle(op, err)
 		}
 		r, err := s.read(op, id, status, body)
 		return r, s.settle(op, err)
@@ -143,28 +143,28 @@ func (s *Session) roundTrip(ctx context.Context, op *operation, c *connection, m
 }
 
 // read turns an HTTP answer into a reply, or into the error that it stands for.
-func (s *Session) read(op *operation, id string, status int, body []byte) (reply, error) {
+func (s *Session) read(op *operation, id string, status int, body []byte) (*reply, error) {
 	switch status {
 	case http.StatusOK, http.StatusInternalServerError:
 	default:
-		return reply{}, s.answered(op, status)
+		return nil, s.answered(op, status)
 	}
 	if len(body) == 0 {
-		return reply{}, s.fail(op, Protocol, &httpError{status})
+		return nil, s.fail(op, Protocol, &httpError{status})
 	}
 	r, err := parseReply(body)
 	if err != nil {
-		return reply{}, s.fail(op, Protocol, err)
+		return nil, s.fail(op, Protocol, err)
 	}
 	if err := r.answers(op, id); err != nil {
-		return reply{}, s.fail(op, Protocol, err)
+		return nil, s.fail(op, Protocol, err)
 	}
 	if r.fault != nil {
 		r.fault.Status = status
-		return reply{}, s.fault(op, r.fault)
+		return nil, s.fault(op, r.fault)
 	}
 	if status != http.StatusOK {
-		return reply{}, s.fail(op, Protocol, &httpError{status})
+		return nil, s.fail(op, Protocol, &httpError{status})
 	}
 	return r, nil
 }

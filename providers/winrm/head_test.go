@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzPlainHead holds plainHead to what net/http reads in the same bytes.
@@ -72,7 +73,7 @@ func TestAHeadWithoutEnd(t *testing.T) {
 			}
 		}
 	}()
-	c := &connection{Conn: near, maxAnswer: 1 << 20}
+	c := &connection{Conn: near, maxAnswer: 1 << 20, now: time.Now}
 	_, err := c.receive()
 	near.Close()
 	if n := <-sent; err == nil || !strings.Contains(err.Error(), "the head of the answer has more than 65536 bytes") || n > maxHead+8192 {

@@ -120,6 +120,11 @@ func (p *Process) poll(ctx context.Context) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
+	return p.received(r)
+}
+
+// received is what a Receive brought. It is no part of poll, which waits: what that has on its stack, ten thousand have.
+func (p *Process) received(r *reply) (Output, error) {
 	out, err := r.output(p.id)
 	if err != nil {
 		return Output{}, p.session.settle(opReceive, p.session.fail(opReceive, Protocol, err))

@@ -41,8 +41,8 @@ type stream struct {
 }
 
 // parseReply reads one SOAP envelope. It refuses whatever is not one from start to end.
-func parseReply(b []byte) (reply, error) {
-	var r reply
+func parseReply(b []byte) (*reply, error) {
+	r := &reply{}
 	s := scanners.Get().(*scanner)
 	defer s.release()
 	if err := s.begin(b); err != nil {

@@ -251,6 +251,9 @@ func (w *world) Running(context.Context, []reconciler.Down) reconciler.Report {
 	return reconciler.Report{}
 }
 func (w *world) Worked(context.Context) reconciler.Report { return reconciler.Report{} }
+func (w *world) Enter(context.Context, reconciler.Target, reconciler.Phase) (func(error), error) {
+	return func(error) {}, nil
+}
 func (w *world) Fallen(context.Context) reconciler.Report { return reconciler.Report{} }
 
 func (w *world) Look(ctx context.Context, reads []reconciler.Read, tell func(reconciler.Event)) reconciler.Seen {

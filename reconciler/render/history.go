@@ -170,14 +170,14 @@ func (h History) markdown(m *mark) {
 	if len(h.Rotations) == 0 {
 		return
 	}
-	m.head("when", "secret", "version", "outcome", "outage", "left behind", "by", "commit")
+	m.head("when", "secret", "version", "outcome", "why", "outage", "left behind", "by", "commit")
 	for _, r := range slices.Backward(h.Rotations) {
 		at := r.Started
 		if at.IsZero() {
 			at = r.Ended
 		}
 		words, _ := ended(r)
-		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(words),
+		if !m.row(moment(at), md(clip(r.Secret, 80)), code(clip(versions(r.Before, r.Version), 80)), md(words), md(clip(r.Reason, 600)),
 			md(outage(r)), md(leftBy(r)), md(clip(r.By, 80)), code(commit(r.Commit))) {
 			m.end("\n_Older ones have no room here: `-o json` has all._\n")
 			return

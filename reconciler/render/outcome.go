@@ -44,8 +44,10 @@ type Outcome struct {
 	// Next says what to do now.
 	Next string `json:"next"`
 
-	warnings int   // in the plan
-	kept     error // what was not given back after it
+	// accepting are the places that accept what others know after the run.
+	accepting []string
+	warnings  int   // in the plan
+	kept      error // what was not given back after it
 }
 
 // Rotated is one secret of an Outcome.
@@ -125,6 +127,13 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	for _, f := range slices.Concat(findings(together(p.Changes)), p.Fleet) {
 		if f.Severity == reconciler.Warning {
 			r.warnings++
+		}
+	}
+	for _, c := range p.Changes {
+		for _, s := range c.Still {
+			if !s.Ends {
+				r.accepting = append(r.accepting, s.Place)
+			}
 		}
 	}
 	for _, e := range o.Secrets {

@@ -13,6 +13,12 @@ func (r Outcome) next(plan, apply string) string {
 	plan, apply = "`"+plan+"`", "`"+apply+"`"
 	var s string
 	switch names := r.unfinished(); {
+	case r.OK && len(r.accepting) > 0:
+		s = "take away what others know where this run could not: " + r.accepting[0]
+		if n := len(r.accepting) - 1; n > 0 {
+			s += ", and " + count(n, "more place")
+		}
+		return s + "; " + plan + " says how"
 	case r.OK && len(r.Only) > 0:
 		return "nothing is left to do for " + strings.Join(r.Only, ", ") + "; " + plan + " looks at the other secrets"
 	case r.OK:

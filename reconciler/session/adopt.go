@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -106,6 +107,9 @@ func (s *Session) adoptable(v *View, ref secret.Ref, step reconciler.Step) error
 			continue
 		}
 		if missing--; missing < 0 {
+			if why := v.in.Seen[t.Target].Why(); t.Reach == reconciler.Broken && why != nil { // it is there, and it is no question of waiting for it
+				return reconciler.Hinted(fmt.Errorf("the value of %s on %s is not known: %w", ref.Name, t.Target.Name, why), cmp.Or(reconciler.HintOf(why), "mend that, and adopt again"))
+			}
 			return reconciler.Hinted(fmt.Errorf("%s was not looked at: its value of %s may be another", t.Target.Name, ref.Name),
 				"bring it back; or name it in policy.unreachable, and a later run looks at it")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,6 +146,10 @@ func (s *Session) giveBack(ctx context.Context, lease state.Lease, done *Applied
 		return err
 	case err == nil && (done == nil || done.Outcome.Err == nil):
 		return fmt.Errorf("done, but the lock was not given back: %w", e)
+	case err == nil && lost == nil: // the report says it: how the run ended may be on this machine alone
+		first := done.Outcome.Err
+		hints := slices.DeleteFunc([]string{reconciler.HintOf(first), reconciler.HintOf(e)}, func(h string) bool { return h == "" })
+		done.Outcome.Err = reconciler.Hinted(fmt.Errorf("%w; and the lock was not given back: %w", first, e), strings.Join(slices.Compact(hints), "; "))
 	case lost == nil && s.Tell != nil:
 		s.Tell(reconciler.Event{Kind: reconciler.Progressed, Time: s.now(), Text: "the lock was not given back: " + e.Error()})
 	}

@@ -48,7 +48,7 @@ func (s *Session) unlooked(why []reconciler.Finding) (*View, error) {
 	return v, nil
 }
 
-// Untrusted are what the document says and the trusted side does not: none of it is in force.
+// Untrusted are what the document says and the trusted side does not: none of it is in force, but for what an operator's file allows.
 func Untrusted(d *specs.Deployment) []reconciler.Finding {
 	var all []reconciler.Finding
 	for _, q := range d.Origin.Doubts {
@@ -57,6 +57,9 @@ func Untrusted(d *specs.Deployment) []reconciler.Finding {
 			f.Severity, f.Code = reconciler.Error, "trust-not-agreed"
 		}
 		all = append(all, f)
+	}
+	for _, q := range d.Origin.Changed {
+		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "trust-changed", Text: q.Text, Hint: q.Hint})
 	}
 	if u := d.Origin.Unsigned; u != nil {
 		all = append(all, reconciler.Finding{Severity: reconciler.Warning, Code: "commit-not-signed", Text: u.Text + "; `meshrotate apply` refuses it", Hint: u.Hint})
@@ -143,7 +146,7 @@ func (s *Session) noteGone(ctx context.Context, v *View, lease state.Lease, run 
 		open := e.Open()
 		slices.Sort(open)
 		open = slices.Compact(open)
-		away := slices.DeleteFunc(slices.Clone(open), func(t string) bool { return v.reached[t] && !slices.Contains(c.Unseen, t) })
+		away := slices.DeleteFunc(slices.Clone(open), func(t string) bool { return v.reached[t] && !slices.Contains(c.Unseen, t) && !c.StillOn(t) })
 		if len(away) == len(open) {
 			continue
 		}
@@ -321,5 +324,5 @@ func doubts(p state.Present, h state.History) []reconciler.Finding {
 		doubt("state-fence", "restore the whole folder from one backup; the next run goes on with a higher fence than both",
 			"the fence of %s is %d, and its ledger knows %d: its files are not of one age", p.Place, p.Fence, h.Fence())
 	}
-	return all
+	return append(all, journals(p)...)
 }

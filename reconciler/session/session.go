@@ -222,6 +222,7 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 		return done, fmt.Errorf("nothing was changed: %w", err)
 	}
 	lease = held
+	v.in.Seen = nil // the plan has what it needs of it: ten thousand hosts' answers are let go
 	parallel := s.Parallel
 	if parallel == 0 {
 		parallel = s.Document.Policy.Parallel

@@ -73,18 +73,27 @@ func Bind(l specs.Loader, request *specs.Deployment, side Side) (*specs.Deployme
 			base.Policy = side.Operator.Policy.Filled()
 		}
 	}
-	b := binder{side: side, base: base, dir: request.Origin.Dir, doubted: map[string]bool{}}
+	fresh := binder{side: side, base: base, dir: request.Origin.Dir, doubted: map[string]bool{}}
+	b := fresh
 	b.compare(request)
 	b.contents(request)
+	blocked := slices.ContainsFunc(b.doubts, func(d specs.Doubt) bool { return d.Blocks })
+	if fresh.whole = blocked && len(b.changed) > 0; fresh.whole {
+		b = fresh
+		b.doubted = map[string]bool{}
+		b.compare(request)
+		b.contents(request)
+	}
 	o := &request.Origin
-	o.Trust, o.Doubts = side.String(), b.doubts
+	o.Trust, o.Doubts, o.Changed = side.String(), b.doubts, b.changed
 	o.Trusted = b.reader()
-	if blocked := slices.ContainsFunc(b.doubts, func(d specs.Doubt) bool { return d.Blocks }); blocked && side.Base == nil {
+	if blocked && side.Base == nil {
 		o.Unagreed = true
 		return request, nil
 	}
 	b.revert(reflect.ValueOf(request).Elem(), reflect.ValueOf(base).Elem(), "")
-	again := binder{side: side, base: base, dir: b.dir, doubted: map[string]bool{}}
+	again := fresh
+	again.doubted = map[string]bool{}
 	if again.compare(request); len(again.doubts) > 0 {
 		return nil, fmt.Errorf("%s: %s could not be taken from %s", o.File, again.doubts[0].Text, side)
 	}
@@ -97,6 +106,10 @@ type binder struct {
 	dir     string
 	doubts  []specs.Doubt
 	doubted map[string]bool // paths
+	changed []specs.Doubt   // what the operator allows, and the base has otherwise
+	// whole: something else is not agreed to, so that what the operator allows is not in force, either. A request's contact with the
+	// base's credential would be a document that nobody wrote.
+	whole bool
 }
 
 // compare finds what a request says and the trusted side does not, and the other way round.
@@ -121,7 +134,11 @@ func (b *binder) compare(request *specs.Deployment) {
 // judge compares what stands at one path.
 func (b *binder) judge(l leaf, was, is []leaf) {
 	more, less := without(is, was), without(was, is)
-	more = slices.DeleteFunc(more, func(l leaf) bool { return b.side.Operator.allows(l, b.dir) })
+	some := len(more)
+	more = slices.DeleteFunc(more, func(l leaf) bool { return !b.whole && b.side.Operator.allows(l, b.dir) })
+	if l.class != Wanted && some > len(more) && b.side.Base != nil {
+		b.changed = append(b.changed, b.change(l, without(is, slices.Concat(was, more)), less))
+	}
 	switch {
 	case l.class == Wanted || len(more)+len(less) == 0:
 	case l.class == Less:
@@ -165,8 +182,18 @@ func (b *binder) loosened(l leaf, is, was []leaf) {
 }
 
 func (b *binder) doubt(l leaf, blocks bool, format string, args ...any) {
+	hint := b.hint(l.class)
+	if b.whole && b.side.Operator.allows(l, b.dir) {
+		hint = b.side.Operator.file + " allows it; it is in force when everything else in this document is agreed to, too"
+	}
 	b.doubted[l.path] = true
-	b.doubts = append(b.doubts, specs.Doubt{Path: l.path, Blocks: blocks, Text: fmt.Sprintf(format, args...), Hint: b.hint(l.class)})
+	b.doubts = append(b.doubts, specs.Doubt{Path: l.path, Blocks: blocks, Text: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// change tells what the operator allows in another place than the base has it.
+func (b *binder) change(l leaf, is, was []leaf) specs.Doubt {
+	return specs.Doubt{Path: l.path, Text: fmt.Sprintf("%s is changed, allowed by %s: %s → %s", l.path, b.side.Operator.file, list(was), list(is)),
+		Hint: "see that this contact is meant to have what goes with it: each entry of that file is allowed with every other"}
 }
 
 // hint says who must agree.

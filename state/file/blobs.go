@@ -83,8 +83,8 @@ func (s *Store) List(ctx context.Context, folder string) ([]string, error) {
 		return nil, err
 	}
 	files, err := os.ReadDir(filepath.Join(s.Place(), folder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, s.misplaced(folder, err)
+	if err := s.misplaced(folder, err); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	var names []string
 	for _, f := range files {
@@ -102,11 +102,11 @@ func (s *Store) Folders(ctx context.Context) (folders []string, err error) {
 		return nil, err
 	}
 	dirs, err := os.ReadDir(s.Place())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, s.misplaced("", err)
+	if err := s.misplaced("", err); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	for _, d := range dirs {
-		if !d.IsDir() || state.CheckFolder(d.Name()) != nil {
+		if !d.IsDir() && d.Type() != fs.ModeSymlink || state.CheckFolder(d.Name()) != nil {
 			continue
 		}
 		names, err := s.List(ctx, d.Name())
@@ -140,12 +140,18 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// misplaced says of an error whether something else stands in a blob's place, or in its folder's.
+// misplaced says of an error whether something else stands in a blob's place, or in its folder's, or in that of all.
 func (s *Store) misplaced(name string, err error) error {
-	if err != nil {
-		if e := misplaced(filepath.Join(s.Place(), strings.Split(name, "/")[0])); e != nil {
+	if err == nil {
+		return nil
+	}
+	for _, folder := range []string{s.Place(), filepath.Join(s.Place(), strings.Split(name, "/")[0])} {
+		if e := misplaced(folder); e != nil {
 			return e
 		}
+	}
+	if astray(s.blob(name)) {
+		return nowhere(s.blob(name))
 	}
 	return unfit(err)
 }

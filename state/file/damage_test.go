@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ func TestPresent(t *testing.T) {
 	see := func(want state.Present) {
 		t.Helper()
 		want.Place = dir
-		if is, err := open(t, dir).Present(t.Context()); err != nil || is != want {
+		if is, err := open(t, dir).Present(t.Context()); err != nil || !reflect.DeepEqual(is, want) {
 			t.Errorf("%+v, %v; want %+v", is, err, want)
 		}
 	}

@@ -165,6 +165,9 @@ func (s *Store) readSalt() (secret.Value, error) {
 func misplaced(folder string) error {
 	info, err := os.Stat(folder)
 	if err != nil {
+		if astray(folder) {
+			return nowhere(folder)
+		}
 		if info, err = os.Lstat(folder); err != nil || info.IsDir() {
 			return nil // there is none yet, or it is another trouble
 		}
@@ -173,6 +176,22 @@ func misplaced(folder string) error {
 		return state.Damaged(fmt.Errorf("%s is not a folder: what was kept is gone", folder), "restore the state folder from the backup")
 	}
 	return nil
+}
+
+// astray says of a path that it is a link, and that what it leads to is not there.
+func astray(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return false
+	}
+	_, err = os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// nowhere is why nothing is read there: what was moved to a volume that is not mounted is not known to be gone.
+func nowhere(path string) error {
+	return state.Damaged(fmt.Errorf("%s is a link that leads nowhere: what was kept there cannot be read", path),
+		"bring back what it leads to, as when a volume is not mounted; or restore the state folder from the backup")
 }
 
 // unfit says of a part of the record that something else stands in its place.

@@ -244,6 +244,7 @@ func (b *branch) insist(ctx context.Context, what string, do func(context.Contex
 		err := do(one)
 		cancel()
 		var f finalError
+		var moved *movedError
 		switch {
 		case err == nil:
 			return nil
@@ -251,6 +252,8 @@ func (b *branch) insist(ctx context.Context, what string, do func(context.Contex
 			return fmt.Errorf("%s: %w", what, f.error)
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case errors.As(err, &moved):
+			return &hinted{fmt.Errorf("%s: %s: %w", what, b.remote.config.URL, moved), "where the repository has moved, name its new address in state.git.repo"}
 		case !passes(err):
 			return &hinted{fmt.Errorf("%s: %s: %w", what, b.remote.config.URL, err), "see state.git: the repository's name, the token or key, and what they may do there"}
 		case !b.remote.reached.Load() || time.Now().Add(wait).After(until):

@@ -13,8 +13,8 @@
 //
 // A push takes seconds, and a server may be away. So from the moment at which a run has kept room for what it still has to write
 // until it gives its lease back, entries go into a journal on the local disk, and from there to the branch beside the run:
-// whoever is down waits for no push. What a run that died had not published yet is read, and published, by the next one on the
-// same machine, unless somebody else went on meanwhile.
+// whoever is down waits for no push. How a run ended goes there too, whenever it is told. What a run that died had not published yet
+// is read, and published, by the next one on the same machine; where somebody else went on with a secret meanwhile, its ending alone.
 package git
 
 import (
@@ -58,9 +58,11 @@ type Store struct {
 	tail *tail // of the ledger, nil when it is not known; who has main's turn has it
 
 	mu      sync.Mutex
-	journal *journal // of the lease that we hold, nil before there is room for it
-	fence   uint64   // of that lease, 0 without one
-	record  *head    // how far the branch has the ledger at least; nil when it was not read
+	journal *journal        // of the lease that we hold, nil before there is room for it
+	fence   uint64          // of that lease, 0 without one
+	taken   []state.Journal // what this process has published of others
+	waits   time.Duration   // how long the end of a run waits for a server that is away
+	record  *head           // how far the branch has the ledger at least; nil when it was not read
 }
 
 // Open returns a store. It contacts nobody and creates nothing.
@@ -69,7 +71,7 @@ func Open(c Config) *Store {
 		c.TTL = DefaultTTL
 	}
 	r := &remote{config: c}
-	return &Store{config: c, main: newBranch(r, c.Branch), lock: newBranch(r, c.Branch+"-lock")}
+	return &Store{config: c, waits: endMost, main: newBranch(r, c.Branch), lock: newBranch(r, c.Branch+"-lock")}
 }
 
 var (
@@ -176,11 +178,20 @@ func (s *Store) Present(ctx context.Context) (is state.Present, err error) {
 	if err != nil {
 		return is, err
 	}
+	var alive uint64
 	err = s.lock.look(ctx, "look at the lock", func(t *tip) error {
 		is.Fence, err = t.fence()
 		is.Begun = is.Begun || is.Fence > 0
+		if l, err := t.lease(); err == nil {
+			if l = s.judged(l); !l.Free && !l.Ended {
+				alive = l.Fence
+			}
+		}
 		return err
 	})
+	if err == nil {
+		is.Journals, err = s.journals(ctx, alive)
+	}
 	return is, err
 }
 

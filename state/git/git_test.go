@@ -96,57 +96,6 @@ func TestAServerThatIsAwayBeforeTheSwitch(t *testing.T) {
 	}
 }
 
-// What a process that died has not published is read, and published, by the next one on its machine; unless another machine went
-// on: then it is set aside.
-func TestJournalOfARunThatDied(t *testing.T) {
-	for _, others := range []bool{false, true} {
-		w := https(t)
-		here, there := w.machine(), w.machine()
-		dead := here.open()
-		lease := acquire(t, w, dead, "r1")
-		add(t, dead, step("r1", "announced", 1))
-		if err := dead.Reserve(t.Context(), 1<<16); err != nil {
-			t.Fatal(err)
-		}
-		w.stop.Store(true)
-		add(t, dead, step("r1", "stopped", 1)) // its publisher never gets through: from here on it does nothing any more
-		w.passed.Add(int64(git.DefaultTTL) + 1e9)
-		dead.Cut(lease)
-		w.held = nil
-		w.stop.Store(false)
-		if others {
-			next := there.open()
-			lease := acquire(t, w, next, "r2")
-			add(t, next, step("r2", "finished", 2))
-			if err := lease.Release(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want := "announced stopped"
-		if others {
-			want = "announced finished"
-		}
-		if got := steps(t, here.open()); got != want {
-			t.Errorf("read here: %q", got)
-		}
-		next := here.open()
-		lease = acquire(t, w, next, "r3")
-		if got := steps(t, there.open()); got != want {
-			t.Errorf("read there: %q", got)
-		}
-		if err := lease.Release(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		left, err := os.ReadDir(here.disk)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if others != (len(left) == 1 && strings.HasPrefix(left[0].Name(), "aside-journal-1-")) || !others && len(left) > 0 {
-			t.Errorf("on the disk: %v", left)
-		}
-	}
-}
-
 // An answer that is lost is no trouble: nothing is there twice.
 func TestLostAnswers(t *testing.T) {
 	w := https(t)

@@ -2,14 +2,10 @@ package git
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,24 +55,48 @@ func (s *Store) Reserve(ctx context.Context, size int) error {
 			return err
 		}
 	default:
-		local, err := file.Open(s.journalOf(fence))
-		if err != nil {
-			return fmt.Errorf("keep a journal: %w", err)
-		}
-		background, stop := context.WithCancel(context.Background())
-		j = &journal{store: s, dir: s.journalOf(fence), local: local, publishing: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
-		if err := local.Reserve(ctx, size); err != nil {
-			stop()
-			return err
-		}
-		go j.keep(background)
-		s.mu.Lock()
-		s.journal = j
-		s.mu.Unlock()
-		return nil
+		_, err := s.begin(ctx, fence, size)
+		return err
 	}
 	return j.local.Reserve(ctx, size)
 }
+
+// begin begins the journal of our lease, with room for so many bytes.
+func (s *Store) begin(ctx context.Context, fence uint64, size int) (*journal, error) {
+	local, err := file.Open(s.journalOf(fence))
+	if err == nil && size > 0 {
+		err = local.Reserve(ctx, size)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep a journal: %w", err)
+	}
+	background, stop := context.WithCancel(context.Background())
+	j := &journal{store: s, dir: s.journalOf(fence), local: local, publishing: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
+	go j.keep(background)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal = j
+	return j, nil
+}
+
+// ending is the journal for entries that tell how a rotation ended, nil for others and without a lease. Nothing is done that hangs on
+// them, so they need not be on the branch; and a server that is away must not take them from whoever asks later.
+func (s *Store) ending(ctx context.Context, entries []state.Entry) *journal {
+	s.mu.Lock()
+	fence := s.fence
+	s.mu.Unlock()
+	if fence == 0 || !slices.ContainsFunc(entries, ends) {
+		return nil
+	}
+	j, err := s.begin(ctx, fence, 0)
+	if err != nil {
+		return nil // then they are pushed
+	}
+	return j
+}
+
+// ends says that an entry tells how a rotation ended.
+func ends(e state.Entry) bool { return e.Secret != "" && e.Step == "" && e.Outcome != state.Started }
 
 // append makes entries durable here. A disk that refuses is no reason to lose them: then they are pushed.
 func (j *journal) append(ctx context.Context, entries []state.Entry) error {
@@ -127,7 +147,7 @@ func (j *journal) flush(ctx context.Context) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := j.store.publish(ctx, batch); err != nil {
+	if err := j.store.publishRest(ctx, batch); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -137,127 +157,31 @@ func (j *journal) flush(ctx context.Context) error {
 }
 
 // endMost is for how long the end of a run waits for a server that is away.
-const endMost = time.Minute
+const endMost = 50 * time.Second
 
-// end publishes everything, and removes the journal.
+// end publishes everything, and removes the journal. A server that is away is waited for until ctx is done.
 func (j *journal) end(ctx context.Context) error {
 	defer func() { j.stop(); <-j.done }()
+	ctx, cancel := context.WithTimeout(ctx, j.store.waits)
+	defer cancel()
 	var err error
-	for until := time.Now().Add(endMost); ; {
-		err = j.flush(ctx)
+	for {
+		last := j.flush(ctx)
+		if last == nil {
+			return os.RemoveAll(j.dir)
+		}
 		var away *state.AwayError
-		if !errors.As(err, &away) || time.Now().After(until) || pause(ctx, again) != nil {
+		if err == nil || ctx.Err() == nil {
+			err = last // and not that we do not wait any more
+		}
+		if !errors.As(last, &away) || pause(ctx, again) != nil {
 			break
 		}
 	}
-	if err != nil {
-		return &hinted{fmt.Errorf("what this run has recorded is in %s and not on the branch yet: %w", j.dir, err),
-			"the next run on this machine publishes it; keep the folder until then"}
+	hint := "the next `meshrotate apply` on this machine publishes it; keep the folder until then"
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		hint = h.Hint() + "; then " + hint
 	}
-	return os.RemoveAll(j.dir)
-}
-
-const journalName = "journal-"
-
-func (s *Store) journalOf(fence uint64) string {
-	return filepath.Join(s.config.Journal, journalName+strconv.FormatUint(fence, 10))
-}
-
-// leftover is a journal on this machine with what the branch has not got.
-type leftover struct {
-	dir  string
-	rest []state.Entry
-	// outdated: somebody else went on without it.
-	outdated bool
-}
-
-// leftovers are those of other processes, and of this one, beyond what is published.
-func (s *Store) leftovers(ctx context.Context, published []state.Entry) (all []leftover, err error) {
-	dirs, err := os.ReadDir(s.config.Journal)
-	if errors.Is(err, fs.ErrNotExist) || s.config.Journal == "" {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for journals: %w", err)
-	}
-	highest := state.NewHistory(published).Fence()
-	for _, d := range dirs {
-		text, ours := strings.CutPrefix(d.Name(), journalName)
-		fence, err := strconv.ParseUint(text, 10, 64)
-		if !ours || err != nil {
-			continue
-		}
-		l := leftover{dir: filepath.Join(s.config.Journal, d.Name()), outdated: highest > fence}
-		local, err := file.Open(l.dir)
-		if err != nil {
-			return nil, err
-		}
-		entries, err := local.Entries(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if l.rest, err = beyond(published, entries); err != nil {
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	return all, nil
-}
-
-// beyond are the entries of a journal after the last that is published: they are published in their order.
-func beyond(published, entries []state.Entry) ([]state.Entry, error) {
-	there := map[string]bool{}
-	for _, e := range published {
-		text, err := json.Marshal(e)
-		if err != nil {
-			return nil, err
-		}
-		there[string(text)] = true
-	}
-	for len(entries) > 0 {
-		text, err := json.Marshal(entries[0])
-		if err != nil {
-			return nil, err
-		}
-		if !there[string(text)] {
-			break
-		}
-		entries = entries[1:]
-	}
-	return entries, nil
-}
-
-// takeOver publishes what runs on this machine that died have left, under the lock. What somebody else went on without is set
-// aside: it is not lost, and it is no news.
-func (s *Store) takeOver(ctx context.Context) error {
-	var published []state.Entry
-	err := s.main.look(ctx, "read the ledger", func(t *tip) (err error) {
-		_, published, err = decode(t, func(string) {})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	left, err := s.leftovers(ctx, published)
-	if err != nil {
-		return err
-	}
-	for _, l := range left {
-		if l.outdated && len(l.rest) > 0 {
-			aside := filepath.Join(s.config.Journal, "aside-"+filepath.Base(l.dir)+"-"+s.now().Format("20060102-150405"))
-			if err := os.Rename(l.dir, aside); err != nil {
-				return err
-			}
-			continue
-		}
-		if len(l.rest) > 0 {
-			if err := s.publish(ctx, l.rest); err != nil {
-				return err
-			}
-		}
-		if err := os.RemoveAll(l.dir); err != nil {
-			return err
-		}
-	}
-	return nil
+	return &hinted{fmt.Errorf("what this run has recorded is in %s and not on the branch yet: %w", j.dir, err), hint}
 }

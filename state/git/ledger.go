@@ -64,28 +64,40 @@ func (s *Store) Append(ctx context.Context, entries ...state.Entry) error {
 	if j := s.journaling(); j != nil {
 		return j.append(ctx, entries)
 	}
-	return s.publish(ctx, entries)
+	if j := s.ending(ctx, entries); j != nil {
+		return j.append(ctx, entries)
+	}
+	return s.publish(ctx, entries, false)
+}
+
+// publishRest is publish for a journal: some of it may be there since an answer was lost.
+func (s *Store) publishRest(ctx context.Context, entries []state.Entry) error {
+	return s.publish(ctx, entries, true)
 }
 
 // publish makes one commit of the entries.
-func (s *Store) publish(ctx context.Context, entries []state.Entry) error {
+func (s *Store) publish(ctx context.Context, all []state.Entry, journaled bool) error {
 	var sent []string // the links of attempts whose answer did not come
 	var now chain.Chain
 	err := s.main.change(ctx, "append to the ledger", func(t *tip) (c change, err error) {
 		known := s.tail
 		s.tail = nil // an encoder that was not heard is of no use
-		there := false
+		there, entries := false, all
 		if known == nil || known.blob != t.files[ledgerFile] {
 			var links []string
-			known, _, err = decode(t, func(link string) { links, there = append(links, link), there || slices.Contains(sent, link) })
+			var published []state.Entry
+			known, published, err = decode(t, func(link string) { links, there = append(links, link), there || slices.Contains(sent, link) })
 			if err == nil {
 				err = s.hasAll(s.known(), links) // else it was taken back while we were at work
+			}
+			if err == nil && journaled {
+				entries, err = beyond(published, all)
 			}
 		}
 		if err != nil {
 			return c, err
 		}
-		if there {
+		if there || len(entries) == 0 {
 			now = known.chain
 			return c, nil
 		}
@@ -178,9 +190,7 @@ func (s *Store) Entries(ctx context.Context) (entries []state.Entry, err error) 
 		return nil, err
 	}
 	for _, l := range left {
-		if !l.outdated {
-			entries = append(entries, l.rest...)
-		}
+		entries = append(entries, l.rest...)
 	}
 	return entries, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/client"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -56,13 +58,37 @@ func (r *remote) remote() *config.RemoteConfig {
 	return &config.RemoteConfig{Name: origin, URLs: []string{r.config.URL}}
 }
 
+// stays marks requests that no other server may answer: what is read there would be taken for the record. No credential goes to another
+// server anyway.
+type stays struct{}
+
+func init() {
+	c := githttp.NewClient(&http.Client{Transport: http.DefaultTransport, CheckRedirect: func(to *http.Request, via []*http.Request) error {
+		from := via[0]
+		same := to.URL.Host == from.URL.Host || to.URL.Hostname() == from.URL.Hostname() && from.URL.Scheme == "http" && from.URL.Port() == "" && to.URL.Port() == ""
+		if from.Context().Value(stays{}) != nil && !same {
+			return &movedError{to.URL.Scheme + "://" + to.URL.Host}
+		}
+		return nil
+	}})
+	client.InstallProtocol("http", c)
+	client.InstallProtocol("https", c)
+}
+
+// movedError says that the server sends whoever asks to another one.
+type movedError struct{ to string }
+
+func (m *movedError) Error() string {
+	return fmt.Sprintf("it sends whoever asks to %q, another server: that is refused", m.to)
+}
+
 // list is where a branch is, the zero hash when there is none.
 func (r *remote) list(ctx context.Context, name plumbing.ReferenceName) (hash plumbing.Hash, err error) {
 	auth, cas, err := r.signIn(ctx)
 	if err != nil {
 		return hash, err
 	}
-	refs, err := git.NewRemote(memory.NewStorage(), r.remote()).ListContext(ctx, &git.ListOptions{Auth: auth, CABundle: cas})
+	refs, err := git.NewRemote(memory.NewStorage(), r.remote()).ListContext(context.WithValue(ctx, stays{}, true), &git.ListOptions{Auth: auth, CABundle: cas})
 	if err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository) {
 		return hash, err
 	}
@@ -92,7 +118,7 @@ func (r *remote) fetch(ctx context.Context, name plumbing.ReferenceName, hash pl
 	if err != nil {
 		return nil, err
 	}
-	err = repo.FetchContext(ctx, &git.FetchOptions{RemoteName: origin, Auth: auth, CABundle: cas, Depth: 1, Tags: git.NoTags,
+	err = repo.FetchContext(context.WithValue(ctx, stays{}, true), &git.FetchOptions{RemoteName: origin, Auth: auth, CABundle: cas, Depth: 1, Tags: git.NoTags,
 		RefSpecs: []config.RefSpec{config.RefSpec("+" + name.String() + ":" + name.String())}})
 	if err != nil {
 		return nil, err
@@ -129,7 +155,7 @@ func (r *remote) push(ctx context.Context, t *tip, name plumbing.ReferenceName, 
 	if !was.IsZero() { // else a branch that is there by now is no ancestor, and the push is refused
 		o.RequireRemoteRefs = []config.RefSpec{config.RefSpec(was.String() + ":" + name.String())}
 	}
-	return t.repo.PushContext(ctx, o)
+	return t.repo.PushContext(context.WithValue(ctx, stays{}, true), o)
 }
 
 // mayPush asks whether the server would take a push at all.
@@ -152,7 +178,7 @@ func (r *remote) mayPush(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	_, err = s.AdvertisedReferencesContext(ctx)
+	_, err = s.AdvertisedReferencesContext(context.WithValue(ctx, stays{}, true))
 	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
 		return nil
 	}

@@ -116,3 +116,6 @@ func (s *Store) Folders(ctx context.Context) (folders []string, err error) {
 func (s *Store) Check(ctx context.Context) error {
 	return s.main.insist(ctx, "see whether the branch can be pushed to", s.main.remote.mayPush)
 }
+
+// At is where a value is, for people.
+func (s *Store) At(name string) string { return valuesFolder + name + " in " + s.Place() }

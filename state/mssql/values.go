@@ -170,3 +170,6 @@ func (s *Store) mayBegin(ctx context.Context, x Session) (unable, err error) {
 	})
 	return unable, err
 }
+
+// At is where a value is, for people.
+func (s *Store) At(name string) string { return name + " in " + s.Place() }

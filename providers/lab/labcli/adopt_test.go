@@ -23,7 +23,11 @@ func TestLostIdentity(t *testing.T) {
 	w.env = append(w.env, values.DefaultIdentity+"="+strings.TrimSpace(string(identity.Expose())))
 	w.run(1, "plan").says(t, "cannot be opened with this age identity", "meshrotate values forget")
 	w.run(1, "values", "forget").says(t, "relaykey 6", "relaykey 7, declared", "a version gets no second value", "there is nobody to ask", "--yes")
-	w.run(1, "adopt", "relaykey").says(t, "cannot be opened")
+	refused := w.run(1, "adopt", "relaykey")
+	refused.says(t, "cannot be opened", "meshrotate values forget")
+	if said := refused.out + refused.err; strings.Contains(said, "bring it back; or name it") || strings.Contains(said, `\n`) {
+		t.Errorf("what is said of a host that answers: %s", said)
+	}
 	w.run(1, "values", "forget", "relaykey", "5").says(t, "no value of relaykey 5 is kept")
 	w.run(0, "values", "forget", "--yes").says(t, "4 kept values forgotten", "meshrotate adopt")
 	w.run(0, "values").says(t, "nothing is kept")

@@ -125,3 +125,26 @@ func TestTwoJobsAtOnce(t *testing.T) {
 		t.Errorf("the key was rotated %d times", n)
 	}
 }
+
+// TestARunThatLostItsRepository loses it before the first stop, as when a folder is moved. How the run ended is told on its machine, and on
+// the branch once it is back.
+func TestARunThatLostItsRepository(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 2})
+	repo := w.inGit(l)
+	one, two := w.runner(), w.runner()
+	var once sync.Once
+	l.Host("relay-02").Points(func(p machine.Point) machine.Action {
+		if p.Op == "file.stage" && p.When == machine.After {
+			once.Do(func() { must(t, os.Rename(repo, repo+".away")) })
+		}
+		return machine.Action{}
+	})
+	one.run(1, "apply", "--yes", "--only", "relaykey").says(t, "the ledger does not take the start", "put back as it was", "journal-")
+	must(t, os.Rename(repo+".away", repo))
+	two.run(0, "history").says(t, "no outcome yet")
+	one.run(2, "plan").says(t, "local-journal", "relaykey 7 back", "the next `meshrotate apply` on this machine publishes it")
+	one.run(2, "status").says(t, "local-journal", "relaykey 7 back")
+	one.run(0, "apply", "--yes").says(t, "is published now: relaykey 7 back")
+	two.run(0, "history").says(t, "put back")
+}

@@ -55,7 +55,7 @@ func (r *Rotation) look(in reconciler.Input) []member {
 		if m.whole() {
 			m.dependents, m.lost = site.Stopped(in.History, name, n.host, n.component.Service, m.service)
 			m.compare(r.spec.declared())
-			reading := site.ReadingOf(in.History, r.ref, n.host, m.service, m.machine, m.list.Base, !m.edit)
+			reading := site.ReadingOf(in, r.ref, n.host, m.service, m.machine, m.list.Base, !m.edit)
 			m.stale = m.service.Running() && reading == site.Unread
 			m.stopped = !m.service.Running()
 			if last, ok := in.History.LastProven(name); ok && m.stale {

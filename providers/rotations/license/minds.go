@@ -25,7 +25,7 @@ func (r *Rotation) Minds(in reconciler.Input) (all []reconciler.Minded) {
 		if file == nil || service == nil || !service.Running() || file.Version == r.ref.Version || file.Version == proven {
 			continue
 		}
-		if site.ReadingOf(in.History, r.ref, c.host, service, site.Answer[site.MachineSeen](in.Seen, c.machine), file.Base, false) != site.Unread {
+		if site.ReadingOf(in, r.ref, c.host, service, site.Answer[site.MachineSeen](in.Seen, c.machine), file.Base, false) != site.Unread {
 			continue
 		}
 		f := site.Warning("restart-other-license", fmt.Sprintf("%s: %s is neither license %s nor the one that was proven last, and service %s is not known to have read it: a restart brings it into force",

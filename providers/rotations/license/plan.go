@@ -139,7 +139,7 @@ func (r *Rotation) need(input reconciler.Input) work {
 		if l.whole() {
 			l.dependents, l.lost = site.Stopped(input.History, r.ref.Name, c.host, c.component.Service, l.service)
 			l.edit = l.file.Version != r.ref.Version
-			l.reading = site.ReadingOf(input.History, r.ref, c.host, l.service, site.Answer[site.MachineSeen](input.Seen, c.machine), l.file.Base, !l.edit)
+			l.reading = site.ReadingOf(input, r.ref, c.host, l.service, site.Answer[site.MachineSeen](input.Seen, c.machine), l.file.Base, !l.edit)
 			stale := l.service.Running() && l.reading == site.Unread
 			reloads := l.admin() && r.hasAPI // it proves by its API what it has read
 			l.restart = !l.service.Running() || (!reloads && (l.edit || stale))

@@ -58,7 +58,7 @@ func (r *Rotation) look(in reconciler.Input) (admin member, relays []member, lis
 			l.setting = weak(l.setting)
 			l.dependents, l.lost = site.Stopped(in.History, name, n.host, n.component.Service, l.service)
 			l.edit = l.setting.Version != r.ref.Version
-			l.reading = site.ReadingOf(in.History, r.ref, n.host, l.service, l.machine, l.setting.Base, !l.edit)
+			l.reading = site.ReadingOf(in, r.ref, n.host, l.service, l.machine, l.setting.Base, !l.edit)
 			l.stale = l.service.Running() && l.reading == site.Unread
 			l.stopped = !l.service.Running()
 		}

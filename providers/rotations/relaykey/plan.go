@@ -224,7 +224,7 @@ func (r *Rotation) reason(w work, cut state.Outage) string {
 		}
 		return fmt.Sprintf("the files hold %s; %s%snot running", want, who(w.admin.stopped, stopped), is(n))
 	case !w.bounce && len(w.restart) > 0 && !slices.ContainsFunc(w.restart, func(l member) bool { return l.stale || l.edit }):
-		return fmt.Sprintf("the files hold %s; %s not connected, and start again", want, whoIs(w.restart))
+		return fmt.Sprintf("the files hold %s; %s not connected%s, and start again", want, whoIs(w.restart), cutSince(", cut off", cut))
 	case w.bounce || len(w.restart) > 0:
 		return fmt.Sprintf("the files hold %s; %s must start again to read it", want, who(w.bounce, w.restart))
 	case len(w.revive) > 0:

@@ -124,12 +124,13 @@ func New(d *specs.Deployment, spec *Spec) *Rotation {
 			machine: site.Machine{Host: host}, preflight: site.Preflight{Host: host, Service: c.Service, Path: c.Settings, Settings: c.Settings},
 		}
 	}
-	r.nodes = []node{make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin.On(d.Hosts.Admin))}
-	for _, h := range d.Relays() {
+	relays := d.Relays()
+	r.nodes = append(slices.Grow(r.nodes, 1+len(relays)), make(d.Hosts.Admin, site.Who{Name: site.AdminLabel}, d.Product.Admin.On(d.Hosts.Admin)))
+	for _, h := range relays {
 		r.nodes = append(r.nodes, make(h, site.Who{Name: h, Noun: "relay"}, d.Product.Relay.On(h)))
 	}
 	r.admin, r.relays = r.nodes[0], r.nodes[1:]
-	r.reads = []reconciler.Read{site.Value{Secret: r.ref}, site.Relays{}, r.ready()}
+	r.reads = append(slices.Grow(r.reads, 3+5*len(r.nodes)), site.Value{Secret: r.ref}, site.Relays{}, r.ready())
 	for _, n := range r.nodes {
 		r.reads = append(r.reads, n.setting, n.service, n.machine, n.preflight, n.preflight.Exposure("the key"))
 	}

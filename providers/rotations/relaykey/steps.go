@@ -181,7 +181,7 @@ func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []stat
 	if len(w.restart) > 0 {
 		all = append(all, state.Outage{What: "relays", Predicted: guess("relays", relays), Members: hosts(w.restart)})
 	}
-	if cut.Members != nil {
+	if len(cut.Members)+len(cut.Unseen) > 0 {
 		if cut.Predicted = relays; w.bounce {
 			cut.Predicted += admin
 		}
@@ -234,9 +234,14 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 	}
 	if w.admin.edit || w.admin.stale {
 		// Who is left behind is cut off until a later run finishes it. One that runs with Admin's key, and that Admin did not have before,
-		// is cut off by something else.
-		worked := site.Where(running, func(l member) bool { return l.relay == nil || l.connected() || w.apart(l) })
-		o.Members = append(hosts(worked), hosts(w.left)...)
+		// may be cut off by something else, or connect a moment after the look; one whose host is away may never have worked.
+		for _, l := range slices.Concat(running, w.left) {
+			if l.connected() || w.list == nil || l.whole() && (l.relay == nil || w.apart(l)) {
+				o.Members = append(o.Members, l.host)
+			} else {
+				o.Unseen = append(o.Unseen, l.host)
+			}
+		}
 	}
 	o.AtLeast = slices.ContainsFunc(running, w.apart) // they were cut off before this run, and nobody knows since when
 	from, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
@@ -254,8 +259,8 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 	if len(off) == 0 {
 		return o, []reconciler.Returned{{What: o.What, Since: at, UpBy: in.Now, Sooner: from.Sooner}}
 	}
-	if o.Since, o.AtLeast, o.AtMost = at, from.Sooner, from.Later; o.Members == nil {
-		o.Members = hosts(off)
+	if o.Since, o.AtLeast, o.AtMost = at, from.Sooner, from.Later; len(o.Members) == 0 {
+		o.Members, o.Unseen = hosts(off), nil
 	}
 	return o, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // A string with a declared login under another key is not rotated: whoever reads it is left behind. Where that is an outage for certain,
@@ -28,7 +29,18 @@ func TestAStringBeside(t *testing.T) {
 		severity   reconciler.Severity // "" for no finding
 	}{
 		{"with the pair", "alternating", []func(*scene){beside(a, true)}, reconciler.Warning},
-		{"with the pair's idle one", "alternating", []func(*scene){beside(b, false)}, reconciler.Warning},
+		{"with the pair's idle one", "alternating", []func(*scene){beside(b, false)}, reconciler.Error},
+		{"with the pair's idle one, on another server", "alternating", []func(*scene){beside(b, false), elsewhere}, reconciler.Warning},
+		{"with the pair's idle one, and the document names the key", "alternating", []func(*scene){beside(b, false), func(s *scene) { s.spec.Settings.Admin = "Data:Sql" }}, reconciler.Warning},
+		{"with the pair's idle one, and a run was cut off", "alternating", []func(*scene){beside(b, false), func(s *scene) { s.pending(b) }}, reconciler.Warning},
+		{"with the pair's idle one, and a password that is dead already", "alternating", []func(*scene){beside(b, false), func(s *scene) {
+			s.history = append(s.history, state.Entry{Secret: "sqllogin", Version: "10", Step: "prove", Outcome: state.Done, Facts: []state.Fact{site.VersionOn(sql1, b, "10")}})
+		}}, reconciler.Warning},
+		{"with the pair's idle one, which a run has disabled", "alternating", []func(*scene){beside(b, false), func(s *scene) {
+			s.servers[sql1].logins[b].Disabled = true
+			s.history = append(s.history, state.Entry{Secret: "sqllogin", Version: "10", Step: "retire", Outcome: state.Done, Facts: []state.Fact{site.RetiredOn(sql1, b, true)}})
+		}}, reconciler.Warning},
+		{"with another one alone than the one in force", "single", []func(*scene){beside(b, false), func(s *scene) { s.spec.Login = b }}, reconciler.Error},
 		{"with one", "single", []func(*scene){beside("IM_APP_A", true)}, reconciler.Error},
 		{"with one that is changed elsewhere", "external", []func(*scene){beside(a, true)}, reconciler.Error},
 		{"with one, on another server", "single", []func(*scene){beside(a, true), elsewhere}, reconciler.Warning},

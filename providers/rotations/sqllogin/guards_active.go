@@ -9,7 +9,7 @@ import (
 )
 
 // guardActive looks at the login that is in force, on every instance: one that nobody gets in with is found before a failover finds it.
-func (r *Rotation) guardActive(w work) []reconciler.Finding {
+func (r *Rotation) guardActive(in reconciler.Input, w work) []reconciler.Finding {
 	login := w.target
 	switch {
 	case w.edit && r.spec.Mode == alternating:
@@ -27,7 +27,8 @@ func (r *Rotation) guardActive(w work) []reconciler.Finding {
 			continue // the string in force says more of its own server
 		}
 		f, out := r.shutOut(i, l)
-		if !out || set && !l.Disabled && !(l.Locked && w.pending) { // a new password ends the rest
+		ours := l.Disabled && r.retired(in, i, l.Name)                        // a run of ours: the next password enables it
+		if !out || set && (!l.Disabled || ours) && !(l.Locked && w.pending) { // a new password ends the rest
 			continue
 		}
 		if !w.isMain(i) && !set {

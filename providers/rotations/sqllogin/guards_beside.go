@@ -42,32 +42,57 @@ func (r *Rotation) guardBeside(w work) (all []reconciler.Finding) {
 			if r.spec.Mode == alternating {
 				return w.edit || strings.EqualFold(b.User, w.replace)
 			}
-			return w.edit && b.Alike // with another password it is dead already, and nobody lives by it
+			return w.edit && (b.Alike || r.idle(w, b.User)) // with another password it is dead already, and nobody lives by it
 		})
 		if len(some) == 0 || i > 0 && h.host == w.admin().host && h.component.Settings == w.admin().component.Settings {
 			continue
 		}
 		dies := false
-		if i := slices.IndexFunc(some, func(b site.BesideSeen) bool { return r.ours(b.User) && r.sameServer(h, b) }); i >= 0 {
+		if i := slices.IndexFunc(some, func(b site.BesideSeen) bool { return r.endsUnder(w, h, b) }); i >= 0 {
 			some[0], some[i] = some[i], some[0]
-			dies = r.spec.Mode != alternating && !begun && h.accepted() && !h.chosen()
+			dies = !begun && !h.chosen()
 		}
 		more := ""
 		if n := len(some) - 1; n > 0 {
 			more = fmt.Sprintf(", and %d more", n)
 		}
 		what := "whoever reads it runs on with a login that is replaced"
-		if r.spec.Mode != alternating && r.ours(some[0].User) {
+		switch {
+		case r.idle(w, some[0].User):
+			what = some[0].User + " is the idle login, and gets another password: whoever reads it is out then, and locks it out when the product signs in with it"
+		case r.spec.Mode != alternating && r.ours(some[0].User):
 			what = "whoever reads it is out when its password has changed"
 		}
 		f := site.Warning("string-beside", fmt.Sprintf("%s: %q in %s has a connection string with %s, too%s, and %s alone is rotated: %s", h.host, some[0].Key, some[0].Path, some[0].User, more, h.setting.Key, what),
-			"take it out of the file; or, where the service reads that one, name its key: secrets.sqlLogin.settings", h.host)
+			"take it out of there; or, where the service reads that one, name its key: secrets.sqlLogin.settings", h.host)
+		if r.idle(w, some[0].User) {
+			f.Hint = "take it out of there, or give whatever reads it a login of its own"
+		}
 		if dies {
 			f.Severity = reconciler.Error
 		}
 		all = append(all, f)
 	}
 	return all
+}
+
+// idle says that a login takes the place of another one: no string that is rotated names it, and its password is changed here.
+func (r *Rotation) idle(w work, login string) bool {
+	return w.edit && r.alters() && sameLogin(login, w.target) && !r.named(w.sight, login)
+}
+
+// endsUnder says that the password in a string is about to end, as far as anybody knows: that of the idle login unless it is disabled, or
+// has another version by the ledger; else that of the one login, where the rotated string shows that it works.
+func (r *Rotation) endsUnder(w work, h holder, b site.BesideSeen) bool {
+	if !r.ours(b.User) || !r.sameServer(h, b) {
+		return false
+	}
+	if !r.idle(w, b.User) {
+		return r.spec.Mode != alternating && h.accepted()
+	}
+	l := w.main().login(b.User)
+	dead := b.Version != site.Unknown && w.main().has != "" && b.Version != w.main().has
+	return l != nil && l.Exists && !l.Disabled && !dead
 }
 
 // sameServer says that a string leads where the rotated one does, or to another instance on which the login is changed.

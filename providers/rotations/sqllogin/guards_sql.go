@@ -167,7 +167,7 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 			all = append(all, site.Problem(code, fmt.Sprintf("%s: %s %s", i.server, l.Name, text), hint))
 		}
 		switch {
-		case l.Disabled && !r.retired(in, l.Name) && !r.retiring(in, l.Name):
+		case l.Disabled && !site.IsRetired(in.History, name, l.Name) && !r.retired(in, i, l.Name) && !r.retiring(in, i, l.Name):
 			add("login-disabled", "is disabled, and no run of meshrotate retired it", "find out why; then ALTER LOGIN "+quoted(l.Name)+" ENABLE")
 		case l.Locked && s.halfChanged() && r.spec.Mode == single:
 			text := fmt.Sprintf("%s: %s is locked out: Admin and Engine may have tried a password that a run has replaced which did not finish; this one unlocks it", i.server, l.Name)
@@ -187,14 +187,15 @@ func (r *Rotation) guardTarget(in reconciler.Input, s sight) []reconciler.Findin
 	return all
 }
 
-// retired says that meshrotate disabled the login itself.
-func (r *Rotation) retired(in reconciler.Input, login string) bool {
-	return site.IsRetired(in.History, name, login)
+// retired says that meshrotate disabled the login on the instance itself. A ledger that does not say where tells of the only one.
+func (r *Rotation) retired(in reconciler.Input, i instance, login string) bool {
+	was, known := site.IsRetiredOn(in.History, name, i.server, login)
+	return was || !known && len(r.servers) == 1 && site.IsRetired(in.History, name, login)
 }
 
-// retiring says that a run was cut off which may have disabled it.
-func (r *Rotation) retiring(in reconciler.Input, login string) bool {
-	return site.IsRetiring(in.History, name, login) && !r.retired(in, login)
+// retiring says that a run was cut off which may have disabled it there.
+func (r *Rotation) retiring(in reconciler.Input, i instance, login string) bool {
+	return site.IsRetiring(in.History, name, login) && !r.retired(in, i, login)
 }
 
 // guardSignIns says what became of the strings that are in force.
@@ -237,9 +238,9 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 		return reconciler.Finding{}, false
 	case h.declared(r.ref.Version) && (slices.ContainsFunc(s.behind, s.isMain) || l != nil && (l.Disabled || l.Locked || l.Expired || l.MustChange)):
 		return reconciler.Finding{}, false // it is said of the instance, or of the login
-	case r.spec.Mode == alternating && !h.declared(r.ref.Version) && in.Spared:
+	case r.toAnother(s, h) && in.Spared:
 		return site.Warning("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s; version %s goes to the other login", h.says.User, orUnknown(in.Why), r.ref.Version), in.Hint, h.host), true
-	case r.spec.Mode == alternating && !h.declared(r.ref.Version) && h.rejected():
+	case r.toAnother(s, h) && h.rejected():
 		return site.Warning("login-rejected", fmt.Sprintf("%s cannot sign in with the string that is in force: %s", h.says.User, orUnknown(in.Why)), in.Hint, h.host), true
 	case r.spec.Mode == single && s.halfChanged() && !h.declared(r.ref.Version) && (h.rejected() || in.Spared):
 		return site.Warning("login-half-changed", fmt.Sprintf("the string that is in force does not work for %s, or was not tried: a run that was to set version %s did not finish; version %s is set now, whatever it left", h.says.User, s.begun[0], r.ref.Version),
@@ -259,6 +260,11 @@ func (r *Rotation) guardSignIn(s sight, h holder) (reconciler.Finding, bool) {
 		hint = r.setElsewhere(h)
 	}
 	return site.Problem("sign-in-unknown", fmt.Sprintf("whether the string that is in force works for %s is not known: %s", h.says.User, orUnknown(in.Why)), hint, h.host), true
+}
+
+// toAnother says that the declared version goes to another login than the one in the string: whether that one works does not matter.
+func (r *Rotation) toAnother(s sight, h holder) bool {
+	return !h.declared(r.ref.Version) && (r.spec.Mode == alternating || r.spec.Mode == single && !sameLogin(h.says.User, s.target))
 }
 
 // setElsewhere is what to do about a login that somebody else may have changed.

@@ -102,6 +102,7 @@ func TestGuards(t *testing.T) {
 		{"nobody knows whether it works", "single", both(func(h *hostSeen) { h.signIn = &site.SignInSeen{Why: "timeout"} }), "sign-in-unknown", ""},
 		{"of a pair nobody knows whether it works", "alternating", both(func(h *hostSeen) { h.signIn = &site.SignInSeen{Why: "no such host"} }), "sign-in-unknown", ""},
 		{"of a pair the other one is the cure", "alternating", rejected(""), "login-rejected", reconciler.Rotate},
+		{"another one alone is the cure", "single", func(s *scene) { s.spec.Login = b; rejected("")(s) }, "login-rejected", reconciler.Rotate},
 		{"it was not changed elsewhere yet", "external", func(s *scene) {
 			s.value = &site.ValueSeen{Available: true}
 			s.both(func(h *hostSeen) { h.signIn.Declared = site.Rejected })

@@ -51,6 +51,14 @@ func (i instance) same(o instance) bool { return i.server == o.server }
 
 func (i instance) login(name string) *site.LoginSeen { return i.logins[strings.ToLower(name)] }
 
+// find is what is known of a login that need not be declared, nil for nothing.
+func (i instance) find(name string) *site.LoginSeen {
+	if l := i.login(name); l != nil {
+		return l
+	}
+	return i.seen.Find(name)
+}
+
 // sight is everything that was seen.
 type sight struct {
 	holders   []holder // Admin, Engine
@@ -159,7 +167,7 @@ func (r *Rotation) look(in reconciler.Input) sight {
 			h.says, _ = h.setting.Content.(site.Connection)
 			h.dependents, h.lost = site.Stopped(in.History, name, n.host, n.component.Service, h.service)
 			h.stopped = !h.service.Running()
-			h.reading = site.ReadingOf(in.History, r.ref, n.host, h.service, h.machine, h.setting.Base, h.declared(r.ref.Version))
+			h.reading = site.ReadingOf(in, r.ref, n.host, h.service, h.machine, h.setting.Base, h.declared(r.ref.Version))
 			h.stale = !h.stopped && h.reading == site.Unread
 		}
 		s.holders = append(s.holders, h)

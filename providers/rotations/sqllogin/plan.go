@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -23,15 +22,16 @@ type work struct {
 	revive  []holder   // running, with dependents that an earlier run stopped
 	tidy    []holder   // with leftovers of an earlier run
 	mint    bool
-	about   string     // what the declared password's store says of it
-	retire  []instance // where the login that was replaced is disabled
-	replace string     // that login
-	left    []left     // all that were replaced, by the ledger and the files
-	strange []string   // logins in the files that are not declared, and that no run has brought there
+	about   string       // what the declared password's store says of it
+	ends    []end        // what is disabled now
+	replace string       // a login that was replaced, one that is enabled where there is any
+	left    []left       // all that were replaced, by the ledger and the files
+	known   []site.Known // logins that others know, since an emergency
+	strange []string     // logins in the files that are not declared, and that no run has brought there
 }
 
 func (w work) none() bool {
-	return !w.edit && len(w.alter) == 0 && len(w.bounce) == 0 && len(w.revive) == 0 && len(w.tidy) == 0 && !w.pending && len(w.retire) == 0
+	return !w.edit && len(w.alter) == 0 && len(w.bounce) == 0 && len(w.revive) == 0 && len(w.tidy) == 0 && !w.pending && len(w.ends) == 0
 }
 
 // Plan compares the live strings with the declared version.
@@ -39,11 +39,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	s := r.look(in)
 	c := reconciler.Change{Secret: r.ref, Title: "SQL login", Before: r.before(in, s), Findings: r.guard(in, s), Beside: site.Exposed(in.Seen, r.Reads()), Keepers: site.Copies(in.Seen, r.Reads())}
 	if r.spec.Mode == integrated {
-		return r.planIntegrated(c, s)
+		return r.planIntegrated(in, c, s)
 	}
 	c.Due, _ = in.History.Due(name, r.spec.Every.Of())
 	w := r.need(in, s)
-	c.Unseen = w.unseen()
+	c.Unseen, c.Still = r.unlooked(w), r.still(in, w)
 	if w.pending {
 		c.Live = r.held(s)
 	}
@@ -59,14 +59,14 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if w.edit {
 		c.Findings = append(c.Findings, r.guardTarget(in, s)...)
 	}
-	c.Findings = append(append(c.Findings, r.guardActive(w)...), r.guardChangedEverywhere(w)...)
+	c.Findings = append(append(c.Findings, r.guardActive(in, w)...), r.guardChangedEverywhere(w)...)
 	if len(w.anew) > 0 && !r.alters() {
 		c.Findings = append(c.Findings, site.Warning("password-set-anew", fmt.Sprintf("%s: the password of %s was set after version %s was proven there", serversOf(w.anew), w.target, r.ref.Version),
 			"find out who; set it to the version in the files there, or the product cannot sign in after a failover"))
 	}
 	c.Findings = append(c.Findings, r.guardBeside(w)...)
 	c.Findings = append(c.Findings, r.guardStays(in, w)...)
-	c.Keepers = r.keepers(in, w)
+	c.Keepers = append(c.Keepers, r.keepers(in, w)...)
 	c.Overlaps = r.overlap(in, w)
 	if f, ok := r.guardRetire(in, w); ok {
 		c.Findings = append(c.Findings, f)
@@ -96,14 +96,16 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		c.Rounds = r.rounds(in, w)
 		c.Left = r.awayFrom(w)
 		for _, t := range c.Left {
-			c.Unreached = append(c.Unreached, r.takes(w, t.Name))
+			c.Unreached = append(c.Unreached, r.takes(w, t.Name)...)
 		}
 		c.Outages = r.predict(in, w)
 	}
 	return c
 }
 
-func (r *Rotation) planIntegrated(c reconciler.Change, s sight) reconciler.Change {
+func (r *Rotation) planIntegrated(in reconciler.Input, c reconciler.Change, s sight) reconciler.Change {
+	w := work{sight: s, known: site.KnownBy(in.History, name)}
+	c.Unseen, c.Still = r.unlooked(w), r.still(in, w)
 	switch {
 	case !reconciler.Blocked(c.Findings):
 		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, "Windows signs in: there is no password here"
@@ -207,11 +209,14 @@ func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
 }
 
 // takes is what a later run does on an instance that was away.
-func (r *Rotation) takes(w work, server string) reconciler.Step {
-	if w.replace != "" {
-		return reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: server, Login: w.replace}}
+func (r *Rotation) takes(w work, server string) (all []reconciler.Step) {
+	for _, l := range w.left {
+		all = append(all, reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: server, Login: l.login}})
 	}
-	return reconciler.Step{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target, Turns: r.spec.Mode == alternating}}
+	if len(all) > 0 {
+		return all
+	}
+	return []reconciler.Step{{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target, Turns: r.spec.Mode == alternating}}}
 }
 
 // before is the version that was live before the rotation began.
@@ -241,76 +246,6 @@ func (r *Rotation) held(s sight) string {
 		return s.admin().setting.Version
 	}
 	return ""
-}
-
-// holds is what a file has, for people.
-func (r *Rotation) holds(h holder) string {
-	switch v := h.setting.Version; v {
-	case site.Absent, site.Empty:
-		return "no password"
-	case site.Withheld:
-		return "a settings file that cannot be read"
-	case site.Unreadable:
-		return "a settings file that .NET refuses"
-	case site.Unknown:
-		return h.says.User + " with a password that meshrotate does not know"
-	default:
-		return h.says.User + " with " + v
-	}
-}
-
-func (r *Rotation) reason(in reconciler.Input, w work) string {
-	if !w.whole() {
-		return "the spec asks for " + r.ref.Version
-	}
-	a, e := w.admin(), w.engine()
-	switch {
-	case !w.declared(r.ref.Version) && !w.parted():
-		return fmt.Sprintf("the spec asks for %s; Admin and Engine have %s", r.ref.Version, r.holds(a))
-	case !w.declared(r.ref.Version) || w.edit:
-		return fmt.Sprintf("the spec asks for %s; Admin has %s, Engine %s", r.ref.Version, r.holds(a), r.holds(e))
-	case len(w.bounce) > 0:
-		var names []string
-		for _, h := range w.bounce {
-			word := "started before it was last changed"
-			if h.stopped {
-				word = "is not running"
-			}
-			names = append(names, h.label+" "+word)
-		}
-		return fmt.Sprintf("the files hold %s; %s", r.ref.Version, strings.Join(names, ", "))
-	case len(w.alter) > 0 && w.halfChanged() && !w.pending:
-		return fmt.Sprintf("the files hold %s; a run that was to set version %s did not finish: %s is set again on %s", r.ref.Version, w.begun[0], r.ref.Version, serversOf(w.alter))
-	case len(w.behind) > 0 && !w.pending:
-		return fmt.Sprintf("the files hold %s; on %s it was never proven for %s: it is set there", r.ref.Version, serversOf(w.behind), w.target)
-	case len(w.alter) > 0 && !w.pending:
-		return fmt.Sprintf("the files hold %s; on %s somebody set the password of %s after it was proven there: it is set again", r.ref.Version, serversOf(w.alter), w.target)
-	case len(w.revive) > 0:
-		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
-	case w.pending && len(w.retire) > 0:
-		return fmt.Sprintf("%s was replaced by %s, and a run was cut off that was to disable it", w.replace, w.target)
-	case w.pending:
-		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", r.ref.Version)
-	case len(w.retire) > 0 && r.known(in):
-		return fmt.Sprintf("%s was replaced by %s, and others know its password: it is disabled on %s", w.replace, w.target, serversOf(w.retire))
-	case len(w.retire) > 0:
-		return fmt.Sprintf("%s was replaced by %s, its soak of %s is over, and nobody is signed in with it", w.replace, w.target, r.spec.Soak)
-	default:
-		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", r.ref.Version)
-	}
-}
-
-func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
-	text := w.admin().says.User + " in use by Admin and Engine"
-	if r.besideNames(w.sight, w.replace) || slices.ContainsFunc(w.inUse(), w.onTheirHosts) {
-		text = w.admin().says.User + " in the files of Admin and Engine"
-	}
-	if over, known := r.soaked(w); known && in.Now.Before(over) && w.replace != "" && r.spec.Retire == "disable" {
-		if slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i, w.replace) }) {
-			text += fmt.Sprintf("; %s is to be disabled from %s on", w.replace, over.UTC().Format(time.DateOnly))
-		}
-	}
-	return text
 }
 
 // What a service takes where no earlier run measured it, in seconds.

@@ -18,30 +18,32 @@ type left struct {
 
 // replaced are the logins that were replaced and are not in force: by the ledger, and where a file is to be swapped, by that file. What
 // the other one of a pair is does not tell: it may never have served, and the one that did need not be declared any more. Strange are
-// those in the files that are not declared, and that no run of meshrotate has brought there: they may be anybody's.
+// those in the files that are not declared, and that no run of meshrotate has brought there or begun to replace: they may be anybody's.
 func (r *Rotation) replaced(in reconciler.Input, w work) (all []left, strange []string) {
 	has := func(login string) bool {
 		return sameLogin(login, w.target) || slices.ContainsFunc(all, func(l left) bool { return sameLogin(l.login, login) })
 	}
 	known := site.ReplacedBy(in.History, name)
-	served, _ := in.History.Fact(name, "", site.ServingLogin)
+	gone, _ := in.History.Fact(name, "", site.LeavingLogins)
+	leaving := site.ReadReplaced(gone) // a run that was cut off has begun to replace them
 	for _, l := range known {
 		if !has(l.Login) && !r.named(w.sight, l.Login) {
 			all = append(all, left{l.Login, l.Since})
 		}
 	}
+	served, _ := in.History.Fact(name, "", site.ServingLogin)
 	for _, h := range w.edited() {
 		login := h.says.User
-		switch ours := r.ours(login) || sameLogin(login, served) || slices.ContainsFunc(known, func(l site.Replaced) bool { return sameLogin(l.Login, login) }); {
+		same := func(l site.Replaced) bool { return sameLogin(l.Login, login) }
+		switch {
 		case login == "" || has(login) || slices.Contains(strange, login):
-		case ours:
+		case r.ours(login) || sameLogin(login, served) || site.IsBrought(in.History, name, login) || slices.ContainsFunc(known, same) || slices.ContainsFunc(leaving, same):
 			all = append(all, left{login: login})
 		default:
 			strange = append(strange, login)
 		}
 	}
-	leaving, _ := in.History.Fact(name, "", site.LeavingLogins)
-	for _, l := range site.ReadReplaced(leaving) { // a run that was cut off has begun to replace it
+	for _, l := range leaving {
 		if !has(l.Login) && !r.named(w.sight, l.Login) {
 			all = append(all, left{login: l.Login})
 		}
@@ -74,11 +76,15 @@ func (r *Rotation) stay(w work) []string {
 func (r *Rotation) guardStays(in reconciler.Input, w work) []reconciler.Finding {
 	var all []reconciler.Finding
 	for _, l := range r.stay(w) {
+		hint := "where nothing else uses it: ALTER LOGIN " + quoted(l) + " DISABLE, once this is proven"
 		text := l + " is in the strings that are replaced, and is not declared: it stays as it is, and its password goes on signing in"
 		if in.Compromised(r.ref) != "" {
 			text += ", also where others know it"
+			if r.alters() {
+				hint += "; or declare it beside the other one, as logins: then this run disables it"
+			}
 		}
-		all = append(all, site.Warning("old-login-stays", text, "where nothing else uses it: ALTER LOGIN "+quoted(l)+" DISABLE, once this is proven"))
+		all = append(all, site.Warning("old-login-stays", text, hint))
 	}
 	return all
 }
@@ -98,9 +104,9 @@ func (r *Rotation) keepers(in reconciler.Input, w work) (all []state.Fact) {
 
 // overlap is the login that was replaced, until its soak is over and it is disabled.
 func (r *Rotation) overlap(in reconciler.Input, w work) []reconciler.Overlap {
-	over, known := r.soaked(w)
+	over, known := r.soaked(w, w.replace)
 	if !known || w.replace == "" || w.edit || w.pending || r.spec.Retire != "disable" ||
-		!slices.ContainsFunc(w.reached(), func(i instance) bool { return r.enabled(in, w, i, w.replace) }) {
+		!r.enabledAnywhere(in, w, w.replace) {
 		return nil
 	}
 	o := reconciler.Overlap{Old: w.replace, Began: over.Add(-r.spec.Soak.Of()), Ends: over}

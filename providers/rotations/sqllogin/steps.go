@@ -33,10 +33,10 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 		op.Dependents = h.lost
 		steps = append(steps, reconciler.Step{Phase: reconciler.Switch, Op: op, Back: reconciler.Nothing()})
 	}
-	if len(w.retire) == 0 {
-		steps = append(steps, r.proofs(w)...)
+	if len(w.ends) == 0 {
+		steps = append(steps, r.proofs(in, w)...)
 	}
-	steps = append(steps, r.retireOn(w, w.retire, w.replace, r.known(in))...)
+	steps = append(steps, r.retire(w, w.ends)...)
 	for _, h := range w.holders {
 		if h.edit || slices.ContainsFunc(w.tidy, func(o holder) bool { return o.host == h.host && o.component.Settings == h.component.Settings }) {
 			steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Back: reconciler.Nothing(),
@@ -46,35 +46,14 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	return steps
 }
 
-// rounds are the steps; and where others know the password of the login that is replaced, its end, once the other one is proven.
+// rounds are the steps; and where others know the password of a login that was replaced, or nothing else holds it up, its end, once the
+// other one is proven.
 func (r *Rotation) rounds(in reconciler.Input, w work) []reconciler.Round {
 	rounds := []reconciler.Round{{Steps: r.steps(in, w)}}
-	if len(w.retire) > 0 || !r.known(in) || !r.alters() {
-		return rounds
-	}
-	var last []reconciler.Step
-	for _, l := range w.left {
-		known := site.Where(w.reached(), func(i instance) bool { return r.enabled(in, w, i, l.login) })
-		last = append(last, r.retireOn(w, known, l.login, true)...)
-	}
-	if len(last) > 0 {
-		rounds = append(rounds, reconciler.Round{Steps: last})
+	if last := r.last(in, w); len(last) > 0 {
+		rounds = append(rounds, reconciler.Round{Steps: r.retire(w, last)})
 	}
 	return rounds
-}
-
-// retireOn disables the login that was replaced; whoever is signed in with it does not hold that up where others know its password.
-func (r *Rotation) retireOn(w work, instances []instance, login string, known bool) []reconciler.Step {
-	var steps []reconciler.Step
-	for _, i := range instances {
-		op := site.RetireLogin{Server: i.server, Login: login, InUse: known}
-		if w.user(login) {
-			op.Database = r.database
-		}
-		steps = append(steps, reconciler.Step{Phase: reconciler.Retire, Op: op,
-			Back: reconciler.Never("a login that was retired is enabled by the next rotation"), Proof: true})
-	}
-	return steps
 }
 
 func (w work) edited() []holder {
@@ -105,14 +84,11 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
 			Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled, Unlock: l != nil && l.Locked}}
 		if w.contained(w.target) {
-			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: r.retired(in, w.target) || r.retiring(in, w.target)}
+			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: site.IsRetired(in.History, name, w.target) || site.IsRetiring(in.History, name, w.target)}
 		}
 		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating {
 			op.Turns, op.Idle = true, w.edit && !w.pending && len(i.seen.Of(w.target)) == 0
 			step.Op = op
-			if why := r.oneWay(w); r.overwrites(w) && w.isMain(i) {
-				step.Back = reconciler.Never(why)
-			}
 		}
 		if r.spec.Mode == single {
 			op := step.Op.(site.AlterLogin)
@@ -259,7 +235,7 @@ func (r *Rotation) restarts(w work) []reconciler.Step {
 // nothing about Engine. Of Admin none is demanded: its readiness and its dashboard are answered from the database by the process that
 // has the new file, and between two questions its pool may have no session. But one as the login that was replaced shows that it has
 // its string from elsewhere. On the way back they ask whether everything is as it was.
-func (r *Rotation) proofs(w work) []reconciler.Step {
+func (r *Rotation) proofs(in reconciler.Input, w work) []reconciler.Step {
 	var steps []reconciler.Step
 	add := func(op, back reconciler.Op) {
 		s := reconciler.Step{Phase: reconciler.Verify, Op: op, Back: reconciler.Nothing()}
@@ -302,13 +278,13 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 	}
 	e := w.engine()
 	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Service: e.component.Service, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who(), Beside: w.admin().host}
-	session.Serves, session.Leaves = true, leaves(w.left)
+	session.Serves, session.Leaves, session.Known = true, leaves(w.left), site.WriteKnown(r.leavesKnown(in, w))
 	if old := cmp.Or(w.old, w.replace); old != "" && !sameLogin(old, w.target) {
 		session.Replaced, session.With = old, w.admin().component.Service
 	}
 	if bounced[e.label] && e.edit && e.accepted() {
 		old := session
-		old.Login, old.Replaced, old.With, old.Serves, old.Leaves = e.says.User, "", "", false, ""
+		old.Login, old.Replaced, old.With, old.Serves, old.Leaves, old.Known = e.says.User, "", "", false, "", ""
 		add(session, old)
 	} else {
 		add(session, nil)
