@@ -26,11 +26,11 @@ func (r *Rotation) needRetire(in reconciler.Input, w *work) {
 			break
 		}
 	}
-	if w.edit || len(w.bounce) > 0 || len(w.alter) > 0 { // they go once the other one is proven
+	if w.edit || len(w.bounce) > 0 { // they go once the other one is proven
 		return
 	}
 	w.ends = slices.DeleteFunc(r.ending(in, *w), func(e end) bool {
-		return w.pending && !site.IsRetiring(in.History, name, e.login) && !site.IsRetired(in.History, name, e.login) || w.since(e.login).IsZero() || r.named(w.sight, e.login)
+		return e.known && len(w.alter) > 0 || w.pending && !site.IsRetiring(in.History, name, e.login) && !site.IsRetired(in.History, name, e.login) || w.since(e.login).IsZero() || r.named(w.sight, e.login)
 	})
 }
 
@@ -54,10 +54,9 @@ func (r *Rotation) ending(in reconciler.Input, w work) (all []end) {
 
 // last are the logins that the further round ends.
 func (r *Rotation) last(in reconciler.Input, w work) []end {
-	if len(w.ends) > 0 {
-		return nil
-	}
-	return slices.DeleteFunc(r.ending(in, w), func(e end) bool { return !e.known && w.pending })
+	return slices.DeleteFunc(r.ending(in, w), func(e end) bool {
+		return !e.known && w.pending || slices.ContainsFunc(w.ends, func(o end) bool { return o.login == e.login && o.on.same(e.on) })
+	})
 }
 
 // retire disables logins that were replaced; whoever is signed in with one does not hold that up where others know its password.
