@@ -89,6 +89,9 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating {
 			op.Turns, op.Idle = true, w.edit && !w.pending && len(i.seen.Of(w.target)) == 0
 			step.Op = op
+			if r.dead(w) {
+				step.Back = reconciler.Never("the strings in force, which name " + w.target + ", were not seen to sign in: there is nothing to go back to")
+			}
 		}
 		if r.spec.Mode == single {
 			op := step.Op.(site.AlterLogin)

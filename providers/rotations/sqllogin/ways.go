@@ -28,3 +28,9 @@ func (r *Rotation) oneWay(w work) string {
 func (r *Rotation) overwrites(w work) bool {
 	return r.spec.Mode == alternating && len(w.alter) > 0 && slices.ContainsFunc(w.edited(), func(h holder) bool { return strings.EqualFold(h.says.User, w.target) })
 }
+
+// dead says that no file changes, and that a string in force does not work, as far as anybody saw: its login gets the password that the
+// string has already. Who stops there has not put anything back that works.
+func (r *Rotation) dead(w work) bool {
+	return !w.edit && r.named(w.sight, w.target) && slices.ContainsFunc(w.holders, func(h holder) bool { return !h.accepted() })
+}
