@@ -149,10 +149,11 @@ func workTree(s *source, d *specs.Deployment, repository bool) (*specs.WorkTree,
 	if errors.Is(err, specs.ErrNoRepository) && !repository {
 		tree, err = specs.Alone(d.Origin.File)
 	}
-	if err == nil {
-		d.Origin.ReadFile = func(name string) ([]byte, error) { return tree.ReadFile(name, d.Origin.Dir) }
+	if err != nil {
+		return tree, err
 	}
-	return tree, err
+	d.Origin.ReadFile = func(name string) ([]byte, error) { return tree.ReadFile(name, d.Origin.Dir) }
+	return tree, tree.AsCheckedOut()
 }
 
 // side finds the trusted side.

@@ -4,12 +4,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"meshrotate/specs/gittest"
 )
 
 // What a runner has, and no document may send away.
@@ -268,6 +271,16 @@ func TestBesideTheDocument(t *testing.T) {
 			h.commit("deployments/login.age", "nothing yet")
 			must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "login.age"), []byte(cloudKey), 0o600))
 			h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "version: 7, from: generated", "version: 8, from: {file: login.age}", 1))
+		}, plan(file...)},
+		{"a document that Git makes another one of as it checks out", "Git has checked out another text", func(h *hostile) {
+			h.commit(".gitattributes", "*.yaml ident\n")
+			h.commit("deployments/contoso.yaml", agreedDocument+"# $Id$\n")
+			must(h.t, os.Remove(filepath.Join(h.dir, "deployments", "contoso.yaml")))
+			checkout := exec.Command(gittest.Program(h.t), "-c", "safe.directory=*", "checkout", "-f", "HEAD", "--", "deployments")
+			checkout.Dir = h.dir
+			if out, err := checkout.CombinedOutput(); err != nil {
+				h.t.Fatalf("%v: %s", err, out)
+			}
 		}, plan(file...)},
 		{"a repository that the request brings, with a base of its own", "a repository among the files of", func(h *hostile) {
 			inner := newHostile(h.t)
