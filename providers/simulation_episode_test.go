@@ -81,6 +81,12 @@ func (u *universe) episode(n int, e episode) {
 	if e.Unlock {
 		u.alone(u.forget)
 	}
+	var stolen leak
+	thefts := 0
+	if e.Stolen != "" {
+		_, _, thefts = u.thefts(e.Stolen)
+		stolen = u.steal(e.Stolen)
+	}
 	before := u.snapshot()
 	u.copied(e.Second)
 	u.alone(func() {
@@ -94,6 +100,9 @@ func (u *universe) episode(n int, e episode) {
 		u.first = u.operator(fmt.Sprintf("run%d", n), "shared")
 		u.first.session.Confirmed = u.confirms(e.Confirm)
 		limit(&u.first.session, e.Only)
+		if e.Stolen != "" {
+			u.first.session.Replace(reconciler.Emergency{Secret: e.Stolen, Why: "posted in a ticket"})
+		}
 	})
 	over := make(chan struct{})
 	var other chan *operator
@@ -119,6 +128,9 @@ func (u *universe) episode(n int, e episode) {
 	u.alone(func() {
 		u.second, u.faults, u.working, u.personAt = nil, nil, nil, 0
 		u.sawHooks(u.first)
+		if e.Stolen != "" {
+			u.lookBack(stolen, thefts)
+		}
 		u.check()
 		if !u.first.dead.Load() && !overlapped {
 			u.judge(u.first, before)

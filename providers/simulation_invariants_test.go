@@ -147,7 +147,7 @@ func (u *universe) watch() {
 
 // learn looks for a key among the kept values.
 func (u *universe) learn(key string) bool {
-	for version := 6; version < 10; version++ {
+	for version := 6; version < 16; version++ {
 		ref := secret.Ref{Name: "relaykey", Version: fmt.Sprint(version)}
 		if u.value(ref.Version) == key || u.other != nil && u.w.unsealIn(u.other, ref) == key {
 			u.known[key] = true
@@ -271,6 +271,7 @@ func (u *universe) judge(o *operator, before snapshot) {
 	u.judgeStored(out, left)
 	u.judgeOutside(o, out, before)
 	u.judgeSigning(out, before, left)
+	u.judgeLeaks(out, left, before.late || before.haunted)
 	if !before.haunted {
 		u.down(out, before)
 		u.unwell(out)
@@ -372,7 +373,7 @@ func (u *universe) settled() {
 			u.wrong("6: after calm runs: %v", err)
 		}
 	}
-	for _, err := range append(u.storedSettled(), u.loginSettled(), u.signingSettled()) {
+	for _, err := range append(append(u.storedSettled(), u.loginSettled(), u.signingSettled()), u.leaksSettled()...) {
 		if err != nil {
 			u.wrong("6: after calm runs: %v", err)
 		}

@@ -94,6 +94,8 @@ type episode struct {
 	Only string `json:"only,omitempty"`
 	// Revert: the document asks for what it asked for before.
 	Revert bool `json:"revert,omitempty"`
+	// Stolen is the kind of a secret that others know: the run replaces it, as an emergency.
+	Stolen string `json:"stolen,omitempty"`
 }
 
 // drift is what somebody does to a host behind our back; What is one of the lab's mishaps.
@@ -225,6 +227,7 @@ func draw(seed uint64) schedule {
 	drawOnly(&s)
 	drawReverts(&s)
 	drawModes(&s)
+	drawEmergency(&s)
 	return s
 }
 

@@ -94,6 +94,7 @@ type universe struct {
 	lockout lockout
 	moves   moves
 	login   loginSide
+	leaks   []leak
 	broken  []string
 }
 

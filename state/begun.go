@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -66,6 +67,17 @@ func (h History) MayBeLive(secret, version string) bool {
 		return true
 	}
 	return h.Emergency(secret) != version && h.GivenOut(secret, version)
+}
+
+// Unused is the first number above a version that no rotation of the secret has had: what was given out once, others may know.
+func (h History) Unused(secret string, version uint64) uint64 {
+	for {
+		version++
+		text := strconv.FormatUint(version, 10)
+		if !slices.ContainsFunc(h.whole(secret), func(e Entry) bool { return e.Version == text }) {
+			return version
+		}
+	}
 }
 
 // GivenOut says that a rotation to a version that is not at an end has done more than prepare it, or may have.

@@ -83,6 +83,8 @@ type Evidence struct {
 	Before  string `json:"before,omitempty"`
 	Version string `json:"version"`
 	Why     string `json:"why"`
+	// Earlier are the runs with which earlier emergencies began, oldest first.
+	Earlier []string `json:"earlier,omitempty"`
 	// Parts are what of the version others know, where it is made of several things; empty: all of it.
 	Parts []string `json:"-"`
 	// Rotations are the runs that worked at it, oldest first, each with who, when, how it ended, its proof and its outages.

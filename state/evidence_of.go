@@ -5,33 +5,73 @@ import (
 	"strings"
 )
 
-// EvidenceOf is that of the last rotation of a secret that was said to be compromised; ok is false when none was.
+// EvidenceOf is that of the last emergency of a secret; ok is false when there was none.
 func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
-	first, ended := -1, true
+	all := EvidencesOf(entries, secret)
+	if len(all) == 0 {
+		return v, false
+	}
+	return all[len(all)-1], true
+}
+
+// EvidencesOf are those of the emergencies of a secret, oldest first.
+func EvidencesOf(entries []Entry, secret string) (all []Evidence) {
+	for _, e := range emergencies(entries, secret) {
+		v := e.evidence(entries)
+		if len(all) > 0 {
+			v.Earlier = append(all[len(all)-1].Earlier[:len(all)-1:len(all)-1], all[len(all)-1].Rotations[0].Run)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// emergency is the replacing of what others know, from the first rotation that said so to the one that was proven: the first may have been
+// cut off, and another version may have come to its end.
+type emergency struct {
+	Evidence
+	first    int      // the place of its first entry
+	end      int      // that of the one which says that a version is proven; that of the ledger's last, where none does
+	versions []string // that were to replace it
+}
+
+func emergencies(entries []Entry, secret string) (all []emergency) {
+	open := false
 	for i, e := range entries {
-		if e.Secret != secret {
+		if e.Secret != secret || e.Step != "" {
 			continue
 		}
 		if why, told := compromised(e); told {
-			if ended || e.Version != v.Version {
-				first, v = i, Evidence{Secret: secret, Version: e.Version, Before: e.Before, Why: why}
+			if !open {
+				all = append(all, emergency{Evidence: Evidence{Secret: secret, Before: e.Before, Why: why}, first: i})
 			}
-			ended = false
+			last := &all[len(all)-1]
+			last.Version, last.end, open = e.Version, len(entries), true
+			if !slices.Contains(last.versions, e.Version) {
+				last.versions = append(last.versions, e.Version)
+			}
 		}
-		ended = ended || e.Version == v.Version && e.Step == "" && e.Outcome == Proven
+		if open && e.Outcome == Proven {
+			all[len(all)-1].end, open = i, false
+		}
 	}
-	if first < 0 {
-		return v, false
-	}
+	return all
+}
+
+// evidence is what the ledger tells of an emergency, and of what became of its places since.
+func (m emergency) evidence(entries []Entry) Evidence {
+	v, first, secret := m.Evidence, m.first, m.Secret
 	var of []Entry
 	made, by := madeBefore(entries, first, v)
-	held, later := newPlaces(secret, made), false // later: another version was begun
+	held, later := newPlaces(secret, made), false // later: a version that is none of this emergency's was begun
 	for _, i := range by {
 		v.Entries = append(v.Entries, witness(i, entries[i]))
 	}
 	others := map[string]bool{}
 	for i, e := range entries[first:] {
-		later = later || e.Secret == secret && e.Version != v.Version
+		if e.Secret == secret {
+			later = later && first+i > m.end || !slices.Contains(m.versions, e.Version)
+		}
 		switch tells := e.Step == LookedFor(secret) && e.Secret == ""; {
 		case tells && held.looked(e), later && !tells && held.after(e):
 			v.Entries = append(v.Entries, witness(first+i, e))
@@ -64,7 +104,7 @@ func EvidenceOf(entries []Entry, secret string) (v Evidence, ok bool) {
 	v.Places = held.all()
 	v.Again = again(entries, first, v)
 	v.Ledger = witness(len(entries)-1, entries[len(entries)-1])
-	return v, true
+	return v
 }
 
 // again is the last rotation since the first of an emergency that puts into force what others know.

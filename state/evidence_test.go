@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -110,6 +111,63 @@ func TestEvidence(t *testing.T) {
 	}
 	if _, ok := state.EvidenceOf([]state.Entry{end(state.Started), end(state.Proven)}, "key"); ok {
 		t.Error("nobody said that it was compromised")
+	}
+}
+
+// An emergency lasts until a version is proven: one that was cut off and finished with another version replaced what leaked, not what it had
+// begun to give out; and one after something else was proven is another one, be it to the same version.
+func TestEvidenceOfSeveral(t *testing.T) {
+	at := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	start := func(run, before, version string, hosts ...string) state.Entry {
+		e := state.Entry{Time: at, Run: run, Secret: "key", Before: before, Version: version, Outcome: state.Started, Facts: []state.Fact{{Field: state.Compromised, Value: "leak of " + before}}}
+		for _, host := range hosts {
+			e.Facts = append(e.Facts, state.Fact{Host: host, Field: state.HeldUntil("switch/swap"), Value: "the file"})
+		}
+		return e
+	}
+	of := func(run, version, step string, o state.Outcome, hosts ...string) state.Entry {
+		return state.Entry{Time: at, Run: run, Secret: "key", Version: version, Step: step, Hosts: hosts, Outcome: o}
+	}
+	back := of("back", "7", "", state.Started)
+	for _, c := range []struct {
+		reason          string
+		entries         []state.Entry
+		earlier         []string
+		before, version string
+		runs            int
+		became          map[string]state.Outcome
+	}{
+		{"finished with another version", []state.Entry{start("1", "8", "9", "a", "b"), of("1", "9", "switch/swap", state.Done, "a"), start("2", "9", "10", "a", "b"),
+			of("2", "10", "switch/swap", state.Done, "a", "b"), of("2", "10", "", state.Proven)}, nil, "8", "10", 2, map[string]state.Outcome{"a": state.Done, "b": state.Done}},
+		{"taken back, and again with the same version", []state.Entry{start("1", "7", "8", "a"), of("1", "8", "switch/swap", state.Done, "a"), back, of("back", "7", "", state.Proven),
+			start("2", "7", "8", "a"), of("2", "8", "switch/swap", state.Unknown, "a")}, []string{"1"}, "7", "8", 1, map[string]state.Outcome{"a": state.Unknown}},
+		{"one after the other", []state.Entry{start("1", "9", "10", "a", "b"), of("1", "10", "switch/swap", state.Done, "a"), of("1", "10", "", state.Proven),
+			start("2", "10", "11", "a"), of("2", "11", "switch/swap", state.Done, "a", "b"), of("2", "11", "", state.Proven)}, []string{"1"}, "10", "11", 1, map[string]state.Outcome{"a": state.Done}},
+	} {
+		e, ok := state.EvidenceOf(c.entries, "key")
+		if !ok || e.Before != c.before || e.Version != c.version || e.Why != "leak of "+c.before || len(e.Rotations) != c.runs || !slices.Equal(e.Earlier, c.earlier) {
+			t.Errorf("%s: %+v", c.reason, e)
+		}
+		for _, p := range e.Places {
+			for _, h := range p.Hosts {
+				if p.Became != c.became[h] {
+					t.Errorf("%s: on %s it is %s, want %s", c.reason, h, p.Became, c.became[h])
+				}
+			}
+		}
+		if c.reason == "one after the other" { // what the first left behind, the second took out
+			if all := state.EvidencesOf(c.entries, "key"); len(all) != 2 || all[0].Open() != nil {
+				t.Errorf("%s: %+v", c.reason, all)
+			}
+		}
+	}
+}
+
+// A version that a run has had is not given to an emergency again.
+func TestUnused(t *testing.T) {
+	h := state.NewHistory([]state.Entry{{Secret: "key", Version: "8", Outcome: state.Started}, {Secret: "key", Version: "9", Outcome: state.Proven}, {Secret: "other", Version: "10", Outcome: state.Proven}})
+	if n := h.Unused("key", 7); n != 10 {
+		t.Errorf("%d", n)
 	}
 }
 

@@ -16,11 +16,22 @@ import (
 	"meshrotate/state/durable"
 )
 
-// evidenceOf is what is on record of a compromised secret.
-func (p *program) evidenceOf(ctx context.Context, d *specs.Deployment, entries []state.Entry, name string) (render.Evidence, error) {
-	found, ok := state.EvidenceOf(entries, name)
-	if !ok {
+// evidenceOf is what is on record of a compromised secret: of the last emergency, or of the one that a run worked at.
+func (p *program) evidenceOf(ctx context.Context, d *specs.Deployment, entries []state.Entry, name, run string) (render.Evidence, error) {
+	all := state.EvidencesOf(entries, name)
+	if len(all) == 0 {
 		return render.Evidence{}, reconciler.Hinted(fmt.Errorf("no rotation of %s is on record that was said to be compromised", name), "`meshrotate history` shows all rotations")
+	}
+	found := all[len(all)-1]
+	if run != "" {
+		i := slices.IndexFunc(all, func(e state.Evidence) bool {
+			return slices.ContainsFunc(e.Rotations, func(r state.Rotation) bool { return r.Run == run })
+		})
+		if i < 0 {
+			return render.Evidence{}, reconciler.Hinted(fmt.Errorf("run %s worked at no emergency of %s", run, name),
+				"emergencies began with "+strings.Join(append(found.Earlier, found.Rotations[0].Run), ", "))
+		}
+		found = all[i]
 	}
 	if p.app.OpenValues == nil {
 		return render.EvidenceOf(d.Name, found, nil), nil
@@ -55,7 +66,7 @@ func (n *opened) witnessed(ctx context.Context, e emergency, done error) error {
 	if err != nil {
 		return errors.Join(done, fmt.Errorf("the evidence was not written: %w", err))
 	}
-	report, err := n.program.evidenceOf(context.WithoutCancel(ctx), n.Document, entries, e.secret)
+	report, err := n.program.evidenceOf(context.WithoutCancel(ctx), n.Document, entries, e.secret, "")
 	if err != nil {
 		return done // it was refused before it began
 	}

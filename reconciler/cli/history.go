@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 func (p *program) history() *cobra.Command {
-	var since, secret, evidence string
+	var since, secret, evidence, run string
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show the ledger as a change-log",
@@ -35,9 +36,13 @@ old value and what became of it, and the hashes of the entries that say so.`,
 	cmd.Flags().StringVar(&since, "since", "", "only what began since then: 90d, 12h, or 2026-01-31")
 	cmd.Flags().StringVar(&secret, "secret", "", "only this secret, as the ledger names it: "+p.oneKind())
 	cmd.Flags().StringVar(&evidence, "evidence", "", "what is on record of a `SECRET` that was compromised")
+	cmd.Flags().StringVar(&run, "run", "", "with --evidence: of the emergency that this `RUN` worked at (default: the last one)")
 	cmd.MarkFlagsMutuallyExclusive("evidence", "since")
 	cmd.MarkFlagsMutuallyExclusive("evidence", "secret")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if run != "" && evidence == "" {
+			return reconciler.Hinted(errors.New("--run goes with --evidence SECRET"), "`meshrotate history --evidence "+p.oneKind()+" --run "+run+"`")
+		}
 		from, err := parseSince(since, p.app.Now())
 		if err != nil {
 			return err
@@ -55,7 +60,7 @@ old value and what became of it, and the hashes of the entries that say so.`,
 			return fmt.Errorf("read the ledger of %s: %w", d.Name, err)
 		}
 		if evidence != "" {
-			report, err := p.evidenceOf(cmd.Context(), d, entries, evidence)
+			report, err := p.evidenceOf(cmd.Context(), d, entries, evidence, run)
 			if err != nil {
 				return err
 			}

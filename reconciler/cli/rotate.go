@@ -22,7 +22,7 @@ import (
 // emergency is what `rotate --compromised` was asked for.
 type emergency struct {
 	secret, why string
-	to          string // the next version; "" is one more
+	to          string // the next version; "" is the next number that no run has begun
 	file        string // where the evidence goes
 	yes         bool
 }
@@ -64,7 +64,7 @@ that was cut off is finished by running this again, or by apply.
 	s := p.documentFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&e.secret, "compromised", "", "the `SECRET` that others know, as history and the ledger name it, such as "+p.oneKind()+"; any other word lists those that are declared")
-	f.StringVar(&e.to, "to", "", "its next `VERSION` (default: one more than the declared one)")
+	f.StringVar(&e.to, "to", "", "its next `VERSION` (default: the number after the declared one that no run has begun)")
 	f.StringVar(&e.file, "evidence", "", "the `FILE` for the evidence (default evidence-SECRET-VERSION.json here)")
 	f.BoolVar(&e.yes, "yes", false, "do not ask")
 	f.IntVar(&s.parallel, "parallel", 0, "the most hosts to speak to at once, but for the switch, where it is all (default: the document's policy)")
@@ -149,7 +149,7 @@ func (p *program) raise(ctx context.Context, s *source, e *emergency) (*raised, 
 	if e.to == version || e.to == "" && (!h.MayBeLive(e.secret, version) || pending && parts) {
 		return nil, nil // what is declared replaces what others know
 	}
-	return p.raiseIn(d, s, kind, *e, version)
+	return p.raiseIn(d, s, kind, *e, version, h)
 }
 
 // declared is the kind and the rotation of a secret, to the declared version.
@@ -182,13 +182,13 @@ var versionText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // raiseIn writes the next version where the secret's is written. Which of the versions in its section that is, the kind itself says:
 // the one with which the secret gets another version.
-func (p *program) raiseIn(d *specs.Deployment, s *source, kind reconciler.Kind, e emergency, version string) (*raised, error) {
+func (p *program) raiseIn(d *specs.Deployment, s *source, kind reconciler.Kind, e emergency, version string, h state.History) (*raised, error) {
 	number, err := strconv.ParseUint(version, 10, 63)
 	if e.to == "" && err != nil {
 		return nil, reconciler.Hinted(fmt.Errorf("%s %s is live, and which version comes after it is not plain", e.secret, version),
 			"say --to VERSION; where no version is written, as of certificates, change what the document declares and run this again")
 	}
-	next := cmp.Or(e.to, strconv.FormatUint(number+1, 10))
+	next := cmp.Or(e.to, strconv.FormatUint(h.Unused(e.secret, number), 10))
 	if !versionText.MatchString(next) {
 		return nil, reconciler.Hinted(fmt.Errorf("--to %s is no version", next), "letters, digits, dots, dashes and underscores")
 	}

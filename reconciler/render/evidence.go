@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"strings"
 
 	"meshrotate/state"
 )
@@ -41,6 +42,11 @@ func fate(p state.Place) (words, style string) {
 	}
 }
 
+// earlier says which other emergencies are on record.
+func (e Evidence) earlier() string {
+	return "emergencies before this one began with " + strings.Join(e.Earlier, ", ") + ": `history --evidence " + e.Secret + " --run " + e.Earlier[len(e.Earlier)-1] + "`"
+}
+
 // ending is how the last run ended.
 func (e Evidence) ending() (words, style string) {
 	return ended(e.Rotations[len(e.Rotations)-1])
@@ -57,6 +63,9 @@ func (e Evidence) text(p *page) {
 	p.hang(plain, "why", 12, e.Why)
 	if e.Again != nil {
 		p.hang(red, "again", 12, e.again())
+	}
+	if len(e.Earlier) > 0 {
+		p.hang(plain, "earlier", 12, e.earlier())
 	}
 	for _, r := range e.Rotations {
 		p.blank()
@@ -84,6 +93,9 @@ func (e Evidence) markdown(m *mark) {
 	m.add("**%s**: %s %s was compromised: %s\n\n%s\n\n", md(e.Deployment), md(e.Secret), code(versions(e.Before, e.Version)), md(words), md(e.Why))
 	if e.Again != nil {
 		m.add("**Again**: %s\n\n", md(e.again()))
+	}
+	if len(e.Earlier) > 0 {
+		m.add("%s\n\n", md(e.earlier()))
 	}
 	m.head("run", "by", "began", "ended", "proof", "outage")
 	for _, r := range e.Rotations {

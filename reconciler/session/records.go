@@ -142,8 +142,10 @@ func (s *Session) noteGone(ctx context.Context, v *View, lease state.Lease, run 
 				return fmt.Errorf("nothing was changed: read the ledger of %s: %w", s.Document.Name, err)
 			}
 		}
-		e, _ := state.EvidenceOf(entries, name)
-		open := e.Open()
+		var open []string
+		for _, e := range state.EvidencesOf(entries, name) {
+			open = append(open, e.Open()...)
+		}
 		slices.Sort(open)
 		open = slices.Compact(open)
 		away := slices.DeleteFunc(slices.Clone(open), func(t string) bool { return v.reached[t] && !slices.Contains(c.Unseen, t) && !c.StillOn(t) })

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"meshrotate/providers/lab"
@@ -48,4 +49,33 @@ func TestLeakedWhileHalfRotated(t *testing.T) {
 			w.run(0, "plan", "--only", c.secret).says(t, "nothing to do")
 		})
 	}
+}
+
+// TestLeakedAgain are emergencies in a row: each has its own evidence, of what leaked, and takes a version that no run has had.
+func TestLeakedAgain(t *testing.T) {
+	t.Parallel()
+	w, _ := startHere(t, lab.Config{Relays: 2})
+	w.run(0, "apply", "--yes") // 7
+	r := w.start("rotate", "--compromised", "relaykey", "--yes", "first leak")
+	r.reaches("verify: began")
+	r.signal(os.Kill)
+	r.wait()
+	w.rewrite("version: 8\n", "version: 7\n")
+	w.run(0, "apply", "--yes")
+	w.run(0, "rotate", "--compromised", "relaykey", "--yes", "second leak").says(t, "7 → 9", "evidence in evidence-relaykey-9.json")
+	two := w.run(0, "history", "--evidence", "relaykey")
+	two.says(t, "second leak", "emergencies before this one began with")
+	_, first, _ := strings.Cut(two.out, "--run ")
+	first, _, _ = strings.Cut(first, "`")
+	w.run(0, "history", "--evidence", "relaykey", "--run", first).says(t, "first leak", "7 → 8", "again")
+
+	r = w.start("rotate", "--compromised", "relaykey", "--yes", "third leak") // to 10
+	r.reaches("verify: began")
+	r.signal(os.Kill)
+	r.wait()
+	w.rewrite("version: 10\n", "version: 11\n")
+	w.run(0, "apply", "--yes")
+	w.run(0, "history", "--evidence", "relaykey").says(t, "relaykey 9 → 11", "third leak", "what held 9", first)
+	w.run(1, "history", "--evidence", "relaykey", "--run", "none").says(t, "emergencies began with", first)
+	w.run(1, "history", "--run", "none").says(t, "--run goes with --evidence")
 }
