@@ -87,6 +87,16 @@ func (s *Session) adoptable(v *View, ref secret.Ref, step reconciler.Step) error
 			"`meshrotate apply` finishes it; adopt then, where that is needed still. Where it cannot, declare another version and apply that")
 	}
 	for _, c := range v.Plan.Changes {
+		why := v.History.Compromised(ref.Name)
+		if why == "" {
+			_, why = v.History.Leaked(ref.Name, c.Before, c.Parts)
+		}
+		if c.Secret == ref && why != "" {
+			return reconciler.Hinted(fmt.Errorf("others know the live value of %s (%s): adopted, it would count as one that nobody knows", ref.Name, why),
+				fmt.Sprintf("replace it: `meshrotate rotate --compromised %s %q`; it need not be known here for that", ref.Name, why))
+		}
+	}
+	for _, c := range v.Plan.Changes {
 		if i := slices.IndexFunc(c.Down, func(d reconciler.Down) bool { return !d.Found }); c.Secret == ref && i >= 0 {
 			return reconciler.Hinted(fmt.Errorf("%s is down, or may be, since an earlier run: that would be forgotten", c.Down[i].What), "`meshrotate apply` starts it; adopt then")
 		}

@@ -1,6 +1,7 @@
 package labcli_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -42,4 +43,20 @@ func TestLostIdentity(t *testing.T) {
 	w.run(0, "history", "--secret", "relaykey").says(t, "adopted: the live value")
 	w.rewrite("version: 7", "version: 8")
 	w.run(0, "apply", "--yes").says(t, "1 secret rotated and proven")
+}
+
+// TestAdoptOfWhatOthersKnow: an emergency that was put back leaves a value live that others know. Adopted, it would be one that nobody
+// knows.
+func TestAdoptOfWhatOthersKnow(t *testing.T) {
+	t.Parallel()
+	w, _ := startHere(t, lab.Config{Relays: 1})
+	r := w.start("rotate", "--compromised", "relaykey", "--yes", "leaky")
+	r.reaches("prepare: began")
+	r.signal(os.Interrupt)
+	r.wait()
+	w.rewrite("version: 7\n", "version: 9\n")
+	w.run(1, "adopt", "relaykey").says(t, "others know the live value of relaykey (leaky)", `meshrotate rotate --compromised relaykey "leaky"`)
+	w.run(2, "drift", "--only", "relaykey").says(t, "secret-compromised")
+	w.run(0, "rotate", "--compromised", "relaykey", "--yes", "leaky")
+	w.run(1, "adopt", "relaykey").says(t, "nothing to adopt")
 }
