@@ -135,7 +135,7 @@ func (u *universe) commitLogin(version string, set func(old, text string)) {
 	if u.Login == "external" && !u.changedElsewhere(set) {
 		return
 	}
-	set(fmt.Sprintf("version: %s\n", u.login.want), fmt.Sprintf("version: %s\n", version))
+	u.version("sqlLogin", u.login.want, version)
 	for _, v := range []string{u.login.want, version} {
 		if n, err := strconv.Atoi(v); err == nil {
 			u.login.most = max(u.login.most, n)

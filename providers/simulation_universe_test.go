@@ -271,7 +271,7 @@ func label(host string) string {
 func (u *universe) commit(e episode) {
 	set := func(old, text string) { u.text = strings.Replace(u.text, old, text, 1) }
 	if e.Key != "" {
-		set(fmt.Sprintf("version: %s\n", u.wantKey), fmt.Sprintf("version: %s\n", e.Key))
+		u.version("relayKey", u.wantKey, e.Key)
 		u.wantKey = e.Key
 	}
 	if e.License != "" {
@@ -309,6 +309,12 @@ func (u *universe) commit(e episode) {
 		u.read[text] = u.bounded(doc)
 	}
 	u.w.doc = u.read[text]
+}
+
+// version gives a section of the document another one: two secrets may have the same.
+func (u *universe) version(section, old, next string) {
+	before, after, _ := strings.Cut(u.text, "  "+section+":\n")
+	u.text = before + "  " + section + ":\n" + strings.Replace(after, "version: "+old+"\n", "version: "+next+"\n", 1)
 }
 
 // bounded is a document with the schedule's policy.

@@ -87,7 +87,8 @@ func (h History) GivenOut(secret, version string) bool {
 	}
 	of := h.secrets[secret].steps[version]
 	if of == nil {
-		return h.secrets[secret].lastBegun() != version // what an earlier rotation did is not kept
+		// What an earlier rotation did is not kept; nor is what a run had done before another one that went back to it.
+		return h.secrets[secret].lastBegun() != version || slices.ContainsFunc(h.whole(secret), func(e Entry) bool { return e.Version == version && e.Outcome == Back })
 	}
 	for step := range of.names {
 		if !strings.HasPrefix(step, "prepare/") && !strings.HasPrefix(step, back+"prepare/") {

@@ -30,3 +30,28 @@ func TestBegun(t *testing.T) {
 		}
 	}
 }
+
+// What a run may have given out stays so when another one came back to it: that one put back what itself had done.
+func TestMayBeLive(t *testing.T) {
+	of := func(version, step string, o state.Outcome) state.Entry {
+		return state.Entry{Secret: "key", Version: version, Step: step, Outcome: o}
+	}
+	proven := []state.Entry{of("6", "", state.Started), of("6", "", state.Proven), of("7", "", state.Started)}
+	for _, c := range []struct {
+		reason  string
+		entries []state.Entry
+		live    bool
+	}{
+		{"cut off before its first step", nil, false},
+		{"cut off when it prepared", []state.Entry{of("7", "prepare/stage", state.Started)}, false},
+		{"cut off in the switch", []state.Entry{of("7", "switch/swap", state.Started)}, true},
+		{"taken back", []state.Entry{of("7", "switch/swap", state.Done), of("7", "", state.Back)}, false},
+		{"ahead, and the next run came back to that", []state.Entry{of("7", "switch/swap", state.Done), of("7", "", state.Ahead), of("7", "", state.Started), of("7", "", state.Back)}, true},
+		{"another version was begun after it", []state.Entry{of("7", "switch/swap", state.Done), of("8", "", state.Started)}, true},
+		{"proven", []state.Entry{of("7", "", state.Proven)}, true},
+	} {
+		if got := state.NewHistory(slices.Concat(proven, c.entries)).MayBeLive("key", "7"); got != c.live {
+			t.Errorf("%s: %v", c.reason, got)
+		}
+	}
+}

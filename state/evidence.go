@@ -1,7 +1,6 @@
 package state
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -83,6 +82,8 @@ type Evidence struct {
 	Before  string `json:"before,omitempty"`
 	Version string `json:"version"`
 	Why     string `json:"why"`
+	// Also are other versions that were live somewhere when it began, or may have been: others know them too.
+	Also []string `json:"also,omitempty"`
 	// Earlier are the runs with which earlier emergencies began, oldest first.
 	Earlier []string `json:"earlier,omitempty"`
 	// Parts are what of the version others know, where it is made of several things; empty: all of it.
@@ -149,12 +150,13 @@ func (h History) Leaked(secret, version string, parts []string) (what, why strin
 // and none that was proven has come there since.
 func (h History) LeakedOn(secret, host string) (what []string, why string) {
 	var out leaks // of what a rotation takes out that is not at its end
+	var a inUse
 	for _, e := range h.whole(secret) {
 		reason, told := compromised(e)
 		switch {
 		case e.Outcome == Started && told:
 			out = leaks{known: map[string]string{}, now: reason}
-			out.add(e, reason)
+			out.add(e, reason, a.besides(e))
 		case e.Outcome == Back:
 			out = leaks{}
 		case e.Outcome == Proven && !slices.Contains(e.Left, host):
@@ -162,6 +164,7 @@ func (h History) LeakedOn(secret, host string) (what []string, why string) {
 		case e.Outcome == Proven && out.known != nil:
 			what, why, out = slices.AppendSeq(what, maps.Keys(out.known)), out.now, leaks{}
 		}
+		a.take(e)
 	}
 	slices.Sort(what)
 	return slices.Compact(what), why
@@ -183,56 +186,4 @@ func (h History) Emergency(secret string) (version string) {
 		}
 	}
 	return version
-}
-
-// leaks are what others know of a secret.
-type leaks struct {
-	known map[string]string // versions and parts of versions, each with why
-	now   string            // why others know what is live, "" when they do not
-}
-
-func (h History) leaks(secret string) leaks {
-	l := leaks{known: map[string]string{}}
-	keeping, before := map[string]string{}, "" // by version, why others know it; and what now was before such a one began
-	for _, e := range h.whole(secret) {
-		why, told := compromised(e)
-		switch kept := l.keeps(e); {
-		case e.Outcome == Started && kept != "":
-			keeping[e.Version], before, l.now = kept, l.now, kept
-		case e.Outcome == Started:
-			delete(keeping, e.Version)
-			if told {
-				l.now = why
-				l.add(e, why)
-			}
-		case e.Outcome == Back && keeping[e.Version] != "":
-			l.now = before
-		case e.Outcome == Proven && e.Unproven == "": // what nothing shows to work replaces nothing
-			l.now = cmp.Or(keeping[e.Version], l.known[e.Version])
-		}
-	}
-	return l
-}
-
-// add notes what the start of an emergency says that others know.
-func (l leaks) add(e Entry, why string) {
-	whole := true
-	for _, f := range e.Facts {
-		if f.Field == Ousted {
-			l.known[f.Value], whole = why, false
-		}
-	}
-	if whole && e.Before != "" && e.Before != e.Version {
-		l.known[e.Before] = why
-	}
-}
-
-// keeps is why others know what a rotation puts into force, "" when they do not.
-func (l leaks) keeps(e Entry) string {
-	for _, f := range e.Facts {
-		if f.Field == Keeps && l.known[f.Value] != "" {
-			return l.known[f.Value]
-		}
-	}
-	return l.known[e.Version]
 }

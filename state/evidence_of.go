@@ -37,13 +37,14 @@ type emergency struct {
 
 func emergencies(entries []Entry, secret string) (all []emergency) {
 	open := false
+	var a inUse
 	for i, e := range entries {
 		if e.Secret != secret || e.Step != "" {
 			continue
 		}
 		if why, told := compromised(e); told {
 			if !open {
-				all = append(all, emergency{Evidence: Evidence{Secret: secret, Before: e.Before, Why: why}, first: i})
+				all = append(all, emergency{Evidence: Evidence{Secret: secret, Before: e.Before, Also: a.besides(e), Why: why}, first: i})
 			}
 			last := &all[len(all)-1]
 			last.Version, last.end, open = e.Version, len(entries), true
@@ -54,6 +55,7 @@ func emergencies(entries []Entry, secret string) (all []emergency) {
 		if open && e.Outcome == Proven {
 			all[len(all)-1].end, open = i, false
 		}
+		a.take(e)
 	}
 	return all
 }
@@ -99,6 +101,9 @@ func (m emergency) evidence(entries []Entry) Evidence {
 				v.Parts = append(v.Parts, f.Value)
 			}
 		}
+	}
+	if len(v.Parts) > 0 {
+		v.Also = nil // others know a part, whatever else was in use
 	}
 	v.Rotations = NewHistory(of).Rotations(secret)
 	v.Places = held.all()

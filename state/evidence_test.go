@@ -195,6 +195,8 @@ func TestLeaked(t *testing.T) {
 		{"it began to come back", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started)}, "posted"},
 		{"it began to, and was taken back", []state.Entry{told("8", "7"), of("8", state.Proven), of("7", state.Started), of("7", state.Back)}, ""},
 		{"and goes for good", []state.Entry{told("8", "7"), of("7", state.Started), of("7", state.Proven), told("8", "7"), of("8", state.Proven)}, ""},
+		{"it was in use beside the one before, when a run was cut off", []state.Entry{of("10", state.Started), of("10", state.Proven), of("11", state.Started), told("12", "11"), of("12", state.Proven), of("10", state.Started), of("10", state.Proven)}, "posted"},
+		{"it was begun, and taken back", []state.Entry{of("10", state.Started), of("10", state.Proven), of("11", state.Started), of("11", state.Back), told("12", "10"), of("12", state.Proven), of("11", state.Started), of("11", state.Proven)}, ""},
 		{"another one replaces it", []state.Entry{told("8", "7"), of("9", state.Started), of("9", state.Proven)}, ""},
 		{"a version that has a part of it in common", []state.Entry{told("E438", "B499+E438", "B499"), of("B499+77AA", state.Started, keeps), of("B499+77AA", state.Proven)}, "posted"},
 		{"a version that has the rest of it in common", []state.Entry{told("E438", "B499+E438", "B499"), of("77AA+E438", state.Started), of("77AA+E438", state.Proven)}, ""},

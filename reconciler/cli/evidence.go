@@ -52,7 +52,7 @@ func sealedOf(ctx context.Context, keep Values, found state.Evidence) (sealed []
 		for _, v := range versions {
 			begins := func(part string) bool { return strings.HasPrefix(part, v) }
 			of := name == found.Secret || strings.HasPrefix(name, found.Secret+":")
-			if name == found.Secret && v == found.Before || of && slices.ContainsFunc(found.Parts, begins) {
+			if name == found.Secret && (v == found.Before || slices.Contains(found.Also, v)) || of && slices.ContainsFunc(found.Parts, begins) {
 				sealed = append(sealed, secret.Ref{Name: name, Version: v}.String())
 			}
 		}

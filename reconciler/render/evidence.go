@@ -42,6 +42,9 @@ func fate(p state.Place) (words, style string) {
 	}
 }
 
+// old is what others know.
+func (e Evidence) old() string { return strings.Join(append([]string{e.Before}, e.Also...), " or ") }
+
 // earlier says which other emergencies are on record.
 func (e Evidence) earlier() string {
 	return "emergencies before this one began with " + strings.Join(e.Earlier, ", ") + ": `history --evidence " + e.Secret + " --run " + e.Earlier[len(e.Earlier)-1] + "`"
@@ -59,7 +62,7 @@ func (e Evidence) again() string {
 
 func (e Evidence) text(p *page) {
 	words, style := e.ending()
-	p.hang(style, "", 4, e.Deployment+": "+e.Secret+" "+versions(e.Before, e.Version)+", compromised: "+words)
+	p.hang(style, "", 4, e.Deployment+": "+e.Secret+" "+versions(e.old(), e.Version)+", compromised: "+words)
 	p.hang(plain, "why", 12, e.Why)
 	if e.Again != nil {
 		p.hang(red, "again", 12, e.again())
@@ -72,7 +75,7 @@ func (e Evidence) text(p *page) {
 		History{}.rotation(p, r)
 	}
 	p.blank()
-	p.line("what held %s", cmp.Or(e.Before, "the old value"))
+	p.line("what held %s", cmp.Or(e.old(), "the old value"))
 	for _, w := range e.Places {
 		words, style := fate(w)
 		where := ""
@@ -90,7 +93,7 @@ func (e Evidence) text(p *page) {
 
 func (e Evidence) markdown(m *mark) {
 	words, _ := e.ending()
-	m.add("**%s**: %s %s was compromised: %s\n\n%s\n\n", md(e.Deployment), md(e.Secret), code(versions(e.Before, e.Version)), md(words), md(e.Why))
+	m.add("**%s**: %s %s was compromised: %s\n\n%s\n\n", md(e.Deployment), md(e.Secret), code(versions(e.old(), e.Version)), md(words), md(e.Why))
 	if e.Again != nil {
 		m.add("**Again**: %s\n\n", md(e.again()))
 	}
