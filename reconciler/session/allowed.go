@@ -12,11 +12,19 @@ import (
 )
 
 // forbidden is why the policy does not let the plan be applied now, one finding for each reason. A plan with nothing to do is always
-// allowed.
-func (s *Session) forbidden(p *reconciler.Plan, now time.Time) (all []reconciler.Finding) {
+// allowed, and so is one that finishes what runs have begun to change: the half of it may be down, or what others know be good still.
+func (s *Session) forbidden(p *reconciler.Plan, h state.History, now time.Time) (all []reconciler.Finding) {
 	policy := s.Document.Policy
-	if p.Empty() {
+	begun, rest := begunAndRest(p, h)
+	if p.Empty() || len(begun) > 0 && rest == 0 {
 		return nil
+	}
+	if len(begun) > 0 {
+		defer func() {
+			for i := range all {
+				all[i].Hint = "what a run has begun is finished at any time: `meshrotate apply --only " + strings.Join(begun, ",") + "`; for the rest, " + all[i].Hint
+			}
+		}()
 	}
 	if next, allowed := policy.Allowed(now); !allowed {
 		all = append(all, reconciler.Finding{Severity: reconciler.Note, Code: "window-closed",
@@ -38,6 +46,21 @@ func (s *Session) forbidden(p *reconciler.Plan, now time.Time) (all []reconciler
 	return all
 }
 
+// begunAndRest are the kinds of which a run has begun to change something, or an emergency is not over; and how many other changes there
+// are.
+func begunAndRest(p *reconciler.Plan, h state.History) (begun []string, rest int) {
+	for _, c := range p.Changes {
+		switch kind, _, _ := strings.Cut(c.Secret.Name, ":"); {
+		case c.Status == reconciler.AsDeclared:
+		case h.Compromised(c.Secret.Name) == "" && !h.GivenOut(c.Secret.Name, c.Secret.Version):
+			rest++
+		case !slices.Contains(begun, kind):
+			begun = append(begun, kind)
+		}
+	}
+	return begun, rest
+}
+
 // longestOutage is the longest that the plan predicts, of whom.
 func longestOutage(p *reconciler.Plan) (what string, longest time.Duration) {
 	for _, c := range p.Changes {
@@ -54,12 +77,12 @@ func longestOutage(p *reconciler.Plan) (what string, longest time.Duration) {
 }
 
 // broken is what the ledger is told of a policy that was overruled, "" when none was.
-func (s *Session) broken(p *reconciler.Plan) string {
+func (s *Session) broken(p *reconciler.Plan, h state.History) string {
 	if s.BreakGlass == "" {
 		return "" // it was allowed when the run began
 	}
 	var what []string
-	for _, f := range s.forbidden(p, s.now()) {
+	for _, f := range s.forbidden(p, h, s.now()) {
 		what = append(what, string(f.Code))
 	}
 	if len(what) == 0 {
@@ -87,7 +110,7 @@ func (s *Session) unasked(v *View) error {
 
 // glass is the error about what the policy forbids now, nil where it forbids nothing or somebody has broken the glass.
 func (s *Session) glass(v *View) error {
-	forbidden := s.forbidden(v.Plan, s.now())
+	forbidden := s.forbidden(v.Plan, v.History, s.now())
 	if len(forbidden) == 0 || s.BreakGlass != "" || len(v.Plan.Blocked()) > 0 {
 		return nil
 	}

@@ -155,7 +155,7 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	forgotten := s.forgotten(ctx, v)
-	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, now), v.Plan.Fleet)
+	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, v.History, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }
@@ -229,7 +229,7 @@ func (s *Session) Apply(ctx context.Context, agree Agree) (done *Applied, err er
 	}
 	began := s.now()
 	done.Run = run
-	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan), Begun: s.Begun,
+	done.Outcome = reconciler.Run{ID: run, By: s.By, Site: s.Site, Ledger: s.State.Ledger, Lease: lease, Plan: v.Plan, Confirmed: s.Confirmed, Note: s.broken(v.Plan, v.History), Begun: s.Begun,
 		Parallel: parallel, Last: v.lastOutages(), Now: s.now, Tell: s.Tell}.Apply(ctx)
 	done.Took = s.now().Sub(began)
 	if waiting := v.Plan.Deferred(); len(waiting) > 0 && done.Outcome.Err == nil && !done.Outcome.Halted {
