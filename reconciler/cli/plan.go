@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -163,8 +164,8 @@ func (p *program) pending(v *session.View) error {
 // idle is the end where nothing can be done: what is down stays so, and apply would end as with this.
 func idle(v *session.View, err error) error {
 	down := v.Plan.AllDown()
-	if v.Refused != nil && err == nil {
-		err = v.Refused
+	if v.Refused != nil {
+		down, err = v.Plan.Untouched(), cmp.Or(err, v.Refused)
 	}
 	if len(down) > 0 && err == nil {
 		err = reconciler.Hinted(errors.New("nothing is to be done about what is down"), "the report says what brings it back")

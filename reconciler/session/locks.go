@@ -108,7 +108,7 @@ func (s *Session) Survey(ctx context.Context) (*View, error) {
 		v.Plan.Fleet = append(v.Plan.Fleet, reconciler.Finding{Severity: reconciler.Note, Code: "state-locked",
 			Text: (&state.HeldError{Holder: h}).Error() + ": what is seen here may be of its making", Hint: "look again when it has ended"})
 	}
-	if len(v.Plan.AllDown()) == 0 {
+	if len(v.Plan.Untouched()) == 0 {
 		return v, nil
 	}
 	switch {
