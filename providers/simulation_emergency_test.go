@@ -81,7 +81,7 @@ func (u *universe) steal(kind string) leak {
 		if _, key := u.without(u.w.lab.Admin); key != "" {
 			l.keys[key] = true
 		}
-		if h.MayBeLive(kind, u.wantKey) {
+		if !h.Fresh(kind, u.wantKey) {
 			next.Key = after(h, kind, u.wantKey)
 		}
 	default:
@@ -93,7 +93,7 @@ func (u *universe) steal(kind string) leak {
 			login, password := loginIn(secret.NewString(text))
 			l.logins[[2]string{login, password}] = true
 		}
-		if h.MayBeLive(kind, u.login.want) {
+		if !h.Fresh(kind, u.login.want) {
 			next.Login = after(h, kind, u.login.want)
 		}
 	}

@@ -69,6 +69,16 @@ func (h History) MayBeLive(secret, version string) bool {
 	return h.Emergency(secret) != version && h.GivenOut(secret, version)
 }
 
+// Fresh says that nobody can know a version: no run has given it out, be it that it was taken back, but for an emergency that
+// is not over, which goes on with it.
+func (h History) Fresh(secret, version string) bool {
+	if last, _ := h.LastProven(secret); h.Emergency(secret) == version && last.Version != version {
+		return true
+	}
+	ended := slices.ContainsFunc(h.whole(secret), func(e Entry) bool { return e.Version == version && e.Outcome != Started })
+	return !ended && !h.GivenOut(secret, version)
+}
+
 // Unused is the first number above a version that no rotation of the secret has had: what was given out once, others may know.
 func (h History) Unused(secret string, version uint64) uint64 {
 	for {

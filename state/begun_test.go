@@ -55,3 +55,27 @@ func TestMayBeLive(t *testing.T) {
 		}
 	}
 }
+
+// A version that replaces what others know is one that no run has given out, but for the emergency's own.
+func TestFresh(t *testing.T) {
+	of := func(version, step string, o state.Outcome, facts ...state.Fact) state.Entry {
+		return state.Entry{Secret: "key", Version: version, Step: step, Outcome: o, Facts: facts}
+	}
+	told := state.Fact{Field: state.Compromised, Value: "posted"}
+	for _, c := range []struct {
+		reason  string
+		entries []state.Entry
+		fresh   bool
+	}{
+		{"no run has had it", nil, true},
+		{"one was cut off when it prepared", []state.Entry{of("7", "", state.Started), of("7", "prepare/stage", state.Done)}, true},
+		{"it was live, and replaced", []state.Entry{of("7", "", state.Proven), of("8", "", state.Proven)}, false},
+		{"it was taken back", []state.Entry{of("7", "", state.Started), of("7", "", state.Back)}, false},
+		{"an emergency gives it out", []state.Entry{of("7", "", state.Started, told), of("7", "switch/swap", state.Done), of("7", "", state.Ahead)}, true},
+		{"an emergency is over", []state.Entry{of("7", "", state.Started, told), of("7", "", state.Proven)}, false},
+	} {
+		if got := state.NewHistory(c.entries).Fresh("key", "7"); got != c.fresh {
+			t.Errorf("%s: %v", c.reason, got)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func (p *program) rotate() *cobra.Command {
 		Short: "Replace a secret that others know, at once and everywhere",
 		Long: `Give a compromised secret its next version and apply that now. In the document
 the version is raised, and nothing else; where another version than the live one
-is declared already, that is taken, unless a run has begun to give it out: others
+is declared already, that is taken, unless a run has ever given it out: others
 may know it.
 
 There is no overlap and no soak: what a rotation leaves for a later run, such as
@@ -146,7 +146,11 @@ func (p *program) raise(ctx context.Context, s *source, e *emergency) (*raised, 
 	h := state.NewHistory(entries)
 	_, pending := h.Pending(e.secret, version)
 	parts := len(declared.Plan(reconciler.Input{History: h, Now: p.app.Now()}).Parts) > 0 // it is no value: what is to go is no part of it
-	if e.to == version || e.to == "" && (!h.MayBeLive(e.secret, version) || pending && parts) {
+	replaces := h.Fresh(e.secret, version)
+	if parts {
+		replaces = !h.MayBeLive(e.secret, version) || pending
+	}
+	if e.to == version || e.to == "" && replaces {
 		return nil, nil // what is declared replaces what others know
 	}
 	return p.raiseIn(d, s, kind, *e, version, h)

@@ -88,4 +88,6 @@ func TestLeakedAgain(t *testing.T) {
 	w.rewrite("version: 13\n", "version: 11\n")
 	w.run(0, "apply", "--yes", "--only", "relaykey").says(t, "secret-compromised")
 	w.run(2, "drift", "--only", "relaykey").says(t, "secret-compromised")
+	w.rewrite("version: 11\n", "version: 9\n") // a checkout that is not up to date
+	w.run(0, "rotate", "--compromised", "relaykey", "--yes", "fifth leak").says(t, "11 → 14")
 }
