@@ -117,8 +117,12 @@ func compromised(c *Change, in Input) {
 			text += fmt.Sprintf(", and so do %d more places", n-1)
 		}
 	}
-	c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Text: text,
-		Hint: "what held it, and what became of it there: `meshrotate history --evidence " + c.Secret.Name + "`"})
+	evidence := "`meshrotate history --evidence " + c.Secret.Name + "`"
+	hint := "what held it, and what became of it there: " + evidence
+	if !in.History.WasCompromised(c.Secret.Name) {
+		hint = "nothing of this is on record before a run has begun, also where a guard refuses: run it again then; " + evidence + " is what it leaves"
+	}
+	c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Text: text, Hint: hint})
 }
 
 // unshown says of a secret whose next value was stored that nothing has shown it to be taken: what others know may be good still. Where
@@ -152,6 +156,16 @@ func accepted(c *Change, in Input) {
 				Text: s.Place + ": others know what it has, and it was not taken away. As far as is known it is accepted still", Hint: s.Hint})
 		}
 	}
+}
+
+// accepts are the hosts that accept what others know, once a change is proven that leaves them behind.
+func (c *Change) accepts(left []string) (all []state.Fact) {
+	for _, host := range c.Unseen {
+		if c.Compromised != "" && slices.Contains(left, host) {
+			all = append(all, state.Fact{Host: host, Field: state.Accepts, Value: c.Compromised})
+		}
+	}
+	return all
 }
 
 // StillOn says that a target accepts what others know.

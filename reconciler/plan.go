@@ -53,6 +53,8 @@ type Plan struct {
 	Whole  string                    `json:"whole"`
 	Seal   string                    `json:"seal,omitempty"`
 	Sealer func(whole string) string `json:"-"`
+	// quiets are the silences in force.
+	quiets []quiet
 }
 
 // MakePlan asks every rotation what is left to do and merges their steps. It is pure.

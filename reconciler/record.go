@@ -257,6 +257,7 @@ func (p *progress) recordProven(ctx context.Context) {
 		}
 		e := p.entry(c, state.Proven, strings.Join(p.evidence[name], "; "))
 		e.Unproven, e.Outages, e.Left = c.Unproven, p.outages(c), p.leftBy(c)
+		e.Facts = c.accepts(e.Left)
 		entries = append(entries, e)
 		proven = append(proven, name)
 		p.toldDown[name] = slices.DeleteFunc(slices.Clone(e.Outages), func(o state.Outage) bool { return o.Since.IsZero() })

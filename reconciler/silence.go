@@ -43,11 +43,18 @@ func (p *Plan) silence(all []specs.Silence, in Input) error {
 	if len(quiets) == 0 {
 		return nil
 	}
+	p.quiets = quiets
 	hush(p.Fleet, quiets)
 	for _, c := range p.Changes {
 		hush(c.Findings, quiets)
 	}
 	return nil
+}
+
+// Hushed are findings that come after the plan was made, with what the policy accepts marked.
+func (p *Plan) Hushed(findings []Finding) []Finding {
+	hush(findings, p.quiets)
+	return findings
 }
 
 func hush(findings []Finding, quiets []quiet) {

@@ -21,6 +21,10 @@ const (
 // place.
 const Keeper = "keeper"
 
+// Accepts is the fact that a host accepts what others know when the rotation that takes it out elsewhere is proven, and has left the host
+// behind. Its value is why others know it.
+const Accepts = "accepts what is compromised"
+
 // LookedBut is the fact that a rotation of a compromised secret has looked everywhere but at these targets, with commas between: where
 // it has no step at a place that an earlier run named, the old value is there no more.
 const LookedBut = "looked everywhere but at"
@@ -153,10 +157,13 @@ func (h History) LeakedOn(secret, host string) (what []string, why string) {
 	var a inUse
 	for _, e := range h.whole(secret) {
 		reason, told := compromised(e)
+		a.parts = a.parts || e.ousts()
 		switch {
 		case e.Outcome == Started && told:
-			out = leaks{known: map[string]string{}, now: reason}
-			out.add(e, reason, a.besides(e))
+			if out.known == nil || !a.parts {
+				out = leaks{known: map[string]string{}, now: reason}
+			}
+			out.add(e, reason, a)
 		case e.Outcome == Back:
 			out = leaks{}
 		case e.Outcome == Proven && !slices.Contains(e.Left, host):

@@ -122,7 +122,8 @@ func again(entries []Entry, first int, v Evidence) *Witness {
 			continue
 		}
 		_, told := compromised(e)
-		keeps := e.Version == v.Before && v.Before != v.Version || slices.ContainsFunc(e.Facts, func(f Fact) bool { return f.Field == Keeps })
+		known := append(append([]string{v.Before}, v.Also...), v.Parts...)
+		keeps := e.Version == v.Before && v.Before != v.Version || slices.ContainsFunc(e.Facts, func(f Fact) bool { return f.Field == Keeps && slices.Contains(known, f.Value) })
 		switch {
 		case e.Outcome == Started && keeps && !told:
 			w := witness(i, e)

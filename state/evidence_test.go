@@ -197,6 +197,7 @@ func TestLeaked(t *testing.T) {
 		{"and goes for good", []state.Entry{told("8", "7"), of("7", state.Started), of("7", state.Proven), told("8", "7"), of("8", state.Proven)}, ""},
 		{"it was in use beside the one before, when a run was cut off", []state.Entry{of("10", state.Started), of("10", state.Proven), of("11", state.Started), told("12", "11"), of("12", state.Proven), of("10", state.Started), of("10", state.Proven)}, "posted"},
 		{"it was begun, and taken back", []state.Entry{of("10", state.Started), of("10", state.Proven), of("11", state.Started), of("11", state.Back), told("12", "10"), of("12", state.Proven), of("11", state.Started), of("11", state.Proven)}, ""},
+		{"the rest of it stays, and another version finishes that", []state.Entry{told("B499", "B499+E438", "E438"), told("B499+C00D", "B499"), of("B499+C00D", state.Proven), of("B499", state.Started), of("B499", state.Proven)}, ""},
 		{"another one replaces it", []state.Entry{told("8", "7"), of("9", state.Started), of("9", state.Proven)}, ""},
 		{"a version that has a part of it in common", []state.Entry{told("E438", "B499+E438", "B499"), of("B499+77AA", state.Started, keeps), of("B499+77AA", state.Proven)}, "posted"},
 		{"a version that has the rest of it in common", []state.Entry{told("E438", "B499+E438", "B499"), of("77AA+E438", state.Started), of("77AA+E438", state.Proven)}, ""},

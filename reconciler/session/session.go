@@ -155,7 +155,11 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	forgotten := s.forgotten(ctx, v)
-	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History), forgotten, locked, s.forbidden(v.Plan, v.History, now), v.Plan.Fleet)
+	leaked, err := s.leaked(ctx, v.History)
+	if err != nil {
+		return nil, err
+	}
+	v.Plan.Fleet = slices.Concat(Untrusted(s.Document), doubts(before, v.History), forgotten, v.Plan.Hushed(leaked), locked, s.forbidden(v.Plan, v.History, now), v.Plan.Fleet)
 	v.marked = reconciler.Marked(seen, v.History)
 	return v, nil
 }

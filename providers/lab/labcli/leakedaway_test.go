@@ -95,3 +95,32 @@ func TestLeakedAmongOthers(t *testing.T) {
 		t.Errorf("%s never had it:\n%s", now, r.out)
 	}
 }
+
+// TestLeakedAndDropped: a host that an emergency left behind, and a secret whose leaked value is live, are dropped from the document. What
+// others know is good there still, and plan and drift say so until somebody answers for it.
+func TestLeakedAndDropped(t *testing.T) {
+	t.Parallel()
+	w, l := startHere(t, lab.Config{Relays: 2, Signing: true, Build: true})
+	w.run(0, "apply", "--yes")
+	must(t, declares(w.dir, []string{"next"}))
+	w.tolerates("relay-02.lab.example")
+	relay := l.Host("relay-02")
+	relay.Unplug(true)
+	w.run(3, "rotate", "--compromised", "codesigning", "--yes", "stolen")
+	relay.Unplug(false)
+	w.rewrite("policy:\n  unreachable: {tolerate: [relay-02.lab.example]}\n", "")
+	w.rewrite("relay-[01..02].lab.example", "relay-01.lab.example")
+	w.rewrite("\n    relay-02.lab.example:", "\n    # relay-02.lab.example:")
+	const says = "relay-02.lab.example: left behind when what others know of codesigning was taken out (stolen), and the document does not name this host any more"
+	w.run(2, "drift").says(t, "[secret-compromised]", says)
+	w.run(0, "plan").says(t, says)
+	w.rewrite("\nsecrets:\n", "\npolicy:\n  silence:\n    - {finding: secret-compromised, host: relay-02.lab.example, why: scrapped, until: \"2099-01-01\"}\n\nsecrets:\n")
+	w.run(2, "drift").says(t, "silenced relay-02.lab.example: left behind") // the other relay's connectors are another matter
+
+	r := w.start("rotate", "--compromised", "relaykey", "--yes", "leaky")
+	r.reaches("prepare: began")
+	r.signal(syscall.SIGINT)
+	r.wait()
+	w.rewrite("  relayKey:\n    version: 8\n    from: generated\n    every: 90d\n", "")
+	w.run(2, "drift").says(t, "others know what is live of relaykey (leaky), and the document does not declare it any more")
+}
