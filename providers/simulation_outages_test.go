@@ -132,7 +132,7 @@ func (u *universe) timed(out reconciler.Outcome, deferred bool) {
 	for _, h := range u.w.lab.Hosts() {
 		d := u.downtimes[h.Name]
 		// Of what an earlier run left down, only what this one's plan says counts: it may have been told as left behind.
-		if d == nil || u.hands[label(h.Name)] || d.old && !planned(out, h.Name) {
+		if d == nil || u.hands[label(h.Name)] || d.old && !u.planned(h.Name) {
 			continue
 		}
 		named := slices.ContainsFunc(out.Down, func(o reconciler.Down) bool { return o.Target.Name == h.Name && !o.CutOff })
@@ -144,7 +144,7 @@ func (u *universe) timed(out reconciler.Outcome, deferred bool) {
 					continue
 				}
 				known = true
-				u.measured(h, d, o, now, planned(out, h.Name))
+				u.measured(h, d, o, now, u.planned(h.Name))
 			}
 		}
 		if d.stopped && !known && d.total.Seconds() > slack {
@@ -198,10 +198,10 @@ func (u *universe) lastSeen(out reconciler.Outcome) {
 }
 
 // planned: the run knew from the start that something on this host is down since an earlier one.
-func planned(out reconciler.Outcome, host string) bool {
-	return slices.ContainsFunc(out.Secrets, func(e reconciler.Ended) bool {
-		return slices.ContainsFunc(e.Change.Down, func(d reconciler.Down) bool { return d.Target.Name == host && !d.Found }) ||
-			slices.ContainsFunc(e.Change.Returned, func(r reconciler.Returned) bool { return r.What == host })
+func (u *universe) planned(host string) bool {
+	return slices.ContainsFunc(u.first.applied.Plan.Changes, func(c reconciler.Change) bool { // those that were put off, too
+		return slices.ContainsFunc(c.Down, func(d reconciler.Down) bool { return d.Target.Name == host && !d.Found }) ||
+			slices.ContainsFunc(c.Returned, func(r reconciler.Returned) bool { return r.What == host })
 	})
 }
 
