@@ -15,7 +15,8 @@ func TestWithhold(t *testing.T) {
 	const value, short = "Zk3r9-Qw71x/Lm+88", "pw1"
 	license := strings.Repeat("Contoso Ltd, Enterprise, ", 3) + strings.Repeat("c2lnbmF0dXJlIG9m", 12)
 	var k program.Known
-	for _, v := range []string{value, short, license, value} {
+	key := []byte("a key of thirty-two bytes, made..")
+	for _, v := range []string{value, short, license, value, base64.StdEncoding.EncodeToString(key)} {
 		k.Add(secret.NewString(v))
 	}
 	k.Add(secret.NewString(""))
@@ -29,6 +30,7 @@ func TestWithhold(t *testing.T) {
 		{"its end", "it ends with " + value[len(value)-9:], "it ends with [secret]"},
 		{"in base64", "x " + base64.StdEncoding.EncodeToString([]byte(value)) + " y", "x [secret]= y"},
 		{"in hex", hex.EncodeToString([]byte(value)), "[secret]"},
+		{"what base64 stands for, in hex", hex.EncodeToString(key), "[secret]"},
 		{"with blanks", "it is " + spaced, "[secret]"},
 		{"a short one", "it was pw1, everywhere", "it was [secret], everywhere"},
 		{"words of a long one", "the license of Contoso Ltd, Enterprise", "the license of Contoso Ltd, Enterprise"},

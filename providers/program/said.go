@@ -97,13 +97,17 @@ func letters(r rune) rune {
 	return -1
 }
 
-// written are a value and its usual encodings; base64 in each of the three ways in which it may stand in a longer text.
+// written are a value and its usual encodings; base64 in each of the three ways in which it may stand in a longer text. Of a value that is
+// base64 itself, such as a key, what it stands for may be written otherwise.
 func written(value []byte) []string {
 	s := string(value)
 	quoted, _ := json.Marshal(s) // of a string it never fails
 	all := []string{s, hex.EncodeToString(value), url.QueryEscape(s), url.PathEscape(s), strings.Trim(string(quoted), `"`)}
 	for skip := range min(3, len(value)) {
 		all = append(all, base64.RawStdEncoding.EncodeToString(value[skip:]), base64.RawURLEncoding.EncodeToString(value[skip:]))
+	}
+	if raw, err := base64.StdEncoding.DecodeString(s); err == nil && len(raw) >= gram {
+		all = append(all, hex.EncodeToString(raw))
 	}
 	return all
 }

@@ -26,7 +26,7 @@ const operatorFile = "MESHROTATE_OPERATOR"
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
 	operator, set := p.io.Env(operatorFile)
-	if set && operator == "" && s.operator == "" {
+	if set && strings.TrimSpace(operator) == "" && s.operator == "" {
 		return nil, reconciler.Hinted(fmt.Errorf("%s is set and empty: nobody knows which file was meant; nothing was contacted", operatorFile), "name the operator's file, or unset it")
 	}
 	operator = cmp.Or(s.operator, operator)
