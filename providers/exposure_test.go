@@ -92,6 +92,7 @@ func TestWhoElseMayReadOrWrite(t *testing.T) {
 		{"serviceaccount", "im-engine", `C:\Program Files\IdentityMesh.Service\IdentityMeshEngine.exe`, write, "program-writable", lab.EngineService},
 		{"connector", "im-engine", lab.SecretsCLI, write, "program-writable", "the program of secretscli"},
 		{"connector", "im-engine", lab.EngineSettings, write, "file-writable", "what the product reads"},
+		{"connector", "im-engine", lab.EngineSettings, read, "file-readable", "which holds the connection string"},
 		{"codesigning", "relay-01", lab.RelaySettings, write, "file-writable", "what the product reads"},
 		{"codesigning/build", "im-build", lab.BuildScript, write, "program-writable", "the program of the build"},
 	} {

@@ -91,7 +91,7 @@ func New(d *specs.Deployment, spec *Spec) []reconciler.Rotation {
 	s.tool = site.SecretsTool{Host: s.host, Program: spec.Tool}
 	engine := d.Product.Engine.On(s.host)
 	s.program = site.Exposure{Host: s.host, Path: spec.Tool, Runs: "secretscli"}
-	s.settings = site.Exposure{Host: s.host, Service: engine.Service, Path: engine.Settings}
+	s.settings = site.Exposure{Host: s.host, Service: engine.Service, Path: engine.Settings, Bears: "the connection string"}
 	s.beside = site.Preflight{Host: s.host, Path: spec.Tool}
 	s.machine, s.identity = site.Machine{Host: s.host}, site.Identity{Host: s.host, Service: d.Product.Engine.Service}
 	s.engine = site.Service{Host: s.host, Name: d.Product.Engine.Service}
