@@ -158,6 +158,25 @@ func accepted(c *Change, in Input) {
 	}
 }
 
+// LeakDropped says of what others know that the document does not come to it any more: of what is live of a secret that it does not declare,
+// or of what a host accepts that an emergency left behind. Named says that it names the host still.
+func LeakDropped(l state.Leak, named bool) Finding {
+	f := Finding{Severity: Warning, Code: "secret-compromised", Drift: true}
+	if l.Host == "" {
+		f.Text = fmt.Sprintf("others know what is live of %s (%s), and the document does not declare it any more", l.Secret, l.Why)
+		f.Hint = "declare it again, and replace it: `meshrotate rotate --compromised " + l.Secret + " WHY`"
+		return f
+	}
+	gone, again := "does not name this host any more", "name the host again and apply, which takes it out there"
+	if named {
+		gone, again = "does not declare "+l.Secret+" any more", "declare it again and apply, which takes it out there"
+	}
+	f.Hosts = []string{l.Host}
+	f.Text = fmt.Sprintf("%s: left behind when what others know of %s was taken out (%s), and the document %s. As far as is known it is accepted there still", l.Host, l.Secret, l.Why, gone)
+	f.Hint = again + "; or take it out by hand, and silence this for the host, with the reason (policy.silence)"
+	return f
+}
+
 // accepts are the hosts that accept what others know, once a change is proven that leaves them behind.
 func (c *Change) accepts(left []string) (all []state.Fact) {
 	for _, host := range c.Unseen {
