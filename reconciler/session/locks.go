@@ -108,15 +108,12 @@ func (s *Session) Survey(ctx context.Context) (*View, error) {
 		v.Plan.Fleet = append(v.Plan.Fleet, reconciler.Finding{Severity: reconciler.Note, Code: "state-locked",
 			Text: (&state.HeldError{Holder: h}).Error() + ": what is seen here may be of its making", Hint: "look again when it has ended"})
 	}
-	if len(v.Plan.Untouched()) == 0 {
-		return v, nil
-	}
-	switch {
-	case held && !h.Ended:
+	switch down := len(v.Plan.AllDown()) > 0; {
+	case down && held && !h.Ended:
 		v.Refused = &state.HeldError{Holder: h}
-	case v.marked != nil:
+	case down && v.marked != nil:
 		v.Refused = v.marked
-	default:
+	case len(v.Plan.Untouched()) > 0: // who is cut off while another run is at work is of its making
 		v.Refused = s.glass(v)
 	}
 	if v.Refused != nil {
