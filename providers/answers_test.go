@@ -101,7 +101,7 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 // What can be read is read: a license is proven by an answer of another shape.
 func TestAnswersOfAnotherShape(t *testing.T) {
 	vendor()
-	for _, mishap := range []string{"license-inner", "license-names", "license-spelling", "license-parts"} {
+	for _, mishap := range []string{"license-inner", "license-names", "license-spelling", "license-parts", "license-previous"} {
 		t.Run(mishap, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {

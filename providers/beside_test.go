@@ -3,6 +3,7 @@ package providers_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,4 +82,71 @@ func TestDownBesideWhatWasChosen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A service that somebody stopped, and that the chosen secret does not use, is said as well: also where a run before this one could do
+// nothing about it, as it was refused.
+func TestFoundStoppedBesideWhatWasChosen(t *testing.T) {
+	vendor()
+	for _, others := range [][]string{{"license"}, {"sqllogin/alternating"}, {"license", "sqllogin/alternating"}} {
+		virtual(t, func(t *testing.T) {
+			w := newWorld(t, 2, append(slices.Clone(others), "relaykey")...)
+			engine := w.lab.EngineHost
+			engine.Machine.Kill(lab.EngineService)
+			time.Sleep(time.Minute)
+			w.do("argument", "relay-01")
+			if p, o := w.run(); len(p.Blocked()) == 0 || !render.OutcomeOf(p, "", 0, o).Changed() {
+				t.Fatalf("%v", o)
+			}
+			w.do("plain", "relay-01")
+			time.Sleep(time.Minute)
+			for i := range 2 { // with the key to rotate, and with nothing to do
+				s := w.only("relaykey")
+				p, o := s.apply(nil)
+				s.close()
+				r := render.OutcomeOf(p, "run", 0, o)
+				if r.OK || len(r.Down) != 1 || r.Down[0].Host != engine.Name || !r.Changed() || len(o.Secrets) != 1-i || !strings.Contains(r.Down[0].Why, "found stopped") {
+					t.Errorf("%q, %d: %s: %+v", others, i, r.Verdict(), r.Down)
+				}
+				told := slices.DeleteFunc(slices.Clone(p.Fleet), func(f reconciler.Finding) bool { return f.Code != "still-down" })
+				if len(told) != 1 || !slices.Contains(told[0].Hosts, engine.Name) || told[0].Hint != "apply without --only starts it" || !strings.HasPrefix(told[0].Text, "Engine is down: it was found stopped") {
+					t.Errorf("%q, %d: the plan: %+v", others, i, p.Fleet)
+				}
+			}
+			w.quietly()
+			s := w.only("relaykey")
+			p, o := s.apply(nil)
+			s.close()
+			if r := render.OutcomeOf(p, "run", 0, o); !r.OK {
+				t.Errorf("%q: it runs: %s", others, r.Verdict())
+			}
+		})
+	}
+}
+
+// A fleet is not looked at for that: it may have thousands of hosts.
+func TestAFleetBesideWhatWasChosenIsNotLookedAt(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey", "license")
+		asked := map[string]bool{}
+		var mu sync.Mutex
+		for _, h := range []*lab.Host{w.lab.EngineHost, w.relay(1), w.relay(3)} {
+			h.Points(func(machine.Point) (a machine.Action) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked[h.Name] = true
+				return a
+			})
+		}
+		for _, kind := range []string{"license", "relaykey"} {
+			clear(asked)
+			s := w.only(kind)
+			s.look()
+			s.close()
+			if !asked[w.lab.EngineHost.Name] || asked[w.relay(1).Name] != (kind == "relaykey") {
+				t.Errorf("%s: %v", kind, asked)
+			}
+		}
+	})
 }

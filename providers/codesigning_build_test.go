@@ -312,3 +312,27 @@ func TestAStolenSignerIsTakenOffTheRelays(t *testing.T) {
 		}
 	})
 }
+
+// A certificate that has expired signs nothing, also where connectors on relays are signed with it: a build is refused, and drift says so.
+func TestExpiredSignerBuildsNothing(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 2, "codesigning/build")
+		old, next := lab.Certificates()
+		w.declares(old, next)
+		w.signsWith(old)
+		if _, o := w.run(); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		built := w.lab.Built()
+		time.Sleep(205 * 24 * time.Hour)
+		w.lab.BuildHost.Write(lab.BuildFolder+`\`+lab.RelayConnectors()[0], lab.Connector("by hand"))
+		p, _ := w.run()
+		refused := slices.ContainsFunc(p.Changes, func(c reconciler.Change) bool {
+			return c.Status == reconciler.Refused && findingOf(c, "certificate-expired") != nil
+		})
+		if !refused || w.lab.Built() != built {
+			t.Errorf("%d builds, %d before: %+v", w.lab.Built(), built, p.Changes)
+		}
+	})
+}

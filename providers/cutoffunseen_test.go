@@ -46,10 +46,10 @@ func TestARelayThatWasNotConnectedAtTheLookIsInWhatIsDown(t *testing.T) {
 				time.Sleep(time.Minute)
 				next := w.planned()
 				j := slices.IndexFunc(next.Untouched(), func(d reconciler.Down) bool { return d.Target.Name == w.relay(1).Name })
-				if j < 0 || !next.Untouched()[j].Since.Equal(o.Down[i].Since) {
+				if j < 0 || !next.Untouched()[j].Since.Equal(o.Down[i].Since) || !next.Untouched()[j].Sooner {
 					t.Errorf("%v: the next plan has %+v", o.Down[i], next.Untouched())
 				}
-				told := moment(o.Down[i].Since)
+				told := moment(o.Down[i].Since) + " at the latest"
 				if !strings.Contains(fmt.Sprint(next.Changes[0].Reason, next.Changes[0].Findings), told) {
 					t.Errorf("the next plan does not say %s: %s, %+v", told, next.Changes[0].Reason, next.Changes[0].Findings)
 				}

@@ -134,3 +134,18 @@ func TestSyncsThatSayNothing(t *testing.T) {
 		w.connectsAfter()
 	})
 }
+
+// What stands beside the connectors after the push, and did not before, is none of them.
+func TestSyncsBesideFailures(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "connector")
+		w.do("syncs-failures", "im-admin")
+		_, o := w.run()
+		if o.Err != nil || len(o.With(state.Proven)) != len(o.Secrets) || len(o.Secrets) == 0 {
+			t.Errorf("%v", o)
+		}
+		if err := w.connects(lab.NewConnector); err != nil {
+			t.Error(err)
+		}
+	})
+}

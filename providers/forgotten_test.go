@@ -99,3 +99,34 @@ func TestWhatATakenBackRequestLeftDown(t *testing.T) {
 		})
 	}
 }
+
+// A run was killed after the stop of a relay that the document does not name any more: it may have left it down. The runs after it cannot
+// look there either, and know no more.
+func TestWhatARunThatWasKilledMayHaveLeftElsewhere(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 3, "relaykey", "license")
+		h := w.relay(1)
+		w.killed(h, "service.stop", machine.After)
+		h.Points(nil)
+		time.Sleep(5 * time.Minute)
+		w.doc.Hosts.Relays = slices.DeleteFunc(w.doc.Relays(), func(r string) bool { return r == h.Name })
+		_, _ = w.lab.Break("unlisted", h.Name)
+		var said []string
+		for range 3 {
+			p, o := w.run()
+			for _, f := range p.Fleet {
+				if f.Code == "down-elsewhere" {
+					said = append(said, f.Text)
+				}
+			}
+			if r := render.OutcomeOf(p, "run", 0, o); len(r.Down) != 1 || !r.Down[0].Unsure {
+				t.Errorf("%+v", r.Down)
+			}
+			time.Sleep(time.Minute)
+		}
+		if said = slices.Compact(said); len(said) != 1 || !strings.Contains(said[0], "a run that was cut off may have left "+lab.RelayService+" down") {
+			t.Errorf("%q", said)
+		}
+	})
+}

@@ -1,9 +1,11 @@
 package providers_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/rotations/relaykey"
 	"meshrotate/state"
@@ -23,7 +25,7 @@ func TestAListThatFrozeAMomentAgo(t *testing.T) {
 				if len(p.Blocked()) > 0 || o.Err == nil {
 					t.Fatalf("%v %+v", o, p.Blocked())
 				}
-				says(t, o.Err, "has said the same of all of them", "3m0s", "frozen")
+				says(t, o.Err, "has said the same of all of them", "3m0s", "frozen", "(lastHeartbeatUtc)")
 				hinted(t, o.Err)
 				if all := seen(); len(all) > 0 {
 					t.Errorf("%d services were stopped or started: %q", len(all), all)
@@ -84,5 +86,32 @@ func TestAListThatIsAnotherOneAfterTheRestart(t *testing.T) {
 				w.settled()
 			})
 		})
+	}
+}
+
+// Heartbeats that come further apart than connectedTimeout are measured before anything is stopped, and waited for: whenever a run begins,
+// and however long ago the look was, it ends proven or has stopped nothing.
+func TestHeartbeatsThatComeSeldom(t *testing.T) {
+	for _, kind := range []string{"relaykey", "codesigning"} {
+		for _, later := range []time.Duration{0, 30 * time.Second, 70 * time.Second, 110 * time.Second, 130 * time.Second, 150 * time.Second, 190 * time.Second, 230 * time.Second} {
+			for _, asked := range []time.Duration{0, 150 * time.Second, 9 * time.Minute} {
+				t.Run(fmt.Sprintf("%s, %s later, applied after %s", kind, later, asked), func(t *testing.T) {
+					t.Parallel()
+					virtual(t, func(t *testing.T) {
+						w := newWorldAt(t, lab.Config{Memory: true, Relays: 2, Relaying: "four-minutes", Signing: kind == "codesigning"}, kind)
+						time.Sleep(15*time.Minute + later)
+						seen := stopsAnywhere(w)
+						s := w.process()
+						defer s.close()
+						p, o := s.apply(func() { time.Sleep(asked) })
+						switch {
+						case len(seen()) == 0 && (o.Err != nil || len(p.Blocked()) > 0):
+						case o.Err != nil, len(o.With(state.Proven)) != 1, len(o.Left) > 0:
+							t.Errorf("%v %+v", o, p.Blocked())
+						}
+					})
+				})
+			}
+		}
 	}
 }

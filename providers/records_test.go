@@ -312,6 +312,10 @@ func TestRecords(t *testing.T) {
 				if len(p.Blocked()) == 0 || !p.Empty() {
 					t.Errorf("%s: it is judged all the same: %+v", name, p.Changes)
 				}
+				i := slices.IndexFunc(p.Changes, func(c reconciler.Change) bool { return c.Secret.Name == "relaykey" })
+				if r := p.Changes[i].Reason; strings.Contains(r, "does not know") || !strings.Contains(r, "may be a kept one which cannot be read") {
+					t.Errorf("%s: the hosts are blamed: %s", name, r)
+				}
 				if err := errors.Join(os.Remove(at), os.Rename(at+".away", at)); err != nil {
 					t.Fatal(err)
 				}

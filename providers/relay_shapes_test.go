@@ -33,20 +33,37 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 		"null-heartbeat": {"relay-list-heartbeat", []string{"lastHeartbeatUtc = null"}},
 		"year-one":       {"relay-list-heartbeat", []string{`lastHeartbeatUtc = "0001-01-01T00:00:00"`}},
 		"by-name":        {"admin-api", []string{"an object keyed by names"}},
-		"two-lists":      {"admin-api", []string{"not a list of relays"}},
-		"agents":         {"admin-api", []string{"holds several"}},
 		"unnamed":        {"relay-list-names", []string{"no entry with a name"}},
 		"own-names":      {"relay-list-names", []string{"no entry with a name"}},
 		"strangers":      {"relay-list-names", []string{"branch-1"}},
 		"other-domain":   {"relay-list-names", []string{".dmz.example"}},
 	}
-	fields := map[string]specs.RelayFields{"agents": {List: "agents"}, "local": {Zone: "Asia/Kolkata"}, "own-names": {Name: "node", Connected: "alive", Heartbeat: "ping"}}
+	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}, "own-names": {Name: "node", Connected: "alive", Heartbeat: "ping"}}
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorldAt(t, lab.Config{Memory: true, Relays: 3, Relaying: shape}, "relaykey")
 				time.Sleep(15 * time.Minute) // so that a relay that is not listed is no newcomer
+				if shape == "page-size" {
+					p, o := w.run()
+					if f, ok := finding(p, "relay-list-cut"); !ok || f.Severity != reconciler.Warning || f.Hint == "" || !strings.Contains(f.Text, "room for 4") {
+						t.Errorf("%+v", p.Changes)
+					}
+					if len(o.With(state.Proven)) != 1 || len(o.Left) != 2 { // one is on the page, and is proven
+						t.Errorf("%+v", o)
+					}
+					for _, l := range o.Left {
+						says(t, l.Why, "not known", "one page")
+						hinted(t, l.Why)
+					}
+					for _, d := range o.Down {
+						if !d.CutOff || !d.Unsure {
+							t.Errorf("nobody knows whether it is cut off: %+v", d)
+						}
+					}
+					return
+				}
 				if r, refused := codes[shape]; refused {
 					w.refused(r.code, r.says...)
 					own, can := fields[shape]
@@ -61,6 +78,12 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 				}
 				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
 					t.Error(err)
+				}
+				if shape == "online" { // there are two such lists now
+					if f, ok := finding(w.planned(), "admin-api"); !ok || !strings.Contains(f.Text, "holds several") || !strings.Contains(f.Hint, "product.api.fields.list") {
+						t.Errorf("%+v", f)
+					}
+					time.Sleep(15 * time.Minute)
 				}
 				s := w.process()
 				defer s.close()
@@ -90,6 +113,10 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 				switch evidence := strings.Join(evidenceOf(o), " "); {
 				case len(p.Blocked()) > 0 && stopped:
 					t.Errorf("refused, and a service was stopped: %+v", p.Changes)
+				case shape == "page-size": // which the plan warns of
+					if _, warned := finding(p, "relay-list-cut"); !warned || len(o.With(state.Proven)) != 1 {
+						t.Errorf("%+v", o)
+					}
 				case len(p.Blocked()) == 0 && (len(o.With(state.Proven)) != 1 || o.Err != nil || len(o.Left) > 0):
 					t.Errorf("%+v", o)
 				case len(p.Blocked()) == 0 && !off && !unasked && !strings.Contains(evidence, "2 relays connected"):
@@ -104,9 +131,9 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 // says of relays that are connected can be seen when one is.
 func TestListsOfAnAdminThatWasDown(t *testing.T) {
 	vendor()
-	unread := []string{"page", "more", "odd-status", "null-connected", "state-number", "by-name", "two-lists", "agents", "unnamed", "own-names"}
+	unread := []string{"page", "more", "odd-status", "null-connected", "state-number", "by-name", "unnamed", "own-names", "online", "page-size"}
 	unseen := []string{"frozen"}
-	untold := []string{"strangers", "other-domain", "five-minutes", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one"} // some are connected, and nobody says since when: nothing is taken back for that
+	untold := []string{"strangers", "other-domain", "five-minutes", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one", "previous", "four-minutes"} // some are connected, and nobody says since when: nothing is taken back for that
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()

@@ -159,7 +159,7 @@ func (u *universe) timed(out reconciler.Outcome, deferred bool) {
 			u.wrong("7: %s is named down, and not which service on which host: %+v", d.What, d)
 		}
 		if d.Found {
-			if h := u.w.lab.Host(d.Target.Name); !d.Since.IsZero() || !d.Unsure && !u.disturbed[label(h.Name)] && h.Machine.Service(serviceOf(h)).State == winhost.Running {
+			if h := u.w.lab.Host(d.Target.Name); !d.Since.IsZero() || !d.Unsure && !d.CutOff && !u.disturbed[label(h.Name)] && h.Machine.Service(serviceOf(h)).State == winhost.Running {
 				u.wrong("7: %s is named as found down: %+v", d.What, d)
 			}
 			continue

@@ -169,6 +169,9 @@ func (u *universe) heeds(o *operator, first bool) bool {
 	case first && (u.hadBefore(o) || u.cutOffBefore(o, "shared")), u.halfByOther(o), u.person(o):
 	case blockedBy(o, "is in the files, and the server refuses it"):
 		u.anotherVersion() // a statement of a run that was cut off came after a later run's
+	case blockedBy(o, "it would prove nothing"):
+		u.scheduler.Note("somebody waits for the first heartbeats after the restart")
+		u.sleep(2 * time.Minute)
 	case blockedBy(o, "lock it out"), blockedBy(o, "locked out"):
 		u.scheduler.Note("somebody stops what still tries a password that was replaced, and waits, as the hint says")
 		u.endServices()

@@ -56,6 +56,7 @@ type progress struct {
 	refused   map[string]bool   // by id: it changed nothing for certain
 	stays     map[string]bool   // by id: Report.Stays
 	unproven  map[Target]bool   // a proof that held for others did not hold there
+	broke     map[Target]error  // why a step failed there that had to hold for all
 	unknownAt map[Target]bool   // nobody knows what became of a step there
 	unheard   bool              // a proof had no answer: when the others are given or refused, the run halts
 	passed    map[proof]bool    // what its proofs have shown
@@ -103,7 +104,7 @@ type progress struct {
 // Apply runs the plan, round by round. It returns what happened; Outcome.Err is why anything is left.
 func (r Run) Apply(ctx context.Context) Outcome {
 	p := &progress{run: r, left: map[Target]LeftBehind{}, unsure: map[Target]bool{}, untidy: map[Target]bool{}, evidence: map[string][]string{}, ofMany: map[string]bool{}, toldDown: map[string][]state.Outage{}, asBefore: map[string][]string{}, begun: map[string]bool{}, earlier: map[string]bool{}, failed: map[string]error{}, waits: map[string]Wait{}, announced: map[string]bool{},
-		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, excused: map[Target]bool{}}
+		ending: map[string]state.Outcome{}, clock: newClock(r.Plan), touched: map[Target]bool{}, swapped: map[Target]bool{}, stuck: map[Target]bool{}, dropped: map[Target]bool{}, mixed: map[Target]bool{}, unproven: map[Target]bool{}, broke: map[Target]error{}, excused: map[Target]bool{}}
 	p.slow = p.clock.longest(r.Last)
 	if r.Tell == nil {
 		p.run.Tell = func(Event) {}

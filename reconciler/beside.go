@@ -9,9 +9,10 @@ import (
 	"meshrotate/state"
 )
 
-// LeftDown are those of some rotations, which are not planned for, that by the ledger may have left something down. Of their
-// reads the services on those hosts are left, and of one that did not finish all that hosts and Admin tell, as who runs may be cut off: a
-// run that is limited to other secrets says what is down all the same.
+// LeftDown are those of some rotations, which are not planned for, that have a service that one host alone has, or that by the ledger may
+// have left something down. Of their reads the services on those hosts are left, and of one that did not finish all that hosts and Admin
+// tell, as who runs may be cut off: a run that is limited to other secrets says what is down all the same. A fleet's hosts, of which there
+// may be thousands, are looked at by the record alone.
 func LeftDown(others []Rotation, h state.History, now time.Time) []Rotation {
 	var some []Rotation
 	for _, r := range others {
@@ -19,7 +20,7 @@ func LeftDown(others []Rotation, h state.History, now time.Time) []Rotation {
 			some = append(some, hostLook{r})
 			continue
 		}
-		at := map[Target]bool{}
+		at := alone(r)
 		for _, d := range r.Plan(Input{History: h, Now: now}).Down {
 			at[d.Target] = true
 		}
@@ -28,6 +29,26 @@ func LeftDown(others []Rotation, h state.History, now time.Time) []Rotation {
 		}
 	}
 	return some
+}
+
+// alone are the targets that have a service which no other one has.
+func alone(r Rotation) map[Target]bool {
+	of := map[string]map[Target]bool{}
+	for _, read := range r.Reads() {
+		if s, is := read.(ServiceRead); is {
+			if of[s.OfService()] == nil {
+				of[s.OfService()] = map[Target]bool{}
+			}
+			of[s.OfService()][read.Target()] = true
+		}
+	}
+	at := map[Target]bool{}
+	for _, targets := range of {
+		if len(targets) == 1 {
+			maps.Copy(at, targets)
+		}
+	}
+	return at
 }
 
 // serviceLook is a rotation of which only the services on some targets are looked at, nil for all: that needs no value.
@@ -180,7 +201,22 @@ func (p *Plan) NoteDown(others []Rotation, in Input) {
 		c := beside(r, in)
 		p.Down = append(append(p.Down, c.Down...), c.cutOff()...)
 	}
-	found := stillDown(p.Down)
+	known := map[string]bool{}
+	for _, c := range p.Changes {
+		for _, d := range c.Down {
+			known[d.What] = true
+		}
+	}
+	var told []Down
+	for _, d := range p.Down {
+		if d.Found && known[d.What] {
+			continue // that change says what it does about it
+		}
+		known[d.What] = known[d.What] || d.Found
+		d.Found = d.Found && d.Unsure // what is on its way may run in a moment; of the others no change says it
+		told = append(told, d)
+	}
+	found := stillDown(told)
 	for i, f := range found {
 		found[i].Hint = strings.Replace(f.Hint, "apply", "apply without --only", 1)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // bound is what a plan is bound to, and what its digest is made of: the document, the steps, and what was seen of the targets that
@@ -64,6 +65,17 @@ func reasoned(then, now []Change) (all []string) {
 // unread are the warnings about what is rotated now that a reader of then has not read, each with the hosts that are new in it. Their
 // words do not count: they may tell minutes. A secret that a guard refuses stops the run by itself.
 func unread(then, now []Change) []string {
+	return warnings(then, now, "%s has a warning that it did not have: %s [%s]")
+}
+
+// over are the warnings that the saved plan has and that are no longer true: a step may follow from that, such as a proof on the way back
+// of who works now and did not then.
+func over(then, now []Change) []string {
+	return warnings(now, then, "%s had a warning that is no longer true: %s [%s]")
+}
+
+// warnings are those of changes that rotate which others do not have, told by a format.
+func warnings(others, of []Change, format string) (all []string) {
 	type about struct{ secret, code, host string }
 	places := func(f Finding) []string {
 		if len(f.Hosts) == 0 {
@@ -71,20 +83,23 @@ func unread(then, now []Change) []string {
 		}
 		return f.Hosts
 	}
-	read := map[about]bool{}
-	for _, c := range then {
+	known := map[about]bool{}
+	for _, c := range others {
 		for _, f := range c.Findings {
 			for _, h := range places(f) {
-				read[about{c.Secret.Name, string(f.Code), h}] = true
+				known[about{c.Secret.Name, string(f.Code), h}] = true
 			}
 		}
 	}
-	var all []string
-	for _, c := range now {
+	for _, c := range of {
 		for _, f := range c.Findings {
-			f.Hosts = slices.DeleteFunc(slices.Clone(places(f)), func(h string) bool { return read[about{c.Secret.Name, string(f.Code), h}] })
+			f.Hosts = slices.DeleteFunc(slices.Clone(places(f)), func(h string) bool { return known[about{c.Secret.Name, string(f.Code), h}] })
 			if c.Status == Rotate && f.Severity == Warning && len(f.Hosts) > 0 {
-				all = append(all, fmt.Sprintf("%s has a warning that it did not have: %s [%s]", c.Title, f.Said(), f.Code))
+				text := f.Said()
+				if only := f.Hosts[0]; len(f.Hosts) == 1 && !strings.Contains(text, only) {
+					text += " (on " + only + ")"
+				}
+				all = append(all, fmt.Sprintf(format, c.Title, text, f.Code))
 			}
 		}
 	}

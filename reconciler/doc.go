@@ -131,13 +131,14 @@
 //
 // What this run stopped and nobody started again is in Outcome.Down, and who is cut off from what has the new value. The next plan has it in Change.Down, by the ledger alone
 // where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. So has
-// one that is limited to other secrets: it looks at the services that their record left down (beside.go). An outage is counted
+// one that is limited to other secrets: it looks at the services that their record left down, and at those that one host alone has (beside.go). An outage is counted
 // by intervals (outages.go): from the stop, or from the time that the ledger knows of an earlier run's stop, to the moment at
 // which something was seen to work.
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before
 // this run looked, and whose end no run has told, has an outage of its own whose end is the latest that it can have been
 // (Change.Returned); what runs again and does not work has one that goes on. Predictions come from what one run measured from its beginning to its end. What was proven and has stopped
-// by the end of the run is down too (Site.Fallen). So is what was started, runs, and was waited for in vain, after its start or in a proof (Report.Unwell).
+// by the end of the run is down too (Site.Fallen). So is what was started, runs, and was waited for in vain, after its start or in a proof (Report.Unwell),
+// and who was cut off before by whomever, or may have been by what failed a run before its switch (cutoff.go).
 // A run that has lost its lease by its end tells what it knew, and says so (Outcome.ByRecord).
 //
 // # What each class of trouble does to a run

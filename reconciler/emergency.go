@@ -145,9 +145,12 @@ func accepted(c *Change, in Input) {
 		if len(what) == 0 {
 			continue
 		}
+		hint := "bring the host back, and apply: it is taken out there, too"
+		if i := slices.IndexFunc(c.Still, func(s Still) bool { return s.On == host }); i >= 0 {
+			hint = c.Still[i].Hint
+		}
 		c.Findings = append(c.Findings, Finding{Severity: Warning, Code: "secret-compromised", Drift: true, Hosts: []string{host},
-			Text: fmt.Sprintf("%s: left behind when %s was taken out, and others know it: %s. As far as is known it is accepted there still", host, strings.Join(what, ", "), why),
-			Hint: "bring the host back, and apply: it is taken out there, too"})
+			Text: fmt.Sprintf("%s: left behind when %s was taken out, and others know it: %s. As far as is known it is accepted there still", host, strings.Join(what, ", "), why), Hint: hint})
 		said[host] = true
 	}
 	for _, s := range c.Still {

@@ -177,6 +177,7 @@ func (p *progress) judgeFailure(phase Phase, b block, s Step, r Report) {
 			return o.edits() && (o.Op.Target() == s.Op.Target() || slices.ContainsFunc(o.Secrets, func(r secret.Ref) bool { return s.needs(r.Name) }))
 		})
 	default:
+		p.broke[b.target] = r.Err
 		p.fail(s, r.Err)
 	}
 }

@@ -109,9 +109,12 @@ func (c *clock) known(change Change, all []state.Outage) []state.Outage {
 	for _, d := range change.Down {
 		told := slices.ContainsFunc(all, func(o state.Outage) bool { return o.What == d.What })
 		_, down := c.now[d.What]
-		if _, ails := c.ails[d.What]; (down || ails) && !told {
+		_, ails := c.ails[d.What]
+		if off := d.CutOff && !c.since(d.What).IsZero(); (down || ails || off) && !told {
 			if o, any := c.measure(state.Outage{What: d.What}, d.What); any {
-				o.Host, o.Service = d.Target.Name, d.Service
+				if d.Service != "" {
+					o.Host, o.Service, o.Unsure = d.Target.Name, d.Service, d.MayBeUp
+				}
 				all = append(all, o)
 			}
 		}

@@ -117,6 +117,8 @@ type Down struct {
 	Gone bool `json:"gone,omitempty"`
 	// Elsewhere: the document does not name its host any more, so nobody asks it.
 	Elsewhere bool `json:"elsewhere,omitempty"`
+	// MayBeUp: Elsewhere, and a run was to stop it and was cut off: it may never have been down.
+	MayBeUp bool `json:"-"`
 	// StoppedBy is when the stop of an earlier run had ended for certain: whoever is heard of after that was started since.
 	StoppedBy time.Time `json:"-"`
 }
@@ -161,7 +163,8 @@ func (p *progress) outcome() Outcome {
 		}
 		changed = true
 		for _, t := range c.Left {
-			o.Left = append(o.Left, LeftBehind{Target: t, Why: errors.New("not reachable, tolerated by the policy"), Secrets: []string{c.Secret.Name}})
+			why := cmp.Or(c.LeftWhy[t], errors.New("not reachable, tolerated by the policy"))
+			o.Left = append(o.Left, LeftBehind{Target: t, Why: why, Secrets: []string{c.Secret.Name}})
 		}
 	}
 	for _, c := range p.run.Plan.Behind() {
@@ -190,84 +193,6 @@ func (p *progress) why(name string) error {
 		}
 	}
 	return cmp.Or(err, errNothingShown)
-}
-
-// cutOff are those of the targets left behind that cannot work: what they depend on was changed, and nothing was there, or as far as
-// anybody knows; or they have what they are to have, and their proof says that they do not work. While that
-// is down itself for certain, it is what brings them back. And what an earlier run cut off, of secrets about which this one does nothing, or that went
-// back to what that one left.
-func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
-	add := func(d Down) {
-		_, down := p.clock.now[d.What]
-		if !down && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
-			all = append(all, d)
-		}
-	}
-	for _, c := range p.rotating() {
-		for _, o := range c.Outages {
-			changed, sure := p.changed(c, o.With)
-			if d, down := p.clock.now[o.With]; o.With == "" || down && !d.Unsure || !changed {
-				continue
-			}
-			for _, l := range left {
-				since, own := p.clock.since(cutOff(l.Target.Name)), p.clock.since(l.Target.Name)
-				if since.IsZero() || !own.IsZero() && own.Before(since) {
-					since = own
-				}
-				unseen, why := slices.Contains(o.Unseen, l.Target.Name), l.Why
-				if unseen {
-					why = fmt.Errorf("%w; nor was it seen to work when this run looked", l.Why)
-				}
-				lacks := !p.touched[l.Target] || p.unsure[l.Target] // what was sent to it may not have come that far
-				if (unseen || slices.Contains(o.Members, l.Target.Name)) && slices.Contains(l.Secrets, c.Secret.Name) && !since.IsZero() && (lacks || p.unproven[l.Target]) {
-					add(Down{What: l.Target.Name, Target: l.Target, Since: since, Sooner: unseen, CutOff: true, Unsure: !sure || p.touched[l.Target] && !p.unproven[l.Target], Why: why})
-				}
-			}
-		}
-	}
-	for _, d := range p.run.Plan.CutOff() {
-		add(d)
-	}
-	for _, e := range ended {
-		for _, d := range e.Change.cutOff() {
-			if e.Ending == state.Back {
-				d.Why = errCutOffBefore
-				add(d)
-			}
-		}
-	}
-	return all
-}
-
-var errCutOffBefore = Hinted(errors.New("an earlier run cut it off, and everything went back to what that one left"), cutOffEnds)
-
-// changed says that what is called so has what this secret is to be, or may have, and whether it is sure that it runs with it. Where
-// this run did not change it, the plan has seen it.
-func (p *progress) changed(c Change, what string) (changed, sure bool) {
-	changed, sure = true, true
-	for _, s := range p.all {
-		if s.edits() && s.needs(c.Secret.Name) && s.Op.Target() == p.clock.where[what].Target {
-			changed, sure = p.began(s), p.done[s.ID] && slices.ContainsFunc(p.all, func(o Step) bool {
-				serves, ok := o.Op.(Serving)
-				if !ok || !p.done[o.ID] || !p.before.any(o, func(b Step) bool { return b.ID == s.ID }) || p.tries(o) > 1 { // somebody may have started it between two tries
-					return false
-				}
-				name, _ := serves.Serves()
-				return name == what
-			})
-		}
-	}
-	return changed, sure
-}
-
-// tries counts how often a step was begun in this round.
-func (p *progress) tries(s Step) (n int) {
-	for _, o := range p.ran {
-		if o.ID == s.ID {
-			n++
-		}
-	}
-	return n
 }
 
 // notReached are the hosts whose files a secret was to change that goes no way back, or of which nobody knows what became, and whose

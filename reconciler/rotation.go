@@ -140,6 +140,8 @@ type Change struct {
 	Returned []Returned `json:"returned,omitempty"`
 	// Left are targets that this change leaves behind because the policy tolerates it.
 	Left []Target `json:"left,omitempty"`
+	// LeftWhy is why, where it is for another reason than that one cannot be reached and is tolerated.
+	LeftWhy map[Target]error `json:"-"`
 	// Behind: it could not be looked at, and is left as it is: an emergency takes it along, and goes on without it. Left are its targets.
 	Behind bool `json:"behind,omitempty"`
 	// Unreached are what will take the old value out of what is left behind, once a later run comes there.

@@ -157,7 +157,7 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		diffs = Differences(s.Seen, now.Seen) // the steps differ, by what was seen where there is nothing to do
 	}
 	if len(diffs) == 0 {
-		diffs = reasoned(s.Changes, now.Changes) // by what Admin says, or the ledger
+		diffs = append(reasoned(s.Changes, now.Changes), over(s.Changes, now.Changes)...) // by what Admin says, or the ledger
 	}
 	if len(diffs) == 0 {
 		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",

@@ -18,7 +18,7 @@ func (p *Plan) CutOff() []Down {
 	var all []Down
 	for _, c := range p.Changes {
 		for _, d := range c.Down {
-			if d.CutOff && c.Status != Rotate {
+			if d.CutOff && c.Status != Rotate && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
 				all = append(all, d)
 			}
 		}
@@ -52,8 +52,11 @@ func (p *Plan) Untouched() []Down {
 	return all
 }
 
-// cutOff is what an earlier run left cut off, or may have, and this change brings back.
+// cutOff is what an earlier run left cut off, or may have, or somebody else, and this change brings back.
 func (c *Change) cutOff() (all []Down) {
+	if c.Status == Rotate {
+		all = slices.DeleteFunc(slices.Clone(c.Down), func(d Down) bool { return !d.CutOff })
+	}
 	for _, o := range c.Outages {
 		if o.With == "" || o.Since.IsZero() || c.Status != Rotate {
 			continue
@@ -68,10 +71,13 @@ func (c *Change) cutOff() (all []Down) {
 // cutOffEnds is what brings back what is cut off.
 const cutOffEnds = "make its host answer, or mend what else stands in the way, then apply, which gives it what it lacks"
 
+// InstallGone is what brings back a service that is not there any more.
+const InstallGone = "install it again on its host, then apply; or take the host out of the document"
+
 // FoundStopped is what somebody else stopped, each once.
 func (p *Plan) FoundStopped() []Down {
 	earlier := p.StillDown()
-	return slices.DeleteFunc(p.down(func(d Down) bool { return d.Found }), func(d Down) bool {
+	return slices.DeleteFunc(p.down(func(d Down) bool { return d.Found && !d.CutOff }), func(d Down) bool {
 		return slices.ContainsFunc(earlier, func(e Down) bool {
 			return e.What == d.What || d.Service != "" && e.Service == d.Service && e.Target == d.Target // by whatever name
 		})
@@ -98,7 +104,7 @@ func sayStopped(changes []Change) {
 		c := &changes[i]
 		var names []string
 		for _, d := range c.Down {
-			if d.Found && (d.What != d.Target.Name || c.Status != Rotate) && !strings.Contains(c.Reason, d.What+" is not running") {
+			if d.Found && !d.CutOff && (d.What != d.Target.Name || c.Status != Rotate) && !strings.Contains(c.Reason, d.What+" is not running") {
 				names = append(names, d.What)
 			}
 		}
@@ -188,7 +194,7 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 		f.Text = "down"
 	}
 	if all[0].Gone {
-		f.Hint = "install it again on its host, then apply; or take the host out of the document"
+		f.Hint = InstallGone
 	}
 	if !first.IsZero() {
 		f.Text += " since " + moment(first)

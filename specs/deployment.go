@@ -109,7 +109,8 @@ type Policy struct {
 	Parallel int `json:"parallel,omitempty" jsonschema:"minimum=1,maximum=10000,default=500" trust:"wanted"`
 	// PlanTTL is how long a saved plan may be applied.
 	PlanTTL Duration `json:"planTtl,omitzero" jsonschema:"default=24h" trust:"less"`
-	// HostTimeout bounds one look or one batch on one host, service waits included: at least 10s.
+	// HostTimeout bounds one look or one batch on one host: at least 10s. A batch that waits for services has the time that they are given, where
+	// that is longer.
 	HostTimeout Duration `json:"hostTimeout,omitzero" jsonschema:"default=5m" trust:"more"`
 	// Patience is how long a host that was lost within a run is asked again before its silence means anything.
 	Patience Duration `json:"patience,omitzero" jsonschema:"default=1m" trust:"more"`

@@ -66,7 +66,7 @@ type Word struct {
 	// Secret is whose rotation said it, and Begun the version of that one which is not at an end, "" for none: what the service would
 	// start with may be what that has left.
 	Secret, Begun string
-	// Unsure: its stop was begun, and no end was told.
+	// Unsure: its stop was begun, and no end was told; and nobody could look since.
 	Unsure bool
 	// Sooner: at Since it was seen down, and it had worked some time before.
 	Sooner bool
@@ -153,7 +153,7 @@ func (r *record) noteDown(e *Entry) {
 		clear(r.words) // it works since then, whoever brought it up
 	}
 	for _, o := range e.Outages {
-		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started, Host: o.Host, Service: o.Service, Sooner: o.AtLeast}
+		r.words[o.What] = Word{Since: o.Since, Told: e.Time, Started: o.Started, Host: o.Host, Service: o.Service, Sooner: o.AtLeast, Unsure: o.Unsure}
 	}
 }
 

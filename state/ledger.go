@@ -110,6 +110,8 @@ type Outage struct {
 	Found bool `json:"found,omitempty"`
 	// Started says that the run had started it again: since then it was not seen to work, or does not any more.
 	Started bool `json:"started,omitempty"`
+	// Unsure says that nobody could look whether it is down at all: an earlier run was to stop it, and was cut off.
+	Unsure bool `json:"unsure,omitempty"`
 	// Earlier says that it began before the run that tells it: Measured is not how long a run takes something down.
 	Earlier bool `json:"earlier,omitempty"`
 	// Host and Service are what it is then, when it is one service.

@@ -7,38 +7,38 @@ import (
 	"strings"
 )
 
-// readList reads an array of objects, or an object with exactly one array in it.
-func readList(body []byte) ([]Object, error) {
-	bad := notJSON(body, "a list of objects")
-	if startsWith(body, '{') {
-		var fields map[string]json.RawMessage
-		if json.Unmarshal(body, &fields) != nil {
-			return nil, bad
-		}
-		body = nil
-		for _, raw := range fields {
-			if !startsWith(raw, '[') {
-				continue
-			}
-			if body != nil {
-				return nil, bad
-			}
-			body = raw
-		}
+// readList reads an array of objects, or an object that holds one.
+func readList(body []byte, p *places) ([]Object, error) {
+	list, _, ok := listOf(body, p, "")
+	if !ok && len(p.of("list ")) == 0 {
+		list, ok = emptyList(body)
 	}
-	var raw []json.RawMessage
-	if !startsWith(body, '[') || json.Unmarshal(body, &raw) != nil {
-		return nil, bad
-	}
-	list := make([]Object, 0, len(raw))
-	for _, r := range raw {
-		o, err := readObject(r)
-		if err != nil {
-			return nil, bad
+	if !ok || slices.ContainsFunc(list, func(o Object) bool { return o.fields == nil }) {
+		e := notJSON(body, "a list of objects")
+		if several(body, most) {
+			e.Detail += ": it holds several, and nobody knows which is meant"
 		}
-		list = append(list, o)
+		return nil, e
+	}
+	for i := range list {
+		list[i].places = p
 	}
 	return list, nil
+}
+
+// emptyList is the one list of an object, which has nothing in it.
+func emptyList(body []byte) (list []Object, ok bool) {
+	o, _ := readObject(body)
+	for _, raw := range o.fields {
+		if !startsWith(raw, '[') {
+			continue
+		}
+		if list, is := entriesOf(raw); ok || !is || len(list) > 0 {
+			return nil, false
+		}
+		ok = true
+	}
+	return nil, ok
 }
 
 func readDashboard(body []byte) error {

@@ -131,6 +131,7 @@ func TestReadRelays(t *testing.T) {
 				}
 				got.List[i].Field, got.List[i].Raw = "", nil
 			}
+			got.linked = false
 			if d := cmp.Diff(test.want, got, cmp.AllowUnexported(Relays{})); d != "" {
 				t.Error(d)
 			}
@@ -381,7 +382,7 @@ func TestReadList(t *testing.T) {
 		`[]`: "", `[{"Name":"a"},{"name":"b"}]`: "a,b", `{"total":2,"items":[{"name":"a"}]}`: "a", `{"connectors":[{"name":"a"}]}`: "a",
 		`{}`: "no", `{"a":[],"b":[]}`: "no", `[1]`: "no", `[null]`: "no", `"x"`: "no", ``: "no", `[{"name":"a"}`: "no",
 	} {
-		list, err := readList([]byte(body))
+		list, err := readList([]byte(body), nil)
 		var names []string
 		for _, o := range list {
 			names = append(names, o.Text("name"))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -82,6 +83,16 @@ func ended(ctx context.Context, last error) error {
 
 // once is one attempt.
 func (c *Client) once(ctx context.Context, method, path, permission string, check func(http.Header, int, []byte) error) (Answer, error) {
+	endpoint := method + " " + path
+	if err := c.past.refusing(ctx, endpoint); err != nil {
+		return Answer{}, err
+	}
+	a, err := c.attempt(ctx, method, path, permission, check)
+	c.past.note(endpoint, a.Status, err)
+	return a, err
+}
+
+func (c *Client) attempt(ctx context.Context, method, path, permission string, check func(http.Header, int, []byte) error) (Answer, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	sent := c.now()
@@ -167,7 +178,7 @@ func (c *Client) named(err error, method, path string) error {
 	return fmt.Errorf("%s: %s: %w", plain(c.host), op, err)
 }
 
-// wantJSON accepts a 2xx answer that says it is JSON.
+// wantJSON accepts a 2xx answer that says it is JSON; or that is, and says nothing of itself but that it is text.
 func wantJSON(h http.Header, status int, body []byte) error {
 	if err := wantOK(h, status, body); err != nil {
 		return err
@@ -176,6 +187,10 @@ func wantJSON(h http.Header, status int, body []byte) error {
 		return &Error{Kind: WrongContent, Status: status, Detail: "the answer has no content", otherwise: true}
 	}
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	bare := h.Get("Content-Type") == "" || kind == "text/plain" || kind == "text/json"
+	if bare && (startsWith(body, '{') || startsWith(body, '[')) && json.Valid(body) {
+		return nil
+	}
 	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
 		return &Error{Kind: WrongContent, Status: status, Detail: "expected JSON, got " + contentName(kind)}
 	}

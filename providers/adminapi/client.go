@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -74,6 +75,10 @@ type Client struct {
 	now     func() time.Time
 	auth    authenticator
 	close   func()
+	past    past
+
+	mu     sync.Mutex
+	places map[string]*places // by endpoint
 }
 
 // New checks the configuration. It contacts nothing.

@@ -138,6 +138,7 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"a login page after a reload", answers(200, "text/html", "<html>"+canary), reload, adminapi.WrongContent, "web page"},
 		{"a login page instead of a health check", answers(200, "text/html", "<html>"+canary), ready, adminapi.WrongContent, "web page"},
 		{"text instead of JSON", answers(200, "text/plain", canary), license, adminapi.WrongContent, "text/plain"},
+		{"text that begins as JSON", answers(200, "text/plain", `{"a":`+canary), license, adminapi.WrongContent, "text/plain"},
 		{"no content type", answers(200, "", canary), license, adminapi.WrongContent, ""},
 		{"an empty answer", answers(200, js, ""), relays, adminapi.WrongContent, "no content"},
 		{"JSON that ends early", answers(200, js, `[{"name":"a"},{"na`), relays, adminapi.WrongContent, "not a list"},
@@ -284,6 +285,22 @@ func TestWaysThatAnAnswerTakes(t *testing.T) {
 		c := open(t, adminapi.Config{URL: serve(t, h).URL})
 		if r, err := c.Relays(t.Context()); err != nil || len(r.List) != 1 || !r.List[0].IsConnected() {
 			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// What is JSON is read as such where the server says of it no more than that it is text.
+func TestJSONThatIsNotCalledSo(t *testing.T) {
+	for _, kind := range []string{"", "text/plain", "text/plain; charset=utf-8", "text/json"} {
+		c := open(t, adminapi.Config{URL: serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = nil // else net/http has a guess
+			if kind != "" {
+				w.Header().Set("Content-Type", kind)
+			}
+			_, _ = w.Write([]byte("\ufeff" + `[{"name":"relay-01","connected":true}]`))
+		}).URL})
+		if r, err := c.Relays(t.Context()); err != nil || len(r.List) != 1 {
+			t.Errorf("%q: %+v, %v", kind, r, err)
 		}
 	}
 }

@@ -47,6 +47,7 @@ func readyOrNot(h http.Header, status int, body []byte) error {
 // Get reads the object at a path.
 func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 	var o Object
+	places := c.placesOf(path)
 	a, err := c.read(ctx, path, "", func(h http.Header, status int, body []byte) (err error) {
 		if err = wantJSON(h, status, body); err == nil {
 			err = failedInside(body)
@@ -59,16 +60,17 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	o.Answer = a
+	o.Answer, o.places = a, places
 	return o, nil
 }
 
-// List reads the objects at a path: an array of them, or an object with one array in it.
+// List reads the objects at a path: an array of them, or an object that holds one.
 func (c *Client) List(ctx context.Context, path string) ([]Object, Answer, error) {
 	var list []Object
+	places := c.placesOf(path)
 	a, err := c.read(ctx, path, "", func(h http.Header, status int, body []byte) (err error) {
 		if err = wantJSON(h, status, body); err == nil {
-			list, err = readList(body)
+			list, err = readList(body, places)
 		}
 		return err
 	})
@@ -93,16 +95,13 @@ func (c *Client) Dashboard(ctx context.Context) (Answer, error) {
 	})
 }
 
-// errorMost is for how long a server may answer with an error before that counts: while it starts, or for a moment. HTTP.sys answers
-// 404 for what nobody has registered yet, and what stands before a service may refuse for it.
+// errorMost is for how long a server may answer with an error before that counts, where nobody knows that it answers otherwise: while it
+// starts, or for a moment. HTTP.sys answers 404 for what nobody has registered yet, and what stands before a service may refuse for it.
 const errorMost = 15 * time.Second
 
-// tryAgain is when a credential that is refused is tried once more: each try may count against the account.
-const tryAgain = 5 * time.Second
-
 // WaitReady asks every poll until the Admin service is ready. An unreachable service is not ready yet, nor is one that answers
-// with an error for less than errorMost; every other error ends the wait. The context bounds it: its error then wraps
-// the last answer's.
+// with an error, where this client has seen it ready before, or for less than errorMost; every other error ends the wait. The context
+// bounds it: its error then wraps the last answer's.
 func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -129,12 +128,9 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 				unready = c.now() // its host answers, and nobody listens there
 			}
 			last = c.named(err, http.MethodGet, c.paths.Ready)
-		case Answered(err) && !Passes(err) && (failing.IsZero() || time.Since(failing) < errorMost):
+		case c.mayPass(err, failing):
 			if last = c.named(err, http.MethodGet, c.paths.Ready); failing.IsZero() {
 				failing = time.Now()
-			}
-			if KindOf(err) == Credential {
-				poll = max(poll, tryAgain)
 			}
 			pause.Reset(poll)
 			continue
@@ -144,4 +140,15 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 		failing = time.Time{}
 		pause.Reset(poll)
 	}
+}
+
+// mayPass says of an error while Admin starts that it may be one of the moment. failing is since when it answers so.
+func (c *Client) mayPass(err error, failing time.Time) bool {
+	switch {
+	case c.past.hasTaken(http.MethodGet + " " + c.paths.Ready):
+		return (Answered(err) || KindOf(err) == Credential) && !Passes(err)
+	case !Answered(err) || Passes(err):
+		return false
+	}
+	return failing.IsZero() || time.Since(failing) < errorMost
 }

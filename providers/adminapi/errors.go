@@ -57,6 +57,8 @@ type Error struct {
 	asked      bool  // it asked for a client's certificate
 	elsewhere  bool  // it leads to where nothing is asked
 	begun      bool  // the answer begins as JSON and is none, or is too long
+	took       bool  // the same endpoint did before what was asked of it
+	tries      int   // how often a credential was refused there
 }
 
 func (e *Error) Error() string {
@@ -86,8 +88,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint is what a person can do about it, one sentence. Empty when there is nothing to say.
 func (e *Error) Hint() string {
+	if hint := e.changed(); hint != "" {
+		return hint
+	}
 	var cause interface{ Hint() string }
-	if errors.As(e.Err, &cause) {
+	if errors.As(e.Err, &cause) && (e.Kind != Credential || e.tries < 2) { // which says once
 		if e.Kind == NoTicket {
 			return cause.Hint() + "; or sign in with connect.adminApi.auth: ntlm"
 		}
@@ -103,7 +108,7 @@ func (e *Error) Hint() string {
 	case Untrusted, TLS:
 		return e.tlsHint()
 	case Credential:
-		return "check connect.adminApi.auth and its user, password or token; it was tried once only, so that the account is not locked out"
+		return "check connect.adminApi.auth and its user, password or token; it was tried " + e.often() + ", so that the account is not locked out"
 	case Denied:
 		if e.Permission != "" {
 			return "give the account the permission " + e.Permission
@@ -138,6 +143,29 @@ func (e *Error) Hint() string {
 			return "the Admin service is starting or stopping, or what stands before it does not reach it: run again, and if it stays, look at the Admin service's log on the Admin host"
 		}
 		return "look at the Admin service's log on the Admin host"
+	}
+	return ""
+}
+
+// often is how often a credential was tried.
+func (e *Error) often() string {
+	if e.tries > 1 {
+		return fmt.Sprintf("%d times, each time after a longer while", e.tries)
+	}
+	return "once only"
+}
+
+// changed is what to do where the same endpoint answered the same account before, in the same run: neither its path nor the account is
+// wrong then.
+func (e *Error) changed() string {
+	const before = "the same endpoint answered this account earlier in this run: "
+	const look = "look at the Admin service's log on the Admin host, and at what stands before it"
+	switch {
+	case !e.took:
+	case e.Kind == Credential:
+		return before + "the password is not the reason, unless it was changed meanwhile; it was tried " + e.often() + ". Else " + look
+	case e.Kind == Denied, e.Kind == NotFound, e.Kind == Method, e.Kind == Redirected, e.Kind == WrongContent && !e.which && !e.elsewhere:
+		return before + look
 	}
 	return ""
 }

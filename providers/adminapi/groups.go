@@ -11,7 +11,7 @@ func (r *Relays) add(f Fields, o Object, depth int) {
 	relay := f.relay(o)
 	at := slices.IndexFunc(groupFields, func(name string) bool { return startsWith(o.fields[name], '[') || startsWith(o.fields[name], '{') })
 	if at >= 0 && depth > 0 && (at == 0 || relay.Connected == nil && relay.LastHeartbeat.IsZero()) {
-		if list, _, ok := listIn(o.fields[groupFields[at]], depth); ok {
+		if list, _, ok := listOf(o.fields[groupFields[at]], f.places, groupFields[at]); ok {
 			var group Relays
 			for _, inner := range list {
 				group.add(f, inner, depth-1)

@@ -19,35 +19,80 @@ func keyed(body []byte) bool {
 	return err == nil && len(o.fields) > 0
 }
 
-// listIn finds a list of objects: the answer itself, a field of it by a usual name, or the one in an object in it; with the objects
-// on the way.
-func listIn(body []byte, depth int) (list []Object, way []Object, ok bool) {
-	if startsWith(body, '[') {
-		var entries []map[string]json.RawMessage
-		if json.Unmarshal(body, &entries) != nil {
+// turn is an object on the way to a list, and the field by which the way goes on.
+type turn struct {
+	Object
+	to string
+}
+
+// listOf finds an answer's list where an earlier answer had it; of the first one, wherever it is.
+func listOf(body []byte, p *places, of string) (list []Object, way []turn, ok bool) {
+	thing := "list " + of
+	if at := p.of(thing); len(at) == 1 {
+		return listOn(body, at[0])
+	}
+	if list, way, ok = listIn(body, most); ok && len(list) > 0 {
+		p.note(thing, wayTo(way))
+	}
+	return list, way, ok
+}
+
+// wayTo is a way to a list, to go it again.
+func wayTo(way []turn) (at string) {
+	for _, t := range way {
+		at += t.to + between
+	}
+	return at
+}
+
+// listOn is the list at the end of a way, and nowhere else.
+func listOn(body []byte, at string) (list []Object, way []turn, ok bool) {
+	for at != "" {
+		var name string
+		name, at, _ = strings.Cut(at, between)
+		o, err := readObject(body)
+		if err != nil {
 			return nil, nil, false
 		}
-		list = make([]Object, len(entries))
-		for i, raw := range entries {
-			list[i].fields = plainly(raw)
-		}
-		return list, nil, true
+		way, body = append(way, turn{o, name}), o.fields[name]
+	}
+	list, ok = entriesOf(body)
+	return list, way, ok
+}
+
+// entriesOf reads a list of objects.
+func entriesOf(body []byte) (list []Object, ok bool) {
+	var entries []map[string]json.RawMessage
+	if !startsWith(body, '[') || json.Unmarshal(body, &entries) != nil {
+		return nil, false
+	}
+	list = make([]Object, len(entries))
+	for i, raw := range entries {
+		list[i].fields = plainly(raw)
+	}
+	return list, true
+}
+
+// listIn finds a list of objects: the answer itself, a field of it by a usual name, or the one in an object in it; with the objects
+// on the way.
+func listIn(body []byte, depth int) (list []Object, way []turn, ok bool) {
+	if startsWith(body, '[') {
+		list, ok = entriesOf(body)
+		return list, nil, ok
 	}
 	o, err := readObject(body)
 	if err != nil || depth == 0 {
 		return nil, nil, false
 	}
 	for _, name := range listFields {
-		if raw := o.fields[name]; startsWith(raw, '[') {
-			if list, _, ok = listIn(raw, depth); ok {
-				return list, []Object{o}, true
-			}
+		if list, ok = entriesOf(o.fields[name]); ok {
+			return list, []turn{{o, name}}, true
 		}
 	}
-	if list, ok = onlyList(o); ok {
-		return list, []Object{o}, true
+	if list, name, ok := onlyList(o); ok {
+		return list, []turn{{o, name}}, true
 	}
-	for _, raw := range o.fields {
+	for name, raw := range o.fields {
 		if !startsWith(raw, '{') {
 			continue
 		}
@@ -55,48 +100,78 @@ func listIn(body []byte, depth int) (list []Object, way []Object, ok bool) {
 			if ok {
 				return nil, nil, false // nobody knows which
 			}
-			list, way, ok = inner, append([]Object{o}, on...), true
+			list, way, ok = inner, append([]turn{{o, name}}, on...), true
 		}
 	}
 	return list, way, ok
 }
 
 // listAt is the list at a path, with the objects on the way.
-func listAt(body []byte, path string) (list []Object, way []Object, ok bool) {
+func listAt(body []byte, path string) (list []Object, way []turn, ok bool) {
 	for path != "" {
 		o, err := readObject(body)
 		if err != nil {
 			return nil, nil, false
 		}
-		var name string
-		if body = o.fields[plainName(path)]; body == nil {
+		name := plainName(path)
+		if body = o.fields[name]; body == nil {
 			name, path, _ = strings.Cut(path, ".")
-			body = o.fields[plainName(name)]
+			name = plainName(name)
+			body = o.fields[name]
 		} else {
 			path = ""
 		}
-		way = append(way, o)
+		way = append(way, turn{o, name})
 	}
 	list, on, ok := listIn(body, most)
 	return list, append(way, on...), ok
 }
 
 // onlyList is the one list of an object that has objects in it, whatever its name. An empty one could be of anything.
-func onlyList(o Object) (list []Object, ok bool) {
+func onlyList(o Object) (list []Object, at string, ok bool) {
 	for name, raw := range o.fields {
-		if !startsWith(raw, '[') || slices.Contains(pagingFields, name) {
+		if slices.Contains(pagingFields, name) {
 			continue
 		}
-		some, _, is := listIn(raw, most)
+		some, is := entriesOf(raw)
 		if !is || len(some) == 0 {
 			continue
 		}
 		if ok {
-			return nil, false // nobody knows which
+			return nil, "", false // nobody knows which
 		}
-		list, ok = some, true
+		list, at, ok = some, name, true
 	}
-	return list, ok
+	return list, at, ok
+}
+
+// tellingList is, of several lists, the one that alone tells of connections: alerts and regions have names, too.
+func (f Fields) tellingList(body []byte) (list []Object, way []turn, ok bool) {
+	plain := f
+	plain.places = nil
+	tells := func(o Object) bool {
+		r := plain.relay(o)
+		return r.Name != "" && r.Connected != nil && !r.LastHeartbeat.IsZero()
+	}
+	var look func(body []byte, on []turn)
+	found := 0
+	look = func(body []byte, on []turn) {
+		o, _ := readObject(body)
+		for name, raw := range o.fields {
+			on := append(slices.Clone(on), turn{o, name})
+			if entries, is := entriesOf(raw); is && slices.ContainsFunc(entries, tells) {
+				list, way, found = entries, on, found+1
+			} else if len(on) < most {
+				look(raw, on)
+			}
+		}
+	}
+	look(body, nil)
+	if found != 1 {
+		return nil, nil, false
+	}
+	f.places.note("list ", wayTo(way))
+	return list, way, true
 }
 
 // several says that an answer, or an object in it, holds more lists than one.

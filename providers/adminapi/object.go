@@ -15,6 +15,7 @@ type Object struct {
 	Answer Answer
 	fields fields
 	own    bool
+	places *places // nil: those of no other answer count
 }
 
 // Own is the object without what it says in it of its parts, as {"support": {…}} has it.
@@ -86,23 +87,40 @@ func readObject(body []byte) (Object, error) {
 // most is how deep objects in objects are looked into.
 const most = 4
 
-// within are what stands in the objects of an object, as {"data": {…}} has it. The nearest counts; what two of one depth say
-// otherwise is unknown. Of its own is what no part of it says.
-func (f fields) within(own bool) fields {
-	found := fields{}
-	level := []fields{f}
+// within is what stands in the objects of an object, as {"data": {…}} has it. The nearest counts; what two of one depth say
+// otherwise is unknown, and what they say alike has no place of its own.
+type within struct {
+	raw json.RawMessage
+	at  string
+}
+
+// within finds it. Of its own is what no part of it says.
+func (f fields) within(own bool) map[string]within {
+	found := map[string]within{}
+	type outer struct {
+		fields fields
+		at     string
+	}
+	level := []outer{{fields: f}}
 	for range most {
-		here := fields{}
-		var next []fields
-		for _, outer := range level {
-			for name, raw := range outer {
+		here := map[string]within{}
+		var next []outer
+		for _, out := range level {
+			for name, raw := range out.fields {
 				if own && part.Is(name) {
 					continue
 				}
-				if inner, err := readObject(raw); err == nil {
-					next = append(next, inner.fields)
-					for name, v := range inner.fields {
-						here.put(name, v)
+				if in, err := readObject(raw); err == nil {
+					at := out.at + name + between
+					next = append(next, outer{in.fields, at})
+					for name, v := range in.fields {
+						one := within{v, at + name}
+						if was, twice := here[name]; twice {
+							if one.at = ""; !bytes.Equal(was.raw, v) {
+								one.raw = twoValues
+							}
+						}
+						here[name] = one
 					}
 				}
 			}
@@ -146,12 +164,12 @@ func (o Object) seek(names []string, will func(name string, raw json.RawMessage)
 	if !nested {
 		return
 	}
-	inner := o.fields.within(o.own)
+	in := inner{of: o}
 	for _, name := range names {
 		if _, own := o.fields[plainName(name)]; own {
 			continue
 		}
-		if raw := inner.at(name); raw != nil && will(name, raw) {
+		if raw := in.at(name); raw != nil && will(name, raw) {
 			return
 		}
 	}

@@ -27,6 +27,7 @@ func (r *Relays) paging(o Object) {
 		}
 	}
 	for _, name := range nextFields {
+		r.linked = r.linked || says[name] != nil
 		next, _ := textOf(says[name])
 		linked := strings.Contains(name, "link")
 		if o, err := readObject(says[name]); err == nil {
@@ -51,6 +52,9 @@ func (r *Relays) paging(o Object) {
 	r.pages = max(r.pages, number("totalpages"), number("pagecount"))
 	for _, name := range totalFields {
 		r.Total = cmp.Or(r.Total, number(name))
+	}
+	for _, name := range sizeFields {
+		r.Size = max(r.Size, number(name))
 	}
 }
 
@@ -88,6 +92,7 @@ func (r *Relays) headed(h http.Header) {
 		total, err := strconv.Atoi(of[strings.LastIndexByte(of, '/')+1:])
 		r.Total, r.More = max(r.Total, total), r.More || err != nil
 	}
+	r.linked = r.linked || h.Get("Link") != ""
 	if m := nextLink.FindStringSubmatch(strings.Join(h.Values("Link"), ",")); m != nil {
 		r.next = cmp.Or(r.next, m[1])
 	}

@@ -20,9 +20,10 @@ const (
 // the permission dashboard.read.
 func (c *Client) Relays(ctx context.Context) (Relays, error) {
 	began := time.Now()
+	places := c.placesOf(c.paths.Relays)
 	var all, last Relays
 	for n := 1; ; n++ {
-		r, err := c.readRelayPages(ctx)
+		r, err := c.readRelayPages(ctx, places)
 		switch {
 		case err != nil:
 			return Relays{}, err
@@ -52,15 +53,17 @@ func (c *Client) Relays(ctx context.Context) (Relays, error) {
 const pages = 1000
 
 // readRelayPages reads the list once.
-func (c *Client) readRelayPages(ctx context.Context) (Relays, error) {
+func (c *Client) readRelayPages(ctx context.Context, places *places) (Relays, error) {
 	var all Relays
+	fields := c.fields
+	fields.places = places
 	read, on := map[string]bool{}, map[string]int{}
 	for path, n := c.paths.Relays, 0; ; n++ {
 		read[path] = true
 		var r Relays
 		a, err := c.read(ctx, path, dashboardRead, func(h http.Header, status int, body []byte) (err error) {
 			if err = wantJSON(h, status, body); err == nil {
-				r, err = readRelays(body, c.fields)
+				r, err = readRelays(body, fields)
 				r.headed(h)
 			}
 			return err
@@ -93,6 +96,9 @@ func (c *Client) readRelayPages(ctx context.Context) (Relays, error) {
 		}
 		if path == "" {
 			all.read = n + 1
+			if all.linked || n > 0 {
+				all.Size = 0
+			}
 			all.More = r.More || all.pages > n+1 || all.Total > len(all.List)+all.Unnamed
 			return all, nil
 		}

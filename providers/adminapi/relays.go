@@ -23,8 +23,12 @@ type Relays struct {
 	More bool
 	// Moved says that this is so because entries went from one page to another while the pages were read.
 	Moved bool
+	// Size is how many entries the one page that was read could have, as the server says, where nothing in it tells the way to another;
+	// 0 when it does not.
+	Size int
 
-	next string // of the next page
+	linked bool   // it has a place for the way to a next page
+	next   string // of the next page
 	// perhaps is the same where it may be a token instead.
 	perhaps string
 	pages   int // that there are, as the server says
@@ -62,6 +66,8 @@ type Fields struct {
 	Name, Connected, Heartbeat string
 	// Zone is that of heartbeats that are written without one; nil is UTC.
 	Zone *time.Location
+	// places are where earlier answers had what nobody has named.
+	places *places
 }
 
 // The usual names, lower case. The first that is there and can be read counts.
@@ -71,6 +77,7 @@ var (
 	heartbeatFields = []string{"lastheartbeat", "lastheartbeatutc", "lastheartbeatat", "lastseen", "lastseenutc", "lastseenat", "lastcontact", "lastcontactutc", "heartbeat", "heartbeatutc"}
 	listFields      = []string{"relays", "items", "value", "data", "results", "$values", "d"}
 	nextFields      = []string{"nextlink", "@odata.nextlink", "next", "nextpage"}
+	sizeFields      = []string{"pagesize", "perpage", "itemsperpage", "limit", "take", "maxpagesize", "maxitems"}
 	moreFields      = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "istruncated", "truncated", "partial", "ispartial", "continuationtoken", "nexttoken", "nextpagetoken", "nextcursor"}
 	totalFields     = []string{"totalcount", "total", "totalitems", "totalitemcount", "totalrecords", "totalelements", "@odata.count", "count"}
 	pagingFields    = []string{"@odata", "paging", "pagination", "pageinfo", "page", "meta", "metadata", "links"} // objects that hold them
@@ -79,15 +86,20 @@ var (
 // readRelays reads an array of relays, or of groups of them, or an object that holds one.
 func readRelays(body []byte, f Fields) (Relays, error) {
 	var r Relays
-	list, way, ok := listIn(body, most)
-	if f.List != "" {
+	list, way, ok := listOf(body, f.places, "")
+	switch {
+	case f.List != "":
 		list, way, ok = listAt(body, f.List)
+	case !ok && len(f.places.of("list ")) == 0:
+		list, way, ok = f.tellingList(body)
 	}
 	if !ok { // no list at all is not an empty list
 		want := "a list of relays"
 		switch {
 		case f.List != "":
 			want += ": it has none as " + plain(f.List)
+		case len(f.places.of("list ")) > 0:
+			want += ": it has none where it had one before" + asPath(f.places.of("list ")[0])
 		case keyed(body):
 			want += ", but an object keyed by names, which is not read"
 		case several(body, most):
@@ -97,8 +109,8 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 		e.which = e.otherwise && (f.List != "" || several(body, most))
 		return Relays{}, e
 	}
-	for _, o := range way {
-		r.paging(o)
+	for _, on := range way {
+		r.paging(on.Object)
 	}
 	r.List = make([]Relay, 0, len(list))
 	for _, o := range list {
@@ -132,8 +144,10 @@ var fieldName = regexp.MustCompile(`"([A-Za-z0-9_$@.-]{1,64})"\s*:`)
 // relay reads an entry.
 func (f Fields) relay(o Object) Relay {
 	var r Relay
-	if r.Names, r.Domain = f.names(o.fields); len(r.Names) == 0 {
-		r.Names, r.Domain = f.names(o.fields.within(false))
+	o.places = f.places
+	if r.Names, r.Domain = f.names(o.fields.at); len(r.Names) == 0 {
+		in := inner{of: o}
+		r.Names, r.Domain = f.names(in.at)
 	}
 	if len(r.Names) > 0 {
 		r.Name = r.Names[0]
@@ -144,12 +158,27 @@ func (f Fields) relay(o Object) Relay {
 	return r
 }
 
-// connected reads whether it is. An entry's status may be that of its registration: where something in it that tells of its connection
-// says otherwise, that is not known.
+// connected reads whether it is, by the fields that said so before where they say anything.
 func (r *Relay) connected(f Fields, o Object) {
-	var odd []string
+	const thing = "connected"
+	names := chosen(f.Connected, connectedFields)
+	odd, by := r.connectedBy(f, o, f.places.of(thing))
+	if by == "" && allNull(odd) { // or by a word that may be of its registration
+		r.Connected = nil
+		odd, by = r.connectedBy(f, o, names)
+	}
+	if r.Connected == nil {
+		r.Odd = append(r.Odd, odd...)
+	} else if by != "" {
+		f.places.note(thing, by)
+	}
+}
+
+// connectedBy reads it by these fields, and says which of them it was that leaves no doubt. An entry's status may be that of its
+// registration: where something in it that tells of its connection says otherwise, that is not known.
+func (r *Relay) connectedBy(f Fields, o Object, names []string) (odd []string, by string) {
 	first := "" // what was taken, of a field that holds a state of any kind
-	o.seek(chosen(f.Connected, connectedFields), func(name string, raw json.RawMessage) bool {
+	o.seek(names, func(name string, raw json.RawMessage) bool {
 		yes, known := yesOf(raw)
 		known = known && (f.Connected != "" || !state(name) || !numeral(raw))
 		switch {
@@ -161,6 +190,7 @@ func (r *Relay) connected(f Fields, o Object) {
 				first = name + " = " + plain(string(raw))
 				return false // a plainer word may stand in the entry
 			}
+			by = name
 			return true
 		case known && yes != *r.Connected && !registered(name, raw):
 			r.Connected = nil
@@ -169,9 +199,7 @@ func (r *Relay) connected(f Fields, o Object) {
 		}
 		return known && !registered(name, raw)
 	})
-	if r.Connected == nil {
-		r.Odd = append(r.Odd, odd...)
-	}
+	return odd, by
 }
 
 // registered says that a word may be of a registration as well as of a connection: its status is Active.
@@ -180,10 +208,23 @@ func registered(name string, raw json.RawMessage) bool {
 	return strings.HasPrefix(name, "stat") && !strings.Contains(strings.ToLower(text), "connect") && !strings.HasSuffix(strings.ToLower(text), "line")
 }
 
-// heard reads when it last was. A moment whose zone is known goes before one whose zone is not.
+// heard reads when it last was, by the fields that said so before where they say anything.
 func (r *Relay) heard(f Fields, o Object) {
-	var odd []string
-	o.seek(chosen(f.Heartbeat, heartbeatFields), func(name string, raw json.RawMessage) bool {
+	const thing = "heartbeat"
+	odd := r.heardBy(f, o, f.places.of(thing))
+	if r.LastHeartbeat.IsZero() && allNull(odd) {
+		odd = r.heardBy(f, o, chosen(f.Heartbeat, heartbeatFields))
+	}
+	if r.LastHeartbeat.IsZero() {
+		r.Odd = append(r.Odd, odd...)
+	} else {
+		f.places.note(thing, r.Field)
+	}
+}
+
+// heardBy reads it by these fields. A moment whose zone is known goes before one whose zone is not.
+func (r *Relay) heardBy(f Fields, o Object, names []string) (odd []string) {
+	o.seek(names, func(name string, raw json.RawMessage) bool {
 		at, zoneless := beatIn(f.Zone, raw)
 		zoneless = zoneless && !strings.HasSuffix(name, "utc")
 		switch {
@@ -194,15 +235,13 @@ func (r *Relay) heard(f Fields, o Object) {
 		}
 		return !at.IsZero() && !zoneless
 	})
-	if r.LastHeartbeat.IsZero() {
-		r.Odd = append(r.Odd, odd...)
-	}
+	return odd
 }
 
 // names are all that an entry has and that differ, and the domain that stands before one of them.
-func (f Fields) names(of fields) (names []string, domain string) {
+func (f Fields) names(at func(string) json.RawMessage) (names []string, domain string) {
 	for _, name := range chosen(f.Name, nameFields) {
-		text, _ := textOf(of.at(name))
+		text, _ := textOf(at(name))
 		text = strings.TrimSpace(text)
 		if before, after, ok := strings.Cut(text, `\`); ok { // DOMAIN\computer
 			text, domain = after, cmp.Or(domain, before)
@@ -241,4 +280,9 @@ func noteOdd(odd []string, name string, raw json.RawMessage) []string {
 		return append(odd, name+" is there twice, and not alike")
 	}
 	return append(odd, name+" = "+plain(string(raw)))
+}
+
+// allNull says that the fields that could not be read have nothing to read.
+func allNull(odd []string) bool {
+	return !slices.ContainsFunc(odd, func(one string) bool { return !strings.HasSuffix(one, " = null") })
 }

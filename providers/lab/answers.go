@@ -83,6 +83,7 @@ func answers() []Mishap {
 		})},
 		{"syncs-404", "let Admin have no " + syncs, status(syncs, http.StatusNotFound)},
 		{"syncs-empty", "let it tell of no connector", says(syncs, object, "[]")},
+		{"syncs-failures", "let it tell of failures beside them, none at first", (*Lab).tellFailures},
 		{"license-204", "let its answer have no content", answering(license, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) })},
 		{"license-302", "let it redirect to a sign-in", answering(license, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			http.Redirect(w, r, "https://login.example/sign-in", http.StatusFound)
@@ -93,6 +94,7 @@ func answers() []Mishap {
 		{"license-404", "let Admin have no " + license, status(license, http.StatusNotFound)},
 		{"license-bare", "let its answer name the tier alone", says(license, object, `{"tier":"`+Tier+`"}`)},
 		{"license-inner", "let its answer be an object in an object", telling(license, func(served map[string]any) any { return map[string]any{"status": "ok", "license": served} })},
+		{"license-previous", "let it have the one before beside it, once there is one", (*Lab).tellPrevious},
 		{"license-names", "let it use other names, and a customer with a name", telling(license, func(served map[string]any) any {
 			return map[string]any{"edition": served["tier"], "customer": map[string]any{"id": 7, "name": served["customerName"]}, "validUntil": served["expiresUtc"]}
 		})},

@@ -13,13 +13,14 @@ import (
 // RelayShapes are the ways in which the lab's Admin answers GET /api/relays: nobody knows the one of the real product.
 var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "ghost-bare", "ghost-twin", "value", "pages",
 	"snake", "nested", "attributes", "in-data", "references", "in-d", "groups", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
-	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists", "links", "moving", "agents", "registered", "two-beats", "us-culture", "filetime", "utc"}
+	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists", "links", "moving", "agents", "registered", "two-beats", "us-culture", "filetime", "utc",
+	"alerts", "warnings", "online", "previous", "page-size", "four-minutes"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
 func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	now := time.Now()
-	list := l.list(now)
+	list, gone := l.list(now), l.gone(now)
 	l.mu.Unlock()
 	shape := l.config.Relaying
 	if shape == "" || shape == RelayShapes[0] {
@@ -36,6 +37,9 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		}
 		o := map[string]any{"name": e.Name, "connected": e.Connected, "lastHeartbeatUtc": e.LastHeartbeatUTC}
 		bend(o, shape, e, i, now)
+		if was, ok := gone[e.Name]; ok && shape == "previous" {
+			o["previous"] = map[string]any{"connected": false, "lastHeartbeatUtc": was}
+		}
 		ghost := map[string]any{"name": e.Name, "connected": false, "lastHeartbeatUtc": e.LastHeartbeatUTC.Add(-time.Hour)}
 		switch shape { // what a relay left behind when it connected anew
 		case "ghost":
@@ -52,6 +56,9 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		default:
 			entries = append(entries, o)
 		}
+	}
+	if beside(w, shape, entries, gone) {
+		return
 	}
 	switch shape {
 	case "attributes":
@@ -140,6 +147,9 @@ func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
 	case "registered": // with the word of its connection in an object
 		delete(o, "connected")
 		o["status"], o["connection"] = "Active", map[string]any{"connected": e.Connected}
+	case "previous":
+		clear(o)
+		o["name"], o["connection"], o["previous"] = e.Name, map[string]any{"connected": e.Connected, "lastHeartbeatUtc": beat}, nil
 	case "us-culture":
 		o["lastHeartbeatUtc"] = beat.Format("1/2/2006 3:04:05 PM")
 	case "filetime":
@@ -175,6 +185,10 @@ func bend(o map[string]any, shape string, e Listing, i int, now time.Time) {
 		o["lastHeartbeatUtc"] = beat.Truncate(time.Minute).Format("2006-01-02T15:04Z")
 	case "five-minutes":
 		o["lastHeartbeatUtc"] = beat.Truncate(5 * time.Minute)
+	case "four-minutes": // written that seldom, and not on whole minutes
+		if after := 7 * time.Second; !beat.IsZero() {
+			o["lastHeartbeatUtc"] = beat.Add(-after).Truncate(4 * time.Minute).Add(after)
+		}
 	case "seen":
 		put("lastHeartbeatUtc", "lastSeenUtc", beat)
 	case "domain":

@@ -220,7 +220,9 @@ func (a *api) awaitReady(ctx context.Context, op site.AwaitReady, restarted bool
 			hint = cmp.Or(reconciler.HintOf(err), hint)
 		}
 		r := failed(reconciler.Hinted(fmt.Errorf("%s: %w", text, err), hint))[0]
-		if status := adminapi.StatusOf(err); !restarted && (status == 0 || status == http.StatusBadGateway || status == http.StatusGatewayTimeout) {
+		status := adminapi.StatusOf(err)
+		silent := status == 0 || status == http.StatusBadGateway || status == http.StatusGatewayTimeout || adminapi.KindOf(err) != adminapi.Server
+		if !restarted && silent {
 			r.Outcome = state.Unknown // it was ready after its start, and has not said since that it is not
 		}
 		u := reconciler.Unwell{Said: unwell}

@@ -263,8 +263,13 @@ func (d deed) since(s *winhost.Service) time.Time {
 
 // triesAt is how long one try may take: what the services may take, and what a request and its answer take at the most. A
 // host that goes silent in the middle is asked anew after that.
-func triesAt(steps []reconciler.Step) time.Duration {
-	t := 30 * time.Second
+func triesAt(steps []reconciler.Step) time.Duration { return answersIn + waitsOf(steps) }
+
+// answersIn is what a request and its answer take at the most.
+const answersIn = 30 * time.Second
+
+// waitsOf is how long steps may take by what is declared of them and of their services.
+func waitsOf(steps []reconciler.Step) (t time.Duration) {
 	for i := range steps {
 		s := &steps[i]
 		t += s.Limit.Of()

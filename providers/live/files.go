@@ -129,7 +129,9 @@ func proveFile(ctx context.Context, h *host, op site.ProveFile, d deed) reconcil
 	if f := d.results[0].File; f == nil || !f.Exists || f.SHA256 != hash(want.Expose()) {
 		return h.unproven("%s is not version %s", op.Path, op.Secret.Version)
 	}
-	return done(fmt.Sprintf("%s has the file", h.name))
+	r := done(fmt.Sprintf("%s has the file", h.name))
+	r.Facts = site.AheadFacts(h.name, op.Path, d.results[0].File.Modified, h.site.config.Now())
+	return r
 }
 
 func proveAsBefore(_ context.Context, h *host, op site.ProveAsBefore, d deed) reconciler.Report {

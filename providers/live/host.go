@@ -24,7 +24,7 @@ type host struct {
 	failed  map[string]error      // by service: why its start failed, where it has not started since
 	newer   map[string]string     // by service: how its program was changed since the process that the look has seen started
 	barred  map[string]error      // by service: why its account could not log on at its start, unless this run has set its logon since
-	logons  map[string]time.Time  // by service: when this run has set its logon, by the host's clock
+	logons  map[string]logon      // by service: what this run has set
 	sealer  *site.MachineIdentity // by whom this batch seals secrets; nil: it has not asked
 	took    map[string][]string   // by service: what its stop took down that nobody had planned for
 	turn    time.Time             // when the present look's began

@@ -58,13 +58,26 @@ func setLogon(ctx context.Context, h *host, o site.SetLogon) ([]winhost.Op, erro
 	return one(winhost.ServiceLogon{Service: o.Service, Account: o.Account, Password: password})
 }
 
+// logon is what this run has set a service to: when, by the host's clock, and under which process.
+type logon struct {
+	at  time.Time
+	pid uint32
+}
+
+// startedWith says that this run has set the logon, and started the process after that: whatever clocks say, it has it.
+func (h *host) startedWith(service string, s *winhost.Service) bool {
+	set, is := h.logons[service]
+	ours := h.running.of(service)
+	return is && s.PID != 0 && ours.pid == s.PID && set.pid != s.PID
+}
+
 // logonSet remembers when, by the host's clock: a process that started before knows nothing of it.
 func logonSet(_ context.Context, h *host, o site.SetLogon, d deed) reconciler.Report {
 	s := d.results[0].Service
 	if s == nil {
 		return h.unproven("service %s could not be looked at", o.Service)
 	}
-	put(&h.logons, o.Service, s.End)
+	put(&h.logons, o.Service, logon{s.End, s.PID})
 	r := done("stored, in effect at the next start")
 	if o.Secret.Name != "" {
 		r.Facts = []state.Fact{site.StoredLogon{Version: o.Secret.Version, At: s.End}.Fact(h.name, o.Service)}
@@ -80,10 +93,11 @@ func proveLogon(ctx context.Context, h *host, o site.ProveLogon, d deed) reconci
 		return h.unproven("service %s could not be looked at", o.Service)
 	}
 	since := o.Since
-	if at := h.logons[o.Service]; at.After(since) {
+	if at := h.logons[o.Service].at; at.After(since) {
 		since = at
 	}
-	if o.Later && (first.State != winhost.Running || first.StartedAt.Before(since)) {
+	older := first.StartedAt.Before(since) && !h.startedWith(o.Service, first)
+	if o.Later && (first.State != winhost.Running || older) {
 		if l.Configured != winhost.Yes {
 			return h.unproven("service %s is set to run as %s", o.Service, first.Account)
 		}
@@ -95,7 +109,7 @@ func proveLogon(ctx context.Context, h *host, o site.ProveLogon, d deed) reconci
 		return h.died(process, first)
 	case first.StartedAt.IsZero():
 		return h.unproven("the start time of service %s is not known", o.Service)
-	case first.StartedAt.Before(since):
+	case older:
 		return h.unproven("service %s started before its logon was set", o.Service)
 	case l.Configured == winhost.No:
 		return h.unproven("service %s is set to run as %s", o.Service, first.Account)

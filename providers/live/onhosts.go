@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"time"
 
 	"meshrotate/reconciler"
 	"meshrotate/reconciler/secret"
@@ -33,13 +32,13 @@ func (s onHosts) look(ctx context.Context, t reconciler.Target, reads []reconcil
 	return look
 }
 
-// do bounds the batch by what its steps allow themselves, or else by the policy: what waits for services is bounded by the
-// ops' own limits, and this bounds the connection.
+// do bounds the batch by the policy, or by what its steps allow themselves and wait for services, where that is longer: who has declared
+// that a service may take a minute does not mean a batch to end before that.
 func (s onHosts) do(ctx context.Context, t reconciler.Target, steps []reconciler.Step, tell func(reconciler.Event)) []reconciler.Report {
 	limit := s.config.HostTimeout
-	own := time.Duration(0)
-	for i := range steps {
-		own += steps[i].Limit.Of()
+	own := waitsOf(steps)
+	if own > 0 {
+		own += min(limit, answersIn)
 	}
 	setting := hostTimeout
 	if own > limit {

@@ -26,7 +26,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
 	a.pulse.note(list)
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, Size: list.Size, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
 			Names: r.Names, Domain: r.Domain, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})
@@ -35,7 +35,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 }
 
 // told is the list where it says anything: one that was not empty before, and is now, says of no relay that it is not connected; nor
-// does one that is cut.
+// does one that is cut, which comes with an error.
 func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 	list, err := a.relays(ctx)
 	if err != nil {
@@ -47,13 +47,16 @@ func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 		return nil, errEmptyList
 	}
 	if list.Moved {
-		return nil, errMovingList
+		return list, errMovingList
 	}
 	if list.More {
-		return nil, errCutList
+		return list, errCutList
 	}
 	return list, nil
 }
+
+// inPart says that a list lacks some: it tells who works, and of nobody that he does not.
+func inPart(err error) bool { return errors.Is(err, errCutList) || errors.Is(err, errMovingList) }
 
 var errEmptyList = reconciler.Hinted(errors.New("its list has no relay at all, and had some before"), "look at Admin's dashboard and at what stands before Admin; the next run asks again")
 
@@ -92,6 +95,7 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			"look at what failed on the relays, mend it, and apply again"))[0]
 	}
 	defer a.gaveUp(a.now())
+	op.Timeout = reconciler.Span(a.paced(op.Timeout.Of()))
 	ctx, cancel := a.within(ctx, op.Timeout.Of())
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
@@ -113,14 +117,15 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			stopped, watched = a.watch(ctx, w.missing, stopped), a.now()
 		}
 		var list *site.RelaysSeen
-		if list, last = a.told(ctx); last == nil {
+		if list, last = a.told(ctx); last == nil || inPart(last) {
 			a.mu.Lock()
 			clock := a.clock
 			w.before, w.moved, w.same = a.lists[1], a.pulse.moved, a.pulse.since
 			a.mu.Unlock()
+			w.part = last != nil
 			w.check(list, clock, a.now())
 			say(fmt.Sprintf("%d of %d relays connected", len(w.up), len(op.Relays)))
-			said = nil
+			said = last
 		} else if ctx.Err() == nil {
 			said = last
 			say(fmt.Sprintf("%d of %d relays connected; waiting for the Admin API: %s", len(w.up), len(op.Relays), inShort(last)))
@@ -224,7 +229,7 @@ func (w *waiting) reason(op site.ProveRelays, last error, untold bool, now time.
 
 // couldNot says what is wrong with the API that does not tell of relays.
 func couldNot(last error) string {
-	if errors.Is(last, errEmptyList) || errors.Is(last, errCutList) {
+	if errors.Is(last, errEmptyList) || inPart(last) {
 		return "the Admin API says nothing of them"
 	}
 	return "the Admin API could not be asked"

@@ -205,14 +205,21 @@ func proveProcess(ctx context.Context, h *host, op site.ProveProcess, d deed) re
 	case first.StartedAt.Before(f.Changed):
 		return h.unproven("service %s started before %s was changed, as when a file is copied that keeps its time", op.Service, op.Path)
 	}
-	if r := h.stays(ctx, op, first, m.Now); r.Outcome != state.Done || op.Noun != "" {
-		return r // one of many: the fleet's evidence is the Admin API's
+	r := h.stays(ctx, op, first, m.Now)
+	if r.Outcome != state.Done {
+		return r
+	}
+	facts := site.AheadFacts(h.name, op.Path, f.Modified, h.site.config.Now())
+	if op.Noun != "" { // one of many: the fleet's evidence is the Admin API's
+		r.Facts = facts
+		return r
 	}
 	after := "after the change"
 	if ours, known := h.running.find(op.Service); !known || ours.pid != first.PID {
 		after = "after its file was written" // an earlier run, or somebody else, started it
 	}
-	r := done(fmt.Sprintf("%s runs since %s, %s", op.Name, first.StartedAt.UTC().Format(time.TimeOnly), after))
+	r = done(fmt.Sprintf("%s runs since %s, %s", op.Name, first.StartedAt.UTC().Format(time.TimeOnly), after))
+	r.Facts = facts
 	// Of Admin its process alone does not say that it is up: that it is ready says so, and is waited for wherever it is started.
 	if at, late, ok := h.upSince(op.Service, first); ok && !(op.Name == site.AdminLabel && h.site.api.client != nil) {
 		r.Up, r.Bounds = map[string]time.Time{op.Name: at}, bound(op.Name, late)
@@ -239,7 +246,7 @@ func (h *host) stays(ctx context.Context, op site.ProveProcess, first *winhost.S
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return lost(ctx.Err())
+			return lost(context.Cause(ctx))
 		}
 		query := winhost.ServiceQuery{Service: op.Service}
 		var again []winhost.Result

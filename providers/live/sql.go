@@ -125,7 +125,7 @@ func (d *database) lookOnce(ctx context.Context, t reconciler.Target, reads []re
 	if err := d.ask(ctx, c, q); err != nil {
 		return look, err
 	}
-	if q.instance.Database.Contained && len(q.logins) > 0 {
+	if q.instance.Database.Contained {
 		if err := d.askUsers(ctx, c, q); err != nil {
 			q.instance.Database.UsersWhy = err.Error()
 		}

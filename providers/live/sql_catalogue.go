@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ const catalogueBatch = `SELECT @@SERVERNAME, SUSER_SNAME(), CAST(SERVERPROPERTY(
 SELECT containment, is_read_only, state_desc, CASE WHEN group_database_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE name = @p1;
 SELECT r.replica_server_name FROM sys.availability_replicas AS r JOIN sys.availability_databases_cluster AS d ON d.group_id = r.group_id WHERE d.database_name = @p1 ORDER BY r.replica_server_name;
 SELECT login_name, host_name, program_name, host_process_id, COUNT(*), DATEDIFF(second, MAX(login_time), GETDATE()) FROM sys.dm_exec_sessions WHERE is_user_process = 1 AND session_id <> @@SPID GROUP BY login_name, host_name, program_name, host_process_id ORDER BY login_name, host_name, program_name, host_process_id;
-SELECT name, is_disabled, CAST(LOGINPROPERTY(name, 'PasswordLastSetTime') AS datetime) FROM sys.server_principals WHERE type = 'S' ORDER BY name`
+SELECT name, is_disabled, CAST(LOGINPROPERTY(name, 'PasswordLastSetTime') AS datetime), sid FROM sys.server_principals WHERE type = 'S' ORDER BY name`
 
 const loginsBatch = `;
 SELECT name, sid, type, is_disabled, default_database_name, CAST(LOGINPROPERTY(name, 'IsLocked') AS int), CAST(LOGINPROPERTY(name, 'IsExpired') AS int), CAST(LOGINPROPERTY(name, 'IsMustChange') AS int), CAST(LOGINPROPERTY(name, 'BadPasswordCount') AS int), DATEDIFF(minute, CAST(LOGINPROPERTY(name, 'BadPasswordTime') AS datetime), GETDATE()), CAST(LOGINPROPERTY(name, 'PasswordLastSetTime') AS datetime) FROM sys.server_principals WHERE type IN ('S', 'U') AND name IN (`
@@ -80,8 +81,9 @@ func (q *catalogue) row(result int, scan func(...any) error) error {
 	case 4:
 		l := site.LoginSeen{Exists: true}
 		var set *time.Time
-		err := scan(&l.Name, &l.Disabled, &set)
-		l.PasswordSet = stamp(set)
+		var sid []byte
+		err := scan(&l.Name, &l.Disabled, &set, &sid)
+		l.PasswordSet, l.SID = stamp(set), fmt.Sprintf("%X", sid)
 		i.Logins = append(i.Logins, l)
 		return err
 	}
@@ -109,17 +111,11 @@ var azure = map[int]string{5: "Azure SQL Database", 6: "Azure Synapse Analytics"
 
 // usersBatch asks a contained database about its own users. It is sent there.
 const usersBatch = `SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'ALTER ANY USER');
-SELECT name, sid FROM sys.database_principals WHERE authentication_type = 2 AND name IN (`
+SELECT name, sid FROM sys.database_principals WHERE authentication_type = 2 ORDER BY name`
 
-// readUsers looks for the names among the users of the database, which comes first at a sign-in there.
+// readUsers looks for the users of the database that have a password of their own: one comes before a login of its name at a sign-in there.
 func (q *catalogue) readUsers(ctx context.Context, s *mssql.Session) error {
-	var marks []string
-	var args []any
-	for i, name := range q.logins {
-		marks = append(marks, fmt.Sprintf("@p%d", i+1))
-		args = append(args, name)
-	}
-	return s.Select(ctx, usersBatch+strings.Join(marks, ", ")+")", args, func(result int, scan func(...any) error) error {
+	return s.Select(ctx, usersBatch, nil, func(result int, scan func(...any) error) error {
 		if result == 0 {
 			var may *int
 			err := scan(&may)
@@ -130,7 +126,10 @@ func (q *catalogue) readUsers(ctx context.Context, s *mssql.Session) error {
 		var sid []byte
 		err := scan(&u.Name, &sid)
 		u.SID = fmt.Sprintf("%X", sid)
-		q.found[strings.ToLower(u.Name)] = u
+		q.instance.Database.Users = append(q.instance.Database.Users, u.Name)
+		if slices.ContainsFunc(q.logins, func(name string) bool { return strings.EqualFold(name, u.Name) }) {
+			q.found[strings.ToLower(u.Name)] = u
+		}
 		return err
 	})
 }

@@ -10,9 +10,7 @@ import (
 	"meshrotate/providers/mssql"
 	"meshrotate/providers/mssql/tsql"
 	"meshrotate/providers/site"
-	"meshrotate/providers/values"
 	"meshrotate/reconciler"
-	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -50,9 +48,13 @@ func (d *database) one(ctx context.Context, c mssql.Config, s reconciler.Step, r
 	defer cancel()
 	switch op := s.Op.(type) {
 	case site.AlterLogin:
-		return d.tellWhere(op, d.alter(ctx, c, op, func() {
+		r := d.tellWhere(op, d.alter(ctx, c, op, func() {
 			say("no answer came, and nobody knows which password " + op.Login + " has: SQL Server is asked for up to 5 minutes")
 		}))
+		if r.Err != nil && op.Enable && op.Database == "" {
+			r.Facts = append(r.Facts, site.EnablingOn(op.Server, op.Login, true))
+		}
+		return r
 	case site.RetireLogin:
 		return d.retire(ctx, c, op)
 	case site.ProveLogin:
@@ -183,7 +185,9 @@ func (d *database) tellWhere(op site.AlterLogin, r reconciler.Report) reconciler
 // altered is the report of a login that has the version: it is retired no more there, whoever has enabled it.
 func altered(op site.AlterLogin, since string) reconciler.Report {
 	r := done(op.Login + " has version " + op.Secret.Version + since)
-	r.Facts = []state.Fact{site.RetiredFact(op.Login, false), site.RetiredOn(op.Server, op.Login, false)}
+	if r.Facts = []state.Fact{site.RetiredFact(op.Login, false), site.RetiredOn(op.Server, op.Login, false), site.EnablingOn(op.Server, op.Login, false)}; op.Database != "" {
+		r.Facts = []state.Fact{site.RetiredUser(op.Login, false)}
+	}
 	return r
 }
 
@@ -227,62 +231,6 @@ func (d *database) probe(ctx context.Context, c mssql.Config, patience time.Dura
 		return a.Err
 	})
 	return a
-}
-
-// retire disables a login, unless somebody is signed in with it.
-func (d *database) retire(ctx context.Context, c mssql.Config, op site.RetireLogin) reconciler.Report {
-	statement, err := retirement(ctx, op)
-	if err != nil {
-		return refused(err)
-	}
-	how := "is disabled on "
-	if op.Database != "" {
-		c.Database, how = op.Database, "has a password that nobody knows on "
-	}
-	q := &catalogue{logins: []string{op.Login}, now: d.site.config.Now}
-	sessions, gone := 0, false
-	err = d.insist(ctx, func(ctx context.Context) error {
-		s, err := d.open(ctx, c)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		if err := q.read(ctx, s); err != nil {
-			return err
-		}
-		if gone = !q.login(op.Login).Exists && op.Database == ""; gone {
-			return nil
-		}
-		busy := q.instance.Of(op.Login)
-		if sessions = len(busy); sessions > 0 && !op.InUse {
-			return &inUseError{op.Login, busy[0]}
-		}
-		return s.Exec(ctx, statement) // to retire it again does no harm
-	})
-	if err != nil {
-		return failed(err)[0]
-	}
-	evidence := op.Login + " " + how + q.instance.Name
-	if gone {
-		evidence = "there is no login " + op.Login + " on " + q.instance.Name
-	}
-	if sessions > 0 {
-		evidence += fmt.Sprintf("; sessions that were signed in with it, and stay until they end: %d", sessions)
-	}
-	r := done(evidence)
-	r.Facts = []state.Fact{site.RetiredFact(op.Login, true), site.RetiredOn(op.Server, op.Login, true)}
-	return r
-}
-
-func retirement(ctx context.Context, op site.RetireLogin) (tsql.Statement, error) {
-	if op.Database == "" {
-		return tsql.Disable(op.Login)
-	}
-	unknown, err := values.Generated{Plain: true}.Get(ctx, secret.Ref{})
-	if err != nil {
-		return tsql.Statement{}, err
-	}
-	return tsql.SetUserPassword(op.Login, unknown)
 }
 
 // inUseError says that a login is not idle.

@@ -41,6 +41,7 @@ type waiting struct {
 	whys      map[string]error     // by host: what they say
 	lacks     map[string]string    // by host: what the last list lacked
 	mute      map[string]bool      // by host: the last list does not say whether it works
+	part      bool                 // the last list lacks some: it says of nobody that he does not work
 }
 
 // drop ends the waiting for those whose host said why they do not come. One that Admin lists as connected for a while has worked
@@ -61,7 +62,9 @@ func (w *waiting) drop(gone func(host string) (time.Time, bool)) {
 }
 
 func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) {
-	w.heard = now
+	if !w.part {
+		w.heard = now
+	}
 	if !clock.known {
 		return // a heartbeat cannot be compared with anything
 	}
@@ -69,7 +72,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 	listed := list.Directory(slices.AppendSeq(slices.Clone(w.missing), maps.Keys(w.up)), w.names)
 	w.lacks, w.mute = map[string]string{}, map[string]bool{}
 	w.fall(listed)
-	if w.strange(list, listed, clock) {
+	if !w.part && w.strange(list, listed, clock) {
 		for _, host := range w.missing {
 			w.lacks[host], w.mute[host] = "Admin lists others as connected since, and not %s, nor any that was restarted", true
 		}
@@ -118,7 +121,7 @@ func (w *waiting) strange(list *site.RelaysSeen, listed site.Directory, clock ad
 func (w *waiting) fall(listed site.Directory) {
 	for _, host := range slices.Sorted(maps.Keys(w.up)) {
 		r := listed.Of[host]
-		if r != nil && (r.Connected == nil || *r.Connected) || slices.Contains(listed.Ambiguous, host) {
+		if w.part || r != nil && (r.Connected == nil || *r.Connected) || slices.Contains(listed.Ambiguous, host) {
 			continue
 		}
 		if w.fell == nil {

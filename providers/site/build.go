@@ -277,6 +277,8 @@ func (f SignedFile) Unfit(sha1, what string) string {
 		return f.Name + " is signed twice"
 	case !f.Signers[0].Stamped:
 		return f.Name + " has no timestamp"
+	case f.Trust == Expired:
+		return f.Name + " was signed when its certificate had expired"
 	}
 	return ""
 }

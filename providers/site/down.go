@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +25,9 @@ func downSince(in reconciler.Input, ref secret.Ref, w Watched) (reconciler.Down,
 	d := reconciler.Down{What: what, Service: service, Target: Host(host)}
 	said, stop, start := lastSaid(h, ref, host, service, what)
 	if d.Since = since(said, stop); d.Since.IsZero() {
-		if d.Found = s != nil && s.Installed; d.Found {
+		if d.Found = s != nil; d.Found {
 			d.Cause, d.Unsure = found(s)
+			d.Gone = !s.Installed
 		}
 		return d, d.Found
 	}
@@ -59,6 +61,9 @@ func downSince(in reconciler.Input, ref secret.Ref, w Watched) (reconciler.Down,
 // found is why a service does not run that no run has stopped, and whether it may run in a moment.
 func found(s *ServiceSeen) (cause string, unsure bool) {
 	const nobody = ", by no run that the ledger knows"
+	if !s.Installed {
+		return "there is no such service on its host, and no run that the ledger knows stopped it", false
+	}
 	switch s.State {
 	case "stopped":
 		return "it was found stopped" + nobody + ": " + EndedBy(s.ExitCode), false
@@ -149,6 +154,14 @@ func lastSaid(h state.History, ref secret.Ref, host, service, what string) (said
 
 func inSwitch(op reconciler.Op) string {
 	return reconciler.Step{Phase: reconciler.Switch, Op: op}.Name()
+}
+
+// StoppedFor says that a run began to stop a service for a version of a secret. A run that went back takes what the ledger has of its
+// steps with it, and those of the run before that it went on from: of what needs no restart any more it counts who stopped it last.
+func StoppedFor(h state.History, ref secret.Ref, host, service string, restarts bool) bool {
+	stop := inSwitch(StopService{Host: host, Service: service})
+	_, began := h.StepBegan(ref.Name, ref.Version, stop, host)
+	return began || !restarts && slices.Contains(h.LastToBegin(stop, host), ref.Name)
 }
 
 // stopBegan is when a run last began to stop a service.

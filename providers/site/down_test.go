@@ -36,8 +36,8 @@ func TestWhatIsFoundDown(t *testing.T) {
 		}
 	}
 	down, _ := site.LeftDown(reconciler.Input{}, secret.Ref{Name: "a"}, []site.Watched{{Host: "h", Service: "x", What: "Engine", Seen: &site.ServiceSeen{Name: "x"}}})
-	if len(down) > 0 {
-		t.Errorf("what is not installed is not down: %+v", down)
+	if len(down) != 1 || !down[0].Found || !down[0].Gone || down[0].Unsure || !strings.Contains(down[0].Cause, "there is no such service") {
+		t.Errorf("what is not installed does not run: %+v", down)
 	}
 }
 

@@ -16,6 +16,14 @@ func KeptFinding(in reconciler.Input, ref secret.Ref, used bool) (f reconciler.F
 	return KeptPartFinding(in, ref, ref, used)
 }
 
+// Unopened says in a reason that a live value may be one of the kept ones that cannot be read: it is not its host that is to blame.
+func Unopened(in reconciler.Input, ref secret.Ref, reason string) string {
+	if v := Answer[ValueSeen](in.Seen, Value{Secret: ref}); v == nil || len(v.Damaged) == 0 {
+		return reason
+	}
+	return strings.ReplaceAll(reason, "that meshrotate does not know", "that may be a kept one which cannot be read")
+}
+
 // KeptPartFinding is the same of a value that is kept for the rotation of another secret, and has none of its own.
 func KeptPartFinding(in reconciler.Input, of, ref secret.Ref, used bool) (f reconciler.Finding, ok bool) {
 	v := Answer[ValueSeen](in.Seen, Value{Secret: ref})

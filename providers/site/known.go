@@ -10,8 +10,9 @@ import (
 const KnownLogins = "logins that others know"
 
 // Known is a login on an instance, by the document's name for that, whose password others know. Set is when that password was set there,
-// by the server's clock: "" when nobody could see it. With another one the login is not what they know.
-type Known struct{ Login, Server, Set string }
+// by the server's clock: "" when nobody could see it. With another one the login is not what they know. SID is what it is on all instances,
+// whatever it is called.
+type Known struct{ Login, Server, Set, SID string }
 
 // KnownBy are those that the ledger has of a secret.
 func KnownBy(h state.History, secret string) []Known {
@@ -22,8 +23,9 @@ func KnownBy(h state.History, secret string) []Known {
 // ReadKnown reads what WriteKnown has written: a line for each, with tabs between. Neither is in a name.
 func ReadKnown(text string) (all []Known) {
 	for line := range strings.SplitSeq(text, "\n") {
-		if part := strings.Split(line, "\t"); len(part) == 3 {
-			all = append(all, Known{part[0], part[1], part[2]})
+		part := append(strings.Split(line, "\t"), "") // it has no SID of old
+		if len(part) > 3 {
+			all = append(all, Known{part[0], part[1], part[2], part[3]})
 		}
 	}
 	return all
@@ -33,7 +35,7 @@ func ReadKnown(text string) (all []Known) {
 func WriteKnown(all []Known) string {
 	var lines []string
 	for _, k := range all {
-		lines = append(lines, k.Login+"\t"+k.Server+"\t"+k.Set)
+		lines = append(lines, k.Login+"\t"+k.Server+"\t"+k.Set+"\t"+k.SID)
 	}
 	return strings.Join(lines, "\n")
 }

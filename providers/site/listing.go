@@ -87,6 +87,10 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 		}
 		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
 			"Admin lists %s, and no way to the others: nothing would be proven of the rest", of)
+	} else if n := len(s.Relays) + s.Unnamed; used && s.Size >= n && s.Size < n+len(up) {
+		all = append(all, Warning("relay-list-cut",
+			fmt.Sprintf("Admin's list is one page, which has room for %d, and no way to another: a relay that connects anew may leave its old entry beside the new one, and then some would not be on that page", s.Size),
+			"name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000"))
 	}
 	if s.Time.IsZero() {
 		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,

@@ -61,9 +61,13 @@ func (o AlterLogin) Merge(other reconciler.Op) (reconciler.Op, error) {
 	return same(o, other)
 }
 
-// Foresees is which login the version is for: the next run goes on with it.
+// Foresees is which login the version is for: the next run goes on with it; and that it may be found enabled.
 func (o AlterLogin) Foresees() []state.Fact {
-	return []state.Fact{{Field: LoginOf, Value: o.Login}, {Field: LeavingLogins, Value: o.Instead}, brought(o.Login)}
+	all := []state.Fact{{Field: LoginOf, Value: o.Login}, {Field: LeavingLogins, Value: o.Instead}, brought(o.Login)}
+	if o.Enable && o.Database == "" {
+		all = append(all, EnablingOn(o.Server, o.Login, true))
+	}
+	return all
 }
 
 // Facts of the ledger: LoginOf names the login of the version under way, RetiredLogin with a login's name that it was disabled,
@@ -195,6 +199,8 @@ type ProveSessions struct {
 	Serves bool   `json:"serves,omitempty"`
 	Leaves string `json:"leaves,omitempty"`
 	Known  string `json:"known,omitempty"`
+	// Woken are retired logins that an earlier run has left enabled, as WriteKnown has them: what it foresaw ends with this proof.
+	Woken string `json:"woken,omitempty"`
 	Who
 }
 
@@ -209,7 +215,11 @@ func (o ProveSessions) Facts(now time.Time) []state.Fact {
 			all[i].Since = now
 		}
 	}
-	return []state.Fact{{Field: ServingLogin, Value: o.Login}, {Field: ReplacedLogins, Value: WriteReplaced(all)}, {Field: KnownLogins, Value: o.Known}}
+	facts := []state.Fact{{Field: ServingLogin, Value: o.Login}, {Field: ReplacedLogins, Value: WriteReplaced(all)}, {Field: KnownLogins, Value: o.Known}}
+	for _, k := range ReadKnown(o.Woken) {
+		facts = append(facts, EnablingOn(k.Server, k.Login, true))
+	}
+	return facts
 }
 
 func (o ProveSessions) Kind() string              { return "prove-sessions" }
@@ -220,7 +230,7 @@ func (o ProveSessions) Says() reconciler.Phrase {
 }
 func (o ProveSessions) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveSessions)
-	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Serves != o.Serves || b.Leaves != o.Leaves || b.Known != o.Known || b.Who != o.Who {
+	if !ok || b.Login != o.Login || b.Service != o.Service || b.Replaced != o.Replaced || b.With != o.With || b.Serves != o.Serves || b.Leaves != o.Leaves || b.Known != o.Known || b.Woken != o.Woken || b.Who != o.Who {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)

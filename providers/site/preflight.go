@@ -182,6 +182,8 @@ type Part struct {
 	Machine   *MachineSeen
 	// Error is the Windows error that reading the file met.
 	Error uint32
+	// Unread is the file, where the process is not known to have read it as it is, and starts again for that.
+	Unread *Base
 	// Restart: the service stops and starts, or its account is set. Replace: the file is replaced.
 	Restart, Replace bool
 	// Import: a certificate is put into the store. Variable: a variable of the machine's environment is set.
@@ -202,6 +204,11 @@ func (p Part) Findings(in reconciler.Input) []reconciler.Finding {
 	host, service := p.Preflight.Host, p.Preflight.Service
 	if f, off := ClockFinding(host, p.Machine); off {
 		all = append(all, f)
+	}
+	if p.Unread != nil {
+		if f, ahead := AheadFinding(in, host, p.Machine, *p.Unread); ahead {
+			all = append(all, f)
+		}
 	}
 	switch {
 	case p.Service == nil:

@@ -37,7 +37,7 @@ func ReadingOf(in reconciler.Input, ref secret.Ref, host string, s *ServiceSeen,
 	switch {
 	case same && holds: // it has what the file holds, whoever has written that anew since: a policy does so every night
 		return Read
-	case ok && holds && b.ahead(in.Now, m): // proven there, and it holds it still
+	case ok && holds && (b.ahead(in.Now, m) || ProvenAhead(h, ref, host, b)): // proven there, and it holds it still
 		return Likely
 	case started.Before(b.Modified):
 		return Unread
@@ -91,11 +91,6 @@ func foundIt(h state.History, ref secret.Ref, host string, m *MachineSeen, b Bas
 	swap := reconciler.Step{Phase: reconciler.Switch, Op: Swap{Host: host, Path: b.Path}}
 	_, wrote := h.StepBegan(ref.Name, ref.Version, swap.Name(), host)
 	return !wrote && b.Modified.Add(-skewOf(m)).Before(proven.Add(SkewError))
-}
-
-// ahead says that the file's time lies in the future of its host's clock.
-func (b Base) ahead(now time.Time, m *MachineSeen) bool {
-	return !now.IsZero() && b.Modified.After(now.Add(skewOf(m)+SkewError))
 }
 
 // Written is when the file was last changed by anybody, as far as the host tells.

@@ -76,7 +76,9 @@ type DatabaseSeen struct {
 	Exists, Contained, ReadOnly bool
 	Grouped                     bool   // it is in an availability group
 	State                       string // ONLINE, RESTORING, …
-	// MayAlterUsers says that this program may alter the users of a contained database; UsersWhy why they could not be looked at.
+	// Users are those of a contained database that have a password of their own, as far as this program may see them. MayAlterUsers says
+	// that it may alter them, and sees all of them; UsersWhy why they could not be looked at.
+	Users         []string
 	MayAlterUsers bool
 	UsersWhy      string
 }
@@ -109,19 +111,34 @@ func (s *InstanceSeen) Facts() []reconciler.Fact {
 	return facts
 }
 
-// Find is one of all the logins; nil when it is not seen, and may be there: of another kind, or out of this program's sight. Whoever
-// may alter any login sees all of them.
+// Find is one of all the logins, or of the users of the contained database, which come first at a sign-in there; nil when it is not
+// seen, and may be there: of another kind, or out of this program's sight. Whoever may alter any of them sees all of them.
 func (s *InstanceSeen) Find(name string) *LoginSeen {
-	if s == nil || len(s.Logins) == 0 {
+	if s == nil {
 		return nil
+	}
+	for _, user := range s.Database.Users {
+		if strings.EqualFold(user, name) {
+			return &LoginSeen{Name: user, Exists: true, Contained: true}
+		}
 	}
 	for i, l := range s.Logins {
 		if strings.EqualFold(l.Name, name) {
 			return &s.Logins[i]
 		}
 	}
-	if s.MayAlter && !s.Database.Contained {
+	if s.MayAlter && (!s.Database.Contained || s.Database.MayAlterUsers) {
 		return &LoginSeen{Name: name}
+	}
+	return nil
+}
+
+// BySID is the login with this SID, nil for none.
+func (s *InstanceSeen) BySID(sid string) *LoginSeen {
+	for i, l := range s.Logins {
+		if sid != "" && l.SID == sid {
+			return &s.Logins[i]
+		}
 	}
 	return nil
 }

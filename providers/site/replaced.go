@@ -84,6 +84,22 @@ func IsRetiredOn(h state.History, secret, server, login string) (retired, known 
 	return strings.EqualFold(was, login) && login != "", known
 }
 
+// EnablingOn is what the ledger keeps of a retired login that a run is to enable on an instance, for its next password: one that died between
+// the two has left it enabled with what it had. On is false once it has that password, or is disabled again.
+func EnablingOn(server, login string, on bool) state.Fact {
+	f := state.Fact{Host: server, Field: "login being enabled " + strings.ToLower(login)}
+	if on {
+		f.Value = login
+	}
+	return f
+}
+
+// IsEnablingOn says that a run was to do that, and may have died.
+func IsEnablingOn(h state.History, secret, server, login string) bool {
+	was, _ := h.Fact(secret, server, EnablingOn(server, login, true).Field)
+	return strings.EqualFold(was, login) && login != ""
+}
+
 // RetiredFact is what the ledger keeps of a login that was disabled somewhere; off is false once it was enabled again.
 func RetiredFact(login string, off bool) state.Fact {
 	f := state.Fact{Field: RetiredLogin + " " + strings.ToLower(login)}
@@ -100,6 +116,22 @@ func IsRetired(h state.History, secret, login string) bool {
 		was, _ = h.Fact(secret, "", RetiredLogin)
 	}
 	return strings.EqualFold(was, login) && login != ""
+}
+
+// RetiredUser is what the ledger keeps of a user of the contained database that was given a password which nobody knows: nobody sees that
+// there, and a login of the same name is another one. Off is false once it has a password of ours again.
+func RetiredUser(user string, off bool) state.Fact {
+	f := state.Fact{Field: "retired user " + strings.ToLower(user)}
+	if off {
+		f.Value = user
+	}
+	return f
+}
+
+// IsRetiredUser says that a run did that, and none has set its password since.
+func IsRetiredUser(h state.History, secret, user string) bool {
+	was, _ := h.Fact(secret, "", RetiredUser(user, true).Field)
+	return strings.EqualFold(was, user) && user != ""
 }
 
 // IsRetiring says that a run was to disable the login, and may have died.

@@ -267,6 +267,7 @@ func (r RelaySeen) names() []string {
 type RelaysSeen struct {
 	Relays  []RelaySeen
 	Total   int       // that there are, as the API says; 0 when it does not
+	Size    int       // how many it could have, where it is one page; 0 when the API does not say
 	More    bool      // there are more, as the API says, and no way to them
 	Moved   bool      // or they went from page to page while these were read
 	Unnamed int       // further entries, which have no name

@@ -31,6 +31,18 @@ func cameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s
 	return back, !up.Before(at)
 }
 
+// NotYetWorking are those of what came back that run and are not seen to work since an earlier run. Asked says that whoever knows
+// whether they do was asked.
+func NotYetWorking(back []reconciler.Returned, asked bool) (down []reconciler.Down) {
+	for _, r := range back {
+		if r.UpBy.IsZero() {
+			down = append(down, reconciler.Down{What: r.What, Target: Host(r.What), Since: r.Since, Sooner: r.Sooner, CutOff: true, Unsure: !asked,
+				Cause: "an earlier run started it again, or somebody did, and it was not seen to work since"})
+		}
+	}
+	return down
+}
+
 // RunsSince says that the service's process is older than that moment of ours: nobody has stopped it since.
 func (s *ServiceSeen) RunsSince(at time.Time, m *MachineSeen) bool {
 	return s.Running() && m != nil && !s.StartedAt.IsZero() && s.StartedAt.Add(-m.Skew).Before(at)

@@ -137,7 +137,7 @@ func stillDown(down []reconciler.Down, err error) error {
 		if d.Service != "" {
 			name += " (" + strings.Join(append([]string{d.Service}, d.With...), ", ") + ")"
 		}
-		if d.Found {
+		if d.Found && !d.CutOff {
 			found = append(found, name)
 			continue
 		}

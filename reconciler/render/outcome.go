@@ -177,6 +177,8 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 	}
 	brings := applyStarts
 	switch {
+	case d.Gone:
+		brings = reconciler.InstallGone
 	case d.CutOff:
 		brings = applyJoins
 	case d.Unwell:
@@ -230,9 +232,11 @@ func rotated(e reconciler.Ended, left []reconciler.LeftBehind) Rotated {
 			s.Waits = "confirm"
 		}
 	}
-	s.short = slices.ContainsFunc(left, func(l reconciler.LeftBehind) bool {
+	if s.short = slices.ContainsFunc(left, func(l reconciler.LeftBehind) bool {
 		return slices.Contains(l.Secrets, s.Secret) && !slices.Contains(c.Left, l.Target)
-	})
+	}); s.short && s.Ending == state.Proven { // what the plan was to show of all was shown of the others
+		s.Proof = strings.Join(s.Evidence[:min(len(s.Evidence), 2)], "; ")
+	}
 	return s
 }
 

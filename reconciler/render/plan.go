@@ -61,7 +61,7 @@ func (r Plan) text(p *page) {
 }
 
 // onlyLooked is what a plan for some secrets has not seen.
-const onlyLooked = "of what others use, only what the record says is down was looked at"
+const onlyLooked = "of what others use, only services that one host alone has, and what the record says is down, were looked at"
 
 func (r Plan) head(p *page) {
 	p.line("%s", p.title(r.Deployment, r.Commit, r.Source))

@@ -226,7 +226,7 @@ func (s *Session) unnamed(w state.Word) reconciler.Down {
 // says it in the ledger.
 func (v *View) gone(w state.Word, d reconciler.Down, reads planned) reconciler.Finding {
 	verb := "has left %s down"
-	if w.Unsure {
+	if d.MayBeUp = w.Unsure; w.Unsure {
 		verb = "that was cut off may have left %s down, or without what the others have,"
 	}
 	d.Cause = fmt.Sprintf("a run "+verb+" on %s, and the document does not name this host any more", w.Service, w.Since.UTC().Format("2006-01-02 15:04:05 UTC"))

@@ -134,15 +134,14 @@ func (r *builder) dates(in reconciler.Input, s sight) []reconciler.Finding {
 	for _, c := range s.store.All {
 		all = append(all, r.early(in, s, c)...)
 		_, told := known[c.SHA1]
-		if told || c.SHA1 != s.pinned && !slices.Contains(r.relays.spec.declared(), c.SHA1) {
-			continue
-		}
-		if days, soon := expiring(c.NotAfter, in.Now); soon {
-			all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s: %s in %s expires on %s, within %d days", r.host, c.SHA1, r.spec.Store, c.NotAfter.UTC().Format(time.DateOnly), days),
-				"get its successor, accept it on the relays, and sign with it", r.host))
-		} else if !c.NotAfter.After(in.Now) && c.SHA1 == r.signing {
+		days, soon := expiring(c.NotAfter, in.Now)
+		switch named := c.SHA1 == s.pinned || slices.Contains(r.relays.spec.declared(), c.SHA1); {
+		case c.SHA1 == r.signing && !c.NotAfter.After(in.Now): // whatever connectors are signed with, and said of them
 			all = append(all, site.Problem("certificate-expired", fmt.Sprintf("%s: %s in %s has expired on %s: nothing can be signed with it", r.host, c.SHA1, r.spec.Store, c.NotAfter.UTC().Format(time.DateOnly)),
 				"get its successor, accept it on the relays, and mark it with `use: signing`", r.host))
+		case soon && named && !told:
+			all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s: %s in %s expires on %s, within %d days", r.host, c.SHA1, r.spec.Store, c.NotAfter.UTC().Format(time.DateOnly), days),
+				"get its successor, accept it on the relays, and sign with it", r.host))
 		}
 	}
 	return all

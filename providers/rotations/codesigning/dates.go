@@ -112,6 +112,7 @@ func hasOrHave(n int) string {
 func (r *Rotation) dates(in reconciler.Input, w work) []reconciler.Finding {
 	var all []reconciler.Finding
 	seen := w.certificates()
+	_, relays := w.signedWith()
 	for _, t := range slices.Sorted(maps.Keys(seen)) {
 		at := seen[t].NotAfter
 		days, soon := expiring(at, in.Now)
@@ -119,7 +120,7 @@ func (r *Rotation) dates(in reconciler.Input, w work) []reconciler.Finding {
 			continue
 		}
 		all = append(all, site.Warning("certificate-expires", fmt.Sprintf("%s expires on %s, within %d days: what is signed with it and has no timestamp is invalid then", t, at.UTC().Format(time.DateOnly), days),
-			"get its successor, accept it here, and sign the connectors with it, each with a timestamp"))
+			"get its successor, accept it here, and sign the connectors with it, each with a timestamp", hosts(relays[t])...))
 	}
 	for _, c := range r.spec.Thumbprints {
 		day, err := time.Parse(time.DateOnly, c.RetireAfter)

@@ -31,7 +31,7 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 	} else {
 		all = append(all, site.RelaysAway(hosts(left), hosts(lost), "what it accepts, and which connectors it has, is not known")...)
 	}
-	if r.hasAPI && len(w.restart) > 0 && !asked(in) {
+	if len(w.dark) > 0 && !asked(in) {
 		f := site.APIFailed(in.Seen, site.Relays{}, "whether relays are connected again after their restart is not seen", "")
 		f.Severity = reconciler.Warning
 		all = append(all, f)
@@ -54,6 +54,9 @@ func (r *Rotation) guard(in reconciler.Input, w work) (all []reconciler.Finding,
 // guardRelay looks at one relay's list, and at what stands in the way of a change.
 func (r *Rotation) guardRelay(in reconciler.Input, m member, shut site.Shut) []reconciler.Finding {
 	part := site.Part{Preflight: m.node.preflight, Service: m.service, Machine: m.machine, Error: m.list.Error, Restart: m.edit || m.stale || m.stopped, Replace: m.edit, Shut: shut, Fleet: true}
+	if m.stale && !m.edit {
+		part.Unread = &m.list.Base
+	}
 	all := part.Findings(in)
 	if m.list.Error == 0 && m.list.Refused != "" {
 		all = append(all, site.Problem("settings-refused", fmt.Sprintf("%s: %s cannot be edited: %s", m.host, m.component.Settings, m.list.Refused),
@@ -276,7 +279,11 @@ func (r *Rotation) usage(w work) []reconciler.Finding {
 		if n := files[t]; n > 0 {
 			text = fmt.Sprintf("%s: %s signed with it, on %s", t, site.Count(n, "connector"), who(relays[t]))
 		}
-		all = append(all, site.Note("thumbprint-use", text, ""))
+		f := site.Note("thumbprint-use", text, "")
+		if len(relays[t]) > 1 { // of one alone the text says it
+			f.Hosts = hosts(relays[t])
+		}
+		all = append(all, f)
 	}
 	return all
 }

@@ -25,6 +25,8 @@ type member struct {
 	accepts, retired, wanted []string
 	// edit: its list is another one. stale: the process has not read the list as it is, as far as anybody knows. stopped: it should run.
 	edit, stale, stopped bool
+	// before: an earlier run has stopped it for this rotation, or may have, and nobody has proven since that it works.
+	before bool
 	// had are the first digits of the certificates that a stale process was proven with; nil: what it accepts is not known.
 	had []string
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
@@ -46,6 +48,7 @@ func (m member) listed() site.Listed {
 // look sorts what was seen by relay.
 func (r *Rotation) look(in reconciler.Input) []member {
 	listed, listing := site.DirectoryOf(in.Seen, r.hosts()), site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of())
+	_, pending := in.History.Pending(r.ref.Name, r.ref.Version)
 	var all []member
 	for _, n := range r.relays {
 		m := member{node: n, reach: in.Seen.Reach(site.Host(n.host)), list: site.Answer[site.ListSeen](in.Seen, n.list),
@@ -58,6 +61,7 @@ func (r *Rotation) look(in reconciler.Input) []member {
 			reading := site.ReadingOf(in, r.ref, n.host, m.service, m.machine, m.list.Base, !m.edit)
 			m.stale = m.service.Running() && reading == site.Unread
 			m.stopped = !m.service.Running()
+			m.before = pending && site.StoppedFor(in.History, r.ref, n.host, n.component.Service, m.edit || m.stale || m.stopped)
 			if last, ok := in.History.LastProven(name); ok && m.stale {
 				ref := secret.Ref{Name: name, Version: last.Version}
 				if site.ProvenProcess(in.History, ref, n.host, m.service, m.machine, m.list.Path) {

@@ -19,7 +19,9 @@ type work struct {
 	left                 []member
 	pending, api         bool // api: Admin's could be asked
 	list                 *site.RelaysSeen
-	digits               int // of a thumbprint that tell apart what is declared and what is accepted: others may begin alike
+	// returns are the relays that are proven by their connection; dark are those of which Admin's list cannot show it.
+	returns, dark []member
+	digits        int // of a thumbprint that tell apart what is declared and what is accepted: others may begin alike
 }
 
 func (w work) none() bool {
@@ -38,6 +40,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
+	c.Down = append(c.Down, site.NotYetWorking(c.Returned, w.api)...)
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && len(site.Where(w.all, member.whole)) == len(w.all):
 		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
@@ -48,7 +51,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	case w.none():
 		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(w)
 	default:
-		c.Status, c.Reason = reconciler.Rotate, r.reason(w)
+		c.Status, c.Reason, c.Unproven = reconciler.Rotate, r.reason(w), r.unseen(in, w)
 		c.Rounds = []reconciler.Round{{Steps: r.steps(in, w)}}
 		c.Outages = r.predict(in, w)
 		c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
@@ -101,6 +104,7 @@ func (r *Rotation) need(in reconciler.Input) work {
 			w.prove = append(w.prove, m)
 		}
 	}
+	r.returning(in, &w)
 	return w
 }
 

@@ -7,21 +7,82 @@ import (
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
-// guardReturn looks whether Admin's list can show that the relays which are to restart are connected again.
-func (r *Rotation) guardReturn(in reconciler.Input, w work) []reconciler.Finding {
+// returning sorts the relays that this rotation restarts, or has restarted in an earlier run, by what shows that they are connected again.
+// Of one that an earlier run has restarted nobody knows whether it was connected before that: it is waited for, where the list can
+// show it.
+func (r *Rotation) returning(in reconciler.Input, w *work) {
+	before := site.Where(w.all, func(m member) bool { return m.whole() && m.before })
+	shown := w.list != nil && !reconciler.Blocked(r.listing(in).Unprovable(site.Each(before, member.listed), true))
+	for _, m := range w.all {
+		restarts := m.whole() && (m.edit || m.stale || m.stopped)
+		switch {
+		case !r.hasAPI || !restarts && !m.before:
+		case m.heard && restarts && !m.stopped, m.before && shown:
+			w.returns = append(w.returns, m)
+		case m.before || w.list == nil:
+			w.dark = append(w.dark, m)
+		}
+	}
+}
+
+func (r *Rotation) listing(in reconciler.Input) site.Listing {
+	return site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of())
+}
+
+// unseen is what nobody will have seen of the relays at the end, "" for nothing. What an emergency takes off every list is off it all the
+// same, and what others know is replaced.
+func (r *Rotation) unseen(in reconciler.Input, w work) string {
+	if len(w.dark) == 0 || in.Compromised(r.ref) != "" {
+		return ""
+	}
+	return "that " + are(w.dark) + " connected again: Admin's list could not show it"
+}
+
+// guardReturn looks whether Admin's list can show that the relays which are to restart are connected again. Nothing is refused for those
+// that an earlier run has restarted.
+func (r *Rotation) guardReturn(in reconciler.Input, w work) (all []reconciler.Finding) {
+	if last, _ := in.History.LastProven(name); r.hasAPI && !w.pending && last.Version == r.ref.Version {
+		all = r.neverSeen(w, last)
+	}
+	if w.list == nil {
+		return all
+	}
 	running := site.Where(w.restart, func(m member) bool { return m.service.Running() })
-	if w.list == nil || len(running) == 0 {
+	before := site.Where(w.all, func(m member) bool { return m.before })
+	for _, at := range []struct {
+		relays []member
+		used   bool
+	}{{running, true}, {before, false}} {
+		if len(at.relays) > 0 && (at.used || len(running) == 0) {
+			all = append(all, r.listing(in).Unprovable(site.Each(at.relays, member.listed), at.used)...)
+		}
+	}
+	off := func(among []member, text string) {
+		among = site.Where(among, func(m member) bool { return !m.heard && (m.relay == nil || m.relay.Connected != nil) })
+		if len(among) > 0 {
+			all = append(all, site.Warning("relay-disconnected", site.Count(len(among), "relay")+" that Admin's list does not show as connected, and heard of lately, "+text,
+				"look at the relay's log and at its way to Admin first", hosts(among)...))
+		}
+	}
+	off(site.Where(w.restart, func(m member) bool { return !m.before }), "before the restart: that it connects after it is not proven")
+	off(site.Where(w.returns, func(m member) bool { return m.before && m.service.Running() }), "since an earlier run restarted it: it is waited for, and left behind if it does not come")
+	return all
+}
+
+// neverSeen are the relays that nobody has seen connected since a run restarted them: that run could not see any, or left them behind.
+func (r *Rotation) neverSeen(w work, last state.Entry) []reconciler.Finding {
+	off := site.Where(w.all, func(m member) bool {
+		restarts := m.edit || m.stale || m.stopped // which says so itself
+		return m.whole() && !restarts && !m.heard && (last.Unproven != "" || slices.Contains(last.Left, m.host))
+	})
+	if len(off) == 0 {
 		return nil
 	}
-	all := site.ListingOf(in, r.admin, r.api.ConnectedTimeout.Of()).Unprovable(site.Each(running, member.listed), true)
-	off := site.Where(running, func(m member) bool { return !m.heard && (m.relay == nil || m.relay.Connected != nil) })
-	if len(off) > 0 {
-		all = append(all, site.Warning("relay-disconnected", site.Count(len(off), "relay")+" that Admin's list does not show as connected, and heard of lately, before the restart: that it connects after it is not proven",
-			"look at the relay's log and at its way to Admin first", hosts(off)...))
-	}
-	return all
+	return []reconciler.Finding{site.Warning("relay-disconnected", site.Count(len(off), "relay")+" that the last run restarted for the certificates, and that nobody has seen connected since",
+		"look at the relay's log and at its way to Admin; where Admin's list cannot be read, at Admin", hosts(off)...)}
 }
 
 // MindReads are what tells whether a restart of a relay takes something from it.

@@ -131,12 +131,12 @@ func (r *Rotation) proofs(in reconciler.Input, w work) []reconciler.Step {
 		slices.Sort(gone)
 		verify(r.unpinned(slices.Compact(gone)), reconciler.Nothing(), false)
 	}
-	were := site.Where(w.prove, func(m member) bool {
-		return m.heard && slices.ContainsFunc(w.restart, func(x member) bool { return x.host == m.host })
-	})
-	if len(were) > 0 {
-		op := site.ProveRelays{Relays: hosts(were), Timeout: reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))}
-		verify(op, reconciler.Way(op), false)
+	if len(w.returns) > 0 {
+		op, back := site.ProveRelays{Relays: hosts(w.returns), Timeout: reconciler.Span(w.list.Within(r.api.ConnectedTimeout.Of()))}, reconciler.Nothing()
+		if were := site.Where(w.returns, func(m member) bool { return m.heard }); len(were) > 0 {
+			back = reconciler.Way(site.ProveRelays{Relays: hosts(were), Timeout: op.Timeout})
+		}
+		verify(op, back, false)
 	}
 	return steps
 }

@@ -166,7 +166,7 @@ func (r *Rotation) unread(input reconciler.Input, l reader) bool {
 	if !proven || e.Version != r.ref.Version {
 		return true
 	}
-	if !l.edit && started.Before(e.Time) {
+	if !l.edit && (started.Before(e.Time) || site.ProvenAhead(input.History, r.ref, l.host, l.file.Base)) {
 		return false
 	}
 	return e.Time.Add(site.SkewError).Before(written) && !site.WroteIt(input.History, r.ref, l.host, m, l.file.Base, e.Time)

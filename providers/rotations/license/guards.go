@@ -26,6 +26,9 @@ func (r *Rotation) guard(input reconciler.Input, all []reader) []reconciler.Find
 	shut := site.ShutOf(input)
 	for _, l := range all {
 		part := site.Part{Preflight: l.preflight, Service: l.service, Machine: site.Answer[site.MachineSeen](input.Seen, l.machine), Restart: l.restart, Replace: l.edit, Shut: shut}
+		if l.whole() && l.restart && !l.edit && l.service.Running() {
+			part.Unread = &l.file.Base
+		}
 		if !l.whole() {
 			findings = append(findings, site.HostFailed(input.Seen, l.host, l.label, ""))
 		} else if l.preflight.Path != "" {
@@ -170,7 +173,8 @@ func (r *Rotation) guardTier(input reconciler.Input, next *licensefile.License, 
 	return []reconciler.Finding{site.Warning("license-tier-number", text, "make sure that it is the one that is meant")}
 }
 
-// guardLayout refuses a file that is written in another way than the live one: it is cut short, or something else.
+// guardLayout refuses a file that is written in another way than the live one: the vendor may have changed that, or a part such as its
+// signature is missing.
 func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Finding {
 	var findings []reconciler.Finding
 	want, source := r.spec.Layout, "the document says"
@@ -178,8 +182,12 @@ func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Find
 		want, source = now.Layout, "the live file is"
 	}
 	if want != "" && next.Layout != want {
-		findings = append(findings, site.Problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: it is cut short, or something else", r.ref.Version, next.Layout, source, want),
-			"ask for the file again; if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout))
+		what := "the vendor writes them otherwise now, or a part such as the signature is missing, or it is another file"
+		if next.Opaque() {
+			what = "it is cut short, or something else, or the vendor writes them otherwise now"
+		}
+		findings = append(findings, site.Problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: %s", r.ref.Version, next.Layout, source, want, what),
+			"if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout+"; else ask for the file again"))
 	}
 	return findings
 }

@@ -77,6 +77,10 @@ func TestGuards(t *testing.T) {
 		}, reconciler.AsDeclared, "in 5 days: urgent"},
 		{"license-layout", "cut before its signature", func(s *scene) {
 			s.files[admin].Content.(*licensefile.License).Layout, next(s).Layout = "dotted", "json"
+		}, reconciler.Refused, "a part such as the signature is missing"},
+		{"license-layout", "that nobody here can read", func(s *scene) {
+			s.files[admin].Content.(*licensefile.License).Layout = "dotted"
+			*next(s) = licensefile.License{Layout: licensefile.Unknown}
 		}, reconciler.Refused, "cut short"},
 		{"license-layout", "another layout than the document says", func(s *scene) { s.spec.Layout, next(s).Layout = "xml", "json" }, reconciler.Refused, "the document says xml"},
 		{"license-opaque", "what nobody here can read is proven by a change alone", func(s *scene) { opaque(s) }, reconciler.Rotate, "once Admin's answer to GET /api/license changes"},

@@ -93,7 +93,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is live everywhere, and a guard objects"
 		}
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w)
+		c.Status, c.Reason = reconciler.Refused, site.Unopened(in, r.ref, r.reason(w))
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
 		if c.Reason = say(w.next); silent(w.next) {

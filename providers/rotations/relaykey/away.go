@@ -1,12 +1,14 @@
 package relaykey
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // awayBefore are relays that do not work already: no rotation makes that better, and its proof will miss them. Where it would miss
@@ -63,6 +65,26 @@ func (w work) unknown(l member) bool {
 		return true
 	}
 	return w.list != nil && (w.list.More || w.list.Unnamed > 0 || len(strangers(w.directory)) > 0)
+}
+
+// notSeen says of relays that are restarted as nobody has seen them connected since a run: that they are not, where Admin's list says so.
+func (w work) notSeen(cut state.Outage) string {
+	dark := site.Where(w.restart, func(l member) bool { return w.list == nil || w.unknown(l) })
+	off := site.Where(w.restart, func(l member) bool { return w.list != nil && !w.unknown(l) })
+	var parts []string
+	if len(off) > 0 {
+		parts = append(parts, fmt.Sprintf("%s not connected%s, and start again", whoIs(off), cutSince(", cut off", cut)))
+	}
+	seen, they, again := " were not seen connected", "they are", "they start again"
+	if len(dark) == 1 {
+		seen, they, again = " was not seen connected", "it is", "it starts again"
+	}
+	if since := cutSince(who(false, dark)+seen, cut); len(dark) > 0 && since != "" {
+		parts = append(parts, fmt.Sprintf("%s, and whether %s now is not known; %s", since, they, again))
+	} else if len(dark) > 0 {
+		parts = append(parts, fmt.Sprintf("whether %s connected is not known; %s", whoIs(dark), again))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // upFor is for how long both a relay and Admin have run.

@@ -124,10 +124,30 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 	for _, l := range all {
 		if l.whole() {
 			part := site.Part{Preflight: l.node.preflight, Service: l.service, Machine: l.machine, Error: l.setting.Error, Restart: restart[l.host], Replace: l.edit, Shut: shut, Fleet: l.host != w.admin.host}
+			if l.stale && !l.edit {
+				part.Unread = &l.setting.Base
+			}
 			findings = append(findings, part.Findings(in)...)
 		}
 	}
 	return findings
+}
+
+// oneMachine says that all of these hosts are the same machine, by all that it says of itself.
+func oneMachine(of []string, relays []member) bool {
+	var first *site.MachineSeen
+	for _, l := range relays {
+		switch {
+		case !slices.Contains(of, l.host):
+		case l.machine == nil || l.machine.MachineGUID == "":
+			return false
+		case first == nil:
+			first = l.machine
+		case l.machine.ComputerName != first.ComputerName || l.machine.Domain != first.Domain || l.machine.MachineGUID != first.MachineGUID:
+			return false
+		}
+	}
+	return first != nil
 }
 
 // listed objects to what Admin's list and the document do not agree on.
@@ -136,6 +156,10 @@ func listed(d site.Directory, relays []member) []reconciler.Finding {
 	if len(d.Ambiguous) > 0 {
 		f := site.Problem("relay-ambiguous", site.Count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
 			"give the machines names of their own")
+		if oneMachine(d.Ambiguous, relays) {
+			f.Text = site.Count(len(d.Ambiguous), "relay") + " cannot be told apart in Admin's list, and are one machine: by its name, its domain and its MachineGuid"
+			f.Hint = "declare it once under hosts.relays; or let each name lead to a machine of its own (DNS, connect.hosts)"
+		}
 		f.Hosts = d.Ambiguous
 		findings = append(findings, f)
 	}

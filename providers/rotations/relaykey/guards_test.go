@@ -290,6 +290,8 @@ func TestAListThatDoesNotSayWhoIsConnected(t *testing.T) {
 func TestRelaysUnderNamesOfTheirOwn(t *testing.T) {
 	for name, change := range map[string]func(s *scene){
 		"settled":      func(*scene) {},
+		"clones":       func(s *scene) { s.hosts[r1].guid, s.hosts[r2].guid = "1", "2" },
+		"one machine":  func(s *scene) { s.hosts[r1].guid, s.hosts[r2].guid = "1", "1" },
 		"just started": func(s *scene) { s.hosts[admin].service.StartedAt = now.Add(-time.Minute) },
 		"as declared":  func(s *scene) { *s = *done() },
 		"one of them":  func(s *scene) { s.relays = append(s.relays, s.relays[0]); s.relays[0].Connected = new(bool) },
@@ -366,6 +368,9 @@ func TestRelaysThatCannotBeToldApart(t *testing.T) {
 			var codes []reconciler.FindingID
 			for _, f := range got.Findings {
 				codes = append(codes, f.Code)
+				if f.Code == "relay-ambiguous" && strings.Contains(f.Hint, "declare it once") != (name == "one machine") {
+					t.Errorf("%+v", f)
+				}
 				if f.Code == "relay-ambiguous" && (f.Severity != reconciler.Error || f.Hint == "" || !slices.Equal(f.Hosts, s.doc.Hosts.Relays)) {
 					t.Errorf("%+v", f)
 				}

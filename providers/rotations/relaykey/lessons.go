@@ -16,7 +16,7 @@ var lessons = []reconciler.Lesson{
 	{ID: "relay-ambiguous",
 		Means:   "Relays cannot be told apart in Admin's list: they have the same name there.",
 		Matters: "That one of them is connected would prove nothing about the other.",
-		Do:      "Give the machines names of their own.",
+		Do:      "Give the machines names of their own; or declare one that has two addresses once.",
 		Example: "2 relays cannot be told apart in Admin's list: their connection would prove nothing"},
 	{ID: "relay-undeclared",
 		Means:   "Admin lists connected relays that the document does not name, or not by this name.",

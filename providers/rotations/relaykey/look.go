@@ -18,7 +18,9 @@ type member struct {
 	// edit: the file holds another key. stale: the process has not read the file as it is, as far as anybody knows. stopped: it
 	// should run.
 	edit, stale, stopped bool
-	reading              site.Reading
+	// before: an earlier run has restarted it for this rotation, and did not get to its proof.
+	before  bool
+	reading site.Reading
 	// dependents stop and start with the service; lost are those that an earlier run stopped and nobody started again.
 	dependents, lost []string
 }
@@ -43,6 +45,7 @@ func (l member) after() bool { return l.service.StartedAt.After(l.setting.Change
 // look sorts what was seen by node. Listed is which entry of Admin's list stands for which relay.
 func (r *Rotation) look(in reconciler.Input) (admin member, relays []member, listed site.Directory) {
 	seen := in.Seen
+	_, pending := in.History.Pending(r.ref.Name, r.ref.Version)
 	listed = site.DirectoryOf(seen, r.hosts())
 	all := make([]member, 0, len(r.nodes))
 	for i := range r.nodes {
@@ -61,6 +64,7 @@ func (r *Rotation) look(in reconciler.Input) (admin member, relays []member, lis
 			l.reading = site.ReadingOf(in, r.ref, n.host, l.service, l.machine, l.setting.Base, !l.edit)
 			l.stale = l.service.Running() && l.reading == site.Unread
 			l.stopped = !l.service.Running()
+			l.before = pending && site.StoppedFor(in.History, r.ref, n.host, n.component.Service, l.edit || l.stale || l.stopped)
 		}
 		if n.who.Noun != "" {
 			l.relay = listed.Of[n.host]

@@ -1,15 +1,10 @@
 package relaykey
 
 import (
-	"cmp"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
-	"meshrotate/state"
 )
 
 // work is what is left to do.
@@ -75,11 +70,11 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			return lookedInto(in.Seen, l) && !slices.ContainsFunc(w.left, func(o member) bool { return o.host == l.host })
 		})
 	}
-	since := cut.Since
-	if said, _ := in.History.LastWord(r.ref.Name, cut.What); since.IsZero() {
-		since = said.Since
+	from := site.DownFrom{At: cut.Since, Sooner: cut.AtLeast}
+	if said, _ := in.History.LastWord(r.ref.Name, cut.What); from.At.IsZero() {
+		from = site.DownFrom{At: said.Since, Sooner: said.Sooner}
 	}
-	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, since)...)
+	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, from)...)
 	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
 		c.Findings = append(c.Findings, notConnected(in, w, relays)...)
 	}
@@ -95,7 +90,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 		return c
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(w, cut)+apart(w, relays, cut)
+		c.Status, c.Reason = reconciler.Refused, site.Unopened(in, r.ref, r.reason(w, cut)+apart(w, relays, cut))
 		return c
 	case w.none():
 		c.Status, c.Before = reconciler.AsDeclared, r.ref.Version
@@ -104,6 +99,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		return c
 	}
 	c.Status, c.Reason = reconciler.Rotate, r.reason(w, cut)+apart(w, relays, cut)
+	c.Down = append(c.Down, w.foundApart(relays, cut)...)
 	c.Tolerate, c.Left = r.tolerance, site.LeftOf(hosts(w.left))
 	for _, l := range w.left {
 		c.Unreached = append(c.Unreached, site.LeftBehind(site.Swap{Host: l.host, Path: l.component.Settings})...)
@@ -199,145 +195,4 @@ func (r *Rotation) held(admin member, relays []member) string {
 		return admin.setting.Version
 	}
 	return ""
-}
-
-// reason says why there is something to do. Cut is since when relays are cut off by an earlier run.
-func (r *Rotation) reason(w work, cut state.Outage) string {
-	want := r.ref.Version
-	switch {
-	case w.editAdmin:
-		same := len(site.Where(w.edit, func(l member) bool { return l.setting.Alike(w.admin.setting) }))
-		s := fmt.Sprintf("the spec asks for %s; Admin", want)
-		if same > 0 {
-			s += " and " + site.Count(same, "relay")
-		}
-		return s + verb(same) + named(w.admin.setting.Version) + w.others()
-	case len(w.edit) > 0 && w.admin.whole():
-		return "Admin has " + want + w.others() + cutSince(", cut off", cut)
-	case len(w.edit) > 0:
-		return who(false, w.edit) + verb(len(w.edit)-1) + named(w.edit[0].setting.Version) + ", not " + want
-	case w.admin.stopped || slices.ContainsFunc(w.restart, func(l member) bool { return l.stopped }):
-		stopped := site.Where(w.restart, func(l member) bool { return l.stopped })
-		n := len(stopped)
-		if w.admin.stopped {
-			n++
-		}
-		return fmt.Sprintf("the files hold %s; %s%snot running", want, who(w.admin.stopped, stopped), is(n))
-	case !w.bounce && len(w.restart) > 0 && !slices.ContainsFunc(w.restart, func(l member) bool { return l.stale || l.edit }):
-		return fmt.Sprintf("the files hold %s; %s not connected%s, and start again", want, whoIs(w.restart), cutSince(", cut off", cut))
-	case w.bounce || len(w.restart) > 0:
-		return fmt.Sprintf("the files hold %s; %s must start again to read it", want, who(w.bounce, w.restart))
-	case len(w.revive) > 0:
-		return fmt.Sprintf("an earlier run stopped %s and did not start it again", strings.Join(w.revive[0].lost, ", "))
-	case w.pending:
-		return fmt.Sprintf("an earlier run switched to %s and did not get to its proof", want)
-	default:
-		return fmt.Sprintf("%s is live; files of an earlier run are left beside the settings", want)
-	}
-}
-
-// apart says who cannot work as it has another key than Admin, where the reason does not.
-func apart(w work, relays []member, cut state.Outage) string {
-	off := site.Where(relays, w.apart)
-	if len(off) == 0 || !cut.Since.IsZero() && !w.editAdmin {
-		return ""
-	}
-	return "; " + cmp.Or(cutSince(whoIs(off)+" cut off", cut), whoIs(off)+" cut off") + ": Admin has another key"
-}
-
-// apart says that a relay runs, and cannot work: it has another key than Admin, which has not heard of it of late, or does not run.
-func (w work) apart(l member) bool {
-	if !w.admin.whole() || !l.whole() || !l.service.Running() || w.listing.Heard(l.listed()) || w.list == nil && !w.admin.stopped {
-		return false
-	}
-	a, b := w.admin.setting, l.setting
-	return a.Mark != "" && b.Mark != "" && a.Mark != b.Mark
-}
-
-func cutSince(who string, cut state.Outage) string {
-	text := who + " since " + cut.Since.UTC().Format("2006-01-02 15:04:05 UTC")
-	switch {
-	case cut.Since.IsZero():
-		return ""
-	case cut.AtMost:
-		return text + ", or later"
-	case cut.AtLeast:
-		return text + " at the latest"
-	}
-	return text
-}
-
-// named makes a version readable when it is none.
-func named(version string) string {
-	switch version {
-	case site.Absent:
-		return "no key"
-	case site.Empty:
-		return "an empty key"
-	case short:
-		return "a key that is too short"
-	case site.Unreadable:
-		return "a settings file that .NET refuses"
-	case site.Withheld:
-		return "a settings file that cannot be read"
-	case site.Unknown:
-		return "a key that meshrotate does not know"
-	default:
-		return version
-	}
-}
-
-func (r *Rotation) asDeclared(relays []member) string {
-	seen := site.Where(relays, member.whole)
-	text := fmt.Sprintf("Admin and %s hold it, %d connected", site.Count(len(seen), "relay"), len(site.Where(seen, member.connected)))
-	if n := len(relays) - len(seen); n > 0 {
-		text += fmt.Sprintf("; %s not seen", site.Count(n, "relay"))
-	}
-	return text
-}
-
-// others are the relays that differ from Admin: somebody changed or stopped them.
-func (w work) others() string {
-	byVersion := map[string][]member{}
-	var stopped []member
-	for _, l := range w.restart {
-		if !l.setting.Alike(w.admin.setting) {
-			byVersion[l.setting.Version] = append(byVersion[l.setting.Version], l)
-		}
-		if l.stopped {
-			stopped = append(stopped, l)
-		}
-	}
-	text := ""
-	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
-		some := byVersion[version]
-		text += "; " + who(false, some) + verb(len(some)-1) + named(version)
-	}
-	if len(stopped) > 0 {
-		text += "; " + who(false, stopped) + is(len(stopped)) + "not running"
-	}
-	return text
-}
-
-func is(n int) string {
-	if n == 1 {
-		return " is "
-	}
-	return " are "
-}
-
-// verb agrees with Admin and that many relays.
-func verb(relays int) string {
-	if relays > 0 {
-		return " hold "
-	}
-	return " holds "
-}
-
-// whoIs is relays as the subject of a sentence.
-func whoIs(relays []member) string {
-	if len(relays) == 1 {
-		return relays[0].host + " is"
-	}
-	return site.Count(len(relays), "relay") + " are"
 }

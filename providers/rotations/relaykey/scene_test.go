@@ -49,6 +49,7 @@ type hostSeen struct {
 	service site.ServiceSeen
 	skew    time.Duration
 	trials  site.PreflightSeen
+	guid    string
 }
 
 func newScene() *scene {
@@ -62,7 +63,7 @@ func newScene() *scene {
 	for _, h := range []string{admin, r1, r2} {
 		s.hosts[h] = &hostSeen{reconciler.Reached,
 			site.SettingSeen{Base: site.Base{Exists: true, SHA256: "00", Modified: written, Changed: written}, Key: "Relay:ApiKey", Version: "6"},
-			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}, 0, site.PreflightSeen{Free: 1 << 30}}
+			site.ServiceSeen{Installed: true, State: "running", StartedAt: started, StartMode: "auto"}, 0, site.PreflightSeen{Free: 1 << 30}, ""}
 	}
 	for _, h := range []string{r1, r2} {
 		s.relays = append(s.relays, site.RelaySeen{Name: strings.ToUpper(h[:8]), Connected: &yes, Heartbeat: now.Add(-1500 * time.Millisecond)})
@@ -104,7 +105,7 @@ func (s *scene) plan(t *testing.T) reconciler.Change {
 		trials := h.trials
 		trials.Preflight = site.Preflight{Host: name, Service: c.Service, Path: c.Settings}
 		put(trials.Preflight, &trials)
-		put(site.Machine{Host: name}, &site.MachineSeen{ComputerName: strings.ToUpper(name[:8]), Skew: h.skew})
+		put(site.Machine{Host: name}, &site.MachineSeen{ComputerName: strings.ToUpper(name[:8]), MachineGUID: h.guid, Skew: h.skew})
 	}
 	seen[site.API] = s.api
 	if s.api.Reach == reconciler.Reached {

@@ -3,7 +3,6 @@ package relaykey
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -132,6 +131,19 @@ func (r *Rotation) proofs(w work) []reconciler.Step {
 		}
 		steps = append(steps, verify(setting(l), reconciler.Nothing(), true), verify(process(l), back, true))
 	}
+	known := func(l member, alone bool) reconciler.Step { // of a restart that an earlier run did not get to prove
+		op := process(l)
+		op.Known = true
+		return verify(op, reconciler.Nothing(), alone)
+	}
+	for _, l := range w.prove {
+		if l.before && !slices.ContainsFunc(w.restart, func(o member) bool { return o.host == l.host }) {
+			steps = append(steps, verify(setting(l), reconciler.Nothing(), true), known(l, true))
+		}
+	}
+	if admin.before && !w.bounce {
+		steps = append(steps, known(admin, false))
+	}
 	if w.bounce {
 		back := reconciler.Nothing()
 		if !w.admin.stopped {
@@ -192,75 +204,4 @@ func (r *Rotation) predict(in reconciler.Input, w work, cut state.Outage) []stat
 		all = append(all, state.Outage{What: "Admin", Predicted: guess("Admin", admin), Members: []string{"Admin"}})
 	}
 	return all
-}
-
-// stillCutOff are the relays that a rotation left behind, and that cannot be looked at still, or that nothing is done about as the rest is
-// refused: they have another key than Admin, until they are seen to work. A file that somebody has mended by hand since is none that
-// the process has read. So are those of the refused that are seen to have another one, whoever did that.
-func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, down []reconciler.Down, since time.Time) (all []reconciler.Down) {
-	last, _ := in.History.LeftBehind(r.ref.Name)
-	if w.admin.whole() && w.admin.setting.Version != last.Version {
-		last.Left = nil // Admin has not what they lack
-	}
-	for _, l := range append(slices.Clone(w.left), refused...) {
-		stopped := slices.ContainsFunc(down, func(d reconciler.Down) bool { return d.What == l.host })
-		if !stopped && w.apart(l) {
-			all = append(all, reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: l.connected(), Cause: "it has another key than Admin"})
-			continue
-		}
-		if stopped || !slices.Contains(last.Left, l.host) || w.listing.Heard(l.listed()) {
-			continue
-		}
-		cause := "an earlier run gave Admin another key and left it behind"
-		if !l.whole() {
-			cause += "; its host cannot be looked at"
-		}
-		d := reconciler.Down{What: l.host, Target: site.Host(l.host), Since: since, CutOff: true, Unsure: w.list == nil || l.connected(), Cause: cause}
-		if since.IsZero() { // that run found Admin stopped: it knew only that it left this one without the key
-			d.Since, d.Sooner = last.Time, true
-		}
-		all = append(all, d)
-	}
-	return all
-}
-
-// cutOff is which relays cannot work, though they run: Admin is down, or has another key than they. When an earlier run stopped
-// Admin, and was cut off or left relays behind, it is since then, or was until the look when all are seen connected.
-func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []reconciler.Returned) {
-	o = state.Outage{What: "relays cut off", With: w.admin.who.Name}
-	running := slices.Concat(w.prove, w.silent)
-	if len(running)+len(w.left) == 0 || !w.admin.whole() {
-		return o, nil
-	}
-	if w.admin.edit || w.admin.stale {
-		// Who is left behind is cut off until a later run finishes it. One that runs with Admin's key, and that Admin did not have before,
-		// may be cut off by something else, or connect a moment after the look; one whose host is away may never have worked.
-		for _, l := range slices.Concat(running, w.left) {
-			if l.connected() || w.list == nil || l.whole() && (l.relay == nil || w.apart(l)) {
-				o.Members = append(o.Members, l.host)
-			} else {
-				o.Unseen = append(o.Unseen, l.host)
-			}
-		}
-	}
-	o.AtLeast = slices.ContainsFunc(running, w.apart) // they were cut off before this run, and nobody knows since when
-	from, began := site.StopBegan(in.History, r.ref, w.admin.host, w.admin.component.Service, o.What)
-	at := from.At
-	if !began || w.admin.service.RunsSince(at, w.admin.machine) {
-		return o, nil
-	}
-	off := site.Where(running, func(l member) bool {
-		return !l.setting.Alike(w.admin.setting) || l.stopped || !l.connected() || l.stale && !l.relay.HeardAfter(w.admin.service.StartedAt)
-	})
-	off = append(off, w.left...)
-	if len(off) == 0 && in.Now.Before(at) { // by a clock that was wrong
-		return o, nil
-	}
-	if len(off) == 0 {
-		return o, []reconciler.Returned{{What: o.What, Since: at, UpBy: in.Now, Sooner: from.Sooner}}
-	}
-	if o.Since, o.AtLeast, o.AtMost = at, from.Sooner, from.Later; len(o.Members) == 0 {
-		o.Members, o.Unseen = hosts(off), nil
-	}
-	return o, nil
 }

@@ -128,6 +128,10 @@ func (r *Rotation) guardValue(in reconciler.Input, w work) []reconciler.Finding 
 	}
 	at, refused := site.LogonRefusedAt(in.History, r.ref.Name, r.ref.Version)
 	refused = refused && !r.changes(w) // until it is changed it is refused rightly
+	if refused && w.unchangedSince(at) {
+		return []reconciler.Finding{site.Problem("logon-refused", fmt.Sprintf("version %s was refused for %s on %s, and the account has no other password since: each try counts towards a lockout", r.ref.Version, r.spec.Account, at.UTC().Format("2006-01-02 15:04 UTC")),
+			"put the right one at its source and declare a new version; or set this one in the domain, and plan again")}
+	}
 	if until := at.Add(patience); refused && len(w.set) > 0 && in.Now.Before(until) {
 		return []reconciler.Finding{site.Problem("logon-refused", fmt.Sprintf("version %s was refused for %s at %s: each try counts towards a lockout", r.ref.Version, r.spec.Account, at.UTC().Format("15:04 UTC")),
 			fmt.Sprintf("if it is wrong, put the right one at its source and declare a new version; if the account was not ready, plan again after %s", until.UTC().Format("15:04 UTC")))}
@@ -136,6 +140,14 @@ func (r *Rotation) guardValue(in reconciler.Input, w work) []reconciler.Finding 
 		return []reconciler.Finding{site.SourceChanged(r.ref, r.spec.From.String())}
 	}
 	return nil
+}
+
+// unchangedSince says that the domain gave the account its password so long before a refusal that every controller had it: it would be
+// refused again.
+func (w work) unchangedSince(refusal time.Time) bool {
+	return len(w.set) > 0 && !slices.ContainsFunc(w.set, func(m member) bool {
+		return m.logon.PasswordSet.IsZero() || refusal.Sub(m.logon.PasswordSet) <= patience
+	})
 }
 
 func hosts(all []member) []string {

@@ -40,6 +40,9 @@ func (r *Rotation) guardHost(in reconciler.Input, s sight, h holder, shut site.S
 		return []reconciler.Finding{site.HostFailed(in.Seen, h.host, h.label, "the pair never runs on two strings")}
 	}
 	part := site.Part{Preflight: h.preflight, Service: h.service, Machine: h.machine, Error: h.setting.Error, Restart: s.edits() || h.stale || h.stopped, Replace: h.edit, Shut: shut}
+	if h.stale && !h.edit {
+		part.Unread = &h.setting.Base
+	}
 	all := part.Findings(in)
 	add := func(code reconciler.FindingID, text, hint string) {
 		all = append(all, site.Problem(code, h.host+": "+text, hint, h.host))

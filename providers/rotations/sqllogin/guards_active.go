@@ -1,6 +1,7 @@
 package sqllogin
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -87,6 +88,20 @@ func (r *Rotation) guardChangedEverywhere(w work) (all []reconciler.Finding) {
 // waived says that somebody else changes the login, has not done so on this instance, and that the document tolerates that by its name.
 func (r *Rotation) waived(i instance) bool {
 	return r.spec.Mode == external && i.tolerated && i.seen != nil && i.account != nil && i.account.Declared != site.Accepted
+}
+
+// leftWhy is why instances are left behind, where that is not that they are away and tolerated.
+func (r *Rotation) leftWhy(w work) map[reconciler.Target]error {
+	all := map[reconciler.Target]error{}
+	for _, i := range w.instances {
+		switch {
+		case i.seen == nil && !i.tolerated:
+			all[site.SQL(i.server)] = errors.New("not reachable, and the services that were down did not wait for it")
+		case r.waived(i) && !w.isMain(i):
+			all[site.SQL(i.server)] = fmt.Errorf("version %s is not accepted for %s there, tolerated by the document", r.ref.Version, w.target)
+		}
+	}
+	return all
 }
 
 // sayBehind says of each instance that the version in force was never proven there.

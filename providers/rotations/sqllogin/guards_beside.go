@@ -9,7 +9,7 @@ import (
 	"meshrotate/reconciler"
 )
 
-// besides are the strings with a declared login, or with the one that is in force, that a holder's service has under keys that are not rotated.
+// besides are the strings with a login and its password that a holder's service has under keys that are not rotated.
 func (r *Rotation) besides(h holder) []site.BesideSeen {
 	if !h.whole() {
 		return nil
@@ -18,7 +18,7 @@ func (r *Rotation) besides(h holder) []site.BesideSeen {
 		rotated := slices.ContainsFunc(r.nodes[:], func(n node) bool { // one file may have both services' keys
 			return n.host == h.host && strings.EqualFold(n.component.Settings, b.Path) && strings.EqualFold(n.setting.Setting, b.Key)
 		})
-		return !rotated && !b.Integrated && (r.ours(b.User) || strings.EqualFold(b.User, h.says.User))
+		return !rotated && !b.Integrated
 	})
 }
 
@@ -39,8 +39,14 @@ func (r *Rotation) guardBeside(w work) (all []reconciler.Finding) {
 	begun := w.pending || w.halfChanged() || slices.ContainsFunc(w.holders, func(h holder) bool { return h.stopped })
 	for i, h := range w.holders {
 		some := site.Where(r.besides(h), func(b site.BesideSeen) bool {
-			if r.spec.Mode == alternating {
-				return w.edit || strings.EqualFold(b.User, w.replace)
+			same := func(login string) bool { return strings.EqualFold(b.User, login) }
+			switch named := r.ours(b.User) || same(h.says.User); {
+			case slices.ContainsFunc(w.enabled, same) && (r.spec.Mode == alternating || r.alters() && !w.edit): // it is to be disabled, and is not
+				return true
+			case !named:
+				return false
+			case r.spec.Mode == alternating:
+				return w.edit || same(w.replace)
 			}
 			return w.edit && (b.Alike || r.idle(w, b.User)) // with another password it is dead already, and nobody lives by it
 		})

@@ -40,6 +40,8 @@ func (r *Rotation) guardInstances(s sight) []reconciler.Finding {
 			all = append(all, site.Warning("replica-left-behind", text+": version "+i.has+" was proven there before, and whether it still works is not known", "bring it back"))
 		case i.tolerated:
 			all = append(all, site.Warning("replica-left-behind", text+": it keeps the old password, and a failover to it stops the product", "bring it back: the next plan sets it there"))
+		case n > 0 && s.downOnWhatWorks() && !s.edits():
+			all = append(all, site.Warning("replica-unreachable", text+"; the services that are down start without it", "bring it back, and plan again: with an old password a failover to it stops the product"))
 		case n > 0:
 			all = append(all, site.Problem("replica-unreachable", text, "bring it back: with the old password a failover to it stops the product; or tolerate it by name: secrets.sqlLogin.tolerate"))
 		default:
@@ -105,12 +107,11 @@ func (r *Rotation) guardInstance(s sight, i instance, first bool) []reconciler.F
 	if r.ours(i.seen.Login) {
 		add("rotator-is-the-product", "meshrotate signs in as "+i.seen.Login+", which is the product's own login", "give it a login of its own, with ALTER ANY LOGIN and VIEW SERVER STATE: connect.sql.user")
 	}
-	contained := slices.ContainsFunc(r.spec.logins(), s.contained)
-	switch {
-	case !r.alters():
-	case contained && first && !i.seen.Database.MayAlterUsers:
+	users, logins := r.kinds(s)
+	if r.alters() && users && first && !i.seen.Database.MayAlterUsers {
 		add("permission-missing", i.seen.Login+" may not alter the users of "+r.database, "in that database: GRANT ALTER ANY USER TO its user")
-	case !contained && !i.seen.MayAlter:
+	}
+	if r.alters() && logins && !i.seen.MayAlter {
 		add("permission-missing", i.seen.Login+" may not alter logins", "GRANT ALTER ANY LOGIN TO "+quoted(i.seen.Login))
 	}
 	if !i.seen.MayView {

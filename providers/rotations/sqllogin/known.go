@@ -13,19 +13,31 @@ func (r *Rotation) known(in reconciler.Input, w work) []site.Known {
 	return slices.DeleteFunc(site.KnownBy(in.History, name), func(k site.Known) bool {
 		i, declared := w.on(k.Server)
 		retired, _ := site.IsRetiredOn(in.History, name, k.Server, k.Login)
+		retired = retired && !site.IsEnablingOn(in.History, name, k.Server, k.Login)
 		switch {
 		case !declared || i.seen == nil:
-			return retired
+			return retired || site.IsRetiredUser(in.History, name, k.Login)
 		case w.user(k.Login):
-			return site.IsRetired(in.History, name, k.Login)
+			return !w.isMain(i) || site.IsRetiredUser(in.History, name, k.Login)
 		case retired:
 			return true
 		case sameLogin(k.Login, w.target) && (i.has == r.ref.Version || i.account != nil && i.account.Declared == site.Accepted):
 			return true
 		}
-		l := i.find(k.Login)
+		l := w.there(i, k.Login)
+		if renamed := w.renamed(i, k); renamed != nil {
+			l = renamed
+		}
 		return l != nil && (!l.Exists || l.Disabled || k.Another(l))
 	})
+}
+
+// renamed is a login that others know, where it is on an instance under another name.
+func (w work) renamed(i instance, k site.Known) *site.LoginSeen {
+	if l := w.there(i, k.Login); l != nil && !l.Exists && i.seen != nil {
+		return i.seen.BySID(k.SID)
+	}
+	return nil
 }
 
 // on is an instance by the document's name for it.
@@ -53,10 +65,13 @@ func (r *Rotation) leavesKnown(in reconciler.Input, w work) []site.Known {
 	for _, i := range w.instances {
 		for _, login := range r.taken(w, i) {
 			k := site.Known{Login: login, Server: i.server}
+			if l := w.main().find(login); l != nil {
+				k.SID = l.SID
+			}
 			if w.user(login) && !w.isMain(i) || slices.ContainsFunc(all, func(o site.Known) bool { return o.Server == k.Server && sameLogin(o.Login, k.Login) }) {
 				continue
 			}
-			if l := i.find(login); l != nil {
+			if l := w.there(i, login); l != nil {
 				if k.Set = l.PasswordSet; !l.Exists || l.Disabled {
 					continue
 				}
@@ -80,14 +95,14 @@ func (r *Rotation) taken(w work, i instance) (all []string) {
 	return all
 }
 
-// unlooked are the instances that nobody has looked at: what others know is not gone from there.
+// unlooked are the instances that nobody has looked at, or on which what others know has another name: it is not gone from there.
 func (r *Rotation) unlooked(w work) []string {
 	all := w.unseen()
 	if r.spec.Mode == integrated {
 		all = nil
 	}
 	for _, k := range w.known {
-		if i, declared := w.on(k.Server); (!declared || i.seen == nil) && !slices.Contains(all, k.Server) {
+		if i, declared := w.on(k.Server); (!declared || i.seen == nil || w.renamed(i, k) != nil) && !slices.Contains(all, k.Server) {
 			all = append(all, k.Server)
 		}
 	}
@@ -103,13 +118,23 @@ func (r *Rotation) still(in reconciler.Input, w work) (all []reconciler.Still) {
 	for _, k := range some {
 		s := reconciler.Still{Place: "the login " + k.Login + " on " + k.Server, On: k.Server}
 		i, declared := w.on(k.Server)
+		stuck, held := w.isStuck(k.Login, i)
+		renamed := w.renamed(i, k)
 		ends := r.alters() && slices.ContainsFunc(w.left, func(l left) bool { return sameLogin(l.login, k.Login) })
 		switch {
-		case !declared || r.spec.Mode == integrated:
+		case !declared:
 			s.Hint = "nobody looks there: ALTER LOGIN " + quoted(k.Login) + " DISABLE there, or give it another password; then silence this, for that host"
+		case r.spec.Mode == external && sameLogin(k.Login, w.target):
+			s.Hint = "change the login there too: each instance has its own; the next plan sees it"
+		case renamed != nil:
+			s.Hint = "somebody has renamed it to " + quoted(renamed.Name) + " there: where nothing else uses it: ALTER LOGIN " + quoted(renamed.Name) + " DISABLE; else give it another password"
+		case r.spec.Mode == integrated:
+			s.Hint = "ALTER LOGIN " + quoted(k.Login) + " DISABLE there, or give it another password"
 		case i.seen == nil || sameLogin(k.Login, w.target):
 			s.Ends = i.seen != nil && !r.waived(i)
 			s.Hint = "bring the host back, and apply: it is taken out there, too"
+		case held:
+			s.Hint = stuck.hint + "; then apply"
 		case ends && emergency:
 			continue // this run disables it
 		case ends:

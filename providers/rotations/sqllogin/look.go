@@ -152,6 +152,25 @@ func (s sight) main() instance {
 	return s.instances[0]
 }
 
+// replicasFirst are the instances in the order of their change: as long as the server of the strings has the old password,
+// nobody is in need of the new one.
+func (w work) replicasFirst() []instance {
+	var first, last []instance
+	for _, i := range w.reached() {
+		if w.isMain(i) {
+			last = append(last, i)
+		} else {
+			first = append(first, i)
+		}
+	}
+	return append(first, last...)
+}
+
+// isMain says that the strings lead to the instance now.
+func (s sight) isMain(i instance) bool {
+	return s.main().seen != nil && i.seen != nil && strings.EqualFold(i.seen.Name, s.main().seen.Name)
+}
+
 // look sorts what was seen.
 func (r *Rotation) look(in reconciler.Input) sight {
 	s := sight{value: site.Answer[site.ValueSeen](in.Seen, site.Value{Secret: r.ref})}

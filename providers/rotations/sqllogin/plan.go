@@ -25,9 +25,11 @@ type work struct {
 	about   string       // what the declared password's store says of it
 	ends    []end        // what is disabled now
 	replace string       // a login that was replaced, one that is enabled where there is any
+	enabled []string     // all of them that are enabled anywhere
 	left    []left       // all that were replaced, by the ledger and the files
 	known   []site.Known // logins that others know, since an emergency
 	strange []string     // logins in the files that are not declared, and that no run has brought there
+	stuck   []stuck      // those of left that cannot be ended
 }
 
 func (w work) none() bool {
@@ -65,12 +67,10 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 			"find out who; set it to the version in the files there, or the product cannot sign in after a failover"))
 	}
 	c.Findings = append(c.Findings, r.guardBeside(w)...)
-	c.Findings = append(c.Findings, r.guardStays(in, w)...)
+	c.Findings = append(append(c.Findings, r.guardStays(in, w)...), r.guardLasting(in, w)...)
 	c.Keepers = append(c.Keepers, r.keepers(in, w)...)
-	c.Overlaps = r.overlap(in, w)
-	if f, ok := r.guardRetire(in, w); ok {
-		c.Findings = append(c.Findings, f)
-	}
+	c.Overlaps = r.overlaps(in, w)
+	c.Findings = append(c.Findings, r.guardRetire(in, w)...)
 	if f, wrong := site.KeptFinding(in, r.ref, w.edit || len(w.alter) > 0); wrong {
 		c.Findings = append(c.Findings, f)
 	}
@@ -82,37 +82,24 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}))
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && s.whole() && s.main().seen != nil && !s.declared(r.ref.Version):
-		c.Status, c.Reason = reconciler.Refused, r.reason(in, w)
+		c.Status, c.Reason = reconciler.Refused, site.Unopened(in, r.ref, r.reason(in, w))
 	case blocked && w.none() && s.whole() && s.main().seen != nil:
 		c.Status, c.Reason = reconciler.Refused, r.ref.Version+" is in both files, and a guard objects"
 	case blocked && w.none():
 		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
 	case blocked:
-		c.Status, c.Reason = reconciler.Refused, r.reason(in, w)
+		c.Status, c.Reason = reconciler.Refused, site.Unopened(in, r.ref, r.reason(in, w))
 	case w.none():
 		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, r.asDeclared(in, w)
 	default:
 		c.Status, c.Reason = reconciler.Rotate, r.reason(in, w)
 		c.Rounds = r.rounds(in, w)
-		c.Left = r.awayFrom(w)
+		c.Left = r.awayFrom(in, w)
 		for _, t := range c.Left {
 			c.Unreached = append(c.Unreached, r.takes(w, t.Name)...)
 		}
+		c.LeftWhy = r.leftWhy(w)
 		c.Outages = r.predict(in, w)
-	}
-	return c
-}
-
-func (r *Rotation) planIntegrated(in reconciler.Input, c reconciler.Change, s sight) reconciler.Change {
-	w := work{sight: s, known: site.KnownBy(in.History, name)}
-	c.Unseen, c.Still = r.unlooked(w), r.still(in, w)
-	switch {
-	case !reconciler.Blocked(c.Findings):
-		c.Status, c.Before, c.Reason = reconciler.AsDeclared, r.ref.Version, "Windows signs in: there is no password here"
-	case s.whole():
-		c.Status, c.Reason = reconciler.Refused, "the document says that Windows signs in, and a guard objects"
-	default:
-		c.Status, c.Reason = reconciler.Unknown, "not everything could be looked at"
 	}
 	return c
 }
@@ -198,11 +185,14 @@ func (r *Rotation) leftBehind(in reconciler.Input, s sight) []instance {
 	})
 }
 
-// awayFrom are the instances that the document tolerates away, and that do not have what they are to have.
-func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
+// awayFrom are the instances that the document tolerates away, and that do not have what they are to have, or have what others know.
+func (r *Rotation) awayFrom(in reconciler.Input, w work) (all []reconciler.Target) {
 	for _, i := range w.instances {
-		if (i.seen == nil && i.tolerated || r.waived(i) && !w.isMain(i)) && (w.edit || i.has != r.ref.Version) && !w.contained(w.target) {
-			all = append(all, site.SQL(i.server))
+		if i.seen == nil && (i.tolerated || w.downOnWhatWorks()) || r.waived(i) && !w.isMain(i) {
+			behind := (w.edit || i.has != r.ref.Version) && !w.contained(w.target)
+			if behind || in.Compromised(r.ref) != "" && len(r.takesOut(w, i.server)) > 0 {
+				all = append(all, site.SQL(i.server))
+			}
 		}
 	}
 	return all
@@ -210,13 +200,20 @@ func (r *Rotation) awayFrom(w work) (all []reconciler.Target) {
 
 // takes is what a later run does on an instance that was away.
 func (r *Rotation) takes(w work, server string) (all []reconciler.Step) {
-	for _, l := range w.left {
-		all = append(all, reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: server, Login: l.login}})
-	}
-	if len(all) > 0 {
+	if all = r.takesOut(w, server); len(all) > 0 {
 		return all
 	}
-	return []reconciler.Step{{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target, Turns: r.spec.Mode == alternating}}}
+	return []reconciler.Step{{Phase: reconciler.Switch, Op: site.AlterLogin{Server: server, Login: w.target, Turns: r.spec.Mode == alternating || !r.named(w.sight, w.target)}}}
+}
+
+// takesOut is what ends the logins that were replaced there. A user is where the database is.
+func (r *Rotation) takesOut(w work, server string) (all []reconciler.Step) {
+	for _, l := range w.left {
+		if r.alters() && !w.user(l.login) {
+			all = append(all, reconciler.Step{Phase: reconciler.Retire, Op: site.RetireLogin{Server: server, Login: l.login}})
+		}
+	}
+	return all
 }
 
 // before is the version that was live before the rotation began.

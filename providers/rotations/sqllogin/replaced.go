@@ -86,6 +86,11 @@ func (r *Rotation) guardStays(in reconciler.Input, w work) []reconciler.Finding 
 		}
 		all = append(all, site.Warning("old-login-stays", text, hint))
 	}
+	for _, s := range w.stuck {
+		if i, _ := w.on(s.server); r.spec.Retire == "disable" || r.isKnown(in, w, i, s.login) {
+			all = append(all, site.Warning("old-login-stays", fmt.Sprintf("%s: %s was replaced, and no run ends it there: %s", s.server, s.login, s.why), s.hint+"; then apply"))
+		}
+	}
 	return all
 }
 
@@ -95,26 +100,36 @@ func (r *Rotation) keepers(in reconciler.Input, w work) (all []state.Fact) {
 		return nil
 	}
 	for _, l := range r.stay(w) {
-		for _, i := range w.reached() {
-			all = append(all, state.Fact{Value: "the login " + l + " on " + i.server})
+		for _, i := range w.instances {
+			if i.seen == nil || slices.ContainsFunc(w.reached(), i.same) { // a listener leads to one of them
+				all = append(all, state.Fact{Value: "the login " + l + " on " + i.server})
+			}
 		}
+	}
+	for _, s := range w.stuck {
+		all = append(all, state.Fact{Value: "the login " + s.login + " on " + s.server})
 	}
 	return all
 }
 
-// overlap is the login that was replaced, until its soak is over and it is disabled.
-func (r *Rotation) overlap(in reconciler.Input, w work) []reconciler.Overlap {
-	over, known := r.soaked(w, w.replace)
-	if !known || w.replace == "" || w.edit || w.pending || r.spec.Retire != "disable" ||
-		!r.enabledAnywhere(in, w, w.replace) {
+// overlaps are the logins that were replaced, each until its soak is over and it is disabled.
+func (r *Rotation) overlaps(in reconciler.Input, w work) (all []reconciler.Overlap) {
+	if w.edit || w.pending || r.spec.Retire != "disable" || !r.alters() {
 		return nil
 	}
-	o := reconciler.Overlap{Old: w.replace, Began: over.Add(-r.spec.Soak.Of()), Ends: over}
-	if r.besideNames(w.sight, w.replace) {
-		o.Held = "a connection string under another key names it"
+	for _, login := range w.enabled {
+		over, known := r.soaked(w, login)
+		if !known {
+			continue
+		}
+		o := reconciler.Overlap{Old: login, Began: over.Add(-r.spec.Soak.Of()), Ends: over}
+		if r.besideNames(w.sight, login) {
+			o.Held = "a connection string under another key names it"
+		}
+		if used := w.sessions(login); len(used) > 0 {
+			o.Held = fmt.Sprintf("%s on %s is signed in with it", used[0].Program, used[0].Host)
+		}
+		all = append(all, o)
 	}
-	if all := w.inUse(); len(all) > 0 {
-		o.Held = fmt.Sprintf("%s on %s is signed in with it", all[0].Program, all[0].Host)
-	}
-	return []reconciler.Overlap{o}
+	return all
 }

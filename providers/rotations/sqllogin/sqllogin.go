@@ -260,6 +260,9 @@ func (r *Rotation) Reads() []reconciler.Read {
 		reads = append(reads, n.setting, n.service, n.machine)
 	}
 	if r.spec.Mode == integrated {
+		for _, server := range r.servers { // logins that were in the strings before may sign in still
+			reads = append(reads, site.Instance{Server: server, Database: r.database})
+		}
 		return reads
 	}
 	reads = append(reads, site.Value{Secret: r.ref})

@@ -3,7 +3,6 @@ package sqllogin
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"meshrotate/providers/site"
 	"meshrotate/reconciler"
@@ -24,7 +23,7 @@ func (r *Rotation) steps(in reconciler.Input, w work) []reconciler.Step {
 	}
 	if w.edit {
 		for _, h := range w.edited() {
-			steps = append(steps, r.replace(h, w)...)
+			steps = append(steps, r.replace(in, h, w)...)
 		}
 	}
 	steps = append(steps, r.restarts(w)...)
@@ -69,12 +68,18 @@ func (w work) edited() []holder {
 // accept makes every instance take the new password, and proves it with the very strings. Where that stands is the mode's.
 func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 	phase := map[string]reconciler.Phase{alternating: reconciler.Accept, single: reconciler.Switch, external: reconciler.Prepare}[r.spec.Mode]
+	if r.comesUp(w) {
+		phase = reconciler.Switch
+	}
 	var after []string
 	switch phase {
 	case reconciler.Prepare:
 		after = []string{reconciler.StepID(reconciler.Prepare, site.Keep{Secret: r.ref})}
 	case reconciler.Switch:
 		for _, h := range w.bounce {
+			if r.spec.Mode != single {
+				break // nobody runs with the login yet
+			}
 			after = append(after, site.StepOf(stop(h)))
 		}
 	}
@@ -84,7 +89,7 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 		step := reconciler.Step{Phase: phase, After: after, Once: true, Back: reconciler.Nothing(),
 			Op: site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Enable: l != nil && l.Disabled, Unlock: l != nil && l.Locked}}
 		if w.contained(w.target) {
-			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: site.IsRetired(in.History, name, w.target) || site.IsRetiring(in.History, name, w.target)}
+			step.Op = site.AlterLogin{Server: i.server, Login: w.target, Secret: r.ref, Database: r.database, Enable: site.IsRetiredUser(in.History, name, w.target) || site.IsRetiring(in.History, name, w.target)}
 		}
 		if op := step.Op.(site.AlterLogin); r.spec.Mode == alternating {
 			op.Turns, op.Idle = true, w.edit && !w.pending && len(i.seen.Of(w.target)) == 0
@@ -92,6 +97,9 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 			if r.dead(w) {
 				step.Back = reconciler.Never("the strings in force, which name " + w.target + ", were not seen to sign in: there is nothing to go back to")
 			}
+		}
+		if r.comesUp(w) && !w.edit {
+			step.Back = reconciler.Never("the files have version " + r.ref.Version + " already")
 		}
 		if r.spec.Mode == single {
 			op := step.Op.(site.AlterLogin)
@@ -130,7 +138,7 @@ func (r *Rotation) accept(in reconciler.Input, w work) []reconciler.Step {
 
 // replace stages the file, and swaps it once both services are stopped. Where the old password may be dead there is no way
 // back to it.
-func (r *Rotation) replace(h holder, w work) []reconciler.Step {
+func (r *Rotation) replace(in reconciler.Input, h holder, w work) []reconciler.Step {
 	stage := reconciler.Step{Phase: reconciler.Prepare, Back: reconciler.Way(site.Discard{Host: h.host, Path: h.component.Settings, Staged: true}),
 		Op: site.StageSettings{Host: h.host, Path: h.component.Settings, Edits: []site.KeyEdit{{Setting: h.node.setting.Setting, Secret: r.ref, Form: r.form(w)}}, Who: h.who()}}
 	if w.mint {
@@ -141,12 +149,16 @@ func (r *Rotation) replace(h holder, w work) []reconciler.Step {
 		swap.After = append(swap.After, site.StepOf(stop(other)))
 		swap.Before = append(swap.Before, site.StepOf(start(other)))
 	}
-	switch r.spec.Mode {
-	case single:
+	switch {
+	case r.comesUp(w):
+		for _, s := range r.accept(in, w) {
+			swap.After = append(swap.After, reconciler.StepID(s.Phase, s.Op))
+		}
+	case r.spec.Mode == single:
 		for _, s := range r.accepting(w) {
 			swap.After = append(swap.After, site.StepOf(s))
 		}
-	case external:
+	case r.spec.Mode == external:
 		for _, op := range slices.Concat(r.signIns(w), r.hostSignIns(w)) {
 			stage.After = append(stage.After, reconciler.StepID(reconciler.Prepare, op))
 		}
@@ -169,25 +181,6 @@ func (r *Rotation) accepting(w work) []reconciler.Op {
 		}
 	}
 	return all
-}
-
-// replicasFirst are the instances in the order of their change: as long as the server of the strings has the old password,
-// nobody is in need of the new one.
-func (w work) replicasFirst() []instance {
-	var first, last []instance
-	for _, i := range w.reached() {
-		if w.isMain(i) {
-			last = append(last, i)
-		} else {
-			first = append(first, i)
-		}
-	}
-	return append(first, last...)
-}
-
-// isMain says that the strings lead to the instance now.
-func (s sight) isMain(i instance) bool {
-	return s.main().seen != nil && i.seen != nil && strings.EqualFold(i.seen.Name, s.main().seen.Name)
 }
 
 func stop(h holder) site.StopService {
@@ -281,13 +274,13 @@ func (r *Rotation) proofs(in reconciler.Input, w work) []reconciler.Step {
 	}
 	e := w.engine()
 	session := site.ProveSessions{Server: r.servers[0], Login: w.target, On: e.host, Service: e.component.Service, Timeout: reconciler.Span(r.api.ConnectedTimeout.Of()), Who: e.who(), Beside: w.admin().host}
-	session.Serves, session.Leaves, session.Known = true, leaves(w.left), site.WriteKnown(r.leavesKnown(in, w))
+	session.Serves, session.Leaves, session.Known, session.Woken = true, leaves(w.left), site.WriteKnown(r.leavesKnown(in, w)), site.WriteKnown(r.woken(in, w))
 	if old := cmp.Or(w.old, w.replace); old != "" && !sameLogin(old, w.target) {
 		session.Replaced, session.With = old, w.admin().component.Service
 	}
 	if bounced[e.label] && e.edit && e.accepted() {
 		old := session
-		old.Login, old.Replaced, old.With, old.Serves, old.Leaves, old.Known = e.says.User, "", "", false, "", ""
+		old.Login, old.Replaced, old.With, old.Serves, old.Leaves, old.Known, old.Woken = e.says.User, "", "", false, "", "", ""
 		add(session, old)
 	} else {
 		add(session, nil)

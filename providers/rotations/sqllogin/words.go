@@ -69,10 +69,10 @@ func (r *Rotation) reason(in reconciler.Input, w work) string {
 
 func (r *Rotation) asDeclared(in reconciler.Input, w work) string {
 	text := w.admin().says.User + " in use by Admin and Engine"
-	if r.besideNames(w.sight, w.replace) || slices.ContainsFunc(w.inUse(), w.onTheirHosts) {
+	if slices.ContainsFunc(w.left, func(l left) bool { return r.besideNames(w.sight, l.login) }) || slices.ContainsFunc(w.inUse(), w.onTheirHosts) {
 		text = w.admin().says.User + " in the files of Admin and Engine"
 	}
-	if r.spec.Retire != "disable" {
+	if r.spec.Retire != "disable" || !r.alters() {
 		return text
 	}
 	for _, l := range w.left {
