@@ -22,7 +22,7 @@ func (s *Session) forbidden(p *reconciler.Plan, h state.History, now time.Time) 
 	if len(begun) > 0 {
 		defer func() {
 			for i := range all {
-				all[i].Hint = "what a run has begun is finished at any time: `meshrotate apply --only " + strings.Join(begun, ",") + "`; for the rest, " + all[i].Hint
+				all[i].Hint = "what a run has begun (" + strings.Join(begun, ", ") + ") is finished at any time, alone: `meshrotate apply --only KIND`; for the rest, " + all[i].Hint
 			}
 		}()
 	}
@@ -46,16 +46,16 @@ func (s *Session) forbidden(p *reconciler.Plan, h state.History, now time.Time) 
 	return all
 }
 
-// begunAndRest are the kinds of which a run has begun to change something, or an emergency is not over; and how many other changes there
-// are.
+// begunAndRest are the changes of which a run has begun to change something, or an emergency is not over, by their titles; and how many others
+// there are.
 func begunAndRest(p *reconciler.Plan, h state.History) (begun []string, rest int) {
 	for _, c := range p.Changes {
-		switch kind, _, _ := strings.Cut(c.Secret.Name, ":"); {
+		switch {
 		case c.Status == reconciler.AsDeclared:
 		case h.Compromised(c.Secret.Name) == "" && !h.GivenOut(c.Secret.Name, c.Secret.Version):
 			rest++
-		case !slices.Contains(begun, kind):
-			begun = append(begun, kind)
+		case !slices.Contains(begun, c.Title):
+			begun = append(begun, c.Title)
 		}
 	}
 	return begun, rest

@@ -23,7 +23,7 @@ func TestWhatARunHasBegunIsFinished(t *testing.T) {
 	}
 	killed("verify: began", "apply", "--yes", "--only", "relaykey")
 	w.rewrite("\nsecrets:\n", "\npolicy:\n  window: ["+time.Now().UTC().AddDate(0, 0, 3).Format("Mon")+" 10:00-11:00 UTC]\n\nsecrets:\n")
-	const finish = "what a run has begun is finished at any time: `meshrotate apply --only relaykey`"
+	const finish = "what a run has begun (relay key) is finished at any time, alone: `meshrotate apply --only KIND`"
 	w.run(1, "apply", "--yes").says(t, "changes are allowed at", finish)
 	w.run(2, "plan").says(t, "[window-closed]", finish)
 	w.run(1, "apply", "--yes", "--only", "license").says(t, "changes are allowed at")
