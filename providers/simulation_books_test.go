@@ -83,8 +83,13 @@ func (o *operator) may(t reconciler.Target, steps []reconciler.Step, lost error)
 			}
 		}
 	}
-	// What has no way back is gone on with, as its starts are in the ledger: services would stay down for it.
-	if first.Phase == reconciler.Switch && !r.turned && !r.never && r.refused {
+	// What has no way back is gone on with, as its starts are in the ledger; and what is down is started, whatever the books say:
+	// services would stay down for it.
+	starts := !slices.ContainsFunc(steps, func(s reconciler.Step) bool {
+		t, turns := s.Op.(reconciler.Turning)
+		return !turns || t.Stops()
+	})
+	if first.Phase == reconciler.Switch && !starts && !r.turned && !r.never && r.refused {
 		o.u.wrong("2: %s begins %s on %s, and the ledger refuses", o.name, first.Name(), t)
 	}
 	r.never = r.never || slices.ContainsFunc(steps, func(s reconciler.Step) bool { return s.Back.Why != "" })

@@ -118,6 +118,29 @@ func TestOutagesByIntervals(t *testing.T) {
 	}
 }
 
+// Two records know of something that came back: of the same stop they say the same; a stop that was over before the other's began is
+// another one.
+func TestTwoStopsThatCameBack(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(1000+s), 0) }
+	for _, c := range []struct {
+		name string
+		a, b reconciler.Returned
+		want []time.Time
+	}{
+		{"one stop", reconciler.Returned{Since: at(-300), UpBy: at(-10)}, reconciler.Returned{Since: at(-200), UpBy: at(-10)}, []time.Time{at(-300), at(-300)}},
+		{"two stops", reconciler.Returned{Since: at(-300), UpBy: at(-250)}, reconciler.Returned{Since: at(-200), UpBy: at(-10)}, []time.Time{at(-300), at(-200)}},
+	} {
+		a, b := usual("a"), usual("b")
+		a.with = func(change *reconciler.Change) { c.a.What = "r1"; change.Returned = []reconciler.Returned{c.a} }
+		b.with = func(change *reconciler.Change) { c.b.What = "r1"; change.Returned = []reconciler.Returned{c.b} }
+		for i, change := range newBench(t, a, b).plan.Changes {
+			if got := change.Returned[0].Since; !got.Equal(c.want[i]) {
+				t.Errorf("%s: %s says since %v", c.name, change.Secret.Name, got)
+			}
+		}
+	}
+}
+
 // A relay that runs cannot work while Admin is down, and while it has another key than Admin: from Admin's stop to the moment at
 // which the relay is seen to work.
 func TestWhoIsCutOff(t *testing.T) {

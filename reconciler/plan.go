@@ -208,19 +208,28 @@ func (p *Plan) Count(s Status) int {
 	return n
 }
 
-// oneReturn lets all secrets say the same of what came back: the record of one may know of an earlier stop than that of another.
+// oneReturn lets all secrets say the same of what came back: the record of one may know of an earlier stop than that of another. A
+// stop that was over before the other's began is another one.
 func oneReturn(changes []Change) {
-	first := map[string]time.Time{}
+	type stop struct{ since, upBy time.Time }
+	stops := map[string][]stop{}
 	for _, c := range changes {
 		for _, r := range c.Returned {
-			if at, known := first[r.What]; !known || r.Since.Before(at) {
-				first[r.What] = r.Since
-			}
+			stops[r.What] = append(stops[r.What], stop{r.Since, r.UpBy})
 		}
+	}
+	for _, of := range stops {
+		slices.SortFunc(of, func(a, b stop) int { return b.since.Compare(a.since) }) // the latest first: each may reach back to the next
 	}
 	for _, c := range changes {
 		for i, r := range c.Returned {
-			c.Returned[i].Since = first[r.What]
+			since := r.Since
+			for _, s := range stops[r.What] {
+				if s.since.Before(since) && (s.upBy.IsZero() || !s.upBy.Before(since)) {
+					since = s.since
+				}
+			}
+			c.Returned[i].Since = since
 		}
 	}
 }
