@@ -34,6 +34,8 @@ type Outcome struct {
 	Left []Left `json:"left,omitempty"`
 	// Remarks are what happened beside: somebody else was at work.
 	Remarks []Remark `json:"remarks,omitempty"`
+	// Warnings are those of the plan, as it saw things before the run: what does not work from then on, for one.
+	Warnings []reconciler.Finding `json:"warnings,omitempty"`
 	// ByRecord is not "" when the run has lost its lock, and says whether another one has taken over since: what is told of hosts is what
 	// this one knew by then, but for the services that it looked at at its end, and measured outages are the most.
 	ByRecord string `json:"byRecord,omitempty"`
@@ -46,7 +48,6 @@ type Outcome struct {
 
 	// accepting are the places that accept what others know after the run.
 	accepting []string
-	warnings  int   // in the plan
 	kept      error // what was not given back after it
 }
 
@@ -124,11 +125,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 	if o.Err != nil {
 		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)
 	}
-	for _, f := range slices.Concat(findings(together(p.Changes)), p.Fleet) {
-		if f.Severity == reconciler.Warning {
-			r.warnings++
-		}
-	}
+	r.Warnings = slices.DeleteFunc(slices.Concat(findings(together(p.Changes)), p.Fleet), func(f reconciler.Finding) bool { return f.Severity != reconciler.Warning })
 	for _, c := range p.Changes {
 		for _, s := range c.Still {
 			if !s.Ends {

@@ -98,8 +98,8 @@ func (r Outcome) Verdict() string {
 	var word string
 	switch {
 	case r.OK && n == 0:
-		if r.warnings > 0 {
-			return "nothing to do; " + count(r.warnings, "warning") + ": `meshrotate plan` shows what is not as it should be"
+		if n := len(r.Warnings); n > 0 {
+			return "nothing to do; " + count(n, "warning") + ": `meshrotate plan` shows what is not as it should be"
 		}
 		if len(r.Only) > 0 {
 			return "nothing to do for " + strings.Join(r.Only, ", ") + ", which is as declared; the other secrets were not looked at"
