@@ -121,13 +121,13 @@ function Open-HostKey([string]$path) {
     [Microsoft.Win32.RegistryKey]::OpenBaseKey([Microsoft.Win32.RegistryHive]::LocalMachine, [Microsoft.Win32.RegistryView]::Registry64).OpenSubKey($path)
 }
 
-# Get-HostIdentity: @{ machineGuid; domain; installed }.
+# Get-HostIdentity: @{ machineGuid; computerName; domain; installed }.
 function Get-HostIdentity {
     $key = Open-HostKey 'SOFTWARE\Microsoft\Cryptography'; $guid = ''
     if ($null -ne $key) { $guid = [string]$key.GetValue('MachineGuid', '') }
     $installed = $null; $key = Open-HostKey 'SOFTWARE\Microsoft\Windows NT\CurrentVersion'   # seconds since 1970, as a number of 32 bits
     if ($null -ne $key) { $at = [long]$key.GetValue('InstallDate', 0) -band 4294967295; if ($at -gt 0) { $installed = [DateTime]::new(621355968000000000 + 10000000 * $at, [DateTimeKind]::Utc) } }
-    @{ machineGuid = $guid; installed = $installed; domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName }
+    @{ machineGuid = $guid; computerName = [Environment]::MachineName; installed = $installed; domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName }
 }
 
 # Get-HostEnvironment SERVICE: a table of the service's own variables; of the machine's when SERVICE is ''.
@@ -1417,7 +1417,7 @@ function Invoke-Environment($a) {
 
 function Invoke-Identity {
     $m = Get-HostIdentity
-    $m.computerName = [Environment]::MachineName; $m.osVersion = [Environment]::OSVersion.Version.ToString()
+    $m.osVersion = [Environment]::OSVersion.Version.ToString()
     $m.psVersion = $PSVersionTable.PSVersion.ToString(); $m.languageMode = [string]$ExecutionContext.SessionState.LanguageMode
     $m.utcNow = [DateTime]::UtcNow
     $r = New-Result 'ok' ''

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"meshrotate/providers/lab/machine"
@@ -22,9 +23,11 @@ type channel struct {
 	machine *machine.Machine
 	kill    func() // kills the process
 	started func() // the process runs
+	stored  func() // tells the machine which certificates its stores have got
 
 	listener net.Listener
 	done     chan struct{}
+	programs sync.WaitGroup
 }
 
 func (c *channel) open(ctx context.Context, path string) error {
@@ -40,7 +43,13 @@ func (c *channel) open(ctx context.Context, path string) error {
 			if err != nil {
 				return
 			}
-			c.serve(ctx, conn)
+			if question, ok := hear(ctx, conn); !ok {
+				_ = conn.Close()
+			} else if question[0] == plays { // others are asked while it runs
+				c.programs.Go(func() { defer func() { _ = conn.Close() }(); c.plays(ctx, conn, question[1:]) })
+			} else {
+				c.serve(ctx, conn, question)
+			}
 		}
 	}()
 	return nil
@@ -50,17 +59,21 @@ func (c *channel) open(ctx context.Context, path string) error {
 func (c *channel) close() {
 	_ = c.listener.Close()
 	<-c.done
+	c.programs.Wait()
 }
 
-func (c *channel) serve(ctx context.Context, conn net.Conn) {
-	defer func() { _ = conn.Close() }()
+// hear reads a question. Nobody waits for one whose process was killed.
+func hear(ctx context.Context, conn net.Conn) ([]string, bool) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	b, err := io.ReadAll(io.LimitReader(conn, 1<<16))
-	if err != nil {
-		return
-	}
-	question := strings.Split(string(b), "\x00")
+	return strings.Split(string(b), "\x00"), err == nil
+}
+
+func (c *channel) serve(ctx context.Context, conn net.Conn, question []string) {
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
 	fields, err := c.answer(ctx, question[0], append(question[1:], "", "", "")[:3])
 	if ctx.Err() != nil {
 		return // killed: it gets no answer
@@ -84,7 +97,7 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return []string{m.Expand(name)}, nil
 	case "identity":
 		guid, installed := m.Whose()
-		return []string{guid, m.Domain, fmt.Sprint(ticks(installed))}, nil
+		return []string{guid, m.Domain, fmt.Sprint(ticks(installed)), m.Name}, nil
 	case "environment":
 		env, ok := m.Environment(name)
 		if !ok {

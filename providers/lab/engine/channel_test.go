@@ -62,7 +62,7 @@ func TestChannel(t *testing.T) {
 		{"the machine has variables of its own", []string{"environment", ""}, "0"},
 		{"a service that never ran", []string{"config", "svc"}, "0|LocalSystem|auto|"},
 		{"a stopped one cannot be stopped", []string{"stop", "svc"}, "1062"},
-		{"who it is", []string{"identity"}, "0|guid|lab.example|0"},
+		{"who it is", []string{"identity"}, "0|guid|lab.example|0|RELAY01"},
 		{"variables are the machine's", []string{"path", `%ProgramFiles%\a\b.json`}, "0|" + filepath.Join(root, "h", "C", "Program Files", "a", "b.json")},
 		{"the script has its own answer to a relative path", []string{"path", `a\b.json`}, `0|a\b.json`},
 		{"nothing goes out of the folder", []string{"path", `C:\..\..\x`}, "0|" + filepath.Join(root, "h", "x")},

@@ -28,7 +28,7 @@ function Use-Replace([string]$from, [string]$to, [string]$backup) {
     [void](Ask 'point' $to 'after')
 }
 function Use-TryService([string]$name, [bool]$logon) { [int](Ask 'try-service' $name) }
-function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; installed = [DateTime]::UnixEpoch.AddTicks([long]$a[2]) } }
+function Use-Identity { $a = @(Ask 'identity'); @{ machineGuid = $a[0]; domain = $a[1]; installed = [DateTime]::UnixEpoch.AddTicks([long]$a[2]); computerName = $a[3] } }
 function Use-Environment([string]$service) {
     $a = @(Ask 'environment' $service); $found = @{}
     for ($i = 0; $i + 1 -lt $a.Length; $i += 2) { $found[$a[$i]] = $a[$i + 1] }
@@ -65,6 +65,9 @@ function Use-Logon([string]$name, [string]$account) {
     $a = @(Ask 'logon' $name $account); $set = $null; if ($a[5] -ne '0') { $set = [DateTime]::UnixEpoch.AddTicks([long]$a[5]) }
     @{ exists = $a[0]; right = $a[1]; locked = $a[2]; configured = $a[3]; running = $a[4]; passwordSet = $set }
 }
+
+# What stands for cmd.exe lets the lab's model of the script run: see play.go. Its input and output are its own.
+function Use-Shell([string]$script) { @{ program = '/bin/sh'; arguments = '-c "read go; exec ''' + $env:MESHROTATE_LAB_PROGRAM + ''' lab play script ''' + $script + '''"' } }
 
 function Use-Signature([string]$path, $f) {
     $a = @(Ask 'signature' $path); $signers = @()

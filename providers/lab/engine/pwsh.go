@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 
+	"meshrotate/providers/lab"
 	"meshrotate/providers/lab/machine"
 	"meshrotate/providers/lab/wsman"
 	"meshrotate/providers/winhost"
@@ -32,6 +33,7 @@ const maxHosts = 40
 // Pwsh is PowerShell on Linux: each command is a process of about 140 MB. It is a lab.Engine.
 type Pwsh struct {
 	program string
+	self    string        // this program, which plays what a host's PowerShell starts
 	root    string        // holds a folder for each host
 	starts  chan struct{} // a token for each process that is starting
 
@@ -45,11 +47,15 @@ func OpenPwsh() (*Pwsh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine pwsh: %w", err)
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("engine pwsh: %w", err)
+	}
 	root, err := os.MkdirTemp("", "meshrotate-pwsh-")
 	if err != nil {
 		return nil, fmt.Errorf("engine pwsh: %w", err)
 	}
-	return &Pwsh{program: program, root: root, starts: make(chan struct{}, max(2, runtime.NumCPU()))}, nil
+	return &Pwsh{program: program, self: self, root: root, starts: make(chan struct{}, max(2, runtime.NumCPU()))}, nil
 }
 
 // Disk is a folder of this machine.
@@ -61,8 +67,10 @@ func (e *Pwsh) Disk(host string) (machine.FS, error) {
 			fmt.Sprintf("use at most --relays %d", maxHosts-2))
 	}
 	dir := filepath.Join(e.root, host)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("engine pwsh: disk of %s: %w", host, err)
+	for _, dir := range []string{dir, home(dir)} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("engine pwsh: disk of %s: %w", host, err)
+		}
 	}
 	return disk{machine.Dir(dir)}, nil
 }
@@ -98,15 +106,20 @@ func (e *Pwsh) Run(ctx context.Context, m *machine.Machine, p wsman.Process) uin
 		return 127
 	}
 	defer func() { _ = os.RemoveAll(private) }()
-	c := &channel{machine: m, kill: kill, started: started}
+	home := home(string(m.FS.(disk).Dir))
+	c := &channel{machine: m, kill: kill, started: started, stored: func() { stored(m, home, lab.BuildStore) }}
 	if err := c.open(ctx, filepath.Join(private, "s")); err != nil {
 		fmt.Fprintln(p.Stderr, err)
 		return 127
 	}
 	defer c.close()
 	defer kill() // before close: nobody waits for a fault any more
+	if err := e.place(m); err != nil {
+		fmt.Fprintln(p.Stderr, err)
+		return 127
+	}
 
-	env := []string{"MESHROTATE_LAB_SOCKET=" + filepath.Join(private, "s")}
+	env := []string{socketVariable + "=" + filepath.Join(private, "s"), programVariable + "=" + e.self, "HOME=" + home}
 	record(m, "4688", p.CommandLine)
 	if m.Record == nil {
 		return process.PowerShell(e.program, prelude, env...)(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)

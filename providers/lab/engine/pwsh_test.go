@@ -51,6 +51,31 @@ func TestPwshWidensTrust(t *testing.T) {
 	wantNoLeftovers(t, e.Root())
 }
 
+// A build host gets the certificate, signs with it, and what it has built carries it. Nothing gets into the stores of whoever runs the lab.
+func TestPwshBuilds(t *testing.T) {
+	t.Parallel()
+	need(t, "pwsh")
+	e, err := engine.OpenPwsh()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorldAt(t, e, lab.Config{Relays: 1, Signing: true, Build: true})
+	w.rotate(4)
+	_, next := lab.Certificates()
+	for _, name := range lab.RelayConnectors() {
+		if _, signers := machine.Signature(w.read(w.lab.BuildHost, lab.BuildFolder+`\`+name)); len(signers) != 1 || signers[0].SHA1 != next.SHA1 {
+			t.Errorf("%s is signed by %+v", name, signers)
+		}
+	}
+	if w.lab.Built() != 1 {
+		t.Errorf("it has built %d times", w.lab.Built())
+	}
+	if stores, err := filepath.Glob(filepath.Join(e.Root(), "*.home/.dotnet/corefx/cryptography/x509stores/my", next.SHA1+".pfx")); err != nil || len(stores) != 1 {
+		t.Errorf("the certificate lies in %q, %v", stores, err)
+	}
+	wantNoLeftovers(t, e.Root())
+}
+
 // The password of an account goes from its source to the service manager through the real script, and into no log.
 func TestPwshRotatesAnAccount(t *testing.T) {
 	t.Parallel()

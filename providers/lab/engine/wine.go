@@ -122,7 +122,7 @@ func (e *Wine) Disk(host string) (machine.FS, error) {
 	e.hosts = append(e.hosts, host)
 	if len(e.hosts) > 3 {
 		return nil, reconciler.Hinted(fmt.Errorf("engine pwsh-windows: no room for %s: one Windows machine holds Admin, Engine and one relay", host),
-			"use --relays 1")
+			"use --relays 1, and leave --all out")
 	}
 	return disk{machine.Dir(e.root)}, nil
 }

@@ -71,7 +71,7 @@ the README.`,
 	c.Flags().StringVar(&f.license, "license", "", "how the vendor writes licenses: `SHAPE` is "+strings.Join(lab.LicenseShapes, ", ")+" (default: the first)")
 	c.Flags().BoolVar(&f.all, "all", false, "let the document declare every kind of secret, with a build host; license and relay key alone otherwise")
 	c.Flags().BoolVar(&f.https, "https", false, "let the hosts' WinRM listen with certificates (default: HTTP, sealed by NTLM)")
-	c.AddCommand(breakCommand(stdio), showCommand(stdio))
+	c.AddCommand(breakCommand(stdio), showCommand(stdio), playCommand(stdio))
 	return c
 }
 

@@ -30,6 +30,26 @@ func (m *Machine) SetScript(path string, s Script) {
 	m.programs[strings.ToLower(path)] = s
 }
 
+// RunScript runs the script whose path is meant, with the machine's environment and what is added to it. It says whether there is one.
+func (m *Machine) RunScript(ctx context.Context, is func(path string) bool, env map[string]string, out io.Writer) (exit uint32, ok bool) {
+	m.mu.Lock()
+	all := m.machine
+	scripts := maps.Clone(m.programs)
+	m.mu.Unlock()
+	for k, v := range env {
+		all = with(all, k, v)
+	}
+	for path, script := range scripts {
+		if script == nil || !is(path) {
+			continue
+		}
+		m.builds.Lock()
+		defer m.builds.Unlock()
+		return script(ctx, all, out), true
+	}
+	return 0, false
+}
+
 // Certificates are those of a store, by their thumbprints.
 func (m *Machine) Certificates(store string) []winhost.StoredCertificate {
 	m.mu.Lock()

@@ -66,7 +66,7 @@ type Machine struct {
 	scripts         int               // how many were started
 	loose           map[string]bool   // files and folders that ordinary users may change, by lower-case path
 	records         Records           // of PowerShell
-	tools           map[string]Tool   // by lower-case path
+	tools           map[string]placed // by lower-case path
 	valued          int               // files with a value that were made for one of them
 	programs        map[string]Script // by lower-case path
 	builds          turns             // of scripts

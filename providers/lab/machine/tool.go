@@ -16,14 +16,20 @@ import (
 // Tool is a program of the machine that takes secrets. It ends when the context does.
 type Tool func(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) uint32
 
+// placed is a program, nil when there is none, with its path as it is written.
+type placed struct {
+	path string
+	Tool
+}
+
 // SetTool puts the program at a path; nil removes it.
 func (m *Machine) SetTool(path string, t Tool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.tools == nil {
-		m.tools = map[string]Tool{}
+		m.tools = map[string]placed{}
 	}
-	m.tools[strings.ToLower(path)] = t
+	m.tools[strings.ToLower(path)] = placed{path, t}
 }
 
 // Tool is the program at a path, nil when there is none.
@@ -31,7 +37,30 @@ func (m *Machine) Tool(path string) Tool {
 	path = strings.ToLower(m.Expand(path))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.tools[path]
+	return m.tools[path].Tool
+}
+
+// ToolAt is the program whose path is meant, nil when there is none.
+func (m *Machine) ToolAt(is func(path string) bool) Tool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.tools {
+		if is(t.path) {
+			return t.Tool
+		}
+	}
+	return nil
+}
+
+// Tools are the paths of all programs, and whether they are there.
+func (m *Machine) Tools() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]bool{}
+	for _, t := range m.tools {
+		all[t.path] = t.Tool != nil
+	}
+	return all
 }
 
 func yesOrNo(is bool) winhost.Answer {

@@ -1,7 +1,7 @@
 # What stands in for Windows when the script is tested on Linux, with the lab's unix.ps1 before it: a few services and accounts.
 function Use-Path([string]$path) { $path }
 function Use-TryService([string]$name, [bool]$logon) { if ($global:services.ContainsKey($name)) { 0 } else { 1060 } }
-function Use-Identity { @{ machineGuid = 'not Windows'; domain = ''; installed = [DateTime]::UnixEpoch } }
+function Use-Identity { @{ machineGuid = 'not Windows'; computerName = [Environment]::MachineName; domain = ''; installed = [DateTime]::UnixEpoch } }
 function Use-Environment([string]$service) {
     if ($service -eq '') { return $global:machineEnvironment }
     if (-not $global:services.ContainsKey($service)) { throw [ComponentModel.Win32Exception]::new(1060) }
