@@ -74,15 +74,15 @@ var fakes = map[string]string{
 	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; printf 'the progress\n  \140\140\140\n# free\n' >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
-case "$*" in *comment.md*) if [ -n "$LONG" ] && grep -q "the report" comment.md; then echo "Body is too long" >&2; exit 1; fi;; esac
+case "$*" in *comment.md*) if [ -n "$LONG" ] && grep -rqs --include=comment.md "the report" "$TMPDIR"; then echo "Body is too long" >&2; exit 1; fi;; esac
 case "$*" in *issues/*/comments*--jq*) [ -z "$FOUND" ] || echo "$FOUND";;
 "issue list"*) while [ "$1" != --jq ]; do shift; done; printf '%s' "${OPEN:-[]}" | jq -r "$2";; esac`,
 	"git": `echo "$SUBJECT"`,
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
-case "$*" in *--data*) if [ -n "$LONG" ] && grep -q "the report" comment.md; then exit 22; fi;; esac
+case "$*" in *--data*) if [ -n "$LONG" ] && grep -rqs --include=comment.md "the report" "$TMPDIR"; then exit 22; fi;; esac
 case "$*" in *connectionData*) printf '{"authenticatedUser": {"id": "me"}}'; exit;; *api/v4/user*) printf '{"id": 9}'; exit;; esac
-echo "$*" | sed 's/--data @query.json//' | grep -Eq -- '--data|--request' || case "$*" in *page=2*) printf '%s' "$MORE";; *) printf '%s' "$ANSWER";; esac`,
+echo "$*" | sed 's/--data [^ ]*query.json//' | grep -Eq -- '--data|--request' || case "$*" in *page=2*) printf '%s' "$MORE";; *) printf '%s' "$ANSWER";; esac`,
 }
 
 // step is one run of a shell part.
@@ -97,6 +97,16 @@ type step struct {
 }
 
 const hidden = "hunter2-token"
+
+// written are the names of the files that a script writes.
+func written(script string) (names []string) {
+	for _, m := range regexp.MustCompile(`>+ *"?(?:\$\w+/|\$\([\w.]+\)/)?(\w+(?:\.\w+)?)"?`).FindAllStringSubmatch(script, -1) {
+		if name := m[1]; !slices.Contains(names, name) && name != "null" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // hostile are commands to the log of each system, as a request may have them in a text of its own: what begins them, and what holds that in
 // it once one is taken out. Azure looks for them anywhere in a line. Jenkins has none.
@@ -117,9 +127,16 @@ func (s step) run(t *testing.T, file, script string) {
 	}
 	c := exec.Command(bash, "-c", script)
 	c.Dir = t.TempDir()
+	scratch, kept := t.TempDir(), at("kept")
+	write(t, kept, []byte("what the request has nothing to do with"))
+	for _, name := range written(script) { // a request may have a link wherever a file may be written
+		if err := os.Symlink(kept, filepath.Join(c.Dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c.Env = slices.Concat(os.Environ(), []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + at("calls"), "BODIES=" + at("bodies"), "HEADERS=" + at("headers"),
 		"GITHUB_STEP_SUMMARY=" + at("summary"), "ANSWER=" + s.answer, "HOSTILE=" + hostile[file][1], "CODE=" + string(rune('0'+s.code)), "MARK=<!-- meshrotate plan -->", "DOCUMENT=contoso.yaml", "BASE=refs/remotes/origin/main",
-		"PLANS=plans", "PR=7", "HEAD_SHA=4f2a91c", "GITHUB_REPOSITORY=im/rotation", "TOKEN=" + hidden, "BOT_TOKEN=" + hidden, "CI_API_V4_URL=https://git/api/v4", "CI_PROJECT_ID=3",
+		"PLANS=plans", "TMPDIR=" + scratch, "RUNNER_TEMP=" + scratch, "PR=7", "HEAD_SHA=4f2a91c", "GITHUB_REPOSITORY=im/rotation", "TOKEN=" + hidden, "BOT_TOKEN=" + hidden, "CI_API_V4_URL=https://git/api/v4", "CI_PROJECT_ID=3",
 		"ISSUES=https://git/api", "ITEM=Issue", "CLOSED=Done", "CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=4f2a91c"}, s.env)
 	out, err := c.CombinedOutput()
 	code := 0
@@ -131,6 +148,13 @@ func (s step) run(t *testing.T, file, script string) {
 	}
 	text := func(name string) string { b, _ := os.ReadFile(at(name)); return string(b) }
 	calls, body := text("calls"), text("bodies")
+	calls = regexp.MustCompile(regexp.QuoteMeta(scratch)+`(/tmp\.\w+)?/`).ReplaceAllString(calls, "")
+	if text("kept") != "what the request has nothing to do with" {
+		t.Errorf("it was written through a link of the request: %q", text("kept"))
+	}
+	if left, _ := filepath.Glob(filepath.Join(scratch, "tmp.*")); len(left) > 0 {
+		t.Errorf("it leaves %q", left)
+	}
 	if code != s.exitCode {
 		t.Errorf("exit code %d, want %d\n%s", code, s.exitCode, out)
 	}
@@ -271,7 +295,7 @@ func TestPipelineSteps(t *testing.T) {
 	}
 }
 
-var azureWords = map[string]string{"$(document)": "contoso.yaml", "$(base)": "refs/remotes/origin/main", "$(plans)": "plans", "$(System.CollectionUri)": "azure/", "$(System.TeamProjectId)": "p", "$(Build.Repository.ID)": "r"}
+var azureWords = map[string]string{"$(Agent.TempDirectory)": "$RUNNER_TEMP", "$(document)": "contoso.yaml", "$(base)": "refs/remotes/origin/main", "$(plans)": "plans", "$(System.CollectionUri)": "azure/", "$(System.TeamProjectId)": "p", "$(Build.Repository.ID)": "r"}
 
 // A fork's request plans nothing, and each job has the rights that it needs and no more.
 func TestPipelinesAndForks(t *testing.T) {

@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -316,6 +317,74 @@ func TestAProgramOfTheRequest(t *testing.T) {
 		_, err := trust.Bind(loader, one(), trust.Side{Base: one(), Name: "main at 1234567", Root: root})
 		if (err != nil) != (refused != "") || err != nil && !strings.Contains(err.Error(), refused+" lies among the files of the request") {
 			t.Errorf("%s: %v", root, err)
+		}
+	}
+}
+
+// TestALinkOfTheRequest: where a link leads that lies among the files of the request is in the request's hands, wherever it leads now, and
+// whoever names it.
+func TestALinkOfTheRequest(t *testing.T) {
+	loader, dir := specs.Loader{Sections: providers.Sections()}, t.TempDir()
+	root, outside := filepath.Join(dir, "im"), filepath.Join(dir, "bin")
+	for _, folder := range []string{root, outside} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tool := filepath.Join(outside, "op")
+	if err := os.WriteFile(tool, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, at string) string {
+		if err := os.Symlink(to, at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	within, around := link(tool, filepath.Join(root, "op")), link(root, filepath.Join(dir, "alias"))
+	through := link(filepath.Join("..", "im", "op"), filepath.Join(outside, "through"))
+	for path, refused := range map[string]bool{tool: false, within: true, through: true, filepath.Join(around, "op"): true, link(tool, filepath.Join(outside, "own")): false,
+		link(filepath.Join(outside, "loop"), filepath.Join(outside, "loop")): true} {
+		one := func() *specs.Deployment {
+			d, err := loader.Load("contoso.yaml", []byte(agreed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
+			d.Connect.Stores["op"].Exec.Program = path
+			return d
+		}
+		_, err := trust.Bind(loader, one(), trust.Side{Base: one(), Name: "main at 1234567", Root: root})
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), path+" lies among the files of the request") {
+			t.Errorf("%s: %v", path, err)
+		}
+		if path == tool {
+			continue
+		}
+		if _, err := trust.LoadOperator(path, root); refused && (err == nil || !strings.Contains(err.Error(), "a request can change it")) {
+			t.Errorf("an operator's file: %s: %v", path, err)
+		}
+	}
+}
+
+// TestArgumentsInOtherPieces: the same letters are other arguments where they are cut otherwise.
+func TestArgumentsInOtherPieces(t *testing.T) {
+	loader := specs.Loader{Sections: providers.Sections()}
+	load := func(args ...string) *specs.Deployment {
+		d, err := loader.Load("contoso.yaml", []byte(agreed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
+		d.Connect.Stores["op"].Exec.Args = args
+		return d
+	}
+	whole := []string{"read", "--where=team, prod", `"x", y`, "--out, file=z"}
+	for _, args := range [][]string{{"read", "--where=team", "prod", `"x", y`, "--out, file=z"}, {"read", "--where=team, prod", "x", "y", "--out, file=z"}, {"read", "--where=team, prod", `"x"`, "y", "--out, file=z"},
+		{`read, "--where=team, prod"`, `"x", y`, "--out, file=z"}, {"read", "--where=team, prod", `"x", y`, "--out", "file=z"}} {
+		d, err := trust.Bind(loader, load(args...), trust.Side{Base: load(whole...), Name: "main at 1234567", Root: t.TempDir()})
+		if err != nil || len(d.Origin.Doubts) == 0 || !slices.Equal(d.Connect.Stores["op"].Exec.Args, whole) {
+			t.Errorf("%q: %v, in force %q", args, err, d.Connect.Stores["op"].Exec.Args)
 		}
 	}
 }

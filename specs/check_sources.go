@@ -2,6 +2,7 @@ package specs
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -68,6 +69,44 @@ func Resolved(path string) string {
 func Inside(file, folder string) bool {
 	rel, err := filepath.Rel(Resolved(folder), Resolved(file))
 	return err == nil && filepath.IsLocal(rel)
+}
+
+// maxLinks is how many links may lead to a file.
+const maxLinks = 255
+
+// Passes says that a file is in a folder, or is it, or that a link which lies in it is on the way to the file: whoever can change what
+// the folder has says then what the file is.
+func Passes(file, folder string) bool {
+	full, err := filepath.Abs(file)
+	if err != nil || Inside(file, folder) {
+		return true
+	}
+	root := Resolved(folder)
+	parts := func(path string) []string { return strings.Split(filepath.ToSlash(path), "/") }
+	volume := filepath.VolumeName(full)
+	at, rest := volume+string(filepath.Separator), parts(full[len(volume):])
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		at = filepath.Join(at, part) // "" and "." stay, ".." leads up
+		if rel, err := filepath.Rel(root, at); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+		target, err := os.Readlink(at)
+		if err != nil {
+			continue // no link, or not there
+		}
+		if links++; links > maxLinks {
+			return true
+		}
+		if volume := filepath.VolumeName(target); filepath.IsAbs(target) {
+			at, target = volume+string(filepath.Separator), target[len(volume):]
+		} else {
+			at = filepath.Dir(at)
+		}
+		rest = append(parts(target), rest...)
+	}
+	return false
 }
 
 // powerShellForm is PowerShell's name, or a full path to it: no quotes, no variables, no share, no arguments. It becomes the

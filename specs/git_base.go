@@ -52,7 +52,8 @@ func exactly(repo *git.Repository, name string) (*object.Commit, error) {
 }
 
 // DefaultBranch names what a repository's documents are held against where nobody has named a base: what the remote it was
-// cloned from has as its default branch; without a remote main or master; of a repository elsewhere its HEAD.
+// cloned from has as its default branch; without a remote main or master, or the HEAD of a bare one, which nobody can push; of a
+// repository elsewhere its HEAD.
 func (g Git) DefaultBranch() (string, error) {
 	folder, local := g.folder()
 	if !local {
@@ -80,10 +81,14 @@ func (g Git) DefaultBranch() (string, error) {
 	}
 	// Then a branch called main may be anybody's. A job that fetched a single commit has a remote, and no branch of it.
 	cloned := len(config.Remotes) > 0 || slices.ContainsFunc(names, plumbing.ReferenceName.IsRemote)
-	for _, name := range []plumbing.ReferenceName{"refs/heads/main", "refs/heads/master"} {
-		if !cloned && slices.Contains(names, name) {
-			return name.String(), nil
-		}
+	var own []plumbing.ReferenceName
+	if head, err := repo.Reference(plumbing.HEAD, false); err == nil && config.Core.IsBare && head.Type() == plumbing.SymbolicReference {
+		own = append(own, head.Target())
+	} else {
+		own = slices.DeleteFunc([]plumbing.ReferenceName{"refs/heads/main", "refs/heads/master"}, func(n plumbing.ReferenceName) bool { return !slices.Contains(names, n) })
+	}
+	if !cloned && len(own) == 1 {
+		return own[0].String(), nil
 	}
 	return "", WithHint(fmt.Errorf("repository %s: it does not say which branch is its default", folder),
 		"name the revision whose contacts are agreed to: --base refs/remotes/origin/main; or `git remote set-head origin --auto`")

@@ -78,6 +78,36 @@ func TestDefaultBranch(t *testing.T) {
 	}
 }
 
+// TestDefaultBranchOfABareOne: whoever may push a branch may call it main; none can push another HEAD.
+func TestDefaultBranchOfABareOne(t *testing.T) {
+	h := newHistory(t)
+	config, err := h.repo.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Core.IsBare = true
+	if err := h.repo.SetConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	h.set(t, "refs/heads/trunk", h.first)
+	for _, name := range []plumbing.ReferenceName{"refs/heads/trunk", "refs/heads/main"} {
+		if err := h.repo.Storer.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, name)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (specs.Git{Repo: filepath.Join(h.dir, ".git")}).DefaultBranch(); got != name.String() || err != nil {
+			t.Errorf("HEAD is %s: %q, %v", name, got, err)
+		}
+	}
+	h.set(t, "refs/heads/master", h.first)
+	config.Core.IsBare = false
+	if err := h.repo.SetConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := (specs.Git{Repo: h.dir}).DefaultBranch(); err == nil {
+		t.Errorf("main and master: %q", got)
+	}
+}
+
 // TestLinkedWorkTree: what `git worktree add` makes is a work tree of the repository itself.
 func TestLinkedWorkTree(t *testing.T) {
 	program, h := gittest.Program(t), newHistory(t)

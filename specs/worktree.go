@@ -106,7 +106,7 @@ func (w *WorkTree) Plain(file string) error {
 
 // ReadFile reads a file that a request's document refers to: one of its own work tree, or one outside by its full path.
 func (w *WorkTree) ReadFile(name, dir string) ([]byte, error) {
-	if filepath.IsAbs(name) && !Inside(name, w.Root) {
+	if filepath.IsAbs(name) && !Passes(name, w.Root) {
 		return ReadReferred(name)
 	}
 	full := name
@@ -138,8 +138,10 @@ func (w *WorkTree) Committed(folder string) (bool, error) {
 		if err := w.Plain(folder); err != nil {
 			return true, err
 		}
-	case !Inside(folder, w.Root):
+	case !Passes(folder, w.Root):
 		return false, nil
+	case !Inside(folder, w.Root):
+		return true, fmt.Errorf("%s is reached by a link among the files of %s", folder, w.Root)
 	default: // a way in from outside
 		if rel, err = filepath.Rel(Resolved(w.Root), Resolved(folder)); err != nil {
 			return false, err

@@ -69,8 +69,8 @@ func (e *Exec) Read(ctx context.Context, at specs.Item) (v secret.Value, about s
 // ended is what a run has shown.
 func (e *Exec) ended(ctx, limited context.Context, at specs.Item, cmd *exec.Cmd, err error, out *bounded, told *program.Tail) (v secret.Value, about string, _ error) {
 	v = secret.New(out.data)
-	said := program.LastLine(told.Bytes(), append(e.given(), v)...)
-	if said != "" && len(out.data) == 0 { // nobody knows what the value would have been: it may be what was written there
+	said := ""
+	if len(told.Bytes()) > 0 { // nobody knows what the value would have been: it may be what was written there
 		said = "; what it wrote on standard error may hold a value, and is not shown"
 	}
 	what := fmt.Sprintf("store %s: %s for %s", e.name, filepath.Base(e.spec.Program), at.Path)
@@ -126,17 +126,6 @@ func (e *Exec) environment() []string {
 	}
 	add(e.spec.Env, e.env)
 	return env
-}
-
-// given are the values of the variables that the program has from us.
-func (e *Exec) given() []secret.Value {
-	var all []secret.Value
-	for _, name := range e.spec.Env {
-		if value, set := e.env(name); set {
-			all = append(all, secret.NewString(value))
-		}
-	}
-	return all
 }
 
 // bounded takes no more than is read of a program.

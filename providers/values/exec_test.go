@@ -87,10 +87,11 @@ func TestExec(t *testing.T) {
 		reason, script string
 		want           string
 	}{
-		{"it says why beside some value", `echo other; echo "[ERROR] not signed in" >&2; exit 3`, "relaykey 7: store op: op for a/b failed: exit status 3: [ERROR] not signed in"},
-		{"it says why, be it with the value, and writes none", `echo "error: password is ` + canary + `" >&2; exit 3`, "exit status 3; what it wrote on standard error may hold a value, and is not shown"},
-		{"it says what it was given", `echo other; echo "401: token $OP_TOKEN is not valid" >&2; exit 1`, "exit status 1; what it wrote holds a part of a value, and is not shown"},
-		{"what it says holds the value", `printf ` + canary + `; echo "cannot store ` + canary + `" >&2; exit 1`, "exit status 1; what it wrote holds a part of a value, and is not shown"},
+		{"it says why", `echo other; echo "[ERROR] not signed in" >&2; exit 3`, "relaykey 7: store op: op for a/b failed: exit status 3; what it wrote on standard error may hold a value, and is not shown"},
+		{"it says why, with the value", `echo "error: password is ` + canary + `" >&2; exit 3`, "exit status 3; what it wrote on standard error may hold a value, and is not shown"},
+		{"a line of its own came first", `echo "Warning: old"; echo "cannot verify ` + canary + `" >&2; exit 1`, "exit status 1; what it wrote on standard error may hold a value, and is not shown"},
+		{"it says what it was given", `echo other; echo "401: token $OP_TOKEN is not valid" >&2; exit 1`, "exit status 1; what it wrote on standard error may hold a value, and is not shown"},
+		{"what it says holds the value", `printf ` + canary + `; echo "cannot store ` + canary + `" >&2; exit 1`, "exit status 1; what it wrote on standard error may hold a value, and is not shown"},
 		{"a value, and a failure", `echo ` + canary + `; exit 1`, "failed: exit status 1"},
 		{"nothing", `exit 0`, "store op/a/b: is empty"},
 		{"without an end", `while :; do echo ` + canary + `; done`, "wrote more than 1 MiB"},

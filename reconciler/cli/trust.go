@@ -118,7 +118,7 @@ func (p *program) signed(ctx context.Context, l specs.Loader, d *specs.Deploymen
 	committed.Origin.File, committed.Origin.Dir = d.Origin.File, d.Origin.Dir
 	of := committed.Origin.ReadFile
 	committed.Origin.ReadFile = func(name string) ([]byte, error) {
-		if filepath.IsAbs(name) && !specs.Inside(name, at.Repo) { // it was never a part of the revision
+		if filepath.IsAbs(name) && !specs.Passes(name, at.Repo) { // it was never a part of the revision
 			return d.Origin.ReadFile(name)
 		}
 		return of(name)

@@ -56,7 +56,7 @@ func (b *binder) reader() func(string) ([]byte, error) {
 				err = specs.WithHint(fmt.Errorf("of %s: %w", b.side.Name, err), "what is trusted is read from there; a file of this machine is named by its full path")
 			}
 			return data, err
-		case !filepath.IsAbs(path) || b.side.Root != "" && specs.Inside(path, b.side.Root):
+		case !filepath.IsAbs(path) || b.side.Root != "" && specs.Passes(path, b.side.Root):
 			return nil, specs.WithHint(fmt.Errorf("%s lies among the files of the request", path), "name a file outside the repository by its full path")
 		}
 		return specs.ReadReferred(path)
@@ -69,17 +69,17 @@ func (b *binder) local(d *specs.Deployment) error {
 		rooted := filepath.IsAbs(l.text) || strings.HasPrefix(l.text, "/") // as /etc/krb5.conf is on Windows, too
 		if l.class == Program && b.side.Root != "" {
 			for _, path := range l.paths() {
-				if specs.Inside(path, b.side.Root) {
+				if specs.Passes(path, b.side.Root) {
 					return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, path),
 						"keep the program, and what it is given, outside the repository, and name it by its full path")
 				}
 			}
 		}
-		if _, told := b.given(l); (l.class == Credential || told) && l.from != nil && filepath.IsAbs(l.from.Path) && b.side.Root != "" && specs.Inside(l.from.Path, b.side.Root) {
+		if _, told := b.given(l); (l.class == Credential || told) && l.from != nil && filepath.IsAbs(l.from.Path) && b.side.Root != "" && specs.Passes(l.from.Path, b.side.Root) {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, l.from.Path),
 				"name a file outside the repository by its full path")
 		}
-		if l.class == Local && (!rooted || b.side.Root != "" && specs.Inside(l.text, b.side.Root)) {
+		if l.class == Local && (!rooted || b.side.Root != "" && specs.Passes(l.text, b.side.Root)) {
 			return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request; no host was contacted", d.Origin.File, l.path, l.text),
 				"name a file outside the repository by its full path")
 		}

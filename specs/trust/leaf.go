@@ -157,6 +157,17 @@ func leftOut(f reflect.StructField) string {
 	return ""
 }
 
+// joined is one text for several: no other items have the same.
+func joined(items []string) string {
+	quoted := make([]string, len(items))
+	for i, item := range items {
+		if quoted[i] = item; strings.Contains(item, ", ") || strings.HasPrefix(item, `"`) {
+			quoted[i] = strconv.Quote(item)
+		}
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // texts are the items of a list: hosts one by one, whatever ranges they are written in. Of a guard, and of a program's arguments, the order counts.
 func texts(v reflect.Value, path string, class Class) []leaf {
 	var items []string
@@ -165,7 +176,7 @@ func texts(v reflect.Value, path string, class Class) []leaf {
 	}
 	switch {
 	case (class == Guard || class == Program) && len(items) > 0:
-		return []leaf{{path: path, class: class, text: strings.Join(items, ", "), items: items}}
+		return []leaf{{path: path, class: class, text: joined(items), items: items}}
 	case class == Host || class == Less:
 		var hosts []string
 		for _, item := range items {

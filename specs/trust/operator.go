@@ -63,7 +63,7 @@ const maxOperator = 1 << 20
 
 // LoadOperator reads an operator's file, which must not lie among the files of a request: below root, "" for none.
 func LoadOperator(file, root string) (*Operator, error) {
-	if root != "" && specs.Inside(file, root) {
+	if root != "" && specs.Passes(file, root) {
 		return nil, specs.WithHint(fmt.Errorf("%s lies in the repository, where a request can change it", file), "keep the operator's file outside of it")
 	}
 	info, err := os.Stat(file)

@@ -120,6 +120,9 @@ func (e *Pwsh) Run(ctx context.Context, m *machine.Machine, p wsman.Process) uin
 	}
 
 	env := []string{socketVariable + "=" + filepath.Join(private, "s"), programVariable + "=" + e.self, "HOME=" + home}
+	if cache, err := os.UserCacheDir(); err == nil { // what the program has unpacked once is the same for all
+		env = append(env, "XDG_CACHE_HOME="+cache)
+	}
 	record(m, "4688", p.CommandLine)
 	if m.Record == nil {
 		return process.PowerShell(e.program, prelude, env...)(ctx, p.CommandLine, p.Stdin, p.Stdout, p.Stderr)
