@@ -120,7 +120,9 @@ func TestBind(t *testing.T) {
 		{reason: "silence no more", edit: []string{`, silence: [{finding: clock-skew, host: relay-2, why: known, until: "2030-01-01"}]`, ""}, wanted: "all"},
 		{reason: "another window", edit: []string{"window: [", "window: [daily 00:00-24:00 UTC, "}, loosened: []string{"policy.window"}},
 		{reason: "a suspension, and a longest outage", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, suspend: {why: closing, until: '2027-01-03'}"}, wanted: "all"},
-		{reason: "a longest outage, and a longer wait", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s, hostTimeout: 10m"}, wanted: "all"},
+		{reason: "a longest outage", edit: []string{"planTtl: 12h", "planTtl: 12h, maxOutage: 30s"}, wanted: "all"},
+		{reason: "longer waits", edit: []string{"planTtl: 12h", "planTtl: 12h, hostTimeout: 10m, patience: 1h", "args: [--quiet", "timeout: 1h, args: [--quiet", "policy:", "product: {api: {readyTimeout: 10h, connectedTimeout: 10h}, relay: {stopTimeout: 10m, startTimeout: 10m, stable: 1h}}\npolicy:"},
+			loosened: []string{"policy.hostTimeout is new or loosens, and is not in force: 10m (agreed: 5m)", "policy.patience", "secrets.connectors.hook.timeout", "product.api.readyTimeout", "product.api.connectedTimeout", "product.relay.stopTimeout", "product.relay.startTimeout", "product.relay.stable"}},
 		{reason: "a shorter longest outage, and a longer suspension", from: limits, edit: []string{"maxOutage: 1m", "maxOutage: 30s", "2027-01-03", "2027-02-03"}, wanted: "all"},
 		{reason: "a longer longest outage, and a shorter suspension", from: limits, edit: []string{"maxOutage: 1m", "maxOutage: 2m", "2027-01-03", "2027-01-02"}, loosened: []string{
 			"policy.maxOutage is new or loosens, and is not in force: 2m (agreed: 1m)", "policy.suspend.until is new or loosens, and is not in force: 2027-01-02 (agreed: 2027-01-03)"}},

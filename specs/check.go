@@ -25,6 +25,7 @@ func (r *reader) check(d *Deployment) {
 	r.checkSilence(d)
 	r.checkWhen(d.Policy)
 	r.checkWait(d.Policy.HostTimeout, "policy", "hostTimeout")
+	r.checkPatience(d.Policy.Patience, "policy", "patience")
 	if !r.isBroken("hosts") {
 		r.checkTolerated(d)
 		r.checkHostConnect(d, hosts)

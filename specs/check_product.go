@@ -24,6 +24,7 @@ func (r *reader) checkProduct(p *Product) {
 		r.checkKeys(c.Keys, "product", c.key, "keys")
 		r.checkWait(c.StopTimeout, "product", c.key, "stopTimeout")
 		r.checkWait(c.StartTimeout, "product", c.key, "startTimeout")
+		r.checkPatience(c.Stable, "product", c.key, "stable")
 	}
 	r.checkWait(p.API.ReadyTimeout, "product", "api", "readyTimeout")
 	r.checkWait(p.API.ConnectedTimeout, "product", "api", "connectedTimeout")
@@ -41,6 +42,14 @@ func (r *reader) checkWait(d Duration, path ...string) {
 	const least = 10 * time.Second
 	if !d.IsZero() && d.Of() < least {
 		r.at(path, fmt.Sprintf("%s is too short: a service under load takes longer, and every change would be put back", d), fmt.Sprintf("write at least %s", least))
+	}
+	r.checkPatience(d, path...)
+}
+
+// checkPatience wants a wait that ends while somebody still looks: with a longer one a run with services down goes on for ever.
+func (r *reader) checkPatience(d Duration, path ...string) {
+	if d.Of() > 24*time.Hour {
+		r.at(path, fmt.Sprintf("%s is too long: a run would wait that long with services down", d), "write at most 24h")
 	}
 }
 

@@ -146,7 +146,7 @@ func (b *binder) judge(l leaf, was, is []leaf) {
 			b.loosened(l, is, was)
 		}
 	case l.class == More:
-		if len(is) > 0 && looser(is, was) {
+		if len(is) > 0 && (looser(is, was) || b.side.Base != nil && looser(was, is)) { // what nobody has agreed to before may be waited for longer
 			b.loosened(l, is, was)
 		}
 	case l.class == Guard:

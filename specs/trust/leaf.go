@@ -22,11 +22,11 @@ import (
 // Class is what a field of the document decides.
 type Class string
 
-// The classes. Of the trusted side are all but Wanted, and Less, More and Guard where they tighten.
+// The classes. Of the trusted side are all but Wanted, and Less and Guard where they tighten.
 const (
 	Wanted     Class = "wanted"
 	Less       Class = "less"       // policy: a smaller number, or fewer names, is tighter
-	More       Class = "more"       // how long something is waited for: who shortens it may have it cut off in its middle
+	More       Class = "more"       // how long something is waited for: who shortens it may have it cut off in its middle, who lengthens it keeps services down
 	Guard      Class = "guard"      // what refuses a value: it may be added by anybody, a span made shorter, and a day (guard,later) put off
 	Either     Class = "either"     // how long something old stays good: who lengthens it keeps what may be known, who shortens it takes it from whoever needs it
 	Signer     Class = "signer"     // files with keys
