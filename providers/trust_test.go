@@ -296,7 +296,8 @@ func TestAProgramOfTheRequest(t *testing.T) {
 		d.Origin.ReadFile = func(string) ([]byte, error) { return []byte("agreed"), nil }
 		return d
 	}
-	for _, given := range []string{"-e", "/srv/im/get.sh", "-c/srv/im/get.sh", "--script=/srv/im/get.sh", "FILE=/srv/im/get.sh", "@/srv/im/x", "a:/srv/im/x", ". /srv/im/get.sh", "/srv/im/../im/x;true", "/opt/srv/im/x", "get.sh"} {
+	for _, given := range []string{"-e", "/srv/im/get.sh", "-c/srv/im/get.sh", "--script=/srv/im/get.sh", "FILE=/srv/im/get.sh", "@/srv/im/x", "a:/srv/im/x", ". /srv/im/get.sh", "/srv/im/../im/x;true", "/opt/srv/im/x", "get.sh",
+		"../../srv/im/get.sh", "-c../../srv/im/get.sh", "--script=../../srv/im/get.sh", "x,../../srv/im/get.sh", "../im/get.sh", "srv/im/get.sh"} {
 		one := func() *specs.Deployment {
 			d := load()
 			d.Connect.Stores["op"].Exec.Args = []string{"-e", given}

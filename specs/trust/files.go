@@ -65,10 +65,17 @@ func (b *binder) reader() func(string) ([]byte, error) {
 
 // local makes sure that what is read by others than us, such as a keytab, is out of the request's hands.
 func (b *binder) local(d *specs.Deployment) error {
-	for _, l := range leaves(reflect.ValueOf(d), "", "") {
+	all := leaves(reflect.ValueOf(d), "", "")
+	folders := map[string]string{} // of programs, by where their arguments stand
+	for _, l := range all {
+		if at, ok := strings.CutSuffix(l.path, ".program"); ok && l.class == Program {
+			folders[at+".args"] = filepath.Dir(l.text)
+		}
+	}
+	for _, l := range all {
 		rooted := filepath.IsAbs(l.text) || strings.HasPrefix(l.text, "/") // as /etc/krb5.conf is on Windows, too
 		if l.class == Program && b.side.Root != "" {
-			for _, path := range l.paths() {
+			for _, path := range l.paths(folders[l.path]) {
 				if specs.Passes(path, b.side.Root) {
 					return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, path),
 						"keep the program, and what it is given, outside the repository, and name it by its full path")

@@ -264,17 +264,25 @@ func keyOf(item reflect.Value) string {
 }
 
 // paths are the full paths that a program and its arguments name: alone, behind a flag (-f/path, --flag=/path), or in a list. It runs in
-// its own folder, so that what is named otherwise is not the request's.
-func (l leaf) paths() (all []string) {
+// its own folder: what is not a full path is one from there.
+func (l leaf) paths(folder string) (all []string) {
+	add := func(path string) {
+		switch {
+		case filepath.IsAbs(path):
+			all = append(all, path)
+		case folder != "":
+			all = append(all, filepath.Join(folder, path))
+		}
+	}
 	for _, item := range append(slices.Clone(l.items), l.text) {
 		for i := range item {
 			begins := i == 0 || strings.ContainsRune("=,:;@\"' \t({[<>|&", rune(item[i-1])) || i == 2 && item[0] == '-'
-			if !begins || !filepath.IsAbs(item[i:]) {
+			if !begins {
 				continue
 			}
-			all = append(all, item[i:])
+			add(item[i:])
 			if end := strings.IndexAny(item[i+1:], ",;\"' \t)}]<>|&="+string(filepath.ListSeparator)); end >= 0 {
-				all = append(all, item[i:i+1+end])
+				add(item[i : i+1+end])
 			}
 		}
 	}
