@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 
 	"meshrotate/providers/lab"
 	"meshrotate/reconciler"
@@ -15,6 +16,9 @@ import (
 
 // firstWithEmergencies is the first seed in whose schedule a secret may be stolen: those before stay what they were.
 const firstWithEmergencies = 60_000_000
+
+// firstWithStolenCertificates is the first one in which that may be the certificate of connectors.
+const firstWithStolenCertificates = 64_000_000
 
 // drawEmergency ends half of the schedules with an emergency, which is cut off like any run, and some of these with another one, or with
 // an ordinary run; with numbers of its own. Two state folders are left out: what one knows of a theft, the other does not.
@@ -27,6 +31,9 @@ func drawEmergency(s *schedule) {
 	kinds := []string{"relaykey"}
 	if s.Login == "single" || s.Login == "alternating" {
 		kinds = append(kinds, "sqllogin", "sqllogin")
+	}
+	if s.Signing && s.Seed >= firstWithStolenCertificates {
+		kinds = append(kinds, "codesigning", "codesigning")
 	}
 	stolen := pick(r, kinds...)
 	for range 1 + r.IntN(3) {
@@ -42,12 +49,13 @@ func drawEmergency(s *schedule) {
 	}
 }
 
-// leak is what others know: a relay key, or logins with their passwords.
+// leak is what others know: a relay key, logins with their passwords, or the key of a certificate.
 type leak struct {
 	kind   string
 	raised bool // the declared version was others' too
 	keys   map[string]bool
 	logins map[[2]string]bool
+	signer string
 }
 
 // thefts are the emergencies on record of a secret.
@@ -84,6 +92,13 @@ func (u *universe) steal(kind string) leak {
 		if !h.Fresh(kind, u.wantKey) {
 			next.Key = after(h, kind, u.wantKey)
 		}
+	case "codesigning": // its document gives it up
+		old, _ := lab.Certificates()
+		l.signer, l.raised = old.SHA1, !u.retired
+		u.scheduler.Note("%s is stolen; commit: without %s", kind, old.SHA1)
+		u.outlawed = true
+		u.commit(episode{Retire: true})
+		return l
 	default:
 		for _, s := range u.services() {
 			login, password := u.loginOf(s)
@@ -118,6 +133,9 @@ func (u *universe) good(l leak) (places []string) {
 		if _, key := u.without(h); l.keys[key] {
 			places = append(places, "a file on "+h.Name)
 		}
+		if l.signer != "" && h != u.w.lab.Admin && (slices.Contains(u.w.lab.Accepting(h), l.signer) || u.lists(h, l.signer)) {
+			places = append(places, "the list of "+h.Name)
+		}
 	}
 	for known := range l.logins {
 		for _, r := range u.w.lab.SQLReplicas() {
@@ -128,6 +146,12 @@ func (u *universe) good(l leak) (places []string) {
 	}
 	slices.Sort(places)
 	return places
+}
+
+// lists says whether a relay's file names a certificate.
+func (u *universe) lists(h *lab.Host, thumbprint string) bool {
+	b, _, err := h.Machine.FS.Read(lab.RelaySettings)
+	return err == nil && strings.Contains(string(b), thumbprint)
 }
 
 // told says whether a plan says that others know something of a kind still.
@@ -177,7 +201,12 @@ func (u *universe) judgeLeaks(out reconciler.Outcome, left map[string]bool, late
 // lookBack notes a theft whose emergency is on record: of another one nobody knows. Who says it again of one that was cut off finishes that.
 func (u *universe) lookBack(l leak, before int) {
 	goesOn := !l.raised && slices.ContainsFunc(u.leaks, func(o leak) bool { return o.kind == l.kind })
-	if _, _, now := u.thefts(l.kind); now > before && !goesOn {
+	switch _, _, now := u.thefts(l.kind); {
+	case now > before && !goesOn:
 		u.leaks = append(u.leaks, l)
+	case now == before && l.signer != "" && !slices.ContainsFunc(u.leaks, func(o leak) bool { return o.signer != "" }): // it was refused, or ended before it began: an ordinary run may not take it out
+		u.outlawed = false
+		u.retire(false)
+		u.commit(episode{})
 	}
 }

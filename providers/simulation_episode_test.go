@@ -241,7 +241,7 @@ func (u *universe) calm() {
 		}
 	}
 	u.free(true)
-	u.retire(false)
+	u.retire(u.outlawed)
 	u.commit(episode{Declared: max(u.Relays, 1)})
 	for i, runs := 0, 3; i < runs; i++ {
 		u.calmRun(fmt.Sprintf("calm%d", i+1), "shared")

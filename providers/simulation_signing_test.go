@@ -92,8 +92,11 @@ func withoutList(b []byte) []byte {
 	return b
 }
 
-// watchSigning: no relay refuses a connector.
+// watchSigning: no relay refuses a connector, but for what is signed with what was stolen.
 func (u *universe) watchSigning() {
+	if u.outlawed {
+		return
+	}
 	for host, files := range u.w.lab.Rejected() {
 		if !u.refusing[host] {
 			u.refusing[host] = true // said once

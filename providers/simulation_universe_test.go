@@ -87,6 +87,7 @@ type universe struct {
 	// retired: the document has given the old certificate up. accepted: a run has proven what it asks for. refusing are relays that
 	// have refused a connector.
 	retired, accepted bool
+	outlawed          bool // somebody has stolen the old certificate
 	refusing          map[string]bool
 
 	invariants
