@@ -21,6 +21,7 @@ const defaultFile = "meshrotate.yaml"
 type source struct {
 	file, repo, ref, path string
 	base, operator        string // the trusted side
+	assumed               bool   // the base is the clone's own
 	only                  []string
 	host                  string
 	parallel              int

@@ -22,7 +22,7 @@ import (
 const operatorFile = "MESHROTATE_OPERATOR"
 
 // inForce is the document with the contacts, credentials, programs and state of the trusted side. A plain file is believed as it
-// is, unless a side is named; a revision is always held against one.
+// is, unless a side is named; a revision is always held against one, and so is a file of a clone that is as its commit has it.
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
 	operator, set := p.io.Env(operatorFile)
@@ -40,6 +40,10 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 			return p.agreedTo(ctx, l, s, operator)
 		}
 		return nil, err
+	}
+	if believed {
+		s.base = p.cloned(ctx, l, s, d)
+		believed, s.assumed = s.base == "", s.base != ""
 	}
 	if believed {
 		s.remembers = func() *specs.Deployment { return d }
@@ -85,6 +89,29 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 		s.remembers = func() *specs.Deployment { return bound }
 	}
 	return bound, nil
+}
+
+// cloned is the default branch of the remote that a document's checkout was cloned from, when the document is one of its commit's: that
+// may be anybody's request. What somebody has changed there is their own. "" where the clone does not say, and of no clone.
+func (p *program) cloned(ctx context.Context, l specs.Loader, s *source, d *specs.Deployment) string {
+	commit := d.Origin.Commit
+	if s.text != nil { // what is to be written there comes on top of what is there
+		if now, err := l.LoadFile(orDefault(s.file)); err == nil {
+			commit = now.Origin.Commit
+		}
+	}
+	tree, err := specs.FindWorkTree(d.Origin.File)
+	if err != nil || commit == "" {
+		return ""
+	}
+	at := specs.Git{Repo: tree.Root}
+	if at.Ref, err = at.DefaultBranch(); err != nil || !strings.HasPrefix(at.Ref, "refs/remotes/") {
+		return ""
+	}
+	if _, err := at.Commit(ctx); err != nil { // it is named, and was not fetched
+		return ""
+	}
+	return at.Ref
 }
 
 // signersOfItsOwn says so of what would look like protection and is none.
@@ -177,8 +204,10 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 	if base.Ref == "" {
 		return side, nil
 	}
-	base.Exact = true
-	if side.Base, err = l.LoadGit(ctx, base); err != nil {
+	base.Exact, side.Assumed = true, s.assumed
+	if side.Base, err = l.LoadGit(ctx, base); err != nil && s.assumed {
+		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; `--base HEAD` believes what is checked out")
+	} else if err != nil {
 		return side, fmt.Errorf("the document that is agreed to: %w", err)
 	}
 	side.Name = fmt.Sprintf("%s at %.7s", base.Ref, side.Base.Origin.Commit)

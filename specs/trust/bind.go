@@ -23,6 +23,8 @@ type Side struct {
 	Operator *Operator
 	// Root is the checkout with the request's files, "" where there is none.
 	Root string
+	// Assumed: nobody has named the base.
+	Assumed bool
 }
 
 // String is the trusted side for people.
@@ -205,6 +207,9 @@ func (b *binder) hint(c Class) string {
 	}
 	if b.side.Operator != nil && c.list() != "" {
 		ways = append(ways, "who keeps "+b.side.Operator.file+" must agree, and list it under "+c.list())
+	}
+	if b.side.Assumed {
+		ways = append(ways, "`--base HEAD` believes what is checked out")
 	}
 	if len(ways) == 0 {
 		return "leave it out"

@@ -52,3 +52,44 @@ func TestRequestIsMerged(t *testing.T) {
 	w.run(0, "apply", "plan.json", "--base", "main")
 	w.run(0, "plan", "--base", "main")
 }
+
+// TestRequestInAClone: who checks a request out and plans it has not agreed to whom it contacts. The clone knows the branch that it is for.
+func TestRequestInAClone(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	repo, err := git.PlainInitWithOptions(w.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
+	must(t, err)
+	tree, err := repo.Worktree()
+	must(t, err)
+	file := filepath.Join(w.dir, "meshrotate.yaml")
+	agreed, err := os.ReadFile(file)
+	must(t, err)
+	commit := func(text string) plumbing.Hash {
+		t.Helper()
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+		for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
+			_, err := tree.Add(name)
+			must(t, err)
+		}
+		who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
+		hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
+		must(t, err)
+		return hash
+	}
+	must(t, repo.Storer.SetReference(plumbing.NewHashReference("refs/remotes/origin/trunk", commit(string(agreed)))))
+	must(t, repo.Storer.SetReference(plumbing.NewSymbolicReference("refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")))
+	evil := strings.Replace(string(agreed), "relays: [", "relays: [localhost, ", 1)
+	commit(evil)
+	for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}, {"rotate", "--compromised", "relaykey", "leaked", "--yes"}} {
+		w.run(1, verb...).says(t, "hosts.relays is new, not contacted: localhost", "`--base HEAD` believes what is")
+	}
+	w.run(2, "drift").says(t, "hosts.relays is new, not contacted: localhost")
+	w.run(1, "plan", "--base", "HEAD").says(t, "1 relay cannot be reached")
+	must(t, os.WriteFile(file, []byte(evil+"# mine\n"), 0o600)) // what somebody has written there is their own
+	w.run(1, "plan").says(t, "everything in", "1 relay cannot be reached")
+	commit(string(agreed))
+	w.run(2, "plan").says(t, "contacts, credentials, programs and state are those of refs/remotes/origin/trunk at ")
+	must(t, repo.Storer.RemoveReference("refs/remotes/origin/trunk"))
+	w.run(2, "plan").says(t, "everything in")
+	w.run(0, "apply", "--yes")
+}

@@ -37,16 +37,11 @@ func (w work) certificates() map[string]site.Signer {
 	return all
 }
 
-// expires is when the certificate does that is used for signing, or else the first of the declared ones; zero while no connector
-// shows it.
+// expires is when the first of the declared certificates does that connectors are signed with, zero while none is.
 func (r *Rotation) expires(w work) (at time.Time) {
 	seen := w.certificates()
 	for _, c := range r.spec.Thumbprints {
-		s, ok := seen[string(c.SHA1)]
-		switch {
-		case ok && c.Use != "":
-			return s.NotAfter
-		case ok && (at.IsZero() || s.NotAfter.Before(at)):
+		if s, ok := seen[string(c.SHA1)]; ok && (at.IsZero() || s.NotAfter.Before(at)) {
 			at = s.NotAfter
 		}
 	}
