@@ -53,6 +53,7 @@ func TestAnswersThatNothingWouldProve(t *testing.T) {
 		{"relays-cut", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
 		{"relays-more", "im-admin", []string{"relaykey"}, "admin-api", []string{"not a list of relays"}},
 		{"relays-large", "im-admin", []string{"relaykey"}, "admin-api", []string{"longer than 16 MiB"}},
+		{"relays-trickle", "im-admin", []string{"relaykey"}, "admin-api", []string{"too slow (HTTP 200)", "bytes of its answer came in 30s", "firewalls are not the reason"}},
 		{"relays-empty", "im-admin", []string{"relaykey"}, "relay-list-names", []string{"which has no relay at all"}},
 		{"relays-empty", "im-admin", []string{"relaykey"}, "no-relay-connected", []string{"Admin's list has no relay at all", "is not known", "GET /api/relays"}},
 		{"relays-cached", "im-admin", []string{"relaykey"}, "relay-list-time", []string{"out of a cache", "1h10m", "pass GET"}},
@@ -247,6 +248,45 @@ func TestAReloadThatIsLost(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// The same on the way back: the license is put back, and Admin is asked until it has heard that.
+func TestAReloadThatIsLostOnTheWayBack(t *testing.T) {
+	vendor()
+	for name, kind := range map[string]wsman.Kind{"before Admin heard it": wsman.CutBefore, "after Admin did it": wsman.CutAfter} {
+		for _, kinds := range [][]string{{"license"}, {"license", "relaykey"}} {
+			for lost := int32(1); lost <= 4; lost++ {
+				t.Run(fmt.Sprintf("%s, %s, %d times", name, strings.Join(kinds, " "), lost), func(t *testing.T) {
+					t.Parallel()
+					virtual(t, func(t *testing.T) {
+						w := newWorld(t, 1, kinds...)
+						var posts atomic.Int32
+						w.lab.WireAPI(func(e wsman.Event) (f wsman.Fault) {
+							if e.Action != "POST /api/license/reload" {
+								return f
+							}
+							n := posts.Add(1)
+							if n == 3 { // the first is tried before the switch, the second counts
+								w.do("sound", "im-admin")
+							}
+							if n >= 3 && n < 3+lost {
+								f.Kind = kind
+							}
+							return f
+						})
+						before := content(t, w.lab.Admin, lab.LicenseFile)
+						s := w.process()
+						_, o := s.apply(func() { w.do("license-edition", "im-admin") })
+						s.close()
+						if content(t, w.lab.Admin, lab.LicenseFile) != before || len(o.With(state.Back)) == 0 || o.Halted || len(o.Down) > 0 {
+							t.Errorf("asked %d times: %v", posts.Load(), o)
+						}
+						w.settled()
+					})
+				})
+			}
 		}
 	}
 }

@@ -26,6 +26,8 @@ func TestAListThatSaysNothing(t *testing.T) {
 		{"relays-204", 0, state.Unknown},
 		{"relays-cut", 0, state.Unknown},
 		{"relays-503", 0, state.Unknown},
+		{"relays-trickle", 0, state.Unknown},
+		{"relays-trickle", 20 * time.Second, state.Proven},
 		{"relays-null", 0, state.Unknown},
 		{"relays-odd", 0, state.Unknown},
 		{"relays-mute", 0, state.Unknown},
@@ -140,12 +142,35 @@ func TestSyncsBesideFailures(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, 0, "connector")
 		w.do("syncs-failures", "im-admin")
-		_, o := w.run()
-		if o.Err != nil || len(o.With(state.Proven)) != len(o.Secrets) || len(o.Secrets) == 0 {
-			t.Errorf("%v", o)
-		}
-		if err := w.connects(lab.NewConnector); err != nil {
-			t.Error(err)
+		w.connectsAfterARun()
+		if f, is := finding(w.planned(), "admin-api"); is { // they are there from the first look on
+			t.Errorf("%+v", f)
 		}
 	})
+}
+
+// Which of two lists of connectors is meant the document says, by a key that it has.
+func TestSyncsInSeveralLists(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, 0, "connector")
+		w.do("syncs-retired", "im-admin")
+		w.refused("connector-syncs", "holds several")
+		f, _ := finding(w.planned(), "connector-syncs")
+		if !strings.Contains(f.Hint, "as secrets.connectors.syncs.list") || strings.Contains(f.Hint, "product.api") {
+			t.Errorf("%s", f.Hint)
+		}
+		w.connectorSpec().Syncs.List = "connectors"
+		w.connectsAfterARun()
+	})
+}
+
+func (w *world) connectsAfterARun() {
+	w.t.Helper()
+	_, o := w.run()
+	if o.Err != nil || len(o.With(state.Proven)) != len(o.Secrets) || len(o.Secrets) == 0 {
+		w.t.Errorf("%v", o)
+	}
+	if err := w.connects(lab.NewConnector); err != nil {
+		w.t.Error(err)
+	}
 }

@@ -128,6 +128,11 @@ func TestLicensesThatAreRefused(t *testing.T) {
 			w.write(spec, base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))+"."+rest)
 		}, "license-invalid", "says of itself that it is not signed"},
 		"another layout, and nobody said so": {func(_ *testing.T, w *world) { w.issue("2027-01", "xml", 500).Layout = "" }, "license-layout", "layout xml"},
+		"JSON that is whole, and not read": {func(_ *testing.T, w *world) {
+			spec := w.issue("2027-01", "json", 500)
+			spec.Layout = ""
+			w.write(spec, `{"payload":"x","sig":"y"}`)
+		}, "license-layout", "it is whole"},
 		"a signature that cannot be checked": {func(_ *testing.T, w *world) {
 			w.issue("2027-01", "opaque", 500).PublicKey = "keys/license-vendor.pem"
 		}, "license-invalid", "leave secrets.license.publicKey out"},

@@ -70,6 +70,22 @@ func seal(t *testing.T, w *world, path, value string) {
 	}
 }
 
+// What only a relay key may not be is refused of it alone.
+func TestKeysThatCannotBeMeant(t *testing.T) {
+	for value, says := range map[string]string{strings.Repeat("1234567890", 5)[:44]: "repeated", "Schl\u00fcssel-der-Br\u00fccke-zum-Relay-2026-11": "character 5"} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t, 1, "relaykey")
+				spec := w.doc.Secrets["relayKey"].(*relaykey.Spec)
+				spec.From = specs.Source{File: "key.age"}
+				seal(t, w, filepath.Join(w.dir, spec.From.File), value)
+				w.refused("value-unfit", says)
+			})
+		})
+	}
+}
+
 // A key that is not in the declared encoding would be another one to the product, or none.
 func TestAKeyThatIsNotInItsEncoding(t *testing.T) {
 	virtual(t, func(t *testing.T) {
@@ -79,7 +95,7 @@ func TestAKeyThatIsNotInItsEncoding(t *testing.T) {
 		path := filepath.Join(w.dir, spec.From.File)
 		seal(t, w, path, strings.Repeat("kQ/4", 16))
 		w.refused("value-unfit", "not hex")
-		seal(t, w, path, strings.Repeat("0a4F", 16))
+		seal(t, w, path, "0a4F91c27be3d85608fd13a97c6e42b50d7f38e1956ac4b20f8d61e3a5c79b24")
 		w.settled()
 	})
 }

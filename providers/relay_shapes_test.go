@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +24,13 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 	codes := map[string]refusal{
 		"page":           {"relay-list-cut", []string{"1 of 3 relays"}},
 		"more":           {"relay-list-cut", []string{"there are more"}},
+		"by-page":        {"relay-list-cut", []string{"there are more"}},
+		"by-page-mute":   {"relay-list-cut", []string{"there are more"}},
+		"by-offset":      {"relay-list-cut", []string{"1 of 3 relays"}},
+		"by-token":       {"relay-list-cut", []string{"there are more"}},
+		"default-page":   {"relay-unlisted", []string{"relay-03.lab.example is not"}},
 		"frozen":         {"relay-list-time", []string{"the latest heartbeat in Admin's list", "1h0m", `lastHeartbeatUtc = "`}},
+		"connected-at":   {"relay-list-time", []string{"the latest heartbeat in Admin's list", "lastSeen = "}},
 		"local":          {"relay-list-time", []string{"5h30m", `lastHeartbeat = "`}},
 		"odd-status":     {"relay-list-connected", []string{`status = "Degraded"`}},
 		"null-connected": {"relay-list-connected", []string{"connected = null"}},
@@ -39,22 +46,28 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 		"other-domain":   {"relay-list-names", []string{".dmz.example"}},
 	}
 	fields := map[string]specs.RelayFields{"local": {Zone: "Asia/Kolkata"}, "own-names": {Name: "node", Connected: "alive", Heartbeat: "ping"}}
+	pagings := map[string]specs.API{"by-page": {Paging: specs.Paging{Page: "pageNumber"}}, "by-offset": {Paging: specs.Paging{Offset: "offset"}}, "by-token": {Paging: specs.Paging{Token: "pageToken"}},
+		"by-page-mute": {Relays: "/api/relays?page=0", Paging: specs.Paging{Page: "page"}}}
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorldAt(t, lab.Config{Memory: true, Relays: 3, Relaying: shape}, "relaykey")
 				time.Sleep(15 * time.Minute) // so that a relay that is not listed is no newcomer
-				if shape == "page-size" {
+				if shape == "page-size" || shape == "page-hidden" {
 					p, o := w.run()
-					if f, ok := finding(p, "relay-list-cut"); !ok || f.Severity != reconciler.Warning || f.Hint == "" || !strings.Contains(f.Text, "room for 4") {
+					if shape == "page-hidden" {
+						says(t, o.Left[0].Why, "an old connection of")
+					} else if f, ok := finding(p, "relay-list-cut"); !ok || f.Severity != reconciler.Warning || f.Hint == "" || !strings.Contains(f.Text, "room for 4") {
 						t.Errorf("%+v", p.Changes)
 					}
 					if len(o.With(state.Proven)) != 1 || len(o.Left) != 2 { // one is on the page, and is proven
 						t.Errorf("%+v", o)
 					}
 					for _, l := range o.Left {
-						says(t, l.Why, "not known", "one page")
+						if shape == "page-size" {
+							says(t, l.Why, "not known", "one page")
+						}
 						hinted(t, l.Why)
 					}
 					for _, d := range o.Down {
@@ -62,15 +75,29 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 							t.Errorf("nobody knows whether it is cut off: %+v", d)
 						}
 					}
+					if c := w.planned().Changes[0]; shape == "page-hidden" && !strings.Contains(c.Reason, "2 relays were not seen connected") {
+						t.Errorf("the next plan says: %s", c.Reason)
+					}
 					return
 				}
 				if r, refused := codes[shape]; refused {
 					w.refused(r.code, r.says...)
-					own, can := fields[shape]
-					if !can {
+					if f, _ := finding(w.planned(), r.code); shape == "connected-at" && !strings.Contains(f.Hint, "product.api.fields.heartbeat") {
+						t.Errorf("the field may be another one: %+v", f)
+					}
+					if shape == "default-page" {
+						w.refused("relay-list-cut", "10 entries", "on another page")
+					}
+					if f, ok := finding(w.planned(), "relay-list-cut"); ok && !strings.Contains(f.Hint, "product.api.paging: {page") {
+						t.Errorf("%+v", f)
+					}
+					own, named := fields[shape]
+					paging, turned := pagings[shape]
+					if !named && !turned {
 						return
 					}
-					w.doc.Product.API.Fields = own
+					w.doc.Product.API.Fields, w.doc.Product.API.Paging = own, paging.Paging
+					w.doc.Product.API.Relays = cmp.Or(paging.Relays, w.doc.Product.API.Relays)
 				}
 				p, o := w.run()
 				if o.Err != nil || len(o.With(state.Proven)) != 1 || len(o.Left) > 0 {
@@ -78,12 +105,6 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 				}
 				if err := w.keyWorks(w.kept("relaykey", lab.NewKey), w.old); err != nil {
 					t.Error(err)
-				}
-				if shape == "online" { // there are two such lists now
-					if f, ok := finding(w.planned(), "admin-api"); !ok || !strings.Contains(f.Text, "holds several") || !strings.Contains(f.Hint, "product.api.fields.list") {
-						t.Errorf("%+v", f)
-					}
-					time.Sleep(15 * time.Minute)
 				}
 				s := w.process()
 				defer s.close()
@@ -117,6 +138,10 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 					if _, warned := finding(p, "relay-list-cut"); !warned || len(o.With(state.Proven)) != 1 {
 						t.Errorf("%+v", o)
 					}
+				case shape == "page-hidden": // of which nobody can know
+					if len(o.With(state.Proven)) != 1 || len(o.Left) != 1 || len(o.Down) != 1 || !o.Down[0].Unsure {
+						t.Errorf("%+v", o)
+					}
 				case len(p.Blocked()) == 0 && (len(o.With(state.Proven)) != 1 || o.Err != nil || len(o.Left) > 0):
 					t.Errorf("%+v", o)
 				case len(p.Blocked()) == 0 && !off && !unasked && !strings.Contains(evidence, "2 relays connected"):
@@ -131,9 +156,9 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 // says of relays that are connected can be seen when one is.
 func TestListsOfAnAdminThatWasDown(t *testing.T) {
 	vendor()
-	unread := []string{"page", "more", "odd-status", "null-connected", "state-number", "by-name", "unnamed", "own-names", "online", "page-size"}
+	unread := []string{"page", "more", "by-page", "by-page-mute", "by-offset", "by-token", "odd-status", "null-connected", "state-number", "by-name", "unnamed", "own-names", "page-size"}
 	unseen := []string{"frozen"}
-	untold := []string{"strangers", "other-domain", "five-minutes", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one", "previous", "four-minutes"} // some are connected, and nobody says since when: nothing is taken back for that
+	untold := []string{"strangers", "other-domain", "five-minutes", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one", "four-minutes"} // some are connected, and nobody says since when: nothing is taken back for that
 	for _, shape := range lab.RelayShapes {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +179,18 @@ func TestListsOfAnAdminThatWasDown(t *testing.T) {
 				if slices.Contains(untold, shape) {
 					ends = state.Unknown
 				}
-				if len(o.With(ends)) != 1 || len(o.Left) > 0 || len(o.Down) > 0 {
+				if shape == "default-page" { // what is not on it is left behind: whether it works is not known
+					if len(o.With(ends)) != 1 || len(o.Left) != 1 {
+						t.Errorf("%+v", o)
+					}
+					for _, l := range o.Left {
+						says(t, l.Why, "not known", "one page")
+						hinted(t, l.Why)
+					}
+					return
+				}
+				sure := slices.DeleteFunc(slices.Clone(o.Down), func(d reconciler.Down) bool { return d.Unsure })
+				if len(o.With(ends)) != 1 || len(sure) > 0 || len(o.Left)+len(o.Down) > 0 && shape != "page-hidden" {
 					t.Errorf("%+v", o)
 				}
 				if ends != state.Proven {

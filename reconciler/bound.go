@@ -68,8 +68,7 @@ func unread(then, now []Change) []string {
 	return warnings(then, now, "%s has a warning that it did not have: %s [%s]")
 }
 
-// over are the warnings that the saved plan has and that are no longer true: a step may follow from that, such as a proof on the way back
-// of who works now and did not then.
+// over are the warnings that the saved plan has and that are no longer true: where the steps differ that may be why.
 func over(then, now []Change) []string {
 	return warnings(now, then, "%s had a warning that is no longer true: %s [%s]")
 }
@@ -112,6 +111,7 @@ func (s *Saved) intact(plan []byte) error {
 	if err := json.Unmarshal(plan, &raw); err != nil {
 		return err
 	}
+	s.rounds = raw.Rounds
 	digest, err := bound{s.Format, s.Deployment, s.Spec, raw.Rounds, of(s.touched, s.Seen)}.digest()
 	if err == nil && digest != s.Digest {
 		err = errors.New("its digest differs")

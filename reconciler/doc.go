@@ -63,7 +63,7 @@
 //
 // A [Round] is Prepare to Retire with a scope of undo of its own. Most changes have one.
 //
-// # One plan for all (plan.go, merge.go, order.go, words.go, bound.go, saved.go, alike.go, sights.go)
+// # One plan for all (plan.go, merge.go, order.go, words.go, bound.go, saved.go, deeds.go, alike.go, sights.go)
 //
 // [MakePlan] asks every rotation and merges the steps of the changes that rotate, round by round. Ops with the same key on
 // the same target in the same phase become one: two edits of a file are one write, two reasons to restart a service are one
@@ -73,8 +73,9 @@
 //
 // The sentences of a plan are made of the merged steps by what their ops say ([Phrase]), so that words cannot differ from
 // deeds. The [Plan] has a digest over the document, the steps, and the facts of the targets that they act on. A saved plan is applied
-// by planning again: [Saved.Check] refuses one that was used, that is too old, whose digest differs, or that does not have a
-// warning that there is now, and names what changed. In its JSON, steps that many hosts have alike stand once, and so does what
+// by planning again: [Saved.Check] refuses one that was used, that is too old, or that does not have a
+// warning that there is now, and one whose steps or facts differ, and names what changed. Whom a step proves, on the way back too, and a
+// look more bind nobody (deeds.go). In its JSON, steps that many hosts have alike stand once, and so does what
 // was seen of them.
 //
 // # Who may do it (marker.go)

@@ -43,6 +43,9 @@ type Needed struct {
 	// Check is asked once more of the declared value alone: is it fit to be rolled out? Open reads a file that the document
 	// names. Nil: it is.
 	Check func(value []byte, open func(path string) ([]byte, error)) error
+	// Odd says why a value that its source gives cannot be meant, by what only this kind knows, without a character of it. What is
+	// kept is not asked: it was accepted once. Nil: nothing is odd.
+	Odd func(value []byte) error
 }
 
 // Rotation is one secret of one deployment.

@@ -41,6 +41,7 @@ type Saved struct {
 
 	steps   int
 	touched map[Target]bool
+	rounds  json.RawMessage
 }
 
 // SavedSteps is a step as it was written, or those that several hosts have alike.
@@ -147,6 +148,9 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
 	case s.Digest == now.Digest && len(fresh) == 0:
 		return nil
+	case len(fresh) == 0 && s.agreed(now):
+		now.Digest = s.Digest // it is what somebody has agreed to, and is used once
+		return nil
 	case s.Spec != now.Spec:
 		return Hinted(s.otherDocument(now), again)
 	}
@@ -160,8 +164,13 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 		diffs = append(reasoned(s.Changes, now.Changes), over(s.Changes, now.Changes)...) // by what Admin says, or the ledger
 	}
 	if len(diffs) == 0 {
-		return Hinted(fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",
-			s.steps, len(now.Steps())), again)
+		err := fmt.Errorf("the steps differ from the saved plan's (%d then, %d now), though the hosts look the same: what no fact shows, the ledger or this program has changed",
+			s.steps, len(now.Steps()))
+		other := s.otherSteps(now)
+		for _, other := range other[:min(len(other), 5)] {
+			err = fmt.Errorf("%w\n       %s", err, other)
+		}
+		return Hinted(err, again)
 	}
 	slices.SortStableFunc(diffs, func(a, b string) int { // what tells most comes first
 		return cmp.Compare(strings.Count(a, otherContent), strings.Count(b, otherContent))

@@ -33,6 +33,9 @@ func (r *reader) checkProduct(p *Product) {
 	} {
 		CheckEndpoint(e.path, e.key, func(key, problem, hint string) { r.at([]string{"product", "api", key}, problem, hint) })
 	}
+	if n := len(strings.Join([]string{p.API.Paging.Page, p.API.Paging.Offset, p.API.Paging.Token}, "")); n > 0 && n != max(len(p.API.Paging.Page), len(p.API.Paging.Offset), len(p.API.Paging.Token)) {
+		r.at([]string{"product", "api", "paging"}, "a page is asked for in one way", "name page, offset or token, and leave out the others")
+	}
 	CheckZone(p.API.Fields.Zone, "zone", func(key, problem, hint string) { r.at([]string{"product", "api", "fields", key}, problem, hint) })
 }
 

@@ -92,6 +92,16 @@ type RelayFields struct {
 	Zone string `json:"zone,omitempty" jsonschema:"minLength=1,example=Europe/Berlin" trust:"target"`
 }
 
+// Paging is the parameter of a query by which the next page is asked for: one of the three. Left out: by links alone.
+type Paging struct {
+	// Page has the number of a page. Where the answer does not tell its own, the path of the list has that of the first.
+	Page string `json:"page,omitempty" jsonschema:"minLength=1,example=pageNumber" trust:"target"`
+	// Offset has how many entries come before the page.
+	Offset string `json:"offset,omitempty" jsonschema:"minLength=1,example=$skip" trust:"target"`
+	// Token has what the page before names as the token of the next one.
+	Token string `json:"token,omitempty" jsonschema:"minLength=1,example=continuationToken" trust:"target"`
+}
+
 // API is the paths of the Admin API's endpoints.
 type API struct {
 	// Ready answers 200 when Admin is ready.
@@ -102,6 +112,8 @@ type API struct {
 	Dashboard string `json:"dashboard,omitempty" jsonschema:"minLength=1,default=/api/dashboard" trust:"target"`
 	// Fields are the names in the relay list, where the usual ones are not those.
 	Fields RelayFields `json:"fields,omitzero"`
+	// Paging is how the next page of the relay list is asked for, where its answers have no link to it.
+	Paging Paging `json:"paging,omitzero"`
 	// ReadyTimeout is how long to wait for Admin to be ready: at least 10s.
 	ReadyTimeout Duration `json:"readyTimeout,omitzero" jsonschema:"default=2m" trust:"more"`
 	// ConnectedTimeout is how long to wait for every relay to be connected: at least 10s.

@@ -1,22 +1,46 @@
 package adminapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 )
 
-// readList reads an array of objects, or an object that holds one.
-func readList(body []byte, p *places) ([]Object, error) {
+// Listed says where a list is in its answer, of which others than this package know what it lists.
+type Listed struct {
+	// At is where the document says that it is: a field, or a path such as data.items; "" where it does not say.
+	At string
+	// Key is how the document names that, "" where nobody says.
+	Key string
+	// Tells says of an entry that it is one of what is asked for: where there are several lists, that tells which is meant.
+	Tells func(Object) bool
+}
+
+// readList reads an array of objects, or an object that holds one. Of several it is the one in which an entry tells what is asked.
+func readList(body []byte, p *places, l Listed) ([]Object, error) {
 	list, _, ok := listOf(body, p, "")
-	if !ok && len(p.of("list ")) == 0 {
-		list, ok = emptyList(body)
+	switch {
+	case l.At != "":
+		list, _, ok = listAt(body, l.At)
+	case !ok && len(p.of("list ")) == 0:
+		if list, ok = emptyList(body); !ok && l.Tells != nil {
+			list, ok = listWhere(body, p, l.Tells)
+		}
 	}
 	if !ok || slices.ContainsFunc(list, func(o Object) bool { return o.fields == nil }) {
 		e := notJSON(body, "a list of objects")
-		if several(body, most) {
+		switch at := p.of("list "); {
+		case l.At != "":
+			e.Detail += ": it has none as " + plain(l.At)
+		case len(at) > 0:
+			e.Detail += ": it has none where it had one before" + asPath(at[0])
+		case several(body, most):
 			e.Detail += ": it holds several, and nobody knows which is meant"
+		}
+		if e.otherwise && (l.At != "" || several(body, most)) {
+			e.which = cmp.Or(l.Key, "list beside its path")
 		}
 		return nil, e
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,7 +133,8 @@ func TestReadRelays(t *testing.T) {
 				got.List[i].Field, got.List[i].Raw = "", nil
 			}
 			got.linked = false
-			if d := cmp.Diff(test.want, got, cmp.AllowUnexported(Relays{})); d != "" {
+			got.at = place{} // of which the tests of pages are
+			if d := cmp.Diff(test.want, got, cmp.AllowUnexported(Relays{}, place{})); d != "" {
 				t.Error(d)
 			}
 		})
@@ -377,12 +379,40 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
+// Of several lists the one counts that the document names.
+func TestWhichListIsMeant(t *testing.T) {
+	const body = `{"connectors":[{"name":"a","lastSyncStatus":"ok"}],"failures":[{"name":"b"}],"in":{"more":[]}}`
+	for _, c := range []struct {
+		body, at string
+		want     string // the name of the first entry; or in the error, with its hint
+	}{
+		{body, "connectors", "a"},
+		{body, "Failures", "b"},
+		{body, "", "holds several, and nobody knows which is meant; secrets.x.list"},
+		{body, "none", "it has none as none; secrets.x.list"},
+		{`{"connectors":[],"failures":[]}`, "connectors", ""},
+		{`{"connectors":[],"failures":[{"name":"b"}]}`, "connectors", ""},
+		{`{"connectors":[{"name":"a"}],"failures":[]}`, "", "a"},
+	} {
+		list, err := readList([]byte(c.body), nil, Listed{At: c.at, Key: "secrets.x.list"})
+		got := ""
+		if err != nil {
+			got = err.Error() + "; " + err.(*Error).Hint()
+		} else if len(list) > 0 {
+			got = list[0].Text("name")
+		}
+		if err == nil && got != c.want || err != nil && (c.want == "" || slices.ContainsFunc(strings.Split(c.want, "; "), func(part string) bool { return !strings.Contains(got, part) })) {
+			t.Errorf("%s at %q: %s", c.body, c.at, got)
+		}
+	}
+}
+
 func TestReadList(t *testing.T) {
 	for body, want := range map[string]string{
 		`[]`: "", `[{"Name":"a"},{"name":"b"}]`: "a,b", `{"total":2,"items":[{"name":"a"}]}`: "a", `{"connectors":[{"name":"a"}]}`: "a",
 		`{}`: "no", `{"a":[],"b":[]}`: "no", `[1]`: "no", `[null]`: "no", `"x"`: "no", ``: "no", `[{"name":"a"}`: "no",
 	} {
-		list, err := readList([]byte(body), nil)
+		list, err := readList([]byte(body), nil, Listed{Tells: tells})
 		var names []string
 		for _, o := range list {
 			names = append(names, o.Text("name"))

@@ -1,7 +1,6 @@
 package adminapi
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"meshrotate/providers/textform"
 )
 
 // Answer is what every answer tells beside its content.
@@ -54,7 +55,7 @@ func (c *Client) repeat(ctx context.Context, method, path, permission string, ch
 	var last error
 	attempt := func() (Answer, error) {
 		a, err := c.once(ctx, method, path, permission, check)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && (ctx.Err() == nil || KindOf(err) == Slow) {
 			last = c.named(err, method, path)
 		}
 		if err != nil && (!passing(err) || c.retry.For < 0) {
@@ -134,7 +135,11 @@ func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
+	began := time.Now()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxBody+1))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nil, &Error{Kind: Slow, Status: resp.StatusCode, Detail: fmt.Sprintf("%d bytes of its answer came in %s, and not the end", len(body), time.Since(began).Round(100*time.Millisecond)), Err: err}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,16 +149,20 @@ func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") && resp.StatusCode < 300 {
 		return nil, nil, &Error{Kind: WrongContent, Status: resp.StatusCode, Detail: "the answer is encoded (" + plain(encoding) + "), which was not asked for"}
 	}
-	return resp, bytes.TrimPrefix(body, []byte("\ufeff")), nil // a byte order mark is no part of JSON (RFC 8259, 8.1)
+	return resp, textform.UTF8(body), nil // JSON may come in another form, with or without a mark (RFC 4627, section 3)
 }
 
 // failure explains why there was no answer. The caller's own cancellation stays what it is.
 func (c *Client) failure(ctx context.Context, method string, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
+	var e *Error
+	known := errors.As(err, &e)
+	if cause := context.Cause(ctx); cause != nil && !(known && e.Kind == Slow) { // which says more than that the time is over
 		return cause
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if known && e.Kind == Slow && method == http.MethodPost {
+		e.Kind = Lost
+	}
+	if known {
 		return e
 	}
 	e = broken(err)
@@ -172,13 +181,13 @@ func (c *Client) named(err error, method, path string) error {
 	}
 	op := method + " " + path
 	if e, ok := err.(*Error); ok { // not errors.As: a wrapping context error must stay outermost
-		e.Host, e.Op = c.host, op
+		e.Host, e.Op, e.key = c.host, op, c.paths.key(path)
 		return e
 	}
 	return fmt.Errorf("%s: %s: %w", plain(c.host), op, err)
 }
 
-// wantJSON accepts a 2xx answer that says it is JSON; or that is, and says nothing of itself but that it is text.
+// wantJSON accepts a 2xx answer that is JSON, whatever it says of itself but that it is a web page.
 func wantJSON(h http.Header, status int, body []byte) error {
 	if err := wantOK(h, status, body); err != nil {
 		return err
@@ -187,14 +196,16 @@ func wantJSON(h http.Header, status int, body []byte) error {
 		return &Error{Kind: WrongContent, Status: status, Detail: "the answer has no content", otherwise: true}
 	}
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	bare := h.Get("Content-Type") == "" || kind == "text/plain" || kind == "text/json"
-	if bare && (startsWith(body, '{') || startsWith(body, '[')) && json.Valid(body) {
+	if err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) {
 		return nil
 	}
-	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
-		return &Error{Kind: WrongContent, Status: status, Detail: "expected JSON, got " + contentName(kind)}
+	if startsWith(body, '{') || startsWith(body, '[') {
+		if json.Valid(body) {
+			return nil
+		}
+		return &Error{Kind: WrongContent, Status: status, Detail: "expected JSON, got " + contentName(kind) + ", which begins as JSON, and is cut short or damaged", begun: true}
 	}
-	return nil
+	return &Error{Kind: WrongContent, Status: status, Detail: "expected JSON, got " + contentName(kind)}
 }
 
 // wantOK accepts a 2xx answer that is not a web page.

@@ -8,6 +8,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,6 +39,8 @@ type Config struct {
 	Paths Paths
 	// Fields are the names of what a relay says of itself, where they are not the usual ones.
 	Fields Fields
+	// Paging is how the next page of the relay list is asked for. Zero: by a link in the answer alone.
+	Paging Paging
 	// Timeout bounds one attempt, connecting and reading included. Zero: 30 s. The context bounds the whole call.
 	Timeout time.Duration
 	// Retry says how reads are repeated.
@@ -68,6 +71,7 @@ type Client struct {
 	host    string // as shown in errors
 	paths   Paths
 	fields  Fields
+	paging  Paging
 	asked   *atomic.Bool // whether the server asked for a client's certificate
 	timeout time.Duration
 	maxBody int64
@@ -122,6 +126,7 @@ func New(c Config) (*Client, error) {
 		host:    u.Host,
 		paths:   paths,
 		fields:  c.Fields,
+		paging:  c.Paging,
 		timeout: orElse(c.Timeout, 30*time.Second),
 		maxBody: MaxBody,
 		retry: Retry{
@@ -201,6 +206,23 @@ func (p Paths) withDefaults() (Paths, error) {
 	}
 	return p, nil
 }
+
+// key is how a document names a path, "" where it is none of these.
+func (p Paths) key(path string) string {
+	bare := func(path string) string { before, _, _ := strings.Cut(path, "?"); return before }
+	switch path = bare(path); path {
+	case bare(p.Ready):
+		return "product.api.ready"
+	case bare(p.Relays):
+		return "product.api.relays"
+	case bare(p.Dashboard):
+		return "product.api.dashboard"
+	}
+	return ""
+}
+
+// named is where the document has the endpoint's path.
+func (e *Error) named() string { return cmp.Or(e.key, "where its secret's section names it") }
 
 func orElse(d, fallback time.Duration) time.Duration {
 	if d == 0 {

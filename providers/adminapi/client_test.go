@@ -133,12 +133,15 @@ func TestWhatCannotBeTaken(t *testing.T) {
 		{"a missing permission names it", answers(403, js, canary), relays, adminapi.Denied, "dashboard.read"},
 		{"the dashboard needs the same permission", answers(403, js, canary), dashboard, adminapi.Denied, "dashboard.read"},
 		{"no permission is documented for the license", answers(403, js, canary), license, adminapi.Denied, "permission that this endpoint"},
-		{"an endpoint that moved", answers(404, js, canary), license, adminapi.NotFound, "product.api"},
+		{"an endpoint that moved", answers(404, js, canary), license, adminapi.NotFound, "where its secret's section names it"},
+		{"one of the product's", answers(404, "", canary), dashboard, adminapi.NotFound, "product.api.dashboard"},
 		{"a login page instead of JSON", answers(200, "text/html; charset=utf-8", "<html>"+canary), relays, adminapi.WrongContent, "login page"},
 		{"a login page after a reload", answers(200, "text/html", "<html>"+canary), reload, adminapi.WrongContent, "web page"},
 		{"a login page instead of a health check", answers(200, "text/html", "<html>"+canary), ready, adminapi.WrongContent, "web page"},
 		{"text instead of JSON", answers(200, "text/plain", canary), license, adminapi.WrongContent, "text/plain"},
-		{"text that begins as JSON", answers(200, "text/plain", `{"a":`+canary), license, adminapi.WrongContent, "text/plain"},
+		{"text that begins as JSON", answers(200, "text/plain", `{"a":`+canary), license, adminapi.WrongContent, "did not come whole"},
+		{"bytes that begin as JSON", answers(200, "application/octet-stream", `[{"a":`+canary), relays, adminapi.WrongContent, "application/octet-stream, which begins as JSON"},
+		{"an image", answers(200, "image/png", "\x89PNG"+canary), relays, adminapi.WrongContent, "got image/png"},
 		{"no content type", answers(200, "", canary), license, adminapi.WrongContent, ""},
 		{"an empty answer", answers(200, js, ""), relays, adminapi.WrongContent, "no content"},
 		{"JSON that ends early", answers(200, js, `[{"name":"a"},{"na`), relays, adminapi.WrongContent, "not a list"},
@@ -155,7 +158,8 @@ func TestWhatCannotBeTaken(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			answers(200, js, "\x1f\x8b")(w, r)
 		}, relays, adminapi.WrongContent, "encoded (gzip)"},
-		{"UTF-16", answers(200, js, "\xff\xfe[\x00]\x00"), relays, adminapi.WrongContent, "not a list"},
+		{"UTF-16 that ends early", answers(200, js, "\xff\xfe[\x00{\x00\"\x00"), relays, adminapi.WrongContent, "did not come whole"},
+		{"a page in UTF-16", answers(200, "text/plain", "\xff\xfe<\x00h\x00t\x00m\x00l\x00>\x00"), relays, adminapi.WrongContent, "login page"},
 		{"null is not an empty list", answers(200, js, `null`), relays, adminapi.WrongContent, "not a list"},
 		{"a list of lists", answers(200, js, `[[1]]`), relays, adminapi.WrongContent, "not a list"},
 		{"null is not an object", answers(200, js, `null`), license, adminapi.WrongContent, "not an object"},
@@ -289,18 +293,22 @@ func TestWaysThatAnAnswerTakes(t *testing.T) {
 	}
 }
 
-// What is JSON is read as such where the server says of it no more than that it is text.
+// What is JSON is read as such whatever the server says of it, but that it is a web page; and whatever its Unicode form.
 func TestJSONThatIsNotCalledSo(t *testing.T) {
-	for _, kind := range []string{"", "text/plain", "text/plain; charset=utf-8", "text/json"} {
-		c := open(t, adminapi.Config{URL: serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["Content-Type"] = nil // else net/http has a guess
-			if kind != "" {
-				w.Header().Set("Content-Type", kind)
+	const list = `[{"name":"relay-01","connected":true}]`
+	wide := func(ascii string) string { return strings.Join(strings.Split(ascii, ""), "\x00") + "\x00" }
+	for _, kind := range []string{"", "text/plain", "text/plain; charset=utf-8", "text/json", "application/json; charset=utf-16", "application/octet-stream", "application/json; charset"} {
+		for _, text := range []string{"\ufeff" + list, "\xff\xfe" + wide(list), wide(list)} {
+			c := open(t, adminapi.Config{URL: serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Type"] = nil // else net/http has a guess
+				if kind != "" {
+					w.Header().Set("Content-Type", kind)
+				}
+				_, _ = w.Write([]byte(text))
+			}).URL})
+			if r, err := c.Relays(t.Context()); err != nil || len(r.List) != 1 {
+				t.Errorf("%q: %+v, %v", kind, r, err)
 			}
-			_, _ = w.Write([]byte("\ufeff" + `[{"name":"relay-01","connected":true}]`))
-		}).URL})
-		if r, err := c.Relays(t.Context()); err != nil || len(r.List) != 1 {
-			t.Errorf("%q: %+v, %v", kind, r, err)
 		}
 	}
 }

@@ -65,12 +65,12 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 }
 
 // List reads the objects at a path: an array of them, or an object that holds one.
-func (c *Client) List(ctx context.Context, path string) ([]Object, Answer, error) {
+func (c *Client) List(ctx context.Context, path string, at Listed) ([]Object, Answer, error) {
 	var list []Object
 	places := c.placesOf(path)
 	a, err := c.read(ctx, path, "", func(h http.Header, status int, body []byte) (err error) {
 		if err = wantJSON(h, status, body); err == nil {
-			list, err = readList(body, places)
+			list, err = readList(body, places, at)
 		}
 		return err
 	})
@@ -95,18 +95,13 @@ func (c *Client) Dashboard(ctx context.Context) (Answer, error) {
 	})
 }
 
-// errorMost is for how long a server may answer with an error before that counts, where nobody knows that it answers otherwise: while it
-// starts, or for a moment. HTTP.sys answers 404 for what nobody has registered yet, and what stands before a service may refuse for it.
-const errorMost = 15 * time.Second
-
 // WaitReady asks every poll until the Admin service is ready. An unreachable service is not ready yet, nor is one that answers
-// with an error, where this client has seen it ready before, or for less than errorMost; every other error ends the wait. The context
-// bounds it: its error then wraps the last answer's.
+// with an error: while it starts HTTP.sys answers 404 for what nobody has registered yet, and what stands before a service may refuse for
+// it. Every other error ends the wait. The context bounds it: its error then wraps the last answer's.
 func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	var last error
-	var failing time.Time // since when it answers with an error of its own
 	var unready time.Time
 	for {
 		select {
@@ -123,32 +118,22 @@ func (c *Client) WaitReady(ctx context.Context, poll time.Duration) (Answer, err
 		case err == nil:
 			unready = c.now()
 			last = c.named(&Error{Kind: Server, Status: a.Status, Detail: "not ready"}, http.MethodGet, c.paths.Ready)
-		case KindOf(err) == Unreachable:
+		case KindOf(err) == Unreachable, KindOf(err) == Slow:
 			if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaConnRefused) {
 				unready = c.now() // its host answers, and nobody listens there
 			}
 			last = c.named(err, http.MethodGet, c.paths.Ready)
-		case c.mayPass(err, failing):
-			if last = c.named(err, http.MethodGet, c.paths.Ready); failing.IsZero() {
-				failing = time.Now()
-			}
-			pause.Reset(poll)
-			continue
+		case c.mayPass(err):
+			last = c.named(err, http.MethodGet, c.paths.Ready)
 		case ctx.Err() == nil && !passing(err):
 			return a, c.named(err, http.MethodGet, c.paths.Ready)
 		}
-		failing = time.Time{}
 		pause.Reset(poll)
 	}
 }
 
-// mayPass says of an error while Admin starts that it may be one of the moment. failing is since when it answers so.
-func (c *Client) mayPass(err error, failing time.Time) bool {
-	switch {
-	case c.past.hasTaken(http.MethodGet + " " + c.paths.Ready):
-		return (Answered(err) || KindOf(err) == Credential) && !Passes(err)
-	case !Answered(err) || Passes(err):
-		return false
-	}
-	return failing.IsZero() || time.Since(failing) < errorMost
+// mayPass says of an error while Admin starts that it may be one of the moment. A credential that a directory refuses is refused for good,
+// but where it was taken before.
+func (c *Client) mayPass(err error) bool {
+	return Answered(err) || KindOf(err) == Credential && c.past.hasTaken(http.MethodGet+" "+c.paths.Ready)
 }

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,6 +26,7 @@ const (
 	BadConfig    Kind = "bad configuration"
 	Insecure     Kind = "insecure"               // a credential would travel in clear
 	Unreachable  Kind = "unreachable"            // nothing was carried out
+	Slow         Kind = "too slow"               // it began to answer, and the answer did not come whole in time
 	Local        Kind = "not the server's fault" // this machine met a limit of its own (package limits); nothing was carried out
 	Lost         Kind = "answer lost"            // a POST was sent; whether it was carried out is unknown
 	Untrusted    Kind = "certificate untrusted"  // unknown authority, wrong name, expired
@@ -51,14 +53,16 @@ type Error struct {
 	Detail string // what was seen
 	// Permission is what a 403 asks for, where the product documents it.
 	Permission string
-	Err        error // the cause; nil when Detail says it all
-	otherwise  bool  // the answer is JSON, and of another layout
-	which      bool  // the same, and it may be said where the list is
-	asked      bool  // it asked for a client's certificate
-	elsewhere  bool  // it leads to where nothing is asked
-	begun      bool  // the answer begins as JSON and is none, or is too long
-	took       bool  // the same endpoint did before what was asked of it
-	tries      int   // how often a credential was refused there
+	Err        error  // the cause; nil when Detail says it all
+	otherwise  bool   // the answer is JSON, and of another layout
+	which      string // the same, and the document may say by this key where the list is
+	key        string // by which the document names the endpoint, "" where that is not known here
+	asked      bool   // it asked for a client's certificate
+	elsewhere  bool   // it leads to where nothing is asked
+	hint       string // what to do, where that is known better than by the kind
+	begun      bool   // the answer begins as JSON and is none, or is too long
+	took       bool   // the same endpoint did before what was asked of it
+	tries      int    // how often a credential was refused there
 }
 
 func (e *Error) Error() string {
@@ -88,7 +92,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint is what a person can do about it, one sentence. Empty when there is nothing to say.
 func (e *Error) Hint() string {
-	if hint := e.changed(); hint != "" {
+	if hint := cmp.Or(e.hint, e.changed()); hint != "" {
 		return hint
 	}
 	var cause interface{ Hint() string }
@@ -103,6 +107,8 @@ func (e *Error) Hint() string {
 		return "use an https URL: over http a credential can be read on the way"
 	case Unreachable:
 		return "check connect.adminApi.url, that the IdentityMeshAdmin service runs, and the firewall between this machine and the Admin host"
+	case Slow:
+		return "it is there and answers, so that its address and firewalls are not the reason: look at the load of the Admin host, at the line to it, and at a proxy on the way that holds answers back; then run again"
 	case Lost:
 		return "the request may have been carried out: look at the current state before asking again"
 	case Untrusted, TLS:
@@ -115,9 +121,9 @@ func (e *Error) Hint() string {
 		}
 		return "give the account the permission that this endpoint asks for"
 	case NotFound:
-		return "the endpoint may live elsewhere in this version: override its path under product.api, or where the secret names it, and check the base path of connect.adminApi.url"
+		return "the endpoint may live elsewhere in this version: override its path, " + e.named() + ", and check the base path of connect.adminApi.url"
 	case Method:
-		return "the endpoint is another one in this version, or takes another method: override its path under product.api, or where the secret names it"
+		return "the endpoint is another one in this version, or takes another method: override its path, " + e.named()
 	case Refused:
 		return "the Admin service, or what stands before it, does not take the request as things are: run again, and if it stays, look at the Admin service's log on the Admin host"
 	case Limited:
@@ -128,11 +134,11 @@ func (e *Error) Hint() string {
 		if e.elsewhere {
 			return "let Admin, or the proxy before it, write the address of connect.adminApi.url into its links; or name a path that gives all relays at once as product.api.relays"
 		}
-		if e.which {
-			return "name the field that holds the list of relays, or the path to it, as product.api.fields.list, such as data.agents"
+		if e.which != "" {
+			return "name the field that holds the list, or the path to it, as " + e.which + ", such as data.agents"
 		}
 		if e.otherwise {
-			return "the endpoint answers otherwise than it is known to: correct its path under product.api, or where the secret names it"
+			return "the endpoint answers otherwise than it is known to: correct its path, " + e.named()
 		}
 		if e.begun {
 			return "the answer did not come whole, or is no list of what was asked for: run again, and if it stays, look at the Admin service's log, and at a proxy on the way that cuts or pads answers"
@@ -164,7 +170,7 @@ func (e *Error) changed() string {
 	case !e.took:
 	case e.Kind == Credential:
 		return before + "the password is not the reason, unless it was changed meanwhile; it was tried " + e.often() + ". Else " + look
-	case e.Kind == Denied, e.Kind == NotFound, e.Kind == Method, e.Kind == Redirected, e.Kind == WrongContent && !e.which && !e.elsewhere:
+	case e.Kind == Denied, e.Kind == NotFound, e.Kind == Method, e.Kind == Redirected, e.Kind == WrongContent && e.which == "" && !e.elsewhere:
 		return before + look
 	}
 	return ""
@@ -252,6 +258,12 @@ func passing(err error) bool {
 func Passes(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Kind == Limited || e.Status == 502 || e.Status == 503 || e.Status == 504)
+}
+
+// Otherwise says that what was asked for was answered, in a layout that is not known: it will be the next time, too.
+func Otherwise(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.otherwise || e.which != "" || e.elsewhere)
 }
 
 // StatusOf is the status of an answer that is the error, 0 where none was.

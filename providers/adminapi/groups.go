@@ -11,7 +11,11 @@ func (r *Relays) add(f Fields, o Object, depth int) {
 	relay := f.relay(o)
 	at := slices.IndexFunc(groupFields, func(name string) bool { return startsWith(o.fields[name], '[') || startsWith(o.fields[name], '{') })
 	if at >= 0 && depth > 0 && (at == 0 || relay.Connected == nil && relay.LastHeartbeat.IsZero()) {
-		if list, _, ok := listOf(o.fields[groupFields[at]], f.places, groupFields[at]); ok {
+		list, _, ok := listOf(o.fields[groupFields[at]], f.places, groupFields[at])
+		if !ok && len(f.places.of("list "+groupFields[at])) == 0 {
+			list, _, ok = f.tellingList(o.fields[groupFields[at]], groupFields[at])
+		}
+		if ok {
 			var group Relays
 			for _, inner := range list {
 				group.add(f, inner, depth-1)

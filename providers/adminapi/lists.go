@@ -28,8 +28,10 @@ type turn struct {
 // listOf finds an answer's list where an earlier answer had it; of the first one, wherever it is.
 func listOf(body []byte, p *places, of string) (list []Object, way []turn, ok bool) {
 	thing := "list " + of
-	if at := p.of(thing); len(at) == 1 {
-		return listOn(body, at[0])
+	if at := p.of(thing); len(at) > 0 {
+		if list, way, ok = listsOn(body, at); ok || len(at) == 1 {
+			return list, way, ok
+		}
 	}
 	if list, way, ok = listIn(body, most); ok && len(list) > 0 {
 		p.note(thing, wayTo(way))
@@ -143,35 +145,6 @@ func onlyList(o Object) (list []Object, at string, ok bool) {
 		list, at, ok = some, name, true
 	}
 	return list, at, ok
-}
-
-// tellingList is, of several lists, the one that alone tells of connections: alerts and regions have names, too.
-func (f Fields) tellingList(body []byte) (list []Object, way []turn, ok bool) {
-	plain := f
-	plain.places = nil
-	tells := func(o Object) bool {
-		r := plain.relay(o)
-		return r.Name != "" && r.Connected != nil && !r.LastHeartbeat.IsZero()
-	}
-	var look func(body []byte, on []turn)
-	found := 0
-	look = func(body []byte, on []turn) {
-		o, _ := readObject(body)
-		for name, raw := range o.fields {
-			on := append(slices.Clone(on), turn{o, name})
-			if entries, is := entriesOf(raw); is && slices.ContainsFunc(entries, tells) {
-				list, way, found = entries, on, found+1
-			} else if len(on) < most {
-				look(raw, on)
-			}
-		}
-	}
-	look(body, nil)
-	if found != 1 {
-		return nil, nil, false
-	}
-	f.places.note("list ", wayTo(way))
-	return list, way, true
 }
 
 // several says that an answer, or an object in it, holds more lists than one.

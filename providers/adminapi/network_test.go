@@ -120,6 +120,46 @@ func TestCancellation(t *testing.T) {
 	}
 }
 
+// An answer that comes in trickles is no silence: it says how much of it came.
+func TestAServerThatAnswersInTrickles(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for r.Context().Err() == nil {
+			_, _ = w.Write([]byte(" "))
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	c := open(t, adminapi.Config{URL: s.URL, Timeout: 300 * time.Millisecond})
+	trickles := func(err error) {
+		t.Helper()
+		var e *adminapi.Error
+		if !errors.As(err, &e) || e.Kind != adminapi.Slow || !strings.Contains(err.Error(), "too slow (HTTP 200): ") || !strings.Contains(err.Error(), " bytes of its answer came in ") || strings.Contains(e.Hint(), "connect.adminApi.url") {
+			t.Errorf("%v", err)
+		}
+	}
+	_, err := c.Relays(t.Context())
+	trickles(err)
+	_, _, err = c.Ready(t.Context())
+	trickles(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // of the caller
+	defer cancel()
+	_, err = c.Get(ctx, "/api/license")
+	trickles(err)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	if err := c.Post(t.Context(), "/api/license/reload"); adminapi.KindOf(err) != adminapi.Lost {
+		t.Errorf("a POST that was sent may have been carried out: %v", err)
+	}
+	ctx, stop := context.WithCancelCause(t.Context())
+	why := errors.New("operator pressed Ctrl-C")
+	time.AfterFunc(100*time.Millisecond, func() { stop(why) })
+	if _, err := c.Relays(ctx); !errors.Is(err, why) || adminapi.KindOf(err) == adminapi.Slow {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAServerThatNeverAnswers(t *testing.T) {
 	c := open(t, adminapi.Config{URL: deaf(t), Timeout: time.Second})
 	_, err := c.Relays(t.Context())

@@ -26,6 +26,7 @@ func (r *Relays) paging(o Object) {
 			}
 		}
 	}
+	token := ""
 	for _, name := range nextFields {
 		r.linked = r.linked || says[name] != nil
 		next, _ := textOf(says[name])
@@ -39,11 +40,13 @@ func (r *Relays) paging(o Object) {
 			r.next = cmp.Or(r.next, next)
 		case strings.Contains(next, "/"): // a token may have one, too
 			r.perhaps = cmp.Or(r.perhaps, next)
-		case affirms(says[name]): // a number, a token or an object leads nowhere that is known
-			r.More = true
+		case affirms(says[name]): // a number, a token or an object leads nowhere that is known, unless the document says so
+			r.More, token = true, cmp.Or(token, next)
 		}
 	}
 	r.More = r.More || slices.ContainsFunc(moreFields, func(name string) bool { return affirms(says[name]) })
+	r.placed(says)
+	r.at.token = cmp.Or(r.at.token, token)
 	number := func(name string) int {
 		text, _ := textOf(says[name])
 		n, _ := strconv.Atoi(text)
@@ -91,6 +94,11 @@ func (r *Relays) headed(h http.Header) {
 	if of := h.Get("Content-Range"); of != "" { // items 0-2/4; whoever does not say of how many sends a part
 		total, err := strconv.Atoi(of[strings.LastIndexByte(of, '/')+1:])
 		r.Total, r.More = max(r.Total, total), r.More || err != nil
+	}
+	for _, name := range tokenHeaders {
+		if token := h.Get(name); token != "" {
+			r.More, r.at.token = true, cmp.Or(r.at.token, token)
+		}
 	}
 	r.linked = r.linked || h.Get("Link") != ""
 	if m := nextLink.FindStringSubmatch(strings.Join(h.Values("Link"), ",")); m != nil {

@@ -20,9 +20,23 @@ type refusal struct {
 	err   Error // as it said so
 }
 
-// tryAgain is when a credential that was refused is tried once more; each further time it is twice as long. Each try may count against
-// the account, and whoever waits for Admin asks many times. What asks meanwhile has the answer of the last try.
-const tryAgain = 5 * time.Second
+// tryAgain is when a credential that was refused is tried once more; each further time it is twice as long, and four times as long at an
+// endpoint that never took it. Each try may count against the account, and whoever waits for Admin asks many times. What asks meanwhile
+// has the answer of the last try. lastTry is how long before the end of a wait it may be tried again, where the last try was that long ago.
+const (
+	tryAgain   = 5 * time.Second
+	lastTry    = 5 * time.Second
+	lastIfNone = 30 * time.Second // where it was never taken
+)
+
+// pause is how long nothing is tried after a refusal, and after which time a wait that is about to end may try all the same.
+func (r refusal) pause(took bool) (pause, last time.Duration) {
+	n := min(r.tries-1, 10)
+	if took {
+		return tryAgain << n, lastTry
+	}
+	return tryAgain << (2 * n), lastIfNone
+}
 
 // refusing is the answer of an endpoint that has refused the credential a moment ago, nil where it may be asked. A wait that is about to
 // end may ask once more.
@@ -35,7 +49,8 @@ func (p *past) refusing(ctx context.Context, endpoint string) error {
 	}
 	since := time.Since(r.last)
 	end, ends := ctx.Deadline()
-	if last := ends && time.Until(end) < tryAgain && since >= tryAgain; last || since >= tryAgain<<min(r.tries-1, 10) {
+	pause, last := r.pause(p.took[endpoint])
+	if since >= pause || since >= last && ends && time.Until(end) < lastTry {
 		return nil
 	}
 	e := r.err

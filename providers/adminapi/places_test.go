@@ -81,11 +81,12 @@ func TestWhatTheFirstAnswerLacks(t *testing.T) {
 func TestTheListThatTellsOfConnections(t *testing.T) {
 	const a = `{"name":"a","connected":true,"lastHeartbeatUtc":"2026-11-23T06:00:00Z"}`
 	for body, want := range map[string]bool{
-		`{"agents":[` + a + `],"alerts":[{"name":"a","status":"Disconnected"}]}`:                        true,
-		`{"x":{"agents":[` + a + `]},"y":{"alerts":[{"relay":"a","lastSeen":"2026-11-23T06:00:00Z"}]}}`: true,
-		`{"on":[` + a + `],"off":[` + a + `]}`:                                                          false,
-		`{"agents":[{"name":"a"}],"alerts":[{"name":"b"}]}`:                                             false,
-		`{"links":[{"rel":"self"}],"x":[` + a + `],"y":[{"id":"eu"}]}`:                                  true,
+		`{"agents":[` + a + `],"alerts":[{"name":"a","status":"Disconnected"}]}`:                                                true,
+		`{"x":{"agents":[` + a + `]},"y":{"alerts":[{"relay":"a","lastSeen":"2026-11-23T06:00:00Z"}]}}`:                         true,
+		`{"on":[` + a + `],"off":[` + a + `]}`:                                                                                  false,
+		`{"on":[` + a + `],"was":[` + a + `],"off":[{"name":"a","connected":false,"lastHeartbeatUtc":"2026-11-23T05:00:00Z"}]}`: false,
+		`{"agents":[{"name":"a"}],"alerts":[{"name":"b"}]}`:                                                                     false,
+		`{"links":[{"rel":"self"}],"x":[` + a + `],"y":[{"id":"eu"}]}`:                                                          true,
 	} {
 		r, err := readRelays([]byte(body), Fields{})
 		if (err == nil) != want || want && (len(r.List) != 1 || r.List[0].Name != "a") {
@@ -128,7 +129,7 @@ func TestObjectsAreReadWhereTheFirstWas(t *testing.T) {
 		p.keep()
 	}
 	list := func(body string) string {
-		all, err := readList([]byte(body), &p)
+		all, err := readList([]byte(body), &p, Listed{Tells: tells})
 		p.keep()
 		if err != nil || len(all) == 0 {
 			return fmt.Sprint(err)
@@ -140,7 +141,7 @@ func TestObjectsAreReadWhereTheFirstWas(t *testing.T) {
 			t.Errorf("%d: %s", i, got)
 		}
 	}
-	if all, err := readList([]byte(`{"connectors":[],"failures":[{"name":"b"}]}`), &p); err != nil || len(all) > 0 {
+	if all, err := readList([]byte(`{"connectors":[],"failures":[{"name":"b"}]}`), &p, Listed{Tells: tells}); err != nil || len(all) > 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
 }

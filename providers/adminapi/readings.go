@@ -58,6 +58,7 @@ func (c *Client) readRelayPages(ctx context.Context, places *places) (Relays, er
 	fields := c.fields
 	fields.places = places
 	read, on := map[string]bool{}, map[string]int{}
+	var before []Relay
 	for path, n := c.paths.Relays, 0; ; n++ {
 		read[path] = true
 		var r Relays
@@ -85,7 +86,17 @@ func (c *Client) readRelayPages(ctx context.Context, places *places) (Relays, er
 				on[one.key()] = n
 			}
 		}
+		was := path
 		path, err = c.follow(&r)
+		if err == nil && path == "" {
+			if path, err = c.turn(was, &r, &all, n+1); err == nil && path != "" {
+				r.More = false // there is a way to them
+			}
+			if n > 0 && c.paging != (Paging{}) && r.stays(before) {
+				err = &Error{Kind: WrongContent, Detail: "asked for the next page of the relay list, it answers the same one", hint: "correct product.api.paging: it names the query's parameter by which a page is asked for; or name a path that gives them all"}
+			}
+			before = r.List
+		}
 		if err == nil && read[path] {
 			if path = ""; all.Total == 0 || len(all.List)+all.Unnamed < all.Total {
 				err = &Error{Kind: WrongContent, Detail: "a page of the relay list leads back to one that was read"}
@@ -96,8 +107,10 @@ func (c *Client) readRelayPages(ctx context.Context, places *places) (Relays, er
 		}
 		if path == "" {
 			all.read = n + 1
-			if all.linked || n > 0 {
+			if all.linked || n > 0 || c.paging != (Paging{}) {
 				all.Size = 0
+			} else {
+				all.Round = all.round()
 			}
 			all.More = r.More || all.pages > n+1 || all.Total > len(all.List)+all.Unnamed
 			return all, nil

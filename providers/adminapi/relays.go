@@ -26,7 +26,10 @@ type Relays struct {
 	// Size is how many entries the one page that was read could have, as the server says, where nothing in it tells the way to another;
 	// 0 when it does not.
 	Size int
+	// Round is how many entries there are, where nothing says whether these are all, and pages have as many by default; else 0.
+	Round int
 
+	at     place
 	linked bool   // it has a place for the way to a next page
 	next   string // of the next page
 	// perhaps is the same where it may be a token instead.
@@ -86,12 +89,16 @@ var (
 // readRelays reads an array of relays, or of groups of them, or an object that holds one.
 func readRelays(body []byte, f Fields) (Relays, error) {
 	var r Relays
-	list, way, ok := listOf(body, f.places, "")
+	known := f.places
+	if len(known.of("list ")) == 0 {
+		known = nil // what is found counts once it shows who is connected: who is not may stand elsewhere then
+	}
+	list, way, ok := listOf(body, known, "")
 	switch {
 	case f.List != "":
 		list, way, ok = listAt(body, f.List)
 	case !ok && len(f.places.of("list ")) == 0:
-		list, way, ok = f.tellingList(body)
+		list, way, ok = f.tellingList(body, "")
 	}
 	if !ok { // no list at all is not an empty list
 		want := "a list of relays"
@@ -106,7 +113,9 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 			want += ", but holds several, and nobody knows which is meant"
 		}
 		e := notJSON(body, want)
-		e.which = e.otherwise && (f.List != "" || several(body, most))
+		if e.otherwise && (f.List != "" || several(body, most)) {
+			e.which = "product.api.fields.list"
+		}
 		return Relays{}, e
 	}
 	for _, on := range way {
@@ -115,6 +124,9 @@ func readRelays(body []byte, f Fields) (Relays, error) {
 	r.List = make([]Relay, 0, len(list))
 	for _, o := range list {
 		r.add(f, o, most)
+	}
+	if f.List == "" && slices.ContainsFunc(r.List, Relay.IsConnected) {
+		f.places.note("list ", wayTo(way))
 	}
 	r.spell(body)
 	return r, nil
@@ -145,6 +157,7 @@ var fieldName = regexp.MustCompile(`"([A-Za-z0-9_$@.-]{1,64})"\s*:`)
 func (f Fields) relay(o Object) Relay {
 	var r Relay
 	o.places = f.places
+	o = f.living(o)
 	if r.Names, r.Domain = f.names(o.fields.at); len(r.Names) == 0 {
 		in := inner{of: o}
 		r.Names, r.Domain = f.names(in.at)

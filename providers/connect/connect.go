@@ -125,17 +125,19 @@ func (c *connector) adminAPI(ctx context.Context, other *adminapi.Config) (*admi
 	if err != nil {
 		return nil, err
 	}
+	p := c.d.Product.API
+	paths := adminapi.Paths{Ready: p.Ready, Relays: p.Relays, Dashboard: p.Dashboard}
 	if other != nil {
 		config := *other
-		config.Fields = fields
+		config.Paths = paths
+		config.Fields, config.Paging = fields, adminapi.Paging(p.Paging)
 		return adminapi.New(config)
 	}
 	a, w := c.d.Connect.AdminAPI, c.d.Connect.WinRM
 	if a.URL == "" {
 		return nil, nil
 	}
-	p := c.d.Product.API
-	config := adminapi.Config{URL: a.URL, Paths: adminapi.Paths{Ready: p.Ready, Relays: p.Relays, Dashboard: p.Dashboard}, Fields: fields}
+	config := adminapi.Config{URL: a.URL, Paths: paths, Fields: fields, Paging: adminapi.Paging(p.Paging)}
 	if a.CAFile != "" {
 		if config.CAPEM, err = c.readFile(a.CAFile); err != nil {
 			return nil, fmt.Errorf("connect.adminApi.caFile: %w", err)

@@ -81,9 +81,11 @@ func answers() []Mishap {
 				}
 			}
 		})},
+		{"relays-trickle", "let it come a byte at a time, five in a second", answering(relays, http.MethodGet, trickling)},
 		{"syncs-404", "let Admin have no " + syncs, status(syncs, http.StatusNotFound)},
 		{"syncs-empty", "let it tell of no connector", says(syncs, object, "[]")},
 		{"syncs-failures", "let it tell of failures beside them, none at first", (*Lab).tellFailures},
+		{"syncs-retired", "let it tell of connectors in two lists", besideSyncs("retired", map[string]any{"name": "Old HR"})},
 		{"license-204", "let its answer have no content", answering(license, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) })},
 		{"license-302", "let it redirect to a sign-in", answering(license, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			http.Redirect(w, r, "https://login.example/sign-in", http.StatusFound)

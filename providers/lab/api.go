@@ -31,7 +31,7 @@ func (l *Lab) serveAPI() error {
 	guarded.HandleFunc("GET /api/connectors", l.getConnectors)
 	mux := http.NewServeMux()
 	mux.Handle("GET /health/ready", l.oddities(http.HandlerFunc(l.getReady)))
-	mux.Handle("/", rules.Wrap(l.oddities(guarded)))
+	mux.Handle("/", rules.Wrap(l.written(l.oddities(guarded))))
 	l.api = &http.Server{Handler: l.striking(mux), ConnContext: connContext, ConnState: l.gate.track, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = l.api.Serve(l.gate) }() // ends with Close
 	return nil

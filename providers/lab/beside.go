@@ -22,6 +22,17 @@ func (l *Lab) gone(now time.Time) map[string]time.Time {
 	return all
 }
 
+// since is when relays that are connected became so, by name.
+func (l *Lab) since(now time.Time) map[string]time.Time {
+	all := map[string]time.Time{}
+	for _, h := range l.Relays {
+		if at, is := l.connected(h, now); is {
+			all[h.Machine.Name] = at.UTC()
+		}
+	}
+	return all
+}
+
 // beside answers with a list beside which stands what is there only once connections have ended, as after a restart; false of other
 // shapes.
 func beside(w http.ResponseWriter, shape string, entries []map[string]any, gone map[string]time.Time) bool {
@@ -44,6 +55,9 @@ func beside(w http.ResponseWriter, shape string, entries []map[string]any, gone 
 		all := slices.Concat(ghosts, entries)
 		size := len(entries) + 1
 		answer(w, map[string]any{"items": all[:min(size, len(all))], "page": 1, "pageSize": size, "totalCount": len(all)})
+	case "page-hidden": // the same, and nothing says that it is one
+		all := slices.Concat(ghosts, entries)
+		answer(w, map[string]any{"items": all[:min(len(entries)+1, len(all))]})
 	default:
 		return false
 	}
@@ -62,6 +76,15 @@ func (l *Lab) tellFailures(h *Host) error {
 		}
 		answer(w, map[string]any{"connectors": json.RawMessage(whole.body), "failures": failures})
 	})(l, h)
+}
+
+// besideSyncs lets Admin tell of connectors in an object, with another list beside that is never empty.
+func besideSyncs(name string, entry map[string]any) func(*Lab, *Host) error {
+	return answering("/api/connectors", http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+		whole := &kept{header: http.Header{}, status: http.StatusOK}
+		sound.ServeHTTP(whole, r)
+		answer(w, map[string]any{"connectors": json.RawMessage(whole.body), name: []any{entry}})
+	})
 }
 
 // tellPrevious lets Admin tell of the license that it served before this was asked for, too, once it serves another.

@@ -14,13 +14,14 @@ import (
 var RelayShapes = []string{"plain", "text", "number", "is-connected", "status", "slash-date", "epoch", "zoneless", "local", "own-clock", "minutes", "five-minutes", "seen", "domain", "display", "guid", "ghost", "ghost-after", "ghost-bare", "ghost-twin", "value", "pages",
 	"snake", "nested", "attributes", "in-data", "references", "in-d", "groups", "epoch-text", "page", "more", "frozen", "odd-status", "null-connected", "state-number", "odd-heartbeat", "no-heartbeat", "null-heartbeat", "year-one",
 	"unnamed", "own-names", "strangers", "other-domain", "by-name", "two-lists", "links", "moving", "agents", "registered", "two-beats", "us-culture", "filetime", "utc",
-	"alerts", "warnings", "online", "previous", "page-size", "four-minutes"}
+	"alerts", "warnings", "online", "previous", "page-size", "page-hidden", "four-minutes", "connected-at", "text-plain", "no-type", "utf-16",
+	"by-page", "by-page-mute", "by-offset", "by-token", "default-page"}
 
 // getRelays lists the relays, in the shape that the lab was asked for.
 func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	now := time.Now()
-	list, gone := l.list(now), l.gone(now)
+	list, gone, since := l.list(now), l.gone(now), l.since(now)
 	l.mu.Unlock()
 	shape := l.config.Relaying
 	if shape == "" || shape == RelayShapes[0] {
@@ -37,6 +38,10 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 		}
 		o := map[string]any{"name": e.Name, "connected": e.Connected, "lastHeartbeatUtc": e.LastHeartbeatUTC}
 		bend(o, shape, e, i, now)
+		if shape == "connected-at" {
+			delete(o, "lastHeartbeatUtc")
+			o["lastSeen"] = since[e.Name]
+		}
 		if was, ok := gone[e.Name]; ok && shape == "previous" {
 			o["previous"] = map[string]any{"connected": false, "lastHeartbeatUtc": was}
 		}
@@ -57,7 +62,7 @@ func (l *Lab) getRelays(w http.ResponseWriter, r *http.Request) {
 			entries = append(entries, o)
 		}
 	}
-	if beside(w, shape, entries, gone) {
+	if beside(w, shape, entries, gone) || paged(w, r, shape, entries) {
 		return
 	}
 	switch shape {

@@ -6,6 +6,8 @@
 package licensefile
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -33,6 +35,8 @@ type License struct {
 	Precision time.Duration
 	// Layout is how the file is written: one of Layouts. Of an opaque one nothing else is known.
 	Layout string
+	// Whole says of an opaque one that it is not cut short, as what it is written in has its end: JSON, or PEM armour.
+	Whole bool
 
 	signed    map[Over][]byte // what the signature may be over
 	signature []byte
@@ -74,7 +78,12 @@ func Parse(file []byte) (*License, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(text, 3)
+	l, err := parse(text, 3)
+	if err == nil && l.Opaque() {
+		_, armoured := unarmoured(text)
+		l.Whole = armoured || bytes.IndexByte([]byte("{[\""), text[0]) >= 0 && json.Valid(strict(text))
+	}
+	return l, err
 }
 
 // ParseOpaque is Parse for a file that nobody but the product is to read.

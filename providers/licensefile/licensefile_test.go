@@ -127,3 +127,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A file that nobody here can read is not called cut short where what it is written in has its end.
+func TestWhatIsWhole(t *testing.T) {
+	for text, whole := range map[string]bool{
+		`{"payload":"x","sig":"y"}`: true, `[1,2]`: true, `"aGVsbG8"`: true, "-----BEGIN LICENSE-----\nAAAA\n-----END LICENSE-----\n": true,
+		"aGVsbG8.d29y": false, "12": false, "words of the vendor": false, "{vendor's own}": false,
+	} {
+		if l, err := licensefile.Parse([]byte(text)); err != nil || !l.Opaque() || l.Whole != whole {
+			t.Errorf("%q: %+v, %v", text, l, err)
+		}
+	}
+}

@@ -8,35 +8,13 @@ import (
 	"io"
 	"strings"
 	"unicode"
-	"unicode/utf16"
+
+	"meshrotate/providers/textform"
 )
 
 // plain is the text of a file: UTF-8, without byte order mark, and without the blanks and NULs around it.
 func plain(file []byte) []byte {
-	for _, mark := range []struct {
-		bom string
-		big bool
-	}{{"\xff\xfe", false}, {"\xfe\xff", true}} {
-		if rest, ok := bytes.CutPrefix(file, []byte(mark.bom)); ok {
-			file = fromUTF16(rest, mark.big)
-		}
-	}
-	if len(file) >= 4 && (file[0] == 0) != (file[1] == 0) && (file[0] == 0) == (file[2] == 0) && (file[1] == 0) == (file[3] == 0) {
-		file = fromUTF16(file, file[0] == 0) // without a mark, as some editors leave it
-	}
-	return bytes.Trim(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf")), " \t\r\n\x00")
-}
-
-func fromUTF16(b []byte, big bool) []byte {
-	units := make([]uint16, len(b)/2)
-	for i := range units {
-		lo, hi := b[2*i], b[2*i+1]
-		if big {
-			lo, hi = hi, lo
-		}
-		units[i] = uint16(hi)<<8 | uint16(lo)
-	}
-	return []byte(string(utf16.Decode(units)))
+	return bytes.Trim(textform.UTF8(file), " \t\r\n\x00")
 }
 
 var errMore = errors.New("more follows")

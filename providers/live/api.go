@@ -176,7 +176,7 @@ func (a *api) one(ctx context.Context, s reconciler.Step, known runs, say func(s
 	case site.AwaitPulse:
 		return a.awaitPulse(ctx, op, say)
 	case site.Call:
-		return a.call(ctx, op, s.Phase == reconciler.Prepare)
+		return a.call(ctx, op, s)
 	case site.Mark:
 		return done("")
 	case site.ProveAnswer:
@@ -276,54 +276,6 @@ func (a *api) isReady(ctx context.Context) bool {
 // patience is how long ago Admin may have been heard last, so that what it said counts still; and how long a look waits for one that
 // is starting.
 const patience = 15 * time.Second
-
-// callAgain is when Admin is asked to do the same again, where something answered that it may be away, or the answer was lost: it may
-// have done it. lostAnswers is how often that is done of answers that are lost.
-const (
-	callAgain   = 2 * time.Second
-	lostAnswers = 3
-)
-
-// call asks Admin to do something. A way back starts Admin just before, and it may not listen yet, or what stands before it may
-// say so. What is asked for is done twice without harm: another run asks for it again, too. A try, before anything stops, says
-// something only of an Admin that answers still.
-func (a *api) call(ctx context.Context, op site.Call, try bool) reconciler.Report {
-	ctx, cancel := a.within(ctx, cmp.Or(op.Timeout.Of(), patience))
-	defer cancel()
-	for lost := 0; ; {
-		err := a.client.Post(ctx, op.Path)
-		a.note(err)
-		if try && adminapi.KindOf(err) == adminapi.Lost {
-			if _, silent := a.client.WaitReady(ctx, a.poll); silent != nil {
-				return failed(silent)[0]
-			}
-		}
-		if adminapi.KindOf(err) == adminapi.Lost {
-			if lost++; lost < lostAnswers && pause(ctx, callAgain) == nil {
-				continue // the connection may have ended before it was heard
-			}
-		}
-		if err == nil || adminapi.KindOf(err) == adminapi.Lost || adminapi.StatusOf(err) == http.StatusGatewayTimeout {
-			return done("asked") // whether it did is for the proof to say; a gateway that waited in vain has handed it on
-		}
-		if op.Proven && !adminapi.Passes(err) && adminapi.Answered(err) {
-			return done("asked, and refused")
-		}
-		kind, wait := adminapi.KindOf(err), a.poll
-		if adminapi.Passes(err) {
-			wait = max(wait, callAgain)
-		}
-		if kind != adminapi.Unreachable && kind != adminapi.Local && !adminapi.Passes(err) {
-			return failed(err)[0]
-		}
-		if pause(ctx, wait) != nil {
-			if !try && adminapi.StatusOf(err) == http.StatusBadGateway {
-				return done("asked, and what stands before Admin did not say whether it did")
-			}
-			return failed(err)[0]
-		}
-	}
-}
 
 // pause waits, or says that the context is over.
 func pause(ctx context.Context, d time.Duration) error {

@@ -211,7 +211,7 @@ func (s *Site) heard(ctx context.Context, since map[string]time.Time) map[string
 		case e != nil && e.Connected == nil:
 		case w.lacking(host, e, clock.latest(since[host]), since[host], s.config.Now()) == "":
 			heard[host] = true
-		case !e.IsConnected() && !list.More: // else it may be on another page
+		case !e.IsConnected() && !list.More && !list.Old(e, clock.latest(since[host])): // else it may be on another page
 			heard[host] = false
 		}
 	}

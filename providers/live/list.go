@@ -24,7 +24,7 @@ func (a *api) awaitList(ctx context.Context, within time.Duration, say func(stri
 		if err == nil {
 			return nil
 		}
-		clear := !adminapi.Passes(err) && (ofOne(err) || adminapi.KindOf(err) == "")
+		clear := adminapi.KindOf(err) != adminapi.Slow && (adminapi.KindOf(err) == "" || adminapi.Otherwise(err)) // an error may be one of an Admin that starts
 		if clear && !a.now().Before(until) || pause(ctx, a.poll) != nil {
 			return reconciler.Hinted(fmt.Errorf("admin is ready, and no proof could read its list of relays: %w", err), reconciler.HintOf(err))
 		}

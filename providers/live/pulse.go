@@ -177,7 +177,7 @@ const still = "Admin lists %s as not connected, and its list says of every relay
 func (w *waiting) seeList() string {
 	for _, host := range w.missing {
 		if w.lacks[host] == stands || w.lacks[host] == still {
-			return "see in Admin's dashboard whether heartbeats go on; " + passGET + "; the next run asks again"
+			return moves + passGET + "; the next run asks again"
 		}
 	}
 	return "see what Admin's list says of them; product.api.fields names the fields; the next run asks again"

@@ -26,7 +26,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
 	a.pulse.note(list)
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, Size: list.Size, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
+	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, Size: list.Size, Round: list.Round, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
 			Names: r.Names, Domain: r.Domain, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})
@@ -56,13 +56,17 @@ func (a *api) told(ctx context.Context) (*site.RelaysSeen, error) {
 }
 
 // inPart says that a list lacks some: it tells who works, and of nobody that he does not.
-func inPart(err error) bool { return errors.Is(err, errCutList) || errors.Is(err, errMovingList) }
+func inPart(err error) bool {
+	return errors.Is(err, errCutList) || errors.Is(err, errMovingList) || errors.Is(err, errRoundList)
+}
 
 var errEmptyList = reconciler.Hinted(errors.New("its list has no relay at all, and had some before"), "look at Admin's dashboard and at what stands before Admin; the next run asks again")
 
 var errMovingList = reconciler.Hinted(errors.New("the pages of its list move while they are read"), "name a path that gives all at once or in an order that stays, such as product.api.relays: /api/relays?pageSize=10000")
 
-var errCutList = reconciler.Hinted(errors.New("its list is one page, without a way to the others"), "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000")
+var errCutList = reconciler.Hinted(errors.New("its list is one page, without a way to the others"), site.WholeList)
+
+var errRoundList = reconciler.Hinted(errors.New("its list has as many entries as one page has by default, old ones among them, and may be one page"), site.WholeList)
 
 // adminClock is how far Admin's clock is ahead of ours, at the most. An answer tells the second at which it was made, and
 // we know between which two moments of ours that was; every further answer makes it more exact.
@@ -117,7 +121,10 @@ func (a *api) proveRelays(ctx context.Context, op site.ProveRelays, say func(str
 			stopped, watched = a.watch(ctx, w.missing, stopped), a.now()
 		}
 		var list *site.RelaysSeen
-		if list, last = a.told(ctx); last == nil || inPart(last) {
+		if list, last = a.told(ctx); last == nil && list.MayBePage() {
+			last = errRoundList
+		}
+		if last == nil || inPart(last) {
 			a.mu.Lock()
 			clock := a.clock
 			w.before, w.moved, w.same = a.lists[1], a.pulse.moved, a.pulse.since

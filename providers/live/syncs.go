@@ -43,8 +43,12 @@ func shutWords() []string {
 	return []string{"8009000b", "key not valid for use in specified state", "cryptunprotectdata", "protecteddata"}
 }
 
-func (a *api) syncRuns(ctx context.Context, path string) (map[string]syncRun, error) {
-	list, answer, err := a.client.List(ctx, path)
+// syncRuns are the latest runs that an endpoint tells of.
+func (a *api) syncRuns(ctx context.Context, path string, at adminapi.Listed) (map[string]syncRun, error) {
+	at.Tells = func(o adminapi.Object) bool {
+		return o.Text(ownerNames()...) != "" && (!o.Time(nil, beganNames()...).IsZero() || o.Text(statusNames()...) != "")
+	}
+	list, answer, err := a.client.List(ctx, path, at)
 	a.note(err)
 	if err != nil {
 		return nil, err
@@ -105,7 +109,7 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 			return a.noSync(ctx, op, known[op.Path], last)
 		}
 		var all map[string]syncRun
-		if all, last = a.syncRuns(ctx, op.Path); last == nil {
+		if all, last = a.syncRuns(ctx, op.Path, adminapi.Listed{At: op.List}); last == nil {
 			known[op.Path] = all
 		}
 	}

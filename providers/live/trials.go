@@ -26,7 +26,7 @@ func (a *api) try(ctx context.Context, r site.Trial) (*site.TrialSeen, error) {
 			}
 		}
 	case site.AsksRuns:
-		all, failed := a.syncRuns(ctx, r.Path)
+		all, failed := a.syncRuns(ctx, r.Path, adminapi.Listed{At: r.List, Key: r.ListKey})
 		seen.Runs, err = make(map[string]site.Run, len(all)), failed
 		for name, run := range all {
 			seen.Runs[name] = site.Run{Began: run.began, Failed: !run.good() && !run.busy(), Shut: !run.good() && !run.busy() && run.shut}
@@ -38,7 +38,7 @@ func (a *api) try(ctx context.Context, r site.Trial) (*site.TrialSeen, error) {
 	}
 	a.note(err)
 	var e *adminapi.Error
-	if adminapi.Answered(err) && errors.As(err, &e) {
+	if (adminapi.Answered(err) || adminapi.KindOf(err) == adminapi.WrongContent) && errors.As(err, &e) {
 		seen.Status, seen.Problem, seen.Hint = e.Status, e.Seen(), e.Hint()
 		return seen, nil
 	}

@@ -123,6 +123,9 @@ func (k *kept) see(ctx context.Context, r site.Value, salt secret.Value) *site.V
 		if !n.Document {
 			err = cmp.Or(values.Whole(v.Expose()), err)
 		}
+		if n.Odd != nil {
+			err = cmp.Or(err, n.Odd(v.Expose()))
+		}
 		if err != nil {
 			seen.Unfit = err.Error()
 		}

@@ -90,6 +90,9 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 				w.lacks[host] += ", though it was connected at " + fell.up.UTC().Format(time.TimeOnly) + " UTC"
 			}
 			w.mute[host] = tellsNothing(listed.Of[host]) || slices.Contains(listed.Ambiguous, host)
+			if list.Old(listed.Of[host], clock.latest(since)) {
+				w.lacks[host] = "Admin lists an old connection of %s, and no new one beside it, as it does of others"
+			}
 			if listed.Of[host].IsConnected() && !w.mute[host] && w.moved.Before(since) {
 				w.lacks[host], w.mute[host] = stands, true
 			}

@@ -87,6 +87,21 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 	return d
 }
 
+// Old says that an entry which is not connected may be an old connection of a relay that has a new one elsewhere, as on a page of which
+// nobody said that there is another: others are listed with an old one and a new one. Since is when the relay was restarted.
+func (s *RelaysSeen) Old(r *RelaySeen, since time.Time) bool {
+	if r == nil || r.IsConnected() || r.Heartbeat.After(since) {
+		return false
+	}
+	off := map[string]bool{}
+	for _, one := range s.Relays {
+		if !one.IsConnected() {
+			off[strings.ToLower(one.Name)] = true
+		}
+	}
+	return slices.ContainsFunc(s.Relays, func(one RelaySeen) bool { return one.IsConnected() && off[strings.ToLower(one.Name)] })
+}
+
 // index finds entries by name.
 type index struct {
 	whole, first map[string][]int

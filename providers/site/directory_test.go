@@ -111,3 +111,32 @@ func TestDirectory(t *testing.T) {
 		t.Error("a list that was not seen has an entry")
 	}
 }
+
+// An old connection is all that is listed of a relay, while others are listed with an old one and a new one: whether there is a new one of
+// it as well is not known.
+func TestOldConnections(t *testing.T) {
+	yes, no := true, false
+	at := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	entry := func(name string, connected *bool, beat time.Duration) RelaySeen {
+		return RelaySeen{Name: name, Connected: connected, Heartbeat: at.Add(beat)}
+	}
+	for _, c := range []struct {
+		reason string
+		of     RelaySeen
+		beside []RelaySeen
+		want   bool
+	}{
+		{"others have one of each", entry("b", &no, -time.Minute), []RelaySeen{entry("A", &no, -time.Minute), entry("a", &yes, time.Minute)}, true},
+		{"nobody has", entry("b", &no, -time.Minute), []RelaySeen{entry("a", &yes, time.Minute)}, false},
+		{"it was heard of since", entry("b", &no, time.Second), []RelaySeen{entry("a", &no, -time.Minute), entry("a", &yes, time.Minute)}, false},
+		{"it is connected", entry("b", &yes, -time.Minute), []RelaySeen{entry("a", &no, -time.Minute), entry("a", &yes, time.Minute)}, false},
+	} {
+		s := &RelaysSeen{Relays: append(c.beside, c.of)}
+		if got := s.Old(&c.of, at); got != c.want {
+			t.Errorf("%s: %v", c.reason, got)
+		}
+	}
+	if new(RelaysSeen).Old(nil, at) {
+		t.Error("who is not listed has no entry")
+	}
+}

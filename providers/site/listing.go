@@ -85,12 +85,13 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 		if s.Total <= len(s.Relays) {
 			of = Count(len(s.Relays), "relay") + ", says that there are more"
 		}
-		object("relay-list-cut", "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000", nil,
+		object("relay-list-cut", WholeList, nil,
 			"Admin lists %s, and no way to the others: nothing would be proven of the rest", of)
 	} else if n := len(s.Relays) + s.Unnamed; used && s.Size >= n && s.Size < n+len(up) {
 		all = append(all, Warning("relay-list-cut",
-			fmt.Sprintf("Admin's list is one page, which has room for %d, and no way to another: a relay that connects anew may leave its old entry beside the new one, and then some would not be on that page", s.Size),
-			"name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000"))
+			fmt.Sprintf("Admin's list is one page, which has room for %d, and no way to another: a relay that connects anew may leave its old entry beside the new one, and then some would not be on that page", s.Size), WholeList))
+	} else if f, is := s.perhapsPage(up); is && used {
+		all = append(all, f)
 	}
 	if s.Time.IsZero() {
 		object("relay-list-date", "let whatever lies between here and Admin (a proxy) leave the Date header in", nil,
@@ -119,6 +120,38 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 	return all
 }
 
+// WholeList is what to do about a list of which there is one page.
+const WholeList = "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000; or the parameter by which the next page is asked for, product.api.paging: {page: …}, {offset: …} or {token: …}"
+
+// perhapsPage says of a list that it may be one page: it has as many entries as pages have by default, and a relay is missing, or there are
+// entries that a relay has left behind, which may push another one off.
+func (s Listing) perhapsPage(up []Listed) (f reconciler.Finding, is bool) {
+	if s.RelaysSeen == nil || s.Round == 0 {
+		return f, false
+	}
+	missing := Where(up, func(l Listed) bool { return l.Relay == nil })
+	text := fmt.Sprintf("Admin's list has %d entries, as many as a page has by default, and does not say whether these are all", s.Round)
+	switch {
+	case len(missing) > 0:
+		text += fmt.Sprintf(": whether %s missing, or on another page, is not known", areRelays(len(missing)))
+	case s.MayBePage():
+		text += ": if they are not, a relay that connects anew and leaves its old entry beside the new one may push others off the page"
+	default:
+		return f, false
+	}
+	return Warning("relay-list-cut", text, WholeList, Each(missing, func(l Listed) string { return l.Host })...), true
+}
+
+// MayBePage says that others may have been pushed off a list: by entries that relays have left behind, in a list that has as many as a page
+// has by default, and does not say whether these are all.
+func (s *RelaysSeen) MayBePage() bool {
+	names := map[string]bool{}
+	for _, r := range s.Relays {
+		names[strings.ToLower(r.Name)] = true
+	}
+	return s.Round > len(names)+s.Unnamed
+}
+
 // frozen compares the latest heartbeat with the answer's own time.
 func (s Listing) frozen(up []Listed) (text, hint string) {
 	const pass = "let whatever lies between here and Admin (a proxy, a cache) pass GET for the list of relays on to Admin each time"
@@ -144,7 +177,7 @@ func (s Listing) frozen(up []Listed) (text, hint string) {
 		way = "after"
 	}
 	text = fmt.Sprintf("the latest heartbeat in Admin's list, %s, is %s %s the answer itself: it would prove nothing", last.Beat(), long(age.Abs()), way)
-	hint = "the list is frozen, or served from a cache, or no relay is heard: see that heartbeats go on in Admin's dashboard; product.api.connectedTimeout is how long one is waited for"
+	hint = "see in Admin's dashboard whether heartbeats go on: if they do, this field is none of them, as one that tells when a relay connected, and product.api.fields.heartbeat names the right one; or the list is frozen, or served from a cache; else no relay is heard. product.api.connectedTimeout is how long one is waited for"
 	if last.Zoneless {
 		hint = "its times have no zone and are read as UTC: name their zone as product.api.fields.zone; or else the list is frozen"
 	}

@@ -175,6 +175,9 @@ func (o AwaitPulse) Says() reconciler.Phrase {
 	return reconciler.Phrase{Do: "see that Admin's list of the relays is alive"}
 }
 
+// LooksOnly: it changes nothing.
+func (o AwaitPulse) LooksOnly() {}
+
 // Merge waits for as long as the more patient of both.
 func (o AwaitPulse) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(AwaitPulse)

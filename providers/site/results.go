@@ -268,6 +268,7 @@ type RelaysSeen struct {
 	Relays  []RelaySeen
 	Total   int       // that there are, as the API says; 0 when it does not
 	Size    int       // how many it could have, where it is one page; 0 when the API does not say
+	Round   int       // how many entries it has, where pages have as many by default and nothing says whether these are all; else 0
 	More    bool      // there are more, as the API says, and no way to them
 	Moved   bool      // or they went from page to page while these were read
 	Unnamed int       // further entries, which have no name

@@ -196,6 +196,7 @@ const StoredOn = "stored on"
 // was opened, and the source took it.
 type ProveSync struct {
 	Path    string          `json:"path"`
+	List    string          `json:"list,omitempty"` // where the runs are in its answer, "" where the document does not say
 	Owner   string          `json:"owner"`
 	Ref     string          `json:"ref"`
 	Timeout reconciler.Span `json:"timeout"`

@@ -22,6 +22,8 @@ const (
 type Trial struct {
 	Path string
 	Asks Asks
+	// List is where the runs are in the answer, for AsksRuns; "" where the document does not say. ListKey is how it would.
+	List, ListKey string
 	// Beside is an endpoint that is there, for AsksPost: what both answer alike says nothing about Path.
 	Beside string
 }

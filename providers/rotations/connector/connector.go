@@ -128,4 +128,6 @@ func (r *Rotation) Reads() []reconciler.Read {
 }
 
 // runs asks whether Admin tells of sync runs.
-func (s *section) runs() site.Trial { return site.Trial{Path: s.spec.Syncs.Path, Asks: site.AsksRuns} }
+func (s *section) runs() site.Trial {
+	return site.Trial{Path: s.spec.Syncs.Path, List: s.spec.Syncs.List, ListKey: "secrets.connectors.syncs.list", Asks: site.AsksRuns}
+}

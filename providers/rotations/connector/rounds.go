@@ -80,7 +80,7 @@ var alreadySet = reconciler.Never("an earlier run has set it, and its source sys
 
 // sync is the proof by a sync run.
 func (r *Rotation) sync(in reconciler.Input, s sight) reconciler.Step {
-	op := site.ProveSync{Path: r.spec.Syncs.Path, Owner: s.owner.Name, Ref: r.secret.Ref, Timeout: r.syncing}
+	op := site.ProveSync{Path: r.spec.Syncs.Path, List: r.spec.Syncs.List, Owner: s.owner.Name, Ref: r.secret.Ref, Timeout: r.syncing}
 	step := reconciler.Step{Phase: reconciler.Verify, Back: reconciler.Nothing()}
 	if r.inRounds(s) && !r.hooked() {
 		op.ByHand = r.byHand(s)

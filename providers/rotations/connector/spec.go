@@ -85,6 +85,8 @@ type Login struct {
 type Syncs struct {
 	// Path is an endpoint of the Admin API that lists connectors with the begin and the outcome of their latest run.
 	Path string `json:"path,omitempty" jsonschema:"minLength=1" trust:"target"`
+	// List is where the list is in its answer, where that holds several: a field, or a path such as data.connectors.
+	List string `json:"list,omitempty" jsonschema:"minLength=1,example=data.connectors" trust:"target"`
 	// Timeout is how long to wait for a run that began after the push.
 	Timeout specs.Duration `json:"timeout,omitzero" jsonschema:"default=15m" trust:"more"`
 }

@@ -182,12 +182,15 @@ func (r *Rotation) guardLayout(next, now *licensefile.License) []reconciler.Find
 		want, source = now.Layout, "the live file is"
 	}
 	if want != "" && next.Layout != want {
-		what := "the vendor writes them otherwise now, or a part such as the signature is missing, or it is another file"
-		if next.Opaque() {
-			what = "it is cut short, or something else, or the vendor writes them otherwise now"
+		what, otherwise := "the vendor writes them otherwise now, or a part such as the signature is missing, or it is another file", "compare it with what the vendor sent"
+		switch {
+		case next.Opaque() && next.Whole:
+			what = "it is whole, so that the vendor writes them otherwise now, or it is another file"
+		case next.Opaque():
+			what, otherwise = "it is cut short, or something else, or the vendor writes them otherwise now", "ask for the file again"
 		}
 		findings = append(findings, site.Problem("license-layout", fmt.Sprintf("license %s is a file of the layout %s; %s %s: %s", r.ref.Version, next.Layout, source, want, what),
-			"if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout+"; else ask for the file again"))
+			"if the vendor writes them so now, declare it: secrets.license.layout: "+next.Layout+"; else "+otherwise))
 	}
 	return findings
 }

@@ -41,6 +41,10 @@ func TestGuards(t *testing.T) {
 		{"license-invalid", "a truncated file, or a bad signature, or the wrong public key", func(s *scene) {
 			s.value = &site.ValueSeen{Available: true, Unfit: "cut short"}
 		}, reconciler.Refused, "cut short"},
+		{"license-layout", "that nobody here can read, and is whole", func(s *scene) {
+			s.files[admin].Content.(*licensefile.License).Layout = "dotted"
+			*next(s) = licensefile.License{Layout: licensefile.Unknown, Whole: true}
+		}, reconciler.Refused, "it is whole, so that the vendor"},
 		{"license-invalid", "a file that nobody could read", func(s *scene) { s.value = &site.ValueSeen{Available: true} }, reconciler.Refused, "could not be read"},
 		{"value-unavailable", "no file", func(s *scene) { s.value = &site.ValueSeen{Problem: "no such file"} }, reconciler.Refused, "no such file"},
 		{"value-unavailable", "no answer", func(s *scene) { s.value = nil }, reconciler.Refused, "not to be had"},
@@ -82,6 +86,10 @@ func TestGuards(t *testing.T) {
 			s.files[admin].Content.(*licensefile.License).Layout = "dotted"
 			*next(s) = licensefile.License{Layout: licensefile.Unknown}
 		}, reconciler.Refused, "cut short"},
+		{"license-layout", "that nobody here can read, and is whole", func(s *scene) {
+			s.files[admin].Content.(*licensefile.License).Layout = "dotted"
+			*next(s) = licensefile.License{Layout: licensefile.Unknown, Whole: true}
+		}, reconciler.Refused, "it is whole, so that the vendor"},
 		{"license-layout", "another layout than the document says", func(s *scene) { s.spec.Layout, next(s).Layout = "xml", "json" }, reconciler.Refused, "the document says xml"},
 		{"license-opaque", "what nobody here can read is proven by a change alone", func(s *scene) { opaque(s) }, reconciler.Rotate, "once Admin's answer to GET /api/license changes"},
 		{"license-opaque", "what is declared of it is what Admin serves already", func(s *scene) {

@@ -91,7 +91,7 @@ var lessons = []reconciler.Lesson{
 	{ID: "license-layout",
 		Means:   "The file is written in another way than the live one.",
 		Matters: "The vendor may have changed that. Or a part such as the signature is missing, or it is something else than a license.",
-		Do:      "If the vendor writes them so now, declare it: secrets.license.layout. Else ask for the file again.",
+		Do:      "If the vendor writes them so now, declare it: secrets.license.layout. Else compare it with what the vendor sent, or ask for it again.",
 		Example: "license 2026-11 is a file of the layout jwt; the live file is json"},
 	{ID: "license-opaque",
 		Means:   "Only the product can read the file.",

@@ -69,8 +69,9 @@ func (w work) unknown(l member) bool {
 
 // notSeen says of relays that are restarted as nobody has seen them connected since a run: that they are not, where Admin's list says so.
 func (w work) notSeen(cut state.Outage) string {
-	dark := site.Where(w.restart, func(l member) bool { return w.list == nil || w.unknown(l) })
-	off := site.Where(w.restart, func(l member) bool { return w.list != nil && !w.unknown(l) })
+	unknown := func(l member) bool { return w.list == nil || w.unknown(l) || w.list.Old(l.relay, l.service.StartedAt) }
+	dark := site.Where(w.restart, unknown)
+	off := site.Where(w.restart, func(l member) bool { return !unknown(l) })
 	var parts []string
 	if len(off) > 0 {
 		parts = append(parts, fmt.Sprintf("%s not connected%s, and start again", whoIs(off), cutSince(", cut off", cut)))

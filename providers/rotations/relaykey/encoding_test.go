@@ -1,6 +1,7 @@
 package relaykey_test
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
@@ -46,6 +47,40 @@ func TestDeclaredEncoding(t *testing.T) {
 			t.Errorf("%s %q: %v does not say %q", c.encoding, c.key, err, c.wrong)
 		case err != nil && strings.Contains(err.Error(), c.key[:8]):
 			t.Errorf("it holds the key: %v", err)
+		}
+	}
+}
+
+// What cannot be a key is refused with what is wrong with it, and without a character of it. Keys that are random are none of these.
+func TestKeysThatAreNone(t *testing.T) {
+	kind := relaykey.Kind()
+	odd := kind.Values(&relaykey.Spec{Secret: specs.Secret{Version: "7"}})[0].Odd
+	in := func(b string) string { return base64.StdEncoding.EncodeToString([]byte(b)) }
+	var counting []byte
+	for i := range 32 {
+		counting = append(counting, byte(i))
+	}
+	for key, wrong := range map[string]string{
+		strings.Repeat("1234567890", 5)[:44]:               "repeated",
+		strings.Repeat("0123456789abcdef", 2):              "repeated",
+		in(strings.Repeat("secret-1", 4)):                  "repeated",
+		in(string(counting)):                               "count up",
+		"zyxwvutsrqponmlkjihgfedcba9876543210":             "count up or down",
+		"abcdefghijklmnopqrstuvwxyz0123456789":             "count up",
+		"Schl\u00fcssel-der-Br\u00fccke-zum-Relay-2026-11": "its character 5 ",
+		"q8Zt0vLr3\U0001f511kXw2NpB7sYd5HfJ1gMcQeUaTiRoE":  "its character 10 ",
+	} {
+		if err := odd([]byte(key)); err == nil || !strings.Contains(err.Error(), wrong) || strings.Contains(err.Error(), key[:4]) {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	for range 1000 {
+		raw := make([]byte, 32)
+		_, _ = rand.Read(raw)
+		for _, key := range []string{base64.StdEncoding.EncodeToString(raw), hex.EncodeToString(raw), "any text of forty characters, as people do"} {
+			if err := odd([]byte(key)); err != nil {
+				t.Fatalf("%s: %v", key, err)
+			}
 		}
 	}
 }

@@ -133,34 +133,40 @@ func (r *Rotation) preflight(in reconciler.Input, w work, all []member) []reconc
 	return findings
 }
 
-// oneMachine says that all of these hosts are the same machine, by all that it says of itself.
-func oneMachine(of []string, relays []member) bool {
-	var first *site.MachineSeen
+// twins are those of some hosts that are one machine with another of them, by all that it says of itself. One that says nothing is none.
+func twins(of []string, relays []member) (some []string) {
+	by := map[site.MachineSeen][]string{}
 	for _, l := range relays {
-		switch {
-		case !slices.Contains(of, l.host):
-		case l.machine == nil || l.machine.MachineGUID == "":
-			return false
-		case first == nil:
-			first = l.machine
-		case l.machine.ComputerName != first.ComputerName || l.machine.Domain != first.Domain || l.machine.MachineGUID != first.MachineGUID:
-			return false
+		if m := l.machine; slices.Contains(of, l.host) && m != nil && m.MachineGUID != "" {
+			one := site.MachineSeen{ComputerName: m.ComputerName, Domain: m.Domain, MachineGUID: m.MachineGUID}
+			by[one] = append(by[one], l.host)
 		}
 	}
-	return first != nil
+	return slices.DeleteFunc(slices.Clone(of), func(host string) bool {
+		for _, hosts := range by {
+			if len(hosts) > 1 && slices.Contains(hosts, host) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // listed objects to what Admin's list and the document do not agree on.
 func listed(d site.Directory, relays []member) []reconciler.Finding {
 	var findings []reconciler.Finding
-	if len(d.Ambiguous) > 0 {
-		f := site.Problem("relay-ambiguous", site.Count(len(d.Ambiguous), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
+	same := twins(d.Ambiguous, relays)
+	alike := slices.DeleteFunc(slices.Clone(d.Ambiguous), func(host string) bool { return slices.Contains(same, host) })
+	if len(same) > 0 {
+		f := site.Problem("relay-ambiguous", site.Count(len(same), "relay")+" cannot be told apart in Admin's list, and are one machine with another of them: by its name, its domain and its MachineGuid",
+			"declare each machine once under hosts.relays; or let each name lead to a machine of its own (DNS, connect.hosts)")
+		f.Hosts = same
+		findings = append(findings, f)
+	}
+	if len(alike) > 0 {
+		f := site.Problem("relay-ambiguous", site.Count(len(alike), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
 			"give the machines names of their own")
-		if oneMachine(d.Ambiguous, relays) {
-			f.Text = site.Count(len(d.Ambiguous), "relay") + " cannot be told apart in Admin's list, and are one machine: by its name, its domain and its MachineGuid"
-			f.Hint = "declare it once under hosts.relays; or let each name lead to a machine of its own (DNS, connect.hosts)"
-		}
-		f.Hosts = d.Ambiguous
+		f.Hosts = alike
 		findings = append(findings, f)
 	}
 	names := strangers(d)

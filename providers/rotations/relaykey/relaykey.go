@@ -56,7 +56,7 @@ func Kind() reconciler.Kind {
 		},
 		Values: func(spec any) []reconciler.Needed {
 			s := spec.(*Spec)
-			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Keep: s.Keep, Read: s.read, Check: s.written}}
+			return []reconciler.Needed{{Ref: s.ref(), From: s.From, Keep: s.Keep, Read: s.read, Check: s.written, Odd: s.odd}}
 		},
 		New: func(d *specs.Deployment, spec any) ([]reconciler.Rotation, error) {
 			return []reconciler.Rotation{New(d, spec.(*Spec))}, nil
