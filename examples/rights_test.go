@@ -35,10 +35,13 @@ var rights = map[string]map[string]string{
 	},
 	"azure-pipelines.yml": {
 		"": `{"pool":"rotator","schedules":[{"always":true,"branches":{"include":["main"]},"cron":"17 2 * * *","displayName":"drift"}],"trigger":{"branches":{"include":["main"]},"paths":{"include":["deployments/*"]}},
-			"variables":[{"group":"meshrotate"},{"name":"document","value":"deployments/contoso.yaml"},{"name":"base","value":"refs/remotes/origin/main"},{"name":"plans","value":"/var/lib/meshrotate/plans"}]}`,
-		"deployment plan":  `{"condition":"and(eq(variables['Build.Reason'], 'PullRequest'), ne(variables['System.PullRequest.IsFork'], 'True'))","environment":"rotation","strategy":["runOnce"]}`,
-		"deployment apply": `{"condition":"eq(variables['Build.Reason'], 'IndividualCI')","environment":"rotation","strategy":["runOnce"]}`,
-		"job drift":        `{"condition":"eq(variables['Build.Reason'], 'Schedule')"}`,
+			"variables":[{"name":"document","value":"deployments/contoso.yaml"},{"name":"base","value":"refs/remotes/origin/main"},{"name":"plans","value":"/var/lib/meshrotate/plans"}]}`,
+		"stage plan":       `{"condition":"and(eq(variables['Build.Reason'], 'PullRequest'), ne(variables['System.PullRequest.IsFork'], 'True'))","dependsOn":[],"jobs":["deployment plan"],"variables":[{"group":"meshrotate"}]}`,
+		"deployment plan":  `{"environment":"rotation","strategy":["runOnce"]}`,
+		"stage apply":      `{"condition":"eq(variables['Build.Reason'], 'IndividualCI')","dependsOn":[],"jobs":["deployment apply"],"variables":[{"group":"meshrotate"}]}`,
+		"deployment apply": `{"environment":"rotation","strategy":["runOnce"]}`,
+		"stage drift":      `{"condition":"eq(variables['Build.Reason'], 'Schedule')","dependsOn":[],"jobs":["job drift"],"variables":[{"group":"meshrotate-nightly"}]}`,
+		"job drift":        `{}`,
 	},
 }
 
@@ -63,18 +66,27 @@ func TestPipelineRights(t *testing.T) {
 			}
 			whole["env"] = slices.Sorted(maps.Keys(whole["env"].(map[string]any)))
 		case "azure-pipelines.yml":
-			for _, one := range whole["jobs"].([]any) {
-				job := one.(map[string]any)
-				for _, kind := range []string{"deployment", "job"} {
-					if name, is := job[kind].(string); is {
-						delete(job, kind)
-						jobs(kind+" "+name, job)
+			for _, one := range whole["stages"].([]any) {
+				stage := one.(map[string]any)
+				var names []string
+				for _, one := range stage["jobs"].([]any) {
+					job := one.(map[string]any)
+					for _, kind := range []string{"deployment", "job"} {
+						if name, is := job[kind].(string); is {
+							delete(job, kind)
+							names = append(names, kind+" "+name)
+							jobs(kind+" "+name, job)
+						}
+					}
+					if s, is := job["strategy"].(map[string]any); is {
+						job["strategy"] = slices.Sorted(maps.Keys(s))
 					}
 				}
-				if s, is := job["strategy"].(map[string]any); is {
-					job["strategy"] = slices.Sorted(maps.Keys(s))
-				}
+				got["stage "+stage["stage"].(string)] = stage
+				stage["jobs"] = names
+				delete(stage, "stage")
 			}
+			delete(whole, "stages")
 		default:
 			for _, name := range []string{"plan", "apply", "drift"} {
 				jobs(name, whole[name].(map[string]any))

@@ -2,15 +2,17 @@ package reconciler
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 )
 
 // whole is the digest of a plan's JSON, however it is laid out, but for what is made of it: its own field and the seal. Everything that
 // somebody reads there is in it: why, until when it is good, whom it believed.
 func whole(plan []byte) (string, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(plan, &fields); err != nil {
+	fields, err := fieldsOf(plan)
+	if err != nil {
 		return "", err
 	}
 	delete(fields, "whole")
@@ -45,6 +47,30 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	return append(bytes.TrimSuffix(body, []byte(`"whole":""}`)), last[1:]...), nil
+}
+
+// fieldsOf are the fields of a plan's JSON. One that is there twice is refused: readers differ in which they take, and in what they take
+// of the other. What is in a field is in the digest as it is written.
+func fieldsOf(plan []byte) (map[string]json.RawMessage, error) {
+	d, fields := json.NewDecoder(bytes.NewReader(plan)), map[string]json.RawMessage{}
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, cmp.Or(err, errors.New("it is no object"))
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var field json.RawMessage
+		if err := d.Decode(&field); err != nil {
+			return nil, err
+		}
+		if _, twice := fields[name.(string)]; twice {
+			return nil, fmt.Errorf("%q is there twice", name)
+		}
+		fields[name.(string)] = field
+	}
+	return fields, nil
 }
 
 // unchanged says that a saved plan is, in every word, the one that was made, as far as the file tells.

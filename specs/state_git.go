@@ -1,6 +1,9 @@
 package specs
 
 import (
+	"path/filepath"
+	"strings"
+
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
@@ -25,6 +28,19 @@ type StateGit struct {
 	KnownHosts string `json:"knownHosts,omitempty" jsonschema:"minLength=1" trust:"local"`
 	// CAFile is a PEM file with certificate authorities to trust for https beside the system's.
 	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1" trust:"file"`
+}
+
+// Folder is the repository's folder on this machine, "" where it is elsewhere. Beside is the document's.
+func (s *StateGit) Folder(beside string) string {
+	switch folder, local := strings.CutPrefix(s.Repo, "file://"); {
+	case local:
+		return folder
+	case strings.Contains(s.Repo, ":"):
+		return ""
+	case filepath.IsAbs(s.Repo):
+		return s.Repo
+	}
+	return filepath.Join(beside, s.Repo)
 }
 
 // checkStateGit looks at state.git as it was written.

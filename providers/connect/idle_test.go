@@ -32,7 +32,7 @@ func TestShellsOutliveEveryWait(t *testing.T) {
 			t.Errorf("%s: %s, and waits take %s", more, got, most)
 		}
 	}
-	if got := Idle(load(`policy: {hostTimeout: 720h, parallel: 1}`)); got.Milliseconds() != 0x7FFFFFFF {
+	if got := Idle(load(`policy: {hostTimeout: 24h, parallel: 1}`)); got.Milliseconds() != 0x7FFFFFFF {
 		t.Errorf("%s is more than a host takes", got)
 	}
 }

@@ -26,8 +26,8 @@ func inGit(d *specs.Deployment, o Options) state.State {
 	s := d.State.Git
 	c := &connector{d: d, known: o.known, credentials: values.Config{ReadFile: d.Origin.ReadTrusted, LookupEnv: o.LookupEnv, Stores: storesOf(d, o).credentials}}
 	url := s.Repo
-	if folder := !strings.Contains(url, ":"); folder && !filepath.IsAbs(url) {
-		url = filepath.Join(d.Origin.Dir, url)
+	if !strings.Contains(url, ":") {
+		url = s.Folder(d.Origin.Dir)
 	}
 	return branch.Open(branch.Config{URL: url, Branch: s.Branch, Journal: filepath.Join(stateDir(d), "git", nameOf(url, s.Branch)),
 		Auth: func(ctx context.Context) (method transport.AuthMethod, err error) {

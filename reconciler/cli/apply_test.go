@@ -81,6 +81,11 @@ func TestSavedPlan(t *testing.T) {
 			text, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
 			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), bytes.Replace(text, []byte(`"goodUntil": "2`), []byte(`"goodUntil": "3`), 1), 0o600)
 		}, nil, 1, []string{"the saved plan was changed after it was made", "hint: make it again"}},
+		{"with words added before its own", func(d *deployment) {
+			text, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
+			text = append([]byte(`{"changes": [{"findings": [{"severity": "note", "code": "x", "text": "seen by the security team"}]}],`), bytes.TrimPrefix(text, []byte("{"))...)
+			_ = os.WriteFile(filepath.Join(d.dir, "p.json"), text, 0o600)
+		}, nil, 1, []string{"the saved plan was changed after it was made", `"changes" is there twice`, "hint: make it again"}},
 		{"edited, with its digest made anew", func(d *deployment) {
 			text, _ := os.ReadFile(filepath.Join(d.dir, "p.json"))
 			plan, _ := reconciler.ReadPlan(text)

@@ -214,7 +214,7 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 	return side, nil
 }
 
-// ownState makes sure that a request does not bring a state of its own.
+// ownState makes sure that a request does not bring a state of its own, nor what runs where one is written to: a repository has hooks.
 func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
 	if d.State.SQL != nil {
 		return nil
@@ -223,7 +223,28 @@ func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(d.Origin.Dir, dir)
 	}
-	full, err := filepath.Abs(dir)
+	if err := notCommitted(dir, tree); err != nil {
+		return reconciler.Hinted(fmt.Errorf("the state folder %s: %w; no host was contacted", d.State.Dir, err),
+			"name a folder outside the repository as state.dir, there where it is agreed to")
+	}
+	if g := d.State.Git; g != nil && g.Folder(d.Origin.Dir) != "" {
+		if err := notCommitted(g.Folder(d.Origin.Dir), tree); err != nil && !ownRepository(g.Folder(d.Origin.Dir)) {
+			return reconciler.Hinted(fmt.Errorf("the repository of the state, %s: %w; no host was contacted", g.Repo, err),
+				"name a repository outside of the checkout as state.git.repo, there where it is agreed to")
+		}
+	}
+	return nil
+}
+
+// ownRepository says that a folder is a checkout, or its repository: that is none of its files.
+func ownRepository(folder string) bool {
+	tree, err := specs.FindWorkTree(filepath.Join(folder, "document"))
+	return err == nil && slices.Contains([]string{specs.Resolved(tree.Root), specs.Resolved(filepath.Join(tree.Root, ".git"))}, specs.Resolved(folder))
+}
+
+// notCommitted makes sure that nothing of a folder is a request's.
+func notCommitted(folder string, tree *specs.WorkTree) error {
+	full, err := filepath.Abs(folder)
 	if err != nil {
 		return err
 	}
@@ -239,9 +260,5 @@ func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
 	if err == nil && committed {
 		err = errors.New("files of it are committed, so that a request can change them")
 	}
-	if err != nil {
-		return reconciler.Hinted(fmt.Errorf("the state folder %s: %w; no host was contacted", d.State.Dir, err),
-			"name a folder outside the repository as state.dir, there where it is agreed to")
-	}
-	return nil
+	return err
 }

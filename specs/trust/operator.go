@@ -134,7 +134,7 @@ func (o *Operator) allows(l leaf, dir string) bool {
 	case File, Local:
 		return filepath.IsAbs(l.text) && matches(o.Files, filepath.Clean(l.text), part)
 	case Program:
-		return matches(o.Programs, l.text, part)
+		return matches(o.Programs, l.text, argument)
 	case State:
 		return matches(o.State, l.text, part)
 	case Target:
@@ -150,10 +150,14 @@ func (c Class) list() string {
 	return names[c]
 }
 
-// What * stands for: one label of a host's name, one part of a path; and one of a name in which capitals count.
-const label, part, exact = `[^./\\:@?#,]*`, `[^/\\]*`, `(?-i:[^/\\]*)`
+// What * stands for: one label of a host's name, one part of a path; one of a name in which capitals count; and a part of one argument of a
+// program.
+const label, part, exact, argument = `[^./\\:@?#,]*`, `[^/\\]*`, `(?-i:[^/\\]*)`, `[^/\\,]*`
 
 func matches(patterns []string, text, star string) bool {
+	if star == exact && slices.Contains(strings.Split(text, "/"), "..") {
+		return false // it may be above what the pattern names
+	}
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		all, err := specs.Expand(p)
 		if err == nil && len(all) > 1 {

@@ -355,6 +355,19 @@ func TestStateOfARequest(t *testing.T) {
 	full.refuses("files of it are committed", "plan", "--repo", ".", "--ref", "request", "--base", "main", "--path", "deployments/contoso.yaml")
 }
 
+// TestStateRepositoryOfARequest: git runs the hooks of a repository that is pushed to, and a request can commit some into one that lies in the
+// checkout. The checkout's own repository is none of its files.
+func TestStateRepositoryOfARequest(t *testing.T) {
+	t.Parallel()
+	for _, repo := range []string{"../state.git", "file://DIR/state.git", "DIR/state.git"} {
+		h := newHostile(t)
+		h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "dir: STATE", "git: {repo: "+strings.Replace(repo, "DIR", h.dir, 1)+"}", 1))
+		h.request()
+		h.commit("state.git/hooks/pre-receive", "#!/bin/sh")
+		h.refuses("the repository of the state, ", "plan", "-f", "deployments/contoso.yaml", "--base", "main")
+	}
+}
+
 const operatorsFile = `apiVersion: meshrotate/v1
 kind: Operator
 deployments: [contoso]
