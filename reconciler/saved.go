@@ -145,7 +145,7 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	case history.Applied(s.Digest) && !s.goesOn(now, history):
 		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
 	case now.Made.After(s.GoodUntil):
-		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again)
+		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again+"; `apply --replan-if-equal` applies it all the same, where a fresh look makes the same plan")
 	case s.Digest == now.Digest && len(fresh) == 0:
 		return nil
 	case len(fresh) == 0 && s.agreed(now):

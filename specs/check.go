@@ -135,6 +135,9 @@ func (r *reader) checkSilence(d *Deployment) {
 
 // checkWhen looks at when changes are allowed.
 func (r *reader) checkWhen(p Policy) {
+	if p.Window != nil && len(p.Window) == 0 && !r.isBroken("policy", "window") {
+		r.at([]string{"policy", "window"}, "has no times in it: nothing could be applied, or all could at any time", "write one as Mon-Fri 22:00-04:00 Europe/Zurich, or leave it out")
+	}
 	for i, text := range p.Window {
 		if _, err := ParseWindow(text); err != nil && !r.isBroken("policy", "window") {
 			r.at([]string{"policy", "window", strconv.Itoa(i)}, err.Error(), "write it as Mon-Fri 22:00-04:00 Europe/Zurich")

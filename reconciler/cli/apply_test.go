@@ -63,7 +63,7 @@ func TestSavedPlan(t *testing.T) {
 			_ = os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(strings.Replace(document, "7", "8", 1)), 0o600)
 		}, nil, 1, []string{"the document has changed since the plan was saved"}},
 		{"too late", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(25 * time.Hour) } }, nil, 1,
-			[]string{"the saved plan was good until"}},
+			[]string{"the saved plan was good until", "--replan-if-equal"}},
 		{"too late, and nothing else", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(80 * time.Hour) } },
 			[]string{"--replan-if-equal"}, 0, []string{"done: 1 secret"}},
 		{"too late, and a host changed", func(d *deployment) {
