@@ -81,7 +81,7 @@ case "$*" in *issues/*/comments*--jq*) [ -z "$FOUND" ] || echo "$FOUND";;
 	"curl": `echo "curl $*" >>"$CALLS"; cat >>"$HEADERS"
 for a in "$@"; do case "$a" in @-) ;; @*) cat "${a#@}" >>"$BODIES";; *@*.md) cat "${a#*@}" >>"$BODIES";; esac; done
 case "$*" in *--data*) if [ -n "$LONG" ] && grep -rqs --include=comment.md "the report" "$TMPDIR"; then exit 22; fi;; esac
-case "$*" in *connectionData*) printf '{"authenticatedUser": {"id": "me"}}'; exit;; *api/v4/user*) printf '{"id": 9}'; exit;; esac
+case "$*" in *connectionData*) printf '{"authenticatedUser": {"id": "me"}}'; exit;; *api/v4/user*|*github.com/user) printf '{"id": 9}'; exit;; esac
 echo "$*" | sed 's/--data [^ ]*query.json//' | grep -Eq -- '--data|--request' || case "$*" in *page=2*) printf '%s' "$MORE";; *) printf '%s' "$ANSWER";; esac`,
 }
 
@@ -269,7 +269,16 @@ func TestPipelineSteps(t *testing.T) {
 			"drift that ends": {code: 0, answer: `[{"iid": 11, "title": "Drift in my boat"}, {"iid": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PUT --data state_event=close https://git/api/v4/projects/3/issues/12"}},
 		}},
 		{file: "Jenkinsfile", part: 0, of: 3, steps: map[string]step{
-			"a plan":             {code: 2, calls: []string{plan + " --out plan.json"}},
+			"a plan of main": {code: 2, calls: []string{plan + " -o markdown --out plan.json"}, never: []string{"curl"}},
+			"the first plan": {code: 2, env: []string{"CHANGE_ID=7"}, answer: `[{"id": 3, "user": {"id": 8}, "body": "<!-- meshrotate plan -->\nold"}]`,
+				calls: []string{plan, "issues/7/comments?per_page=100&page=1", "--data @body.json https://git/api/issues/7/comments"}, never: []string{"PATCH"}, body: []string{`"body": "<!-- meshrotate plan -->\nthe report`}},
+			"the next one": {code: 2, env: []string{"CHANGE_ID=7"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
+				calls: []string{"--request PATCH --data @body.json https://git/api/issues/comments/4"}, body: []string{"the report"}},
+			"behind many others": {code: 2, answer: "[" + strings.Repeat(`{"id": 3, "user": {"id": 8}, "body": "ok"},`, 99) + `{"id": 3, "user": {"id": 8}, "body": "ok"}]`,
+				env: []string{"CHANGE_ID=7", `MORE=[{"id": 104, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`}, calls: []string{"issues/comments/104"}},
+			"too long": {code: 2, env: []string{"CHANGE_ID=7", "LONG=1", "GIT_COMMIT=4f2a91c"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
+				calls: []string{"issues/comments/4", "issues/comments/4"}, body: []string{"The plan of 4f2a91c could not be posted"}, exitCode: 1},
+			"a request whose plan failed": {code: 1, env: []string{"CHANGE_ID=7"}, answer: `[]`, calls: []string{"--data @body.json"}, body: []string{"the progress"}, exitCode: 1},
 			"a plan that failed": {code: 1, calls: []string{plan}, exitCode: 1},
 		}},
 		{file: "Jenkinsfile", part: 1, of: 3, steps: map[string]step{"applied": {code: 3, calls: []string{"meshrotate apply plan.json -f contoso.yaml"}, exitCode: 3}}},

@@ -114,15 +114,15 @@ func TestPipelineRights(t *testing.T) {
 
 // What of the Jenkinsfile is not a script, a comment or blank, in its order: its blocks, and what each may do.
 const jenkins = `pipeline { agent { label 'rotator' } options { disableConcurrentBuilds() skipDefaultCheckout() } triggers { cron(env.BRANCH_NAME == 'main' ? 'H 2 * * *' : '') }
-environment { DOCUMENT = 'deployments/contoso.yaml' BASE = 'refs/remotes/origin/main' ISSUES = 'https://api.github.com/repos/contoso/rotation' } stages {
+environment { DOCUMENT = 'deployments/contoso.yaml' BASE = 'refs/remotes/origin/main' ISSUES = 'https://api.github.com/repos/contoso/rotation' MARK = '<!-- meshrotate plan -->' } stages {
 stage('checkout') { steps { checkout scm sh 'git fetch --no-tags origin +refs/heads/main:refs/remotes/origin/main' } }
 stage('plan') { when { beforeAgent true not { triggeredBy 'TimerTrigger' } anyOf { allOf { changeRequest target: 'main'; expression { !env.CHANGE_FORK } }; branch 'main' } }
-steps { withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD')]) { sh SCRIPT } archiveArtifacts artifacts: 'plan.txt, plan.json' } }
+steps { withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD'), string(credentialsId: 'rotation-comments', variable: 'TOKEN')]) { sh SCRIPT } archiveArtifacts artifacts: 'plan.txt, plan.json' } }
 stage('apply') { when { branch 'main' not { triggeredBy 'TimerTrigger' } expression { readFile('pending').trim() != '0' } }
 steps { timeout(time: 8, unit: 'HOURS') { input message: 'Apply exactly this plan?', submitter: 'rotation-approvers' }
 withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD')]) { sh SCRIPT } } }
 stage('drift') { when { branch 'main' triggeredBy 'TimerTrigger' }
-steps { withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD'), string(credentialsId: 'drift-issues', variable: 'TOKEN')]) { sh SCRIPT } } } } }`
+steps { withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD'), string(credentialsId: 'rotation-comments', variable: 'TOKEN')]) { sh SCRIPT } } } } }`
 
 // TestJenkinsfile holds its frame: no fork plans, and a plan by which something is down is not passed over on main.
 func TestJenkinsfile(t *testing.T) {
