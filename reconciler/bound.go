@@ -118,3 +118,51 @@ func (s *Saved) intact(plan []byte) error {
 	}
 	return err
 }
+
+// otherDocument says why another document is in force: it was changed, or what it is held against was, and by what a reader knows that.
+func (s *Saved) otherDocument(now *Plan) error {
+	if s.Trust == now.Trust {
+		return s.otherVersions(now, fmt.Errorf("the document has changed since the plan was saved (plan: %s, now: %s)", commitOf(s.Commit), commitOf(now.Commit)))
+	}
+	err := s.otherVersions(now, fmt.Errorf("another document is in force than when the plan was saved: it has changed (plan: %s, now: %s), or what it is held against has (plan: %s, now: %s)",
+		commitOf(s.Commit), commitOf(now.Commit), orNone(s.Trust), orNone(now.Trust)))
+	for _, f := range s.Fleet {
+		still := slices.ContainsFunc(now.Fleet, func(n Finding) bool { return n.Code == f.Code && n.Text == f.Text })
+		if strings.HasPrefix(string(f.Code), "trust-") && !still {
+			err = fmt.Errorf("%w\n       no longer so: %s", err, f.Text)
+		}
+	}
+	return err
+}
+
+// otherVersions adds which secrets are declared with another version than then.
+func (s *Saved) otherVersions(now *Plan, err error) error {
+	then := map[string]string{}
+	for _, c := range s.Changes {
+		then[c.Secret.Name] = c.Secret.Version
+	}
+	for _, c := range now.Changes {
+		was, declared := then[c.Secret.Name]
+		delete(then, c.Secret.Name)
+		switch {
+		case !declared:
+			err = fmt.Errorf("%w\n       %s was not in it", err, c.Title)
+		case was != c.Secret.Version:
+			err = fmt.Errorf("%w\n       %s was %s, is now %s", err, c.Title, orNone(was), orNone(c.Secret.Version))
+		}
+	}
+	for _, c := range s.Changes {
+		if _, gone := then[c.Secret.Name]; gone {
+			err = fmt.Errorf("%w\n       %s is no longer in it", err, c.Title)
+		}
+	}
+	return err
+}
+
+// commitOf names a document's commit.
+func commitOf(hash string) string {
+	if hash == "" {
+		return "in no commit"
+	}
+	return fmt.Sprintf("commit %.8s", hash)
+}

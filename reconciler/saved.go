@@ -185,22 +185,6 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	return Hinted(fmt.Errorf("%w\n       nothing was changed", err), again)
 }
 
-// otherDocument says why another document is in force: it was changed, or what it is held against was, and by what a reader knows that.
-func (s *Saved) otherDocument(now *Plan) error {
-	if s.Trust == now.Trust {
-		return fmt.Errorf("the document has changed since the plan was saved (plan: commit %.8s, now: commit %.8s)", orNone(s.Commit), orNone(now.Commit))
-	}
-	err := fmt.Errorf("another document is in force than when the plan was saved: it has changed (plan: commit %.8s, now: commit %.8s), or what it is held against has (plan: %s, now: %s)",
-		orNone(s.Commit), orNone(now.Commit), orNone(s.Trust), orNone(now.Trust))
-	for _, f := range s.Fleet {
-		still := slices.ContainsFunc(now.Fleet, func(n Finding) bool { return n.Code == f.Code && n.Text == f.Text })
-		if strings.HasPrefix(string(f.Code), "trust-") && !still {
-			err = fmt.Errorf("%w\n       no longer so: %s", err, f.Text)
-		}
-	}
-	return err
-}
-
 // goesOn says that the run to which this plan was applied was cut off, and that what is left is a part of what was agreed to then.
 func (s *Saved) goesOn(now *Plan, history state.History) bool {
 	open := false

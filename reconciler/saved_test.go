@@ -143,7 +143,7 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 		{"its run was cut off, and the document is another now", planned(doc("lab", "0123456789", longer), made, map[string]looked{"r1": {"key=old"}}), cutOff, []string{"already applied"}, ""},
 		{"its run was cut off, and there is more to do", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), cutOff, []string{"already applied"}, ""},
 		{"of another deployment", planned(doc("live", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), nil, []string{"for lab, not for live"}, ""},
-		{"another document: the commits say where to look", planned(doc("lab", "", longer), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"document has changed", "commit 01234567,", "commit none"}, "key"},
+		{"another document: the commits say where to look", planned(doc("lab", "", longer), made, map[string]looked{"r1": {"key=new"}}), nil, []string{"document has changed", "commit 01234567,", "now: in no commit"}, "key"},
 		{"another step, and the same hosts", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}, usual("c")), nil, []string{"16 then, 21 now", "steps differ"}, ""},
 		{"a host that no step touches", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}, "r9": {"key=new"}}), nil, nil, ""},
 		{"a host that no step touches, and another that one does: what matters is told", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=new"}, "r9": {"key=new"}}), nil, []string{"r1: key was old, now new\n"}, "r9"},

@@ -61,7 +61,7 @@ func TestSavedPlan(t *testing.T) {
 			[]string{"relay-2.example: was reached, now unreachable"}},
 		{"the document changed", func(d *deployment) {
 			_ = os.WriteFile(filepath.Join(d.dir, "meshrotate.yaml"), []byte(strings.Replace(document, "7", "8", 1)), 0o600)
-		}, nil, 1, []string{"the document has changed since the plan was saved"}},
+		}, nil, 1, []string{"the document has changed since the plan was saved (plan: in no commit, now: in no commit)", "was 7, is now 8"}},
 		{"too late", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(25 * time.Hour) } }, nil, 1,
 			[]string{"the saved plan was good until", "--replan-if-equal"}},
 		{"too late, and nothing else", func(d *deployment) { d.app.Now = func() time.Time { return time.Now().Add(80 * time.Hour) } },
