@@ -23,6 +23,8 @@ func (r Plan) markdown(m *mark) {
 	m.add("Plan %s%s, looked at %s. Good until %s.\n\n", code(digest(r.Digest)), at, md(looked(r.Seen)), moment(r.GoodUntil))
 	if r.Trust != "" {
 		m.add("Contacts, credentials, programs and state are those of %s.\n\n", code(r.Trust))
+	} else {
+		m.add("Contacts, credentials, programs and state are the document's own: nobody has agreed to them (`--base`, `--operator`).\n\n")
 	}
 	if r.Signed != "" {
 		m.add("Signed by %s.\n\n", md(r.Signed))
