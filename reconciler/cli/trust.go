@@ -22,7 +22,8 @@ import (
 const operatorFile = "MESHROTATE_OPERATOR"
 
 // inForce is the document with the contacts, credentials, programs and state of the trusted side. A plain file is believed as it
-// is, unless a side is named; a revision is always held against one, and so is a file of a clone that is as its commit has it.
+// is, unless a side is named; a revision is always held against one, and so is a file of a clone that has another commit checked out than its
+// remote's default branch.
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
 	operator, set := p.io.Env(operatorFile)
@@ -31,6 +32,10 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	}
 	operator = cmp.Or(s.operator, operator)
 	believed := s.repo == "" && s.base == "" && operator == ""
+	if believed {
+		s.base = p.cloned(ctx, s)
+		believed, s.assumed = s.base == "", s.base != ""
+	}
 	d, err := p.written(ctx, l, s)
 	if err != nil {
 		s.remembers = func() *specs.Deployment {
@@ -40,10 +45,6 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 			return p.agreedTo(ctx, l, s, operator)
 		}
 		return nil, err
-	}
-	if believed {
-		s.base = p.cloned(ctx, l, s, d)
-		believed, s.assumed = s.base == "", s.base != ""
 	}
 	if believed {
 		s.remembers = func() *specs.Deployment { return d }
@@ -91,24 +92,22 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	return bound, nil
 }
 
-// cloned is the default branch of the remote that a document's checkout was cloned from, when the document is one of its commit's: that
-// may be anybody's request. What somebody has changed there is their own. "" where the clone does not say, and of no clone.
-func (p *program) cloned(ctx context.Context, l specs.Loader, s *source, d *specs.Deployment) string {
-	commit := d.Origin.Commit
-	if s.text != nil { // what is to be written there comes on top of what is there
-		if now, err := l.LoadFile(orDefault(s.file)); err == nil {
-			commit = now.Origin.Commit
-		}
-	}
-	tree, err := specs.FindWorkTree(d.Origin.File)
-	if err != nil || commit == "" {
+// cloned is the default branch of the remote that a document's checkout was cloned from, when another commit is checked out: that may be
+// anybody's request, whatever git makes of its files. "" where the clone does not say, and of no clone.
+func (p *program) cloned(ctx context.Context, s *source) string {
+	tree, err := specs.FindWorkTree(specs.Resolved(orDefault(s.file)))
+	if err != nil {
 		return ""
 	}
-	at := specs.Git{Repo: tree.Root}
+	head, at := specs.Git{Repo: tree.Root}, specs.Git{Repo: tree.Root}
 	if at.Ref, err = at.DefaultBranch(); err != nil || !strings.HasPrefix(at.Ref, "refs/remotes/") {
 		return ""
 	}
-	if _, err := at.Commit(ctx); err != nil { // it is named, and was not fetched
+	agreed, err := at.Commit(ctx)
+	if err != nil { // it is named, and was not fetched
+		return ""
+	}
+	if now, err := head.Commit(ctx); err != nil || now.Hash == agreed.Hash {
 		return ""
 	}
 	return at.Ref

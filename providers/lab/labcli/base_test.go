@@ -85,10 +85,14 @@ func TestRequestInAClone(t *testing.T) {
 	}
 	w.run(2, "drift").says(t, "hosts.relays is new, not contacted: localhost")
 	w.run(1, "plan", "--base", "HEAD").says(t, "1 relay cannot be reached")
-	must(t, os.WriteFile(file, []byte(evil+"# mine\n"), 0o600)) // what somebody has written there is their own
-	w.run(1, "plan").says(t, "everything in", "1 relay cannot be reached")
-	commit(string(agreed))
+	must(t, os.WriteFile(file, []byte(evil+"# whoever wrote it\n"), 0o600))
+	w.run(1, "plan").says(t, "hosts.relays is new, not contacted: localhost")
+	merged := commit(string(agreed))
 	w.run(2, "plan").says(t, "contacts, credentials, programs and state are those of refs/remotes/origin/trunk at ")
+	must(t, repo.Storer.SetReference(plumbing.NewHashReference("refs/remotes/origin/trunk", merged)))
+	must(t, os.WriteFile(file, []byte(evil), 0o600)) // what somebody has written beside what is merged is their own
+	w.run(1, "plan").says(t, "everything in", "1 relay cannot be reached")
+	must(t, os.WriteFile(file, agreed, 0o600))
 	must(t, repo.Storer.RemoveReference("refs/remotes/origin/trunk"))
 	w.run(2, "plan").says(t, "everything in")
 	w.run(0, "apply", "--yes")
