@@ -52,11 +52,14 @@ func TestNamesOfKeptValues(t *testing.T) {
 // A plan is used once, and what has no digest is no plan.
 func TestAPlanIsUsedOnce(t *testing.T) {
 	h := state.NewHistory([]state.Entry{
-		{Secret: "k", Version: "7", Outcome: state.Started, Plan: "9c1f"}, {Secret: "k", Version: "7", Outcome: state.Proven},
+		{Time: t0, Secret: "k", Version: "7", Outcome: state.Started, Plan: "9c1f"}, {Secret: "k", Version: "7", Outcome: state.Proven},
 	})
 	for digest, want := range map[string]bool{"9c1f": true, "ab": false, "": false} {
-		if h.Applied(digest) != want {
+		if h.Applied(digest, t0.Add(-time.Second)) != want {
 			t.Errorf("%q: applied is %v", digest, !want)
+		}
+		if h.Applied(digest, t0.Add(time.Second)) {
+			t.Errorf("%q: what was made since was applied", digest)
 		}
 	}
 }
