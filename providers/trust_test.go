@@ -297,7 +297,8 @@ func TestAProgramOfTheRequest(t *testing.T) {
 		return d
 	}
 	for _, given := range []string{"-e", "/srv/im/get.sh", "-c/srv/im/get.sh", "--script=/srv/im/get.sh", "FILE=/srv/im/get.sh", "@/srv/im/x", "a:/srv/im/x", ". /srv/im/get.sh", "/srv/im/../im/x;true", "/opt/srv/im/x", "get.sh",
-		"../../srv/im/get.sh", "-c../../srv/im/get.sh", "--script=../../srv/im/get.sh", "x,../../srv/im/get.sh", "../im/get.sh", "srv/im/get.sh"} {
+		"../../srv/im/get.sh", "-c../../srv/im/get.sh", "--script=../../srv/im/get.sh", "x,../../srv/im/get.sh", "../im/get.sh", "srv/im/get.sh",
+		"set -e\n/srv/im/get.sh\n", "set -e\r\n\t/srv/im/get.sh\r\n", "echo `/srv/im/get.sh`", "$(/srv/im/get.sh)", "!/srv/im/get.sh", "true&&/srv/im/get.sh", "cd /srv/im/\n./get.sh"} {
 		one := func() *specs.Deployment {
 			d := load()
 			d.Connect.Stores["op"].Exec.Args = []string{"-e", given}

@@ -276,15 +276,20 @@ func (l leaf) paths(folder string) (all []string) {
 	}
 	for _, item := range append(slices.Clone(l.items), l.text) {
 		for i := range item {
-			begins := i == 0 || strings.ContainsRune("=,:;@\"' \t({[<>|&", rune(item[i-1])) || i == 2 && item[0] == '-'
+			begins := i == 0 || !inPath(item[i-1]) || i == 2 && item[0] == '-'
 			if !begins {
 				continue
 			}
 			add(item[i:])
-			if end := strings.IndexAny(item[i+1:], ",;\"' \t)}]<>|&="+string(filepath.ListSeparator)); end >= 0 {
+			if end := strings.IndexAny(item[i+1:], ",;\"'` \t\r\n)}]<>|&="+string(filepath.ListSeparator)); end >= 0 {
 				add(item[i : i+1+end])
 			}
 		}
 	}
 	return all
+}
+
+// inPath says that a path goes on behind such a letter; behind others one may begin.
+func inPath(c byte) bool {
+	return c >= 0x80 || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("/\\._-+~%", c) >= 0
 }
