@@ -230,6 +230,7 @@ func (h *hostile) control(a attack) {
 		h.t.Logf("not shown where the document is believed: %s", cmp.Or(a.silent, "no document is, that says this"))
 		return
 	}
+	must(h.t, h.repo.Storer.RemoveReference("refs/remotes/origin/HEAD")) // nobody knows a side then
 	must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "contoso.yaml"), []byte(h.words.Replace(a.and(h.t, a.believed))), 0o600))
 	_, said := h.run("plan", "-f", "deployments/contoso.yaml")
 	if a.runs != "" {

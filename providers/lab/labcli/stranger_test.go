@@ -178,6 +178,11 @@ func (h *hostile) clone(a attack) {
 	for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}} {
 		h.refuses(a.says, append(verb, "-f", "deployments/contoso.yaml", "--base", "refs/remotes/origin/main")...)
 		h.refuses(a.says, append(verb, "--repo", ".", "--ref", "main", "--path", "deployments/contoso.yaml")...)
+		h.refuses(a.says, append(verb, "-f", "deployments/contoso.yaml")...) // whoever checks it out has not agreed to it
+	}
+	h.commit("deployments/contoso.yaml", a.in(h.t)+"nonsense: 3\n")
+	for _, verb := range []string{"plan", "status", "drift"} {
+		h.quiet(verb, "-f", "deployments/contoso.yaml")
 	}
 }
 
