@@ -82,7 +82,11 @@ func (g Git) DefaultBranch() (string, error) {
 	// Then a branch called main may be anybody's. A job that fetched a single commit has a remote, and no branch of it.
 	cloned := len(config.Remotes) > 0 || slices.ContainsFunc(names, plumbing.ReferenceName.IsRemote)
 	var own []plumbing.ReferenceName
-	if head, err := repo.Reference(plumbing.HEAD, false); err == nil && config.Core.IsBare && head.Type() == plumbing.SymbolicReference {
+	if head, err := repo.Reference(plumbing.HEAD, false); err == nil && config.Core.IsBare && head.Type() == plumbing.SymbolicReference && !cloned {
+		if !slices.Contains(names, head.Target()) {
+			return "", WithHint(fmt.Errorf("repository %s: its HEAD is %s, and there is no such branch", folder, head.Target()),
+				"name the revision whose contacts are agreed to: --base refs/heads/BRANCH; or say there which branch is its default: `git symbolic-ref HEAD refs/heads/BRANCH`")
+		}
 		own = append(own, head.Target())
 	} else {
 		own = slices.DeleteFunc([]plumbing.ReferenceName{"refs/heads/main", "refs/heads/master"}, func(n plumbing.ReferenceName) bool { return !slices.Contains(names, n) })

@@ -1,8 +1,12 @@
 package specs
 
 import (
+	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -30,17 +34,26 @@ type StateGit struct {
 	CAFile string `json:"caFile,omitempty" jsonschema:"minLength=1" trust:"file"`
 }
 
-// Folder is the repository's folder on this machine, "" where it is elsewhere. Beside is the document's.
+// Folder is the repository's folder on this machine, where it is written as one. Beside is the document's.
 func (s *StateGit) Folder(beside string) string {
-	switch folder, local := strings.CutPrefix(s.Repo, "file://"); {
-	case local:
-		return folder
-	case strings.Contains(s.Repo, ":"):
-		return ""
-	case filepath.IsAbs(s.Repo):
+	if filepath.IsAbs(s.Repo) {
 		return s.Repo
 	}
 	return filepath.Join(beside, s.Repo)
+}
+
+// Folders are what may be meant on this machine: a URL can name a folder, too, and what looks like a host and a path can be one.
+func (s *StateGit) Folders(beside string) (all []string) {
+	if e, err := transport.NewEndpoint(s.Repo); err == nil && e.Protocol == "file" {
+		all = append(all, e.Path)
+	}
+	if u, err := url.Parse(s.Repo); err == nil && strings.EqualFold(u.Scheme, "file") {
+		all = append(all, u.Path)
+	}
+	if _, err := os.Stat(s.Folder(beside)); err == nil {
+		all = append(all, s.Folder(beside))
+	}
+	return all
 }
 
 // checkStateGit looks at state.git as it was written.

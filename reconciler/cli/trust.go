@@ -205,7 +205,7 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 	}
 	base.Exact, side.Assumed = true, s.assumed
 	if side.Base, err = l.LoadGit(ctx, base); err != nil && s.assumed {
-		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; `--base HEAD` believes what is checked out")
+		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; `--base HEAD` believes what is checked out. Where another branch is the remote's default by now: `git remote set-head origin --auto`")
 	} else if err != nil {
 		return side, fmt.Errorf("the document that is agreed to: %w", err)
 	}
@@ -226,10 +226,12 @@ func ownState(d *specs.Deployment, tree *specs.WorkTree) error {
 		return reconciler.Hinted(fmt.Errorf("the state folder %s: %w; no host was contacted", d.State.Dir, err),
 			"name a folder outside the repository as state.dir, there where it is agreed to")
 	}
-	if g := d.State.Git; g != nil && g.Folder(d.Origin.Dir) != "" {
-		if err := notCommitted(g.Folder(d.Origin.Dir), tree); err != nil && !ownRepository(g.Folder(d.Origin.Dir)) {
-			return reconciler.Hinted(fmt.Errorf("the repository of the state, %s: %w; no host was contacted", g.Repo, err),
-				"name a repository outside of the checkout as state.git.repo, there where it is agreed to")
+	if g := d.State.Git; g != nil {
+		for _, folder := range g.Folders(d.Origin.Dir) {
+			if err := notCommitted(folder, tree); err != nil && !ownRepository(folder) {
+				return reconciler.Hinted(fmt.Errorf("the repository of the state, %s: %w; no host was contacted", g.Repo, err),
+					"name a repository outside of the checkout as state.git.repo, there where it is agreed to")
+			}
 		}
 	}
 	return nil
