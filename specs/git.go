@@ -107,6 +107,11 @@ func insideRepository(name string) error {
 func readBlob(commit *object.Commit, name string, limit int64) ([]byte, error) {
 	file, err := commit.File(name)
 	if errors.Is(err, object.ErrFileNotFound) {
+		if tree, err := commit.Tree(); err == nil {
+			if _, err := tree.FindEntry(name); err == nil {
+				return nil, WithHint(errors.New("this clone does not have its content, which was not fetched"), "fetch it, such as by `git fetch --refetch --no-filter`; a partial clone has what is checked out alone")
+			}
+		}
 		return nil, fmt.Errorf("there is no such file in this revision")
 	} else if err != nil {
 		return nil, err

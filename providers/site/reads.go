@@ -94,6 +94,8 @@ type Field struct {
 	Lasting bool `json:"lasting,omitempty"`
 	// Was is what it was before, for a proof that demands a change.
 	Was string `json:"was,omitempty"`
+	// Beside says that another value shows no change of what is proven, such as a word about its health.
+	Beside bool `json:"beside,omitempty"`
 }
 
 // Met says that a value is the wanted one, blanks around it aside. Of a moment a fraction of a second means nothing; and midnight and the
@@ -133,7 +135,7 @@ func (f Field) Passed(value string, now time.Time) bool {
 func (f Field) Changed(value string) bool {
 	before := f
 	before.Want, before.Within, before.Not = f.Was, 0, nil
-	return value != "" && (f.Was == "" || !before.Met(value))
+	return value != "" && !f.Beside && (f.Was == "" || !before.Met(value))
 }
 
 // TimeOf reads a moment as a field has it. Date says that it is a date without a time of day.
@@ -181,7 +183,7 @@ func sameMoment(at, want time.Time, within time.Duration) bool {
 }
 
 func (f Field) equal(g Field) bool {
-	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Own == g.Own && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && f.Lasting == g.Lasting && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
+	return f.Name == g.Name && f.Time == g.Time && f.Zone == g.Zone && f.Fold == g.Fold && f.Own == g.Own && f.Want == g.Want && f.Within == g.Within && f.Was == g.Was && f.Beside == g.Beside && f.Lasting == g.Lasting && slices.Equal(f.Of, g.Of) && slices.Equal(f.Not, g.Not)
 }
 
 // Value asks the local store about the declared version. Answer: *ValueSeen.

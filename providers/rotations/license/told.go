@@ -37,15 +37,15 @@ func (r *Rotation) marks() []site.Field {
 	return all
 }
 
-// health is whether Admin finds the license good.
+// health is whether Admin finds the license good: that tells no license from another.
 func (r *Rotation) health() []site.Field {
-	all := []site.Field{{Name: "valid", Of: validNames, Own: true, Not: no}, {Name: "status", Of: statusNames, Fold: true, Own: true, Not: bad}}
+	all := []site.Field{{Name: "valid", Of: validNames, Own: true, Not: no, Beside: true}, {Name: "status", Of: statusNames, Fold: true, Own: true, Not: bad, Beside: true}}
 	for _, name := range endedNames { // each by itself: one that has not expired may be revoked
-		all = append(all, site.Field{Name: name, Of: []string{name}, Own: true, Not: yes})
+		all = append(all, site.Field{Name: name, Of: []string{name}, Own: true, Not: yes, Beside: true})
 	}
 	if r.spec.Fields != nil && r.spec.Fields.Status != "" {
 		own := []string{r.spec.Fields.Status}
-		all = []site.Field{{Name: "status", Of: own, Fold: true, Not: append(append([]string{}, no...), bad...)}}
+		all = []site.Field{{Name: "status", Of: own, Fold: true, Not: append(append([]string{}, no...), bad...), Beside: true}}
 	}
 	return all
 }
