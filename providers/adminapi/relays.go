@@ -41,7 +41,7 @@ type Relays struct {
 
 // Relay is one entry of the list.
 type Relay struct {
-	// Name is the first of its names. Names are all that differ, without a domain before a backslash: that is Domain, "" for none.
+	// Name is the first of its names. Names are all that differ, without a domain before a backslash: that is Domain, which may be a field of its own, too; "" for none.
 	Name   string
 	Names  []string
 	Domain string
@@ -261,6 +261,11 @@ func (f Fields) names(at func(string) json.RawMessage) (names []string, domain s
 		}
 		if text = strings.TrimSuffix(text, "$"); text != "" && !slices.Contains(names, text) {
 			names = append(names, text)
+		}
+	}
+	for _, name := range []string{"domain", "domainname", "netbiosdomain"} {
+		if text, _ := textOf(at(name)); domain == "" {
+			domain = strings.TrimSpace(text)
 		}
 	}
 	return names, domain

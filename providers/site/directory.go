@@ -51,6 +51,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 			x.first[first] = appendOnce(x.first[first], i)
 		}
 	}
+	x.vote(hosts)
 	claims := map[int][]string{}
 	found := map[string][]int{}
 	for _, h := range hosts {
@@ -108,20 +109,59 @@ type index struct {
 	relays       []RelaySeen
 	time         time.Time // of the answer
 	domained     map[string]bool
+	votes        map[string]map[string]int // for each DNS domain of hosts, how many of them are listed in which domain
+}
+
+// vote counts in which domains the hosts of one DNS domain are listed: a NetBIOS name may be any, and is the same for all of them.
+func (x *index) vote(hosts []string) {
+	x.votes = map[string]map[string]int{}
+	for _, h := range hosts {
+		_, first, bare := labels(h)
+		if bare {
+			continue
+		}
+		at := dnsDomain(h)
+		if x.votes[at] == nil {
+			x.votes[at] = map[string]int{}
+		}
+		said := map[string]bool{}
+		for _, i := range x.first[first] {
+			if domain := strings.ToLower(x.relays[i].Domain); domain != "" && !said[domain] {
+				said[domain] = true
+				x.votes[at][domain]++
+			}
+		}
+	}
+}
+
+// outlier says that a domain is that of one host alone, where others of its DNS domain are listed in another: then it is a stranger of the
+// same first label.
+func (x index) outlier(domain, host string) bool {
+	votes := x.votes[dnsDomain(host)]
+	for other, n := range votes {
+		if other != domain && n > 1 && votes[domain] == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func dnsDomain(host string) string {
+	_, domain, _ := strings.Cut(strings.ToLower(host), ".")
+	return domain
 }
 
 // domainOf is the first label of a host's domain, in lower case: by custom the NetBIOS name of an Active Directory domain. Whoever named it
 // otherwise cannot be told by it.
 func domainOf(host string) string {
-	_, domain, _ := strings.Cut(strings.ToLower(host), ".")
-	domain, _, _ = strings.Cut(domain, ".")
+	domain, _, _ := strings.Cut(dnsDomain(host), ".")
 	return domain
 }
 
-// another says that an entry has the domain of another of the hosts with the same first label.
+// another says that an entry has the domain of another of the hosts with the same first label, or of a stranger.
 func (x index) another(i int, host, first string) bool {
 	domain := strings.ToLower(x.relays[i].Domain)
-	return domain != "" && domain != domainOf(host) && x.domained[first+" "+domain]
+	return domain != "" && domain != domainOf(host) && domain != dnsDomain(host) && (x.domained[first+" "+domain] || x.outlier(domain, host))
 }
 
 // find gives every entry that stands for the host: those with its name, whatever the case, and those that have its first label where

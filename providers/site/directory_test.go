@@ -50,6 +50,23 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("two domains are two hosts: %+v %+v %v", hq, dmz, d.Ambiguous)
 		}
 	}
+	// A NetBIOS name may be any, and is the same for all of a DNS domain: a stranger has another one.
+	fleet := []string{"relay-01.lab.example", "relay-02.lab.example", "relay-03.lab.example"}
+	for stranger, of := range map[string]string{"DMZ": "CORP", "dmz.example": "lab.example", "HQ": "LAB"} {
+		for _, there := range []int{2, 3} { // the host itself is listed, too
+			list := &RelaysSeen{Relays: []RelaySeen{{Name: "RELAY-01", Domain: stranger, Connected: &yes, Heartbeat: at}, {Name: "RELAY-02", Domain: of, Connected: &yes, Heartbeat: at}, {Name: "RELAY-03", Domain: of, Connected: &yes, Heartbeat: at}}}
+			if there == 3 {
+				list.Relays = append(list.Relays, RelaySeen{Name: "RELAY-01", Domain: of, Connected: &no, Heartbeat: at.Add(-time.Minute)})
+			}
+			d := list.Directory(fleet, nil)
+			if r := d.Of[fleet[0]]; there == 2 && r != nil || there == 3 && (r == nil || r.Domain != of) || d.Of[fleet[1]] == nil {
+				t.Errorf("%s beside %s: %+v", stranger, of, d.Of)
+			}
+			if own := list.Directory(fleet[:2], nil); own.Of[fleet[1]] == nil { // nobody says which of two is the usual one
+				t.Errorf("%s beside %s alone: %+v", stranger, of, own.Of)
+			}
+		}
+	}
 	d := list.Directory([]string{"relay-03.hq.example"}, nil)
 	if r := d.Of["relay-03.hq.example"]; r == nil || !*r.Connected || !r.Heartbeat.Equal(at) {
 		t.Errorf("a host that connected anew is its living entry: %+v", r)
