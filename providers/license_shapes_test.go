@@ -316,6 +316,31 @@ func TestALicenseThatAdminsAnswerDoesNotTell(t *testing.T) {
 	}
 }
 
+// A reissue that says its end in the same words, which nobody here can read, changes nothing in Admin's answer: Admin starts anew.
+func TestAReissueWhoseEndNobodyReads(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Memory: true, License: "us-date"}, "license")
+		w.run()
+		spec := w.doc.Secrets["license"].(*license.Spec)
+		text, _, err := w.lab.Admin.Machine.FS.Read(lab.LicenseFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := *spec
+		again.Version = "2027-01"
+		w.doc.Secrets["license"] = &again
+		w.write(&again, string(text)+"\n")
+		p, o := w.run()
+		if _, warned := finding(p, "license-end"); !warned || len(o.Secrets) != 1 || o.Secrets[0].Ending != state.Proven {
+			t.Fatalf("%v %+v", o, p.Changes)
+		}
+		if p := w.planned(); !p.Empty() {
+			t.Errorf("and again: %+v", p.Changes)
+		}
+	})
+}
+
 // What is another in each answer says nothing of a license: Admin never reads this one, and goes on serving the one before.
 func TestAnAnswerThatIsAnotherEachTime(t *testing.T) {
 	vendor()
