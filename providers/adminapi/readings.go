@@ -99,11 +99,11 @@ func (c *Client) readRelayPages(ctx context.Context, places *places) (Relays, er
 		}
 		if err == nil && read[path] {
 			if path = ""; all.Total == 0 || len(all.List)+all.Unnamed < all.Total {
-				err = &Error{Kind: WrongContent, Detail: "a page of the relay list leads back to one that was read"}
+				err = &Error{Kind: WrongContent, Detail: "a page of the relay list leads back to one that was read", hint: noEnd}
 			}
 		}
 		if err != nil || path != "" && n == pages {
-			return Relays{}, c.named(cmp.Or(err, error(&Error{Kind: WrongContent, Detail: "the relay list does not end"})), http.MethodGet, c.paths.Relays)
+			return Relays{}, c.named(cmp.Or(err, error(&Error{Kind: WrongContent, Detail: "the relay list does not end", hint: noEnd})), http.MethodGet, c.paths.Relays)
 		}
 		if path == "" {
 			all.read = n + 1
@@ -117,6 +117,9 @@ func (c *Client) readRelayPages(ctx context.Context, places *places) (Relays, er
 		}
 	}
 }
+
+// noEnd is what to do about links that lead in a circle.
+const noEnd = "name a path that gives all relays at once as product.api.relays, such as /api/relays?pageSize=10000, or how pages are turned as product.api.paging"
 
 // key is the same of an entry that is there twice.
 func (r Relay) key() string {
