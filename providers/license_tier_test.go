@@ -3,11 +3,13 @@ package providers_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"meshrotate/providers/lab"
 	"meshrotate/providers/licensefile"
+	"meshrotate/providers/site"
 	"meshrotate/reconciler"
 	"meshrotate/state"
 )
@@ -68,6 +70,27 @@ func TestALicenseThatEndedYesterday(t *testing.T) {
 		seen := stopsAnywhere(w)
 		if p, o := w.run(); len(o.With(state.Back)) != 1 || len(seen()) > 0 {
 			t.Errorf("%+v %+v", o, p.Changes)
+		}
+	})
+}
+
+// TestTheSecondLicenseIsRehearsedToo: Admin was proven with the file that it has, though it runs since before that was written.
+func TestTheSecondLicenseIsRehearsedToo(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Memory: true}, "license")
+		rehearsed := func(p *reconciler.Plan) bool {
+			return slices.ContainsFunc(p.Steps(), func(s reconciler.Step) bool {
+				_, call := s.Op.(site.Call)
+				return call && s.Phase == reconciler.Prepare
+			})
+		}
+		if p, o := w.run(); !rehearsed(p) || o.Err != nil {
+			t.Fatalf("the first: %v", o)
+		}
+		w.issue("2027-01", "json", 500)
+		if p := w.planned(); !rehearsed(p) {
+			t.Errorf("the second: %+v", p.Changes)
 		}
 	})
 }

@@ -163,10 +163,10 @@ func (r *Rotation) unread(input reconciler.Input, l reader) bool {
 		written, started = written.Add(-m.Skew), started.Add(-m.Skew)
 	}
 	e, proven := input.History.LastProven(r.ref.Name)
-	if !proven || e.Version != r.ref.Version {
+	if !proven || e.Version != l.file.Version {
 		return true
 	}
-	if !l.edit && (started.Before(e.Time) || site.ProvenAhead(input.History, r.ref, l.host, l.file.Base)) {
+	if started.Before(e.Time) || !l.edit && site.ProvenAhead(input.History, r.ref, l.host, l.file.Base) {
 		return false
 	}
 	return e.Time.Add(site.SkewError).Before(written) && !site.WroteIt(input.History, r.ref, l.host, m, l.file.Base, e.Time)
