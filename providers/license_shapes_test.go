@@ -344,13 +344,14 @@ func TestAReissueWhoseEndNobodyReads(t *testing.T) {
 // What is another in each answer says nothing of a license: Admin never reads this one, and goes on serving the one before.
 func TestAnAnswerThatIsAnotherEachTime(t *testing.T) {
 	vendor()
-	for _, shape := range []string{"opaque", "json"} {
-		t.Run(shape, func(t *testing.T) {
+	for _, c := range [][2]string{{"opaque", "license-restless"}, {"json", "license-restless"}, {"opaque", "license-rolling"}, {"json", "license-rolling"}} {
+		shape := c[0]
+		t.Run(shape+", "+c[1], func(t *testing.T) {
 			t.Parallel()
 			virtual(t, func(t *testing.T) {
 				w := newWorldAt(t, lab.Config{Memory: true, License: shape}, "license")
 				w.run()
-				w.do("license-restless", "im-admin")
+				w.do(c[1], "im-admin")
 				w.do("reload-never", "im-admin")
 				spec := w.issue("2027-01", shape, 500)
 				if shape == "json" {

@@ -55,6 +55,8 @@ func TestReadRelays(t *testing.T) {
 		{"null fields are unknown", `[{"name":"a","connected":null,"lastHeartbeat":null,"version":null}]`, one(Relay{Name: "a", Odd: []string{"connected = null", "lastHeartbeat = null"}})},
 		{"a text", `[{"name":"a","connected":"true"}]`, one(Relay{Name: "a", Connected: &yes})},
 		{"a number", `[{"name":"a","connected":0}]`, one(Relay{Name: "a", Connected: &no})},
+		{"a number of connections", `[{"name":"a","connected":2}]`, one(Relay{Name: "a", Connected: &yes})},
+		{"an empty list by a usual name", `{"relays":[],"data":[{"name":"a","connected":true}]}`, one(Relay{Name: "a", Connected: &yes})},
 		{"isConnected", `[{"name":"a","isConnected":true}]`, one(Relay{Name: "a", Connected: &yes})},
 		{"a status", `[{"name":"a","status":"Connected"}]`, one(Relay{Name: "a", Connected: &yes})},
 		{"another status", `[{"name":"a","connectionState":"Reconnecting"}]`, one(Relay{Name: "a", Connected: &no})},

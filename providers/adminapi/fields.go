@@ -55,6 +55,13 @@ func yesOf(raw json.RawMessage) (yes, known bool) {
 	return yes, known
 }
 
+// countOf is how many there are, where a field that asks whether there are some says that; else 0.
+func countOf(raw json.RawMessage) uint64 {
+	text, _ := textOf(raw)
+	n, _ := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
+	return n
+}
+
 // momentOf is a point in time as programs write it: ISO 8601, with or without a fraction, with Z, an offset or nothing; the form
 // of Microsoft's older serializers, /Date(1732341600000+0100)/; or a count of seconds or milliseconds since 1970. Nothing is read
 // as UTC, and said: a DateTime of kind Unspecified has no zone. Zero is unknown.

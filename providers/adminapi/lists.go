@@ -86,14 +86,16 @@ func listIn(body []byte, depth int) (list []Object, way []turn, ok bool) {
 	if err != nil || depth == 0 {
 		return nil, nil, false
 	}
+	only, at, one := onlyList(o)
 	for _, name := range listFields {
-		if list, ok = entriesOf(o.fields[name]); ok {
+		if list, ok = entriesOf(o.fields[name]); ok && (len(list) > 0 || !one) {
 			return list, []turn{{o, name}}, true
 		}
 	}
-	if list, name, ok := onlyList(o); ok {
-		return list, []turn{{o, name}}, true
+	if one {
+		return only, []turn{{o, at}}, true
 	}
+	list, ok = nil, false
 	for name, raw := range o.fields {
 		if !startsWith(raw, '{') {
 			continue

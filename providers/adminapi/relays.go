@@ -193,6 +193,9 @@ func (r *Relay) connectedBy(f Fields, o Object, names []string) (odd []string, b
 	first := "" // what was taken, of a field that holds a state of any kind
 	o.seek(names, func(name string, raw json.RawMessage) bool {
 		yes, known := yesOf(raw)
+		if n := countOf(raw); n > 1 && !state(name) { // of connections: an old one may be there beside the new one
+			yes, known = true, true
+		}
 		known = known && (f.Connected != "" || !state(name) || !numeral(raw))
 		switch {
 		case !known && first == "":

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -147,6 +148,10 @@ func answers() []Mishap {
 		})},
 		{"license-restless", "let it hold an id that is another each time", telling(license, func(served map[string]any) any {
 			served["id"] = guid(random(9))
+			return served
+		})},
+		{"license-rolling", "let it hold a hash that is another each 20 s, and a status that tells of the last reload", telling(license, func(served map[string]any) any {
+			served["hash"], served["status"] = fmt.Sprint(time.Now().Unix()/20), fmt.Sprintf("Active since %d", time.Now().Unix()/300)
 			return served
 		})},
 		{"license-list", "let its answer be a list", says(license, object, `[{"tier":"`+Tier+`"}]`)},

@@ -56,23 +56,34 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	}
 }
 
-// lasts says that what has changed in an answer is the same in the next one: what is another each time says nothing of what was read.
+// lastingFor is for how long what has changed in an answer must be the same: what is another every half a minute moves by itself. Nothing is
+// stopped meanwhile.
+const lastingFor = 35 * time.Second
+
+// lasts says that what has changed in an answer is the same in the next ones: what is another each time says nothing of what was read.
 func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnswer) bool {
-	if pause(ctx, a.poll) != nil {
-		return false
-	}
-	again, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
-	if err != nil {
-		return false
-	}
 	lasting := *got
 	lasting.Fields = maps.Clone(got.Fields)
-	for _, f := range op.Want {
-		if again.Fields[f.Name] != got.Fields[f.Name] {
-			lasting.Fields[f.Name] = f.Was
+	for began := a.now(); ; {
+		if pause(ctx, a.poll) != nil {
+			return false
+		}
+		again, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
+		if err != nil {
+			return false
+		}
+		for _, f := range op.Want {
+			if again.Fields[f.Name] != got.Fields[f.Name] {
+				lasting.Fields[f.Name] = f.Was
+			}
+		}
+		if !agrees(&lasting, op, a.now()) {
+			return false
+		}
+		if a.now().Sub(began) >= lastingFor {
+			return true
 		}
 	}
-	return agrees(&lasting, op, a.now())
 }
 
 func agrees(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) bool {

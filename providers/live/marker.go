@@ -24,9 +24,11 @@ const (
 	markerFuture = time.Minute
 	// markerSeen is after how long a holder that reaches the host has seen that its marker is another's.
 	markerSeen = markerBeat + markerTry
-	// markerTry bounds one request, markerGone the removal at the end of a run: a host's WinRM may be away for 20 s then, too.
-	markerTry  = 15 * time.Second
-	markerGone = 30 * time.Second
+	// markerTry bounds a heartbeat, markerFirst what comes before the first one, and what is asked once: PowerShell may be slow to start, and
+	// nothing waits for it then. markerGone bounds the removal at the end of a run: a host's WinRM may be away for 20 s then, too.
+	markerTry   = 15 * time.Second
+	markerFirst = time.Minute
+	markerGone  = 30 * time.Second
 	// markerSize is in bytes: more than any marker has.
 	markerSize = 64 << 10
 	// markerTries is how often a swap is tried again that another one came before.
@@ -118,14 +120,16 @@ func (m *marker) judge(clock, file winhost.Result, err error) present {
 type line struct {
 	*marker
 	conn *host
+	try  time.Duration // bounds one request
 }
 
 func (m *marker) dial() line {
-	return line{m, &host{name: m.host, site: m.site}}
+	return line{m, &host{name: m.host, site: m.site}, markerFirst}
 }
 
 func (c line) ask(ctx context.Context, ops ...winhost.Op) ([]winhost.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, markerTry)
+	bound := fmt.Errorf("what was asked about the marker %s had no answer within %s", c.path, c.try)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.try, bound)
 	defer cancel()
 	err := c.conn.connect(ctx)
 	if err == nil {
@@ -137,6 +141,9 @@ func (c line) ask(ctx context.Context, ops ...winhost.Op) ([]winhost.Result, err
 	results, err := c.conn.session.Do(ctx, ops)
 	if err != nil {
 		c.hangUp(ctx)
+		if context.Cause(ctx) == bound {
+			err = reconciler.Hinted(fmt.Errorf("%w: %w", bound, err), "see why the host, its PowerShell or the way to it is so slow; then run again")
+		}
 	}
 	return results, err
 }
@@ -218,6 +225,7 @@ func (m *marker) Acquire(ctx context.Context, holder state.Holder, ours func(run
 		l.withdraw(ctx)
 		return nil, err
 	}
+	l.try = markerTry
 	m.site.mu.Lock()
 	m.site.marked = l
 	m.site.mu.Unlock()

@@ -56,7 +56,7 @@ func (m *marker) Sign(ctx context.Context, holder state.Holder) error {
 	m.site.mu.Unlock()
 	answer := make(chan error, 1)
 	select {
-	case lease.work <- func() { answer <- line{m.signs(), lease.conn}.sign(ctx, m, holder) }:
+	case lease.work <- func() { answer <- line{m.signs(), lease.conn, markerFirst}.sign(ctx, m, holder) }:
 	case <-lease.done:
 		return lease.Check(ctx)
 	case <-ctx.Done():
