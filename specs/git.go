@@ -108,7 +108,7 @@ func readBlob(commit *object.Commit, name string, limit int64) ([]byte, error) {
 	file, err := commit.File(name)
 	if errors.Is(err, object.ErrFileNotFound) {
 		if tree, err := commit.Tree(); err == nil {
-			if _, err := tree.FindEntry(name); err == nil {
+			if e, err := tree.FindEntry(name); err == nil && e.Mode.IsFile() {
 				return nil, WithHint(errors.New("this clone does not have its content, which was not fetched"), "fetch it, such as by `git fetch --refetch --no-filter`; a partial clone has what is checked out alone")
 			}
 		}
