@@ -45,6 +45,8 @@ type Relay struct {
 	Name   string
 	Names  []string
 	Domain string
+	// Machine is the one of several names that a field says to be the machine's, "" where none does.
+	Machine string
 	// Connected is nil when the answer does not say.
 	Connected *bool
 	// LastHeartbeat is on the Admin host's clock, UTC. Zero: the answer does not say. Zoneless says that it was written without a
@@ -164,6 +166,9 @@ func (f Fields) relay(o Object) Relay {
 	}
 	if len(r.Names) > 0 {
 		r.Name = r.Names[0]
+	}
+	if r.Machine, _ = textOf(o.fields.at("machinename")); len(r.Names) < 2 || !slices.Contains(r.Names, r.Machine) {
+		r.Machine = ""
 	}
 	r.Version, _ = textOf(o.fields["version"])
 	r.connected(f, o)

@@ -61,6 +61,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 				entries = appendOnce(entries, i)
 			}
 		}
+		entries = Where(entries, func(i int) bool { return !s.Relays[i].another(h, computers[h]) })
 		found[h] = entries
 		for _, i := range entries {
 			claims[i] = append(claims[i], h)
@@ -149,6 +150,21 @@ func (x index) outlier(domain, host string) bool {
 func dnsDomain(host string) string {
 	_, domain, _ := strings.Cut(strings.ToLower(host), ".")
 	return domain
+}
+
+// another says that an entry with several names is another machine's than the host's, which has told its own name: that it is called like the
+// host is for people. Windows keeps 15 letters of a name for some.
+func (r RelaySeen) another(host, computer string) bool {
+	machine := strings.ToLower(r.Machine)
+	if machine == "" || computer == "" {
+		return false
+	}
+	const kept = 15
+	_, first, _ := labels(host)
+	_, machine, _ = labels(machine)
+	computer = strings.ToLower(computer)
+	alike := func(a, b string) bool { return a == b || len(a) >= kept && len(b) >= kept && a[:kept] == b[:kept] }
+	return !alike(machine, first) && !alike(machine, computer)
 }
 
 // domainOf is the first label of a host's domain, in lower case: by custom the NetBIOS name of an Active Directory domain. Whoever named it

@@ -67,6 +67,18 @@ func TestDirectory(t *testing.T) {
 			}
 		}
 	}
+	// The machine's own name says whose an entry is, where the host has told its own.
+	own := map[string]string{"relay-01.lab.example": "RELAY-01", "relay-02.lab.example": "SRV0815"}
+	for machine, is := range map[string]bool{"RELAY-01": true, "BERLIN-7": false, "": true, "relay-01.lab.example": true} {
+		list := &RelaysSeen{Relays: []RelaySeen{{Name: "RELAY-01", Names: []string{"RELAY-01", machine}, Machine: machine, Connected: &yes, Heartbeat: at},
+			{Name: "relay-02", Names: []string{"relay-02", "SRV0815"}, Machine: "SRV0815", Connected: &yes, Heartbeat: at}}}
+		if d := list.Directory(fleet[:2], own); (d.Of[fleet[0]] != nil) != is || d.Of[fleet[1]] == nil {
+			t.Errorf("machine %q: %+v", machine, d.Of)
+		}
+		if d := list.Directory(fleet[:2], nil); d.Of[fleet[0]] == nil {
+			t.Errorf("a host that has not told its name: %+v", d.Of)
+		}
+	}
 	d := list.Directory([]string{"relay-03.hq.example"}, nil)
 	if r := d.Of["relay-03.hq.example"]; r == nil || !*r.Connected || !r.Heartbeat.Equal(at) {
 		t.Errorf("a host that connected anew is its living entry: %+v", r)

@@ -219,6 +219,8 @@ type RelaySeen struct {
 	Names []string
 	// Domain is a NetBIOS domain that stands before one of them, "" for none.
 	Domain string
+	// Machine is the one of several names that the list says to be the machine's, "" where it does not.
+	Machine string
 	// Odd are fields that could not be read, with what they hold.
 	Odd []string
 	// Zoneless says that the heartbeat was written without a zone: it is read as UTC.
