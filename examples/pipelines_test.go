@@ -279,7 +279,7 @@ func TestPipelineSteps(t *testing.T) {
 			"too long": {code: 2, env: []string{"CHANGE_ID=7", "LONG=1", "GIT_COMMIT=4f2a91c"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
 				calls: []string{"issues/comments/4", "issues/comments/4"}, body: []string{"The plan of 4f2a91c could not be posted"}, exitCode: 1},
 			"a request whose plan failed": {code: 1, env: []string{"CHANGE_ID=7"}, answer: `[]`, calls: []string{"--data @body.json"}, body: []string{"the progress"}, exitCode: 1},
-			"a plan that failed": {code: 1, calls: []string{plan}, exitCode: 1},
+			"a plan that failed":          {code: 1, calls: []string{plan}, exitCode: 1},
 		}},
 		{file: "Jenkinsfile", part: 1, of: 3, steps: map[string]step{"applied": {code: 3, calls: []string{"meshrotate apply plan.json -f contoso.yaml"}, exitCode: 3}}},
 		{file: "Jenkinsfile", part: 2, of: 3, steps: map[string]step{
