@@ -95,6 +95,11 @@ func (c *channel) answer(ctx context.Context, word string, args []string) ([]str
 		return c.path(name), nil
 	case "expand":
 		return []string{m.Expand(name)}, nil
+	case "plays":
+		if m.HasScript(c.means(name)) {
+			return []string{"yes"}, nil
+		}
+		return []string{"no"}, nil
 	case "identity":
 		guid, installed := m.Whose()
 		return []string{guid, m.Domain, fmt.Sprint(ticks(installed)), m.Name}, nil

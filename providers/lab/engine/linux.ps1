@@ -66,8 +66,11 @@ function Use-Logon([string]$name, [string]$account) {
     @{ exists = $a[0]; right = $a[1]; locked = $a[2]; configured = $a[3]; running = $a[4]; passwordSet = $set }
 }
 
-# What stands for cmd.exe lets the lab's model of the script run: see play.go. Its input and output are its own.
-function Use-Shell([string]$script) { @{ program = '/bin/sh'; arguments = '-c "read go; exec ''' + $env:MESHROTATE_LAB_PROGRAM + ''' lab play script ''' + $script + '''"' } }
+# What stands for cmd.exe lets the lab's model of the script run, where it has one: see play.go. Its input and output are its own.
+function Use-Shell([string]$script) {
+    $run = '/bin/sh'; if ([string](Ask 'plays' $script) -eq 'yes') { $run = $env:MESHROTATE_LAB_PROGRAM + ' lab play script' }
+    @{ program = '/bin/sh'; arguments = '-c "read go; exec ' + $run + ' ''' + $script + '''"' }
+}
 
 function Use-Signature([string]$path, $f) {
     $a = @(Ask 'signature' $path); $signers = @()

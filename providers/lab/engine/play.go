@@ -120,7 +120,7 @@ func (c *channel) play(ctx context.Context, args []string, out io.Writer) uint32
 	if len(args) < 3 {
 		return 1
 	}
-	is := func(path string) bool { return strings.EqualFold(c.path(path)[0], args[1]) }
+	is := c.means(args[1])
 	kind, rest := args[0], args[3:]
 	if kind == tool {
 		in, err := base64.StdEncoding.DecodeString(args[2])
@@ -145,6 +145,11 @@ func (c *channel) play(ctx context.Context, args []string, out io.Writer) uint32
 		return 1
 	}
 	return code
+}
+
+// means says of a path of the machine that it is this file.
+func (c *channel) means(file string) func(path string) bool {
+	return func(path string) bool { return strings.EqualFold(c.path(path)[0], file) }
 }
 
 // told passes lines on to whoever waits for a program.

@@ -50,6 +50,18 @@ func (m *Machine) RunScript(ctx context.Context, is func(path string) bool, env 
 	return 0, false
 }
 
+// HasScript says whether there is a script whose path is meant.
+func (m *Machine) HasScript(is func(path string) bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for path, script := range m.programs {
+		if script != nil && is(path) {
+			return true
+		}
+	}
+	return false
+}
+
 // Certificates are those of a store, by their thumbprints.
 func (m *Machine) Certificates(store string) []winhost.StoredCertificate {
 	m.mu.Lock()
