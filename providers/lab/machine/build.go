@@ -53,8 +53,9 @@ func (m *Machine) RunScript(ctx context.Context, is func(path string) bool, env 
 // HasScript says whether there is a script whose path is meant.
 func (m *Machine) HasScript(is func(path string) bool) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	for path, script := range m.programs {
+	scripts := maps.Clone(m.programs)
+	m.mu.Unlock()
+	for path, script := range scripts {
 		if script != nil && is(path) {
 			return true
 		}

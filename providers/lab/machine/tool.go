@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"strings"
 	"unicode/utf16"
@@ -43,8 +44,9 @@ func (m *Machine) Tool(path string) Tool {
 // ToolAt is the program whose path is meant, nil when there is none.
 func (m *Machine) ToolAt(is func(path string) bool) Tool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, t := range m.tools {
+	tools := maps.Clone(m.tools)
+	m.mu.Unlock()
+	for _, t := range tools {
 		if is(t.path) {
 			return t.Tool
 		}
