@@ -150,7 +150,7 @@ func answers() []Mishap {
 			served["id"] = guid(random(9))
 			return served
 		})},
-		{"license-rolling", "let it hold a hash that is another each 20 s, and a status that tells of the last reload", telling(license, func(served map[string]any) any {
+		{"license-rolling", "let it hold a hash that is another each 20 s", telling(license, func(served map[string]any) any {
 			served["hash"], served["status"] = fmt.Sprint(time.Now().Unix()/20), fmt.Sprintf("Active since %d", time.Now().Unix()/300)
 			return served
 		})},
