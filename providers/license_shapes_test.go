@@ -341,6 +341,21 @@ func TestAReissueWhoseEndNobodyReads(t *testing.T) {
 	})
 }
 
+// However short Admin is waited for, what changes has the time to show that it stays.
+func TestAnOpaqueLicenseInAShortTime(t *testing.T) {
+	vendor()
+	virtual(t, func(t *testing.T) {
+		w := newWorldAt(t, lab.Config{Memory: true, License: "opaque"}, "license")
+		w.run()
+		w.doc.Product.API.ReadyTimeout = specs.MustDuration("10s")
+		spec := w.issue("2027-01", "opaque", 500)
+		spec.Customer, spec.Tier, spec.Expires = "", "", ""
+		if _, o := w.run(); len(o.Secrets) != 1 || o.Secrets[0].Ending != state.Proven {
+			t.Errorf("%v", o)
+		}
+	})
+}
+
 // What is another in each answer says nothing of a license: Admin never reads this one, and goes on serving the one before.
 func TestAnAnswerThatIsAnotherEachTime(t *testing.T) {
 	vendor()

@@ -19,7 +19,11 @@ import (
 // before refutes nothing.
 func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(string)) reconciler.Report {
 	defer a.gaveUp(a.now())
-	ctx, cancel := a.within(ctx, op.Timeout.Of())
+	limit := op.Timeout.Of()
+	if op.Changed {
+		limit += lastingFor + a.poll
+	}
+	ctx, cancel := a.within(ctx, limit)
 	defer cancel()
 	ctx, end := a.whileRunning(ctx)
 	defer end()
