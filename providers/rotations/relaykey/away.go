@@ -110,18 +110,10 @@ func notConnected(in reconciler.Input, w work, relays []member) []reconciler.Fin
 	return []reconciler.Finding{site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "mend what stands in the way, then apply; look at the log of one that does not come back", hosts(off)...)}
 }
 
-// pushed says that of a relay an old connection is listed, where others have an old one and a new one: its new one may be on another page.
-func (w work) pushed(l member) bool { return w.list.Old(l.relay, l.service.StartedAt) }
-
-func (w work) disconnected(admin member, relays []member) (findings []reconciler.Finding) {
+func (w work) disconnected(admin member, relays []member) []reconciler.Finding {
 	off := site.Where(relays, func(l member) bool { return l.whole() && !l.connected() && !w.unknown(l) })
-	if pushed := site.Where(off, w.pushed); len(pushed) > 0 {
-		off = site.Where(off, func(l member) bool { return !w.pushed(l) })
-		findings = append(findings, site.Warning("relay-list-cut", fmt.Sprintf("Admin lists %s with an old connection alone, and others with an old one and a new one: whether %s, or new ones are on another page, is not known",
-			site.Count(len(pushed), "relay"), map[bool]string{true: "it is not connected", false: "they are not connected"}[len(pushed) == 1]), site.WholeList, hosts(pushed)...))
-	}
 	if len(off) == 0 {
-		return findings
+		return nil
 	}
 	f := reconciler.Finding{Severity: reconciler.Warning, Code: "relay-disconnected", Hosts: hosts(off),
 		Text: site.Count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}
@@ -131,5 +123,5 @@ func (w work) disconnected(admin member, relays []member) (findings []reconciler
 	} else if !admin.sure() || slices.ContainsFunc(off, func(l member) bool { return !l.sure() }) {
 		f.Hint = "look at the relay's log; restart it if that speaks of its key: whether its process has read the file as it is now, or Admin's has, is not proven"
 	}
-	return append(findings, f)
+	return []reconciler.Finding{f}
 }

@@ -18,8 +18,8 @@ type work struct {
 	about                string // what the declared value's store says of it
 	half                 bool   // some hold the declared version, others do not
 	left                 []member
-	// silent are relays that have read the key and had time to connect, and of which Admin's list says nothing, or has an old connection
-	// only: neither a restart nor a wait changes that.
+	// silent are relays that have read the key and had time to connect, and of which Admin's list says nothing: neither a restart nor
+	// a wait changes that.
 	silent []member
 	list   *site.RelaysSeen
 	// listing is the list with its time.
@@ -144,7 +144,7 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 		if !l.whole() {
 			continue
 		}
-		silent := w.list != nil && (l.relay == nil || w.pushed(l)) && l.sure() && admin.whole() && r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
+		silent := w.list != nil && l.relay == nil && l.sure() && admin.whole() && r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
 		// A relay that the last run left behind, and that is still not connected, is tried again.
 		again := !l.connected() && (w.pending || slices.Contains(last.Left, l.host)) && !silent
 		if l.edit {
