@@ -39,7 +39,9 @@ type Plan struct {
 	// agreed to. The ledger has that one.
 	Continues string `json:"-"`
 	// Salt says which salt the fingerprints were made with, and not the salt; "" when none was kept.
-	Salt    string   `json:"salt,omitempty"`
+	Salt string `json:"salt,omitempty"`
+	// Entries is how many the ledger had: what came after them came after this plan.
+	Entries int      `json:"entries,omitempty"`
 	Changes []Change `json:"changes"`
 	// Rounds are done one after the other, each to its end. Their steps stand in the order in which they may be done.
 	Rounds []Round `json:"rounds,omitempty"`
@@ -67,6 +69,7 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		Trust:      d.Origin.Trust,
 		Signed:     d.Origin.Signed,
 		Made:       in.Now.UTC().Truncate(time.Second),
+		Entries:    in.History.Entries(),
 		GoodUntil:  in.Now.Add(d.Policy.PlanTTL.Of()).UTC().Truncate(time.Second),
 		Seen:       in.unminded(rotations).facts(),
 		Fleet:      append(marked(in), fleet(in.Seen)...),

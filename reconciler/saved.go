@@ -27,7 +27,7 @@ type Saved struct {
 	Trust      string    `json:"trust"`
 	Only       []string  `json:"only"`
 	Spec       string    `json:"spec"`
-	Made       time.Time `json:"made"`
+	Entries    int       `json:"entries"`
 	GoodUntil  time.Time `json:"goodUntil"`
 	Digest     string    `json:"digest"`
 	Whole      string    `json:"whole"`
@@ -143,7 +143,7 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	case s.goesOn(now, history) && (s.switched(history) || !now.Made.After(s.GoodUntil)):
 		now.Continues = s.Digest
 		return nil
-	case history.Applied(s.Digest, s.Made) && !s.goesOn(now, history):
+	case history.Applied(s.Digest, s.Entries) && !s.goesOn(now, history):
 		return Hinted(fmt.Errorf("the saved plan %.8s was already applied: a plan is used once", s.Digest), again)
 	case now.Made.After(s.GoodUntil):
 		return Hinted(fmt.Errorf("the saved plan was good until %s", s.GoodUntil.Format(time.RFC3339)), again+"; `apply --replan-if-equal` applies it all the same, where a fresh look makes the same plan")

@@ -135,8 +135,6 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 		{"its last second", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour), map[string]looked{"r1": {"key=old"}}), nil, nil, ""},
 		{"too old", planned(doc("lab", "0123456789", day), made.Add(24*time.Hour+time.Second), map[string]looked{"r1": {"key=old"}}), nil, []string{"good until 2026-01-02T12:00:00Z"}, ""},
 		{"a plan is used once", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), applied, []string{then.Digest[:8], "already applied"}, ""},
-		{"that was used by a run which put everything back, before this one was made", planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}}), []state.Entry{
-			{Time: made.Add(-time.Minute), Secret: "a", Version: "7", Outcome: state.Started, Plan: then.Digest}, {Time: made.Add(-time.Second), Secret: "a", Version: "7", Outcome: state.Back, Plan: then.Digest}}, nil, ""},
 		{"its run was cut off: what is left is done, however late and whatever that run has changed", planned(doc("lab", "abc", day), made.Add(48*time.Hour), map[string]looked{"r1": {"key=new"}}), inSwitch, nil, ""},
 		{"it was cut off before it gave anything out", planned(doc("lab", "abc", day), made.Add(time.Hour), map[string]looked{"r1": {"key=new"}}), cutOff, nil, ""},
 		{"so it was, and that is too long ago", planned(doc("lab", "abc", day), made.Add(48*time.Hour), map[string]looked{"r1": {"key=new"}}), cutOff, []string{"good until 2026-01-02T12:00:00Z"}, ""},
@@ -174,6 +172,17 @@ func TestASavedPlanIsHeldAgainstTheWorld(t *testing.T) {
 		if c.not != "" && strings.Contains(err.Error(), c.not) || !strings.Contains(reconciler.HintOf(err), "meshrotate plan --out") {
 			t.Errorf("%s: %v, hint %q", c.reason, err, reconciler.HintOf(err))
 		}
+	}
+	// A run used one like it, and put everything back; this one was made after that.
+	again := *then
+	again.Entries = 2
+	used := []state.Entry{{Secret: "a", Version: "7", Outcome: state.Started, Plan: then.Digest}, {Secret: "a", Version: "7", Outcome: state.Back, Plan: then.Digest}}
+	now := planned(doc("lab", "0123456789", day), made, map[string]looked{"r1": {"key=old"}})
+	if err := save(t, &again).Check(now, state.NewHistory(used)); err != nil {
+		t.Errorf("made since: %v", err)
+	}
+	if err := save(t, &again).Check(now, state.NewHistory(append(used, used...))); err == nil {
+		t.Error("and used since")
 	}
 }
 

@@ -16,8 +16,11 @@ type History struct {
 	// deployment is the last that an entry names.
 	deployment string
 	fence      uint64 // the highest
-	planned    bool   // an entry is of a plan that was applied
-	salt       string // the last that an entry names
+	entries    int
+	// applied is by the digest of a plan the place of the last entry of a run that applied it, from 1 on.
+	applied map[string]int
+	planned bool   // an entry is of a plan that was applied
+	salt    string // the last that an entry names
 	// took are the secrets whose rotations took a step, by its name.
 	took map[string]map[string]bool
 	// begun is who began a step, by its name, oldest first.
@@ -85,7 +88,7 @@ type stepOf struct{ version, step string }
 
 // NewHistory reads entries as Ledger.Entries returns them, oldest first.
 func NewHistory(entries []Entry) History {
-	h := History{secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}, begun: map[string][]taken{}, confirmed: map[serviceOn]time.Time{}}
+	h := History{entries: len(entries), applied: map[string]int{}, secrets: map[string]*record{}, runs: map[string]bool{}, took: map[string]map[string]bool{}, begun: map[string][]taken{}, confirmed: map[serviceOn]time.Time{}}
 	for i := range entries {
 		e := &entries[i]
 		if e.Run != "" {
@@ -93,6 +96,9 @@ func NewHistory(entries []Entry) History {
 		}
 		h.deployment, h.fence, h.planned = cmp.Or(e.Deployment, h.deployment), max(h.fence, e.Fence), h.planned || e.Plan != ""
 		h.salt = cmp.Or(e.Salt, h.salt)
+		if e.Plan != "" && e.Secret != "" && e.Step == "" {
+			h.applied[e.Plan] = i + 1
+		}
 		if e.Secret == "" {
 			h.confirm(e)
 			continue // about the run, not about a secret

@@ -29,13 +29,17 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	defer end()
 	var heard time.Time
 	var seen *site.AnswerSeen
+	restless := map[string]bool{} // what was seen to move by itself shows nothing any more
 	for {
 		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
+		if err == nil {
+			got = calm(got, op, restless)
+		}
 		switch {
 		case err != nil:
 		case len(op.Want) == 0:
 			return done(op.What)
-		case agrees(got, op, a.now()) && op.Changed && !a.lasts(ctx, got, op):
+		case agrees(got, op, a.now()) && op.Changed && !a.lasts(ctx, got, op, restless):
 			seen, heard = got, a.now()
 			say(site.AdminLabel + " answers otherwise each time: " + seen.String())
 		case agrees(got, op, a.now()) && op.Untold:
@@ -65,9 +69,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 const lastingFor = 35 * time.Second
 
 // lasts says that what has changed in an answer is the same in the next ones: what is another each time says nothing of what was read.
-func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnswer) bool {
-	lasting := *got
-	lasting.Fields = maps.Clone(got.Fields)
+func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnswer, restless map[string]bool) bool {
 	for began := a.now(); ; {
 		if pause(ctx, a.poll) != nil {
 			return false
@@ -78,16 +80,31 @@ func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnsw
 		}
 		for _, f := range op.Want {
 			if again.Fields[f.Name] != got.Fields[f.Name] {
-				lasting.Fields[f.Name] = f.Was
+				restless[f.Name] = true
 			}
 		}
-		if !agrees(&lasting, op, a.now()) {
+		if !agrees(calm(got, op, restless), op, a.now()) {
 			return false
 		}
 		if a.now().Sub(began) >= lastingFor {
 			return true
 		}
 	}
+}
+
+// calm is an answer with what it was before in the place of what moves by itself, where only a change proves anything.
+func calm(got *site.AnswerSeen, op site.ProveAnswer, restless map[string]bool) *site.AnswerSeen {
+	if !op.Changed || len(restless) == 0 {
+		return got
+	}
+	still := *got
+	still.Fields = maps.Clone(got.Fields)
+	for _, f := range op.Want {
+		if restless[f.Name] {
+			still.Fields[f.Name] = f.Was
+		}
+	}
+	return &still
 }
 
 func agrees(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) bool {

@@ -89,7 +89,7 @@ func inOrder(t *testing.T, w *World, plan *reconciler.Plan) {
 		t.Fatal(err)
 	}
 	h := state.NewHistory(entries)
-	if !h.Applied(plan.Digest, plan.Made) {
+	if !h.Applied(plan.Digest, plan.Entries) {
 		t.Error("the ledger does not know that the plan was used")
 	}
 	for _, c := range plan.Changes {
