@@ -98,10 +98,10 @@ func (s *RelaysSeen) Old(r *RelaySeen, since time.Time) bool {
 	off := map[string]bool{}
 	for _, one := range s.Relays {
 		if !one.IsConnected() {
-			off[strings.ToLower(one.Name)] = true
+			off[strings.ToLower(one.Domain+" "+one.Name)] = true
 		}
 	}
-	return slices.ContainsFunc(s.Relays, func(one RelaySeen) bool { return one.IsConnected() && off[strings.ToLower(one.Name)] })
+	return slices.ContainsFunc(s.Relays, func(one RelaySeen) bool { return one.IsConnected() && off[strings.ToLower(one.Domain+" "+one.Name)] })
 }
 
 // index finds entries by name.
@@ -113,7 +113,18 @@ type index struct {
 	votes        map[string]map[string]int // for each DNS domain of hosts, how many of them are listed in which domain
 }
 
-// vote counts in which domains the hosts of one DNS domain are listed: a NetBIOS name may be any, and is the same for all of them.
+// domain is that of an entry, in lower case. A computer of a workgroup has its own name there, which is none.
+func (x index) domain(i int) string {
+	r := x.relays[i]
+	for _, name := range r.names() {
+		if _, first, _ := labels(name); strings.EqualFold(r.Domain, first) {
+			return ""
+		}
+	}
+	return strings.ToLower(r.Domain)
+}
+
+// vote counts in which domains the hosts of one DNS domain are listed, "" for none: a NetBIOS name may be any, and is the same for all of them.
 func (x *index) vote(hosts []string) {
 	x.votes = map[string]map[string]int{}
 	for _, h := range hosts {
@@ -127,7 +138,7 @@ func (x *index) vote(hosts []string) {
 		}
 		said := map[string]bool{}
 		for _, i := range x.first[first] {
-			if domain := strings.ToLower(x.relays[i].Domain); domain != "" && !said[domain] {
+			if domain := x.domain(i); !said[domain] {
 				said[domain] = true
 				x.votes[at][domain]++
 			}
@@ -135,12 +146,27 @@ func (x *index) vote(hosts []string) {
 	}
 }
 
+// home says that an entry has the host's own domain, or the one that most of its DNS domain are listed in.
+func (x index) home(i int, host string) bool {
+	domain := x.domain(i)
+	if domain != "" && (domain == domainOf(host) || domain == dnsDomain(host)) {
+		return true
+	}
+	votes := x.votes[dnsDomain(host)]
+	for other, n := range votes {
+		if other != domain && n >= votes[domain] {
+			return false
+		}
+	}
+	return votes[domain] > 0
+}
+
 // outlier says that a domain is that of one host alone, where others of its DNS domain are listed in another: then it is a stranger of the
 // same first label.
 func (x index) outlier(domain, host string) bool {
 	votes := x.votes[dnsDomain(host)]
 	for other, n := range votes {
-		if other != domain && n > 1 && votes[domain] == 1 {
+		if other != domain && other != "" && n > 1 && votes[domain] == 1 {
 			return true
 		}
 	}
@@ -176,7 +202,7 @@ func domainOf(host string) string {
 
 // another says that an entry has the domain of another of the hosts with the same first label, or of a stranger.
 func (x index) another(i int, host, first string) bool {
-	domain := strings.ToLower(x.relays[i].Domain)
+	domain := x.domain(i)
 	return domain != "" && domain != domainOf(host) && domain != dnsDomain(host) && (x.domained[first+" "+domain] || x.outlier(domain, host))
 }
 
@@ -196,6 +222,9 @@ func (x index) find(host string) []int {
 		}) {
 			found = appendOnce(found, i)
 		}
+	}
+	if !bare && slices.ContainsFunc(found, func(i int) bool { return x.home(i, host) }) { // else nobody knows better
+		found = Where(found, func(i int) bool { return x.domain(i) == "" || x.home(i, host) })
 	}
 	return found
 }

@@ -67,6 +67,29 @@ func TestDirectory(t *testing.T) {
 			}
 		}
 	}
+	// Whoever is listed in the usual domain of all is that one, though strangers with its name are connected.
+	for _, c := range []struct {
+		reason           string
+		usual, strangers string
+		listed           bool
+	}{{"the domain's first label", "LAB", "DMZ", true}, {"any name", "CORP", "DMZ", true}, {"no domain", "", "DMZ", true}} {
+		list := &RelaysSeen{}
+		for i, name := range []string{"RELAY-01", "RELAY-02", "RELAY-03"} {
+			list.Relays = append(list.Relays, RelaySeen{Name: name, Domain: c.usual, Connected: map[bool]*bool{true: &no, false: &yes}[i == 0], Heartbeat: at.Add(-time.Hour)})
+		}
+		for _, name := range []string{"RELAY-01", "RELAY-02"} {
+			list.Relays = append(list.Relays, RelaySeen{Name: name, Domain: c.strangers, Connected: &yes, Heartbeat: at})
+		}
+		d := list.Directory(fleet, nil)
+		if r := d.Of[fleet[0]]; r == nil || r.IsConnected() || d.Of[fleet[2]] == nil || len(d.Others) != 2 {
+			t.Errorf("%s: %+v, others %+v", c.reason, d.Of, d.Others)
+		}
+	}
+	// A computer of a workgroup has its own name as its domain.
+	group := &RelaysSeen{Relays: []RelaySeen{{Name: "RELAY-01", Domain: "LAB", Connected: &yes, Heartbeat: at}, {Name: "RELAY-02", Domain: "LAB", Connected: &yes, Heartbeat: at}, {Name: "RELAY-03", Domain: "RELAY-03", Connected: &yes, Heartbeat: at}}}
+	if d := group.Directory(fleet, nil); len(d.Of) != 3 {
+		t.Errorf("a workgroup's: %+v", d.Of)
+	}
 	// The machine's own name says whose an entry is, where the host has told its own.
 	own := map[string]string{"relay-01.lab.example": "RELAY-01", "relay-02.lab.example": "SRV0815"}
 	for machine, is := range map[string]bool{"RELAY-01": true, "BERLIN-7": false, "": true, "relay-01.lab.example": true} {
