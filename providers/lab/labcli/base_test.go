@@ -17,25 +17,10 @@ import (
 func TestRequestIsMerged(t *testing.T) {
 	t.Parallel()
 	w := startWorld(t)
-	repo, err := git.PlainInitWithOptions(w.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
-	must(t, err)
-	tree, err := repo.Worktree()
-	must(t, err)
+	repo, tree, commit := w.repository()
 	file := filepath.Join(w.dir, "meshrotate.yaml")
 	agreed, err := os.ReadFile(file)
 	must(t, err)
-	commit := func(text string) plumbing.Hash {
-		t.Helper()
-		must(t, os.WriteFile(file, []byte(text), 0o600))
-		for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
-			_, err := tree.Add(name)
-			must(t, err)
-		}
-		who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
-		hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
-		must(t, err)
-		return hash
-	}
 	commit(strings.Replace(string(agreed), "version: 7", "version: 6", 1))
 	must(t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/request", Create: true}))
 
@@ -57,25 +42,10 @@ func TestRequestIsMerged(t *testing.T) {
 func TestRequestInAClone(t *testing.T) {
 	t.Parallel()
 	w := startWorld(t)
-	repo, err := git.PlainInitWithOptions(w.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
-	must(t, err)
-	tree, err := repo.Worktree()
-	must(t, err)
+	repo, _, commit := w.repository()
 	file := filepath.Join(w.dir, "meshrotate.yaml")
 	agreed, err := os.ReadFile(file)
 	must(t, err)
-	commit := func(text string) plumbing.Hash {
-		t.Helper()
-		must(t, os.WriteFile(file, []byte(text), 0o600))
-		for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
-			_, err := tree.Add(name)
-			must(t, err)
-		}
-		who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
-		hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
-		must(t, err)
-		return hash
-	}
 	must(t, repo.Storer.SetReference(plumbing.NewHashReference("refs/remotes/origin/trunk", commit(string(agreed)))))
 	must(t, repo.Storer.SetReference(plumbing.NewSymbolicReference("refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")))
 	evil := strings.Replace(string(agreed), "relays: [", "relays: [localhost, ", 1)
@@ -96,4 +66,25 @@ func TestRequestInAClone(t *testing.T) {
 	must(t, repo.Storer.RemoveReference("refs/remotes/origin/trunk"))
 	w.run(2, "plan").says(t, "everything in")
 	w.run(0, "apply", "--yes")
+}
+
+// repository makes one of the lab's folder. Commit writes the document and commits it with what it refers to.
+func (w *world) repository() (repo *git.Repository, tree *git.Worktree, commit func(text string) plumbing.Hash) {
+	w.t.Helper()
+	repo, err := git.PlainInitWithOptions(w.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
+	must(w.t, err)
+	tree, err = repo.Worktree()
+	must(w.t, err)
+	return repo, tree, func(text string) plumbing.Hash {
+		w.t.Helper()
+		must(w.t, os.WriteFile(filepath.Join(w.dir, "meshrotate.yaml"), []byte(text), 0o600))
+		for _, name := range []string{"meshrotate.yaml", "licenses", "keys"} {
+			_, err := tree.Add(name)
+			must(w.t, err)
+		}
+		who := &object.Signature{Name: "ada", Email: "ada@example.org", When: time.Now()}
+		hash, err := tree.Commit("rotate", &git.CommitOptions{Author: who, Committer: who})
+		must(w.t, err)
+		return hash
+	}
 }
