@@ -50,7 +50,7 @@ func around(folder, full, file string) (*WorkTree, error) {
 		switch {
 		case err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeDevice|fs.ModeSocket) != 0:
 			return nil, notAFile{mark, false}
-		case err == nil && !info.IsDir() && !linkedWorkTree(mark):
+		case err == nil && !info.IsDir() && !linkedWorkTree(mark) && within(dir):
 			return nil, WithHint(fmt.Errorf("%s lies in the submodule %s, whose branches are not those of the repository around it", file, dir),
 				"take the document from a repository of its own with --repo, or keep it outside of submodules")
 		case err == nil:
@@ -68,15 +68,21 @@ func around(folder, full, file string) (*WorkTree, error) {
 	}
 }
 
-// linkedWorkTree says that a file named .git is that of `git worktree add`, and not of a submodule (gitrepository-layout).
-func linkedWorkTree(mark string) bool {
-	text, err := ReadReferred(mark)
-	dir, found := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
-	if err != nil || !found {
+// within says that there is a repository around a folder, or that nobody knows: a file named .git is then that of a submodule. Alone it
+// names a repository that lies elsewhere, as `git clone --separate-git-dir` makes it.
+func within(dir string) bool {
+	if filepath.Dir(dir) == dir {
 		return false
 	}
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(filepath.Dir(mark), dir)
+	_, err := around(filepath.Dir(dir), dir, dir)
+	return !errors.Is(err, ErrNoRepository)
+}
+
+// linkedWorkTree says that a file named .git is that of `git worktree add`, and not of a submodule (gitrepository-layout).
+func linkedWorkTree(mark string) bool {
+	dir, err := gitFolder(mark)
+	if err != nil {
+		return false
 	}
 	_, err = os.Stat(filepath.Join(dir, "commondir"))
 	return err == nil
@@ -154,7 +160,7 @@ func (w *WorkTree) Committed(folder string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	index, err := repo.Storer.Index()
+	index, err := indexOf(repo)
 	if err != nil {
 		return false, err
 	}

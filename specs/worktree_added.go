@@ -52,8 +52,11 @@ func (w *WorkTree) asAdded(full string, data []byte) error {
 // edited since is another matter: its time or size is not the one that Git wrote down.
 func (w *WorkTree) AsCheckedOut() error {
 	repo, err := openAt(w.Root, false)
-	if err != nil {
+	if errors.Is(err, git.ErrRepositoryNotExists) {
 		return nil // a document in a folder of its own
+	}
+	if err != nil {
+		return err
 	}
 	full := filepath.Join(w.Root, filepath.FromSlash(w.Path))
 	entry, err := entryOf(repo, w.Path)
@@ -77,7 +80,7 @@ func (w *WorkTree) AsCheckedOut() error {
 
 // entryOf is a file as Git's index knows it, nil when it does not.
 func entryOf(repo *git.Repository, path string) (*gitindex.Entry, error) {
-	index, err := repo.Storer.Index()
+	index, err := indexOf(repo)
 	if err != nil {
 		return nil, err
 	}

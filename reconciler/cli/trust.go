@@ -22,8 +22,8 @@ import (
 const operatorFile = "MESHROTATE_OPERATOR"
 
 // inForce is the document with the contacts, credentials, programs and state of the trusted side. A plain file is believed as it
-// is, unless a side is named; a revision is always held against one, and so is a file of a clone that has another commit checked out than its
-// remote's default branch.
+// is, unless a side is named; a revision is always held against one, and so is a file of a clone that has something else checked out than
+// its remote's default branch.
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
 	operator, set := p.io.Env(operatorFile)
@@ -33,7 +33,10 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	operator = cmp.Or(s.operator, operator)
 	believed := s.repo == "" && s.base == "" && operator == ""
 	if believed {
-		s.base = p.cloned(ctx, s)
+		var err error
+		if s.base, err = cloned(s); err != nil {
+			return nil, fmt.Errorf("whether %s is somebody's request: %w; no host was contacted", orDefault(s.file), err)
+		}
 		believed, s.assumed = s.base == "", s.base != ""
 	}
 	d, err := p.written(ctx, l, s)
@@ -92,25 +95,16 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	return bound, nil
 }
 
-// cloned is the default branch of the remote that a document's checkout was cloned from, when another commit is checked out: that may be
-// anybody's request, whatever git makes of its files. "" where the clone does not say, and of no clone.
-func (p *program) cloned(ctx context.Context, s *source) string {
+// cloned is the branch that the document of a checkout is held against where nobody has named one; "" for a document that is believed.
+func cloned(s *source) (string, error) {
 	tree, err := specs.FindWorkTree(specs.Resolved(orDefault(s.file)))
+	if errors.Is(err, specs.ErrNoRepository) {
+		return "", nil
+	}
 	if err != nil {
-		return ""
+		return "", err
 	}
-	head, at := specs.Git{Repo: tree.Root}, specs.Git{Repo: tree.Root}
-	if at.Ref, err = at.DefaultBranch(); err != nil || !strings.HasPrefix(at.Ref, "refs/remotes/") {
-		return ""
-	}
-	agreed, err := at.Commit(ctx)
-	if err != nil { // it is named, and was not fetched
-		return ""
-	}
-	if now, err := head.Commit(ctx); err != nil || now.Hash == agreed.Hash {
-		return ""
-	}
-	return at.Ref
+	return tree.Unagreed()
 }
 
 // signersOfItsOwn says so of what would look like protection and is none.
@@ -205,7 +199,7 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 	}
 	base.Exact, side.Assumed = true, s.assumed
 	if side.Base, err = l.LoadGit(ctx, base); err != nil && s.assumed {
-		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; `--base HEAD` believes what is checked out. Where another branch is the remote's default by now: `git remote set-head origin --auto`")
+		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; `--base HEAD` believes the commit that is checked out. Where another branch is the remote's default by now: `git remote set-head origin --auto`")
 	} else if err != nil {
 		return side, fmt.Errorf("the document that is agreed to: %w", err)
 	}

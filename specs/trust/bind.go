@@ -209,7 +209,7 @@ func (b *binder) hint(c Class) string {
 		ways = append(ways, "who keeps "+b.side.Operator.file+" must agree, and list it under "+c.list())
 	}
 	if b.side.Assumed {
-		ways = append(ways, "`--base HEAD` believes what is checked out (and where another branch is the remote's default by now: `git remote set-head origin --auto`)")
+		ways = append(ways, "`--base HEAD` believes the commit that is checked out (and where another branch is the remote's default by now: `git remote set-head origin --auto`)")
 	}
 	if len(ways) == 0 {
 		return "leave it out"

@@ -51,7 +51,7 @@ func TestRequestInAClone(t *testing.T) {
 	evil := strings.Replace(string(agreed), "relays: [", "relays: [localhost, ", 1)
 	commit(evil)
 	for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}, {"rotate", "--compromised", "relaykey", "leaked", "--yes"}} {
-		w.run(1, verb...).says(t, "hosts.relays is new, not contacted: localhost", "`--base HEAD` believes what is")
+		w.run(1, verb...).says(t, "hosts.relays is new, not contacted: localhost", "`--base HEAD` believes the")
 	}
 	w.run(2, "drift").says(t, "hosts.relays is new, not contacted: localhost")
 	w.run(1, "plan", "--base", "HEAD").says(t, "1 relay cannot be reached")

@@ -248,15 +248,8 @@ func TestBesideTheDocument(t *testing.T) {
 		{"a base that looks like an option", "this is no revision", func(*hostile) {}, plan("-f", "deployments/contoso.yaml", "--base=--upload-pack=touch x")},
 		{"a base that is searched for", "there is no such branch, tag or full commit hash", func(h *hostile) { h.commit("deployments/contoso.yaml", hostileDocument) },
 			plan("-f", "deployments/contoso.yaml", "--base", ":/commit")},
-		{"a submodule", "lies in the submodule", func(h *hostile) {
-			inner := newHostile(h.t)
-			inner.commit("contoso.yaml", hostileDocument)
-			must(h.t, os.RemoveAll(filepath.Join(h.dir, "deployments")))
-			must(h.t, os.MkdirAll(filepath.Join(h.dir, ".git", "modules"), 0o700))
-			must(h.t, os.Rename(filepath.Join(inner.dir, ".git"), filepath.Join(h.dir, ".git", "modules", "deployments")))
-			must(h.t, os.Rename(inner.dir, filepath.Join(h.dir, "deployments")))
-			must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", ".git"), []byte("gitdir: ../.git/modules/deployments\n"), 0o600))
-		}, plan(file...)},
+		{"a submodule", "lies in the submodule", inASubmodule, plan(file...)},
+		{"a submodule, and no side is named", "lies in the submodule", inASubmodule, plan("-f", "deployments/contoso.yaml")},
 		{"a value behind a link", "is a symbolic link", func(h *hostile) {
 			h.agreeToAFile()
 			h.link("deployments/value.age", h.words.Replace("SHADOW"))
@@ -416,4 +409,15 @@ func TestOperator(t *testing.T) {
 			t.Errorf("%s: with half of a document the hosts were contacted %d times", a.name, n)
 		}
 	}
+}
+
+// inASubmodule puts the document of an attack into one.
+func inASubmodule(h *hostile) {
+	inner := newHostile(h.t)
+	inner.commit("contoso.yaml", hostileDocument)
+	must(h.t, os.RemoveAll(filepath.Join(h.dir, "deployments")))
+	must(h.t, os.MkdirAll(filepath.Join(h.dir, ".git", "modules"), 0o700))
+	must(h.t, os.Rename(filepath.Join(inner.dir, ".git"), filepath.Join(h.dir, ".git", "modules", "deployments")))
+	must(h.t, os.Rename(inner.dir, filepath.Join(h.dir, "deployments")))
+	must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", ".git"), []byte("gitdir: ../.git/modules/deployments\n"), 0o600))
 }

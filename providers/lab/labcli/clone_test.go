@@ -1,0 +1,98 @@
+package labcli_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"meshrotate/specs/gittest"
+)
+
+// TestARequestInClonesThatPeopleHave: in whatever form Git has checked a request out, nobody has agreed to it.
+func TestARequestInClonesThatPeopleHave(t *testing.T) {
+	t.Parallel()
+	git := gittest.Program(t)
+	const asked = "new, not contacted"
+	for _, c := range []struct {
+		name, says string
+		clone      []string   // what `git clone` is told
+		then       [][]string // and git in the clone
+	}{
+		{name: "sparse", says: asked, clone: []string{"--sparse"}, then: [][]string{{"sparse-checkout", "set", "deployments"}, {"checkout", "request"}}},
+		{name: "partial", says: asked, clone: []string{"--filter=blob:none"}, then: [][]string{{"checkout", "request"}}},
+		{name: "with the objects of another", says: asked, clone: []string{"--reference=ORIGIN"}, then: [][]string{{"checkout", "request"}}},
+		{name: "a branch without a commit", says: asked, then: [][]string{{"checkout", "--orphan", "mine", "origin/request"}}},
+		{name: "a work tree of its own", says: asked, then: [][]string{{"worktree", "add", "there", "request"}}},
+		{name: "a sparse work tree of its own", says: asked, clone: []string{"--sparse"}, then: [][]string{{"sparse-checkout", "set", "deployments"}, {"worktree", "add", "there", "request"}}},
+		{name: "a repository that lies elsewhere", says: asked, clone: []string{"--separate-git-dir=../elsewhere.git"}, then: [][]string{{"checkout", "request"}}},
+		{name: "a file over the default branch", says: asked, then: [][]string{{"checkout", "origin/request", "--", "deployments"}}},
+		{name: "a merge that is not committed", says: asked, then: [][]string{{"merge", "--no-commit", "--no-ff", "origin/request"}}},
+		{name: "a split index", says: "git's index of the work tree cannot be read", then: [][]string{{"checkout", "request"}, {"update-index", "--split-index"}}},
+		{name: "a sparse index", says: "git's index of the work tree cannot be read", clone: []string{"--sparse"},
+			then: [][]string{{"sparse-checkout", "init", "--cone", "--sparse-index"}, {"sparse-checkout", "set", "deployments"}, {"checkout", "request"}}},
+		{name: "a form that is not known", says: "unknown extension", then: [][]string{{"checkout", "request"}, {"config", "core.repositoryformatversion", "1"}, {"config", "extensions.refStorage", "reftable"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHostile(t)
+			h.commit("other/file", "of the repository\n")
+			h.request()
+			h.commit("deployments/contoso.yaml", hostileDocument)
+			at := filepath.Join(t.TempDir(), "clone")
+			run := func(dir string, args ...string) {
+				t.Helper()
+				cmd := exec.Command(git, args...)
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=ada", "GIT_COMMITTER_EMAIL=ada@example.org")
+				if said, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("git %v: %v\n%s", args, err, said)
+				}
+			}
+			run(h.dir, "config", "uploadpack.allowFilter", "true")
+			run(h.dir, "symbolic-ref", "HEAD", "refs/heads/main")
+			run(filepath.Dir(at), strings.Fields(strings.ReplaceAll("clone -q "+strings.Join(c.clone, " ")+" file://ORIGIN "+at, "ORIGIN", h.dir))...)
+			for _, args := range c.then {
+				run(at, args...)
+			}
+			h.dir = at
+			if _, err := os.Stat(filepath.Join(at, "there", ".git")); err == nil {
+				h.dir = filepath.Join(at, "there")
+			}
+			for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}, {"drift"}, {"rotate", "--compromised", "relaykey", "why", "--yes"}} {
+				h.refuses(c.says, append(verb, "-f", "deployments/contoso.yaml")...)
+			}
+			for _, verb := range []string{"status", "history", "values"} {
+				h.quiet(verb, "-f", "deployments/contoso.yaml")
+			}
+			if c.says == asked {
+				h.refuses(asked, "plan", "-f", "deployments/contoso.yaml", "--base", "refs/remotes/origin/main")
+			}
+		})
+	}
+}
+
+// TestACloneOfOnesOwn: what is agreed to, and what somebody writes over it, is believed in a sparse clone, too.
+func TestACloneOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	git := gittest.Program(t)
+	h := newHostile(t)
+	at := filepath.Join(t.TempDir(), "clone")
+	if said, err := exec.Command(git, "clone", "-q", "--sparse", "file://"+h.dir, at).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if said, err := exec.Command(git, "-C", at, "sparse-checkout", "set", "deployments").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	h.dir = at
+	for _, written := range []bool{false, true} {
+		if written {
+			must(t, os.WriteFile(filepath.Join(at, "deployments", "contoso.yaml"), []byte(h.words.Replace(strings.Replace(agreedDocument, "version: 7", "version: 8", 1))), 0o600))
+		}
+		h.met.Store(0)
+		if _, said := h.run("plan", "-f", "deployments/contoso.yaml"); h.met.Load() == 0 || !strings.Contains(said, "everything in deployments/contoso.yaml is trusted") {
+			t.Errorf("%d contacts:\n%s", h.met.Load(), said)
+		}
+	}
+}

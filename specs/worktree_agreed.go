@@ -1,0 +1,90 @@
+package specs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// Unagreed is the default branch of the remote that the work tree was cloned from, where Git has something else checked out, or has put
+// files of something else beside it: that may be anybody's request. It is "" where the clone does not say which branch that is, and
+// outside of a clone. What somebody has written over a file is their own.
+func (w *WorkTree) Unagreed() (string, error) {
+	repo, err := openAt(w.Root, false)
+	if errors.Is(err, git.ErrRepositoryNotExists) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	named, err := repo.Reference("refs/remotes/origin/HEAD", false)
+	if err != nil || named.Type() != plumbing.SymbolicReference || !named.Target().IsRemote() {
+		return "", ignoring(err, plumbing.ErrReferenceNotFound)
+	}
+	agreed, err := repo.Reference(named.Target(), true)
+	if err != nil { // it is named, and was not fetched
+		return "", ignoring(err, plumbing.ErrReferenceNotFound)
+	}
+	head, err := repo.Head()
+	if err != nil || head.Hash() != agreed.Hash() { // a branch without a commit has no head
+		return named.Target().String(), ignoring(err, plumbing.ErrReferenceNotFound)
+	}
+	as, err := asCommitted(repo, head.Hash())
+	if err != nil || as {
+		return "", err
+	}
+	return named.Target().String(), nil
+}
+
+func ignoring(err, what error) error {
+	if errors.Is(err, what) {
+		return nil
+	}
+	return err
+}
+
+// asCommitted says that the index has the files of a commit, and no others. `git checkout REQUEST -- FILE` puts those of another there.
+func asCommitted(repo *git.Repository, hash plumbing.Hash) (bool, error) {
+	index, err := indexOf(repo)
+	if err != nil {
+		return false, err
+	}
+	commit, err := repo.CommitObject(hash)
+	if err != nil {
+		return false, err
+	}
+	tree, err := commit.Tree()
+	if err != nil {
+		return false, err
+	}
+	type file struct {
+		mode filemode.FileMode
+		hash plumbing.Hash
+	}
+	committed := map[string]file{}
+	walk := object.NewTreeWalker(tree, true, nil)
+	defer walk.Close()
+	for {
+		name, entry, err := walk.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return false, fmt.Errorf("the files of commit %.7s: %w", hash, err)
+		}
+		if entry.Mode != filemode.Dir {
+			committed[name] = file{entry.Mode, entry.Hash}
+		}
+	}
+	for _, e := range index.Entries {
+		if was, found := committed[e.Name]; !found || was != (file{e.Mode, e.Hash}) {
+			return false, nil
+		}
+	}
+	return len(index.Entries) == len(committed), nil
+}
