@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +20,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	defer a.gaveUp(a.now())
 	limit := op.Timeout.Of()
 	if op.Changed {
-		limit += lastingFor + a.poll
+		limit += 2 * (lastingFor + a.poll)
 	}
 	ctx, cancel := a.within(ctx, limit)
 	defer cancel()
@@ -29,19 +28,25 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	defer end()
 	var heard time.Time
 	var seen *site.AnswerSeen
-	restless := map[string]bool{} // what was seen to move by itself shows nothing any more
 	for {
 		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
 		if err == nil {
-			got = calm(got, op, restless)
+			got = a.calm(got, op)
 		}
 		switch {
 		case err != nil:
 		case len(op.Want) == 0:
 			return done(op.What)
-		case agrees(got, op, a.now()) && op.Changed && !a.lasts(ctx, got, op, restless):
-			seen, heard = got, a.now()
-			say(site.AdminLabel + " answers otherwise each time: " + seen.String())
+		case agrees(got, op, a.now()) && op.Changed:
+			stays, err := a.stays(ctx, got, op)
+			if err != nil {
+				return reconciler.Report{Outcome: state.Unknown, Err: err}
+			}
+			if stays {
+				return done(site.AdminLabel + " serves " + got.String())
+			}
+			seen, heard = a.calm(got, op), a.now()
+			say(site.AdminLabel + " answers otherwise by itself: " + got.String())
 		case agrees(got, op, a.now()) && op.Untold:
 			return done(op.What)
 		case agrees(got, op, a.now()):
@@ -54,7 +59,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 			continue
 		}
 		if seen != nil && a.now().Sub(heard) <= patience {
-			return failed(reconciler.Hinted(errors.New(refuted(seen, op, a.now())),
+			return failed(reconciler.Hinted(errors.New(refuted(seen, op, a.now(), a.movers(op))),
 				cmp.Or(op.Hint, "look at Admin's log, and at what GET "+op.Path+" answers")))[0]
 		}
 		if why := stoppedSince(ctx); why != nil {
@@ -62,49 +67,6 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 		}
 		return reconciler.Report{Outcome: state.Unknown, Err: err}
 	}
-}
-
-// lastingFor is for how long what has changed in an answer must be the same: what is another every half a minute moves by itself. Nothing is
-// stopped meanwhile.
-const lastingFor = 35 * time.Second
-
-// lasts says that what has changed in an answer is the same in the next ones: what is another each time says nothing of what was read.
-func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnswer, restless map[string]bool) bool {
-	for began := a.now(); ; {
-		if pause(ctx, a.poll) != nil {
-			return false
-		}
-		again, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
-		if err != nil {
-			return false
-		}
-		for _, f := range op.Want {
-			if again.Fields[f.Name] != got.Fields[f.Name] {
-				restless[f.Name] = true
-			}
-		}
-		if !agrees(calm(got, op, restless), op, a.now()) {
-			return false
-		}
-		if a.now().Sub(began) >= lastingFor {
-			return true
-		}
-	}
-}
-
-// calm is an answer with what it was before in the place of what moves by itself, where only a change proves anything.
-func calm(got *site.AnswerSeen, op site.ProveAnswer, restless map[string]bool) *site.AnswerSeen {
-	if !op.Changed || len(restless) == 0 {
-		return got
-	}
-	still := *got
-	still.Fields = maps.Clone(got.Fields)
-	for _, f := range op.Want {
-		if restless[f.Name] {
-			still.Fields[f.Name] = f.Was
-		}
-	}
-	return &still
 }
 
 func agrees(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) bool {
@@ -119,11 +81,15 @@ func agrees(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) bool {
 }
 
 // refuted says why an answer proves nothing.
-func refuted(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) string {
+func refuted(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time, movers []string) string {
 	text := "admin still serves "
 	switch {
 	case op.Changed && agrees(seen, unchanged(op), now):
-		text = "nothing in Admin's answer to GET " + op.Path + " has changed: it still serves "
+		text = "nothing in Admin's answer to GET " + op.Path + " has changed"
+		if len(movers) > 0 {
+			text += " but what moves by itself (" + strings.Join(movers, ", ") + ")"
+		}
+		text += ": it still serves "
 	case op.Before != "" && slices.ContainsFunc(op.Want, func(f site.Field) bool { return f.Changed(seen.Fields[f.Name]) }):
 		text = "admin's answer has changed, and is not the wanted one: it serves "
 	}

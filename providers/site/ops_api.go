@@ -117,6 +117,8 @@ type ProveAnswer struct {
 	What string `json:"what"`
 	// Changed demands that a field is another than before, as nothing else tells the new answer from the old.
 	Changed bool `json:"changed,omitempty"`
+	// Again is where Admin is asked to read the same once more, "" where it is not: what changes by that alone shows nothing.
+	Again string `json:"again,omitempty"`
 	// Before is the name by which the ledger keeps what was answered before, "" where that is not known.
 	Before string `json:"before,omitempty"`
 	// Untold says that the answer was the same before, and nothing in it could change.
@@ -125,13 +127,17 @@ type ProveAnswer struct {
 	Hint string `json:"hint,omitempty"`
 }
 
+// LooksOnly makes a saved plan stand where the answer has moved by itself since: what is demanded follows from the document and its
+// file, which bind it.
+func (ProveAnswer) LooksOnly() {}
+
 func (o ProveAnswer) Kind() string              { return "prove-answer" }
 func (o ProveAnswer) Target() reconciler.Target { return API }
 func (o ProveAnswer) Key() string               { return "prove " + o.Path }
 func (o ProveAnswer) Says() reconciler.Phrase   { return reconciler.Phrase{Do: o.What} }
 func (o ProveAnswer) Merge(other reconciler.Op) (reconciler.Op, error) {
 	b, ok := other.(ProveAnswer)
-	if !ok || b.Path != o.Path || b.What != o.What || b.Changed != o.Changed || b.Before != o.Before || b.Untold != o.Untold || b.Hint != o.Hint || !slices.EqualFunc(o.Want, b.Want, Field.equal) {
+	if !ok || b.Path != o.Path || b.What != o.What || b.Changed != o.Changed || b.Again != o.Again || b.Before != o.Before || b.Untold != o.Untold || b.Hint != o.Hint || !slices.EqualFunc(o.Want, b.Want, Field.equal) {
 		return nil, errDifferent
 	}
 	o.Timeout = max(o.Timeout, b.Timeout)

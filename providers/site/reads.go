@@ -94,7 +94,8 @@ type Field struct {
 	Lasting bool `json:"lasting,omitempty"`
 	// Was is what it was before, for a proof that demands a change.
 	Was string `json:"was,omitempty"`
-	// Beside says that another value shows no change of what is proven, such as a word about its health.
+	// Beside says that another value shows no change of what is proven, such as a word about its health; and of a read, that a plan does not
+	// stand on it.
 	Beside bool `json:"beside,omitempty"`
 }
 

@@ -306,7 +306,8 @@ type AnswerSeen struct {
 	What string
 	// Fields are what the answer says, by our names; a field that it does not have is not there. Moments are in RFC 3339, UTC.
 	Fields map[string]string
-	order  []string
+	// order are the names of all fields, bind of those that a plan stands on.
+	order, bind []string
 }
 
 // NewAnswerSeen is the answer to a Get.
@@ -314,18 +315,23 @@ func NewAnswerSeen(r Get, fields map[string]string) *AnswerSeen {
 	s := &AnswerSeen{What: r.What, Fields: fields}
 	for _, f := range r.Fields {
 		s.order = append(s.order, f.Name)
+		if !f.Beside {
+			s.bind = append(s.bind, f.Name)
+		}
 	}
 	return s
 }
 
-// Facts are the fields, in one line.
+// Facts are the fields that a plan stands on, in one line.
 func (s *AnswerSeen) Facts() []reconciler.Fact {
-	return []reconciler.Fact{{Field: s.What, Value: s.String()}}
+	return []reconciler.Fact{{Field: s.What, Value: s.line(s.bind)}}
 }
 
-func (s *AnswerSeen) String() string {
+func (s *AnswerSeen) String() string { return s.line(s.order) }
+
+func (s *AnswerSeen) line(names []string) string {
 	var all []string
-	for _, name := range s.order {
+	for _, name := range names {
 		if v := s.Fields[name]; v != "" {
 			all = append(all, v)
 		}

@@ -230,7 +230,12 @@ func (r *Rotation) value() site.Value { return site.Value{Secret: r.ref} }
 
 // served asks which license Admin has loaded.
 func (r *Rotation) served() site.Get {
-	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: append(append(r.fields(licensefile.License{}), r.marks()...), r.health()...)}
+	fields := r.fields(licensefile.License{})
+	for _, f := range r.marks() {
+		f.Beside = true
+		fields = append(fields, f)
+	}
+	return site.Get{Path: r.spec.Endpoint, What: "license served", Fields: append(fields, r.health()...)}
 }
 
 // ready asks whether Admin is, as is waited for after its start.

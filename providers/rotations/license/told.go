@@ -149,7 +149,7 @@ func (r *Rotation) proof(w work) site.ProveAnswer {
 		op.Untold, op.What = true, "Admin was asked to read it again: that it serves this one is not shown"
 		return op
 	}
-	op.Changed, op.What = true, "what Admin answers of its license has changed"
+	op.Changed, op.Again, op.What = true, r.spec.ReloadEndpoint, "what Admin answers of its license has changed"
 	op.Hint = "see in Admin's log whether it took the file; if it did, declare what the file says, secrets.license.customer, tier and expires (a tier below the live one is taken only where it is declared), or name what in the answer is another for each license as secrets.license.fields.number"
 	return op
 }
