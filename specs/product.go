@@ -112,6 +112,9 @@ type API struct {
 	Dashboard string `json:"dashboard,omitempty" jsonschema:"minLength=1,default=/api/dashboard" trust:"target"`
 	// Fields are the names in the relay list, where the usual ones are not those.
 	Fields RelayFields `json:"fields,omitzero"`
+	// Domains are those that the relays of the document are in, as Admin names them in its list. Left out: those that most are in. An entry of
+	// another domain is another machine.
+	Domains []string `json:"domains,omitempty" jsonschema:"minItems=1,example=[CONTOSO]" trust:"target"`
 	// Paging is how the next page of the relay list is asked for, where its answers have no link to it.
 	Paging Paging `json:"paging,omitzero"`
 	// ReadyTimeout is how long to wait for Admin to be ready: at least 10s.

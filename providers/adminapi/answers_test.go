@@ -33,6 +33,8 @@ func TestReadRelays(t *testing.T) {
 		{"relays before items", `{"items":[],"relays":[{"name":"a"}]}`, one(Relay{Name: "a"})},
 		{"hostName", `[{"hostName":"a"}]`, one(Relay{Name: "a"})},
 		{"host", `[{"Host":"a"}]`, one(Relay{Name: "a"})},
+		{"a machine's name with its domain", `[{"name":"A","machineName":"DMZ\\SRV-77$"}]`, one(Relay{Name: "A", Names: []string{"A", "SRV-77"}, Domain: "DMZ", Machine: "SRV-77"})},
+		{"the computer's name", `[{"name":"A","computerName":"SRV-77"}]`, one(Relay{Name: "A", Names: []string{"A", "SRV-77"}, Machine: "SRV-77"})},
 		{"machineName", `[{"MachineName":"A"}]`, one(Relay{Name: "A"})},
 		{"the first name that is not empty", `[{"name":" ","hostName":null,"host":"h","machineName":"m"}]`, one(Relay{Name: "h", Names: []string{"h", "m"}, Machine: "m"})},
 		{"lastHeartbeatUtc", `[{"name":"a","LastHeartbeatUtc":"2026-11-23T06:00:00Z"}]`, one(Relay{Name: "a", LastHeartbeat: beat})},

@@ -58,7 +58,10 @@ func yesOf(raw json.RawMessage) (yes, known bool) {
 // countOf is how many there are, where a field that asks whether there are some says that; else 0.
 func countOf(raw json.RawMessage) uint64 {
 	text, _ := textOf(raw)
-	n, _ := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
+	if err != nil { // it may be a moment, as a number
+		return 0
+	}
 	return n
 }
 

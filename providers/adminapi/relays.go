@@ -167,8 +167,11 @@ func (f Fields) relay(o Object) Relay {
 	if len(r.Names) > 0 {
 		r.Name = r.Names[0]
 	}
-	if r.Machine, _ = textOf(o.fields.at("machinename")); len(r.Names) < 2 || !slices.Contains(r.Names, r.Machine) {
-		r.Machine = ""
+	for _, name := range []string{"machinename", "computername"} {
+		text, _ := textOf(o.fields.at(name))
+		if _, text = split(text); r.Machine == "" && text != "" && len(r.Names) > 1 {
+			r.Machine = text
+		}
 	}
 	r.Version, _ = textOf(o.fields["version"])
 	r.connected(f, o)
@@ -263,11 +266,9 @@ func (r *Relay) heardBy(f Fields, o Object, names []string) (odd []string) {
 func (f Fields) names(at func(string) json.RawMessage) (names []string, domain string) {
 	for _, name := range chosen(f.Name, nameFields) {
 		text, _ := textOf(at(name))
-		text = strings.TrimSpace(text)
-		if before, after, ok := strings.Cut(text, `\`); ok { // DOMAIN\computer
-			text, domain = after, cmp.Or(domain, before)
-		}
-		if text = strings.TrimSuffix(text, "$"); text != "" && !slices.Contains(names, text) {
+		in, text := split(text)
+		domain = cmp.Or(domain, in)
+		if text != "" && !slices.Contains(names, text) {
 			names = append(names, text)
 		}
 	}
@@ -277,6 +278,15 @@ func (f Fields) names(at func(string) json.RawMessage) (names []string, domain s
 		}
 	}
 	return names, domain
+}
+
+// split takes a name apart that may be DOMAIN\COMPUTER$, as Windows writes a computer's account.
+func split(text string) (domain, name string) {
+	domain, name, found := strings.Cut(strings.TrimSpace(text), `\`)
+	if !found {
+		domain, name = "", domain
+	}
+	return domain, strings.TrimSuffix(name, "$")
 }
 
 // state says that a field holds one of several states. Which of them a number is, is not known.

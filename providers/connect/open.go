@@ -152,7 +152,7 @@ func Open(ctx context.Context, kinds []reconciler.Kind, d *specs.Deployment, o O
 	}
 	return live.New(live.Config{
 		Dial: dial, API: api, SQL: sql, Values: supply, Needed: needed, ReadFile: d.Origin.ReadTrusted, Salt: salt, Parallel: parallel, Busy: o.Busy,
-		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll,
+		HostTimeout: d.Policy.HostTimeout.Of(), Patience: d.Policy.Patience.Of(), Stay: o.Stay, Poll: o.Poll, Domains: d.Product.API.Domains,
 		Program: o.Program, ChangePassword: change, Known: o.known, AtHand: c.atHand,
 		MarkerHost: d.Hosts.Admin, MarkerPath: d.State.Marker,
 		PowerShell: func(host string) string { _, w := d.WinRMFor(host); return w.PowerShell },

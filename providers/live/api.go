@@ -28,6 +28,7 @@ type api struct {
 	// clocks are how far the hosts' clocks are ahead of ours, where that is known; host is Admin's.
 	clocks   func() map[string]time.Duration
 	host     string
+	domains  []string // of the document's relays
 	restarts func() map[string]time.Time
 	fleet    func() map[string]time.Time // the same, of relays
 	// pushOf tells of a secret that this run has set.
@@ -46,10 +47,10 @@ type api struct {
 	mu         sync.Mutex
 	silence    silence
 	clock      adminClock
-	awaited    bool      // somebody has waited for Admin after a restart
-	ready      time.Time // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	awaited    bool                // somebody has waited for Admin after a restart
+	ready      time.Time           // when Admin was ready again in this run, by our clock; zero: it was not restarted
 	restless   map[string]restless // by endpoint
-	readyLate  bool      // it may have been sooner: nobody could ask
+	readyLate  bool                // it may have been sooner: nobody could ask
 	syncsSince time.Time
 	// proven are the relays that a proof has seen to work.
 	proven map[string]bool

@@ -26,7 +26,7 @@ func (a *api) relays(ctx context.Context) (*site.RelaysSeen, error) {
 	a.lists, a.listed = [2]time.Time{a.now(), a.lists[0]}, a.listed || len(list.List) > 0
 	a.pulse.note(list)
 	a.mu.Unlock()
-	seen := &site.RelaysSeen{Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, Size: list.Size, Round: list.Round, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
+	seen := &site.RelaysSeen{Domains: a.domains, Time: list.Answer.ServerTime, Age: list.Answer.Age, Total: list.Total, Size: list.Size, Round: list.Round, More: list.More, Moved: list.Moved, Unnamed: list.Unnamed}
 	for _, r := range list.List {
 		seen.Relays = append(seen.Relays, site.RelaySeen{Name: r.Name, Connected: r.Connected, Heartbeat: r.LastHeartbeat,
 			Names: r.Names, Domain: r.Domain, Machine: r.Machine, Odd: r.Odd, Zoneless: r.Zoneless, Field: r.Field, Raw: r.Raw})

@@ -16,6 +16,8 @@ type Directory struct {
 	Of map[string]*RelaySeen
 	// Ambiguous are hosts whose entry could be another host's: it proves nothing about either.
 	Ambiguous []string
+	// Doubts say why, of those that are listed in the domain of another, or in two.
+	Doubts map[string]string
 	// Others are entries that stand for none of the hosts.
 	Others []RelaySeen
 }
@@ -34,11 +36,14 @@ func DirectoryOf(seen reconciler.Seen, hosts []string) Directory {
 // Directory finds the hosts in the list. Computers are the names that hosts gave themselves, where they are known.
 // A nil list has no entry for anybody.
 func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Directory {
-	d := Directory{Of: map[string]*RelaySeen{}}
+	d := Directory{Of: map[string]*RelaySeen{}, Doubts: map[string]string{}}
 	if s == nil {
 		return d
 	}
-	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays, time: s.Time, domained: map[string]bool{}}
+	x := index{whole: map[string][]int{}, first: map[string][]int{}, relays: s.Relays, time: s.Time, domained: map[string]bool{}, usual: map[string]bool{}}
+	for _, domain := range s.Domains {
+		x.usual[strings.ToLower(domain)] = true
+	}
 	for _, h := range hosts {
 		if _, first, bare := labels(h); !bare {
 			x.domained[first+" "+domainOf(h)] = true
@@ -51,7 +56,6 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 			x.first[first] = appendOnce(x.first[first], i)
 		}
 	}
-	x.vote(hosts)
 	claims := map[int][]string{}
 	found := map[string][]int{}
 	for _, h := range hosts {
@@ -63,7 +67,15 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 		}
 		entries = Where(entries, func(i int) bool { return !s.Relays[i].another(h, computers[h]) })
 		found[h] = entries
-		for _, i := range entries {
+	}
+	x.settle(found)
+	for _, h := range hosts {
+		own, doubt := x.own(h, found[h])
+		if doubt != "" {
+			d.Doubts[h], own = doubt, found[h]
+		}
+		found[h] = own
+		for _, i := range own {
 			claims[i] = append(claims[i], h)
 		}
 	}
@@ -75,7 +87,7 @@ func (s *RelaysSeen) Directory(hosts []string, computers map[string]string) Dire
 		}
 		switch {
 		case len(entries) == 0:
-		case x.domains(h, entries) > 1, len(own) < len(entries) && (len(own) == 0 || !x.living(own).IsConnected()):
+		case d.Doubts[h] != "", x.wholes(h, entries) > 1, len(own) < len(entries) && (len(own) == 0 || !x.living(own).IsConnected()):
 			d.Ambiguous = append(d.Ambiguous, h)
 		default:
 			d.Of[h] = x.living(own)
@@ -110,79 +122,17 @@ type index struct {
 	relays       []RelaySeen
 	time         time.Time // of the answer
 	domained     map[string]bool
-	votes        map[string]map[string]int // for each DNS domain of hosts, how many of them are listed in which domain
-}
-
-// domain is that of an entry, in lower case. A computer of a workgroup has its own name there, which is none.
-func (x index) domain(i int) string {
-	r := x.relays[i]
-	for _, name := range r.names() {
-		if _, first, _ := labels(name); strings.EqualFold(r.Domain, first) {
-			return ""
-		}
-	}
-	return strings.ToLower(r.Domain)
-}
-
-// vote counts in which domains the hosts of one DNS domain are listed, "" for none: a NetBIOS name may be any, and is the same for all of them.
-func (x *index) vote(hosts []string) {
-	x.votes = map[string]map[string]int{}
-	for _, h := range hosts {
-		_, first, bare := labels(h)
-		if bare {
-			continue
-		}
-		at := dnsDomain(h)
-		if x.votes[at] == nil {
-			x.votes[at] = map[string]int{}
-		}
-		said := map[string]bool{}
-		for _, i := range x.first[first] {
-			if domain := x.domain(i); !said[domain] {
-				said[domain] = true
-				x.votes[at][domain]++
-			}
-		}
-	}
-}
-
-// home says that an entry has the host's own domain, or the one that most of its DNS domain are listed in.
-func (x index) home(i int, host string) bool {
-	domain := x.domain(i)
-	if domain != "" && (domain == domainOf(host) || domain == dnsDomain(host)) {
-		return true
-	}
-	votes := x.votes[dnsDomain(host)]
-	for other, n := range votes {
-		if other != domain && n >= votes[domain] {
-			return false
-		}
-	}
-	return votes[domain] > 0
-}
-
-// outlier says that a domain is that of one host alone, where others of its DNS domain are listed in another: then it is a stranger of the
-// same first label.
-func (x index) outlier(domain, host string) bool {
-	votes := x.votes[dnsDomain(host)]
-	for other, n := range votes {
-		if other != domain && other != "" && n > 1 && votes[domain] == 1 {
-			return true
-		}
-	}
-	return false
-}
-
-func dnsDomain(host string) string {
-	_, domain, _ := strings.Cut(strings.ToLower(host), ".")
-	return domain
+	usual        map[string]bool     // domains that the document names
+	lives        map[string]string   // in which domain a host is connected, where it is listed in no other
+	members      map[string][]string // hosts that are listed in a domain
+	past         map[string]bool     // domains of a DNS domain's hosts in which nobody is connected any more
 }
 
 // another says that an entry with several names is another machine's than the host's, which has told its own name: that it is called like the
 // host is for people. Windows keeps 15 letters of a name for some.
 func (r RelaySeen) another(host, computer string) bool {
 	machine := strings.ToLower(r.Machine)
-	if machine == "" || computer == "" {
+	if _, err := netip.ParseAddr(machine); err == nil || machine == "" || computer == "" {
 		return false
 	}
 	const kept = 15
@@ -193,17 +143,10 @@ func (r RelaySeen) another(host, computer string) bool {
 	return !alike(machine, first) && !alike(machine, computer)
 }
 
-// domainOf is the first label of a host's domain, in lower case: by custom the NetBIOS name of an Active Directory domain. Whoever named it
-// otherwise cannot be told by it.
-func domainOf(host string) string {
-	domain, _, _ := strings.Cut(dnsDomain(host), ".")
-	return domain
-}
-
-// another says that an entry has the domain of another of the hosts with the same first label, or of a stranger.
+// another says that an entry has the domain of another of the hosts with the same first label.
 func (x index) another(i int, host, first string) bool {
 	domain := x.domain(i)
-	return domain != "" && domain != domainOf(host) && domain != dnsDomain(host) && (x.domained[first+" "+domain] || x.outlier(domain, host))
+	return !itsOwn(domain, host) && x.domained[first+" "+domain]
 }
 
 // find gives every entry that stands for the host: those with its name, whatever the case, and those that have its first label where
@@ -223,14 +166,11 @@ func (x index) find(host string) []int {
 			found = appendOnce(found, i)
 		}
 	}
-	if !bare && slices.ContainsFunc(found, func(i int) bool { return x.home(i, host) }) { // else nobody knows better
-		found = Where(found, func(i int) bool { return x.domain(i) == "" || x.home(i, host) })
-	}
 	return found
 }
 
-// domains counts the domains that entries have beside the name of a host that was declared without one.
-func (x index) domains(host string, entries []int) int {
+// wholes counts the domains that entries have beside the name of a host that was declared without one.
+func (x index) wholes(host string, entries []int) int {
 	_, first, bare := labels(host)
 	if !bare {
 		return 0

@@ -192,3 +192,77 @@ func TestOldConnections(t *testing.T) {
 		t.Error("who is not listed has no entry")
 	}
 }
+
+// TestDomainsOfADirectory: of two domains in which a machine of a name is listed, the others of the fleet tell which is meant; where they do
+// not, nobody knows.
+func TestDomainsOfADirectory(t *testing.T) {
+	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	fleet := []string{"relay-01.lab.example", "relay-02.lab.example", "relay-03.lab.example"}
+	const on, off, ghost, doubt, none = "on", "off", "ghost", "doubt", "none"
+	type entry struct{ domain, name, is string }
+	all := func(domain, is string) (all []entry) {
+		for _, name := range []string{"RELAY-01", "RELAY-02", "RELAY-03"} {
+			all = append(all, entry{domain, name, is})
+		}
+		return all
+	}
+	but := func(entries []entry, is string) []entry {
+		entries[0].is = is
+		return entries
+	}
+	for _, c := range []struct {
+		reason  string
+		list    []entry
+		domains []string
+		hosts   int
+		want    []string // of the hosts, in order
+	}{
+		{"as many strangers", append(but(all("CORP", on), off), all("DMZ", on)...), nil, 3, []string{doubt, on, on}},
+		{"as many strangers of bare ones", append(but(all("", on), off), all("DMZ", on)...), nil, 3, []string{doubt, on, on}},
+		{"two of each", append(but(all("CORP", on), off)[:2], all("DMZ", on)[:2]...), nil, 2, []string{doubt, on}},
+		{"one of each", []entry{{"CORP", "RELAY-01", off}, {"DMZ", "RELAY-01", on}}, nil, 1, []string{doubt}},
+		{"one of each, one of its own domain", []entry{{"LAB", "RELAY-01", off}, {"DMZ", "RELAY-01", on}}, nil, 1, []string{doubt}},
+		{"one of each, and its own is there", []entry{{"LAB", "RELAY-01", on}, {"DMZ", "RELAY-01", off}}, nil, 1, []string{on}},
+		{"one of each, bare", []entry{{"", "RELAY-01", off}, {"DMZ", "RELAY-01", on}}, nil, 1, []string{doubt}},
+		{"a stranger's beside a cut off one", append(but(all("LAB", on), off), entry{"DMZ", "RELAY-01", on}), nil, 3, []string{off, on, on}},
+		{"a workgroup's beside a cut off one", append(but(all("LAB", on), off), entry{"RELAY-01", "RELAY-01", on}), nil, 3, []string{off, on, on}},
+		{"a bare one's beside a cut off one", append(but(all("LAB", on), off), entry{"", "RELAY-01", on}), nil, 3, []string{off, on, on}},
+		{"not listed, and strangers are", append(all("LAB", on)[1:], all("DMZ", on)[:2]...), nil, 3, []string{doubt, on, on}},
+		{"members of a workgroup", append(all("LAB", on)[:2], entry{"WORKGROUP", "RELAY-03", on}), nil, 3, []string{on, on, on}},
+		{"a second domain", append(all("CORP", on)[:2], entry{"PERI", "RELAY-03", on}), nil, 3, []string{on, on, doubt}},
+		{"a second domain that is declared", append(all("CORP", on)[:2], entry{"PERI", "RELAY-03", on}), []string{"corp", "peri"}, 3, []string{on, on, on}},
+		{"strangers of domains that are not declared", append(but(all("CORP", on), off), all("DMZ", on)...), []string{"CORP"}, 3, []string{off, on, on}},
+		{"nobody of those that are declared", all("DMZ", on), []string{"CORP"}, 3, []string{none, none, none}},
+		{"old ones by the DNS domain", append(all("lab.example", ghost), all("CORP", on)...), nil, 3, []string{on, on, on}},
+		{"old ones by its first label", append(all("LAB", ghost), all("CORP", on)...), nil, 3, []string{on, on, on}},
+		{"old bare ones, while they connect", append(all("", ghost), all("CORP", on)[:2]...), nil, 3, []string{on, on, off}},
+		{"all cut off just now, and strangers are not", append(all("LAB", off), all("DMZ", on)...), nil, 3, []string{doubt, doubt, doubt}},
+		{"two domains of two hosts", []entry{{"CORP", "RELAY-01", on}, {"PERI", "RELAY-02", on}}, nil, 2, []string{on, on}},
+	} {
+		list := &RelaysSeen{Time: at, Domains: c.domains}
+		for _, e := range c.list {
+			connected, beat := e.is == on, at
+			if e.is == ghost {
+				beat = at.Add(-24 * time.Hour)
+			}
+			list.Relays = append(list.Relays, RelaySeen{Name: e.name, Domain: e.domain, Connected: &connected, Heartbeat: beat})
+		}
+		d := list.Directory(fleet[:c.hosts], nil)
+		for i, host := range fleet[:c.hosts] {
+			got := none
+			switch r := d.Of[host]; {
+			case d.Doubts[host] != "":
+				if got = doubt; r != nil || !slices.Contains(d.Ambiguous, host) {
+					t.Errorf("%s: %s is in doubt, and %+v", c.reason, host, r)
+				}
+			case r != nil && r.IsConnected():
+				got = on
+			case r != nil:
+				got = off
+			}
+			if got != c.want[i] {
+				t.Errorf("%s: %s is %s, want %s; %v", c.reason, host, got, c.want[i], d.Doubts)
+			}
+		}
+	}
+}

@@ -275,6 +275,8 @@ type RelaysSeen struct {
 	Moved   bool      // or they went from page to page while these were read
 	Unnamed int       // further entries, which have no name
 	Time    time.Time // Admin's clock
+	// Domains are those that the document's relays are in, as Admin names them, where it says so.
+	Domains []string
 	// Age is for how long something in between had the answer already.
 	Age time.Duration
 }

@@ -2,6 +2,7 @@ package relaykey
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"meshrotate/providers/site"
@@ -152,6 +153,24 @@ func twins(of []string, relays []member) (some []string) {
 	})
 }
 
+// doubtful are relays whose entry may be another machine's, and why.
+func doubtful(d site.Directory, relays []string) (findings []reconciler.Finding) {
+	by := map[string][]string{}
+	for _, host := range relays {
+		by[d.Doubts[host]] = append(by[d.Doubts[host]], host)
+	}
+	for _, why := range slices.Sorted(maps.Keys(by)) {
+		text, hint := site.Count(len(by[why]), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing", "give the machines names of their own"
+		if why != "" {
+			text, hint = "the relay "+why+": that may be another machine, which is called alike", "name the domains of the document's relays, as Admin's list has them, in product.api.domains: who is in another one is then another machine"
+		}
+		f := site.Problem("relay-ambiguous", text, hint)
+		f.Hosts = by[why]
+		findings = append(findings, f)
+	}
+	return findings
+}
+
 // listed objects to what Admin's list and the document do not agree on.
 func listed(d site.Directory, relays []member) []reconciler.Finding {
 	var findings []reconciler.Finding
@@ -163,12 +182,7 @@ func listed(d site.Directory, relays []member) []reconciler.Finding {
 		f.Hosts = same
 		findings = append(findings, f)
 	}
-	if len(alike) > 0 {
-		f := site.Problem("relay-ambiguous", site.Count(len(alike), "relay")+" cannot be told apart in Admin's list: their connection would prove nothing",
-			"give the machines names of their own")
-		f.Hosts = alike
-		findings = append(findings, f)
-	}
+	findings = append(findings, doubtful(d, alike)...)
 	names := strangers(d)
 	if len(names) == 0 {
 		return findings
