@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 
+	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
@@ -42,7 +43,8 @@ func (s *StateGit) Folder(beside string) string {
 	return filepath.Join(beside, s.Repo)
 }
 
-// Folders are what may be meant on this machine: a URL can name a folder, too, and what looks like a host and a path can be one.
+// Folders are what may be meant on this machine: a URL can name a folder, too, and what looks like a host and a path can be one; and git takes
+// NAME.git where there is no NAME.
 func (s *StateGit) Folders(beside string) (all []string) {
 	if e, err := transport.NewEndpoint(s.Repo); err == nil && e.Protocol == "file" {
 		all = append(all, e.Path)
@@ -50,8 +52,14 @@ func (s *StateGit) Folders(beside string) (all []string) {
 	if u, err := url.Parse(s.Repo); err == nil && strings.EqualFold(u.Scheme, "file") {
 		all = append(all, u.Path)
 	}
-	if _, err := os.Stat(s.Folder(beside)); err == nil {
-		all = append(all, s.Folder(beside))
+	for _, suffix := range []string{"", git.GitDirName} {
+		if _, err := os.Stat(s.Folder(beside) + suffix); err == nil {
+			all = append(all, s.Folder(beside))
+			break
+		}
+	}
+	for _, folder := range all {
+		all = append(all, strings.TrimRight(folder, `/\`)+git.GitDirName)
 	}
 	return all
 }

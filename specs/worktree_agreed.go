@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -11,10 +12,34 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// Unagreed is the default branch of the remote that the work tree was cloned from, where Git has something else checked out, or has put
-// files of something else beside it: that may be anybody's request. It is "" where the clone does not say which branch that is, and
-// outside of a clone. What somebody has written over a file is their own.
-func (w *WorkTree) Unagreed() (string, error) {
+// Unagreed is the default branch of the remote that a document's checkout was cloned from, where Git has something else checked out, or has put
+// files of something else beside it: that may be anybody's request. It is "" where the clone does not say which branch that is, outside of a
+// clone, and of a file that Git does not know. What somebody has written over a file is their own. A link on the way may be a request's, and
+// lead out of its checkout: each work tree around the file is asked.
+func Unagreed(file string) (branch string, err error) {
+	full, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	for dir := filepath.Dir(full); ; {
+		tree, err := around(dir, full, file)
+		if errors.Is(err, ErrNoRepository) {
+			return "", nil
+		}
+		if tree == nil {
+			return "", err
+		}
+		if branch, err := tree.unagreed(err != nil); err != nil || branch != "" {
+			return branch, err
+		}
+		if dir = filepath.Dir(tree.Root); dir == tree.Root {
+			return "", nil
+		}
+	}
+}
+
+// unagreed is that of one work tree. Led says that the file is reached by a link, or is otherwise no plain one in it.
+func (w *WorkTree) unagreed(led bool) (string, error) {
 	repo, err := openAt(w.Root, false)
 	if errors.Is(err, git.ErrRepositoryNotExists) {
 		return "", nil
@@ -29,6 +54,11 @@ func (w *WorkTree) Unagreed() (string, error) {
 	agreed, err := repo.Reference(named.Target(), true)
 	if err != nil { // it is named, and was not fetched
 		return "", ignoring(err, plumbing.ErrReferenceNotFound)
+	}
+	if !led {
+		if entry, err := entryOf(repo, w.Path); err != nil || entry == nil {
+			return "", err
+		}
 	}
 	head, err := repo.Head()
 	if err != nil || head.Hash() != agreed.Hash() { // a branch without a commit has no head

@@ -97,14 +97,16 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 
 // cloned is the branch that the document of a checkout is held against where nobody has named one; "" for a document that is believed.
 func cloned(s *source) (string, error) {
-	tree, err := specs.FindWorkTree(specs.Resolved(orDefault(s.file)))
-	if errors.Is(err, specs.ErrNoRepository) {
-		return "", nil
+	named := orDefault(s.file)
+	branch, err := specs.Unagreed(named)
+	if err != nil || branch != "" {
+		return branch, err
 	}
-	if err != nil {
-		return "", err
+	file := specs.Resolved(named)
+	if branch, err = specs.Unagreed(file); branch != "" {
+		return "", reconciler.Hinted(fmt.Errorf("it is a link to %s, in a checkout that has something else than %s", file, branch), "name the file itself: -f "+file)
 	}
-	return tree.Unagreed()
+	return branch, err
 }
 
 // signersOfItsOwn says so of what would look like protection and is none.

@@ -96,3 +96,50 @@ func TestACloneOfOnesOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestLinksOfARequest: a request's document may be a link that leads out of the checkout, to what its author has put there.
+func TestLinksOfARequest(t *testing.T) {
+	t.Parallel()
+	git := gittest.Program(t)
+	for _, name := range []string{"contoso.yaml", "deployments/contoso.yaml", "deployments"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHostile(t)
+			out := newHostile(t) // a checkout of its own, where nothing else is checked out
+			out.commit("deployments/contoso.yaml", h.words.Replace(hostileDocument))
+			run := func(args ...string) {
+				t.Helper()
+				if said, err := exec.Command(git, append([]string{"-C", h.dir, "-c", "user.name=ada", "-c", "user.email=ada@example.org"}, args...)...).CombinedOutput(); err != nil {
+					t.Fatalf("git %v: %v\n%s", args, err, said)
+				}
+			}
+			run("update-ref", "refs/remotes/origin/main", "main")
+			run("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+			h.request()
+			must(t, os.RemoveAll(filepath.Join(h.dir, filepath.FromSlash(name))))
+			to := filepath.Join(out.dir, "deployments")
+			if strings.HasSuffix(name, ".yaml") {
+				to = filepath.Join(to, "contoso.yaml")
+			}
+			h.link(name, to)
+			run("add", "-A")
+			run("commit", "-q", "-m", "link")
+			file := name
+			if !strings.HasSuffix(name, ".yaml") {
+				file += "/contoso.yaml"
+			}
+			for _, verb := range []string{"plan", "drift"} {
+				h.refuses("is a symbolic link", verb, "-f", file)
+			}
+			beside := filepath.Join(t.TempDir(), "beside.yaml") // and one that leads in
+			must(t, os.Symlink(filepath.Join(h.dir, "hostile.yaml"), beside))
+			h.commit("hostile.yaml", hostileDocument)
+			h.refuses("name the file itself", "plan", "-f", beside)
+			own := filepath.Join(h.dir, "own.yaml") // what Git does not know is nobody's request
+			must(t, os.WriteFile(own, []byte(h.words.Replace(agreedDocument)), 0o600))
+			if _, said := h.run("plan", "-f", own); h.met.Load() == 0 || !strings.Contains(said, "is trusted") {
+				t.Errorf("%d contacts:\n%s", h.met.Load(), said)
+			}
+		})
+	}
+}

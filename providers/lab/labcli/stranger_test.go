@@ -357,7 +357,8 @@ func TestStateOfARequest(t *testing.T) {
 // checkout. The checkout's own repository is none of its files.
 func TestStateRepositoryOfARequest(t *testing.T) {
 	t.Parallel()
-	for _, repo := range []string{"../state.git", "file://DIR/state.git", "DIR/state.git", "file://localhost/DIR/state.git", "FILE://DIR/state.git", "file://DIR/st%61te.git"} {
+	for _, repo := range []string{"../state.git", "file://DIR/state.git", "DIR/state.git", "file://localhost/DIR/state.git", "FILE://DIR/state.git", "file://DIR/st%61te.git",
+		"../state", "DIR/state", "file://DIR/state", "DIR/state/"} {
 		h := newHostile(t)
 		h.commit("deployments/contoso.yaml", strings.Replace(agreedDocument, "dir: STATE", "git: {repo: "+strings.Replace(repo, "DIR", h.dir, 1)+"}", 1))
 		h.request()
