@@ -390,6 +390,27 @@ func TestAnOpaqueLicenseAndALostAnswer(t *testing.T) {
 	}
 }
 
+// One answer of before, from a cache or from somebody who has not read the file yet, refutes nothing.
+func TestAnOpaqueLicenseAndAnOldAnswer(t *testing.T) {
+	vendor()
+	for _, patience := range []string{"10s", "60s", "2m"} {
+		t.Run(patience, func(t *testing.T) {
+			t.Parallel()
+			virtual(t, func(t *testing.T) {
+				w := newWorldAt(t, lab.Config{Memory: true, License: "opaque"}, "license")
+				w.run()
+				w.do("license-lags", "im-admin")
+				w.doc.Product.API.ReadyTimeout = specs.MustDuration(patience)
+				spec := w.issue("2027-01", "opaque", 500)
+				spec.Customer, spec.Tier, spec.Expires = "", "", ""
+				if _, o := w.run(); len(o.Secrets) != 1 || o.Secrets[0].Ending != state.Proven {
+					t.Errorf("%v", o)
+				}
+			})
+		})
+	}
+}
+
 // A change that nobody could watch for long enough is not refuted: nobody knows.
 func TestAnOpaqueLicenseThatNobodyCouldWatch(t *testing.T) {
 	vendor()

@@ -2,14 +2,12 @@ package lab
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"meshrotate/providers/lab/wsman"
@@ -158,7 +156,8 @@ func answers() []Mishap {
 			served["hash"], served["status"] = fmt.Sprint(time.Now().Unix()/20), fmt.Sprintf("Active since %d", time.Now().Unix()/300)
 			return served
 		})},
-		{"license-loads", "let it hold a number that is another after each reload, and not read the file before its next start", loads},
+		{"license-loads", "let each reload make another number, and read nothing", loads},
+		{"license-lags", "let one answer after each reload be the one of before", lags},
 		{"license-list", "let its answer be a list", says(license, object, `[{"tier":"`+Tier+`"}]`)},
 		{"reload-404", "let Admin have no " + reload, status(reload, http.StatusNotFound)},
 		{"reload-405", "let it take no POST", answering(reload, "", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
@@ -232,19 +231,6 @@ func telling(path string, as func(served map[string]any) any) func(*Lab, *Host) 
 	return func(l *Lab, h *Host) error {
 		return answering(path, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { answer(w, as(served(l.Served()))) })(l, h)
 	}
-}
-
-// loads counts reloads, and does none. Both endpoints are odd, so it is no odd answer of one.
-func loads(l *Lab, h *Host) error {
-	var n atomic.Int64
-	err := answering(reload, http.MethodPost, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		n.Add(1)
-		w.WriteHeader(http.StatusAccepted)
-	})(l, h)
-	return cmp.Or(err, telling(license, func(served map[string]any) any {
-		served["number"] = n.Load()
-		return served
-	})(l, h))
 }
 
 // slow is how long an Admin takes that is slow.

@@ -20,7 +20,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	defer a.gaveUp(a.now())
 	limit := op.Timeout.Of()
 	if op.Changed {
-		limit += 2 * (lastingFor + a.poll)
+		limit += 3 * (lastingFor + a.poll)
 	}
 	ctx, cancel := a.within(ctx, limit)
 	defer cancel()
@@ -30,14 +30,16 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 	var seen *site.AnswerSeen
 	for {
 		got, err := a.get(ctx, site.Get{Path: op.Path, Fields: op.Want})
+		still := got
 		if err == nil {
-			got = a.calm(got, op)
+			a.heed(got, op)
+			still = a.calm(got, op)
 		}
 		switch {
 		case err != nil:
 		case len(op.Want) == 0:
 			return done(op.What)
-		case agrees(got, op, a.now()) && op.Changed:
+		case agrees(still, op, a.now()) && op.Changed:
 			stays, err := a.stays(ctx, got, op)
 			if err != nil {
 				return reconciler.Report{Outcome: state.Unknown, Err: err}
@@ -45,11 +47,11 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 			if stays {
 				return done(site.AdminLabel + " serves " + got.String())
 			}
-			seen, heard = a.calm(got, op), a.now()
-			say(site.AdminLabel + " answers otherwise by itself: " + got.String())
-		case agrees(got, op, a.now()) && op.Untold:
+			seen, heard = got, a.now()
+			say(site.AdminLabel + " answered otherwise again: " + got.String())
+		case agrees(still, op, a.now()) && op.Untold:
 			return done(op.What)
-		case agrees(got, op, a.now()):
+		case agrees(still, op, a.now()):
 			return done(site.AdminLabel + " serves " + got.String())
 		default:
 			seen, heard = got, a.now()
@@ -59,7 +61,7 @@ func (a *api) proveAnswer(ctx context.Context, op site.ProveAnswer, say func(str
 			continue
 		}
 		if seen != nil && a.now().Sub(heard) <= patience {
-			return failed(reconciler.Hinted(errors.New(refuted(seen, op, a.now(), a.movers(op))),
+			return failed(reconciler.Hinted(errors.New(refuted(seen, a.calm(seen, op), op, a.now(), a.movers(op))),
 				cmp.Or(op.Hint, "look at Admin's log, and at what GET "+op.Path+" answers")))[0]
 		}
 		if why := stoppedSince(ctx); why != nil {
@@ -80,11 +82,11 @@ func agrees(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time) bool {
 	return changed
 }
 
-// refuted says why an answer proves nothing.
-func refuted(seen *site.AnswerSeen, op site.ProveAnswer, now time.Time, movers []string) string {
+// refuted says why an answer proves nothing. Still is the answer without what moves by itself.
+func refuted(seen, still *site.AnswerSeen, op site.ProveAnswer, now time.Time, movers []string) string {
 	text := "admin still serves "
 	switch {
-	case op.Changed && agrees(seen, unchanged(op), now):
+	case op.Changed && agrees(still, unchanged(op), now):
 		text = "nothing in Admin's answer to GET " + op.Path + " has changed"
 		if len(movers) > 0 {
 			text += " but what moves by itself (" + strings.Join(movers, ", ") + ")"

@@ -47,10 +47,10 @@ type api struct {
 	mu         sync.Mutex
 	silence    silence
 	clock      adminClock
-	awaited    bool                // somebody has waited for Admin after a restart
-	ready      time.Time           // when Admin was ready again in this run, by our clock; zero: it was not restarted
-	restless   map[string]restless // by endpoint
-	readyLate  bool                // it may have been sooner: nobody could ask
+	awaited    bool                 // somebody has waited for Admin after a restart
+	ready      time.Time            // when Admin was ready again in this run, by our clock; zero: it was not restarted
+	restless   map[string]*restless // by endpoint
+	readyLate  bool                 // it may have been sooner: nobody could ask
 	syncsSince time.Time
 	// proven are the relays that a proof has seen to work.
 	proven map[string]bool

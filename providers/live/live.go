@@ -132,7 +132,7 @@ func New(c Config) *Site {
 	s := &Site{config: c, families: families(), hosts: map[string]*host{}, memory: newMemory(), turns: newFlow(Begins, c.Parallel, 0, c.Now, c.Busy),
 		rush: newFlow(rushEach*runtime.GOMAXPROCS(0), everybody, rushPatience, c.Now, c.Busy)}
 	s.values = &kept{supply: c.Values, needed: c.Needed, readFile: c.ReadFile, known: c.Known}
-	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, clocks: s.clocks, host: c.MarkerHost, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, whyGone: s.whyGone, ends: s.isEnding, watch: s.watchMissing, ended: s.adminEnded, restless: map[string]restless{}, domains: c.Domains}
+	s.api = &api{client: c.API, poll: c.Poll, limit: c.HostTimeout, now: c.Now, names: s.computerNames, clocks: s.clocks, host: c.MarkerHost, restarts: s.restartedAt, fleet: s.startedOfMany, pushOf: s.pushOf, gone: s.goneAt, whyGone: s.whyGone, ends: s.isEnding, watch: s.watchMissing, ended: s.adminEnded, restless: map[string]*restless{}, domains: c.Domains}
 	s.workers = map[reconciler.TargetKind]worker{
 		reconciler.HostTarget:     onHosts{s},
 		reconciler.APITarget:      s.api,

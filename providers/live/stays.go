@@ -17,17 +17,23 @@ import (
 const lastingFor = 35 * time.Second
 
 // stays says that a change in an answer is one of what Admin has read. What moves by itself does not stay for long, and what is another
-// after each reload is so after one more, of the same file. An error says that nobody could see that.
+// after each reload is so after one more, of the same file. An error says that nobody could see that. What was seen once needs no watching in
+// the same run.
 func (a *api) stays(ctx context.Context, got *site.AnswerSeen, op site.ProveAnswer) (bool, error) {
+	if a.settled(op.Path) {
+		return true, nil
+	}
 	stays, err := a.lasts(ctx, got, op)
-	if err != nil || !stays || op.Again == "" || a.wasAsked(op.Path) {
+	if err != nil || !stays || op.Again == "" {
 		return stays, err
 	}
 	if asked := a.call(ctx, site.Call{Path: op.Again, Timeout: op.Timeout}, reconciler.Step{Phase: reconciler.Verify}); asked.Outcome != state.Done {
 		return false, fmt.Errorf("admin's answer has changed, and whether a reload alone does that is not known: POST %s: %w", op.Again, asked.Err)
 	}
 	if stays, err = a.lasts(ctx, got, op); stays {
-		a.ask(op.Path)
+		a.mu.Lock()
+		a.restless[op.Path].settled = true
+		a.mu.Unlock()
 	}
 	return stays, err
 }
@@ -47,12 +53,7 @@ func (a *api) lasts(ctx context.Context, got *site.AnswerSeen, op site.ProveAnsw
 			last = err
 			continue
 		}
-		for _, f := range op.Want {
-			if again.Fields[f.Name] != got.Fields[f.Name] {
-				a.moves(op.Path, f.Name)
-			}
-		}
-		if !agrees(a.calm(got, op), op, a.now()) {
+		if a.heed(again, op); !agrees(a.calm(again, op), op, a.now()) {
 			return false, nil
 		}
 		if a.now().Sub(began) >= lastingFor {
@@ -85,41 +86,65 @@ func (a *api) calm(got *site.AnswerSeen, op site.ProveAnswer) *site.AnswerSeen {
 	return &still
 }
 
-// restless is what was seen in this run of one endpoint's answer: the fields that move by themselves, and whether Admin was asked to read the
-// same once more.
+// restless is what was seen in this run of one endpoint's answer: the values of its fields one after another, and whether a change was found to
+// be one of what Admin has read.
 type restless struct {
-	fields []string
-	asked  bool
+	values  map[string][]string
+	settled bool
 }
 
-func (a *api) moves(path, field string) {
+// turns is how many values a field may have one after another before it moves by itself: what was before, the new one, and once again, as where
+// one answer comes from a cache or from somebody who has not read it yet.
+const turns = 4
+
+// heed notes what an answer says.
+func (a *api) heed(got *site.AnswerSeen, op site.ProveAnswer) {
+	if !op.Changed {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if seen := a.restless[path]; !slices.Contains(seen.fields, field) {
-		seen.fields = append(slices.Clone(seen.fields), field)
-		a.restless[path] = seen
+	seen := a.restless[op.Path]
+	if seen == nil {
+		seen = &restless{values: map[string][]string{}}
+		a.restless[op.Path] = seen
+	}
+	for _, f := range op.Want {
+		value, values := got.Fields[f.Name], seen.values[f.Name]
+		if len(values) == 0 && f.Was != "" {
+			values = []string{f.Was}
+		}
+		if value != "" && (len(values) == 0 || !f.Alike(value, values[len(values)-1])) {
+			values = append(values, value)
+		}
+		seen.values[f.Name] = values
 	}
 }
 
-func (a *api) movers(op site.ProveAnswer) []string {
+// movers are the fields that have had a third value, or gone to and fro.
+func (a *api) movers(op site.ProveAnswer) (names []string) {
 	if !op.Changed {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.restless[op.Path].fields
+	seen := a.restless[op.Path]
+	if seen == nil {
+		return nil
+	}
+	for _, f := range op.Want {
+		values := seen.values[f.Name]
+		third := func(value string) bool { return !f.Alike(value, values[0]) && !f.Alike(value, values[1]) }
+		if len(values) > turns || len(values) > 2 && slices.ContainsFunc(values[2:], third) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
-func (a *api) ask(path string) {
+func (a *api) settled(path string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	seen := a.restless[path]
-	seen.asked = true
-	a.restless[path] = seen
-}
-
-func (a *api) wasAsked(path string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.restless[path].asked
+	return seen != nil && seen.settled
 }

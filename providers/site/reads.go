@@ -134,9 +134,13 @@ func (f Field) Passed(value string, now time.Time) bool {
 
 // Changed says that a value is another than before. One that is not there any more is no other one.
 func (f Field) Changed(value string) bool {
-	before := f
-	before.Want, before.Within, before.Not = f.Was, 0, nil
-	return value != "" && !f.Beside && (f.Was == "" || !before.Met(value))
+	return value != "" && !f.Beside && (f.Was == "" || !f.Alike(value, f.Was))
+}
+
+// Alike says that two values mean the same.
+func (f Field) Alike(value, other string) bool {
+	f.Want, f.Within, f.Not = other, 0, nil
+	return f.Met(value)
 }
 
 // TimeOf reads a moment as a field has it. Date says that it is a date without a time of day.
