@@ -54,10 +54,13 @@ func stopped(s *service) bool { return s.state == winhost.Stopped }
 // stopOne stops a service without its dependents. A start under way is waited for: the service manager refuses a stop
 // until then.
 func (m *Machine) stopOne(ctx context.Context, name string, deadline time.Time) error {
-	if err := m.allowed(name); err != nil {
+	if err := m.waitUntil(ctx, name, deadline, func(s *service) bool { return s.state != winhost.StartPending }); err != nil {
 		return err
 	}
-	if err := m.waitUntil(ctx, name, deadline, func(s *service) bool { return s.state != winhost.StartPending }); err != nil {
+	if m.Service(name).State == winhost.Stopped { // the right to stop it is not asked for
+		return nil
+	}
+	if err := m.allowed(name); err != nil {
 		return err
 	}
 	if err := m.Stop(name); err != nil && !errors.Is(err, ErrNotActive) && !errors.Is(err, ErrCannotControl) {
@@ -99,9 +102,6 @@ func (m *Machine) serviceStart(ctx context.Context, o *winhost.ServiceStart) win
 // startOne starts a service and proves that it goes on.
 func (m *Machine) startOne(ctx context.Context, name string, limit, stable time.Duration) winhost.Result {
 	deadline := time.Now().Add(limit)
-	if err := m.allowed(name); err != nil {
-		return startFailure(err)
-	}
 	r := winhost.Result{Code: winhost.Unchanged}
 	if s := m.Service(name); s.State == winhost.StopPending {
 		if err := m.waitUntil(ctx, name, deadline, stopped); err != nil {
@@ -110,6 +110,9 @@ func (m *Machine) startOne(ctx context.Context, name string, limit, stable time.
 	}
 	if s := m.Service(name); s.State != winhost.Running && s.State != winhost.StartPending {
 		r.Code = winhost.OK
+		if err := m.allowed(name); err != nil {
+			return startFailure(err)
+		}
 		if err := m.Start(name); err != nil && !errors.Is(err, ErrAlreadyRunning) {
 			return startFailure(err)
 		}
