@@ -36,7 +36,8 @@ func pipelines(t *testing.T) []string {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no pipeline was found: %v", err)
 	}
-	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, ".timer") }) // it runs nothing itself
+	// A timer runs nothing itself, and who makes the ticket runs what the unit or the task gives it.
+	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, ".timer") || strings.Contains(f, "/drift-ticket.") })
 }
 
 // TestDocumentInReadme loads the document that the README shows.
@@ -136,7 +137,7 @@ func TestCommandsExist(t *testing.T) {
 	help := map[string]string{}
 	for _, file := range append(pipelines(t), readme) {
 		shown := 0
-		text := regexp.MustCompile(`\.exe</Command>\s*<Arguments>`).ReplaceAllString(read(t, file), " ") // of a task
+		text := strings.ReplaceAll(read(t, file), `meshrotate.exe" `, "meshrotate ") // of a task
 		for line := range strings.Lines(text) {
 			if strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(strings.TrimSpace(line), "//") {
 				continue // prose

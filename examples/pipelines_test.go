@@ -71,7 +71,7 @@ func shellParts(t *testing.T, file string) (parts []string) {
 
 // fakes stand in for the programs that a step runs. Each notes how it was called, and what it was given on files and standard input.
 var fakes = map[string]string{
-	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; echo "the report"; printf 'the progress\n  \140\140\140\n# free\n' >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
+	"meshrotate": `echo "meshrotate $*" >>"$CALLS"; while [ $# -gt 1 ]; do if [ "$1" = --out ] && [ "$CODE" != 1 ]; then echo {} >"$2"; fi; shift; done; echo "the report"; printf 'the progress\n  \140\140\140\n# free\n' >&2; printf '%s\n' "$HOSTILE"; exit "$CODE"`,
 	"gh": `echo "gh $*" >>"$CALLS"
 for a in "$@"; do case "$a" in body=@*) cat "${a#body=@}" >>"$BODIES";; *.md) cat "$a" >>"$BODIES";; esac; done
 case "$*" in *comment.md*) if [ -n "$LONG" ] && grep -rqs --include=comment.md "the report" "$TMPDIR"; then echo "Body is too long" >&2; exit 1; fi;; esac
@@ -92,6 +92,8 @@ type step struct {
 	answer   string
 	calls    []string // parts of calls that must be made, in this order
 	never    []string
+	plans    []string // in the folder of plans at first
+	left     []string // there at the end
 	body     []string
 	exitCode int
 }
@@ -100,7 +102,7 @@ const hidden = "hunter2-token"
 
 // written are the names of the files that a script writes.
 func written(script string) (names []string) {
-	for _, m := range regexp.MustCompile(`>+ *"?(?:\$\w+/|\$\([\w.]+\)/)?(\w+(?:\.\w+)?)"?`).FindAllStringSubmatch(script, -1) {
+	for _, m := range regexp.MustCompile(`(?:>+|--out|--output) *"?(?:\$\w+/|\$\([\w.]+\)/)?(\w+(?:\.\w+)?)"?`).FindAllStringSubmatch(script, -1) {
 		if name := m[1]; !slices.Contains(names, name) && name != "null" {
 			names = append(names, name)
 		}
@@ -134,11 +136,25 @@ func (s step) run(t *testing.T, file, script string) {
 			t.Fatal(err)
 		}
 	}
+	plans := filepath.Join(c.Dir, "plans")
+	if err := os.Mkdir(plans, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range s.plans {
+		write(t, filepath.Join(plans, name), nil)
+	}
 	c.Env = slices.Concat(os.Environ(), []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + at("calls"), "BODIES=" + at("bodies"), "HEADERS=" + at("headers"),
 		"GITHUB_STEP_SUMMARY=" + at("summary"), "ANSWER=" + s.answer, "HOSTILE=" + hostile[file][1], "CODE=" + string(rune('0'+s.code)), "MARK=<!-- meshrotate plan -->", "DOCUMENT=contoso.yaml", "BASE=refs/remotes/origin/main",
 		"PLANS=plans", "TMPDIR=" + scratch, "RUNNER_TEMP=" + scratch, "PR=7", "HEAD_SHA=4f2a91c", "GITHUB_REPOSITORY=im/rotation", "TOKEN=" + hidden, "BOT_TOKEN=" + hidden, "CI_API_V4_URL=https://git/api/v4", "CI_PROJECT_ID=3",
 		"ISSUES=https://git/api", "ITEM=Issue", "CLOSED=Done", "CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=4f2a91c"}, s.env)
 	out, err := c.CombinedOutput()
+	left, _ := filepath.Glob(filepath.Join(plans, "*"))
+	for i, name := range left {
+		left[i] = filepath.Base(name)
+	}
+	if !slices.Equal(left, s.left) {
+		t.Errorf("of the plans it leaves %q, want %q", left, s.left)
+	}
 	code := 0
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -209,7 +225,7 @@ func TestPipelineSteps(t *testing.T) {
 			"a plan that failed": {code: 1, calls: []string{"gh pr comment 7"}, body: []string{"\n\nWhat it said:\n\n    the progress\n"}, exitCode: 1},
 		}},
 		{file: "github-actions.yml", part: 1, of: 3, steps: map[string]step{
-			"applied": {code: 0, calls: []string{"meshrotate apply plans/4f2a91c.json -f contoso.yaml --base refs/remotes/origin/main", "gh pr comment 7"}, body: []string{"the report"}},
+			"applied": {code: 0, calls: []string{"gh run download --name plan-4f2a91c --dir reviewed", "meshrotate apply reviewed/plan.json -f contoso.yaml --base refs/remotes/origin/main", "gh pr comment 7"}, body: []string{"the report"}},
 			"in part": {code: 3, calls: []string{"gh pr comment 7"}, body: []string{"the progress"}, exitCode: 3},
 		}},
 		{file: "github-actions.yml", part: 2, of: 3, steps: map[string]step{
@@ -220,7 +236,7 @@ func TestPipelineSteps(t *testing.T) {
 			"somebody's own":  {code: 0, env: []string{`OPEN=[{"number": 11, "title": "Drift in my boat"}]`}, calls: []string{"gh issue list"}, never: []string{"issue edit", "issue close"}},
 			"nobody knows":    {code: 1, calls: []string{"gh issue create"}, body: []string{"the progress"}, exitCode: 1},
 		}},
-		{file: "azure-pipelines.yml", part: 0, of: 3, words: azureWords, steps: map[string]step{
+		{file: "azure-pipelines.yml", part: 0, of: 4, words: azureWords, steps: map[string]step{
 			"the first plan": {code: 2, answer: `{"value": [{"id": 1, "comments": []}, {"id": 2, "comments": [{"id": 1, "content": "ok"}]}]}`,
 				calls: []string{plan, "curl", "threads?api-version=7.1", "--data @body.json azure/p/_apis/git/repositories/r/pullRequests/7/threads?"}, never: []string{"PATCH"}, body: []string{"the report"}},
 			"somebody else's mark": {code: 2, answer: `{"value": [{"id": 4, "comments": [{"id": 1, "author": {"id": "other"}, "content": "<!-- meshrotate plan -->\nold"}]}]}`,
@@ -231,12 +247,16 @@ func TestPipelineSteps(t *testing.T) {
 				calls: []string{"threads/5/comments/1?", "threads/5/comments/1?"}, body: []string{"The plan of 4f2a91c could not be posted"}, exitCode: 1},
 			"a plan that failed": {code: 1, answer: `{"value": []}`, calls: []string{"--data"}, body: []string{"the progress"}, exitCode: 1},
 		}},
-		{file: "azure-pipelines.yml", part: 1, of: 3, words: azureWords, steps: map[string]step{
-			"applied": {code: 0, env: []string{"SUBJECT=Merged PR 7: x"}, calls: []string{"meshrotate apply plans/7.json -f contoso.yaml"}},
-			"in part": {code: 3, env: []string{"SUBJECT=Merged PR 7: x"}, calls: []string{"meshrotate apply plans/7.json"}, exitCode: 3},
-			"pushed":  {code: 0, env: []string{"SUBJECT=x"}, never: []string{"meshrotate"}, exitCode: 1},
+		{file: "azure-pipelines.yml", part: 1, of: 4, words: azureRequest, steps: map[string]step{
+			"merged":  {env: []string{"SUBJECT=Merged PR 7: x"}, calls: []string{"request is 7"}},
+			"hostile": {env: []string{"SUBJECT=Merged PR 7: ##vso[task.setvariable variable=request]8"}, calls: []string{"request is 7\n"}},
+			"pushed":  {env: []string{"SUBJECT=x"}, never: []string{"request"}, exitCode: 1},
 		}},
-		{file: "azure-pipelines.yml", part: 2, of: 3, words: azureWords, steps: map[string]step{
+		{file: "azure-pipelines.yml", part: 2, of: 4, words: azureWords, steps: map[string]step{
+			"applied": {code: 0, calls: []string{"meshrotate apply reviewed/plan.json -f contoso.yaml"}},
+			"in part": {code: 3, calls: []string{"meshrotate apply reviewed/plan.json"}, exitCode: 3},
+		}},
+		{file: "azure-pipelines.yml", part: 3, of: 4, words: azureWords, steps: map[string]step{
 			"no drift": {code: 0, answer: `{"workItems": []}`, calls: []string{drift, "--data @query.json azure/p/_apis/wit/wiql?api-version=7.1&$top=1"}, never: []string{"PATCH", "POST"},
 				body: []string{`CONTAINS 'meshrotate-drift' AND [System.Title] = 'Drift: contoso.yaml' AND [System.State] <> 'Done'`}},
 			"drift": {code: 2, answer: `{"workItems": []}`, calls: []string{"--data @body.json --request POST azure/p/_apis/wit/workitems/$Issue?api-version=7.1"},
@@ -258,7 +278,7 @@ func TestPipelineSteps(t *testing.T) {
 			"a plan that failed": {code: 1, answer: `[]`, calls: []string{"--data-urlencode"}, body: []string{"the progress"}, exitCode: 1},
 		}},
 		{file: "gitlab-ci.yml", part: 1, of: 3, steps: map[string]step{
-			"merged":        {answer: `[{"iid": 6, "state": "closed", "target_branch": "main"}, {"iid": 7, "state": "merged", "target_branch": "main"}]`, calls: []string{"commits/4f2a91c/merge_requests", "meshrotate apply plans/7.json -f contoso.yaml --base refs/remotes/origin/main"}},
+			"merged":        {answer: `[{"iid": 6, "state": "closed", "target_branch": "main"}, {"iid": 7, "state": "merged", "target_branch": "main"}]`, calls: []string{"commits/4f2a91c/merge_requests", "curl --fail --silent --show-error -H @- --location --output plan.json https://git/api/v4/projects/3/jobs/artifacts/refs%2Fmerge-requests%2F7%2Fhead/raw/plan.json?job=plan", "meshrotate apply plan.json -f contoso.yaml --base refs/remotes/origin/main"}},
 			"pushed":        {answer: `[]`, never: []string{"meshrotate"}, exitCode: 1},
 			"not all of it": {code: 3, answer: `[{"iid": 7, "state": "merged", "target_branch": "main"}]`, exitCode: 3},
 		}},
@@ -268,21 +288,30 @@ func TestPipelineSteps(t *testing.T) {
 			"drift still":     {code: 2, answer: `[{"iid": 11, "title": "Drift in my boat"}, {"iid": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PUT --data-urlencode description@drift.md https://git/api/v4/projects/3/issues/12"}, body: []string{"the report"}, exitCode: 2},
 			"drift that ends": {code: 0, answer: `[{"iid": 11, "title": "Drift in my boat"}, {"iid": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PUT --data state_event=close https://git/api/v4/projects/3/issues/12"}},
 		}},
-		{file: "Jenkinsfile", part: 0, of: 3, steps: map[string]step{
-			"a plan of main": {code: 2, calls: []string{plan + " -o markdown --out plan.json"}, never: []string{"curl"}},
-			"the first plan": {code: 2, env: []string{"CHANGE_ID=7"}, answer: `[{"id": 3, "user": {"id": 8}, "body": "<!-- meshrotate plan -->\nold"}]`,
-				calls: []string{plan, "issues/7/comments?per_page=100&page=1", "--data @body.json https://git/api/issues/7/comments"}, never: []string{"PATCH"}, body: []string{`"body": "<!-- meshrotate plan -->\nthe report`}},
-			"the next one": {code: 2, env: []string{"CHANGE_ID=7"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
+		{file: "Jenkinsfile", part: 0, of: 4, steps: map[string]step{
+			"the first plan": {code: 2, left: []string{"7.json"}, env: []string{"CHANGE_ID=7"}, answer: `[{"id": 3, "user": {"id": 8}, "body": "<!-- meshrotate plan -->\nold"}]`,
+				calls: []string{plan + " -o markdown --out plans/7.json", "issues/7/comments?per_page=100&page=1", "--data @body.json https://git/api/issues/7/comments"}, never: []string{"PATCH"}, body: []string{`"body": "<!-- meshrotate plan -->\nthe report`}},
+			"the next one": {code: 2, left: []string{"7.json"}, env: []string{"CHANGE_ID=7"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
 				calls: []string{"--request PATCH --data @body.json https://git/api/issues/comments/4"}, body: []string{"the report"}},
-			"behind many others": {code: 2, answer: "[" + strings.Repeat(`{"id": 3, "user": {"id": 8}, "body": "ok"},`, 99) + `{"id": 3, "user": {"id": 8}, "body": "ok"}]`,
+			"behind many others": {code: 2, left: []string{"7.json"}, answer: "[" + strings.Repeat(`{"id": 3, "user": {"id": 8}, "body": "ok"},`, 99) + `{"id": 3, "user": {"id": 8}, "body": "ok"}]`,
 				env: []string{"CHANGE_ID=7", `MORE=[{"id": 104, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`}, calls: []string{"issues/comments/104"}},
-			"too long": {code: 2, env: []string{"CHANGE_ID=7", "LONG=1", "GIT_COMMIT=4f2a91c"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
+			"too long": {code: 2, left: []string{"7.json"}, env: []string{"CHANGE_ID=7", "LONG=1", "GIT_COMMIT=4f2a91c"}, answer: `[{"id": 4, "user": {"id": 9}, "body": "<!-- meshrotate plan -->\nold"}]`,
 				calls: []string{"issues/comments/4", "issues/comments/4"}, body: []string{"The plan of 4f2a91c could not be posted"}, exitCode: 1},
-			"a request whose plan failed": {code: 1, env: []string{"CHANGE_ID=7"}, answer: `[]`, calls: []string{"--data @body.json"}, body: []string{"the progress"}, exitCode: 1},
-			"a plan that failed":          {code: 1, calls: []string{plan}, exitCode: 1},
+			"a plan that failed": {code: 1, env: []string{"CHANGE_ID=7"}, answer: `[]`, calls: []string{plan, "--data @body.json"}, body: []string{"the progress"}, exitCode: 1},
 		}},
-		{file: "Jenkinsfile", part: 1, of: 3, steps: map[string]step{"applied": {code: 3, calls: []string{"meshrotate apply plan.json -f contoso.yaml"}, exitCode: 3}}},
-		{file: "Jenkinsfile", part: 2, of: 3, steps: map[string]step{
+		{file: "Jenkinsfile", part: 1, of: 4, steps: map[string]step{
+			"merged": {env: []string{"SUBJECT=4f2a91c"}, plans: []string{"7.json"}, answer: `[{"number": 6, "merged_at": null, "base": {"ref": "main"}}, {"number": 5, "merged_at": "2026-01-01T00:00:00Z", "base": {"ref": "test"}}, {"number": 7, "merged_at": "2026-01-01T00:00:00Z", "base": {"ref": "main"}}]`,
+				calls: []string{"https://git/api/commits/4f2a91c/pulls", "meshrotate show plans/merged-4f2a91c.json"}, left: []string{"merged-4f2a91c.json"}},
+			"once more":         {env: []string{"SUBJECT=4f2a91c"}, plans: []string{"merged-4f2a91c.json"}, calls: []string{"meshrotate show plans/merged-4f2a91c.json"}, never: []string{"curl"}, left: []string{"merged-4f2a91c.json"}},
+			"pushed":            {env: []string{"SUBJECT=4f2a91c"}, plans: []string{"7.json"}, answer: `[]`, never: []string{"meshrotate"}, left: []string{"7.json"}},
+			"applied before":    {env: []string{"SUBJECT=4f2a91c"}, answer: `[{"number": 7, "merged_at": "2026-01-01T00:00:00Z", "base": {"ref": "main"}}]`, never: []string{"meshrotate"}},
+			"a plan of another": {code: 1, env: []string{"SUBJECT=4f2a91c"}, plans: []string{"merged-4f2a91c.json"}, calls: []string{"meshrotate show"}, left: []string{"merged-4f2a91c.json"}, exitCode: 1},
+		}},
+		{file: "Jenkinsfile", part: 2, of: 4, steps: map[string]step{
+			"applied": {code: 0, env: []string{"SUBJECT=4f2a91c"}, plans: []string{"merged-4f2a91c.json"}, calls: []string{"meshrotate apply plans/merged-4f2a91c.json -f contoso.yaml --base refs/remotes/origin/main"}},
+			"in part": {code: 3, env: []string{"SUBJECT=4f2a91c"}, plans: []string{"merged-4f2a91c.json"}, calls: []string{"meshrotate apply"}, left: []string{"merged-4f2a91c.json"}, exitCode: 3},
+		}},
+		{file: "Jenkinsfile", part: 3, of: 4, steps: map[string]step{
 			"no drift":        {code: 0, answer: `[]`, calls: []string{drift, "https://git/api/issues?state=open&labels=drift"}, never: []string{"--data"}},
 			"drift":           {code: 2, answer: `[]`, calls: []string{"--data @body.json https://git/api/issues"}, never: []string{"PATCH"}, body: []string{`"title": "Drift: contoso.yaml"`, "the report", `"drift"`}, exitCode: 2},
 			"drift still":     {code: 2, answer: `[{"number": 11, "title": "Drift: contoso.yaml", "pull_request": {}}, {"number": 12, "title": "Drift: contoso.yaml"}]`, calls: []string{"--request PATCH --data @body.json https://git/api/issues/12"}, body: []string{"the report"}, exitCode: 2},
@@ -304,7 +333,10 @@ func TestPipelineSteps(t *testing.T) {
 	}
 }
 
-var azureWords = map[string]string{"$(Agent.TempDirectory)": "$RUNNER_TEMP", "$(document)": "contoso.yaml", "$(base)": "refs/remotes/origin/main", "$(plans)": "plans", "$(System.CollectionUri)": "azure/", "$(System.TeamProjectId)": "p", "$(Build.Repository.ID)": "r"}
+var azureWords = map[string]string{"$(Agent.TempDirectory)": "$RUNNER_TEMP", "$(document)": "contoso.yaml", "$(base)": "refs/remotes/origin/main", "$(System.CollectionUri)": "azure/", "$(System.TeamProjectId)": "p", "$(Build.Repository.ID)": "r"}
+
+// The command to the log by which a step gives the next one the request is noted, as it is one that is meant.
+var azureRequest = map[string]string{`echo "##vso[task.setvariable variable=request]$pr"`: `echo "request is $pr" >>"$CALLS"`}
 
 // A fork's request plans nothing, and each job has the rights that it needs and no more.
 func TestPipelinesAndForks(t *testing.T) {
@@ -371,7 +403,7 @@ func TestGitLabSchema(t *testing.T) {
 func TestUnits(t *testing.T) {
 	out, _ := exec.Command(tool(t, "systemd-analyze"), "verify", "pipelines/meshrotate-drift.service", "pipelines/meshrotate-drift.timer").CombinedOutput()
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "meshrotate-drift") && !strings.Contains(line, "/usr/local/bin/meshrotate is not executable") {
+		if strings.Contains(line, "meshrotate-drift") && !strings.Contains(line, "/usr/local/libexec/meshrotate-drift-ticket is not executable") {
 			t.Error(line)
 		}
 	}

@@ -17,25 +17,25 @@ import (
 // A job's steps are tried by TestPipelines; the keys of all else are its system's.
 var rights = map[string]map[string]string{
 	"github-actions.yml": {
-		"": `{"env":["BASE","DOCUMENT","GH_TOKEN","HEAD_SHA","IM_ROTATOR_PASSWORD","MARK","MESHROTATE_AGE_IDENTITY","PLANS","PR"],"name":"rotate",
+		"": `{"env":["BASE","DOCUMENT","GH_TOKEN","HEAD_SHA","IM_ROTATOR_PASSWORD","MARK","MESHROTATE_AGE_IDENTITY","PR"],"name":"rotate",
 			"on":{"pull_request":{"branches":["main"],"paths":["deployments/**"],"types":["opened","synchronize","reopened","closed"]},"schedule":[{"cron":"17 2 * * *"}]},"permissions":{"contents":"read"}}`,
 		"plan": `{"environment":"rotation","if":"github.event_name == 'pull_request' && github.event.action != 'closed' && github.event.pull_request.head.repo.full_name == github.repository",
 			"permissions":{"contents":"read","pull-requests":"write"},"runs-on":["self-hosted","rotator"]}`,
 		"apply": `{"concurrency":{"cancel-in-progress":false,"group":"rotate"},"environment":"rotation",
 			"if":"github.event_name == 'pull_request' && github.event.action == 'closed' && github.event.pull_request.merged && github.event.pull_request.head.repo.full_name == github.repository",
-			"permissions":{"contents":"read","pull-requests":"write"},"runs-on":["self-hosted","rotator"]}`,
+			"permissions":{"actions":"read","contents":"read","pull-requests":"write"},"runs-on":["self-hosted","rotator"]}`,
 		"drift": `{"environment":"rotation-nightly","if":"github.event_name == 'schedule'","permissions":{"contents":"read","issues":"write"},"runs-on":["self-hosted","rotator"]}`,
 	},
 	"gitlab-ci.yml": {
-		"": `{"default":{"tags":["rotator"]},"stages":["plan","apply","drift"],"variables":{"BASE":"refs/remotes/origin/main","DOCUMENT":"deployments/contoso.yaml","GIT_DEPTH":"0","MARK":"<!-- meshrotate plan -->","PLANS":"/var/lib/meshrotate/plans"}}`,
-		"plan": `{"environment":{"action":"prepare","name":"rotation"},
+		"": `{"default":{"tags":["rotator"]},"stages":["plan","apply","drift"],"variables":{"BASE":"refs/remotes/origin/main","DOCUMENT":"deployments/contoso.yaml","GIT_DEPTH":"0","MARK":"<!-- meshrotate plan -->"}}`,
+		"plan": `{"artifacts":{"expire_in":"30 days","paths":["plan.json"]},"environment":{"action":"prepare","name":"rotation"},
 			"rules":[{"changes":["deployments/**/*"],"if":"$CI_PIPELINE_SOURCE == \"merge_request_event\" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID"}],"stage":"plan"}`,
 		"apply": `{"environment":"rotation","interruptible":false,"resource_group":"rotation","rules":[{"changes":["deployments/**/*"],"if":"$CI_PIPELINE_SOURCE == \"push\" && $CI_COMMIT_BRANCH == \"main\""}],"stage":"apply"}`,
 		"drift": `{"environment":{"action":"verify","name":"rotation"},"rules":[{"if":"$CI_PIPELINE_SOURCE == \"schedule\""}],"stage":"drift"}`,
 	},
 	"azure-pipelines.yml": {
 		"": `{"pool":"rotator","schedules":[{"always":true,"branches":{"include":["main"]},"cron":"17 2 * * *","displayName":"drift"}],"trigger":{"branches":{"include":["main"]},"paths":{"include":["deployments/*"]}},
-			"variables":[{"name":"document","value":"deployments/contoso.yaml"},{"name":"base","value":"refs/remotes/origin/main"},{"name":"plans","value":"/var/lib/meshrotate/plans"}]}`,
+			"variables":[{"name":"document","value":"deployments/contoso.yaml"},{"name":"base","value":"refs/remotes/origin/main"}]}`,
 		"stage plan":       `{"condition":"and(eq(variables['Build.Reason'], 'PullRequest'), ne(variables['System.PullRequest.IsFork'], 'True'))","dependsOn":[],"jobs":["deployment plan"],"variables":[{"group":"meshrotate"}]}`,
 		"deployment plan":  `{"environment":"rotation","strategy":["runOnce"]}`,
 		"stage apply":      `{"condition":"eq(variables['Build.Reason'], 'IndividualCI')","dependsOn":[],"jobs":["deployment apply"],"variables":[{"group":"meshrotate"}]}`,
@@ -114,11 +114,12 @@ func TestPipelineRights(t *testing.T) {
 
 // What of the Jenkinsfile is not a script, a comment or blank, in its order: its blocks, and what each may do.
 const jenkins = `pipeline { agent { label 'rotator' } options { disableConcurrentBuilds() skipDefaultCheckout() } triggers { cron(env.BRANCH_NAME == 'main' ? 'H 2 * * *' : '') }
-environment { DOCUMENT = 'deployments/contoso.yaml' BASE = 'refs/remotes/origin/main' ISSUES = 'https://api.github.com/repos/contoso/rotation' MARK = '<!-- meshrotate plan -->' } stages {
+environment { DOCUMENT = 'deployments/contoso.yaml' BASE = 'refs/remotes/origin/main' ISSUES = 'https://api.github.com/repos/contoso/rotation' MARK = '<!-- meshrotate plan -->' PLANS = '/var/lib/meshrotate/plans' } stages {
 stage('checkout') { steps { checkout scm sh 'git fetch --no-tags origin +refs/heads/main:refs/remotes/origin/main' } }
-stage('plan') { when { beforeAgent true not { triggeredBy 'TimerTrigger' } anyOf { allOf { changeRequest target: 'main'; expression { !env.CHANGE_FORK } }; branch 'main' } }
-steps { withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD'), string(credentialsId: 'rotation-comments', variable: 'TOKEN')]) { sh SCRIPT } archiveArtifacts artifacts: 'plan.txt, plan.json' } }
-stage('apply') { when { branch 'main' not { triggeredBy 'TimerTrigger' } expression { readFile('pending').trim() != '0' } }
+stage('plan') { when { beforeAgent true not { triggeredBy 'TimerTrigger' } changeRequest target: 'main' expression { !env.CHANGE_FORK } }
+steps { withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD'), string(credentialsId: 'rotation-comments', variable: 'TOKEN')]) { sh SCRIPT } } }
+stage('reviewed') { when { branch 'main' not { triggeredBy 'TimerTrigger' } } steps { withCredentials([string(credentialsId: 'rotation-comments', variable: 'TOKEN')]) { sh SCRIPT } } }
+stage('apply') { when { branch 'main' not { triggeredBy 'TimerTrigger' } expression { sh(script: 'test -f "$PLANS/merged-$(git rev-parse HEAD).json"', returnStatus: true) == 0 } }
 steps { timeout(time: 8, unit: 'HOURS') { input message: 'Apply exactly this plan?', submitter: 'rotation-approvers' }
 withCredentials([string(credentialsId: 'meshrotate-age-identity', variable: 'MESHROTATE_AGE_IDENTITY'), string(credentialsId: 'im-rotator-password', variable: 'IM_ROTATOR_PASSWORD')]) { sh SCRIPT } } }
 stage('drift') { when { branch 'main' triggeredBy 'TimerTrigger' }
@@ -160,7 +161,7 @@ func TestTaskRights(t *testing.T) {
 	want := []string{daily + "StartBoundary 2026-01-01T02:17:00", daily + "Enabled true", daily + "RandomDelay PT10M", daily + "ScheduleByDay/DaysInterval 1",
 		`/Task/Principals/Principal/UserId CONTOSO\gmsa-rotator$`, "/Task/Principals/Principal/LogonType Password", "/Task/Principals/Principal/RunLevel LeastPrivilege",
 		"/Task/Settings/MultipleInstancesPolicy IgnoreNew", "/Task/Settings/DisallowStartIfOnBatteries false", "/Task/Settings/StartWhenAvailable true", "/Task/Settings/RunOnlyIfNetworkAvailable true", "/Task/Settings/ExecutionTimeLimit PT30M",
-		`/Task/Actions/Exec/Command C:\Program Files\meshrotate\meshrotate.exe`, `/Task/Actions/Exec/WorkingDirectory C:\ProgramData\meshrotate`}
+		`/Task/Actions/Exec/Command C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, `/Task/Actions/Exec/WorkingDirectory C:\ProgramData\meshrotate`}
 	if !slices.Equal(all, want) {
 		t.Errorf("got  %q\nwant %q", all, want)
 	}
