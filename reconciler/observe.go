@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -42,6 +43,12 @@ type Withholder interface {
 	Withhold(ctx context.Context, text string) string
 	// KnowAll makes known what is kept, also of other secrets than a run is about, and what is at hand: what goes on record stays there.
 	KnowAll(ctx context.Context)
+}
+
+// KeyHolder is a Site that knows a key which the state does not hold: saved plans are sealed under it, too.
+type KeyHolder interface {
+	// PlanKey is the zero Value where there is none, or nobody can read it.
+	PlanKey(ctx context.Context) secret.Value
 }
 
 // Observe asks the site everything that the rotations want to know, each question once.

@@ -50,8 +50,8 @@ type Plan struct {
 	Down []Down `json:"down,omitempty"`
 	// Fleet are findings about targets rather than about one secret: a host that could not be looked at.
 	Fleet []Finding `json:"fleet,omitempty"`
-	// Whole is a digest of all of this, and Seal an HMAC of that under the state's salt, "" where none was kept: who changes a word of a
-	// saved plan is found out. Sealer makes it.
+	// Whole is a digest of all of this, and Seal an HMAC of that under the state's salt, "" where none was kept, and the site's key, where it
+	// has one: who changes a word of a saved plan is found out. Sealer makes it.
 	Whole  string                    `json:"whole"`
 	Seal   string                    `json:"seal,omitempty"`
 	Sealer func(whole string) string `json:"-"`

@@ -131,15 +131,15 @@ func ReadSaved(b []byte) (*Saved, error) {
 func (s *Saved) Check(now *Plan, history state.History) error {
 	fresh := unread(s.Changes, now.Changes)
 	const again = "run `meshrotate plan --out plan.json` again, have it reviewed, and apply that"
+	unsealed := s.unsealed(now, again)
 	switch {
 	case s.Deployment != now.Deployment:
 		return Hinted(fmt.Errorf("the saved plan is for %s, not for %s", s.Deployment, now.Deployment), again)
 	case s.Salt != "" && now.Salt != "" && s.Salt != now.Salt:
 		return Hinted(errors.New("the saved plan's fingerprints were made with another salt: its state folder was another one, or its salt was lost since; nobody can compare what it saw with what is there now"),
 			"apply it with the state folder that it was made with; or "+again)
-	case (s.Salt != "" || history.Salt() != "") && !s.sealed(now):
-		return Hinted(errors.New("the saved plan was changed after it was made, by somebody who does not have the state: its seal is that of another one; nothing was changed"),
-			"find out who can write it; "+again)
+	case unsealed != nil && (s.Salt != "" || history.Salt() != ""):
+		return unsealed
 	case s.goesOn(now, history) && (s.switched(history) || !now.Made.After(s.GoodUntil)):
 		now.Continues = s.Digest
 		return nil

@@ -268,7 +268,7 @@ func TestASavedPlanIsSealed(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Salt = "0123"
-		p.Sealer = func(whole string) string { return state.SealOf(secret.NewString("the salt"), whole) }
+		p.Sealer = func(whole string) string { return state.SealOf(secret.NewString("the salt"), secret.Value{}, whole) }
 		return p
 	}
 	now := made()
@@ -278,7 +278,7 @@ func TestASavedPlanIsSealed(t *testing.T) {
 	for reason, forge := range map[string]func(*reconciler.Plan){
 		"good for longer": func(p *reconciler.Plan) { p.GoodUntil = p.GoodUntil.AddDate(70, 0, 0) },
 		"another state's seal": func(p *reconciler.Plan) {
-			p.Sealer = func(string) string { return state.SealOf(secret.NewString("no"), "") }
+			p.Sealer = func(string) string { return state.SealOf(secret.NewString("no"), secret.Value{}, "") }
 		},
 		"without a seal": func(p *reconciler.Plan) { p.Sealer = nil },
 		"without a salt": func(p *reconciler.Plan) { p.Salt, p.Sealer = "", nil },
@@ -297,6 +297,36 @@ func TestASavedPlanIsSealed(t *testing.T) {
 		err := save(t, p).Check(now, state.NewHistory([]state.Entry{{Secret: "a", Salt: "0123", Outcome: state.Started}}))
 		if err == nil || !strings.Contains(err.Error(), "its seal is that of another one") || reconciler.HintOf(err) == "" {
 			t.Errorf("%s: %v", reason, err)
+		}
+	}
+}
+
+// Whoever may read the state has the salt. Where an age identity is known, a seal is not made without it, and not taken off.
+func TestASavedPlanIsSealedWithTheIdentity(t *testing.T) {
+	salt, key := secret.NewString("the salt"), secret.NewString("the key")
+	made := func(key secret.Value) *reconciler.Plan {
+		p, err := plan(t, usual("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Salt = "0123"
+		p.Sealer = func(whole string) string { return state.SealOf(salt, key, whole) }
+		return p
+	}
+	none := secret.Value{}
+	for _, c := range []struct {
+		then, now secret.Value
+		says      string
+	}{
+		{key, key, ""},
+		{none, none, ""},
+		{none, key, "sealed where the age identity is not known"},
+		{key, none, "here there is none with which that can be checked"},
+		{secret.NewString("another"), key, "its seal is that of another one"},
+	} {
+		err := save(t, made(c.then)).Check(made(c.now), state.History{})
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || reconciler.HintOf(err) == "") {
+			t.Errorf("%q: %v", c.says, err)
 		}
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+
+	"meshrotate/state"
 )
 
 // whole is the digest of a plan's JSON, however it is laid out, but for what is made of it: its own field and the seal. Everything that
@@ -82,8 +85,23 @@ func (s *Saved) unchanged(plan []byte) error {
 	return err
 }
 
-// sealed says that a saved plan was made with the state that the present one was made with. Whoever edits the file can make its digest
-// again, and not the seal.
-func (s *Saved) sealed(now *Plan) bool {
-	return now.Sealer == nil || s.Seal == now.Sealer(s.Whole)
+// unsealed says why a saved plan was not made with the state and the key that the present one was made with, or nil. Whoever edits the
+// file can make its digest again, and not the seal.
+func (s *Saved) unsealed(now *Plan, again string) error {
+	if now.Sealer == nil {
+		return nil
+	}
+	want := now.Sealer(s.Whole)
+	switch had, has := strings.HasPrefix(s.Seal, state.KeySealed), strings.HasPrefix(want, state.KeySealed); {
+	case s.Seal == want:
+		return nil
+	case s.Seal != "" && has && !had: // only with the key: else whoever reads the state could take it off
+		return Hinted(errors.New("the saved plan was sealed where the age identity is not known, and here it is: whoever can read the state can make such a seal; nothing was changed"),
+			"make it again where the identity is: "+again)
+	case had && !has:
+		return Hinted(errors.New("the saved plan was sealed with an age identity, and here there is none with which that can be checked; nothing was changed"),
+			"give apply the identity that plan had; or "+again)
+	}
+	return Hinted(errors.New("the saved plan was changed after it was made, by somebody who does not have the state or its age identity: its seal is that of another one; nothing was changed"),
+		"find out who can write it; "+again)
 }

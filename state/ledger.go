@@ -177,11 +177,19 @@ func SaltID(salt secret.Value) string {
 	return hex.EncodeToString(m.Sum(nil)[:6])
 }
 
-// SealOf is what only who has the salt can make of a text.
-func SealOf(salt secret.Value, text string) string {
+// KeySealed begins a seal that was made with a key that the state does not hold.
+const KeySealed = "key:"
+
+// SealOf is what only who has the salt can make of a text, and the key where there is one: whoever may read the state has the salt.
+func SealOf(salt, key secret.Value, text string) string {
 	m := hmac.New(sha256.New, salt.Expose())
 	m.Write([]byte("a saved plan\n" + text))
-	return hex.EncodeToString(m.Sum(nil))
+	if key.IsZero() {
+		return hex.EncodeToString(m.Sum(nil))
+	}
+	k := hmac.New(sha256.New, key.Expose())
+	k.Write(m.Sum(nil))
+	return KeySealed + hex.EncodeToString(k.Sum(nil))
 }
 
 // Ledger is an append-only record. Implementations pass statetest.Ledger.

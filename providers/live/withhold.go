@@ -34,6 +34,9 @@ func (s *Site) KnowAll(ctx context.Context) {
 	}
 }
 
+// PlanKey is the age identity's key for saved plans.
+func (s *Site) PlanKey(ctx context.Context) secret.Value { return s.values.supply.Keep.PlanKey(ctx) }
+
 func (s *Site) know(v secret.Value, err error) {
 	if err == nil {
 		s.config.Known.Add(v)

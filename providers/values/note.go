@@ -2,6 +2,7 @@ package values
 
 import (
 	"bytes"
+	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -94,11 +95,7 @@ func noteOf(deployment string, ref secret.Ref, v secret.Value, id age.Identity) 
 
 // codeOf is the code that a value would have under an identity.
 func (n note) codeOf(value []byte, id age.Identity) ([]byte, error) {
-	text, ok := id.(fmt.Stringer)
-	if !ok {
-		return nil, fmt.Errorf("an identity of type %T has no text", id)
-	}
-	key, err := hkdf.Key(sha256.New, []byte(text.String()), nil, "meshrotate kept value", sha256.Size)
+	key, err := keyOf(id, "meshrotate kept value")
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +105,28 @@ func (n note) codeOf(value []byte, id age.Identity) ([]byte, error) {
 		mac.Write(part)
 	}
 	return mac.Sum(nil), nil
+}
+
+// keyOf is a key that only who has the identity can make, for one purpose.
+func keyOf(id age.Identity, purpose string) ([]byte, error) {
+	text, ok := id.(fmt.Stringer)
+	if !ok {
+		return nil, fmt.Errorf("an identity of type %T has no text", id)
+	}
+	return hkdf.Key(sha256.New, []byte(text.String()), nil, purpose, sha256.Size)
+}
+
+// PlanKey is the key under which saved plans are sealed: the first identity's, as kept values are. It is the zero Value where there is none.
+func (k *Keep) PlanKey(ctx context.Context) secret.Value {
+	ids, err := k.seal.unlock(ctx)
+	if err != nil {
+		return secret.Value{}
+	}
+	key, err := keyOf(ids[0], "meshrotate saved plan")
+	if err != nil {
+		return secret.Value{}
+	}
+	return secret.New(key)
 }
 
 // check says why a value that was opened is not that of ref in this deployment, nil when it is.

@@ -16,7 +16,8 @@ func (p *program) show() *cobra.Command {
 		Short: "Show a saved plan again",
 		Long: `Show a plan that was saved with plan --out, in any format. Nothing is contacted:
 what is shown is what was seen then. A plan in which a word was changed
-since it was made is refused.`,
+since it was made is refused, but for one whose digest was made again: the
+seal, which only apply can check, is not looked at.`,
 		Example: `  meshrotate show plan.json
   meshrotate show plan.json -o markdown
   meshrotate show plan.json --host relay-07.contoso.example`,
@@ -38,6 +39,7 @@ since it was made is refused.`,
 		if err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
+		fmt.Fprintln(p.io.Err, "its seal is not checked here: `apply` does that, with the state and the age identity")
 		return p.write(render.Plan{Plan: plan, SavedTo: args[0], Host: host})
 	}
 	return cmd

@@ -7,8 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/specs"
 	"meshrotate/state"
 )
@@ -89,7 +91,8 @@ func (s *Session) present(ctx context.Context) (state.Present, error) {
 	return p, err
 }
 
-// sealer seals a plan with the salt that is kept, nil where none is.
+// sealer seals a plan with the salt that is kept, nil where none is; and with the site's key, which is asked for when a plan is written
+// or read, and not at each look.
 func (s *Session) sealer(ctx context.Context, id string) (func(string) string, error) {
 	if id == "" || s.State.Salt == nil {
 		return nil, nil
@@ -98,7 +101,13 @@ func (s *Session) sealer(ctx context.Context, id string) (func(string) string, e
 	if err != nil {
 		return nil, fmt.Errorf("look at the state of %s: %w", s.Document.Name, err)
 	}
-	return func(whole string) string { return state.SealOf(salt, whole) }, nil
+	key := sync.OnceValue(func() (key secret.Value) {
+		if site, can := s.Site.(reconciler.KeyHolder); can {
+			key = site.PlanKey(ctx)
+		}
+		return key
+	})
+	return func(whole string) string { return state.SealOf(salt, key(), whole) }, nil
 }
 
 // ours makes sure that the ledger is that of this deployment.

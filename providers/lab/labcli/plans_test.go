@@ -1,15 +1,20 @@
 package labcli_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"meshrotate/providers/values"
+	"meshrotate/reconciler"
+	"meshrotate/reconciler/secret"
 	"meshrotate/state"
 )
 
@@ -66,6 +71,32 @@ func TestSavedPlan(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(w.dir, "plan.json"), []byte(`{"format":"meshrotate.plan/v0"}`), 0o600))
 	refused("not a plan of format meshrotate.plan/v3")
 	w.run(1, "apply", "nowhere.json").says(t, "nowhere.json", "hint: ")
+}
+
+// TestPlanOfWhoReadsTheState has the salt, which the state shows to whoever may read it, and not the age identity.
+func TestPlanOfWhoReadsTheState(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	w.run(2, "plan", "--out", "plan.json")
+	file := filepath.Join(w.dir, "plan.json")
+	genuine, err := os.ReadFile(file)
+	must(t, err)
+	salt, err := os.ReadFile(filepath.Join(w.dir, ".meshrotate", "salt"))
+	must(t, err)
+	p, err := reconciler.ReadPlan(genuine)
+	must(t, err)
+	p.GoodUntil = p.GoodUntil.AddDate(1, 0, 0)
+	p.Sealer = func(whole string) string { return state.SealOf(secret.New(salt), secret.Value{}, whole) }
+	forged, err := json.Marshal(p)
+	must(t, err)
+	must(t, os.WriteFile(file, forged, 0o600))
+	w.run(1, "apply", "plan.json").says(t, "whoever can read the state can make such a seal", "nothing was changed")
+	must(t, os.WriteFile(file, genuine, 0o600))
+	env := w.env
+	w.env = slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, values.DefaultIdentity+"=") })
+	w.run(0, "show", "plan.json").says(t, "its seal is not checked here")
+	w.env = env
+	w.run(0, "apply", "plan.json").says(t, "done: 2 secrets rotated and proven")
 }
 
 // TestSavedPlanGoesOn kills the run of a reviewed plan, twice: the job that is run again finishes it, and only it.
