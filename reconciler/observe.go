@@ -45,6 +45,11 @@ type Withholder interface {
 	KnowAll(ctx context.Context)
 }
 
+// Readier is a Site that can say before a look why there can be none, of whatever target.
+type Readier interface {
+	Ready(ctx context.Context) error
+}
+
 // KeyHolder is a Site that knows a key which the state does not hold: saved plans are sealed under it, too.
 type KeyHolder interface {
 	// PlanKey is the zero Value where there is none, or nobody can read it.

@@ -8,7 +8,6 @@ package live
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -97,6 +96,7 @@ type Site struct {
 	mu     sync.Mutex
 	hosts  map[string]*host
 	marked *markerLease // the marker that this run has made, nil before
+	salted secret.Value // for the next look
 	memory
 }
 
@@ -156,11 +156,12 @@ func (s *Site) Look(ctx context.Context, reads []reconciler.Read, tell func(reco
 		byTarget[t] = append(byTarget[t], r)
 	}
 	tell(reconciler.Event{Kind: reconciler.LookBegan, Time: s.config.Now(), Total: len(order)})
-	salt, err := s.config.Salt(ctx)
+	salt, err := s.salt(ctx)
 	if err != nil {
 		return failAll(order, err)
 	}
 	s.values.forgetLive()
+	defer s.values.looked()
 	// The values first: a live value is compared with them. The hosts last: they take turns.
 	slices.SortStableFunc(order, func(a, b reconciler.Target) int { return first(b) - first(a) })
 	looks := make([]reconciler.Look, len(order))
@@ -279,13 +280,6 @@ func (s *Site) host(name string) *host {
 		s.hosts[name] = h
 	}
 	return h
-}
-
-// fingerprint is what a plan may show of a file: who does not have the salt cannot test guesses against it.
-func fingerprint(salt secret.Value, content []byte) string {
-	m := hmac.New(sha256.New, salt.Expose())
-	m.Write(content)
-	return hex.EncodeToString(m.Sum(nil)[:6])
 }
 
 func hash(b []byte) string {

@@ -28,7 +28,8 @@ type kept struct {
 	want map[secret.Ref]secret.Value // declared values that are not kept yet
 	// matched is the live value that was found among the kept ones last, by what it was compared with.
 	matched map[secret.Ref]matched
-	live    map[string][]secret.Value // by the secret's name: the different ones that the latest look found, two at most
+	live    map[string][]secret.Value      // by the secret's name: the different ones that the latest look found, two at most
+	seen    map[secret.Ref]*site.ValueSeen // in the look that goes on
 }
 
 func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler.Read, salt secret.Value) reconciler.Look {
@@ -50,6 +51,7 @@ func (k *kept) look(ctx context.Context, _ reconciler.Target, reads []reconciler
 	for i, r := range values {
 		look.Results[r.Key()] = seen[i]
 	}
+	k.asked(seen)
 	for _, r := range packages {
 		look.Results[r.Key()] = k.opened(ctx, r)
 	}
@@ -208,6 +210,8 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	switch {
 	case errors.Is(err, state.ErrDamaged):
 		return site.Unknown, nil // and what is damaged is a finding
+	case err != nil && k.untold(ref, err):
+		return site.Unknown, nil
 	case err != nil:
 		return "", fmt.Errorf("compare with the kept versions of %s: %w", ref.Name, err)
 	case !found:

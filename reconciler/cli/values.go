@@ -59,7 +59,10 @@ No value is shown, and no host is contacted.`,
 		if len(all) == 0 {
 			text = "nothing is kept in " + keep.Place()
 		}
-		return p.write(render.Note{Text: text, Value: map[string]any{"place": keep.Place(), "values": all}})
+		if err := p.write(render.Note{Text: text, Value: map[string]any{"place": keep.Place(), "values": all}}); err != nil {
+			return err
+		}
+		return closed(all)
 	}
 	cmd.AddCommand(p.forget())
 	return cmd
@@ -208,6 +211,23 @@ func (p *program) forgetAll(ctx context.Context, d *specs.Deployment, keep Value
 		all[i].Forgotten = true
 	}
 	return nil
+}
+
+// closed is an error where what is declared does not open, or nothing does. Of older versions some may have been sealed for an identity
+// that is gone.
+func closed(all []keptValue) error {
+	n, needed := 0, false
+	for _, v := range all {
+		if v.Trouble != "" {
+			n++
+			needed = needed || v.Declared
+		}
+	}
+	if n == 0 || n < len(all) && !needed {
+		return nil
+	}
+	return reconciler.Hinted(fmt.Errorf("%d of %d kept values do not open", n, len(all)),
+		"give the age identity that they were sealed for; where that is lost for good: `meshrotate values forget`, and then `meshrotate adopt`")
 }
 
 // said is one line for each.

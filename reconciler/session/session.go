@@ -113,6 +113,11 @@ func (s *Session) Look(ctx context.Context) (*View, error) {
 	case err != nil:
 		return nil, err
 	}
+	if site, can := s.Site.(reconciler.Readier); can {
+		if err := site.Ready(ctx); err != nil {
+			return nil, fmt.Errorf("no host was looked at: the state of %s: %w", s.Document.Name, err)
+		}
+	}
 	v := &View{History: history}
 	others := reconciler.LeftDown(s.Others, history, began)
 	minders := reconciler.Minders(s.Others, s.Rotations)

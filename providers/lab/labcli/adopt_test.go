@@ -22,7 +22,15 @@ func TestLostIdentity(t *testing.T) {
 	w.env = slices.DeleteFunc(w.env, func(e string) bool { return strings.HasPrefix(e, values.DefaultIdentity+"=") })
 	w.run(1, "values", "forget", "--yes").says(t, values.DefaultIdentity, "is not set")
 	w.env = append(w.env, values.DefaultIdentity+"="+strings.TrimSpace(string(identity.Expose())))
-	w.run(1, "plan").says(t, "cannot be opened with this age identity", "meshrotate values forget")
+	planned := w.run(1, "plan")
+	planned.says(t, "cannot be opened with this age identity", "meshrotate values forget", "[value-unavailable]")
+	if said := planned.out + planned.err; strings.Contains(said, "could not be looked at") || strings.Contains(said, "look: failed") {
+		t.Errorf("the hosts are blamed for the identity: %s", said)
+	}
+	w.rewrite("version: 7", "version: 8") // of which nothing is kept
+	w.run(1, "plan").says(t, "what is live cannot be compared with what is kept", "[value-unavailable]")
+	w.rewrite("version: 8", "version: 7")
+	w.run(1, "values").says(t, "cannot be opened with this age identity", "4 of 4 kept values do not open", "meshrotate values forget")
 	w.run(1, "values", "forget").says(t, "relaykey 6", "relaykey 7, declared", "a version gets no second value", "there is nobody to ask", "--yes")
 	refused := w.run(1, "adopt", "relaykey")
 	refused.says(t, "cannot be opened", "meshrotate values forget")

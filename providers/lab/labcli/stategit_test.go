@@ -87,6 +87,25 @@ func TestTwoRunners(t *testing.T) {
 	w.said.Write(files)
 }
 
+// TestAStateThatCannotBeWritten is the first use of a branch to which nobody here may push: no host is blamed for that.
+func TestAStateThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	w, _ := startHere(t, lab.Config{Relays: 1})
+	w.run(0, "apply", "--yes")
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not here") // inGit fails where CI must have it
+	}
+	repo := filepath.Join(t.TempDir(), "state.git")
+	must(t, exec.Command("git", "init", "--bare", "--quiet", repo).Run())
+	must(t, os.WriteFile(filepath.Join(repo, "hooks", "pre-receive"), []byte("#!/bin/sh\nexit 1\n"), 0o700))
+	w.rewrite("secrets:", "state: {git: {repo: "+repo+"}}\n\nsecrets:")
+	r := w.run(1, "plan", "--out", "plan.json")
+	r.says(t, "the state", "push", "hint: ")
+	if said := r.out + r.err; strings.Contains(said, "could not be looked at") || strings.Contains(said, "look: ") {
+		t.Errorf("the hosts are blamed for the state: %s", said)
+	}
+}
+
 // TestTwoJobsAtOnce has two machines apply at the same time: exactly one does.
 func TestTwoJobsAtOnce(t *testing.T) {
 	t.Parallel()
