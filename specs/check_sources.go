@@ -27,7 +27,10 @@ func (r *reader) checkSources(d *Deployment) {
 	eachSource(reflect.ValueOf(d.State), rootPath("state"), check)
 }
 
-// inState says that a file is a kept value or the salt, whatever path leads there. Capital letters do not tell files apart: on
+// ofState are what a state has in its folder, whatever else lies there: state/file's files, and the journals of state/git.
+var ofState = []string{"values", "salt", "ledger.jsonl", "ledger.head", "ledger.lock", "fence", "lease.json", "lease.lock", "git"}
+
+// inState says that a file is a part of the state, whatever path leads there. Capital letters do not tell files apart: on
 // some disks they do not.
 func (r *reader) inState(d *Deployment, file string) bool {
 	from := func(path string) string {
@@ -41,7 +44,7 @@ func (r *reader) inState(d *Deployment, file string) bool {
 		return file == kept || strings.HasPrefix(file, kept+string(filepath.Separator))
 	}
 	file = from(file)
-	for _, part := range []string{"values", "salt"} {
+	for _, part := range ofState {
 		kept := filepath.Join(from(cmp.Or(d.State.Dir, ".meshrotate")), part)
 		if within(file, kept) || r.onDisk && within(Resolved(file), Resolved(kept)) {
 			return true
