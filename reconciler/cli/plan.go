@@ -25,10 +25,11 @@ func (p *program) plan() *cobra.Command {
 		Short: "Look at the deployment and show what apply would do",
 		Long: `Look at the hosts and at the Admin API, compare them with the document, and
 show what apply would do, why, how long what would be down, and how to get
-back. Nothing is changed, and no lock is taken.
+back. No host is changed, and no lock is taken.
 
 A plan that is saved with --out is applied exactly, or not at all: apply looks
-again and refuses when anything that the plan was made from has changed.
+again and refuses when anything that the plan was made from has changed. The
+first one that is saved makes the state's salt: on a branch it pushes that.
 ` + exitCodes,
 		Example: `  meshrotate plan                        what would be done
   meshrotate plan --out plan.json        save it, to be reviewed and applied

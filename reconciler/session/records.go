@@ -320,7 +320,7 @@ func doubts(p state.Present, h state.History) []reconciler.Finding {
 		all = append(all, reconciler.Finding{Severity: reconciler.Error, Code: "state-unable", Text: "no record can be begun: " + p.Unable.Error(), Hint: reconciler.HintOf(p.Unable)})
 	}
 	if !p.Begun || h.Empty() {
-		doubt("state-new", "is state.dir right, and was the folder restored here? For a first use: `meshrotate apply` begins the record, also where it has nothing to do",
+		doubt("state-new", "does the document's `state` name the place that is meant, and was that restored? For a first use: `meshrotate apply` begins the record, also where it has nothing to do",
 			"%s holds no record: what was rotated before is not known, no live value is recognised but the declared one, and everything else is rotated to the declared version", p.Place)
 	}
 	if p.Salt == "" && h.Planned() {
