@@ -40,7 +40,10 @@ func ParseWindow(text string) (Window, error) {
 	if err != nil || !ok {
 		return Window{}, fmt.Errorf("%q are no hours", parts[1])
 	}
-	if w.to <= w.from {
+	if w.to == w.from { // a day, a moment, or a slip
+		return Window{}, fmt.Errorf("%q begins when it ends: a whole day is 00:00-24:00", parts[1])
+	}
+	if w.to < w.from {
 		w.to += 24 * time.Hour
 	}
 	if w.zone, err = time.LoadLocation(parts[2]); err != nil || parts[2] == "Local" {

@@ -62,7 +62,7 @@ func TestWindow(t *testing.T) {
 
 func TestBadWindows(t *testing.T) {
 	for _, text := range []string{"", "Mon", "Mon 22:00-04:00", "Mon 22:00-04:00 Mars/Olympus", "Mon 22:00-04:00 Local", "Moon 22:00-04:00 UTC", "Mon-Sunday 22:00-04:00 UTC",
-		"Mon 22-04 UTC", "Mon 22:00 UTC", "Mon 25:00-26:00 UTC", "Mon 1:00-2:00 UTC", "Mon, 22:00-04:00 UTC", "Mon 22:00-04:00 UTC UTC"} {
+		"Mon 22-04 UTC", "Mon 22:00 UTC", "Mon 25:00-26:00 UTC", "Mon 1:00-2:00 UTC", "Mon, 22:00-04:00 UTC", "Mon 22:00-04:00 UTC UTC", "Mon 10:00-10:00 UTC"} {
 		if w, err := specs.ParseWindow(text); err == nil {
 			t.Errorf("%q is %v", text, w)
 		}
