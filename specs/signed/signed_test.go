@@ -184,6 +184,10 @@ func TestOpenPGP(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(d.dir, "forged"), []byte(strings.Replace(body, "\n\nrotate", "\n\nrotated", 1)+"\n"), 0o600))
 	d.expect("a changed commit", d.run("git", "hash-object", "-t", "commit", "-w", "forged"), "is not what was signed", export(ada))
 
+	weak := filepath.Join(d.dir, "gpg-of-long-ago")
+	must(t, os.WriteFile(weak, []byte("#!/bin/sh\nexec gpg --digest-algo SHA1 \"$@\"\n"), 0o700))
+	d.expect("a signature over SHA-1", d.commit(append(by(ada), "gpg.program="+weak)...), "over SHA-1", export(ada))
+
 	var s signed.Signers
 	if err := s.Add("keys", []byte(d.run("gpg", "--batch", "--passphrase", "", "--armor", "--export-secret-keys", ada))); err == nil {
 		t.Error("a private key was taken for a public one")
@@ -205,6 +209,13 @@ func TestSSH(t *testing.T) {
 	d.expect("a second line for the key", good, "by ada", line(`valid-before="20200101" `)+line(""))
 	d.expect("another's key", d.commit(eve...), "SSH key ssh-ed25519 SHA256:", line(""))
 	d.expect("another's key, trusted", d.commit(eve...), "by eve", line(""), "eve "+other)
+
+	authority, _ := d.ssh("authority")
+	d.run("ssh-keygen", "-q", "-s", "authority", "-I", "ada", "-n", "ada@contoso.example", "ada.pub")
+	certified := d.commit("gpg.format=ssh", "user.signingkey="+filepath.Join(d.dir, "ada-cert.pub"), "-S")
+	d.expect("a key beside an authority", good, "by ada", "*@contoso.example cert-authority "+authority+"\n"+line(""))
+	d.expect("a certificate of the authority", certified, "cert-authority are passed over here", "*@contoso.example cert-authority "+authority+"\n"+line(""))
+	d.expect("the authority's own key", d.commit("gpg.format=ssh", "user.signingkey="+filepath.Join(d.dir, "authority"), "-S"), "no trusted signer's", "ada cert-authority "+authority+"\n"+line(""))
 
 	body := d.run("git", "cat-file", "commit", d.commit())
 	must(t, os.WriteFile(filepath.Join(d.dir, "body"), []byte(body+"\n"), 0o600))
@@ -246,7 +257,7 @@ func TestSSH(t *testing.T) {
 		t.Errorf("a shallow clone: %v", err)
 	}
 
-	for _, bad := range []string{"", "# nothing\n", "ada " + strings.Fields(key)[0] + " AAAA", "ada cert-authority " + key, `ada valid-before="soon" ` + key, "ada verify-required " + key} {
+	for _, bad := range []string{"", "# nothing\n", "ada " + strings.Fields(key)[0] + " AAAA", "ada cert-authority " + key + "\n# and nobody else\n", `ada valid-before="soon" ` + key, "ada verify-required " + key} {
 		var s signed.Signers
 		if err := s.Add("allowed", []byte(bad)); err == nil {
 			t.Errorf("%q was taken", bad)

@@ -21,6 +21,8 @@ import (
 type Signers struct {
 	pgp openpgp.EntityList
 	ssh []allowed
+	// authorities are how many lines were passed over, as they name who may certify keys and no key that signs.
+	authorities int
 }
 
 // allowed is a line of an allowed_signers file.
@@ -112,17 +114,26 @@ func (s *Signers) addSSH(data []byte) error {
 			continue
 		}
 		one, err := parseLine(line)
+		if errors.Is(err, errAuthority) { // who is certified does not count; the others do
+			s.authorities++
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 		s.ssh = append(s.ssh, one)
 		found++
 	}
+	if found == 0 && s.authorities > 0 {
+		return errors.New("all its lines are of certificate authorities, and certificates are not supported: list the keys of those who sign")
+	}
 	if found == 0 {
 		return errors.New("it holds neither an OpenPGP key in armour nor a line of allowed_signers")
 	}
 	return nil
 }
+
+var errAuthority = errors.New("the line is of a certificate authority")
 
 // parseLine reads principals, options, and a key as in authorized_keys.
 func parseLine(line string) (allowed, error) {
@@ -147,6 +158,8 @@ func parseLine(line string) (allowed, error) {
 			a.after, err = parseTime(value)
 		case "valid-before":
 			a.before, err = parseTime(value)
+		case "cert-authority":
+			return a, errAuthority
 		default: // an option that limits a key is not passed over
 			return a, fmt.Errorf("the option %s is not supported", name)
 		}

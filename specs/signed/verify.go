@@ -105,7 +105,11 @@ func (s Signers) one(c *object.Commit, now time.Time) (who string, err error) {
 func (s Signers) byPGP(signature string, body io.Reader, now time.Time) (string, error) {
 	key := issuer(signature)
 	config := &packet.Config{Time: func() time.Time { return now }}
-	signer, err := openpgp.CheckArmoredDetachedSignature(s.pgp, body, strings.NewReader(signature), config)
+	block, err := armor.Decode(strings.NewReader(signature))
+	if err != nil || block.Type != openpgp.SignatureType {
+		return "", errors.New("has a signature that is none of OpenPGP's")
+	}
+	sig, signer, err := openpgp.VerifyDetachedSignature(s.pgp, body, block.Body, config)
 	switch {
 	case errors.Is(err, pgperrors.ErrUnknownIssuer):
 		return "", fmt.Errorf("is signed with %s, which is no trusted signer's", key)
@@ -117,6 +121,8 @@ func (s Signers) byPGP(signature string, body io.Reader, now time.Time) (string,
 		return "", fmt.Errorf("is signed with %s, and the signature has expired", key)
 	case err != nil:
 		return "", fmt.Errorf("is not what was signed with %s: %w", key, err)
+	case config.RejectMessageHashAlgorithm(sig.Hash): // another commit can be made that has the same
+		return "", fmt.Errorf("is signed with %s over %s, which binds to nothing any more", key, sig.Hash)
 	}
 	name := fmt.Sprintf("%X", signer.PrimaryKey.Fingerprint)
 	if id := signer.PrimaryIdentity(); id != nil {
@@ -157,6 +163,9 @@ func (s Signers) bySSH(signature string, body io.Reader, now time.Time) (string,
 		return "", fmt.Errorf("is not what was signed with %s: %w", key, err)
 	}
 	why := "which is no trusted signer's"
+	if _, certified := sig.PublicKey.(*ssh.Certificate); certified && s.authorities > 0 {
+		why += ": it is a certificate, and lines of allowed_signers with cert-authority are passed over here"
+	}
 	for _, a := range s.ssh {
 		switch {
 		case string(a.key.Marshal()) != string(sig.PublicKey.Marshal()):
