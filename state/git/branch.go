@@ -22,8 +22,9 @@ import (
 
 // How long one attempt may take; for how long a failing connection is tried anew; how long between; and how often a server may
 // refuse a commit that follows from what it has, before its word counts: two pushes at once stand in each other's way.
+var attempt = 30 * time.Second // a test's is shorter
+
 const (
-	attempt   = 30 * time.Second
 	patience  = 15 * time.Second
 	firstWait = 100 * time.Millisecond
 	mostWait  = 2 * time.Second

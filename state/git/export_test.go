@@ -15,3 +15,10 @@ func (s *Store) Cut(l interface{ Fence() uint64 }) {
 	h.stop()
 	<-h.done
 }
+
+// AttemptsOf is how long one attempt may take, until the function is called that it returns.
+func AttemptsOf(d time.Duration) func() {
+	was := attempt
+	attempt = d
+	return func() { attempt = was }
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,33 @@ func TestAServerThatIsAwayBeforeTheSwitch(t *testing.T) {
 		if _, away := as[*state.AwayError](err); what == "append" && !away {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// A hook that hangs in a repository's folder, and holds git's output open when git has ended, is waited for no longer than a server is.
+func TestAHookThatHangs(t *testing.T) {
+	t.Cleanup(git.AttemptsOf(2 * time.Second)) // after all else has ended
+	w := folder(t)
+	one := w.machine().open()
+	acquire(t, w, one, "r1")
+	hole := filepath.Join(w.dir, "hole")
+	if err := os.WriteFile(filepath.Join(w.dir, "hooks", "pre-receive"), []byte("#!/bin/sh\n[ ! -f "+hole+" ] || exec sleep 60\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hole, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	err := one.Append(t.Context(), step("r1", "announced", 1))
+	if _, away := as[*state.AwayError](err); !away || time.Since(began) > 40*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+	if err := os.Remove(hole); err != nil {
+		t.Fatal(err)
+	}
+	add(t, one, step("r1", "announced", 1))
+	if got := steps(t, w.machine().open()); got != "announced" {
+		t.Error(got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
@@ -82,8 +83,40 @@ func (m *movedError) Error() string {
 	return fmt.Sprintf("it sends whoever asks to %q, another server: that is refused", m.to)
 }
 
+// grace is for what ends with its context, and says why.
+const grace = 2 * time.Second
+
+// ended does not wait longer than its context, and leaves behind what does not end with it. In a folder git does the work as a child, which is
+// killed; but who was its child, such as a hook, may hold its output open as long as it likes, and a disk that does not answer holds all of them.
+func ended[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	type answer struct {
+		got T
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		got, err := do(ctx)
+		answered <- answer{got, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.got, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answered:
+		return a.got, a.err
+	case <-time.After(grace):
+		return *new(T), context.Cause(ctx)
+	}
+}
+
 // list is where a branch is, the zero hash when there is none.
-func (r *remote) list(ctx context.Context, name plumbing.ReferenceName) (hash plumbing.Hash, err error) {
+func (r *remote) list(ctx context.Context, name plumbing.ReferenceName) (plumbing.Hash, error) {
+	return ended(ctx, func(ctx context.Context) (plumbing.Hash, error) { return r.listed(ctx, name) })
+}
+
+func (r *remote) listed(ctx context.Context, name plumbing.ReferenceName) (hash plumbing.Hash, err error) {
 	auth, cas, err := r.signIn(ctx)
 	if err != nil {
 		return hash, err
@@ -103,6 +136,10 @@ func (r *remote) list(ctx context.Context, name plumbing.ReferenceName) (hash pl
 
 // fetch gets a branch, its last commit alone. Zero hash: there is none.
 func (r *remote) fetch(ctx context.Context, name plumbing.ReferenceName, hash plumbing.Hash) (*tip, error) {
+	return ended(ctx, func(ctx context.Context) (*tip, error) { return r.fetched(ctx, name, hash) })
+}
+
+func (r *remote) fetched(ctx context.Context, name plumbing.ReferenceName, hash plumbing.Hash) (*tip, error) {
 	repo, err := git.Init(memory.NewStorage(), nil)
 	if err != nil {
 		return nil, err
@@ -155,11 +192,19 @@ func (r *remote) push(ctx context.Context, t *tip, name plumbing.ReferenceName, 
 	if !was.IsZero() { // else a branch that is there by now is no ancestor, and the push is refused
 		o.RequireRemoteRefs = []config.RefSpec{config.RefSpec(was.String() + ":" + name.String())}
 	}
-	return t.repo.PushContext(context.WithValue(ctx, stays{}, true), o)
+	_, err = ended(ctx, func(ctx context.Context) (none struct{}, err error) {
+		return none, t.repo.PushContext(context.WithValue(ctx, stays{}, true), o)
+	})
+	return err
 }
 
 // mayPush asks whether the server would take a push at all.
 func (r *remote) mayPush(ctx context.Context) error {
+	_, err := ended(ctx, func(ctx context.Context) (none struct{}, err error) { return none, r.receives(ctx) })
+	return err
+}
+
+func (r *remote) receives(ctx context.Context) error {
 	auth, cas, err := r.signIn(ctx)
 	if err != nil {
 		return err
