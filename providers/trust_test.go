@@ -309,6 +309,14 @@ func TestAProgramOfTheRequest(t *testing.T) {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
+	word := func() *specs.Deployment { // beside the program lies a checkout of the same name
+		d := load()
+		d.Connect.Stores["op"].Exec.Args = []string{"--vault", "im"}
+		return d
+	}
+	if _, err := trust.Bind(loader, word(), trust.Side{Base: word(), Name: "main at 1234567", Root: "/usr/bin/im"}); err == nil || !strings.Contains(reconciler.HintOf(err), `where "im" is none, keep the program in another folder`) {
+		t.Errorf("a word: %v", err)
+	}
 	for root, refused := range map[string]string{t.TempDir(): "", "/opt/im": "secrets.connectors.hook.program: /opt/im/at-source", "/usr/bin": "connect.stores.op.exec.program: /usr/bin/op",
 		"/srv/sealed": "connect.winrm.password: /srv/sealed/winrm.yaml"} {
 		one := func() *specs.Deployment {

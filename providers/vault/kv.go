@@ -132,13 +132,8 @@ func (e *Entry) Field(key string) (v secret.Value, ok bool, err error) {
 func (e *Entry) Value(key string) (secret.Value, error) {
 	v, ok, err := e.Field(key)
 	if err == nil && !ok {
-		names := make([]string, 0, len(e.fields))
-		for name := range e.fields {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		names = names[:min(len(names), 10)]
-		err = &RefusedError{Store: e.store, What: e.what, Why: fmt.Sprintf("it has no %q", key), Advice: "name the key; it has: " + strings.Join(names, ", ")}
+		// The names that it has are not shown: where somebody has mixed them up, one is the value.
+		err = &RefusedError{Store: e.store, What: e.what, Why: fmt.Sprintf("it has no %q", key), Advice: fmt.Sprintf("name the key that has the value: it is one of %d there, which `vault kv get` shows", len(e.fields))}
 	}
 	return v, err
 }

@@ -80,7 +80,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("it is told as %q", about)
 	}
 	_, err = e.Value("password")
-	refused(t, err, `secret/im/relay: it has no "password"`, "it has: value")
+	refused(t, err, `secret/im/relay: it has no "password"`, "it is one of 1 there")
 	_, err = c.Get(t.Context(), "im/relay", 1)
 	refused(t, err, "secret/im/relay, version 1: it was deleted on 2", "undelete it")
 	_, err = c.Get(t.Context(), "im/relay", 2)

@@ -78,7 +78,7 @@ func (b *binder) local(d *specs.Deployment) error {
 			for _, path := range l.paths(folders[l.path]) {
 				if specs.Passes(path, b.side.Root) {
 					return specs.WithHint(fmt.Errorf("%s: %s: %s lies among the files of the request, which may have changed it; no host was contacted", d.Origin.File, l.path, path),
-						"keep the program, and what it is given, outside the repository, and name it by its full path")
+						"keep the program, and what it is given, outside the repository, and name it by its full path"+l.orWord(path))
 				}
 			}
 		}

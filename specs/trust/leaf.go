@@ -289,6 +289,14 @@ func (l leaf) paths(folder string) (all []string) {
 	return all
 }
 
+// orWord is the way on where a word of an argument is no path, and is taken for one.
+func (l leaf) orWord(path string) string {
+	if slices.ContainsFunc(l.items, func(item string) bool { return strings.Contains(item, path) }) || !strings.HasSuffix(l.path, ".args") {
+		return ""
+	}
+	return fmt.Sprintf("; a word counts as a path from the program's folder: where %q is none, keep the program in another folder", filepath.Base(path))
+}
+
 // inPath says that a path goes on behind such a letter; behind others one may begin.
 func inPath(c byte) bool {
 	return c >= 0x80 || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("/\\._-+~%", c) >= 0
