@@ -22,11 +22,11 @@ func TestRelayListsOfEveryShape(t *testing.T) {
 		says []string // the field, and the value seen
 	}
 	codes := map[string]refusal{
-		"page":           {"relay-list-cut", []string{"1 of 3 relays"}},
+		"page":           {"relay-list-cut", []string{"1 of 3 entries"}},
 		"more":           {"relay-list-cut", []string{"there are more"}},
 		"by-page":        {"relay-list-cut", []string{"there are more"}},
 		"by-page-mute":   {"relay-list-cut", []string{"there are more"}},
-		"by-offset":      {"relay-list-cut", []string{"1 of 3 relays"}},
+		"by-offset":      {"relay-list-cut", []string{"1 of 3 entries"}},
 		"by-token":       {"relay-list-cut", []string{"there are more"}},
 		"default-page":   {"relay-unlisted", []string{"relay-03.lab.example is not"}},
 		"frozen":         {"relay-list-time", []string{"the latest heartbeat in Admin's list", "1h0m", `lastHeartbeatUtc = "`}},
@@ -141,6 +141,9 @@ func TestSigningOverListsOfEveryShape(t *testing.T) {
 				case shape == "page-hidden": // of which nobody can know
 					if len(o.With(state.Proven)) != 1 || len(o.Left) != 1 || len(o.Down) != 1 || !o.Down[0].Unsure {
 						t.Errorf("%+v", o)
+					}
+					if d := w.planned().Untouched(); len(d) != 1 || !d[0].Unsure {
+						t.Errorf("nor does the next plan: %+v", d)
 					}
 				case len(p.Blocked()) == 0 && (len(o.With(state.Proven)) != 1 || o.Err != nil || len(o.Left) > 0):
 					t.Errorf("%+v", o)

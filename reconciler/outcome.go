@@ -113,6 +113,9 @@ type Down struct {
 	// Unsure: its stop was asked for, no answer came, and nobody could look since; or it is not seen to work any more, and its
 	// host was not asked.
 	Unsure bool `json:"unsure,omitempty"`
+	// Stays says that no apply brings it back, as it is now: it is looked at, and Mend is what a person may do.
+	Stays bool   `json:"stays,omitempty"`
+	Mend  string `json:"-"`
 	// Gone: its host has no such service any more.
 	Gone bool `json:"gone,omitempty"`
 	// Elsewhere: the document does not name its host any more, so nobody asks it.

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,13 @@ const stoppedEarlier = "an earlier run stopped it, or was to start it"
 // StillDown is what an earlier run left down, or may have, each once: several secrets may know of it.
 func (p *Plan) StillDown() []Down { return p.down(func(d Down) bool { return !d.Found && !d.CutOff }) }
 
-// CutOff is what an earlier run left cut off, or may have, each once, of secrets about which nothing is to be done now.
+// CutOff is what an earlier run left cut off, or may have, each once: of secrets about which nothing is to be done now, and what stays so
+// whatever is done.
 func (p *Plan) CutOff() []Down {
 	var all []Down
 	for _, c := range p.Changes {
 		for _, d := range c.Down {
-			if d.CutOff && c.Status != Rotate && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
+			if d.CutOff && (c.Status != Rotate || d.Stays) && !slices.ContainsFunc(all, func(o Down) bool { return o.What == d.What }) {
 				all = append(all, d)
 			}
 		}
@@ -123,7 +125,7 @@ func sayStopped(changes []Change) {
 func stillDown(all []Down) (findings []Finding) {
 	type story struct {
 		unsure, cut, unwell bool
-		cause, with         string
+		cause, with, mend   string
 	}
 	fleet := map[story][]Down{}
 	var order []story
@@ -131,7 +133,7 @@ func stillDown(all []Down) (findings []Finding) {
 		if d.Found {
 			continue // the change says what it does about it
 		}
-		s := story{d.Unsure, d.CutOff, d.Unwell, d.Cause, strings.Join(d.With, ", ")}
+		s := story{d.Unsure, d.CutOff, d.Unwell, d.Cause, strings.Join(d.With, ", "), d.Mend}
 		if s.cause == "" {
 			s.cause = stoppedEarlier
 		}
@@ -196,6 +198,7 @@ func stillDownAs(who string, unsure bool, cause string, all []Down) Finding {
 	if all[0].Gone {
 		f.Hint = InstallGone
 	}
+	f.Hint = cmp.Or(all[0].Mend, f.Hint)
 	if !first.IsZero() {
 		f.Text += " since " + moment(first)
 	}

@@ -205,13 +205,13 @@ func (s *Site) heard(ctx context.Context, since map[string]time.Time) map[string
 	}
 	names := slices.Sorted(maps.Keys(since))
 	listed := list.Directory(names, s.computerNames(names))
-	w := waiting{skews: s.clocks(), admin: s.api.host}
+	w, restarts := waiting{skews: s.clocks(), admin: s.api.host}, s.api.restarts()
 	for _, host := range names {
 		switch e := listed.Of[host]; {
 		case e != nil && e.Connected == nil:
 		case w.lacking(host, e, clock.latest(since[host]), since[host], s.config.Now()) == "":
 			heard[host] = true
-		case !e.IsConnected() && !list.More && !list.Old(e, clock.latest(since[host])): // else it may be on another page
+		case !e.IsConnected() && !list.InPart(e) && !list.Old(e, clock.latest(later(since[host], restarts[host]))): // else it may be on another page
 			heard[host] = false
 		}
 	}

@@ -231,7 +231,7 @@ func (w *waiting) reason(op site.ProveRelays, last error, untold bool, now time.
 		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known%s", len(w.missing), len(op.Relays), w.clauses()),
 			w.seeList())
 	}
-	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), lookAtRelay)
+	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), w.lookAt())
 }
 
 // couldNot says what is wrong with the API that does not tell of relays.

@@ -91,7 +91,7 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 			}
 			w.mute[host] = tellsNothing(listed.Of[host]) || slices.Contains(listed.Ambiguous, host)
 			if list.Old(listed.Of[host], clock.latest(since)) {
-				w.lacks[host] = "Admin lists an old connection of %s, and no new one beside it, as it does of others"
+				w.lacks[host] = old
 			}
 			if listed.Of[host].IsConnected() && !w.mute[host] && w.moved.Before(since) {
 				w.lacks[host], w.mute[host] = stands, true
@@ -110,6 +110,18 @@ func (w *waiting) check(list *site.RelaysSeen, clock adminClock, now time.Time) 
 		}
 	}
 	w.missing = missing
+}
+
+const old = "Admin lists an old connection of %s, and no new one beside it, as it does of others"
+
+// lookAt is where to look for the reason.
+func (w *waiting) lookAt() string {
+	for _, host := range w.missing {
+		if w.lacks[host] == old {
+			return site.PerhapsPage
+		}
+	}
+	return lookAtRelay
 }
 
 // strange says that the list has relays that are connected and were heard of since, and none of ours: by the names that it has now, none

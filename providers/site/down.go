@@ -164,6 +164,11 @@ func StoppedFor(h state.History, ref secret.Ref, host, service string, restarts 
 	return began || !restarts && slices.Contains(h.LastToBegin(stop, host), ref.Name)
 }
 
+// StartedInVain counts the runs in a row that have started a service anew on a host for this version, and left it behind all the same.
+func StartedInVain(h state.History, ref secret.Ref, host, service string) int {
+	return h.InVain(ref.Name, ref.Version, inSwitch(StartService{Host: host, Service: service}), host)
+}
+
 // stopBegan is when a run last began to stop a service.
 func stopBegan(h state.History, ref secret.Ref, host, service string) (last time.Time) {
 	for _, version := range h.Begun(ref.Name) {

@@ -189,7 +189,7 @@ func Lessons() []reconciler.Lesson {
 			Means:   "Admin lists fewer relays than it says it has, or says that there are more, and no way to the others; or its pages move while they are read. It is a warning where the list is one page that has little room left, or may be one as it has as many entries as pages have by default: what relays leave behind when they connect anew may fill it.",
 			Matters: "Nothing would be proven of the rest, with all of them down before that is found out.",
 			Do:      "Name a path that gives all: product.api.relays: /api/relays?pageSize=10000. Or the parameter by which the next page is asked for: product.api.paging.",
-			Example: "Admin lists 100 of 340 relays, and no way to the others"},
+			Example: "Admin lists 100 of 340 entries, and no way to the others"},
 		{ID: "relay-list-coarse",
 			Means:   "Every heartbeat in Admin's list is on whole minutes, or on whole five.",
 			Matters: "The first one after a restart shows only at the next such moment: the proof waits for it longer than connectedTimeout.",

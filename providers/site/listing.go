@@ -81,9 +81,9 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 		object("relay-list-cut", "name a path that gives all at once, or in an order that stays, such as product.api.relays: /api/relays?pageSize=10000", nil,
 			"the pages of Admin's list move while they are read, as they do where it is ordered by heartbeats: %d were seen, and others are missing, whichever they are", len(s.Relays))
 	} else if s.More {
-		of := fmt.Sprintf("%d of %d relays", len(s.Relays), s.Total)
+		of := fmt.Sprintf("%d of %d entries", len(s.Relays), s.Total) // of which a relay may have several
 		if s.Total <= len(s.Relays) {
-			of = Count(len(s.Relays), "relay") + ", says that there are more"
+			of = entries(len(s.Relays)) + ", says that there are more"
 		}
 		object("relay-list-cut", WholeList, nil,
 			"Admin lists %s, and no way to the others: nothing would be proven of the rest", of)
@@ -123,6 +123,9 @@ func (s Listing) Unprovable(up []Listed, used bool) (all []reconciler.Finding) {
 // WholeList is what to do about a list of which there is one page.
 const WholeList = "name a path that gives them all, such as product.api.relays: /api/relays?pageSize=10000; or the parameter by which the next page is asked for, product.api.paging: {page: …}, {offset: …} or {token: …}"
 
+// PerhapsPage is what to do about a relay that a list does not show as connected, which may be one page.
+const PerhapsPage = "see in Admin's dashboard whether it is connected. If it is, " + WholeList + ". If not, look at its log"
+
 // perhapsPage says of a list that it may be one page: it has as many entries as pages have by default, and a relay is missing, or there are
 // entries that a relay has left behind, which may push another one off.
 func (s Listing) perhapsPage(up []Listed) (f reconciler.Finding, is bool) {
@@ -140,6 +143,11 @@ func (s Listing) perhapsPage(up []Listed) (f reconciler.Finding, is bool) {
 		return f, false
 	}
 	return Warning("relay-list-cut", text, WholeList, Each(missing, func(l Listed) string { return l.Host })...), true
+}
+
+// InPart says that what a list has of a relay, nil for nothing, may not be all: more of it may be on another page.
+func (s *RelaysSeen) InPart(r *RelaySeen) bool {
+	return s.More || s.Moved || s.MayBePage() || s.Round > 0 && r == nil
 }
 
 // MayBePage says that others may have been pushed off a list: by entries that relays have left behind, in a list that has as many as a page
@@ -205,6 +213,13 @@ func (l Listed) odd() string {
 		return ": no field of its list does"
 	}
 	return ": " + l.Relay.Name + " has " + strings.Join(l.Relay.Odd, ", ")
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }
 
 func areRelays(n int) string {

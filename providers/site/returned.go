@@ -31,12 +31,12 @@ func cameBack(in reconciler.Input, ref secret.Ref, host, service, what string, s
 	return back, !up.Before(at)
 }
 
-// NotYetWorking are those of what came back that run and are not seen to work since an earlier run. Asked says that whoever knows
-// whether they do was asked.
-func NotYetWorking(back []reconciler.Returned, asked bool) (down []reconciler.Down) {
+// NotYetWorking are those of what came back that run and are not seen to work since an earlier run. Unsure says of a host that whoever
+// knows whether it does was not asked, or may not have told all.
+func NotYetWorking(back []reconciler.Returned, unsure func(host string) bool) (down []reconciler.Down) {
 	for _, r := range back {
 		if r.UpBy.IsZero() {
-			down = append(down, reconciler.Down{What: r.What, Target: Host(r.What), Since: r.Since, Sooner: r.Sooner, CutOff: true, Unsure: !asked,
+			down = append(down, reconciler.Down{What: r.What, Target: Host(r.What), Since: r.Since, Sooner: r.Sooner, CutOff: true, Unsure: unsure(r.What),
 				Cause: "an earlier run started it again, or somebody did, and it was not seen to work since"})
 		}
 	}

@@ -182,7 +182,7 @@ func downOf(d reconciler.Down, o reconciler.Outcome) Down {
 		brings = getsReady
 	}
 	return Down{What: d.What, Service: d.Service, Host: d.Target.String(), With: d.With, Since: d.Since.UTC(), Sooner: d.Sooner, Unsure: d.Unsure, Unwell: d.Unwell, CutOff: d.CutOff, Why: why.Error(),
-		Hint: cmp.Or(reconciler.HintOf(why), brings)}
+		Hint: cmp.Or(d.Mend, reconciler.HintOf(why), brings)}
 }
 
 // cause is why an earlier run left it down, nil when it did not.

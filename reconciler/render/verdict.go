@@ -34,6 +34,9 @@ func (r Outcome) next(plan, apply string) string {
 		if len(rangesOf(names)) > 2 {
 			who = "the " + count(len(names), "target") + " that are down or left behind"
 		}
+		if r.perhaps(names) {
+			return "it is not known whether " + who + " can work: " + r.Down[0].Hint + ". Then " + apply + ": finished hosts are left alone"
+		}
 		s = "mend " + who + ", then " + apply + ": finished hosts are left alone"
 	case r.with(state.Ahead) > 0:
 		s = "mend the cause, then " + apply + ": it goes on from there"
@@ -46,6 +49,13 @@ func (r Outcome) next(plan, apply string) string {
 		s += ". Until then what is down stays down"
 	}
 	return s
+}
+
+// perhaps says that these may all be cut off, or work.
+func (r Outcome) perhaps(names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(r.Down, func(d Down) bool { return d.Host == name && d.CutOff && d.Unsure })
+	})
 }
 
 // confirming are the flags that say of what waits that it was done: by name, or of the whole kind where that is many.
@@ -110,6 +120,9 @@ func (r Outcome) Verdict() string {
 	case n == 0 && len(r.Down) > 0 && !slices.ContainsFunc(r.Down, func(d Down) bool { return !d.Since.IsZero() }):
 		return "nothing was changed; found DOWN: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > 0 && len(r.Down) == r.cutOff(false)+r.cutOff(true):
+		if r.cutOff(false) == 0 {
+			return "nothing was changed; since an earlier run may be CUT OFF: " + hostList(r.unfinished())
+		}
 		return "nothing was changed; since an earlier run CUT OFF: " + hostList(r.unfinished())
 	case n == 0 && len(r.Down) > r.unsure():
 		return "nothing was changed; since an earlier run DOWN: " + hostList(r.unfinished())

@@ -40,7 +40,7 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	}
 	c.Expires, c.Overlaps = r.expires(w), r.overlaps(in, w)
 	c.Down, c.Returned = site.LeftDown(in, r.ref, site.Each(w.all, r.watched))
-	c.Down = append(c.Down, site.NotYetWorking(c.Returned, w.api)...)
+	c.Down = append(c.Down, site.NotYetWorking(c.Returned, w.unsure)...)
 	switch blocked := reconciler.Blocked(c.Findings); {
 	case blocked && w.none() && len(site.Where(w.all, member.whole)) == len(w.all):
 		c.Status, c.Reason = reconciler.Refused, r.asDeclared(w)+", and a guard objects"
@@ -60,6 +60,13 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 		}
 	}
 	return c
+}
+
+// unsure says that a relay which is not seen to work may do so: Admin was not asked, or what it lists may not be all.
+func (w work) unsure(host string) bool {
+	return !w.api || w.list != nil && slices.ContainsFunc(w.all, func(m member) bool {
+		return m.host == host && m.whole() && (w.list.InPart(m.relay) || w.list.Old(m.relay, m.service.StartedAt))
+	})
 }
 
 func (r *Rotation) watched(m member) site.Watched {

@@ -36,7 +36,7 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 		return []reconciler.Finding{f}
 	}
 	findings := w.disconnected(admin, w.silent) // nobody waits for them
-	off = site.Where(off, func(l member) bool {
+	off = site.Where(w.notVain(off), func(l member) bool {
 		return !slices.ContainsFunc(w.silent, func(o member) bool { return o.host == l.host })
 	})
 	if len(off) == 0 {
@@ -52,7 +52,11 @@ func (r *Rotation) awayBefore(in reconciler.Input, w work, admin member, relays 
 	if none := site.Where(off, func(l member) bool { return l.relay == nil }); len(none) > 0 {
 		verb += "; " + whoIs(none) + " not in Admin's list at all"
 	}
-	return append(findings, site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "look at the relay's log and at its way to Admin first", hosts(off)...))
+	hint := "look at the relay's log and at its way to Admin first"
+	if slices.ContainsFunc(off, w.dark) {
+		hint = site.PerhapsPage
+	}
+	return append(findings, site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, hint, hosts(off)...))
 }
 
 // unknown says that Admin's list does not tell whether a relay is connected: its entry has no word on that, or may be another's, or there
@@ -69,9 +73,8 @@ func (w work) unknown(l member) bool {
 
 // notSeen says of relays that are restarted as nobody has seen them connected since a run: that they are not, where Admin's list says so.
 func (w work) notSeen(cut state.Outage) string {
-	unknown := func(l member) bool { return w.list == nil || w.unknown(l) || w.list.Old(l.relay, l.service.StartedAt) }
-	dark := site.Where(w.restart, unknown)
-	off := site.Where(w.restart, func(l member) bool { return !unknown(l) })
+	dark := site.Where(w.restart, w.dark)
+	off := site.Where(w.restart, func(l member) bool { return !w.dark(l) })
 	var parts []string
 	if len(off) > 0 {
 		parts = append(parts, fmt.Sprintf("%s not connected%s, and start again", whoIs(off), cutSince(", cut off", cut)))
@@ -99,7 +102,7 @@ func (r *Rotation) upFor(in reconciler.Input, admin, l member) time.Duration {
 
 // notConnected are relays that do not work while nothing can be done about it: what stands in the way is said elsewhere.
 func notConnected(in reconciler.Input, w work, relays []member) []reconciler.Finding {
-	off := site.Where(relays, func(l member) bool { return !l.connected() && !w.unknown(l) })
+	off := site.Where(w.notVain(relays), func(l member) bool { return !l.connected() && !w.unknown(l) })
 	if !asked(in) || len(off) == 0 {
 		return nil
 	}
@@ -110,10 +113,14 @@ func notConnected(in reconciler.Input, w work, relays []member) []reconciler.Fin
 	return []reconciler.Finding{site.Warning("relay-disconnected", site.Count(len(off), "relay")+verb, "mend what stands in the way, then apply; look at the log of one that does not come back", hosts(off)...)}
 }
 
-func (w work) disconnected(admin member, relays []member) []reconciler.Finding {
-	off := site.Where(relays, func(l member) bool { return l.whole() && !l.connected() && !w.unknown(l) })
-	if len(off) == 0 {
-		return nil
+func (w work) disconnected(admin member, relays []member) (findings []reconciler.Finding) {
+	off := site.Where(w.notVain(relays), func(l member) bool { return l.whole() && !l.connected() && !w.unknown(l) })
+	if dark := site.Where(off, w.dark); len(dark) > 0 {
+		text := site.Count(len(dark), "relay") + " with the right key, running, and not shown as connected by what is read of Admin's list: whether the rest of it does is not known"
+		findings = append(findings, site.Warning("relay-list-cut", text, site.PerhapsPage, hosts(dark)...))
+	}
+	if off = site.Where(off, func(l member) bool { return !w.dark(l) }); len(off) == 0 {
+		return findings
 	}
 	f := reconciler.Finding{Severity: reconciler.Warning, Code: "relay-disconnected", Hosts: hosts(off),
 		Text: site.Count(len(off), "relay") + " with the right key, running, and not connected", Hint: "look at the relay's log and at its way to Admin: the key is not the reason"}
@@ -123,5 +130,5 @@ func (w work) disconnected(admin member, relays []member) []reconciler.Finding {
 	} else if !admin.sure() || slices.ContainsFunc(off, func(l member) bool { return !l.sure() }) {
 		f.Hint = "look at the relay's log; restart it if that speaks of its key: whether its process has read the file as it is now, or Admin's has, is not proven"
 	}
-	return []reconciler.Finding{f}
+	return append(findings, f)
 }

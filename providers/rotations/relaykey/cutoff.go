@@ -67,14 +67,15 @@ func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, do
 		if stopped || !slices.Contains(last.Left, l.host) || w.listing.Heard(l.listed()) {
 			continue
 		}
+		alike := l.whole() && w.admin.whole() && l.setting.Alike(w.admin.setting) && !l.stale
 		cause := "an earlier run gave Admin another key and left it behind"
 		switch {
 		case !l.whole():
 			cause += "; its host cannot be looked at"
-		case w.admin.whole() && l.setting.Alike(w.admin.setting) && !l.stale:
+		case alike:
 			cause = "an earlier run left it behind, as it was not seen to work after its start"
 		}
-		d := reconciler.Down{What: l.host, Target: site.Host(l.host), Since: from.At, Sooner: from.Sooner, CutOff: true, Unsure: w.list == nil || l.connected(), Cause: cause}
+		d := reconciler.Down{What: l.host, Target: site.Host(l.host), Since: from.At, Sooner: from.Sooner, CutOff: true, Unsure: w.list == nil || l.connected() || alike && w.dark(l), Cause: cause}
 		if from.At.IsZero() { // that run found Admin stopped: it knew only that it left this one without the key
 			d.Since, d.Sooner = last.Time, true
 		}
@@ -83,11 +84,14 @@ func (r *Rotation) stillCutOff(in reconciler.Input, w work, refused []member, do
 	return all
 }
 
+// cutOffLabel is how that is called in the outages.
+const cutOffLabel = "relays cut off"
+
 // cutOff is which relays cannot work, though they run: Admin is down, or has another key than they. When an earlier run stopped
 // Admin, and was cut off or left relays behind, it is since then, or was until the look when all are seen connected.
 func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []reconciler.Returned) {
-	o = state.Outage{What: "relays cut off", With: w.admin.who.Name}
-	running := slices.Concat(w.prove, w.silent)
+	o = state.Outage{What: cutOffLabel, With: w.admin.who.Name}
+	running := w.notVain(slices.Concat(w.prove, w.silent))
 	if len(running)+len(w.left) == 0 || !w.admin.whole() {
 		return o, nil
 	}
@@ -112,7 +116,7 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 		return !l.setting.Alike(w.admin.setting) || l.stopped || !l.connected() || l.stale && !l.relay.HeardAfter(w.admin.service.StartedAt)
 	})
 	off = append(off, w.left...)
-	if len(off) == 0 && in.Now.Before(at) { // by a clock that was wrong
+	if len(off) == 0 && (len(w.vain) > 0 || in.Now.Before(at)) { // which goes on for those; or by a clock that was wrong
 		return o, nil
 	}
 	if len(off) == 0 {
@@ -128,21 +132,14 @@ func (r *Rotation) cutOff(in reconciler.Input, w work) (o state.Outage, back []r
 // or before.
 func (r *Rotation) leftAlone(in reconciler.Input, w work, o state.Outage) state.Outage {
 	last, _ := in.History.LeftBehind(r.ref.Name)
-	fleet, _ := in.History.LastWord(r.ref.Name, o.What)
 	if len(o.Members)+len(o.Unseen) > 0 || last.Version != r.ref.Version {
 		return o
 	}
-	for _, l := range slices.Concat(w.prove, w.silent) {
+	for _, l := range w.notVain(slices.Concat(w.prove, w.silent)) {
 		if !slices.Contains(last.Left, l.host) || l.connected() || w.unknown(l) || !l.service.Running() {
 			continue
 		}
-		since, sooner := last.Time, true
-		if said, _ := in.History.LastWord(r.ref.Name, l.host); !said.Since.IsZero() {
-			since, sooner = said.Since, said.Sooner
-		}
-		if !fleet.Since.IsZero() && fleet.Since.Before(since) { // runs have tried it more than once
-			since, sooner = fleet.Since, fleet.Sooner
-		}
+		since, sooner := r.leftSince(in, l.host)
 		if o.Since.IsZero() || since.Before(o.Since) {
 			o.Since = since
 		}

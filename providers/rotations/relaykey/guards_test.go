@@ -147,11 +147,6 @@ func TestGuards(t *testing.T) {
 			s.hosts[r2].service.StartedAt = now.Add(-time.Minute)
 			s.history = append(s.history, state.Entry{Secret: "relaykey", Version: "7", Outcome: state.Started})
 		}, reconciler.Rotate, "not in Admin's list"},
-		{"relay-disconnected", "it was left behind with the key: another restart shows nothing new", func(s *scene) {
-			*s = *done()
-			s.relays = s.relays[:1]
-			s.history[1].Left = []string{r2}
-		}, reconciler.AsDeclared, "not connected"},
 		{"relay-disconnected", "nor is it waited for, while other things are done", func(s *scene) {
 			*s = *done()
 			s.relays = s.relays[:1]

@@ -21,7 +21,9 @@ type work struct {
 	// silent are relays that have read the key and had time to connect, and of which Admin's list says nothing: neither a restart nor
 	// a wait changes that.
 	silent []member
-	list   *site.RelaysSeen
+	// vain are relays that have the key, and that earlier runs have started anew and left behind, as nothing shows that they are connected.
+	vain []member
+	list *site.RelaysSeen
 	// listing is the list with its time.
 	listing site.Listing
 	// directory is which entry of the list stands for which relay.
@@ -74,7 +76,8 @@ func (r *Rotation) Plan(in reconciler.Input) reconciler.Change {
 	if said, _ := in.History.LastWord(r.ref.Name, cut.What); from.At.IsZero() {
 		from = site.DownFrom{At: said.Since, Sooner: said.Sooner}
 	}
-	c.Down = append(c.Down, r.stillCutOff(in, w, refused, c.Down, from)...)
+	c.Down = append(c.Down, r.stillCutOff(in, w, w.notVain(refused), c.Down, from)...)
+	c.Down = append(c.Down, r.inVain(in, w)...)
 	if blocked && len(r.awayBefore(in, w, admin, relays)) == 0 {
 		c.Findings = append(c.Findings, notConnected(in, w, relays)...)
 	}
@@ -145,8 +148,10 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 			continue
 		}
 		silent := w.list != nil && l.relay == nil && l.sure() && admin.whole() && r.upFor(in, admin, l) > r.api.ConnectedTimeout.Of()
+		waits := r.leftWaiting(in, w, l)
+		tried := waits && r.startedInVain(in, l) >= mostStarts
 		// A relay that the last run left behind, and that is still not connected, is tried again.
-		again := !l.connected() && (w.pending || slices.Contains(last.Left, l.host)) && !silent
+		again := !l.connected() && (w.pending || slices.Contains(last.Left, l.host)) && !silent && !tried
 		if l.edit {
 			w.edit = append(w.edit, l)
 		}
@@ -155,10 +160,13 @@ func (r *Rotation) need(in reconciler.Input, admin member, relays, left []member
 		} else if len(l.lost) > 0 {
 			w.revive = append(w.revive, l)
 		}
-		if site.Leftover(in, r.ref.Name, l.host, l.component.Settings, l.setting.Base) {
+		vain := waits && !again
+		if !vain && site.Leftover(in, r.ref.Name, l.host, l.component.Settings, l.setting.Base) { // else when it is seen to work
 			w.tidy = append(w.tidy, l)
 		}
-		if silent && !w.bounce && !w.pending && !l.edit && !l.stopped {
+		if vain {
+			w.vain = append(w.vain, l)
+		} else if silent && !w.bounce && !w.pending && !l.edit && !l.stopped {
 			w.silent = append(w.silent, l)
 			continue
 		}
