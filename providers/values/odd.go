@@ -28,7 +28,7 @@ var template = sync.OnceValue(func() *regexp.Regexp {
 // (!secret NAME), /run/secrets/…, a sealed file of age or of Ansible, a value of SOPS, a pointer of Git LFS, what Vault's transit engine,
 // DPAPI or ASP.NET's data protection made of one.
 var reference = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|!(Ref|Sub|GetAtt|ImportValue) \S.*|(var|local|module|data)\.[a-z_][a-z0-9_.]*|[a-z][a-z0-9-]*/data/[^\s#]+#\S+|[A-Za-z]+(__[A-Za-z]+)+|(?i:dpapi|enc|encrypted|protected|cipher):\S+|\{(?i:cipher|enc|aes|dpapi)\}\S+|AQAAANCMnd8BFdERjHoAwE\S+|(?i:01000000d08c9ddf0115d111)[0-9A-Fa-f]+|CfDJ8[A-Za-z0-9_-]{60,}|version https://git-lfs\.github\.com/.*)$`)
+	return regexp.MustCompile(`^(@[A-Za-z]+(\.[A-Za-z]+)*\(.*\)|(secrets?|op|vault|keyvault|akv|ssm|env|file|ref\+[a-z0-9]+)://.*|\$env:[A-Za-z_][A-Za-z0-9_]*|\$[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]*(__[A-Za-z0-9]+)+=.*|\$ANSIBLE_VAULT;.*|age-encryption\.org/v1.*|-----BEGIN AGE ENCRYPTED FILE-----.*|arn:aws[a-z-]*:(secretsmanager|ssm|kms):.*|projects/[^/\s]+/secrets/[^/\s]+(/versions/[^/\s]+)?|vault:[^\s#]+#[^\s#]+|secretref:\S+|!(secret|vault|env|env_var|file|include) \S.*|(/var)?/run/secrets/\S+|ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|ENC\(.*\)|!(Ref|Sub|GetAtt|ImportValue) \S.*|(var|local|module|data)\.[a-z_][a-z0-9_.]*|[a-z][a-z0-9-]*/data/[^\s#]+#\S+|[A-Za-z]+(__[A-Za-z]+)+|(?i:dpapi|enc|encrypted|protected|cipher):\S+|\{(?i:cipher|enc|aes|dpapi)\}\S+|AQAAANCMnd8BFdERjHoAwE\S+|(?i:01000000d08c9ddf0115d111)[0-9A-Fa-f]+|CfDJ8[A-Za-z0-9_-]{60,}|version https://git-lfs\.github\.com/.*)$`)
 })
 
 // located matches the address of a page, or the path of a file on Windows. Its directories and names are of plain characters only: a
@@ -63,9 +63,10 @@ var page = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)^(<!doctype |<html[\s>]|<\?xml |<head>|<body[\s>])`)
 })
 
-// escaped matches what another program has written into a text of its own form: &amp; within, or a line's end in two letters behind it.
+// escaped matches what another program has written into a text of its own form: &amp; or \u003d within, a line's end in two letters behind
+// it, or base64 that ends as an address has it.
 var escaped = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`&(amp|lt|gt|quot|apos|#[0-9]{2,5}|#x[0-9A-Fa-f]{2,4});|\\r\\n$`)
+	return regexp.MustCompile(`&(amp|lt|gt|quot|apos|#[0-9]{2,5}|#x[0-9A-Fa-f]{2,4});|\\r\\n$|\\u00(3[dDcCeE]|2[67bB])|^[A-Za-z0-9%+/_-]{16,}%3[dD]$`)
 })
 
 // blank are characters of a width that show nothing and are no spaces to Unicode.
@@ -136,6 +137,9 @@ func Odd(value []byte) error {
 		if strings.Trim(text, string(first)) == "" || masked(text) {
 			return errors.New("it is one character, repeated")
 		}
+		if hidden().MatchString(text) {
+			return errors.New("a part of it is hidden, as logs and forms show a value")
+		}
 		if strings.HasPrefix(text, `\"`) && strings.HasSuffix(text, `\"`) {
 			return errors.New("it stands in quotes, which would become part of it")
 		}
@@ -179,6 +183,11 @@ func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return strings.TrimSuffix(line, "\r")
 }
+
+// hidden matches a text of which a beginning or an end is left: abcd****, ****wxyz, abcd....
+var hidden = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^.+(\*{4,}|•{4,}|●{4,}|\.{4,})$|^(\*{4,}|•{4,}|●{4,}|\.{4,}).+$`)
+})
 
 // masked says that a text is groups of one character, as logs and forms hide a value.
 func masked(text string) bool {
