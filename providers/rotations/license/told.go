@@ -146,7 +146,7 @@ func (r *Rotation) proof(w work) site.ProveAnswer {
 		op.Untold, op.What = true, "Admin answers as it did before: that it has read the file its start shows"
 		return op
 	case read:
-		op.Untold, op.What = true, "Admin was asked to read it again: that it serves this one is not shown"
+		op.Untold, op.What = true, "Admin answers as it did when this version was proven, and was asked to read its file again"
 		return op
 	}
 	op.Changed, op.Again, op.What = true, r.spec.ReloadEndpoint, "what Admin answers of its license has changed"
