@@ -57,8 +57,9 @@ func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
 			}
 			for _, l := range left {
 				since, own := p.clock.since(cutOff(l.Target.Name)), p.clock.since(l.Target.Name)
+				sooner := p.clock.sooner(cutOff(l.Target.Name))
 				if since.IsZero() || !own.IsZero() && own.Before(since) {
-					since = own
+					since, sooner = own, p.clock.sooner(l.Target.Name)
 				}
 				unseen, why := slices.Contains(o.Unseen, l.Target.Name), l.Why
 				if unseen {
@@ -66,7 +67,7 @@ func (p *progress) cutOff(left []LeftBehind, ended []Ended) (all []Down) {
 				}
 				lacks := !p.touched[l.Target] || p.unsure[l.Target] // what was sent to it may not have come that far
 				if (unseen || slices.Contains(o.Members, l.Target.Name)) && slices.Contains(l.Secrets, c.Secret.Name) && !since.IsZero() && (lacks || p.unproven[l.Target]) {
-					add(Down{What: l.Target.Name, Target: l.Target, Since: since, Sooner: unseen, CutOff: true, Unsure: !sure || p.touched[l.Target] && !p.unproven[l.Target], Why: why})
+					add(Down{What: l.Target.Name, Target: l.Target, Since: since, Sooner: unseen || sooner, CutOff: true, Unsure: !sure || p.touched[l.Target] && !p.unproven[l.Target], Why: why})
 				}
 			}
 		}

@@ -180,5 +180,5 @@ func (w *waiting) seeList() string {
 			return moves + passGET + "; the next run asks again"
 		}
 	}
-	return "see what Admin's list says of them; product.api.fields names the fields; the next run asks again"
+	return "see what Admin's list says of them; product.api.fields names the fields. As soon as that can be read the next run asks again, and until then it is refused"
 }

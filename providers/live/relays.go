@@ -222,16 +222,23 @@ func (w *waiting) failed(op site.ProveRelays, last error, now time.Time) reconci
 func (w *waiting) reason(op site.ProveRelays, last error, untold bool, now time.Time) error {
 	switch {
 	case len(w.missing) == len(w.gone):
-		return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected: their hosts say why%s", len(w.gone), len(op.Relays), w.firstWhy()), lookAtRelay)
+		return reconciler.Hinted(fmt.Errorf("%d of %d relays %s not connected: their hosts say why%s", len(w.gone), len(op.Relays), isOrAre(len(w.gone)), w.firstWhy()), lookAtRelay)
 	case last != nil && now.Sub(w.heard) > patience:
-		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known: %s: %w", len(w.missing), len(op.Relays), couldNot(last), last),
+		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays %s connected is not known: %s: %w", len(w.missing), len(op.Relays), isOrAre(len(w.missing)), couldNot(last), last),
 			cmp.Or(reconciler.HintOf(last), "look at the Admin service and at the way to it; the next run asks again"))
 	}
 	if untold {
-		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays are connected is not known%s", len(w.missing), len(op.Relays), w.clauses()),
+		return reconciler.Hinted(fmt.Errorf("whether %d of %d relays %s connected is not known%s", len(w.missing), len(op.Relays), isOrAre(len(w.missing)), w.clauses()),
 			w.seeList())
 	}
-	return reconciler.Hinted(fmt.Errorf("%d of %d relays are not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), op.Timeout, w.clauses()), w.lookAt())
+	return reconciler.Hinted(fmt.Errorf("%d of %d relays %s not connected with a new heartbeat after %s%s", len(w.missing), len(op.Relays), isOrAre(len(w.missing)), op.Timeout, w.clauses()), w.lookAt())
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }
 
 // couldNot says what is wrong with the API that does not tell of relays.

@@ -38,10 +38,10 @@ func Away[T any](away []T, host func(T) string, t reconciler.Tolerance) (left, l
 func RelaysAway(left, lost []string, because string) (all []reconciler.Finding) {
 	if len(lost) > 0 {
 		all = append(all, Problem("relay-unreachable", Count(len(lost), "relay")+" cannot be reached: "+because,
-			"bring them back, or let the policy leave them behind: policy.unreachable.tolerate names them, policy.unreachable.count allows a number; the next run finishes them", lost...))
+			fmt.Sprintf("bring %[1]s back, or let the policy leave %[1]s behind: policy.unreachable.tolerate names hosts, policy.unreachable.count allows a number; the next run finishes %[1]s", itOrThem(lost)), lost...))
 	}
 	if len(left) > 0 {
-		all = append(all, Warning("relay-left-behind", Count(len(left), "relay")+" cannot be reached and may be left behind; the next run finishes them", "", left...))
+		all = append(all, Warning("relay-left-behind", Count(len(left), "relay")+" cannot be reached and may be left behind; the next run finishes "+itOrThem(left), "", left...))
 	}
 	return all
 }
@@ -50,7 +50,14 @@ func RelaysAway(left, lost []string, because string) (all []reconciler.Finding) 
 // others are not kept down for them.
 func RelaysSpared(hosts []string, because string) reconciler.Finding {
 	return Warning("relay-unreachable", Count(len(hosts), "relay")+" cannot be reached, and left alone: "+because,
-		"bring them back, and apply again", hosts...)
+		"bring "+itOrThem(hosts)+" back, and apply again", hosts...)
+}
+
+func itOrThem(hosts []string) string {
+	if len(hosts) == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 // LeftOf are the targets that fall behind.

@@ -77,7 +77,7 @@ func (w work) notSeen(cut state.Outage) string {
 	off := site.Where(w.restart, func(l member) bool { return !w.dark(l) })
 	var parts []string
 	if len(off) > 0 {
-		parts = append(parts, fmt.Sprintf("%s not connected%s, and start again", whoIs(off), cutSince(", cut off", cut)))
+		parts = append(parts, fmt.Sprintf("%s not connected%s, and %s again", whoIs(off), cutSince(", cut off", cut), map[bool]string{true: "starts", false: "start"}[len(off) == 1]))
 	}
 	seen, they, again := " were not seen connected", "they are", "they start again"
 	if len(dark) == 1 {
