@@ -116,6 +116,8 @@ type Left struct {
 	Target  string   `json:"target"`
 	Secrets []string `json:"secrets"`
 	Why     string   `json:"why"`
+	// Hint is what to do about it, "" where only the next run is.
+	Hint string `json:"hint,omitempty"`
 }
 
 // OutcomeOf tells how a run of a plan ended.
@@ -148,7 +150,7 @@ func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.
 		r.Down = append(r.Down, downOf(d, o))
 	}
 	for _, l := range o.Left {
-		r.Left = append(r.Left, Left{Target: l.Target.String(), Secrets: l.Secrets, Why: l.Why.Error()})
+		r.Left = append(r.Left, Left{Target: l.Target.String(), Secrets: l.Secrets, Why: l.Why.Error(), Hint: reconciler.HintOf(l.Why)})
 	}
 	for _, n := range o.Remarks {
 		r.Remarks = append(r.Remarks, Remark{Target: n.Target.String(), Text: n.Text})

@@ -123,3 +123,15 @@ func TestPaused(t *testing.T) {
 		}
 	}
 }
+
+// What to do about a host that was left behind is said with it.
+func TestLeftBehindHasItsHint(t *testing.T) {
+	o := endedAs(several(), state.Proven, state.Proven)
+	o.Left = []reconciler.LeftBehind{{Target: reconciler.Target{Kind: reconciler.HostTarget, Name: "im-left.example"}, Why: reconciler.Hinted(errors.New("HTTP 404"), "see the listener's port"), Secrets: []string{"x"}}}
+	for _, format := range []Format{Text, Markdown, JSON} {
+		var b strings.Builder
+		if err := Write(&b, Style{Format: format}, told(several(), o)); err != nil || !strings.Contains(b.String(), "see the listener") {
+			t.Errorf("%s: %v\n%s", format, err, b.String())
+		}
+	}
+}
