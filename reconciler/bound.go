@@ -56,7 +56,18 @@ func reasoned(then, now []Change) (all []string) {
 	for _, c := range now {
 		i := slices.IndexFunc(then, func(o Change) bool { return o.Secret == c.Secret })
 		if i >= 0 && (then[i].Reason != c.Reason || then[i].Status != c.Status) {
-			all = append(all, fmt.Sprintf("%s: it was %s (%s), and is %s (%s)", c.Title, then[i].Status, then[i].Reason, c.Status, c.Reason))
+			why := c.Reason
+			if j := slices.IndexFunc(c.Findings, func(f Finding) bool { return f.Severity == Error }); j >= 0 { // what is to be done is as it was
+				f := c.Findings[j]
+				const most = 3
+				if why = f.Text + " [" + string(f.Code) + "]"; len(f.Hosts) > 0 {
+					why += ", on " + strings.Join(f.Hosts[:min(len(f.Hosts), most)], ", ")
+				}
+				if more := len(f.Hosts) - most; more > 0 {
+					why += fmt.Sprintf(" and %d more", more)
+				}
+			}
+			all = append(all, fmt.Sprintf("%s: it was %s (%s), and is %s (%s)", c.Title, then[i].Status, then[i].Reason, c.Status, why))
 		}
 	}
 	return all

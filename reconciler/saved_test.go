@@ -343,7 +343,14 @@ func TestASavedPlanWithAnotherReason(t *testing.T) {
 		}
 		return p
 	}
-	err := save(t, plan("r1 holds 6", reconciler.Verify)).Check(plan("r1 is cut off", reconciler.Prepare), state.History{})
+	refused := plan("r1 holds 6", reconciler.Prepare)
+	refused.Changes[0].Status = reconciler.Refused
+	refused.Changes[0].Findings = []reconciler.Finding{{Severity: reconciler.Error, Code: "clock-skew", Text: "its clock is off", Hosts: []string{"r1", "r2", "r3", "r4"}}}
+	err := save(t, plan("r1 holds 6", reconciler.Verify)).Check(refused, state.History{})
+	if want := "and is refused (its clock is off [clock-skew], on r1, r2, r3 and 1 more)"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	err = save(t, plan("r1 holds 6", reconciler.Verify)).Check(plan("r1 is cut off", reconciler.Prepare), state.History{})
 	if want := "a: it was rotate (r1 holds 6), and is rotate (r1 is cut off)"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
