@@ -211,6 +211,12 @@ func TestSituationsOfConnectors(t *testing.T) {
 			}
 			w.connectsAfter()
 		}},
+		{"a sync run that does not end", "that is what is said of it", func(t *testing.T, w *world) {
+			w.do("syncs-running", "im-admin")
+			_, o := w.run()
+			says(t, o.Err, "the sync run of", "after the push, has not ended within")
+			hinted(t, o.Err)
+		}},
 		{"a wrong letter in the connector's name", "what is stored is not called proven, and it is drift until it is corrected", func(t *testing.T, w *world) {
 			w.connectorSpec().Secrets[0].Connector = "adx"
 			p, o := w.run()

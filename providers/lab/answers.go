@@ -88,6 +88,7 @@ func answers() []Mishap {
 		{"syncs-404", "let Admin have no " + syncs, status(syncs, http.StatusNotFound)},
 		{"syncs-empty", "let it tell of no connector", says(syncs, object, "[]")},
 		{"syncs-failures", "let it tell of failures beside them, none at first", (*Lab).tellFailures},
+		{"syncs-running", "let it tell of sync runs that never end", (*Lab).tellRunning},
 		{"syncs-retired", "let it tell of connectors in two lists", besideSyncs("retired", map[string]any{"name": "Old HR"})},
 		{"license-204", "let its answer have no content", answering(license, http.MethodGet, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) })},
 		{"license-302", "let it redirect to a sign-in", answering(license, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {

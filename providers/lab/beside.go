@@ -78,6 +78,25 @@ func (l *Lab) tellFailures(h *Host) error {
 	})(l, h)
 }
 
+// tellRunning lets Admin tell of sync runs that are all under way.
+func (l *Lab) tellRunning(h *Host) error {
+	return answering("/api/connectors", http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {
+		whole := &kept{header: http.Header{}, status: http.StatusOK}
+		sound.ServeHTTP(whole, r)
+		var list []map[string]any
+		if json.Unmarshal(whole.body, &list) != nil {
+			http.Error(w, "no plain list", http.StatusInternalServerError)
+			return
+		}
+		for _, one := range list {
+			if one["lastSyncStatus"] != nil {
+				one["lastSyncStatus"] = "Running"
+			}
+		}
+		answer(w, list)
+	})(l, h)
+}
+
 // besideSyncs lets Admin tell of connectors in an object, with another list beside that is never empty.
 func besideSyncs(name string, entry map[string]any) func(*Lab, *Host) error {
 	return answering("/api/connectors", http.MethodGet, func(w http.ResponseWriter, r *http.Request, sound http.Handler) {

@@ -88,6 +88,7 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 	ctx, end := a.whileRunning(ctx)
 	defer end()
 	var last error
+	var busy time.Time // since when a run is under way that began after the push
 	for asked := false; ; asked = true {
 		r := known[op.Path][strings.ToLower(op.Owner)]
 		after := r.began.After(earlier)
@@ -103,10 +104,13 @@ func (a *api) proveSync(ctx context.Context, op site.ProveSync, known runs, say 
 			return failed(reconciler.Hinted(fmt.Errorf("the sync run of %s that began at %s, after the push, did not succeed", op.Owner, r.began.UTC().Format(time.TimeOnly)),
 				"see in Engine's log whether it could open the secret and whether the source system takes the new value"))[0]
 		case asked && !a.now().Before(until):
-			return a.noSync(ctx, op, known[op.Path], last)
+			return a.noSync(ctx, op, known[op.Path], busy, last)
+		}
+		if busy = (time.Time{}); after && r.ended != "" && r.busy() {
+			busy = r.began
 		}
 		if asked && pause(ctx, max(a.poll, 200*time.Millisecond)) != nil {
-			return a.noSync(ctx, op, known[op.Path], last)
+			return a.noSync(ctx, op, known[op.Path], busy, last)
 		}
 		var all map[string]syncRun
 		if all, last = a.syncRuns(ctx, op.Path, adminapi.Listed{At: op.List}); last == nil {
@@ -126,7 +130,7 @@ func (a *api) firstSync() time.Time {
 }
 
 // noSync says why nothing was shown in time.
-func (a *api) noSync(ctx context.Context, op site.ProveSync, all map[string]syncRun, last error) reconciler.Report {
+func (a *api) noSync(ctx context.Context, op site.ProveSync, all map[string]syncRun, busy time.Time, last error) reconciler.Report {
 	if why := stoppedSince(ctx); why != nil {
 		last = why
 	}
@@ -141,6 +145,10 @@ func (a *api) noSync(ctx context.Context, op site.ProveSync, all map[string]sync
 	}
 	if op.ByHand != "" {
 		return reconciler.Report{Outcome: state.Failed, Waits: true, Err: fmt.Errorf("a person %s; no sync run of %s that began since it was set has succeeded yet", op.ByHand, op.Owner)}
+	}
+	if !busy.IsZero() {
+		return failed(reconciler.Hinted(fmt.Errorf("the sync run of %s that began at %s, after the push, has not ended within %s", op.Owner, busy.UTC().Format(time.TimeOnly), op.Timeout),
+			"see in Engine's log what it does, or wait longer for it in the document"))[0]
 	}
 	return failed(reconciler.Hinted(fmt.Errorf("no sync run of %s began within %s after the push", op.Owner, op.Timeout), "start one by hand, or wait longer for it in the document"))[0]
 }
