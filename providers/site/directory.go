@@ -129,7 +129,7 @@ type index struct {
 }
 
 // another says that an entry with several names is another machine's than the host's, which has told its own name: that it is called like the
-// host is for people. Windows keeps 15 letters of a name for some.
+// host is for people. Windows keeps 15 letters of a name for some. An address is no name, and may be one of several.
 func (r RelaySeen) another(host, computer string) bool {
 	machine := strings.ToLower(r.Machine)
 	if _, err := netip.ParseAddr(machine); err == nil || machine == "" || computer == "" {

@@ -92,7 +92,7 @@ func TestDirectory(t *testing.T) {
 	}
 	// The machine's own name says whose an entry is, where the host has told its own.
 	own := map[string]string{"relay-01.lab.example": "RELAY-01", "relay-02.lab.example": "SRV0815"}
-	for machine, is := range map[string]bool{"RELAY-01": true, "BERLIN-7": false, "": true, "relay-01.lab.example": true} {
+	for machine, is := range map[string]bool{"RELAY-01": true, "BERLIN-7": false, "": true, "relay-01.lab.example": true, "10.0.0.1": true, "fe80::1": true} {
 		list := &RelaysSeen{Relays: []RelaySeen{{Name: "RELAY-01", Names: []string{"RELAY-01", machine}, Machine: machine, Connected: &yes, Heartbeat: at},
 			{Name: "relay-02", Names: []string{"relay-02", "SRV0815"}, Machine: "SRV0815", Connected: &yes, Heartbeat: at}}}
 		if d := list.Directory(fleet[:2], own); (d.Of[fleet[0]] != nil) != is || d.Of[fleet[1]] == nil {
