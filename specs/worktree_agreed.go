@@ -65,10 +65,36 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 		return named.Target().String(), ignoring(err, plumbing.ErrReferenceNotFound)
 	}
 	as, err := asCommitted(repo, head.Hash())
+	if err == nil && as {
+		as, err = w.typed(repo)
+	}
 	if err != nil || as {
 		return "", err
 	}
 	return named.Target().String(), nil
+}
+
+// typed says that the document is as the index has it, or that Git has no such text: `git restore --source=REQUEST FILE` writes another
+// revision's, and leaves the index as it is.
+func (w *WorkTree) typed(repo *git.Repository) (bool, error) {
+	entry, err := entryOf(repo, w.Path)
+	if err != nil || entry == nil {
+		return err == nil, err
+	}
+	text, err := ReadReferred(filepath.Join(w.Root, filepath.FromSlash(w.Path)))
+	if err != nil {
+		return false, err
+	}
+	for _, text := range [][]byte{text, unixLines(text)} {
+		hash := plumbing.ComputeHash(plumbing.BlobObject, text)
+		if hash == entry.Hash {
+			return true, nil
+		}
+		if repo.Storer.HasEncodedObject(hash) == nil {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func ignoring(err, what error) error {

@@ -60,7 +60,7 @@ func TestRequestInAClone(t *testing.T) {
 	merged := commit(string(agreed))
 	w.run(2, "plan").says(t, "contacts, credentials, programs and state are those of refs/remotes/origin/trunk at ")
 	must(t, repo.Storer.SetReference(plumbing.NewHashReference("refs/remotes/origin/trunk", merged)))
-	must(t, os.WriteFile(file, []byte(evil), 0o600)) // what somebody has written beside what is merged is their own
+	must(t, os.WriteFile(file, []byte(evil+"# my own\n"), 0o600)) // what somebody has written beside what is merged is their own
 	w.run(1, "plan").says(t, "everything in", "1 relay cannot be reached")
 	must(t, os.WriteFile(file, agreed, 0o600))
 	must(t, repo.Storer.RemoveReference("refs/remotes/origin/trunk"))

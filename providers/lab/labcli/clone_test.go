@@ -28,6 +28,8 @@ func TestARequestInClonesThatPeopleHave(t *testing.T) {
 		{name: "a sparse work tree of its own", says: asked, clone: []string{"--sparse"}, then: [][]string{{"sparse-checkout", "set", "deployments"}, {"worktree", "add", "there", "request"}}},
 		{name: "a repository that lies elsewhere", says: asked, clone: []string{"--separate-git-dir=../elsewhere.git"}, then: [][]string{{"checkout", "request"}}},
 		{name: "a file over the default branch", says: asked, then: [][]string{{"checkout", "origin/request", "--", "deployments"}}},
+		{name: "a file over it that the index does not have", says: asked, then: [][]string{{"restore", "--source=origin/request", "deployments"}}},
+		{name: "a branch that was set back", says: asked, then: [][]string{{"checkout", "request"}, {"reset", "main"}, {"symbolic-ref", "HEAD", "refs/heads/main"}}},
 		{name: "a merge that is not committed", says: asked, then: [][]string{{"merge", "--no-commit", "--no-ff", "origin/request"}}},
 		{name: "a split index", says: "git's index of the work tree cannot be read", then: [][]string{{"checkout", "request"}, {"update-index", "--split-index"}}},
 		{name: "a sparse index", says: "git's index of the work tree cannot be read", clone: []string{"--sparse"},
