@@ -132,7 +132,8 @@
 //
 // What this run stopped and nobody started again is in Outcome.Down, and who is cut off from what has the new value. The next plan has it in Change.Down, by the ledger alone
 // where its host cannot be looked at (stilldown.go), and a run that does nothing about it has it in its Outcome again. So has
-// one that is limited to other secrets: it looks at the services that their record left down, and at those that one host alone has (beside.go). An outage is counted
+// one that is limited to other secrets: it looks at the services that their record left down, and at those that one host alone has (beside.go). What runs have tried
+// in vain to bring back stays there until it is seen to work, and is not tried for ever (Down.Stays): a restart is an outage, too. An outage is counted
 // by intervals (outages.go): from the stop, or from the time that the ledger knows of an earlier run's stop, to the moment at
 // which something was seen to work.
 // A Site sees that beside the steps (Site.Worked): nobody's outage is longer because another is waited for. What came back before

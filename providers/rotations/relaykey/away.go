@@ -117,7 +117,7 @@ func (w work) disconnected(admin member, relays []member) (findings []reconciler
 	off := site.Where(w.notVain(relays), func(l member) bool { return l.whole() && !l.connected() && !w.unknown(l) })
 	if dark := site.Where(off, w.dark); len(dark) > 0 {
 		text := site.Count(len(dark), "relay") + " with the right key, running, and not shown as connected by what is read of Admin's list: whether the rest of it does is not known"
-		findings = append(findings, site.Warning("relay-list-cut", text, site.PerhapsPage, hosts(dark)...))
+		findings = append(findings, site.Warning("relay-disconnected", text, site.PerhapsPage, hosts(dark)...))
 	}
 	if off = site.Where(off, func(l member) bool { return !w.dark(l) }); len(off) == 0 {
 		return findings
