@@ -63,7 +63,11 @@ func (g Git) DefaultBranch() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("repository %s: %w", folder, err)
 	}
-	if head, err := repo.Reference("refs/remotes/origin/HEAD", false); err == nil && head.Type() == plumbing.SymbolicReference {
+	from, err := remoteOf(repo)
+	if err != nil {
+		return "", err
+	}
+	if head, err := repo.Reference(plumbing.NewRemoteHEADReferenceName(from), false); from != "" && err == nil && head.Type() == plumbing.SymbolicReference {
 		return head.Target().String(), nil
 	}
 	refs, err := repo.References()
@@ -79,8 +83,7 @@ func (g Git) DefaultBranch() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Then a branch called main may be anybody's. A job that fetched a single commit has a remote, and no branch of it.
-	cloned := len(config.Remotes) > 0 || slices.ContainsFunc(names, plumbing.ReferenceName.IsRemote)
+	cloned := from != "" // then a branch called main may be anybody's
 	var own []plumbing.ReferenceName
 	if head, err := repo.Reference(plumbing.HEAD, false); err == nil && config.Core.IsBare && head.Type() == plumbing.SymbolicReference && !cloned {
 		if !slices.Contains(names, head.Target()) {
@@ -96,6 +99,36 @@ func (g Git) DefaultBranch() (string, error) {
 	}
 	return "", WithHint(fmt.Errorf("repository %s: it does not say which branch is its default", folder),
 		"name the revision whose contacts are agreed to: --base refs/remotes/origin/main; or `git remote set-head origin --auto`")
+}
+
+// remoteOf names the remote that a repository comes from: origin, unless another is the only one. It is "" where there is none. A job that fetched
+// a single commit has a remote, and no branch of it.
+func remoteOf(repo *git.Repository) (string, error) {
+	const usual = git.DefaultRemoteName
+	config, err := repo.Config()
+	if err != nil {
+		return "", err
+	}
+	if _, found := config.Remotes[usual]; !found && len(config.Remotes) == 1 {
+		for name := range config.Remotes {
+			return name, nil
+		}
+	}
+	if len(config.Remotes) > 0 {
+		return usual, nil
+	}
+	refs, err := repo.References()
+	if err != nil {
+		return "", err
+	}
+	from := ""
+	err = refs.ForEach(func(r *plumbing.Reference) error {
+		if r.Name().IsRemote() {
+			from = usual
+		}
+		return nil
+	})
+	return from, err
 }
 
 // folder is a local repository's; false for one elsewhere.

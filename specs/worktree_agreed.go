@@ -13,8 +13,8 @@ import (
 )
 
 // Unagreed is the default branch of the remote that a document's checkout was cloned from, where Git has something else checked out, or has put
-// files of something else beside it: that may be anybody's request. It is "" where the clone does not say which branch that is, outside of a
-// clone, and of a file that Git does not know. What somebody has written over a file is their own. A link on the way may be a request's, and
+// files of something else beside it: that may be anybody's request. It is "" outside of a clone, and of a file that Git does not know; where
+// the clone does not say which branch that is, nobody knows. What somebody has written over a file is their own. A link on the way may be a request's, and
 // lead out of its checkout: each work tree around the file is asked.
 func Unagreed(file string) (branch string, err error) {
 	full, err := filepath.Abs(file)
@@ -47,22 +47,35 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	named, err := repo.Reference("refs/remotes/origin/HEAD", false)
-	if err != nil || named.Type() != plumbing.SymbolicReference || !named.Target().IsRemote() {
-		return "", ignoring(err, plumbing.ErrReferenceNotFound)
-	}
-	agreed, err := repo.Reference(named.Target(), true)
-	if err != nil { // it is named, and was not fetched
-		return "", ignoring(err, plumbing.ErrReferenceNotFound)
-	}
 	if !led {
 		if entry, err := entryOf(repo, w.Path); err != nil || entry == nil {
 			return "", err
 		}
 	}
+	from, err := remoteOf(repo)
+	if err != nil || from == "" {
+		return "", err
+	}
+	named, err := repo.Reference(plumbing.NewRemoteHEADReferenceName(from), false)
+	if err == nil && named.Type() == plumbing.SymbolicReference && named.Target().IsRemote() {
+		agreed, err := repo.Reference(named.Target(), true)
+		if err == nil {
+			return w.heldAgainst(repo, agreed)
+		}
+	}
+	if err != nil && !errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return "", err
+	}
+	return "", WithHint(fmt.Errorf("the clone in %s does not say which branch of %s is its default, or has not fetched it: a request that is checked out there cannot be told from what is agreed to", w.Root, from),
+		fmt.Sprintf("`git fetch %[1]s` and `git remote set-head %[1]s --auto`, once; or name the revision whose contacts are agreed to: --base refs/remotes/%[1]s/BRANCH; `--base HEAD` believes the commit that is checked out", from))
+}
+
+// heldAgainst is the name of the agreed branch, where something else is checked out.
+func (w *WorkTree) heldAgainst(repo *git.Repository, agreed *plumbing.Reference) (string, error) {
+	branch := agreed.Name().String()
 	head, err := repo.Head()
 	if err != nil || head.Hash() != agreed.Hash() { // a branch without a commit has no head
-		return named.Target().String(), ignoring(err, plumbing.ErrReferenceNotFound)
+		return branch, ignoring(err, plumbing.ErrReferenceNotFound)
 	}
 	as, err := asCommitted(repo, head.Hash())
 	if err == nil && as {
@@ -71,7 +84,7 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 	if err != nil || as {
 		return "", err
 	}
-	return named.Target().String(), nil
+	return branch, nil
 }
 
 // typed says that the document is as the index has it, or that Git has no such text: `git restore --source=REQUEST FILE` writes another

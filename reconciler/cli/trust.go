@@ -35,7 +35,7 @@ func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, er
 	if believed {
 		var err error
 		if s.base, err = cloned(s); err != nil {
-			return nil, fmt.Errorf("whether %s is somebody's request: %w; no host was contacted", orDefault(s.file), err)
+			return nil, fmt.Errorf("whether %s is somebody's request: %w; nothing was contacted", orDefault(s.file), err)
 		}
 		believed, s.assumed = s.base == "", s.base != ""
 	}

@@ -31,6 +31,9 @@ func TestARequestInClonesThatPeopleHave(t *testing.T) {
 		{name: "a file over it that the index does not have", says: asked, then: [][]string{{"restore", "--source=origin/request", "deployments"}}},
 		{name: "a branch that was set back", says: asked, then: [][]string{{"checkout", "request"}, {"reset", "main"}, {"symbolic-ref", "HEAD", "refs/heads/main"}}},
 		{name: "a merge that is not committed", says: asked, then: [][]string{{"merge", "--no-commit", "--no-ff", "origin/request"}}},
+		{name: "of a remote that is called otherwise", says: asked, clone: []string{"-o upstream"}, then: [][]string{{"checkout", "request"}}},
+		{name: "a pipeline's", says: "does not say which branch of origin is its default", then: [][]string{{"remote", "set-head", "origin", "-d"}, {"checkout", "request"}}},
+		{name: "one branch alone", says: "does not say which branch of origin is its default", clone: []string{"--depth=1", "--branch=request"}},
 		{name: "a split index", says: "git's index of the work tree cannot be read", then: [][]string{{"checkout", "request"}, {"update-index", "--split-index"}}},
 		{name: "a sparse index", says: "git's index of the work tree cannot be read", clone: []string{"--sparse"},
 			then: [][]string{{"sparse-checkout", "init", "--cone", "--sparse-index"}, {"sparse-checkout", "set", "deployments"}, {"checkout", "request"}}},
@@ -69,7 +72,7 @@ func TestARequestInClonesThatPeopleHave(t *testing.T) {
 				h.quiet(verb, "-f", "deployments/contoso.yaml")
 			}
 			if c.says == asked {
-				h.refuses(asked, "plan", "-f", "deployments/contoso.yaml", "--base", "refs/remotes/origin/main")
+				h.refuses(asked, "plan", "-f", "deployments/contoso.yaml", "--base", map[bool]string{true: "refs/remotes/upstream/main", false: "refs/remotes/origin/main"}[len(c.clone) == 1 && c.clone[0] == "-o upstream"])
 			}
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"meshrotate/providers/values"
@@ -230,7 +231,9 @@ func (h *hostile) control(a attack) {
 		h.t.Logf("not shown where the document is believed: %s", cmp.Or(a.silent, "no document is, that says this"))
 		return
 	}
-	must(h.t, h.repo.Storer.RemoveReference("refs/remotes/origin/HEAD")) // nobody knows a side then
+	for _, name := range []plumbing.ReferenceName{"refs/remotes/origin/HEAD", "refs/remotes/origin/main"} {
+		must(h.t, h.repo.Storer.RemoveReference(name)) // it is no clone then
+	}
 	must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "contoso.yaml"), []byte(h.words.Replace(a.and(h.t, a.believed))), 0o600))
 	_, said := h.run("plan", "-f", "deployments/contoso.yaml")
 	if a.runs != "" {
