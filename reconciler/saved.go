@@ -138,7 +138,7 @@ func (s *Saved) Check(now *Plan, history state.History) error {
 	case s.Salt != "" && now.Salt != "" && s.Salt != now.Salt:
 		return Hinted(errors.New("the saved plan's fingerprints were made with another salt: its state folder was another one, or its salt was lost since; nobody can compare what it saw with what is there now"),
 			"apply it with the state folder that it was made with; or "+again)
-	case unsealed != nil && (s.Salt != "" || history.Salt() != ""):
+	case unsealed != nil && (s.Salt != "" || now.Salt != "" || history.Salt() != ""):
 		return unsealed
 	case s.goesOn(now, history) && (s.switched(history) || !now.Made.After(s.GoodUntil)):
 		now.Continues = s.Digest

@@ -294,9 +294,11 @@ func TestASavedPlanIsSealed(t *testing.T) {
 		if reason == "good for longer" {
 			p.Seal, p.Sealer = seal, nil
 		}
-		err := save(t, p).Check(now, state.NewHistory([]state.Entry{{Secret: "a", Salt: "0123", Outcome: state.Started}}))
-		if err == nil || !strings.Contains(err.Error(), "its seal is that of another one") || reconciler.HintOf(err) == "" {
-			t.Errorf("%s: %v", reason, err)
+		for _, history := range []state.History{{}, state.NewHistory([]state.Entry{{Secret: "a", Salt: "0123", Outcome: state.Started}})} {
+			err := save(t, p).Check(now, history)
+			if err == nil || !strings.Contains(err.Error(), "its seal is that of another one") || reconciler.HintOf(err) == "" {
+				t.Errorf("%s: %v", reason, err)
+			}
 		}
 	}
 }

@@ -117,6 +117,11 @@ func remoteOf(repo *git.Repository) (string, error) {
 	if len(config.Remotes) > 0 {
 		return usual, nil
 	}
+	if on, ok := repo.Storer.(extended); ok {
+		if _, err := on.Filesystem().Stat("FETCH_HEAD"); err == nil { // from an address that is named nowhere
+			return usual, nil
+		}
+	}
 	refs, err := repo.References()
 	if err != nil {
 		return "", err

@@ -29,7 +29,7 @@ func openAt(folder string, detect bool) (*git.Repository, error) {
 		if is || !detect || filepath.Dir(dir) == dir {
 			repo, err := openIn(dir)
 			if foreign(err) {
-				err = WithHint(fmt.Errorf("the Git repository in %s: %w", dir, err), "clone it again in git's usual form (`git clone`), or name where it comes from with --repo and --ref")
+				err = WithHint(fmt.Errorf("the Git repository in %s: %w", dir, err), "clone it again in git's usual form (`git clone`), name where it comes from with --repo and --ref, or keep the document in a folder outside of it")
 			}
 			return repo, err
 		}

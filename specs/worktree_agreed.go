@@ -66,7 +66,7 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 	if err != nil && !errors.Is(err, plumbing.ErrReferenceNotFound) {
 		return "", err
 	}
-	return "", WithHint(fmt.Errorf("the clone in %s does not say which branch of %s is its default, or has not fetched it: a request that is checked out there cannot be told from what is agreed to", w.Root, from),
+	return "", WithHint(fmt.Errorf("the clone in %s does not say which branch of its remote is the default one, or has not fetched it: a request that is checked out there cannot be told from what is agreed to", w.Root),
 		fmt.Sprintf("`git fetch %[1]s` and `git remote set-head %[1]s --auto`, once; or name the revision whose contacts are agreed to: --base refs/remotes/%[1]s/BRANCH; `--base HEAD` believes the commit that is checked out", from))
 }
 

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"meshrotate/reconciler"
+	"meshrotate/state"
 )
 
 // stillDown tells of what is stopped, when this run did nothing about it.
@@ -39,7 +41,9 @@ func stillDown(down []reconciler.Down, err error) error {
 		return err
 	}
 	hint := reconciler.HintOf(err)
-	if len(sure) > 0 {
+	if held := new(state.HeldError); len(sure) > 0 && errors.As(err, &held) { // it may be of that run, which is at work
+		err = fmt.Errorf("%w; a run, perhaps that one, has left DOWN: %s", err, few(sure))
+	} else if len(sure) > 0 {
 		err = fmt.Errorf("%w; an earlier run has left DOWN: %s", err, few(sure))
 	}
 	if len(unsure) > 0 {

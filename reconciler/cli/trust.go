@@ -201,7 +201,7 @@ func (p *program) side(ctx context.Context, l specs.Loader, s *source, tree *spe
 	}
 	base.Exact, side.Assumed = true, s.assumed
 	if side.Base, err = l.LoadGit(ctx, base); err != nil && s.assumed {
-		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; `--base HEAD` believes the commit that is checked out. Where another branch is the remote's default by now: `git remote set-head origin --auto`")
+		return side, reconciler.Hinted(fmt.Errorf("the document is held against %s, as no --base was named: %w", base.Ref, err), "merge it there first, or name the base; once it is committed, `--base HEAD` believes the commit that is checked out. Where another branch is the remote's default by now: `git remote set-head origin --auto`")
 	} else if err != nil {
 		return side, fmt.Errorf("the document that is agreed to: %w", err)
 	}

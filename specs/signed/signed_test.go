@@ -203,6 +203,7 @@ func TestSSH(t *testing.T) {
 	d.expect("a trusted key", good, "by ada@contoso.example (SHA256:", line(""))
 	d.expect("git's namespace", good, "by ada", line(`namespaces="file,git" `))
 	d.expect("another namespace", good, "may not sign commits", line(`namespaces="file" `))
+	d.expect("a tab", good, "by ada", strings.Replace(line(""), " ", "\t", 1))
 	d.expect("valid", good, "by ada", line(`valid-after="20200101",valid-before="29990101Z" `))
 	d.expect("not valid any more", good, "which has expired", line(`valid-before="20200101" `))
 	d.expect("not valid yet", good, "not valid yet", line(`valid-after="299901010000Z" `))

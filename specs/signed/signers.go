@@ -138,12 +138,12 @@ var errAuthority = errors.New("the line is of a certificate authority")
 // parseLine reads principals, options, and a key as in authorized_keys.
 func parseLine(line string) (allowed, error) {
 	var a allowed
-	principals, rest, found := strings.Cut(line, " ")
-	if !found || strings.HasPrefix(line, `"`) {
+	end := strings.IndexAny(line, " \t")
+	if end < 0 || strings.HasPrefix(line, `"`) {
 		return a, errors.New("it must be: PRINCIPAL [OPTIONS] KEY")
 	}
-	a.principals = principals
-	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(rest))
+	a.principals = line[:end]
+	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(strings.TrimSpace(line[end:])))
 	if err != nil {
 		return a, errors.New("its key cannot be read")
 	}

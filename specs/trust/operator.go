@@ -155,7 +155,7 @@ func (c Class) list() string {
 const label, part, exact, argument = `[^./\\:@?#,]*`, `[^/\\]*`, `(?-i:[^/\\]*)`, `[^/\\,]*`
 
 func matches(patterns []string, text, star string) bool {
-	if star == exact && slices.Contains(strings.Split(text, "/"), "..") {
+	if slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r == '/' || r == '\\' }), "..") && !slices.Contains(patterns, text) {
 		return false // it may be above what the pattern names
 	}
 	return slices.ContainsFunc(patterns, func(p string) bool {

@@ -64,7 +64,7 @@ func TestRequestInAClone(t *testing.T) {
 	w.run(1, "plan").says(t, "everything in", "1 relay cannot be reached")
 	must(t, os.WriteFile(file, agreed, 0o600))
 	must(t, repo.Storer.RemoveReference("refs/remotes/origin/trunk"))
-	w.run(1, "plan").says(t, "does not say which branch of origin is its default", "nothing was contacted", "git remote set-head origin --auto")
+	w.run(1, "plan").says(t, "does not say which branch of its remote is the default one", "nothing was contacted", "git remote set-head origin --auto")
 	w.run(0, "apply", "--yes", "--base", "HEAD")
 }
 

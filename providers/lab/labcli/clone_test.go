@@ -32,8 +32,9 @@ func TestARequestInClonesThatPeopleHave(t *testing.T) {
 		{name: "a branch that was set back", says: asked, then: [][]string{{"checkout", "request"}, {"reset", "main"}, {"symbolic-ref", "HEAD", "refs/heads/main"}}},
 		{name: "a merge that is not committed", says: asked, then: [][]string{{"merge", "--no-commit", "--no-ff", "origin/request"}}},
 		{name: "of a remote that is called otherwise", says: asked, clone: []string{"-o upstream"}, then: [][]string{{"checkout", "request"}}},
-		{name: "a pipeline's", says: "does not say which branch of origin is its default", then: [][]string{{"remote", "set-head", "origin", "-d"}, {"checkout", "request"}}},
-		{name: "one branch alone", says: "does not say which branch of origin is its default", clone: []string{"--depth=1", "--branch=request"}},
+		{name: "a pipeline's", says: "does not say which branch of its remote is the default one", then: [][]string{{"remote", "set-head", "origin", "-d"}, {"checkout", "request"}}},
+		{name: "one branch alone", says: "does not say which branch of its remote is the default one", clone: []string{"--depth=1", "--branch=request"}},
+		{name: "fetched from an address", says: "does not say which branch of its remote is the default one", then: [][]string{{"remote", "remove", "origin"}, {"fetch", "file://ORIGIN", "request"}, {"checkout", "FETCH_HEAD"}}},
 		{name: "a split index", says: "git's index of the work tree cannot be read", then: [][]string{{"checkout", "request"}, {"update-index", "--split-index"}}},
 		{name: "a sparse index", says: "git's index of the work tree cannot be read", clone: []string{"--sparse"},
 			then: [][]string{{"sparse-checkout", "init", "--cone", "--sparse-index"}, {"sparse-checkout", "set", "deployments"}, {"checkout", "request"}}},
@@ -57,6 +58,11 @@ func TestARequestInClonesThatPeopleHave(t *testing.T) {
 			}
 			run(h.dir, "config", "uploadpack.allowFilter", "true")
 			run(h.dir, "symbolic-ref", "HEAD", "refs/heads/main")
+			for i := range c.then {
+				for j := range c.then[i] {
+					c.then[i][j] = strings.ReplaceAll(c.then[i][j], "ORIGIN", h.dir)
+				}
+			}
 			run(filepath.Dir(at), strings.Fields(strings.ReplaceAll("clone -q "+strings.Join(c.clone, " ")+" file://ORIGIN "+at, "ORIGIN", h.dir))...)
 			for _, args := range c.then {
 				run(at, args...)
