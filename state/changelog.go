@@ -105,3 +105,15 @@ func begin(e Entry) Rotation {
 	}
 	return r
 }
+
+// ForgetStep begins the step of an entry that says which kept value was taken away. It is of no secret: what was rotated stays as it is.
+const ForgetStep = "forget "
+
+// Forgotten is a kept value that somebody took away.
+type Forgotten struct {
+	At    time.Time `json:"at"`
+	Value string    `json:"value"` // the secret and its version
+	Run   string    `json:"run"`
+	By    string    `json:"by,omitempty"`
+	Why   string    `json:"why,omitempty"`
+}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type History struct {
 	begun map[string][]taken
 	// confirmed is when somebody said last of a service that it runs, or is gone for good.
 	confirmed map[serviceOn]time.Time
+	forgotten []Forgotten
 }
 
 // record is what is known of one secret.
@@ -101,6 +103,9 @@ func NewHistory(entries []Entry) History {
 		}
 		if e.Secret == "" {
 			h.confirm(e)
+			if value, found := strings.CutPrefix(e.Step, ForgetStep); found {
+				h.forgotten = append(h.forgotten, Forgotten{At: e.Time, Value: value, Run: e.Run, By: e.By, Why: e.Detail})
+			}
 			continue // about the run, not about a secret
 		}
 		r := h.secrets[e.Secret]
@@ -197,6 +202,9 @@ func (h History) Salt() string { return h.salt }
 
 // Empty says that nothing was ever recorded.
 func (h History) Empty() bool { return len(h.secrets) == 0 && len(h.runs) == 0 }
+
+// Forgotten are the kept values that were taken away, oldest first.
+func (h History) Forgotten() []Forgotten { return h.forgotten }
 
 // Knows says that the ledger has an entry of this run.
 func (h History) Knows(run string) bool { return h.runs[run] }

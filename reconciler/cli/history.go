@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,8 +21,8 @@ func (p *program) history() *cobra.Command {
 		Use:   "history",
 		Short: "Show the ledger as a change-log",
 		Long: `Show every rotation on record, newest first: when, what, by whom, how it ended,
-how it was proven, how long what was down. No host is contacted. As JSON the
-oldest is first.
+how it was proven, how long what was down; and the kept values that somebody
+has taken away. No host is contacted. As JSON the oldest is first.
 
 With --evidence, all that the ledger has of a compromised secret: what others
 knew and why, who replaced it, the proof, the outage, each place that held the
@@ -66,9 +67,13 @@ old value and what became of it, and the hashes of the entries that say so.`,
 			}
 			return p.write(report)
 		}
-		log := state.NewHistory(entries).Rotations(secret)
-		log = slices.DeleteFunc(log, func(r state.Rotation) bool { return r.Started.Before(from) && r.Ended.Before(from) })
-		return p.write(render.HistoryOf(d.Name, log))
+		history := state.NewHistory(entries)
+		log := slices.DeleteFunc(history.Rotations(secret), func(r state.Rotation) bool { return r.Started.Before(from) && r.Ended.Before(from) })
+		forgotten := slices.DeleteFunc(slices.Clone(history.Forgotten()), func(f state.Forgotten) bool {
+			of, _, _ := strings.Cut(f.Value, " ")
+			return f.At.Before(from) || secret != "" && of != secret
+		})
+		return p.write(render.HistoryOf(d.Name, log, forgotten...))
 	}
 	return cmd
 }

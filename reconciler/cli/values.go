@@ -198,7 +198,7 @@ func (p *program) forgetAll(ctx context.Context, d *specs.Deployment, keep Value
 	for i, v := range all {
 		// The entry is of no secret: what was rotated, and how it ended, stays as it is.
 		e := state.Entry{Time: p.app.Now().UTC(), Run: run, By: p.user() + "@" + hostname(), Commit: d.Origin.Commit, Deployment: d.Name, Fence: lease.Fence(),
-			Step: "forget " + v.Secret.String(), Outcome: state.Done, Detail: v.Trouble}
+			Step: state.ForgetStep + v.Secret.String(), Outcome: state.Done, Detail: v.Trouble}
 		if err := lease.Check(ctx); err != nil {
 			return err
 		}

@@ -16,14 +16,16 @@ type History struct {
 	Deployment string `json:"deployment"`
 	// Rotations are oldest first.
 	Rotations []state.Rotation `json:"rotations"`
+	// Forgotten are kept values that somebody took away, oldest first.
+	Forgotten []state.Forgotten `json:"forgotten,omitempty"`
 }
 
 // HistoryOf makes the report.
-func HistoryOf(deployment string, rotations []state.Rotation) History {
+func HistoryOf(deployment string, rotations []state.Rotation, forgotten ...state.Forgotten) History {
 	if rotations == nil {
 		rotations = []state.Rotation{}
 	}
-	return History{Format: "meshrotate.history/v2", Deployment: deployment, Rotations: rotations}
+	return History{Format: "meshrotate.history/v2", Deployment: deployment, Rotations: rotations, Forgotten: forgotten}
 }
 
 func (h History) value() any { return h }
@@ -64,13 +66,20 @@ func endedWithin(r state.Rotation) (words, style string) {
 func (h History) text(p *page) {
 	if len(h.Rotations) == 0 {
 		p.line("%s: no rotation is on record", h.Deployment)
-		return
 	}
 	for i, r := range slices.Backward(h.Rotations) {
 		if i < len(h.Rotations)-1 {
 			p.blank()
 		}
 		h.rotation(p, r)
+	}
+	if len(h.Forgotten) > 0 {
+		p.blank()
+	}
+	for _, f := range slices.Backward(h.Forgotten) {
+		p.hang(yellow, moment(f.At), 22, f.Value+"  the kept value was taken away (values forget)")
+		p.under(22, "by "+f.By+", run "+f.Run)
+		p.hang(dim, "    why", 22, clip(f.Why, 400))
 	}
 }
 
@@ -167,6 +176,12 @@ func measured(all []state.Outage) string {
 
 func (h History) markdown(m *mark) {
 	m.add("**%s**: %s on record\n\n", md(h.Deployment), count(len(h.Rotations), "rotation"))
+	for _, f := range slices.Backward(h.Forgotten[max(0, len(h.Forgotten)-maxTurned):]) {
+		m.add("- %s: the kept value %s was taken away by %s: %s\n", moment(f.At), code(clip(f.Value, 80)), md(clip(f.By, 80)), md(clip(f.Why, 200)))
+	}
+	if len(h.Forgotten) > 0 {
+		m.add("\n")
+	}
 	if len(h.Rotations) == 0 {
 		return
 	}

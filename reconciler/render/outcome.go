@@ -122,7 +122,7 @@ type Left struct {
 
 // OutcomeOf tells how a run of a plan ended.
 func OutcomeOf(p *reconciler.Plan, run string, took time.Duration, o reconciler.Outcome) Outcome {
-	r := Outcome{Format: "meshrotate.outcome/v2", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: p.Digest, Run: run, Only: p.Only,
+	r := Outcome{Format: "meshrotate.outcome/v2", Secrets: []Rotated{}, Deployment: p.Deployment, Commit: p.Commit, Plan: cmp.Or(p.Continues, p.Digest), Run: run, Only: p.Only,
 		Halted: o.Halted, ByRecord: o.ByRecord, Seconds: took.Seconds()}
 	if o.Err != nil {
 		r.Error, r.Hint = o.Err.Error(), reconciler.HintOf(o.Err)

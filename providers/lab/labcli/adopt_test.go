@@ -39,6 +39,8 @@ func TestLostIdentity(t *testing.T) {
 	}
 	w.run(1, "values", "forget", "relaykey", "5").says(t, "no value of relaykey 5 is kept")
 	w.run(0, "values", "forget", "--yes").says(t, "4 kept values forgotten", "meshrotate adopt")
+	w.run(0, "history").says(t, "relaykey 7 the kept value was taken away", "cannot be opened")
+	w.run(0, "history", "--secret", "license", "-o", "markdown").says(t, "the kept value `license", "was taken away by")
 	w.run(0, "values").says(t, "nothing is kept")
 	w.run(1, "plan").says(t, "[state-value-lost]", "meshrotate adopt")
 	w.run(1, "adopt").says(t, "which secret?", "relaykey")
