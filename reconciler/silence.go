@@ -44,23 +44,25 @@ func (p *Plan) silence(all []specs.Silence, in Input) error {
 		return nil
 	}
 	p.quiets = quiets
-	hush(p.Fleet, quiets)
+	hush(p.Fleet, quiets, false)
 	for _, c := range p.Changes {
-		hush(c.Findings, quiets)
+		hush(c.Findings, quiets, c.Compromised != "")
 	}
 	return nil
 }
 
 // Hushed are findings that come after the plan was made, with what the policy accepts marked.
 func (p *Plan) Hushed(findings []Finding) []Finding {
-	hush(findings, p.quiets)
+	hush(findings, p.quiets, false)
 	return findings
 }
 
-func hush(findings []Finding, quiets []quiet) {
+// hush marks what is silenced. Of a secret that others know it is that alone which was accepted of a host for being so: all else was accepted
+// in quieter times.
+func hush(findings []Finding, quiets []quiet, compromised bool) {
 	for i := range findings {
 		f := &findings[i]
-		if f.Severity == Error || specs.Loud(string(f.Code)) {
+		if f.Severity == Error || specs.Loud(string(f.Code)) || compromised && !specs.ByHost(string(f.Code)) {
 			continue
 		}
 		mine := slices.DeleteFunc(slices.Clone(quiets), func(q quiet) bool { return q.Finding != string(f.Code) })

@@ -43,12 +43,18 @@ func TestSilence(t *testing.T) {
 		{"of what others know, on every host", say(reconciler.Warning, "secret-compromised", "a"), []specs.Silence{silence("secret-compromised", "")}, day, reconciler.Warning},
 		{"of what is down", say(reconciler.Warning, "still-down", "a"), []specs.Silence{silence("still-down", "")}, day, reconciler.Warning},
 		{"after its last day", say(reconciler.Warning, "dusty", "a"), []specs.Silence{silence("dusty", "")}, day.Add(time.Hour), reconciler.Warning},
+		{"in an emergency", say(reconciler.Warning, "dusty", "a"), []specs.Silence{silence("dusty", "a")}, day, reconciler.Warning},
+		{"in an emergency: of what others know, on a host where it was left", say(reconciler.Warning, "secret-compromised", "a"), []specs.Silence{silence("secret-compromised", "a")}, day, reconciler.Silenced},
 	} {
 		d := &specs.Deployment{Name: "x", Policy: specs.Policy{Silence: c.silence}}
 		r := rotation{name: "spare", with: func(change *reconciler.Change) {
 			change.Status, change.Rounds, change.Findings = reconciler.AsDeclared, nil, []reconciler.Finding{c.finding}
 		}}
-		p, err := reconciler.MakePlan(d, []reconciler.Rotation{r}, reconciler.Input{Now: c.now})
+		in := reconciler.Input{Now: c.now}
+		if strings.HasPrefix(c.name, "in an emergency") {
+			in.Emergency = &reconciler.Emergency{Secret: "spare", Why: "leaked"}
+		}
+		p, err := reconciler.MakePlan(d, []reconciler.Rotation{r}, in)
 		if err != nil {
 			t.Fatal(err)
 		}
