@@ -1,11 +1,14 @@
 package reconciler
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"meshrotate/specs"
 )
 
 // bound is what a plan is bound to, and what its digest is made of: the document, the steps, and what was seen of the targets that
@@ -130,12 +133,33 @@ func (s *Saved) intact(plan []byte) error {
 	return err
 }
 
+// Agrees says that the plan is of this document, before anybody is contacted: who else would be, with which credential, was in no plan.
+// Doubts are what the document says, and is not in force.
+func (s *Saved) Agrees(d *specs.Deployment, rotations []Rotation, doubts []Finding) error {
+	spec, err := SpecOf(d)
+	if err != nil || spec == s.Spec || d.Name != s.Deployment {
+		return err
+	}
+	now := &Plan{Trust: d.Origin.Trust, Commit: d.Origin.Commit, Fleet: doubts}
+	titles := map[string]string{}
+	for _, c := range s.Changes {
+		titles[c.Secret.Name] = c.Title
+	}
+	for _, r := range rotations {
+		now.Changes = append(now.Changes, Change{Secret: r.Ref(), Title: cmp.Or(titles[r.Ref().Name], r.Ref().Name)})
+	}
+	return Hinted(fmt.Errorf("%w; nothing was contacted or changed", s.otherDocument(now)), planAgain)
+}
+
+// planAgain is what to do about a saved plan that is not to be applied.
+const planAgain = "run `meshrotate plan --out plan.json` again, have it reviewed, and apply that"
+
 // otherDocument says why another document is in force: it was changed, or what it is held against was, and by what a reader knows that.
 func (s *Saved) otherDocument(now *Plan) error {
 	if s.Trust == now.Trust {
-		return s.otherVersions(now, fmt.Errorf("the document has changed since the plan was saved (plan: %s, now: %s)", commitOf(s.Commit), commitOf(now.Commit)))
+		return s.otherVersions(now, fmt.Errorf("the document has changed since the plan was saved (plan: %s, now: %s), or a file that it names has", commitOf(s.Commit), commitOf(now.Commit)))
 	}
-	err := s.otherVersions(now, fmt.Errorf("another document is in force than when the plan was saved: it has changed (plan: %s, now: %s), or what it is held against has (plan: %s, now: %s)",
+	err := s.otherVersions(now, fmt.Errorf("another document is in force than when the plan was saved: it, or a file that it names, has changed (plan: %s, now: %s), or what it is held against has (plan: %s, now: %s)",
 		commitOf(s.Commit), commitOf(now.Commit), orNone(s.Trust), orNone(now.Trust)))
 	for _, f := range s.Fleet {
 		still := slices.ContainsFunc(now.Fleet, func(n Finding) bool { return n.Code == f.Code && n.Text == f.Text })

@@ -59,6 +59,15 @@ type Plan struct {
 	quiets []quiet
 }
 
+// SpecOf is a digest of a document that is in force, and of the trusted files that it names.
+func SpecOf(d *specs.Deployment) (string, error) {
+	spec, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("fingerprint %s: %w", d.Name, err)
+	}
+	return sum(append(spec, d.Origin.Files...)), nil
+}
+
 // MakePlan asks every rotation what is left to do and merges their steps. It is pure.
 func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error) {
 	p := &Plan{
@@ -74,11 +83,10 @@ func MakePlan(d *specs.Deployment, rotations []Rotation, in Input) (*Plan, error
 		Seen:       in.unminded(rotations).facts(),
 		Fleet:      append(marked(in), fleet(in.Seen)...),
 	}
-	spec, err := json.Marshal(d)
-	if err != nil {
-		return nil, fmt.Errorf("fingerprint %s: %w", d.Name, err)
+	var err error
+	if p.Spec, err = SpecOf(d); err != nil {
+		return nil, err
 	}
-	p.Spec = sum(spec)
 	if in.Declared == nil {
 		in.Declared = Names(rotations)
 	}

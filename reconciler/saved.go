@@ -130,7 +130,7 @@ func ReadSaved(b []byte) (*Saved, error) {
 // Check says why the saved plan may not be applied as the present plan, or nil. The error names what changed.
 func (s *Saved) Check(now *Plan, history state.History) error {
 	fresh := unread(s.Changes, now.Changes)
-	const again = "run `meshrotate plan --out plan.json` again, have it reviewed, and apply that"
+	const again = planAgain
 	unsealed := s.unsealed(now, again)
 	switch {
 	case s.Deployment != now.Deployment:

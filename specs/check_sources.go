@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -21,10 +22,35 @@ func (r *reader) checkSources(d *Deployment) {
 		case s.File != "" && r.inState(d, s.File), s.Store != "" && d.Connect.Stores[s.Store].Exec != nil && r.inState(d, s.Path):
 			r.at(path, "this file is a part of the state, whose values are never a credential's source",
 				"give the credential itself to this command: {env: NAME}, or {file: PATH} outside the state folder")
+		case r.isIdentity(d, path, s):
+			r.at(path, "the age identity is never a credential's source: it opens every kept value, and would be sent to whoever is signed in to",
+				"give the credential itself to this command: {env: NAME}, or {file: PATH} of its own")
 		}
 	}
 	eachSource(reflect.ValueOf(d.Connect), rootPath("connect"), check)
 	eachSource(reflect.ValueOf(d.State), rootPath("state"), check)
+}
+
+// isIdentity says that a source is where the age identity comes from.
+func (r *reader) isIdentity(d *Deployment, path []string, s *Source) bool {
+	if slices.Equal(path, []string{"state", "seal", "identity"}) {
+		return false
+	}
+	from := &Source{Env: SealVariable}
+	if d.State.Seal != nil && d.State.Seal.Identity != nil {
+		from = d.State.Seal.Identity
+	}
+	at := func(path string) string {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(r.dir, path)
+		}
+		if r.onDisk {
+			return Resolved(path)
+		}
+		return filepath.Clean(path)
+	}
+	return s.Env != "" && (strings.EqualFold(s.Env, SealVariable) || strings.EqualFold(s.Env, from.Env)) ||
+		s.File != "" && from.File != "" && strings.EqualFold(at(s.File), at(from.File)) || s.Store != "" && s.Item == from.Item
 }
 
 // ofState are what a state has in its folder, whatever else lies there: state/file's files, and the journals of state/git.

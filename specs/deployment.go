@@ -59,6 +59,8 @@ type Origin struct {
 	Trust string
 	// Trusted reads what of the trusted side the document refers to: authorities, keys, credentials. Nil is ReadFile.
 	Trusted func(path string) ([]byte, error) `json:"-"`
+	// Files is a digest of the files that the document names and that are trusted: authorities, keys, signers. "" where it names none.
+	Files string
 	// Signed is who signed the commit, for people; Unsigned is why nobody has who may. Both are empty where nobody need.
 	Signed   string
 	Unsigned *Doubt

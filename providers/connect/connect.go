@@ -256,6 +256,9 @@ func (c *connector) value(ctx context.Context, s *specs.Source, what string) (se
 		return secret.Value{}, err // it names what
 	}
 	c.known.Add(v)
+	if err := values.Credential(v); err != nil {
+		return secret.Value{}, fmt.Errorf("%s: %w", what, err)
+	}
 	c.mu.Lock() // not while a store is asked: others are asked meanwhile
 	defer c.mu.Unlock()
 	if first, ok := c.got[*s]; ok {

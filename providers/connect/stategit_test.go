@@ -129,6 +129,7 @@ func TestStateInGitByToken(t *testing.T) {
 		{"the declared one comes before the environment's", "token: {env: TOKEN}, caFile: ca.pem", map[string]string{specs.GitToken: "hunter2-old", "TOKEN": token}, "git", ""},
 		{"a wrong token", "token: {env: TOKEN}, caFile: ca.pem", map[string]string{"TOKEN": "hunter2-wrong"}, "", "auth"},
 		{"a token that is not there", "token: {env: TOKEN}, caFile: ca.pem", nil, "", "state.git.token"},
+		{"an age identity", "token: {env: TOKEN}, caFile: ca.pem", map[string]string{"TOKEN": "AGE-SECRET-KEY-1QQQ"}, "", "state.git.token: it is an age identity"},
 		{"no authority", "token: {env: TOKEN}", map[string]string{"TOKEN": token}, "", "certificate"},
 		{"an authority that is none", "token: {env: TOKEN}, caFile: none.pem", map[string]string{"TOKEN": token}, "", "state.git.caFile: no certificate in none.pem"},
 		{"an authority that is not there", "token: {env: TOKEN}, caFile: nowhere.pem", map[string]string{"TOKEN": token}, "", "state.git.caFile"},

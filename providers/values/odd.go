@@ -12,6 +12,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"meshrotate/reconciler/secret"
 )
 
 // template matches a text that some tool should have replaced, whole or in part: ${{ secrets.X }}, $(X), ${X}, ${NAME}-and-more, #{X},
@@ -107,7 +109,7 @@ func Odd(value []byte) error {
 		return errors.New("it is the address of a page or the path of a file, and not what is there")
 	case failure().MatchString(text):
 		return errors.New("it is what a program says that has no value to give")
-	case strings.HasPrefix(text, "AGE-SECRET-KEY-"):
+	case holdsIdentity(text):
 		return errors.New("it is an identity of age, which opens sealed files, and no password")
 	case strings.HasPrefix(text, "-----BEGIN "):
 		return errors.New("it is a key or a certificate in PEM, and no password")
@@ -203,3 +205,16 @@ func masked(text string) bool {
 
 // quoted are quotation marks with what closes them.
 var quoted = map[rune]rune{'"': '"', '\'': '\'', '`': '`', '“': '”', '‘': '’', '„': '“', '«': '»'}
+
+// holdsIdentity says that a text has an age identity in it, with comments or without.
+func holdsIdentity(text string) bool {
+	return strings.Contains(strings.ToUpper(text), "AGE-SECRET-KEY-")
+}
+
+// Credential refuses what may not be sent to anybody: an age identity opens all that is kept.
+func Credential(v secret.Value) error {
+	if holdsIdentity(string(v.Expose())) {
+		return hint(errors.New("it is an age identity, which opens sealed files, and no credential"), "name the source of the credential itself")
+	}
+	return nil
+}

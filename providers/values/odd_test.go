@@ -194,3 +194,14 @@ func TestWhole(t *testing.T) {
 		}
 	}
 }
+
+// An age identity is nobody's password, and no credential: it opens all that is kept.
+func TestAnIdentityIsNoCredential(t *testing.T) {
+	for text, refused := range map[string]bool{
+		"AGE-SECRET-KEY-1QQQ": true, "# created\n# public key: age1\nAGE-SECRET-KEY-1QQQ\n": true, "age-secret-key-1qqq": true, "hvs.CAESI": false, "age1qqq": false,
+	} {
+		if err := values.Credential(secret.NewString(text)); (err != nil) != refused {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"meshrotate/reconciler"
+	"meshrotate/reconciler/session"
 	"meshrotate/state/durable"
 )
 
@@ -53,10 +54,13 @@ func readPlanFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// asTrusted refuses to believe more than the plan did.
+// asTrusted refuses to believe more than the plan did, or another document: nobody has reviewed whom that contacts.
 func (n *opened) asTrusted(saved *reconciler.Saved) error {
-	if saved == nil || saved.Trust == "" || n.Document.Origin.Trust != "" {
+	if saved == nil {
 		return nil
+	}
+	if saved.Trust == "" || n.Document.Origin.Trust != "" {
+		return saved.Agrees(n.Document, n.Rotations, session.Untrusted(n.Document))
 	}
 	return reconciler.Hinted(fmt.Errorf("the plan took contacts and credentials from %s, and this apply would believe the document; nothing was contacted or changed", saved.Trust),
 		"name the trusted side again: --base REF or --operator FILE")

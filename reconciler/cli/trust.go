@@ -25,6 +25,14 @@ const operatorFile = "MESHROTATE_OPERATOR"
 // is, unless a side is named; a revision is always held against one, and so is a file of a clone that has something else checked out than
 // its remote's default branch.
 func (p *program) inForce(ctx context.Context, s *source) (*specs.Deployment, error) {
+	d, err := p.trusted(ctx, s)
+	if err == nil {
+		d.Origin.Files = trust.Files(d)
+	}
+	return d, err
+}
+
+func (p *program) trusted(ctx context.Context, s *source) (*specs.Deployment, error) {
 	l := p.loader()
 	operator, set := p.io.Env(operatorFile)
 	if set && strings.TrimSpace(operator) == "" && s.operator == "" {

@@ -2,9 +2,11 @@ package trust
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"meshrotate/specs"
@@ -92,4 +94,25 @@ func (b *binder) local(d *specs.Deployment) error {
 		}
 	}
 	return nil
+}
+
+// Files is a digest of what the files have that a document names by a path of its own place, and that are of the trusted side: who changes
+// one changes what is agreed to. "" where it names none.
+func Files(d *specs.Deployment) string {
+	var all []string
+	for _, l := range leaves(reflect.ValueOf(d), "", "") {
+		if l.class != File && l.class != Signer || filepath.IsAbs(l.text) {
+			continue
+		}
+		content := "is not there"
+		if data, err := d.Origin.ReadTrusted(l.text); err == nil {
+			content = fmt.Sprintf("%x", sha256.Sum256(data))
+		}
+		all = append(all, fmt.Sprintf("%q %s", l.text, content))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(slices.Compact(all), "\n"))))
 }

@@ -38,6 +38,27 @@ func TestRequestIsMerged(t *testing.T) {
 	w.run(0, "plan", "--base", "main")
 }
 
+// TestARequestsFiles: what a request changes in a file that is trusted was not read when its plan was made. Once it is merged it would be.
+func TestARequestsFiles(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	repo, tree, commit := w.repository()
+	agreed, err := os.ReadFile(filepath.Join(w.dir, "meshrotate.yaml"))
+	must(t, err)
+	commit(strings.Replace(string(agreed), "version: 7", "version: 6", 1))
+	must(t, tree.Checkout(&git.CheckoutOptions{Branch: "refs/heads/request", Create: true}))
+	key := filepath.Join(w.dir, "keys", "license-vendor.pem")
+	pem, err := os.ReadFile(key)
+	must(t, err)
+	must(t, os.WriteFile(key, append(pem, '\n'), 0o600))
+	request := commit(string(agreed))
+	w.run(1, "plan", "--base", "main", "--out", "plan.json").says(t, "keys/license-vendor.pem is changed, and not read")
+	must(t, repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", request)))
+	w.run(1, "apply", "plan.json", "--base", "main").says(t, "or a file that it names, has changed", "no longer so: ", "keys/license-vendor.pem is changed, and not read", "nothing was contacted or changed")
+	w.run(2, "plan", "--base", "main", "--out", "plan.json")
+	w.run(0, "apply", "plan.json", "--base", "main")
+}
+
 // TestRequestInAClone: who checks a request out and plans it has not agreed to whom it contacts. The clone knows the branch that it is for.
 func TestRequestInAClone(t *testing.T) {
 	t.Parallel()
