@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5"
@@ -70,35 +69,40 @@ func (g Git) DefaultBranch() (string, error) {
 	if head, err := repo.Reference(plumbing.NewRemoteHEADReferenceName(from), false); from != "" && err == nil && head.Type() == plumbing.SymbolicReference {
 		return head.Target().String(), nil
 	}
-	refs, err := repo.References()
-	if err != nil {
-		return "", err
-	}
-	var names []plumbing.ReferenceName
-	err = refs.ForEach(func(r *plumbing.Reference) error { names = append(names, r.Name()); return nil })
-	if err != nil {
-		return "", err
-	}
 	config, err := repo.Config()
 	if err != nil {
 		return "", err
 	}
-	cloned := from != "" // then a branch called main may be anybody's
-	var own []plumbing.ReferenceName
-	if head, err := repo.Reference(plumbing.HEAD, false); err == nil && config.Core.IsBare && head.Type() == plumbing.SymbolicReference && !cloned {
-		if !slices.Contains(names, head.Target()) {
-			return "", WithHint(fmt.Errorf("repository %s: its HEAD is %s, and there is no such branch", folder, head.Target()),
-				"name the revision whose contacts are agreed to: --base refs/heads/BRANCH; or say there which branch is its default: `git symbolic-ref HEAD refs/heads/BRANCH`")
+	if from == "" { // else a branch called main may be anybody's
+		if head, err := repo.Reference(plumbing.HEAD, false); err == nil && config.Core.IsBare && head.Type() == plumbing.SymbolicReference {
+			if _, err := repo.Reference(head.Target(), false); err != nil {
+				return "", WithHint(fmt.Errorf("repository %s: its HEAD is %s, and there is no such branch", folder, head.Target()),
+					"name the revision whose contacts are agreed to: --base refs/heads/BRANCH; or say there which branch is its default: `git symbolic-ref HEAD refs/heads/BRANCH`")
+			}
+			return head.Target().String(), nil
 		}
-		own = append(own, head.Target())
-	} else {
-		own = slices.DeleteFunc([]plumbing.ReferenceName{"refs/heads/main", "refs/heads/master"}, func(n plumbing.ReferenceName) bool { return !slices.Contains(names, n) })
-	}
-	if !cloned && len(own) == 1 {
-		return own[0].String(), nil
+		if main, err := mainBranch(repo); err != nil || main != "" {
+			return main.String(), err
+		}
 	}
 	return "", WithHint(fmt.Errorf("repository %s: it does not say which branch is its default", folder),
 		"name the revision whose contacts are agreed to: --base refs/remotes/origin/main; or `git remote set-head origin --auto`")
+}
+
+// mainBranch is main or master, where there is one of them.
+func mainBranch(repo *git.Repository) (found plumbing.ReferenceName, err error) {
+	for _, name := range []plumbing.ReferenceName{"refs/heads/main", "refs/heads/master"} {
+		switch _, err := repo.Reference(name, false); {
+		case errors.Is(err, plumbing.ErrReferenceNotFound):
+		case err != nil:
+			return "", err
+		case found != "":
+			return "", nil
+		default:
+			found = name
+		}
+	}
+	return found, nil
 }
 
 // remoteOf names the remote that a repository comes from: origin, unless another is the only one. It is "" where there is none. A job that fetched

@@ -53,8 +53,11 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 		}
 	}
 	from, err := remoteOf(repo)
-	if err != nil || from == "" {
+	if err != nil {
 		return "", err
+	}
+	if from == "" {
+		return elsewhere(repo)
 	}
 	named, err := repo.Reference(plumbing.NewRemoteHEADReferenceName(from), false)
 	if err == nil && named.Type() == plumbing.SymbolicReference && named.Target().IsRemote() {
@@ -68,6 +71,22 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 	}
 	return "", WithHint(fmt.Errorf("the clone in %s does not say which branch of its remote is the default one, or has not fetched it: a request that is checked out there cannot be told from what is agreed to", w.Root),
 		fmt.Sprintf("`git fetch %[1]s` and `git remote set-head %[1]s --auto`, once; or name the revision whose contacts are agreed to: --base refs/remotes/%[1]s/BRANCH; `--base HEAD` believes the commit that is checked out", from))
+}
+
+// elsewhere is the one main branch of a repository that comes from nowhere, where another commit is checked out.
+func elsewhere(repo *git.Repository) (string, error) {
+	main, err := mainBranch(repo)
+	if err != nil || main == "" {
+		return "", err
+	}
+	agreed, err := repo.Reference(main, true)
+	if err != nil {
+		return "", err
+	}
+	if head, err := repo.Head(); err != nil || head.Hash() != agreed.Hash() {
+		return main.String(), ignoring(err, plumbing.ErrReferenceNotFound)
+	}
+	return "", nil
 }
 
 // heldAgainst is the name of the agreed branch, where something else is checked out.

@@ -54,7 +54,7 @@ func TestDirectory(t *testing.T) {
 	fleet := []string{"relay-01.lab.example", "relay-02.lab.example", "relay-03.lab.example"}
 	for stranger, of := range map[string]string{"DMZ": "CORP", "dmz.example": "lab.example", "HQ": "LAB"} {
 		for _, there := range []int{2, 3} { // the host itself is listed, too
-			list := &RelaysSeen{Relays: []RelaySeen{{Name: "RELAY-01", Domain: stranger, Connected: &yes, Heartbeat: at}, {Name: "RELAY-02", Domain: of, Connected: &yes, Heartbeat: at}, {Name: "RELAY-03", Domain: of, Connected: &yes, Heartbeat: at}}}
+			list := &RelaysSeen{Time: at, Relays: []RelaySeen{{Name: "RELAY-01", Domain: stranger, Connected: &yes, Heartbeat: at}, {Name: "RELAY-02", Domain: of, Connected: &yes, Heartbeat: at}, {Name: "RELAY-03", Domain: of, Connected: &yes, Heartbeat: at}}}
 			if there == 3 {
 				list.Relays = append(list.Relays, RelaySeen{Name: "RELAY-01", Domain: of, Connected: &no, Heartbeat: at.Add(-time.Minute)})
 			}
@@ -73,9 +73,9 @@ func TestDirectory(t *testing.T) {
 		usual, strangers string
 		listed           bool
 	}{{"the domain's first label", "LAB", "DMZ", true}, {"any name", "CORP", "DMZ", true}, {"no domain", "", "DMZ", true}} {
-		list := &RelaysSeen{}
+		list := &RelaysSeen{Time: at}
 		for i, name := range []string{"RELAY-01", "RELAY-02", "RELAY-03"} {
-			list.Relays = append(list.Relays, RelaySeen{Name: name, Domain: c.usual, Connected: map[bool]*bool{true: &no, false: &yes}[i == 0], Heartbeat: at.Add(-time.Hour)})
+			list.Relays = append(list.Relays, RelaySeen{Name: name, Domain: c.usual, Connected: map[bool]*bool{true: &no, false: &yes}[i == 0], Heartbeat: at.Add(-time.Minute)})
 		}
 		for _, name := range []string{"RELAY-01", "RELAY-02"} {
 			list.Relays = append(list.Relays, RelaySeen{Name: name, Domain: c.strangers, Connected: &yes, Heartbeat: at})
@@ -227,6 +227,8 @@ func TestDomainsOfADirectory(t *testing.T) {
 		{"a stranger's beside a cut off one", append(but(all("LAB", on), off), entry{"DMZ", "RELAY-01", on}), nil, 3, []string{off, on, on}},
 		{"a workgroup's beside a cut off one", append(but(all("LAB", on), off), entry{"RELAY-01", "RELAY-01", on}), nil, 3, []string{off, on, on}},
 		{"a bare one's beside a cut off one", append(but(all("LAB", on), off), entry{"", "RELAY-01", on}), nil, 3, []string{off, on, on}},
+		{"one that has joined another domain", append(but(all("CORP", on), ghost), entry{"PERI", "RELAY-01", on}), nil, 3, []string{doubt, on, on}},
+		{"the same, declared", append(but(all("CORP", on), ghost), entry{"PERI", "RELAY-01", on}), []string{"CORP", "PERI"}, 3, []string{on, on, on}},
 		{"not listed, and strangers are", append(all("LAB", on)[1:], all("DMZ", on)[:2]...), nil, 3, []string{doubt, on, on}},
 		{"members of a workgroup", append(all("LAB", on)[:2], entry{"WORKGROUP", "RELAY-03", on}), nil, 3, []string{on, on, on}},
 		{"a second domain", append(all("CORP", on)[:2], entry{"PERI", "RELAY-03", on}), nil, 3, []string{on, on, doubt}},

@@ -118,7 +118,7 @@ func (x index) own(host string, entries []int) (own []int, doubt string) {
 	single := !slices.ContainsFunc(names, func(domain string) bool { return domain != first && x.peers(domain, host) == x.peers(first, host) })
 	at := slices.IndexFunc(names, func(domain string) bool { return itsOwn(domain, host) })
 	switch {
-	case single && (at < 0 || names[at] == first || x.living(by[names[at]]).IsConnected() || x.old(by[names[at]])):
+	case single && (at < 0 || names[at] == first || x.living(by[names[at]]).IsConnected() || x.old(by[names[at]])) && !x.moved(by, first):
 		return by[first], ""
 	case at >= 0 && x.living(by[names[at]]).IsConnected():
 		return by[names[at]], ""
@@ -132,6 +132,16 @@ func (x index) own(host string, entries []int) (own []int, doubt string) {
 		said = append(said, fmt.Sprintf("%s, where it is %sconnected", inDomain(domain), map[bool]string{false: "not "}[x.living(by[domain]).IsConnected()]))
 	}
 	return nil, "is listed " + strings.Join(said, ", and ")
+}
+
+// moved says that a host was in a domain long ago, and is connected in another: it may have joined that since, or a machine there is called alike.
+func (x index) moved(by map[string][]int, from string) bool {
+	for domain, entries := range by {
+		if domain != from && x.living(entries).IsConnected() && x.old(by[from]) {
+			return true
+		}
+	}
+	return false
 }
 
 // old says that the latest entry of some is of a connection that ended long ago.

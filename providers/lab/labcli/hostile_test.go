@@ -234,6 +234,9 @@ func (h *hostile) control(a attack) {
 	for _, name := range []plumbing.ReferenceName{"refs/remotes/origin/HEAD", "refs/remotes/origin/main"} {
 		must(h.t, h.repo.Storer.RemoveReference(name)) // it is no clone then
 	}
+	head, err := h.repo.Head()
+	must(h.t, err)
+	must(h.t, h.repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", head.Hash())))
 	must(h.t, os.WriteFile(filepath.Join(h.dir, "deployments", "contoso.yaml"), []byte(h.words.Replace(a.and(h.t, a.believed))), 0o600))
 	_, said := h.run("plan", "-f", "deployments/contoso.yaml")
 	if a.runs != "" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
@@ -104,6 +105,9 @@ func TestSignedRequest(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(h.dir, name), []byte(h.words.Replace(wanted)+"# not committed\n"), 0o600))
 	refused("is not as the commit that is checked out has it")
 
+	head, err := h.repo.Head()
+	must(t, err)
+	must(t, h.repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", head.Hash()))) // else it is held against that
 	plain := []string{"-f", name}
 	h.refuses("policy.trustedSigners counts where it was agreed to", append([]string{"apply", "--yes"}, plain...)...)
 	says("policy.trustedSigners counts where it was agreed to", append([]string{"plan"}, plain...)...)
