@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -47,7 +48,10 @@ func TestDriftTicketOfTheTask(t *testing.T) {
 	write(t, filepath.Join(dir, "token"), []byte(hidden+"\n"))
 	var answer string
 	var sent []string
+	var mu sync.Mutex
 	forge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		if r.Header.Get("Authorization") != "Bearer "+hidden {
 			t.Errorf("the header is %q", r.Header.Get("Authorization"))
 		}
@@ -89,7 +93,9 @@ func TestDriftTicketOfTheTask(t *testing.T) {
 		{"drift that ends", "0", ours, "PATCH|/issues/13||closed|"},
 		{"nobody knows", "1", `[]`, "POST|/issues|Drift: contoso.yaml||" + report + "\nWhat it said:\n\n    the progress\n|drift"},
 	} {
+		mu.Lock()
 		answer, sent = c.answer, nil
+		mu.Unlock()
 		cmd := exec.Command(pwsh, "-NoProfile", "-NonInteractive", "-File", file, program, "drift", "--repo", "r", "--path", "a b", "--output", "markdown")
 		cmd.Env = append(os.Environ(), "CODE="+c.code)
 		out, err := cmd.CombinedOutput()
@@ -98,9 +104,11 @@ func TestDriftTicketOfTheTask(t *testing.T) {
 		if errors.As(err, &exit) {
 			code = string(rune('0' + exit.ExitCode()))
 		}
+		mu.Lock()
 		if code != c.code || strings.Join(sent, "\n") != c.sent {
 			t.Errorf("%s: exit code %s, want %s; it sent\n%q, want\n%q\n%s", c.name, code, c.code, sent, c.sent, out)
 		}
+		mu.Unlock()
 		if strings.Contains(string(out), hidden) || !strings.Contains(string(out), "the report") || !strings.Contains(string(out), "the progress") {
 			t.Errorf("%s: it prints\n%s", c.name, out)
 		}

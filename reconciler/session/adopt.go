@@ -42,11 +42,6 @@ func (s *Session) Adopt(ctx context.Context, ref secret.Ref, step reconciler.Ste
 	if v.marked != nil {
 		return "", fmt.Errorf("nothing was changed: %w", v.marked)
 	}
-	for _, f := range v.Plan.Fleet {
-		if f.Code == "state-elsewhere" { // another state may have given this version a value
-			return "", reconciler.Hinted(fmt.Errorf("nothing was changed: %s", f.Text), f.Hint)
-		}
-	}
 	if err := s.adoptable(v, ref, step); err != nil {
 		return "", err
 	}
