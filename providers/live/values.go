@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"meshrotate/providers/limits"
 	"meshrotate/providers/program"
 	"meshrotate/providers/site"
 	"meshrotate/providers/values"
@@ -210,7 +211,7 @@ func (k *kept) match(ctx context.Context, ref secret.Ref, live secret.Value) (st
 	switch {
 	case errors.Is(err, state.ErrDamaged):
 		return site.Unknown, nil // and what is damaged is a finding
-	case err != nil && k.untold(ref, err):
+	case err != nil && limits.Met(err) == nil && k.untold(ref, err): // where this machine has no room just now, it is asked again
 		return site.Unknown, nil
 	case err != nil:
 		return "", fmt.Errorf("compare with the kept versions of %s: %w", ref.Name, err)
