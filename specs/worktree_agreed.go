@@ -57,7 +57,7 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 		return "", err
 	}
 	if from == "" {
-		return elsewhere(repo)
+		return besideMain(repo)
 	}
 	named, err := repo.Reference(plumbing.NewRemoteHEADReferenceName(from), false)
 	if err == nil && named.Type() == plumbing.SymbolicReference && named.Target().IsRemote() {
@@ -73,8 +73,8 @@ func (w *WorkTree) unagreed(led bool) (string, error) {
 		fmt.Sprintf("`git fetch %[1]s` and `git remote set-head %[1]s --auto`, once; or name the revision whose contacts are agreed to: --base refs/remotes/%[1]s/BRANCH; `--base HEAD` believes the commit that is checked out", from))
 }
 
-// elsewhere is the one main branch of a repository that comes from nowhere, where another commit is checked out.
-func elsewhere(repo *git.Repository) (string, error) {
+// besideMain is the one main branch of a repository without a remote, where another commit is checked out.
+func besideMain(repo *git.Repository) (string, error) {
 	main, err := mainBranch(repo)
 	if err != nil || main == "" {
 		return "", err
